@@ -1,0 +1,129 @@
+import { CulvertError } from "../../ffi/error.ts";
+import type { MappedMemory } from "../../ffi/mapped_memory.ts";
+import { CHANNEL, HEADROOM_BYTES, ZONE_KIND } from "../memory/layout.ts";
+import type { Region } from "../memory/region.ts";
+import { checkRingSize } from "../ring/ring_size.ts";
+import { SpscRing } from "../ring/spsc_ring.ts";
+
+/** What a guest is told of the host's port at the other end of a channel. */
+export interface ChannelDescription {
+  /** The host port's name, up to 15 bytes. */
+  readonly portName: string;
+  /** The host port's MAC address, 6 bytes. */
+  readonly mac: Uint8Array;
+  /** Longest frame in bytes, without FCS. */
+  readonly frameMax: number;
+}
+
+/** Where a channel's rings lie: byte offsets in the region, and their slots. Survives `postMessage`. */
+export interface ChannelPlace {
+  readonly rx: number;
+  readonly tx: number;
+  readonly lend: number;
+  readonly giveback: number;
+  /** Slots of each ring. */
+  readonly ringSize: number;
+}
+
+/**
+ * The rings between the host and one guest for one port. Each has one producer and one consumer.
+ *
+ * All four belong to one lcore on either side: `lend` and `giveback` are per channel, not per guest, so
+ * that a guest's lcores need not share a ring.
+ */
+export class Channel {
+  /** Host -> guest: frames received by the host's port. */
+  readonly rx: SpscRing;
+  /** Guest -> host: frames to be sent by the host's port. */
+  readonly tx: SpscRing;
+  /** Host -> guest: empty mbufs, for guests that originate frames. */
+  readonly lend: SpscRing;
+  /** Guest -> host: mbufs that the guest does not send. */
+  readonly giveback: SpscRing;
+
+  /** Use the rings at `place`: private knowledge, which is not read from the region again. */
+  constructor(memory: MappedMemory, place: ChannelPlace) {
+    this.rx = new SpscRing(memory, place.rx, place.ringSize);
+    this.tx = new SpscRing(memory, place.tx, place.ringSize);
+    this.lend = new SpscRing(memory, place.lend, place.ringSize);
+    this.giveback = new SpscRing(memory, place.giveback, place.ringSize);
+  }
+
+  /** Impossible positions that the peer has published in any of the rings. */
+  get violations(): number {
+    return this.rx.violations + this.tx.violations + this.lend.violations +
+      this.giveback.violations;
+  }
+
+  /** Empty all rings. Neither side may be using the channel. */
+  reset(): void {
+    for (const ring of RINGS) this[ring].reset();
+  }
+}
+
+const RINGS = ["rx", "tx", "lend", "giveback"] as const;
+
+/** `g0.p1`: guest 0, virtual port 1. */
+function zoneName(guest: number, port: number): string {
+  return `g${guest}.p${port}`;
+}
+
+/**
+ * Add a channel's memzones to a region that is being built.
+ *
+ * @param ringSize Slots of each ring, a power of two.
+ * @throws {CulvertError} if the region has no room.
+ */
+export function addChannel(
+  region: Region,
+  guest: number,
+  port: number,
+  ringSize: number,
+  description: ChannelDescription,
+): ChannelPlace {
+  checkRingSize(ringSize);
+  const name = zoneName(guest, port);
+  const { offset } = region.addMemzone(name, ZONE_KIND.CHANNEL, CHANNEL.BYTES);
+  const { u8, u32 } = region.memory;
+  u8.set(new TextEncoder().encode(description.portName).subarray(0, 15), offset);
+  u8.set(description.mac, offset + CHANNEL.MAC * 4);
+  u32[(offset >>> 2) + CHANNEL.FRAME_MAX] = description.frameMax;
+  u32[(offset >>> 2) + CHANNEL.HEADROOM] = HEADROOM_BYTES;
+  const [rx, tx, lend, giveback] = RINGS.map((ring) =>
+    region.addMemzone(`${name}.${ring}`, ZONE_KIND.RING, SpscRing.bytes(ringSize), ringSize).offset
+  );
+  return { rx, tx, lend, giveback, ringSize };
+}
+
+/**
+ * Find a channel in a region.
+ *
+ * @throws {CulvertError} if there is none, or its rings do not fit their memzones.
+ */
+export function findChannel(
+  region: Region,
+  guest: number,
+  port: number,
+): ChannelDescription & { place: ChannelPlace } {
+  const name = zoneName(guest, port);
+  const { offset } = region.zone(name, ZONE_KIND.CHANNEL);
+  const { u8, u32 } = region.memory;
+  const [portName] = new TextDecoder().decode(u8.slice(offset, offset + 16)).split("\0");
+  const zones = RINGS.map((ring) => region.zone(`${name}.${ring}`, ZONE_KIND.RING));
+  const ringSize = zones[0].parameter;
+  checkRingSize(ringSize);
+  for (const zone of zones) {
+    if (zone.size >= SpscRing.bytes(ringSize)) continue;
+    throw new CulvertError(
+      `Cannot use ring ${zone.name} as its memzone has ${zone.size} bytes: ` +
+        `${ringSize} slots need ${SpscRing.bytes(ringSize)}`,
+    );
+  }
+  const [rx, tx, lend, giveback] = zones.map((zone) => zone.offset);
+  return {
+    portName,
+    mac: u8.slice(offset + CHANNEL.MAC * 4, offset + CHANNEL.MAC * 4 + 6),
+    frameMax: u32[(offset >>> 2) + CHANNEL.FRAME_MAX],
+    place: { rx, tx, lend, giveback, ringSize },
+  };
+}

@@ -1,0 +1,132 @@
+import type { MappedMemory } from "../../ffi/mapped_memory.ts";
+import { GUEST, ZONE_KIND } from "../memory/layout.ts";
+import type { Region } from "../memory/region.ts";
+
+/** The lives of a guest, as the region's STATE word tells them. */
+export const GUEST_STATE = {
+  ABSENT: 0,
+  ATTACHING: 1,
+  RUNNING: 2,
+  DETACHING: 3,
+  QUARANTINED: 4,
+} as const;
+
+/** The states' names, by number. */
+export const GUEST_STATE_NAMES = Object.keys(GUEST_STATE) as (keyof typeof GUEST_STATE)[];
+
+const { ABSENT, ATTACHING, RUNNING, DETACHING, QUARANTINED } = GUEST_STATE;
+
+/**
+ * Who may change the state from what to what. What is not here is forbidden; the reasons:
+ *
+ * - ABSENT -> RUNNING: the host must reset the rings in between.
+ * - RUNNING -> ATTACHING: the frames that the guest holds would be forgotten.
+ * - RUNNING -> ABSENT by the guest: only the host can tell that all mbufs are back.
+ * - QUARANTINED -> anything by the guest: it is not to be trusted again in this host's life.
+ */
+export const TRANSITIONS: readonly { by: "guest" | "host"; from: number; to: number }[] = [
+  { by: "guest", from: ABSENT, to: ATTACHING }, // claims the place; two at once: one CAS fails
+  { by: "host", from: ATTACHING, to: RUNNING }, // rings are reset, forwarding may begin
+  { by: "guest", from: ATTACHING, to: DETACHING }, // gives up waiting
+  { by: "guest", from: RUNNING, to: DETACHING }, // has stopped touching mbufs
+  { by: "host", from: DETACHING, to: ABSENT }, // mbufs taken back
+  { by: "host", from: ATTACHING, to: ABSENT }, // died while it waited
+  { by: "host", from: RUNNING, to: ABSENT }, // died: heartbeat stopped
+  { by: "host", from: ATTACHING, to: QUARANTINED },
+  { by: "host", from: RUNNING, to: QUARANTINED },
+  { by: "host", from: DETACHING, to: QUARANTINED },
+];
+
+/** A guest's control memzone: state, heartbeat, incarnation. */
+export class GuestState {
+  readonly #memory: MappedMemory;
+  readonly #start: number;
+
+  private constructor(memory: MappedMemory, offset: number, readonly channels: number) {
+    this.#memory = memory;
+    this.#start = offset >>> 2;
+  }
+
+  /** Add the memzone of `guest`, which will have `channels` channels, to a region being built. */
+  static add(region: Region, guest: number, channels: number): GuestState {
+    const zone = region.addMemzone(`g${guest}`, ZONE_KIND.GUEST, GUEST.BYTES, channels);
+    return new GuestState(region.memory, zone.offset, channels);
+  }
+
+  /**
+   * Find the memzone of `guest`.
+   *
+   * @throws {CulvertError} if the region has no place for such a guest.
+   */
+  static attach(region: Region, guest: number): GuestState {
+    const zone = region.zone(`g${guest}`, ZONE_KIND.GUEST);
+    return new GuestState(region.memory, zone.offset, zone.parameter);
+  }
+
+  /** The state word. The host must not believe it further than it has checked. */
+  get state(): number {
+    return this.#memory.load(this.#start + GUEST.STATE);
+  }
+
+  /** The state's name. */
+  get stateName(): string {
+    return GUEST_STATE_NAMES[this.state] ?? `state ${this.state}`;
+  }
+
+  /**
+   * Change the state, if {@linkcode TRANSITIONS} allows it and it is still `from`.
+   *
+   * @returns whether it was changed.
+   */
+  move(by: "guest" | "host", from: number, to: number): boolean {
+    const allowed = TRANSITIONS.some((t) => t.by === by && t.from === from && t.to === to);
+    return allowed && this.#memory.compareAndSwap(this.#start + GUEST.STATE, from, to);
+  }
+
+  /** Host: the guest is gone, its mbufs are back, and whatever it wrote here last does not matter. */
+  clear(): void {
+    this.#memory.store(this.#start + GUEST.STATE, ABSENT);
+  }
+
+  /** Guest: say that it is alive. */
+  beat(): void {
+    const word = this.#start + GUEST.HEARTBEAT;
+    this.#memory.store(word, (this.#memory.load(word) + 1) >>> 0);
+  }
+
+  /** A number that changes while the guest lives. */
+  get heartbeat(): number {
+    return this.#memory.load(this.#start + GUEST.HEARTBEAT);
+  }
+
+  /** Guest: who it is, and whether it wants to be lent empty mbufs. */
+  introduce(pid: number, wantsMbufs: boolean): void {
+    this.#memory.store(this.#start + GUEST.PID, pid);
+    this.#memory.store(this.#start + GUEST.WANTS_MBUFS, wantsMbufs ? 1 : 0);
+  }
+
+  /** The process id that the guest gave: of its own world, a VM's is not the host's. */
+  get pid(): number {
+    return this.#memory.load(this.#start + GUEST.PID);
+  }
+
+  /** Whether the guest asked for empty mbufs. */
+  get wantsMbufs(): boolean {
+    return this.#memory.load(this.#start + GUEST.WANTS_MBUFS) === 1;
+  }
+
+  /** Counts the guests that this place has had. */
+  get incarnation(): number {
+    return this.#memory.load(this.incarnationWord);
+  }
+
+  /** Where the incarnation lies, for a guest's lcore to watch. */
+  get incarnationWord(): number {
+    return this.#start + GUEST.INCARNATION;
+  }
+
+  /** Host: retire the guest that is or was there. It must not touch an mbuf from now on. */
+  retire(): void {
+    this.#memory.store(this.incarnationWord, (this.incarnation + 1) >>> 0);
+  }
+}

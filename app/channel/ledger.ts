@@ -1,0 +1,176 @@
+import { DESCRIPTOR, FRAME_MIN_BYTES } from "../memory/layout.ts";
+import type { MbufGeometry } from "../mempool/mbuf.ts";
+
+/** Most guests that the ledger can tell apart. */
+export const GUESTS_MAX = 127;
+
+/** The owner code of the host itself. */
+const HOST = 0;
+
+/** The owner code of `guest` for an mbuf lent empty; one more if it was lent with a frame in it. */
+function codeOf(guest: number): number {
+  return 1 + 2 * guest;
+}
+
+/** What the ledger counts of an lcore's dealings with one guest. */
+export interface TakenBack {
+  /** Frames that the guest had been lent. */
+  frames: number;
+  /** Frames that the guest made in mbufs lent empty. */
+  originated: number;
+  /** Mbufs that came back with an offset or length that no frame has; freed, not sent. */
+  malformed: number;
+  /** How many of {@linkcode malformed} had been lent with a frame. */
+  malformedFrames: number;
+  /** Handles that were not the guest's to give: out of range, another's, or given twice. */
+  foreign: number;
+}
+
+/**
+ * The host's private record of who owns each mbuf: one byte an mbuf.
+ *
+ * Whatever comes back from a guest is looked up here before it is believed, so that a handle made
+ * up, given twice or stolen from another guest is a number in a counter and nothing else. With
+ * several host lcores a take-back is a compare-and-swap, since a hostile guest could hand the same
+ * mbuf to two of them at once; with one lcore plain accesses do.
+ */
+export class Ledger {
+  readonly #owners: Uint8Array<SharedArrayBuffer>;
+  readonly #count: number;
+  readonly #stride: number;
+
+  /**
+   * @param buffer One byte per mbuf, shared by the host's lcores, zeros at first.
+   * @param geometry Where mbufs lie and how long they are.
+   * @param frameMax Longest frame that a guest may send, in bytes.
+   * @param several Whether more than one lcore uses this buffer.
+   */
+  constructor(
+    readonly buffer: SharedArrayBuffer,
+    geometry: MbufGeometry,
+    readonly frameMax: number,
+    readonly several: boolean,
+  ) {
+    this.#owners = new Uint8Array(buffer);
+    this.#count = geometry.count;
+    this.#stride = geometry.stride;
+  }
+
+  /** Write down that `guest` now holds these mbufs, `withFrame` or empty. Before they are published. */
+  lend(burst: Uint32Array, count: number, guest: number, withFrame: boolean): void {
+    const owners = this.#owners;
+    const code = codeOf(guest) + (withFrame ? 1 : 0);
+    for (let i = 0, end = count << 1; i < end; i += 2) owners[burst[i]] = code;
+  }
+
+  /** Undo {@linkcode lend} for descriptors `from` to `to` that could not be enqueued. */
+  unlend(burst: Uint32Array, from: number, to: number): void {
+    const owners = this.#owners;
+    for (let i = from << 1, end = to << 1; i < end; i += 2) owners[burst[i]] = HOST;
+  }
+
+  /**
+   * Take back a burst of frames to be sent. The good ones are moved to the front of `burst`, the mbufs of
+   * malformed ones, now the host's again, to the front of `malformed`.
+   *
+   * @returns how many are good.
+   */
+  takeFrames(
+    burst: Uint32Array,
+    count: number,
+    guest: number,
+    malformed: Uint32Array,
+    taken: TakenBack,
+  ): number {
+    const code = codeOf(guest);
+    let good = 0;
+    let bad = 0;
+    for (let i = 0, end = count << 1; i < end; i += 2) {
+      const index = burst[i] & DESCRIPTOR.INDEX_MASK;
+      const word1 = burst[i + 1];
+      const length = word1 >>> 16;
+      const owner = this.#take(index, code);
+      if (owner === HOST) {
+        taken.foreign++;
+      } else if (
+        length < FRAME_MIN_BYTES || length > this.frameMax ||
+        (word1 & 0xffff) + length > this.#stride
+      ) {
+        taken.malformed++;
+        taken.malformedFrames += owner - code;
+        malformed[bad] = index;
+        bad += 2;
+      } else {
+        taken.frames += owner - code;
+        taken.originated += 1 - (owner - code);
+        burst[good] = index;
+        burst[good + 1] = word1;
+        good += 2;
+      }
+    }
+    return good >>> 1;
+  }
+
+  /**
+   * Take back a burst of mbufs that the guest does not want; those that are its own are moved to the
+   * front of `burst`.
+   *
+   * @returns how many are good; `taken.frames` tells how many of them had been lent with a frame.
+   */
+  takeEmpties(burst: Uint32Array, count: number, guest: number, taken: TakenBack): number {
+    const code = codeOf(guest);
+    let good = 0;
+    for (let i = 0, end = count << 1; i < end; i += 2) {
+      const index = burst[i] & DESCRIPTOR.INDEX_MASK;
+      const owner = this.#take(index, code);
+      if (owner === HOST) {
+        taken.foreign++;
+      } else {
+        taken.frames += owner - code;
+        burst[good] = index;
+        good += 2;
+      }
+    }
+    return good >>> 1;
+  }
+
+  /**
+   * Take back all that `guest` still holds. No lcore may be dealing with it.
+   *
+   * @param free Is given each mbuf index.
+   * @returns how many mbufs there were, and how many of them had been lent with a frame.
+   */
+  sweep(guest: number, free: (index: number) => void): { mbufs: number; frames: number } {
+    const code = codeOf(guest);
+    const swept = { mbufs: 0, frames: 0 };
+    for (let index = 0; index < this.#count; index++) {
+      const owner = this.#take(index, code);
+      if (owner === HOST) continue;
+      swept.mbufs++;
+      swept.frames += owner - code;
+      free(index);
+    }
+    return swept;
+  }
+
+  /** How many frames `guest` holds: mbufs that were lent with one in them. */
+  framesHeldBy(guest: number): number {
+    const code = codeOf(guest) + 1;
+    let held = 0;
+    for (const owner of this.#owners) if (owner === code) held++;
+    return held;
+  }
+
+  /** Make mbuf `index` the host's. Returns its old code, or HOST if it was not the guest's. */
+  #take(index: number, code: number): number {
+    if (index >= this.#count) return HOST;
+    const owners = this.#owners;
+    const owner = owners[index];
+    if (owner !== code && owner !== code + 1) return HOST;
+    if (!this.several) {
+      owners[index] = HOST;
+      return owner;
+    }
+    return Atomics.compareExchange(owners, index, owner, HOST) === owner ? owner : HOST;
+  }
+}

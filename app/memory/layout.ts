@@ -1,0 +1,191 @@
+/**
+ * The memory format: every offset in the region, written once. All else derives from this file.
+ *
+ * Everything is little-endian 32-bit words at offsets from the region's start; there are no
+ * addresses. Offsets below are in **words** where the name ends in nothing, in **bytes** where it ends in
+ * `_BYTES`. Behind each field stands who writes it: (h) host, (g) guest, (b) both, by CAS.
+ *
+ * ```text
+ *  byte 0        header page      (h) magic, version, size, state, epoch
+ *  byte 4096     directory        (h) memzones: name, kind, offset, size
+ *  byte 16384    memzones         "g0" guest control, "g0.p0" channel, "g0.p0.rx" ring, ..., "mbufs"
+ * ```
+ *
+ * Ownership: the host writes header, directory and channel descriptions before `version` is published
+ * and not again; a ring's producer line belongs to its producer, its consumer line to its
+ * consumer; an mbuf belongs to whoever the host's ledger says. Words that different sides write never share
+ * 128 bytes (two cache lines, since the adjacent-line prefetcher pairs them).
+ *
+ * @module
+ */
+
+/** Version of the format. A guest attaches only to its own. */
+export const LAYOUT_VERSION = 1;
+
+/** Bytes that words of different writers keep apart. */
+export const LINE_BYTES = 128;
+
+/** {@linkcode LINE_BYTES} in words. */
+export const LINE = LINE_BYTES / 4;
+
+/**
+ * The header, in words from the region's start. All (h).
+ *
+ * ```text
+ *  0                   1                   2                   3
+ *  0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1
+ * +-------------------------------+-------------------------------+
+ * | MAGIC 0  "CULV"               | MAGIC 1  "ERT\0"              |
+ * +-------------------------------+-------------------------------+
+ * | VERSION (published last)      | LAYOUT_HASH                   |
+ * +-------------------------------+-------------------------------+
+ * | PAGES of 4096 bytes           | STATE                         |
+ * +-------------------------------+-------------------------------+
+ * | EPOCH                         | ZONE_COUNT                    |
+ * +-------------------------------+-------------------------------+
+ * | HOST_PID                      | HOST_FD (-1: none)            |
+ * +-------------------------------+-------------------------------+
+ * ```
+ */
+export const HEADER = {
+  MAGIC_0: 0,
+  MAGIC_1: 1,
+  VERSION: 2,
+  LAYOUT_HASH: 3,
+  PAGES: 4,
+  STATE: 5,
+  EPOCH: 6,
+  ZONE_COUNT: 7,
+  HOST_PID: 8,
+  HOST_FD: 9,
+} as const;
+
+/** "CULV" and "ERT\0" as little-endian words. */
+export const MAGIC: readonly [number, number] = [0x564c5543, 0x00545245];
+
+/** What {@linkcode HEADER}`.STATE` says: EMPTY -> BUILDING -> READY -> CLOSED, or BUILDING again. */
+export const REGION_STATE = { EMPTY: 0, BUILDING: 1, READY: 2, CLOSED: 3 } as const;
+
+/** Where the directory starts and where memzones may. */
+export const DIRECTORY_BYTES = 4096;
+/** See {@linkcode DIRECTORY_BYTES}. */
+export const ZONES_BYTES = 16384;
+
+/**
+ * A directory entry, in words: NAME (8 words, UTF-8, NUL-padded), KIND, OFFSET (bytes, u32),
+ * SIZE (bytes, u32), PARAMETER (by kind). All (h).
+ */
+export const ENTRY = { NAME: 0, KIND: 8, OFFSET: 9, SIZE: 10, PARAMETER: 11, WORDS: 12 } as const;
+
+/** Longest memzone name in bytes. */
+export const ZONE_NAME_BYTES = 31;
+
+/** Most memzones in a region. */
+export const ZONES_MAX: number = Math.floor((ZONES_BYTES - DIRECTORY_BYTES) / (ENTRY.WORDS * 4));
+
+/** What a memzone is. Its PARAMETER: RING, MPMC: slots; MBUFS: stride in bytes; GUEST: channels. */
+export const ZONE_KIND = { RING: 1, MBUFS: 2, GUEST: 3, CHANNEL: 4, RAW: 5 } as const;
+
+/**
+ * A ring of `size` (a power of two) slots, in words from its memzone's start. PRODUCER and CONSUMER
+ * are free-running positions.
+ *
+ * ```text
+ *  byte 0        PRODUCER  (written by the producer)   line of its own
+ *  byte 128      CONSUMER  (written by the consumer)   line of its own
+ *  byte 256      size slots
+ * ```
+ */
+export const RING = { PRODUCER: 0, CONSUMER: LINE, SLOTS: 2 * LINE } as const;
+
+/**
+ * A ring with several producers or consumers, in words: each end has a head (claimed) and a tail
+ * (finished), both on that end's line.
+ */
+export const MPMC = {
+  PRODUCER_HEAD: 0,
+  PRODUCER_TAIL: 1,
+  CONSUMER_HEAD: LINE,
+  CONSUMER_TAIL: LINE + 1,
+  SLOTS: 2 * LINE,
+} as const;
+
+/**
+ * A descriptor: what a ring carries across, 8 bytes.
+ *
+ * ```text
+ *  0                   1                   2                   3
+ *  0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1   (bit 0 = least)
+ * +-----------------------------------------------+---------------+
+ * | mbuf index (24)                               | flags (8)     |
+ * +-------------------------------+---------------+---------------+
+ * | data offset in the mbuf (16)  | frame length in bytes (16)    |
+ * +-------------------------------+-------------------------------+
+ * ```
+ */
+export const DESCRIPTOR = { WORDS: 2, INDEX_MASK: 0xffffff, FLAGS_SHIFT: 24 } as const;
+
+/**
+ * A guest's control memzone, in words: one line that both sides change by CAS, one of the guest's, one
+ * of the host's.
+ *
+ * ```text
+ *  byte 0        STATE (b)
+ *  byte 128      HEARTBEAT (g), PID (g), WANTS_MBUFS (g)
+ *  byte 256      INCARNATION (h): raised whenever the host retires the guest that is there
+ * ```
+ */
+export const GUEST = {
+  STATE: 0,
+  HEARTBEAT: LINE,
+  PID: LINE + 1,
+  WANTS_MBUFS: LINE + 2,
+  INCARNATION: 2 * LINE,
+  BYTES: 3 * LINE_BYTES,
+} as const;
+
+/**
+ * A channel's description, in words. All (h).
+ *
+ * ```text
+ *  word 0..3     PORT_NAME   (16 bytes, NUL-padded)
+ *  word 4..5     MAC         (6 bytes)
+ *  word 6        FRAME_MAX   longest frame in bytes, FCS not included
+ *  word 7        HEADROOM    bytes in front of a frame that the host lends
+ *  word 8        QUEUE       of the host's port
+ * ```
+ */
+export const CHANNEL = {
+  PORT_NAME: 0,
+  MAC: 4,
+  FRAME_MAX: 6,
+  HEADROOM: 7,
+  QUEUE: 8,
+  BYTES: LINE_BYTES,
+} as const;
+
+/** Headroom of an mbuf in bytes: room in front of a frame for headers that are put before it. */
+export const HEADROOM_BYTES = 128;
+
+/**
+ * Default distance of mbufs in bytes: 37 cache lines. A multiple of 64, but of no larger power of two, or
+ * the first lines of all mbufs meet in the same few cache sets.
+ */
+export const MBUF_STRIDE_BYTES = 2368;
+
+/** Shortest frame: an Ethernet header. */
+export const FRAME_MIN_BYTES = 14;
+
+/** A number that changes whenever an offset above does (FNV-1a over all of them). */
+export const LAYOUT_HASH: number = fnv1a(JSON.stringify([
+  [LINE_BYTES, DIRECTORY_BYTES, ZONES_BYTES, HEADROOM_BYTES, FRAME_MIN_BYTES],
+  [HEADER, REGION_STATE, ENTRY, ZONE_KIND, RING, MPMC, DESCRIPTOR, GUEST, CHANNEL],
+]));
+
+function fnv1a(text: string): number {
+  let hash = 0x811c9dc5;
+  for (let i = 0; i < text.length; i++) {
+    hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
+  }
+  return hash >>> 0;
+}

@@ -1,0 +1,210 @@
+import { check, CulvertError, ShimError } from "../../ffi/error.ts";
+import { MappedMemory, sealedMemfd } from "../../ffi/mapped_memory.ts";
+import { cString, shim } from "../../ffi/shim.ts";
+import { HEADER } from "./layout.ts";
+import { checkRegionBytes } from "./region.ts";
+
+/** Where the sockets of regions that have a name are. */
+export const SOCKET_FOLDER = "/run/culvert";
+
+const READ_ONLY = 0, READ_WRITE = 1, CREATE = 2;
+const EAGAIN = 11;
+
+/** A region is named by a path if there is a slash in it, else by a name. */
+export function isPath(region: string): boolean {
+  return region.includes("/");
+}
+
+/**
+ * The socket at which the host hands out the region `name`.
+ *
+ * @throws {CulvertError} if it cannot be a name.
+ */
+export function socketPath(name: string): string {
+  if (!/^[\w.-]{1,64}$/.test(name)) {
+    throw new CulvertError(
+      `Cannot use region "${name}" as it is no name (letters, digits, ".", "_", "-") and no path: ` +
+        `write culvert0 or /dev/shm/culvert0`,
+    );
+  }
+  return `${SOCKET_FOLDER}/${name}.sock`;
+}
+
+/** The memory of a region that this process, a host, keeps. */
+export interface HostedMemory {
+  readonly memory: MappedMemory;
+  /** What QEMU's `mem-path` must be. */
+  readonly path: string;
+  /** Hand the region to all who are waiting for it. Call it some times a second. */
+  serve(): void;
+  /** Leave no file or socket behind that was not there before. */
+  close(): void;
+}
+
+/**
+ * Make, or find and reuse, a region's memory: for a name a sealed memfd that is handed out at a
+ * socket of mode 0600; for a path the file, which is locked, and removed at the end if it is new.
+ *
+ * @throws {CulvertError} if it cannot be made, has another size, or another host has it.
+ */
+export function hostRegionMemory(region: string, bytes: number): HostedMemory {
+  checkRegionBytes(bytes, region);
+  return isPath(region) ? hostFile(region, bytes) : hostMemfd(region, bytes);
+}
+
+function hostMemfd(name: string, bytes: number): HostedMemory {
+  const path = socketPath(name);
+  const listener = listen(path, name);
+  const fd = sealedMemfd(`culvert-${name}`, bytes);
+  const memory = MappedMemory.ofFile(fd, bytes, `region ${name}`);
+  memory.u32[HEADER.HOST_FD] = fd;
+  let peers = 0;
+  return {
+    memory,
+    path: `/proc/${Deno.pid}/fd/${fd}`,
+    serve() {
+      for (let peer; (peer = shim.shim_unix_accept(listener)) >= 0;) handOut(peer, peers++, fd);
+    },
+    close() {
+      shim.shim_fd_close(listener);
+      Deno.removeSync(path);
+      shim.shim_fd_close(fd);
+    },
+  };
+}
+
+/** QEMU's ivshmem-server protocol, version 0: version, peer id, then -1 with the memory. */
+function handOut(peer: number, id: number, memoryFd: number): void {
+  shim.shim_unix_send(peer, 0n, -1);
+  shim.shim_unix_send(peer, BigInt(id % 65536), -1);
+  shim.shim_unix_send(peer, -1n, memoryFd);
+  shim.shim_fd_close(peer);
+}
+
+/** Listen at `path`, in the place of a socket that nobody listens at any more. */
+function listen(path: string, name: string): number {
+  Deno.mkdirSync(SOCKET_FOLDER, { recursive: true, mode: 0o755 });
+  const other = shim.shim_unix_connect(cString(path), 100);
+  if (other >= 0) {
+    shim.shim_fd_close(other);
+    throw new CulvertError(
+      `Cannot host region ${name} as another host answers at ${path}: stop that one, or use ` +
+        `another --region`,
+    );
+  }
+  try {
+    Deno.removeSync(path);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+  return check(shim.shim_unix_listen(cString(path)), `listen at ${path}`);
+}
+
+function hostFile(path: string, bytes: number): HostedMemory {
+  let fd = shim.shim_file_open(cString(path), READ_WRITE);
+  const isNew = fd < 0;
+  if (isNew) fd = check(shim.shim_file_open(cString(path), CREATE), `create region file ${path}`);
+  try {
+    const locked = shim.shim_file_lock(fd);
+    if (locked === -EAGAIN) {
+      throw new CulvertError(
+        `Cannot host region ${path} as another host has it: stop that one, or use another --region`,
+      );
+    }
+    check(locked, `lock region file ${path}`);
+    if (isNew) check(shim.shim_file_resize(fd, BigInt(bytes)), `give ${path} ${bytes} bytes`);
+    const found = fileBytes(fd, path);
+    if (found !== bytes) {
+      throw new CulvertError(
+        `Cannot host region ${path} as the file has ${found} bytes where ${bytes} are wanted: ` +
+          `use --size ${found}, or remove it`,
+      );
+    }
+    const memory = MappedMemory.ofFile(fd, bytes, `region file ${path}`);
+    memory.u32[HEADER.HOST_FD] = 0xffffffff;
+    return { memory, path, serve() {}, close: () => closeFile(fd, path, isNew) };
+  } catch (error) {
+    closeFile(fd, path, isNew);
+    throw error;
+  }
+}
+
+function closeFile(fd: number, path: string, isNew: boolean): void {
+  if (isNew) Deno.removeSync(path);
+  shim.shim_fd_close(fd);
+}
+
+function fileBytes(fd: number, path: string): number {
+  const bytes = Number(shim.shim_file_size(fd));
+  return check(Math.min(bytes, 0), `tell the size of ${path}`) + bytes;
+}
+
+/**
+ * Map the memory of a region that a host on this machine keeps.
+ *
+ * @returns undefined if there is no such region yet.
+ * @throws {CulvertError} if it may not be opened, or is no region by its size.
+ */
+export function openRegionMemory(region: string): MappedMemory | undefined {
+  const fd = isPath(region) ? openFile(region) : receiveMemfd(region);
+  if (fd === undefined) return undefined;
+  try {
+    const bytes = fileBytes(fd, region);
+    checkRegionBytes(bytes, region);
+    return MappedMemory.ofFile(fd, bytes, `region ${region}`);
+  } finally {
+    shim.shim_fd_close(fd);
+  }
+}
+
+function openFile(path: string): number | undefined {
+  const fd = shim.shim_file_open(cString(path), READ_WRITE);
+  return fd < 0 && new ShimError("", -fd).code === "ENOENT"
+    ? undefined
+    : check(fd, `open region ${path}`);
+}
+
+/** The region's descriptor from its host's socket, as QEMU would get it. */
+export function receiveMemfd(name: string): number | undefined {
+  const path = socketPath(name);
+  const socket = shim.shim_unix_connect(cString(path), 2000);
+  if (socket < 0) {
+    const { code } = new ShimError("", -socket);
+    if (code === "ENOENT" || code === "ECONNREFUSED") return undefined;
+    check(socket, `connect to ${path}`);
+  }
+  const value = new BigInt64Array(1);
+  const passed = new Int32Array(1);
+  try {
+    for (let message = 0; message < 3; message++) {
+      check(shim.shim_unix_receive(socket, value, passed), `receive region ${name} at ${path}`);
+      if (message === 0 && value[0] !== 0n) {
+        throw new CulvertError(
+          `Cannot use ${path} as it speaks protocol version ${value[0]}: 0 is wanted`,
+        );
+      }
+      if (value[0] === -1n && passed[0] >= 0) return passed[0];
+    }
+  } finally {
+    shim.shim_fd_close(socket);
+  }
+  throw new CulvertError(`Cannot use ${path} as it handed out no memory: is it a Culvert host?`);
+}
+
+/** Read a small text file of the kernel's, such as one in /proc, which Deno opens under -A only. */
+export function readKernelFile(path: string): string {
+  const fd = check(shim.shim_file_open(cString(path), READ_ONLY), `read ${path}`);
+  const chunks: Uint8Array[] = [];
+  try {
+    for (;;) {
+      const chunk = new Uint8Array(4096);
+      const n = check(shim.shim_file_read(fd, chunk, chunk.length), `read ${path}`);
+      if (n === 0) break;
+      chunks.push(chunk.subarray(0, n));
+    }
+  } finally {
+    shim.shim_fd_close(fd);
+  }
+  const decoder = new TextDecoder();
+  return chunks.map((chunk) => decoder.decode(chunk, { stream: true })).join("");
+}

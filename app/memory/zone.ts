@@ -1,0 +1,77 @@
+import type { MappedMemory } from "../../ffi/mapped_memory.ts";
+import { CulvertError } from "../../ffi/error.ts";
+import {
+  DIRECTORY_BYTES,
+  ENTRY,
+  HEADER,
+  ZONE_NAME_BYTES,
+  ZONES_BYTES,
+  ZONES_MAX,
+} from "./layout.ts";
+
+/** A named, aligned part of a region (DPDK: memzone). */
+export interface Memzone {
+  /** Up to 31 bytes of UTF-8. */
+  readonly name: string;
+  /** One of `ZONE_KIND`. */
+  readonly kind: number;
+  /** Bytes from the region's start; a multiple of 128. */
+  readonly offset: number;
+  /** Bytes. */
+  readonly size: number;
+  /** Depends on the kind; see `ZONE_KIND`. */
+  readonly parameter: number;
+}
+
+const decoder = new TextDecoder();
+
+/** The directory's entry at `index`, as it stands in the region: not yet checked. */
+function readEntry(memory: MappedMemory, index: number): Memzone {
+  const word = (DIRECTORY_BYTES >>> 2) + index * ENTRY.WORDS;
+  const name = memory.u8.slice(word * 4, word * 4 + ZONE_NAME_BYTES + 1);
+  const end = name.indexOf(0);
+  return {
+    name: decoder.decode(end < 0 ? name : name.slice(0, end)),
+    kind: memory.u32[word + ENTRY.KIND],
+    offset: memory.u32[word + ENTRY.OFFSET],
+    size: memory.u32[word + ENTRY.SIZE],
+    parameter: memory.u32[word + ENTRY.PARAMETER],
+  };
+}
+
+/**
+ * All memzones of a region.
+ *
+ * @throws {CulvertError} if the directory names memory outside the region.
+ */
+export function readDirectory(memory: MappedMemory): Memzone[] {
+  const count = memory.u32[HEADER.ZONE_COUNT];
+  if (count > ZONES_MAX) {
+    throw new CulvertError(
+      `Cannot read the region's directory as it counts ${count} memzones: ${ZONES_MAX} is the most`,
+    );
+  }
+  const zones = Array.from({ length: count }, (_, index) => readEntry(memory, index));
+  for (const { name, offset, size } of zones) {
+    if (offset < ZONES_BYTES || offset % 4 !== 0 || offset + size > memory.bytes) {
+      throw new CulvertError(
+        `Cannot read the region's directory as memzone ${name} lies at ${offset}+${size}: ` +
+          `the region ends at ${memory.bytes}`,
+      );
+    }
+  }
+  return zones;
+}
+
+/** Write `zone` as the directory's next entry. */
+export function appendEntry(memory: MappedMemory, zone: Memzone): void {
+  const index = memory.u32[HEADER.ZONE_COUNT];
+  const word = (DIRECTORY_BYTES >>> 2) + index * ENTRY.WORDS;
+  memory.u32.fill(0, word, word + ENTRY.WORDS);
+  memory.u8.set(new TextEncoder().encode(zone.name), word * 4);
+  memory.u32[word + ENTRY.KIND] = zone.kind;
+  memory.u32[word + ENTRY.OFFSET] = zone.offset;
+  memory.u32[word + ENTRY.SIZE] = zone.size;
+  memory.u32[word + ENTRY.PARAMETER] = zone.parameter;
+  memory.u32[HEADER.ZONE_COUNT] = index + 1;
+}

@@ -1,0 +1,154 @@
+import type { MappedMemory } from "../../ffi/mapped_memory.ts";
+import { shim } from "../../ffi/shim.ts";
+import { DESCRIPTOR, HEADROOM_BYTES } from "../memory/layout.ts";
+import { check } from "../../ffi/error.ts";
+
+/** Word 1 of the descriptor of an empty mbuf: data at the headroom's end, no bytes. */
+export const EMPTY_DATA: number = HEADROOM_BYTES;
+
+/** Word 1 of a descriptor. */
+export function dataWord(offset: number, length: number): number {
+  return (offset | length << 16) >>> 0;
+}
+
+/** Where the mbufs of a region lie. */
+export interface MbufGeometry {
+  /** Bytes from the region's start to mbuf 0. */
+  readonly offset: number;
+  /** Bytes from one mbuf to the next; a multiple of 64. */
+  readonly stride: number;
+  /** How many there are. */
+  readonly count: number;
+}
+
+/** The mbufs of a region: fixed cells of `stride` bytes, addressed by index. */
+export class Mbufs {
+  /** The region's memory as words: what a loop over headers reads and writes. */
+  readonly u32: Uint32Array<SharedArrayBuffer>;
+  /** The same as 16-bit words. */
+  readonly u16: Uint16Array<SharedArrayBuffer>;
+  /** The same as bytes. */
+  readonly u8: Uint8Array<SharedArrayBuffer>;
+  /** The shim's number for the region's memory. */
+  readonly map: number;
+  /** Bytes from the region's start to mbuf 0. */
+  readonly offset: number;
+  /** Bytes from one mbuf to the next. */
+  readonly stride: number;
+  /** How many there are. */
+  readonly count: number;
+
+  /**
+   * Use the mbufs that lie in `memory` as `geometry` says, and tell the shim.
+   *
+   * @throws {ShimError} if they do not fit.
+   */
+  constructor(memory: MappedMemory, geometry: MbufGeometry) {
+    this.u32 = memory.u32;
+    this.u16 = new Uint16Array(memory.u32.buffer, 0, memory.bytes >>> 1);
+    this.u8 = memory.u8;
+    this.map = memory.map;
+    this.offset = geometry.offset;
+    this.stride = geometry.stride;
+    this.count = geometry.count;
+    check(
+      shim.shim_map_cells(memory.map, BigInt(this.offset), this.stride, this.count),
+      `use ${this.count} mbufs of ${this.stride} bytes`,
+    );
+  }
+
+  /** Where the frame of a descriptor starts, in bytes from the region's start. */
+  frameByte(word0: number, word1: number): number {
+    return this.offset + (word0 & DESCRIPTOR.INDEX_MASK) * this.stride + (word1 & 0xffff);
+  }
+
+  /** Fetch the first cache line of each frame of a burst, to be written. One shim call. */
+  prefetch(burst: Uint32Array, count: number): void {
+    shim.shim_prefetch(this.map, burst, count);
+  }
+}
+
+/**
+ * A view of one frame at a time, to be moved over a burst: nothing is allocated per frame.
+ *
+ * @example
+ * ```ts
+ * import { MappedMemory } from "../../ffi/mapped_memory.ts";
+ * import { dataWord, Mbufs, MbufView } from "./mbuf.ts";
+ *
+ * const memory = MappedMemory.ofProcess(1 << 20);
+ * const view = new MbufView(new Mbufs(memory, { offset: 0, stride: 2368, count: 100 }));
+ * const burst = new Uint32Array([3, dataWord(128, 64)]);
+ * view.moveTo(burst, 0);
+ * console.assert(view.prepend(4) && view.length === 68 && view.headroom === 124);
+ * ```
+ */
+export class MbufView {
+  #burst: Uint32Array = new Uint32Array(2);
+  #at = 0;
+
+  /** @param mbufs The cells that descriptors speak of. */
+  constructor(readonly mbufs: Mbufs) {}
+
+  /** Look at the frame of descriptor number `i` of `burst`. Changes go to that descriptor. */
+  moveTo(burst: Uint32Array, i: number): this {
+    this.#burst = burst;
+    this.#at = i << 1;
+    return this;
+  }
+
+  /** The mbuf index. */
+  get index(): number {
+    return this.#burst[this.#at] & DESCRIPTOR.INDEX_MASK;
+  }
+
+  /** Bytes of the frame. */
+  get length(): number {
+    return this.#burst[this.#at + 1] >>> 16;
+  }
+
+  /** Bytes free in front of the frame. */
+  get headroom(): number {
+    return this.#burst[this.#at + 1] & 0xffff;
+  }
+
+  /** Bytes free behind the frame. */
+  get tailroom(): number {
+    return this.mbufs.stride - this.headroom - this.length;
+  }
+
+  /** Where the frame starts, in bytes from the region's start. */
+  get byte(): number {
+    return this.mbufs.frameByte(this.#burst[this.#at], this.#burst[this.#at + 1]);
+  }
+
+  /** The frame's bytes, as a view that is made anew at each call: not for the hot path. */
+  bytes(): Uint8Array<SharedArrayBuffer> {
+    return this.mbufs.u8.subarray(this.byte, this.byte + this.length);
+  }
+
+  /** Grow by `n` bytes in front; false, with nothing changed, if the headroom is smaller. */
+  prepend(n: number): boolean {
+    return n <= this.headroom && this.#set(this.headroom - n, this.length + n);
+  }
+
+  /** Grow by `n` bytes behind; false, with nothing changed, if the tailroom is smaller. */
+  append(n: number): boolean {
+    return n <= this.tailroom && this.#set(this.headroom, this.length + n);
+  }
+
+  /** Cut `n` bytes off the front; false, with nothing changed, if the frame is shorter. */
+  adjust(n: number): boolean {
+    return n <= this.length && this.#set(this.headroom + n, this.length - n);
+  }
+
+  /** Cut `n` bytes off the end; false, with nothing changed, if the frame is shorter. */
+  trim(n: number): boolean {
+    return n <= this.length && this.#set(this.headroom, this.length - n);
+  }
+
+  #set(offset: number, length: number): boolean {
+    this.#burst[this.#at + 1] = dataWord(offset, length);
+    return true;
+  }
+}

@@ -1,0 +1,136 @@
+import { MappedMemory, type MappedMemoryHandle } from "../../ffi/mapped_memory.ts";
+import { DESCRIPTOR } from "../memory/layout.ts";
+import { MpmcRing } from "../ring/mpmc_ring.ts";
+import { EMPTY_DATA } from "./mbuf.ts";
+
+/** What a Worker needs to use a mempool; survives `postMessage`. */
+export interface MempoolHandle {
+  /** The free ring's memory, private to the host's process. */
+  readonly memory: MappedMemoryHandle;
+  /** Slots of the free ring. */
+  readonly ringSize: number;
+  /** Mbufs in all. */
+  readonly total: number;
+}
+
+/** Mbufs that an lcore keeps back for itself by default; one refill serves this many. */
+const CACHE_SIZE = 256;
+
+/** Most mbufs that one call allocates. */
+const BULK_MAX = 512;
+
+/**
+ * A fixed set of mbufs: a free ring of their indexes that all lcores share, and a cache in front of it that is
+ * this lcore's alone (DPDK `rte_mempool`). The cache is a stack, so that the mbuf freed last, warm in
+ * this core's caches, is the next one used.
+ *
+ * The free ring is host-private memory: no guest can corrupt it. One `Mempool` belongs to one
+ * thread; others {@linkcode attach} to the same free ring.
+ *
+ * @example
+ * ```ts
+ * import { Mempool } from "./mempool.ts";
+ *
+ * const pool = Mempool.create(1000);
+ * const burst = new Uint32Array(2 * 32); // 32 descriptors
+ * console.assert(pool.allocBulk(burst, 32) === 32);
+ * pool.free(burst, 32);
+ * console.assert(pool.available === 1000);
+ * ```
+ */
+export class Mempool {
+  readonly #ring: MpmcRing;
+  readonly #cache: Uint32Array;
+  readonly #spill: Uint32Array;
+  readonly #cacheSize: number;
+  #cached = 0;
+
+  private constructor(readonly handle: MempoolHandle, cacheSize: number) {
+    this.#ring = new MpmcRing(new MappedMemory(handle.memory), 0, handle.ringSize);
+    this.#cacheSize = Math.min(cacheSize, handle.total >>> 2);
+    this.#cache = new Uint32Array(this.#cacheSize + BULK_MAX);
+    this.#spill = new Uint32Array(this.#cache.length);
+  }
+
+  /**
+   * Make a mempool of the mbufs 0 to `total - 1`, all free.
+   *
+   * @param cacheSize Mbufs to keep back for this thread; 0 for none.
+   */
+  static create(total: number, cacheSize = CACHE_SIZE): Mempool {
+    const ringSize = 2 ** Math.max(1, Math.ceil(Math.log2(total)));
+    const memory = MappedMemory.ofProcess(MpmcRing.bytes(ringSize));
+    const all = Uint32Array.from({ length: total }, (_, index) => index);
+    new MpmcRing(memory, 0, ringSize).enqueueBulk(all, total);
+    return new Mempool({ memory: memory.handle, ringSize, total }, cacheSize);
+  }
+
+  /** Use a mempool that another thread made, with a cache of this thread's own. */
+  static attach(handle: MempoolHandle, cacheSize = CACHE_SIZE): Mempool {
+    return new Mempool(handle, cacheSize);
+  }
+
+  /** Mbufs free to this thread: in the free ring and in its own cache. */
+  get available(): number {
+    return this.#ring.count + this.#cached;
+  }
+
+  /**
+   * Allocate exactly `count` (512 at most) mbufs, or none, as empty descriptors from descriptor number `at` of
+   * `burst` on.
+   *
+   * @returns `count` or 0.
+   */
+  allocBulk(burst: Uint32Array, count: number, at = 0): number {
+    if (this.#cached < count) this.#refill(count);
+    return this.#cached < count ? 0 : this.#pop(burst, count, at);
+  }
+
+  /** As {@linkcode allocBulk}, but up to `max`; returns how many. */
+  allocBurst(burst: Uint32Array, max: number, at = 0): number {
+    if (this.#cached < max) this.#refill(max);
+    return this.#pop(burst, max < this.#cached ? max : this.#cached, at);
+  }
+
+  /** Free the mbufs of `count` descriptors from descriptor number `at` of `burst` on. */
+  free(burst: Uint32Array, count: number, at = 0): void {
+    const cache = this.#cache;
+    let cached = this.#cached;
+    for (let i = at << 1, end = (at + count) << 1; i < end; i += 2) {
+      if (cached === cache.length) cached = this.#flush(cached);
+      cache[cached++] = burst[i] & DESCRIPTOR.INDEX_MASK;
+    }
+    this.#cached = cached;
+  }
+
+  /** Give the cache back to the free ring, when this thread ends. */
+  close(): void {
+    this.#ring.enqueueBulk(this.#cache, this.#cached);
+    this.#cached = 0;
+  }
+
+  #pop(burst: Uint32Array, count: number, at: number): number {
+    let cached = this.#cached;
+    for (let i = at << 1, end = (at + count) << 1; i < end; i += 2) {
+      burst[i] = this.#cache[--cached];
+      burst[i + 1] = EMPTY_DATA;
+    }
+    this.#cached = cached;
+    return count;
+  }
+
+  /** Bring the cache to its size and `count` more, or as near to that as the free ring allows. */
+  #refill(count: number): void {
+    const wanted = Math.min(count + this.#cacheSize, this.#cache.length) - this.#cached;
+    const n = this.#ring.dequeueBurst(this.#spill, wanted);
+    for (let i = 0; i < n; i++) this.#cache[this.#cached++] = this.#spill[i];
+  }
+
+  /** Give the older part of a full cache, the colder mbufs, back to the free ring. */
+  #flush(cached: number): number {
+    const surplus = cached - this.#cacheSize;
+    this.#ring.enqueueBulk(this.#cache, surplus);
+    this.#cache.copyWithin(0, surplus, cached);
+    return this.#cacheSize;
+  }
+}

@@ -1,0 +1,43 @@
+import { CulvertError } from "./error.ts";
+import { SHIM_ABI, SYMBOLS } from "./symbols.ts";
+
+/** Where `deno task shim` puts the library; `CULVERT_SHIM` is not read, so permissions stay narrow. */
+export const SHIM_URL: URL = new URL("../.cache/shim/libculvert.so", import.meta.url);
+
+/** The shim's functions. */
+export type Shim = Deno.DynamicLibrary<typeof SYMBOLS>["symbols"];
+
+function load(): Shim {
+  let library;
+  try {
+    library = Deno.dlopen(SHIM_URL, SYMBOLS);
+  } catch (error) {
+    const cause = error instanceof Error ? error.message : String(error);
+    throw new CulvertError(
+      `Cannot load the shim ${SHIM_URL.pathname} as ${cause}: run \`deno task shim\` to build it`,
+    );
+  }
+  const found = library.symbols.shim_abi();
+  if (found !== SHIM_ABI) {
+    throw new CulvertError(
+      `Cannot use the shim ${SHIM_URL.pathname} as its ABI is ${found}: this build wants ` +
+        `${SHIM_ABI}; run \`deno task shim\` to build it again`,
+    );
+  }
+  return library.symbols;
+}
+
+/**
+ * The shim, loaded when this module is first imported.
+ *
+ * The fast path of a call needs the function to be a constant where it is called: write
+ * `shim.shim_pause(1)`, never pass the function around.
+ */
+export const shim: Shim = load();
+
+const encoder = new TextEncoder();
+
+/** A NUL-terminated string for C. */
+export function cString(text: string): Uint8Array<ArrayBuffer> {
+  return encoder.encode(text + "\0");
+}

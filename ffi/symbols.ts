@@ -1,0 +1,106 @@
+/**
+ * The shim's symbol table, each entry below its C prototype (shim/*.c).
+ *
+ * Widths matter: a wrong one truncates in silence. `tests/ffi/symbols_test.ts` holds this table to
+ * the C sources.
+ */
+
+/** The number that {@linkcode shim_abi} must return: `SHIM_ABI` in `shim/shim.h`. */
+export const SHIM_ABI = 1;
+
+/** What `Deno.dlopen` is told of the shim. */
+export const SYMBOLS = {
+  // uint32_t shim_abi(void)
+  shim_abi: { parameters: [], result: "u32" },
+
+  // int32_t shim_map(void *buffer, uint64_t bytes, int32_t fd)
+  shim_map: { parameters: ["buffer", "u64", "i32"], result: "i32" },
+  // int32_t shim_map_cells(int32_t map, uint64_t offset, uint32_t stride, uint32_t count)
+  shim_map_cells: { parameters: ["i32", "u64", "u32", "u32"], result: "i32" },
+  // int32_t shim_unmap(int32_t map)
+  shim_unmap: { parameters: ["i32"], result: "i32" },
+  // int32_t shim_memfd(const char *name, uint64_t bytes)
+  shim_memfd: { parameters: ["buffer", "u64"], result: "i32" },
+  // int32_t shim_file_open(const char *path, uint32_t access)
+  shim_file_open: { parameters: ["buffer", "u32"], result: "i32" },
+  // int32_t shim_file_read(int32_t fd, uint8_t *bytes, uint32_t count)
+  shim_file_read: { parameters: ["i32", "buffer", "u32"], result: "i32" },
+  // int64_t shim_file_size(int32_t fd)
+  shim_file_size: { parameters: ["i32"], result: "i64" },
+  // int32_t shim_file_resize(int32_t fd, uint64_t bytes)
+  shim_file_resize: { parameters: ["i32", "u64"], result: "i32" },
+  // int32_t shim_file_lock(int32_t fd)
+  shim_file_lock: { parameters: ["i32"], result: "i32" },
+  // int32_t shim_fd_close(int32_t fd)
+  shim_fd_close: { parameters: ["i32"], result: "i32" },
+
+  // uint32_t shim_load_acquire(int32_t map, uint32_t word)
+  shim_load_acquire: { parameters: ["i32", "u32"], result: "u32" },
+  // void shim_store_release(int32_t map, uint32_t word, uint32_t value)
+  shim_store_release: { parameters: ["i32", "u32", "u32"], result: "void" },
+  // int32_t shim_compare_and_swap(int32_t map, uint32_t word, uint32_t expected, uint32_t desired)
+  shim_compare_and_swap: { parameters: ["i32", "u32", "u32", "u32"], result: "i32" },
+  // uint32_t shim_fetch_add(int32_t map, uint32_t word, uint32_t addend)
+  shim_fetch_add: { parameters: ["i32", "u32", "u32"], result: "u32" },
+  // void shim_full_fence(void)
+  shim_full_fence: { parameters: [], result: "void" },
+  // void shim_pause(uint32_t times)
+  shim_pause: { parameters: ["u32"], result: "void" },
+  // void shim_yield(void)
+  shim_yield: { parameters: [], result: "void" },
+  // void shim_prefetch(int32_t map, const uint32_t *descriptors, uint32_t count)
+  shim_prefetch: { parameters: ["i32", "buffer", "u32"], result: "void" },
+
+  // int32_t shim_thread_pin(uint32_t core)
+  shim_thread_pin: { parameters: ["u32"], result: "i32" },
+  // int32_t shim_thread_may_run_on(uint32_t core)
+  shim_thread_may_run_on: { parameters: ["u32"], result: "i32" },
+  // double shim_clock(void)
+  shim_clock: { parameters: [], result: "f64" },
+  // int32_t shim_eventfd(void)
+  shim_eventfd: { parameters: [], result: "i32" },
+  // int32_t shim_eventfd_signal(int32_t fd)
+  shim_eventfd_signal: { parameters: ["i32"], result: "i32" },
+  // int32_t shim_eventfd_drain(int32_t fd)
+  shim_eventfd_drain: { parameters: ["i32"], result: "i32" },
+  // int32_t shim_poll(const int32_t *fds, uint32_t count, uint32_t microseconds)
+  shim_poll: { parameters: ["buffer", "u32", "u32"], result: "i32" },
+
+  // int32_t shim_unix_listen(const char *path)
+  shim_unix_listen: { parameters: ["buffer"], result: "i32" },
+  // int32_t shim_unix_accept(int32_t listener)
+  shim_unix_accept: { parameters: ["i32"], result: "i32" },
+  // int32_t shim_unix_connect(const char *path, uint32_t milliseconds)
+  shim_unix_connect: { parameters: ["buffer", "u32"], result: "i32" },
+  // int32_t shim_unix_send(int32_t fd, int64_t value, int32_t passed)
+  shim_unix_send: { parameters: ["i32", "i64", "i32"], result: "i32" },
+  // int32_t shim_unix_receive(int32_t fd, int64_t *value, int32_t *passed)
+  shim_unix_receive: { parameters: ["i32", "buffer", "buffer"], result: "i32" },
+
+  // int32_t shim_interface_get(const char *name, uint32_t *words)
+  shim_interface_get: { parameters: ["buffer", "buffer"], result: "i32" },
+  // int32_t shim_interface_flags(const char *name, uint32_t set, uint32_t clear)
+  shim_interface_flags: { parameters: ["buffer", "u32", "u32"], result: "i32" },
+  // int32_t shim_interface_mtu(const char *name, uint32_t mtu)
+  shim_interface_mtu: { parameters: ["buffer", "u32"], result: "i32" },
+  // int32_t shim_tap_open(const char *name)
+  shim_tap_open: { parameters: ["buffer"], result: "i32" },
+  // int32_t shim_packet_open(const char *name, uint32_t buffer)
+  shim_packet_open: { parameters: ["buffer", "u32"], result: "i32" },
+  // int32_t shim_packet_missed(int32_t fd)
+  shim_packet_missed: { parameters: ["i32"], result: "i32" },
+
+  // int32_t shim_packet_rx(int32_t fd, int32_t map, uint32_t *descriptors, struct frame_notes *notes, uint8_t *overflow, uint32_t count)
+  shim_packet_rx: {
+    parameters: ["i32", "i32", "buffer", "buffer", "buffer", "u32"],
+    result: "i32",
+  },
+  // int32_t shim_packet_tx(int32_t fd, int32_t map, const uint32_t *descriptors, uint32_t count)
+  shim_packet_tx: { parameters: ["i32", "i32", "buffer", "u32"], result: "i32" },
+  // int32_t shim_tap_rx(int32_t fd, int32_t map, uint32_t *descriptors, struct frame_notes *notes, uint8_t *overflow, uint32_t count)
+  shim_tap_rx: { parameters: ["i32", "i32", "buffer", "buffer", "buffer", "u32"], result: "i32" },
+  // int32_t shim_tap_tx(int32_t fd, int32_t map, const uint32_t *descriptors, uint32_t count)
+  shim_tap_tx: { parameters: ["i32", "i32", "buffer", "u32"], result: "i32" },
+  // int32_t shim_discard(int32_t fd, uint32_t count)
+  shim_discard: { parameters: ["i32", "u32"], result: "i32" },
+} as const satisfies Deno.ForeignLibraryInterface;

@@ -1,0 +1,55 @@
+/* Atomic access to words of a map, and the hints that go with it. An out-of-range word reads as 0. */
+#include "shim.h"
+
+#include <sched.h>
+
+static inline uint32_t *word_at(int32_t map, uint32_t word) {
+  static uint32_t nowhere;
+  struct shim_map *m = &shim_maps[map & (SHIM_MAPS - 1)];
+  return (uint64_t)word * 4 + 4 <= m->bytes ? (uint32_t *)(void *)m->base + word : &nowhere;
+}
+
+SHIM_API uint32_t shim_load_acquire(int32_t map, uint32_t word) {
+  return __atomic_load_n(word_at(map, word), __ATOMIC_ACQUIRE);
+}
+
+SHIM_API void shim_store_release(int32_t map, uint32_t word, uint32_t value) {
+  __atomic_store_n(word_at(map, word), value, __ATOMIC_RELEASE);
+}
+
+/* 1 if the word held `expected` and now holds `desired`, else 0. Sequentially consistent. */
+SHIM_API int32_t shim_compare_and_swap(int32_t map, uint32_t word, uint32_t expected, uint32_t desired) {
+  return __atomic_compare_exchange_n(word_at(map, word), &expected, desired, 0, __ATOMIC_SEQ_CST,
+                                     __ATOMIC_SEQ_CST);
+}
+
+/* The value before the addition. Sequentially consistent. */
+SHIM_API uint32_t shim_fetch_add(int32_t map, uint32_t word, uint32_t addend) {
+  return __atomic_fetch_add(word_at(map, word), addend, __ATOMIC_SEQ_CST);
+}
+
+SHIM_API void shim_full_fence(void) { __atomic_thread_fence(__ATOMIC_SEQ_CST); }
+
+static inline void relax(void) {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  __asm__ volatile("isb" ::: "memory");
+#endif
+}
+
+/* Wait a little, without giving up the core. */
+SHIM_API void shim_pause(uint32_t times) {
+  while (times-- > 0) relax();
+}
+
+SHIM_API void shim_yield(void) { sched_yield(); }
+
+/* Ask for the first cache line of each frame of a burst, to be written. */
+SHIM_API void shim_prefetch(int32_t map, const uint32_t *descriptors, uint32_t count) {
+  const struct shim_map *m = &shim_maps[map & (SHIM_MAPS - 1)];
+  for (uint32_t i = 0; i < count; i++) {
+    uint8_t *frame = shim_frame(m, descriptors + 2 * i);
+    if (frame) __builtin_prefetch(frame, 1, 3);
+  }
+}

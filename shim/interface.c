@@ -1,0 +1,131 @@
+/* Network interfaces: what they are, up and down, and the sockets on them. */
+#define _GNU_SOURCE
+#include "shim.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/if_ether.h>
+#include <linux/if_packet.h>
+#include <linux/if_tun.h>
+#include <net/if.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static int request_for(const char *name, struct ifreq *request) {
+  memset(request, 0, sizeof *request);
+  if (strlen(name) >= IFNAMSIZ) return -ENAMETOOLONG;
+  strcpy(request->ifr_name, name);
+  return 0;
+}
+
+/* One ioctl on a throw-away socket. */
+static int ask(unsigned long what, struct ifreq *request) {
+  int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  if (fd < 0) return -errno;
+  int result = ioctl(fd, what, request) < 0 ? -errno : 0;
+  close(fd);
+  return result;
+}
+
+/* Describe an interface: words 0 index, 1 flags (IFF_*), 2 MTU, 3 ARPHRD type, 4..5 MAC address. */
+SHIM_API int32_t shim_interface_get(const char *name, uint32_t *words) {
+  struct ifreq request;
+  int error = request_for(name, &request);
+  if (error < 0 || (error = ask(SIOCGIFINDEX, &request)) < 0) return error;
+  words[0] = (uint32_t)request.ifr_ifindex;
+  if ((error = ask(SIOCGIFFLAGS, &request)) < 0) return error;
+  words[1] = (uint16_t)request.ifr_flags;
+  if ((error = ask(SIOCGIFMTU, &request)) < 0) return error;
+  words[2] = (uint32_t)request.ifr_mtu;
+  if ((error = ask(SIOCGIFHWADDR, &request)) < 0) return error;
+  words[3] = request.ifr_hwaddr.sa_family;
+  words[5] = 0;
+  memcpy(&words[4], request.ifr_hwaddr.sa_data, 6);
+  return 0;
+}
+
+/* Set and clear interface flags (IFF_*). */
+SHIM_API int32_t shim_interface_flags(const char *name, uint32_t set, uint32_t clear) {
+  struct ifreq request;
+  int error = request_for(name, &request);
+  if (error < 0 || (error = ask(SIOCGIFFLAGS, &request)) < 0) return error;
+  request.ifr_flags = (short)((request.ifr_flags | (int)set) & ~(int)clear);
+  return ask(SIOCSIFFLAGS, &request);
+}
+
+SHIM_API int32_t shim_interface_mtu(const char *name, uint32_t mtu) {
+  struct ifreq request;
+  int error = request_for(name, &request);
+  if (error < 0) return error;
+  request.ifr_mtu = (int)mtu;
+  return ask(SIOCSIFMTU, &request);
+}
+
+/*
+ * Open a TAP by name: a new one, or one that exists. With no offloads, so the kernel completes
+ * checksums and splits super-frames before we see them. A multi-queue TAP gives us one queue.
+ */
+SHIM_API int32_t shim_tap_open(const char *name) {
+  struct ifreq request;
+  int error = request_for(name, &request);
+  if (error < 0) return error;
+  int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK);
+  if (fd < 0) return -errno;
+  request.ifr_flags = IFF_TAP | IFF_NO_PI;
+  int result = ioctl(fd, TUNSETIFF, &request);
+  if (result < 0 && errno == EINVAL) {
+    request.ifr_flags = IFF_TAP | IFF_NO_PI | IFF_MULTI_QUEUE;
+    result = ioctl(fd, TUNSETIFF, &request);
+  }
+  if (result == 0 && ioctl(fd, TUNSETOFFLOAD, 0) == 0) return fd;
+  error = errno;
+  close(fd);
+  return -error;
+}
+
+static int set_option(int fd, int option, int value) {
+  return setsockopt(fd, SOL_PACKET, option, &value, sizeof value);
+}
+
+/* What a receiving socket asks for: VLAN tags, offload headers, everybody's frames but our own. */
+static int prepare_receive(int fd, int index, int buffer) {
+  struct packet_mreq promiscuous = {.mr_ifindex = index, .mr_type = PACKET_MR_PROMISC};
+  if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &buffer, sizeof buffer) < 0)
+    setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &buffer, sizeof buffer);
+  if (set_option(fd, PACKET_AUXDATA, 1) < 0 || set_option(fd, PACKET_VNET_HDR, 1) < 0 ||
+      set_option(fd, PACKET_IGNORE_OUTGOING, 1) < 0)
+    return -1;
+  return setsockopt(fd, SOL_PACKET, PACKET_ADD_MEMBERSHIP, &promiscuous, sizeof promiscuous);
+}
+
+/*
+ * Open an AF_PACKET socket on an interface: to receive (promiscuous until closed, with a buffer of
+ * `buffer` bytes) or, if `buffer` is 0, to send past the queueing discipline.
+ */
+SHIM_API int32_t shim_packet_open(const char *name, uint32_t buffer) {
+  struct sockaddr_ll address = {.sll_family = AF_PACKET};
+  struct ifreq request;
+  int error = request_for(name, &request);
+  if (error < 0 || (error = ask(SIOCGIFINDEX, &request)) < 0) return error;
+  address.sll_ifindex = request.ifr_ifindex;
+  address.sll_protocol = buffer ? htons(ETH_P_ALL) : 0;
+  int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  if (fd < 0) return -errno;
+  int prepared = buffer ? prepare_receive(fd, address.sll_ifindex, (int)buffer)
+                        : set_option(fd, PACKET_QDISC_BYPASS, 1);
+  if (prepared == 0 && bind(fd, (struct sockaddr *)&address, sizeof address) == 0) return fd;
+  error = errno;
+  close(fd);
+  return -error;
+}
+
+/* Frames that the kernel dropped for want of room in the socket since the last call. */
+SHIM_API int32_t shim_packet_missed(int32_t fd) {
+  struct tpacket_stats stats;
+  socklen_t length = sizeof stats;
+  if (getsockopt(fd, SOL_PACKET, PACKET_STATISTICS, &stats, &length) < 0) return -errno;
+  return (int32_t)stats.tp_drops;
+}

@@ -1,0 +1,103 @@
+/* Maps, memfds and files. */
+#define _GNU_SOURCE
+#include "shim.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+struct shim_map shim_maps[SHIM_MAPS];
+
+SHIM_API uint32_t shim_abi(void) { return SHIM_ABI; }
+
+/*
+ * Map `bytes` of `fd` (or of fresh zeroed memory if fd is -1) over `buffer`, or at a place of the
+ * kernel's choice if it is NULL. Returns the map id. The buffer must stay alive until the process ends.
+ */
+SHIM_API int32_t shim_map(void *buffer, uint64_t bytes, int32_t fd) {
+  int32_t id = 0;
+  uint8_t *claimed = 0;
+  int flags = MAP_SHARED | (buffer ? MAP_FIXED : 0) | (fd < 0 ? MAP_ANONYMOUS : 0);
+  void *base = mmap(buffer, bytes, PROT_READ | PROT_WRITE, flags, fd, 0);
+  if (base == MAP_FAILED) return -errno;
+  while (id < SHIM_MAPS && !__atomic_compare_exchange_n(&shim_maps[id].base, &claimed, base, 0,
+                                                        __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)) {
+    claimed = 0;
+    id++;
+  }
+  if (id == SHIM_MAPS) return -ENFILE; /* a MAP_FIXED mapping is left in place: the buffer needs it */
+  shim_maps[id].bytes = bytes;
+  shim_maps[id].count = 0;
+  return id;
+}
+
+/* Tell where the mbufs lie in a map: `count` cells of `stride` bytes from byte `offset` on. */
+SHIM_API int32_t shim_map_cells(int32_t map, uint64_t offset, uint32_t stride, uint32_t count) {
+  if (map < 0 || map >= SHIM_MAPS || !shim_maps[map].base) return -EBADF;
+  if (offset + (uint64_t)stride * count > shim_maps[map].bytes) return -ERANGE;
+  shim_maps[map].cells = offset;
+  shim_maps[map].stride = stride;
+  shim_maps[map].count = count;
+  return 0;
+}
+
+/*
+ * Give a map's memory back. The addresses stay reserved (as fresh zeroed memory), for the buffer
+ * over which it was mapped still points there.
+ */
+SHIM_API int32_t shim_unmap(int32_t map) {
+  if (map < 0 || map >= SHIM_MAPS || !shim_maps[map].base) return -EBADF;
+  void *base = shim_maps[map].base;
+  int flags = MAP_PRIVATE | MAP_FIXED | MAP_ANONYMOUS | MAP_NORESERVE;
+  if (mmap(base, shim_maps[map].bytes, PROT_READ | PROT_WRITE, flags, -1, 0) == MAP_FAILED) return -errno;
+  shim_maps[map].bytes = 0;
+  shim_maps[map].count = 0;
+  __atomic_store_n(&shim_maps[map].base, 0, __ATOMIC_RELEASE);
+  return 0;
+}
+
+/* A memfd of `bytes`, sealed against shrinking and growing, so that no peer can make us fault. */
+SHIM_API int32_t shim_memfd(const char *name, uint64_t bytes) {
+  int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+  if (fd < 0) return -errno;
+  if (ftruncate(fd, (off_t)bytes) == 0 &&
+      fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == 0)
+    return fd;
+  int error = errno;
+  close(fd);
+  return -error;
+}
+
+/* open(2): access 0 read-only, 1 read-write, 2 read-write and create exclusively with mode 0600. */
+SHIM_API int32_t shim_file_open(const char *path, uint32_t access) {
+  static const int flags[] = {O_RDONLY, O_RDWR, O_RDWR | O_CREAT | O_EXCL};
+  if (access > 2) return -EINVAL;
+  int fd = open(path, flags[access] | O_CLOEXEC | O_NOFOLLOW, 0600);
+  return fd < 0 ? -errno : fd;
+}
+
+SHIM_API int32_t shim_file_read(int32_t fd, uint8_t *bytes, uint32_t count) {
+  ssize_t n = read(fd, bytes, count);
+  return n < 0 ? -errno : (int32_t)n;
+}
+
+/* The size in bytes, or -errno. */
+SHIM_API int64_t shim_file_size(int32_t fd) {
+  struct stat status;
+  return fstat(fd, &status) < 0 ? -errno : (int64_t)status.st_size;
+}
+
+SHIM_API int32_t shim_file_resize(int32_t fd, uint64_t bytes) {
+  return ftruncate(fd, (off_t)bytes) < 0 ? -errno : 0;
+}
+
+/* An exclusive lock that the kernel drops when the process ends, or -EWOULDBLOCK if another has it. */
+SHIM_API int32_t shim_file_lock(int32_t fd) {
+  return flock(fd, LOCK_EX | LOCK_NB) < 0 ? -errno : 0;
+}
+
+SHIM_API int32_t shim_fd_close(int32_t fd) { return close(fd) < 0 ? -errno : 0; }

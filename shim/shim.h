@@ -1,0 +1,43 @@
+/*
+ * The shim: what TypeScript cannot do by itself, and nothing else. No packet logic lives here.
+ *
+ * Every call returns >= 0, or -errno. Memory is named by a map id (shim_map) and a word index or a
+ * byte offset, never by an address, and each access is checked against the map's bounds.
+ *
+ * ffi/symbols.ts carries these prototypes beside its symbol table. Change one, change SHIM_ABI in both.
+ */
+#ifndef CULVERT_SHIM_H
+#define CULVERT_SHIM_H
+
+#include <stdint.h>
+
+#define SHIM_ABI 1
+#define SHIM_API __attribute__((visibility("default")))
+
+enum { SHIM_MAPS = 256, SHIM_BURST = 256, SHIM_POLL = 64 };
+
+/* One mapped memory. `cells` describes the mbufs inside it, once shim_map_cells has been called. */
+struct shim_map {
+  uint8_t *base;
+  uint64_t bytes;
+  uint64_t cells;   /* byte offset of the first mbuf */
+  uint32_t stride;  /* bytes from one mbuf to the next */
+  uint32_t count;   /* number of mbufs; 0 = none */
+};
+
+extern struct shim_map shim_maps[SHIM_MAPS];
+
+/* Word 0 of a descriptor: flags (8) | mbuf index (24). Word 1: length (16) | data offset (16). */
+#define DESCRIPTOR_INDEX(word0) ((word0) & 0xffffffu)
+#define DESCRIPTOR_OFFSET(word1) ((word1) & 0xffffu)
+#define DESCRIPTOR_LENGTH(word1) ((word1) >> 16)
+
+/* The bytes a descriptor names, or NULL if they lie outside its mbuf. */
+static inline uint8_t *shim_frame(const struct shim_map *map, const uint32_t *descriptor) {
+  uint32_t index = DESCRIPTOR_INDEX(descriptor[0]);
+  uint32_t offset = DESCRIPTOR_OFFSET(descriptor[1]);
+  if (index >= map->count || offset + DESCRIPTOR_LENGTH(descriptor[1]) > map->stride) return 0;
+  return map->base + map->cells + (uint64_t)index * map->stride + offset;
+}
+
+#endif

@@ -1,0 +1,61 @@
+/* The calling thread: its core, its clock, its sleep. */
+#define _GNU_SOURCE
+#include "shim.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <sched.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+/* Pin the calling thread to one core. Threads that it starts later inherit this. */
+SHIM_API int32_t shim_thread_pin(uint32_t core) {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  if (core >= CPU_SETSIZE) return -EINVAL;
+  CPU_SET(core, &set);
+  return sched_setaffinity(0, sizeof set, &set) < 0 ? -errno : 0;
+}
+
+/* 1 if the process may run on this core, else 0. */
+SHIM_API int32_t shim_thread_may_run_on(uint32_t core) {
+  cpu_set_t set;
+  if (core >= CPU_SETSIZE) return 0;
+  if (sched_getaffinity(getpid(), sizeof set, &set) < 0) return -errno;
+  return CPU_ISSET(core, &set) ? 1 : 0;
+}
+
+/* Monotonic nanoseconds; exact to the nanosecond for the first 104 days after boot. */
+SHIM_API double shim_clock(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return (double)now.tv_sec * 1e9 + (double)now.tv_nsec;
+}
+
+SHIM_API int32_t shim_eventfd(void) {
+  int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  return fd < 0 ? -errno : fd;
+}
+
+SHIM_API int32_t shim_eventfd_signal(int32_t fd) {
+  uint64_t one = 1;
+  return write(fd, &one, sizeof one) < 0 ? -errno : 0;
+}
+
+/* How often it was signalled since the last drain (0: not once). */
+SHIM_API int32_t shim_eventfd_drain(int32_t fd) {
+  uint64_t times;
+  if (read(fd, &times, sizeof times) < 0) return errno == EAGAIN ? 0 : -errno;
+  return times > INT32_MAX ? INT32_MAX : (int32_t)times;
+}
+
+/* Sleep until one of the descriptors is readable or the time is up. Returns how many are readable. */
+SHIM_API int32_t shim_poll(const int32_t *fds, uint32_t count, uint32_t microseconds) {
+  struct pollfd polled[SHIM_POLL];
+  struct timespec limit = {microseconds / 1000000, (microseconds % 1000000) * 1000L};
+  if (count > SHIM_POLL) return -EINVAL;
+  for (uint32_t i = 0; i < count; i++) polled[i] = (struct pollfd){.fd = fds[i], .events = POLLIN};
+  int ready = ppoll(polled, count, &limit, 0);
+  return ready < 0 ? (errno == EINTR ? 0 : -errno) : ready;
+}

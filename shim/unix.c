@@ -1,0 +1,83 @@
+/* UNIX stream sockets that carry one 64-bit number and at most one file descriptor a message, which
+ * is all that QEMU's ivshmem-server protocol needs. */
+#define _GNU_SOURCE
+#include "shim.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+static int open_socket(const char *path, struct sockaddr_un *address) {
+  *address = (struct sockaddr_un){.sun_family = AF_UNIX};
+  if (strlen(path) >= sizeof address->sun_path) return -ENAMETOOLONG;
+  strcpy(address->sun_path, path);
+  int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  return fd < 0 ? -errno : fd;
+}
+
+/* Listen at `path`, mode 0600, without blocking in accept. */
+SHIM_API int32_t shim_unix_listen(const char *path) {
+  struct sockaddr_un address;
+  int fd = open_socket(path, &address);
+  if (fd < 0) return fd;
+  /* The mode of the socket itself becomes the mode of its path, so it is never open to others. */
+  if (fchmod(fd, 0600) == 0 && fcntl(fd, F_SETFL, O_NONBLOCK) == 0 &&
+      bind(fd, (struct sockaddr *)&address, sizeof address) == 0 && listen(fd, 64) == 0)
+    return fd;
+  int error = errno;
+  close(fd);
+  return -error;
+}
+
+/* The next connection, or -EAGAIN. */
+SHIM_API int32_t shim_unix_accept(int32_t listener) {
+  int fd = accept4(listener, 0, 0, SOCK_CLOEXEC | SOCK_NONBLOCK);
+  return fd < 0 ? -errno : fd;
+}
+
+/* Connect; a receive then waits `milliseconds` at most. */
+SHIM_API int32_t shim_unix_connect(const char *path, uint32_t milliseconds) {
+  struct sockaddr_un address;
+  struct timeval limit = {milliseconds / 1000, (milliseconds % 1000) * 1000L};
+  int fd = open_socket(path, &address);
+  if (fd < 0) return fd;
+  if (setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit) == 0 &&
+      connect(fd, (struct sockaddr *)&address, sizeof address) == 0)
+    return fd;
+  int error = errno;
+  close(fd);
+  return -error;
+}
+
+/* Send one number, and a descriptor with it unless that is -1. */
+SHIM_API int32_t shim_unix_send(int32_t fd, int64_t value, int32_t passed) {
+  union { struct cmsghdr header; char space[CMSG_SPACE(sizeof(int))]; } control = {0};
+  struct iovec vector = {&value, sizeof value};
+  struct msghdr message = {.msg_iov = &vector, .msg_iovlen = 1};
+  if (passed >= 0) {
+    control.header = (struct cmsghdr){CMSG_LEN(sizeof(int)), SOL_SOCKET, SCM_RIGHTS};
+    memcpy(CMSG_DATA(&control.header), &passed, sizeof(int));
+    message.msg_control = &control;
+    message.msg_controllen = sizeof control.space;
+  }
+  ssize_t sent = sendmsg(fd, &message, MSG_NOSIGNAL);
+  return sent < 0 ? -errno : sent == sizeof value ? 0 : -EAGAIN;
+}
+
+/* Receive one number into *value, and a descriptor into *passed (-1 if none came). */
+SHIM_API int32_t shim_unix_receive(int32_t fd, int64_t *value, int32_t *passed) {
+  union { struct cmsghdr header; char space[CMSG_SPACE(sizeof(int))]; } control;
+  struct iovec vector = {value, sizeof *value};
+  struct msghdr message = {.msg_iov = &vector, .msg_iovlen = 1, .msg_control = &control,
+                           .msg_controllen = sizeof control.space};
+  *passed = -1;
+  ssize_t received = recvmsg(fd, &message, MSG_CMSG_CLOEXEC | MSG_WAITALL);
+  if (received < 0) return -errno;
+  struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+  if (header && header->cmsg_type == SCM_RIGHTS) memcpy(passed, CMSG_DATA(header), sizeof(int));
+  return received == sizeof *value ? 0 : received == 0 ? -ECONNRESET : -EPROTO;
+}
