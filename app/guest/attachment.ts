@@ -1,0 +1,111 @@
+import { CulvertError } from "../../ffi/error.ts";
+import type { MappedMemory } from "../../ffi/mapped_memory.ts";
+import { type ChannelDescription, type ChannelPlace, findChannel } from "../channel/channel.ts";
+import { GUEST_STATE, GuestState } from "../channel/guest_state.ts";
+import { HEADER, ZONE_KIND } from "../memory/layout.ts";
+import { Region } from "../memory/region.ts";
+import type { MbufGeometry } from "../mempool/mbuf.ts";
+
+/** How long a host may take to let a guest in. */
+const ADMISSION_MS = 5000;
+
+/** How long a host may take to take a leaving guest's mbufs back. */
+const FAREWELL_MS = 1000;
+
+/** When a guest's right to touch the region ends, for its lcores to see; survives `postMessage`. */
+export interface Lease {
+  readonly epoch: number;
+  readonly incarnation: number;
+  readonly incarnationWord: number;
+}
+
+/** Whether the lease has run out: the host is another, or has retired this guest. */
+export function isOver(memory: MappedMemory, lease: Lease): boolean {
+  return memory.load(lease.incarnationWord) !== lease.incarnation ||
+    memory.load(HEADER.EPOCH) !== lease.epoch;
+}
+
+/** A guest's place in a region, held from {@linkcode Attachment.claim} to {@linkcode leave}. */
+export class Attachment {
+  readonly lease: Lease;
+  readonly geometry: MbufGeometry;
+  /** The virtual ports, by number. */
+  readonly channels: readonly (ChannelDescription & { place: ChannelPlace })[];
+
+  private constructor(region: Region, guest: number, private readonly state: GuestState) {
+    const { incarnation, incarnationWord } = state;
+    const { offset, size, parameter } = region.zone("mbufs", ZONE_KIND.MBUFS);
+    this.memory = region.memory;
+    this.lease = { epoch: region.epoch, incarnation, incarnationWord };
+    this.geometry = { offset, stride: parameter, count: Math.floor(size / parameter) };
+    this.channels = Array.from(
+      { length: state.channels },
+      (_, port) => findChannel(region, guest, port),
+    );
+  }
+
+  /** The region's memory. */
+  readonly memory: MappedMemory;
+
+  /**
+   * Claim the place of guest number `guest`, and wait until the host has let us in.
+   *
+   * @param wantsMbufs Whether to be lent empty mbufs, to originate frames.
+   * @throws {CulvertError} if the region is not sound, the place is taken, or no host answers.
+   */
+  static async claim(
+    memory: MappedMemory,
+    name: string,
+    guest: number,
+    wantsMbufs: boolean,
+  ): Promise<Attachment> {
+    const refuse = (found: string, wanted: string) =>
+      new CulvertError(`Cannot attach to region ${name} as ${found}: ${wanted}`);
+    const region = Region.attach(memory, name);
+    const { epoch } = region;
+    const state = GuestState.attach(region, guest);
+    if (!state.move("guest", GUEST_STATE.ABSENT, GUEST_STATE.ATTACHING)) {
+      throw refuse(
+        `guest ${guest} is there already (${state.stateName}, pid ${state.pid} in its own world)`,
+        "stop that one, or wait 2 s if it has died",
+      );
+    }
+    state.introduce(Deno.pid, wantsMbufs);
+    const isWaiting = () => state.state === GUEST_STATE.ATTACHING && region.epoch === epoch;
+    if (!await until(() => !isWaiting(), ADMISSION_MS, () => state.beat())) {
+      state.move("guest", GUEST_STATE.ATTACHING, GUEST_STATE.DETACHING);
+      throw refuse("its host does not answer", "is it running? start it again");
+    }
+    if (state.state !== GUEST_STATE.RUNNING || region.epoch !== epoch) {
+      throw refuse(`its host says ${state.stateName}`, "see what the host logs, and try again");
+    }
+    return new Attachment(region, guest, state);
+  }
+
+  /** Whether the host is another, or has retired this guest. */
+  get isOver(): boolean {
+    return isOver(this.memory, this.lease);
+  }
+
+  /** Say that this guest is alive; some times a second. */
+  beat(): void {
+    if (!this.isOver) this.state.beat();
+  }
+
+  /** Leave, and wait for the host to take back what it lent. No lcore may be using the region. */
+  async leave(): Promise<void> {
+    if (this.isOver) return;
+    this.state.move("guest", GUEST_STATE.RUNNING, GUEST_STATE.DETACHING);
+    await until(() => this.isOver, FAREWELL_MS);
+  }
+}
+
+/** Wait until `isDone`, looking every 5 ms; false if it takes longer than `limit` milliseconds. */
+async function until(isDone: () => boolean, limit: number, meanwhile = () => {}): Promise<boolean> {
+  for (const start = performance.now(); !isDone();) {
+    if (performance.now() - start > limit) return false;
+    meanwhile();
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+  return true;
+}

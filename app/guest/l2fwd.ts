@@ -1,0 +1,57 @@
+import { shim } from "../../ffi/shim.ts";
+import type { Idle } from "../lcore/idle.ts";
+import type { ForwardingMode, GuestLane } from "./guest_lane.ts";
+import { writeAddresses } from "./mac_address.ts";
+import { BURST } from "./tx_buffer.ts";
+
+/**
+ * What happens to each frame: the function to change. As DPDK's l2fwd, the destination becomes
+ * 02:00:00:00:00:PORT and the source the address of the port that sends, unless
+ * `--no-mac-updating` says otherwise.
+ */
+export const l2fwd: ForwardingMode = (burst, count, lane) => {
+  if (lane.macUpdating) {
+    for (let i = 0; i < count; i++) writeAddresses(lane.mbufs, burst, i, lane.addresses);
+  }
+  return count;
+};
+
+/** Frames leave after this time even if there is no full burst of them (DPDK `BURST_TX_DRAIN_US`). */
+const DRAIN_NS = 100_000;
+
+/** Busy turns between two looks at the clock: a fraction of the drain time. */
+const TURNS_PER_CLOCK = 16;
+
+/**
+ * A guest lcore's loop: from each lane a burst, the mode's work on it, and out.
+ *
+ * @param isOver Asked once a turn: told to stop, or retired by the host.
+ */
+export function forward(
+  lanes: readonly GuestLane[],
+  mode: ForwardingMode,
+  isOver: () => boolean,
+  idle: Idle,
+): void {
+  const burst = new Uint32Array(2 * BURST);
+  let drained = 0;
+  for (let turn = 0; !isOver(); turn++) {
+    let moved = 0;
+    for (let i = 0; i < lanes.length; i++) {
+      const lane = lanes[i];
+      const received = lane.from.rxBurst(burst, BURST);
+      if (received > 0) lane.mbufs.prefetch(burst, received);
+      const out = mode(burst, received, lane);
+      if (out > 0) lane.out.add(burst, out);
+      moved += received + out;
+    }
+
+    if (moved > 0) idle.reset();
+    else idle.wait();
+    if (moved > 0 && turn % TURNS_PER_CLOCK !== 0) continue;
+    const now = shim.shim_clock();
+    if (now - drained < DRAIN_NS) continue;
+    drained = now;
+    for (let i = 0; i < lanes.length; i++) lanes[i].out.flush();
+  }
+}

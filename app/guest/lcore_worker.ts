@@ -1,0 +1,65 @@
+/**
+ * A guest lcore: makes its lanes in its own thread, and runs the loop.
+ *
+ * @module
+ */
+import { MappedMemory, type MappedMemoryHandle } from "../../ffi/mapped_memory.ts";
+import { Channel, type ChannelPlace } from "../channel/channel.ts";
+import { COMMAND, type CommandWord } from "../lcore/command.ts";
+import { Idle, type IdleMode } from "../lcore/idle.ts";
+import { serveLcore } from "../lcore/lcore.ts";
+import { type MbufGeometry, Mbufs } from "../mempool/mbuf.ts";
+import { isOver, type Lease } from "./attachment.ts";
+import { forward } from "./l2fwd.ts";
+import { addressWords } from "./mac_address.ts";
+import { MODES } from "./modes/mod.ts";
+import { TxBuffer } from "./tx_buffer.ts";
+import { type GuestCounters, VirtualPort } from "./virtual_port.ts";
+
+/** A virtual port on its way to an lcore. */
+export interface VirtualPortInit {
+  readonly number: number;
+  readonly name: string;
+  readonly mac: Uint8Array;
+  readonly place: ChannelPlace;
+  readonly counters: GuestCounters;
+}
+
+/** What a guest lcore is sent. */
+export interface GuestLcoreInit {
+  readonly region: MappedMemoryHandle;
+  readonly geometry: MbufGeometry;
+  readonly lease: Lease;
+  readonly mode: string;
+  readonly macUpdating: boolean;
+  readonly txBytes: number;
+  readonly idle: IdleMode;
+  /** From which port to which. */
+  readonly lanes: readonly { from: VirtualPortInit; to: VirtualPortInit }[];
+}
+
+function run(init: GuestLcoreInit, command: CommandWord): void {
+  const memory = new MappedMemory(init.region);
+  const mbufs = new Mbufs(memory, init.geometry);
+  const isOverNow = () => command.value !== COMMAND.RUN || isOver(memory, init.lease);
+  const open = ({ name, mac, place, counters }: VirtualPortInit) =>
+    new VirtualPort(name, mac, new Channel(memory, place), counters, isOverNow);
+  const lanes = init.lanes.map(({ from, to }) => {
+    const source = open(from);
+    const target = from.number === to.number ? source : open(to);
+    return {
+      mbufs,
+      from: source,
+      out: new TxBuffer(target, source),
+      macUpdating: init.macUpdating,
+      addresses: addressWords(Uint8Array.of(2, 0, 0, 0, 0, to.number), to.mac),
+      txBytes: init.txBytes,
+    };
+  });
+  const idle = new Idle(init.idle);
+  idle.watch([command.handle.wakeFd]);
+  forward(lanes, MODES[init.mode], isOverNow, idle);
+  if (!isOver(memory, init.lease)) lanes.forEach(({ out }) => out.flush());
+}
+
+serveLcore(run);

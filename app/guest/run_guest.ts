@@ -1,0 +1,219 @@
+import { UsageError } from "../../ffi/error.ts";
+import type { MappedMemory } from "../../ffi/mapped_memory.ts";
+import { COMMAND, CommandWord } from "../lcore/command.ts";
+import type { IdleMode } from "../lcore/idle.ts";
+import { type Lcore, startLcore } from "../lcore/lcore.ts";
+import { openPciMemory } from "../memory/pci.ts";
+import { openRegionMemory } from "../memory/region_file.ts";
+import { Attachment } from "./attachment.ts";
+import type { GuestLcoreInit, VirtualPortInit } from "./lcore_worker.ts";
+import { ANSWERING_MODES } from "./modes/mod.ts";
+import { pairPorts, parsePortMask } from "./port_map.ts";
+import { Statistics } from "./statistics.ts";
+import { GUEST_COUNTER } from "./virtual_port.ts";
+
+/** What a guest is asked to do; see `culvert guest --help`. */
+export interface GuestOptions {
+  /** A region of this machine, by name or path; or else the PCI device that it is. */
+  readonly source: { region: string } | { pci: string };
+  readonly guest: number;
+  readonly cores: readonly number[];
+  readonly mode: string;
+  readonly macUpdating: boolean;
+  readonly portMask?: string;
+  readonly portMap?: string;
+  /** Ports that one lcore polls at most. */
+  readonly portsPerLcore?: number;
+  /** Seconds between two tables; 0 for none. */
+  readonly statsPeriod: number;
+  /** Frames of this many bytes are made by txonly. */
+  readonly txBytes: number;
+  readonly idle: IdleMode;
+}
+
+const BEAT_MS = 100;
+const WAIT_MS = 100;
+/** A host that is restarting has the region half-built for a moment. */
+const PATIENCE_MS = 3000;
+
+/**
+ * Forward frames until `signal` says stop. When the host goes away or starts anew, attach again.
+ *
+ * @param lcoreUrl The module of the lcores.
+ * @param log Told what happens, a line at a time.
+ * @throws {CulvertError} if the region is not sound or the options do not fit it.
+ */
+export async function runGuest(
+  options: GuestOptions,
+  lcoreUrl: URL,
+  signal: AbortSignal,
+  log: (line: string) => void,
+): Promise<void> {
+  while (!signal.aborted) {
+    const memory = await waitForRegion(options, signal, log);
+    if (!memory) return;
+    try {
+      await runAttached(memory, options, lcoreUrl, signal, log);
+    } finally {
+      memory.close();
+    }
+  }
+}
+
+function nameOf({ source }: GuestOptions): string {
+  return "region" in source ? source.region : `PCI ${source.pci}`;
+}
+
+/** The region's memory, once there is one; undefined if we are told to stop before. */
+async function waitForRegion(
+  { source }: GuestOptions,
+  signal: AbortSignal,
+  log: (line: string) => void,
+): Promise<MappedMemory | undefined> {
+  if ("pci" in source) {
+    const { memory, address } = openPciMemory(source.pci);
+    log(`region is PCI device ${address}, BAR2, ${memory.bytes >>> 20} MiB`);
+    return memory;
+  }
+  for (let told = false; !signal.aborted; told = true) {
+    const memory = openRegionMemory(source.region);
+    if (memory) return memory;
+    if (!told) log(`waiting for a host of region ${source.region}`);
+    await pause(WAIT_MS);
+  }
+}
+
+async function runAttached(
+  memory: MappedMemory,
+  options: GuestOptions,
+  lcoreUrl: URL,
+  signal: AbortSignal,
+  log: (line: string) => void,
+): Promise<void> {
+  const wantsMbufs = options.mode === "txonly";
+  const attachment = await claimPatiently(memory, options, wantsMbufs, log);
+  const command = CommandWord.create();
+  try {
+    const ports = virtualPorts(attachment);
+    const plan = planLcores(options, ports);
+    const lcores = plan.map(({ core, init }) =>
+      startLcore<GuestLcoreInit, void>(lcoreUrl, core, command, {
+        region: memory.handle,
+        geometry: attachment.geometry,
+        lease: attachment.lease,
+        ...init,
+      })
+    );
+    const names = ports.map(({ number, name }) => `${number} ${name}`).join(", ");
+    log(
+      `forwarding (${options.mode}) on core ${plan.map((p) => p.core).join(", ")}, ports: ${names}`,
+    );
+    await follow(attachment, lcores, ports, options, signal, command);
+    log(attachment.isOver ? "the host is gone or has started anew" : "stopping");
+    log(summary(ports));
+  } finally {
+    await attachment.leave();
+  }
+}
+
+/** Claim a place; a region that is not sound yet may be one that its host is just building. */
+async function claimPatiently(
+  memory: MappedMemory,
+  options: GuestOptions,
+  wantsMbufs: boolean,
+  log: (line: string) => void,
+): Promise<Attachment> {
+  const start = performance.now();
+  for (let told = false;; told = true) {
+    try {
+      return await Attachment.claim(memory, nameOf(options), options.guest, wantsMbufs);
+    } catch (error) {
+      if (performance.now() - start > PATIENCE_MS) throw error;
+      if (!told) log(`waiting for the host: ${(error as Error).message}`);
+      await pause(WAIT_MS);
+    }
+  }
+}
+
+function virtualPorts(attachment: Attachment): VirtualPortInit[] {
+  const bytes = GUEST_COUNTER.COUNT * 8;
+  const buffer = new SharedArrayBuffer(bytes * attachment.channels.length);
+  return attachment.channels.map(({ portName, mac, place }, number) => ({
+    number,
+    name: portName,
+    mac,
+    place,
+    counters: new Float64Array(buffer, number * bytes, GUEST_COUNTER.COUNT),
+  }));
+}
+
+interface Plan {
+  readonly core: number;
+  readonly init: Pick<GuestLcoreInit, "mode" | "macUpdating" | "txBytes" | "idle" | "lanes">;
+}
+
+/**
+ * Which core polls which ports.
+ *
+ * @throws {UsageError} if there are more ports than `-q` allows the cores to poll.
+ */
+export function planLcores(options: GuestOptions, ports: readonly VirtualPortInit[]): Plan[] {
+  const enabled = parsePortMask(options.portMask, ports.length);
+  const pairs = ANSWERING_MODES.includes(options.mode)
+    ? new Map(enabled.map((port) => [port, port]))
+    : pairPorts(enabled, options.portMap);
+  const lanes = [...pairs].map(([from, to]) => ({ from: ports[from], to: ports[to] }));
+  const each = options.portsPerLcore ?? Math.ceil(lanes.length / options.cores.length);
+  if (each * options.cores.length < lanes.length) {
+    throw new UsageError(
+      `Cannot poll ${lanes.length} ports as -q ${each} allows ${options.cores.length} cores ` +
+        `${each * options.cores.length}: name more cores (-l) or raise -q`,
+    );
+  }
+  const { mode, macUpdating, txBytes, idle } = options;
+  return options.cores
+    .map((core, i) => ({ core, lanes: lanes.slice(i * each, (i + 1) * each) }))
+    .filter(({ lanes }) => lanes.length > 0)
+    .map(({ core, lanes }) => ({ core, init: { mode, macUpdating, txBytes, idle, lanes } }));
+}
+
+/** Keep house while the lcores forward; returns when they have returned. */
+async function follow(
+  attachment: Attachment,
+  lcores: readonly Lcore<void>[],
+  ports: readonly VirtualPortInit[],
+  options: GuestOptions,
+  signal: AbortSignal,
+  command: CommandWord,
+): Promise<void> {
+  const statistics = new Statistics(ports);
+  const done = Promise.all(lcores.map((lcore) => lcore.done));
+  const isDone = done.then(() => true, () => true);
+  const stop = () => command.value = COMMAND.STOP;
+  signal.addEventListener("abort", stop);
+  if (signal.aborted) stop();
+  let shown = performance.now();
+  try {
+    while (!await Promise.race([isDone, pause(BEAT_MS)])) {
+      attachment.beat();
+      if (options.statsPeriod === 0) continue;
+      if (performance.now() - shown < options.statsPeriod * 1000) continue;
+      shown = performance.now();
+      console.log(statistics.table());
+    }
+    await done;
+  } finally {
+    signal.removeEventListener("abort", stop);
+    stop();
+  }
+}
+
+function summary(ports: readonly VirtualPortInit[]): string {
+  const total = (counter: number) => ports.reduce((sum, p) => sum + p.counters[counter], 0);
+  return `received ${total(GUEST_COUNTER.RX)} frames, sent ${total(GUEST_COUNTER.TX)}, ` +
+    `dropped ${total(GUEST_COUNTER.DROPPED)}`;
+}
+
+function pause(milliseconds: number): Promise<false> {
+  return new Promise((resolve) => setTimeout(() => resolve(false), milliseconds));
+}

@@ -1,0 +1,61 @@
+import { GUEST_COUNTER, type GuestCounters } from "./virtual_port.ts";
+
+/** Bytes that a frame takes on the wire beside its own: FCS, preamble, gap (IEEE 802.3). */
+const WIRE_OVERHEAD_BYTES = 24;
+
+/** Prints the table that l2fwd users know, with rates since the last time. */
+export class Statistics {
+  #then = performance.now();
+  #last: Float64Array[];
+
+  /** @param ports Each enabled port's number and counters. */
+  constructor(private readonly ports: readonly { number: number; counters: GuestCounters }[]) {
+    this.#last = ports.map(({ counters }) => counters.slice());
+  }
+
+  /** The table as it stands now. */
+  table(): string {
+    const now = performance.now();
+    const seconds = (now - this.#then) / 1000;
+    const lines = ["", "Port statistics ===================================="];
+    const total = { sent: 0, received: 0, dropped: 0, rate: 0, bits: 0 };
+    this.ports.forEach(({ number, counters }, i) => {
+      const last = this.#last[i];
+      const packets = counters[GUEST_COUNTER.TX] - last[GUEST_COUNTER.TX];
+      const bytes = counters[GUEST_COUNTER.TX_BYTES] - last[GUEST_COUNTER.TX_BYTES];
+      const rate = packets / seconds / 1e6;
+      const bits = (bytes + packets * WIRE_OVERHEAD_BYTES) * 8 / seconds / 1e9;
+      lines.push(
+        `Statistics for port ${number} ------------------------------`,
+        row("Packets sent", counters[GUEST_COUNTER.TX]),
+        row("Packets received", counters[GUEST_COUNTER.RX]),
+        row("Packets dropped", counters[GUEST_COUNTER.DROPPED]),
+        rates(rate, bits),
+      );
+      total.sent += counters[GUEST_COUNTER.TX];
+      total.received += counters[GUEST_COUNTER.RX];
+      total.dropped += counters[GUEST_COUNTER.DROPPED];
+      total.rate += rate;
+      total.bits += bits;
+    });
+    lines.push(
+      "Aggregate statistics ===============================",
+      row("Total packets sent", total.sent),
+      row("Total packets received", total.received),
+      row("Total packets dropped", total.dropped),
+      rates(total.rate, total.bits),
+      "====================================================",
+    );
+    this.#then = now;
+    this.#last = this.ports.map(({ counters }) => counters.slice());
+    return lines.join("\n");
+  }
+}
+
+function row(label: string, value: number): string {
+  return `${`${label}:`.padEnd(24)}${String(value).padStart(16)}`;
+}
+
+function rates(mpps: number, gbps: number): string {
+  return `${"Sending at:".padEnd(24)}${mpps.toFixed(3).padStart(11)} Mpps ${gbps.toFixed(3)} Gb/s`;
+}

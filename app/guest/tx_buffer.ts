@@ -1,0 +1,45 @@
+import type { VirtualPort } from "./virtual_port.ts";
+
+/** Frames that are sent together. */
+export const BURST = 32;
+
+/**
+ * Frames on their way out of one port, kept until there is a burst of them or the drain time is up
+ * (DPDK `rte_eth_tx_buffer`). What the port does not take is freed and counted.
+ */
+export class TxBuffer {
+  readonly #burst = new Uint32Array(2 * 2 * BURST);
+  #count = 0;
+
+  /**
+   * @param to The port that sends.
+   * @param from The port whose lcore this is: mbufs are freed through its channel.
+   */
+  constructor(readonly to: VirtualPort, private readonly from: VirtualPort) {}
+
+  /** Add a burst, and send as soon as there are {@linkcode BURST} frames. */
+  add(burst: Uint32Array, count: number): void {
+    if (this.#count === 0 && count >= BURST) {
+      this.#send(burst, count);
+      return;
+    }
+    let at = this.#count << 1;
+    for (let i = 0, end = count << 1; i < end; i++) this.#burst[at++] = burst[i];
+    this.#count += count;
+    if (this.#count >= BURST) this.flush();
+  }
+
+  /** Send what there is. */
+  flush(): void {
+    if (this.#count === 0) return;
+    this.#send(this.#burst, this.#count);
+    this.#count = 0;
+  }
+
+  #send(burst: Uint32Array, count: number): void {
+    const sent = this.to.txBurst(burst, count);
+    if (sent === count) return;
+    this.to.countDropped(count - sent);
+    this.from.free(burst.subarray(sent << 1), count - sent);
+  }
+}

@@ -1,0 +1,85 @@
+import type { Channel } from "../channel/channel.ts";
+import { shim } from "../../ffi/shim.ts";
+import type { Port } from "../port/port.ts";
+
+/** What is counted of a virtual port, as indexes into its counters. */
+export const GUEST_COUNTER = {
+  RX: 0,
+  RX_BYTES: 1,
+  TX: 2,
+  TX_BYTES: 3,
+  DROPPED: 4,
+  COUNT: 8,
+} as const;
+
+/** The counters of one virtual port: written by one lcore each way, read by anybody. */
+export type GuestCounters = Float64Array<SharedArrayBuffer>;
+
+/**
+ * The guest's end of a channel: a port whose frames are already in memory.
+ *
+ * One lcore receives, frees and allocates; one lcore, not necessarily the same, sends.
+ */
+export class VirtualPort implements Port {
+  readonly #channel: Channel;
+  readonly #counters: GuestCounters;
+  readonly #isOver: () => boolean;
+
+  /**
+   * @param mac The MAC address of the host's port, 6 bytes.
+   * @param isOver Whether to give up when the host does not take back what is freed.
+   */
+  constructor(
+    readonly name: string,
+    readonly mac: Uint8Array,
+    channel: Channel,
+    counters: GuestCounters,
+    isOver: () => boolean,
+  ) {
+    this.#channel = channel;
+    this.#counters = counters;
+    this.#isOver = isOver;
+  }
+
+  rxBurst(burst: Uint32Array, max: number): number {
+    const n = this.#channel.rx.dequeueBurst(burst, max);
+    if (n > 0) this.#count(GUEST_COUNTER.RX, burst, n);
+    return n;
+  }
+
+  txBurst(burst: Uint32Array, count: number): number {
+    const n = this.#channel.tx.enqueueBurst(burst, count);
+    if (n > 0) this.#count(GUEST_COUNTER.TX, burst, n);
+    return n;
+  }
+
+  /** Count frames that could not be sent by this port. */
+  countDropped(frames: number): void {
+    this.#counters[GUEST_COUNTER.DROPPED] += frames;
+  }
+
+  /** Give mbufs back to the host. Waits for room: what a guest forgets is lost until it detaches. */
+  free(burst: Uint32Array, count: number): void {
+    let rest = burst;
+    for (let left = count; left > 0;) {
+      const n = this.#channel.giveback.enqueueBurst(rest, left);
+      left -= n;
+      if (left === 0 || this.#isOver()) return;
+      rest = rest.subarray(n << 1);
+      shim.shim_pause(16);
+    }
+  }
+
+  /** Take up to `max` empty mbufs that the host has lent; returns how many. */
+  allocBurst(burst: Uint32Array, max: number): number {
+    return this.#channel.lend.dequeueBurst(burst, max);
+  }
+
+  /** Bytes are counted behind frames: RX_BYTES follows RX, TX_BYTES follows TX. */
+  #count(counter: number, burst: Uint32Array, n: number): void {
+    let bytes = 0;
+    for (let i = 1, end = n << 1; i < end; i += 2) bytes += burst[i] >>> 16;
+    this.#counters[counter] += n;
+    this.#counters[counter + 1] += bytes;
+  }
+}

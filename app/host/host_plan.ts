@@ -1,0 +1,65 @@
+import { CulvertError } from "../../ffi/error.ts";
+import { MappedMemory } from "../../ffi/mapped_memory.ts";
+import { addChannel, type ChannelPlace } from "../channel/channel.ts";
+import { GuestState } from "../channel/guest_state.ts";
+import { HEADROOM_BYTES, MBUF_STRIDE_BYTES, ZONE_KIND } from "../memory/layout.ts";
+import { Region } from "../memory/region.ts";
+import type { MbufGeometry } from "../mempool/mbuf.ts";
+import { frameMaxOf } from "../port/kernel_port.ts";
+import type { OpenedPort } from "../port/open_port.ts";
+
+/** What a region is made for. */
+export interface RegionPlan {
+  readonly mbufs: number;
+  readonly mtu: number;
+  readonly ringSize: number;
+}
+
+/** A region that is laid out, and where everything lies: knowledge that guests cannot change. */
+export interface LaidOutRegion {
+  readonly region: Region;
+  readonly geometry: MbufGeometry;
+  readonly frameMax: number;
+  readonly guestState: GuestState;
+  /** By port. */
+  readonly places: readonly ChannelPlace[];
+}
+
+/**
+ * The distance of mbufs in bytes that frames of `frameMax` bytes need: an odd number of cache lines, so
+ * that it is a multiple of no larger power of two.
+ */
+export function strideFor(frameMax: number): number {
+  const lines = Math.ceil((HEADROOM_BYTES + frameMax) / 64);
+  return Math.max(MBUF_STRIDE_BYTES, (lines | 1) * 64);
+}
+
+/**
+ * Lay out a region for one guest: its control memzone, a channel for each port, mbufs.
+ *
+ * @throws {CulvertError} if the region is too small for that.
+ */
+export function layOut(
+  memory: MappedMemory,
+  name: string,
+  plan: RegionPlan,
+  ports: readonly OpenedPort[],
+): LaidOutRegion {
+  const region = Region.build(memory, name);
+  const frameMax = frameMaxOf(plan.mtu);
+  const stride = strideFor(frameMax);
+  const guestState = GuestState.add(region, 0, ports.length);
+  const places = ports.map(({ setup, mac }, port) =>
+    addChannel(region, 0, port, plan.ringSize, { portName: setup.name, mac, frameMax })
+  );
+  const most = Math.floor(region.free / stride);
+  if (plan.mbufs > most) {
+    throw new CulvertError(
+      `Cannot put ${plan.mbufs} mbufs of ${stride} bytes into region ${name} as ${most} fit: ` +
+        `use --mbufs ${most}, or a larger --size`,
+    );
+  }
+  const { offset } = region.addMemzone("mbufs", ZONE_KIND.MBUFS, plan.mbufs * stride, stride);
+  const geometry = { offset, stride, count: plan.mbufs };
+  return { region, geometry, frameMax, guestState, places };
+}

@@ -1,0 +1,143 @@
+import type { Channel } from "../channel/channel.ts";
+import type { Ledger, TakenBack } from "../channel/ledger.ts";
+import type { Mempool } from "../mempool/mempool.ts";
+import { COUNTER, type Counters } from "../port/counters.ts";
+import type { HostPort } from "../port/port.ts";
+import type { GateKeeper } from "./gate.ts";
+
+/** Frames that one turn of the loop moves in one direction at most. */
+export const BURST = 32;
+
+/** What one lane works with. */
+export interface LaneParts {
+  readonly port: HostPort;
+  readonly channel: Channel;
+  readonly guest: number;
+  readonly gate: GateKeeper;
+  readonly ledger: Ledger;
+  readonly mempool: Mempool;
+  readonly counters: Counters;
+}
+
+/**
+ * One port and its channel to a guest: the unit of work of a host lcore.
+ *
+ * Frames are lent in the ledger before they are published, and looked up in it before they are believed.
+ */
+export class Lane {
+  readonly port: HostPort;
+  readonly #channel: Channel;
+  readonly #guest: number;
+  readonly #gate: GateKeeper;
+  readonly #ledger: Ledger;
+  readonly #mempool: Mempool;
+  readonly #counters: Counters;
+  readonly #burst = new Uint32Array(2 * BURST);
+  readonly #malformed = new Uint32Array(2 * BURST);
+  readonly #taken: TakenBack = {
+    frames: 0,
+    originated: 0,
+    malformed: 0,
+    malformedFrames: 0,
+    foreign: 0,
+  };
+
+  constructor(parts: LaneParts) {
+    this.port = parts.port;
+    this.#channel = parts.channel;
+    this.#guest = parts.guest;
+    this.#gate = parts.gate;
+    this.#ledger = parts.ledger;
+    this.#mempool = parts.mempool;
+    this.#counters = parts.counters;
+  }
+
+  /** Port -> guest: one burst. Returns the frames received. */
+  hostToGuest(): number {
+    const burst = this.#burst;
+    const n = this.port.rxBurst(burst, BURST);
+    if (n === 0) return 0;
+    if (!this.#gate.isOpen) {
+      this.#dropFrom(0, n, COUNTER.NO_GUEST);
+      return n;
+    }
+    this.#ledger.lend(burst, n, this.#guest, true);
+    const lent = this.#channel.rx.enqueueBurst(burst, n);
+    if (lent < n) {
+      this.#ledger.unlend(burst, lent, n);
+      this.#dropFrom(lent, n, COUNTER.RING_FULL);
+    }
+    return n;
+  }
+
+  /** Guest -> port: one burst, validated. Returns the descriptors dequeued. */
+  guestToHost(): number {
+    if (!this.#gate.isOpen) return 0;
+    const burst = this.#burst;
+    const n = this.#channel.tx.dequeueBurst(burst, BURST);
+    if (n === 0) return 0;
+    const taken = this.#taken;
+    const good = this.#ledger.takeFrames(burst, n, this.#guest, this.#malformed, taken);
+    if (taken.malformed > 0) this.#freeMalformed();
+    if (good > 0) this.#send(good);
+    this.#countTaken();
+    return n;
+  }
+
+  /** Guest -> host: take back one burst of mbufs that the guest does not want. */
+  takeGiveback(): number {
+    if (!this.#gate.isOpen) return 0;
+    const n = this.#channel.giveback.dequeueBurst(this.#burst, BURST);
+    if (n === 0) return 0;
+    const good = this.#ledger.takeEmpties(this.#burst, n, this.#guest, this.#taken);
+    this.#mempool.free(this.#burst, good);
+    this.#counters[COUNTER.GUEST] += this.#taken.frames;
+    this.#countTaken();
+    return n;
+  }
+
+  /** Host -> guest: lend one burst of empty mbufs, while a quarter of the mempool is left to ports. */
+  lendMbufs(): void {
+    if (!this.#gate.wantsMbufs || this.#mempool.available < this.#mempool.handle.total >>> 2) {
+      return;
+    }
+    const burst = this.#burst;
+    if (this.#mempool.allocBulk(burst, BURST) === 0) return;
+    this.#ledger.lend(burst, BURST, this.#guest, false);
+    if (this.#channel.lend.enqueueBulk(burst, BURST) === BURST) return;
+    this.#ledger.unlend(burst, 0, BURST);
+    this.#mempool.free(burst, BURST);
+  }
+
+  /** Housekeeping, some times a second. */
+  refresh(): void {
+    this.port.refresh();
+    this.#counters[COUNTER.POSITION] = this.#channel.violations;
+  }
+
+  #send(count: number): void {
+    const sent = this.port.txBurst(this.#burst, count);
+    if (sent === count) return;
+    this.#dropFrom(sent, count, this.port.isUp ? COUNTER.TX_FULL : COUNTER.PORT_DOWN);
+  }
+
+  #dropFrom(from: number, to: number, reason: number): void {
+    this.#mempool.free(this.#burst, to - from, from);
+    this.#counters[reason] += to - from;
+  }
+
+  #freeMalformed(): void {
+    const taken = this.#taken;
+    this.#mempool.free(this.#malformed, taken.malformed);
+    this.#counters[COUNTER.MALFORMED] += taken.malformed;
+    this.#counters[COUNTER.ORIGINATED] += taken.malformed - taken.malformedFrames;
+    taken.malformed = taken.malformedFrames = 0;
+  }
+
+  #countTaken(): void {
+    const taken = this.#taken;
+    this.#counters[COUNTER.ORIGINATED] += taken.originated;
+    this.#counters[COUNTER.FOREIGN] += taken.foreign;
+    taken.frames = taken.originated = taken.foreign = 0;
+  }
+}

@@ -1,0 +1,85 @@
+import { COUNTER, type Counters, droppedBy, DROPS } from "../port/counters.ts";
+
+/** A port with what was counted of it. */
+export interface CountedPort {
+  readonly name: string;
+  readonly counters: Counters;
+}
+
+/** All frames by where they went: what came in is what went out, to the frame. */
+export interface Account {
+  readonly received: number;
+  readonly originated: number;
+  readonly forwarded: number;
+  /** By reason, none that is 0. */
+  readonly dropped: ReadonlyMap<string, number>;
+}
+
+/** Add up all ports. */
+export function accountOf(ports: readonly CountedPort[]): Account {
+  const sum = (counter: number) => ports.reduce((total, p) => total + p.counters[counter], 0);
+  const dropped = new Map(
+    DROPS.map(({ counter, reason }) => [reason, sum(counter)] as const).filter(([, n]) => n > 0),
+  );
+  return {
+    received: sum(COUNTER.RX),
+    originated: sum(COUNTER.ORIGINATED),
+    forwarded: sum(COUNTER.TX),
+    dropped,
+  };
+}
+
+/** The summary at the end: `received = forwarded + dropped`, the reasons, the mbufs. */
+export function summaryText(
+  ports: readonly CountedPort[],
+  mbufs: { available: number; total: number },
+): string {
+  const { received, originated, forwarded, dropped } = accountOf(ports);
+  const drops = [...dropped.values()].reduce((total, n) => total + n, 0);
+  const made = originated > 0 ? ` + originated by the guest ${originated}` : "";
+  const lines = [`received ${received}${made} = forwarded ${forwarded} + dropped ${drops}`];
+  for (const [reason, frames] of dropped) lines.push(`  dropped ${frames}: ${reason}`);
+  const also = (counter: number, what: string) => {
+    const n = ports.reduce((total, p) => total + p.counters[counter], 0);
+    if (n > 0) lines.push(`  also ${n} ${what}`);
+  };
+  also(COUNTER.MISSED, "frames dropped by the kernel before we could take them");
+  also(COUNTER.FOREIGN, "handles that the guest gave back and did not hold");
+  also(COUNTER.POSITION, "impossible ring positions from the guest");
+  lines.push(`mbufs: ${mbufs.available} of ${mbufs.total} free`);
+  return lines.join("\n");
+}
+
+/** Prints each port's frames and rates since the last time, as a table. */
+export class LiveTable {
+  #then = performance.now();
+  #last: Float64Array[];
+
+  constructor(private readonly ports: readonly CountedPort[]) {
+    this.#last = ports.map(({ counters }) => counters.slice());
+  }
+
+  /** The table as it stands now. */
+  text(): string {
+    const now = performance.now();
+    const seconds = (now - this.#then) / 1000;
+    const head = ["port", "received", "rx Mpps", "forwarded", "tx Mpps", "dropped"];
+    const rows = this.ports.map(({ name, counters }, i) => {
+      const rate = (counter: number) =>
+        ((counters[counter] - this.#last[i][counter]) / seconds / 1e6).toFixed(3);
+      return [
+        counters[COUNTER.DOWN] ? `${name} (down)` : name,
+        String(counters[COUNTER.RX]),
+        rate(COUNTER.RX),
+        String(counters[COUNTER.TX]),
+        rate(COUNTER.TX),
+        String(droppedBy(counters)),
+      ];
+    });
+    this.#then = now;
+    this.#last = this.ports.map(({ counters }) => counters.slice());
+    const line = (cells: string[]) =>
+      cells.map((cell, i) => i === 0 ? cell.padEnd(20) : cell.padStart(13)).join("");
+    return [line(head), ...rows.map(line)].join("\n");
+  }
+}

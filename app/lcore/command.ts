@@ -1,0 +1,47 @@
+import { MappedMemory, type MappedMemoryHandle } from "../../ffi/mapped_memory.ts";
+import { shim } from "../../ffi/shim.ts";
+
+/** What lcores are told to do. */
+export const COMMAND = {
+  /** Forward. */
+  RUN: 0,
+  /** Take no more frames from ports, but bring home those that are under way. */
+  DRAIN: 1,
+  /** Return. */
+  STOP: 2,
+} as const;
+
+/** A {@linkcode CommandWord} on its way to a Worker; survives `postMessage`. */
+export interface CommandHandle {
+  readonly memory: MappedMemoryHandle;
+  readonly wakeFd: number;
+}
+
+/**
+ * The word by which the main thread tells its lcores what to do, and an eventfd that wakes those which
+ * sleep. An lcore in its loop hears nothing else: `terminate()` does not stop a busy Worker.
+ */
+export class CommandWord {
+  readonly #memory: MappedMemory;
+
+  constructor(readonly handle: CommandHandle) {
+    this.#memory = new MappedMemory(handle.memory);
+  }
+
+  /** A new word that says RUN. */
+  static create(): CommandWord {
+    const { handle } = MappedMemory.ofProcess(4096);
+    return new CommandWord({ memory: handle, wakeFd: shim.shim_eventfd() });
+  }
+
+  /** What lcores are to do now. */
+  get value(): number {
+    return this.#memory.load(0);
+  }
+
+  /** Tell them, and wake those that sleep. The eventfd stays signalled: nobody sleeps again. */
+  set value(command: number) {
+    this.#memory.store(0, command);
+    shim.shim_eventfd_signal(this.handle.wakeFd);
+  }
+}

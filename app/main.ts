@@ -1,0 +1,55 @@
+/**
+ * The command line: `culvert host | guest | image | qemu`.
+ *
+ * Commands are imported when they are asked for: `--help` needs no shim, `host` no esbuild.
+ *
+ * @module
+ */
+import { CulvertError, UsageError } from "../ffi/error.ts";
+
+const USAGE = `culvert - forward Ethernet frames between a host and its guests without copying them
+
+usage: culvert COMMAND [options]
+
+  host     open ports (TAP, AF_PACKET), lend their frames to a guest through shared memory
+  guest    forward what the host lends, in the manner of DPDK's l2fwd
+  image    build what a guest VM boots
+  qemu     show or run QEMU with a guest that forwards
+
+culvert COMMAND --help tells more.
+`;
+
+async function run([command, ...args]: string[]): Promise<number> {
+  switch (command) {
+    case "host":
+      return await (await import("./host_command.ts")).hostCommand(args);
+    case "guest": {
+      const { guestCommand } = await import("./guest_command.ts");
+      return await guestCommand(args, new URL("./guest/lcore_worker.ts", import.meta.url));
+    }
+    case "image":
+      return await (await import("./vm/command.ts")).imageCommand(args);
+    case "qemu":
+      return await (await import("./vm/command.ts")).qemuCommand(args);
+    case "--help":
+    case "-h":
+    case "help":
+      console.log(USAGE);
+      return 0;
+    default:
+      throw new UsageError(
+        `Cannot run ${command ? `"${command}"` : "nothing"} as that is no command: host, guest, ` +
+          `image and qemu are; culvert --help tells more`,
+      );
+  }
+}
+
+if (import.meta.main) {
+  try {
+    Deno.exit(await run(Deno.args));
+  } catch (error) {
+    if (!(error instanceof CulvertError || error instanceof Deno.errors.NotCapable)) throw error;
+    console.error(`culvert: ${error.message}`);
+    Deno.exit(error instanceof UsageError ? 2 : 1);
+  }
+}

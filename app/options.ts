@@ -1,0 +1,68 @@
+import { parseArgs, type ParseArgsOptionsConfig } from "node:util";
+import { UsageError } from "../ffi/error.ts";
+
+/** Read a command line; what it does not know is a usage error. */
+export function readOptions<T extends ParseArgsOptionsConfig>(
+  args: string[],
+  options: T,
+): ReturnType<typeof parseArgs<{ args: string[]; options: T; allowNegative: true }>>["values"] {
+  try {
+    return parseArgs({ args, options, allowNegative: true }).values;
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error;
+    throw new UsageError(`Cannot read the command line: ${error.message}`);
+  }
+}
+
+/**
+ * A whole number from `least` to `most`.
+ *
+ * @throws {UsageError} if it is none.
+ */
+export function readNumber(option: string, text: string, least: number, most: number): number {
+  const value = /^\d+$/.test(text) ? Number(text) : NaN;
+  if (value >= least && value <= most) return value;
+  throw new UsageError(
+    `Cannot use ${option} ${text} as it is no whole number from ${least} to ${most}`,
+  );
+}
+
+/**
+ * A size in bytes: `65536`, `512K`, `64M`, `1G`.
+ *
+ * @throws {UsageError} if it is none.
+ */
+export function readSize(option: string, text: string): number {
+  const match = /^(\d+)([KMG]?)$/i.exec(text);
+  if (!match) {
+    throw new UsageError(`Cannot use ${option} ${text} as it is no size: write 65536, 64M or 1G`);
+  }
+  return Number(match[1]) * 1024 ** " KMG".indexOf(match[2].toUpperCase() || " ");
+}
+
+/**
+ * One of several words.
+ *
+ * @throws {UsageError} if it is none of them.
+ */
+export function readChoice<T extends string>(
+  option: string,
+  text: string,
+  choices: readonly T[],
+): T {
+  const found = choices.find((choice) => choice === text);
+  if (found !== undefined) return found;
+  throw new UsageError(`Cannot use ${option} ${text} as it is none of ${choices.join(", ")}`);
+}
+
+/** A signal that aborts on SIGINT or SIGTERM; a second one ends the process at once. */
+export function stopSignal(): AbortSignal {
+  const controller = new AbortController();
+  for (const name of ["SIGINT", "SIGTERM"] as const) {
+    Deno.addSignalListener(name, () => {
+      if (controller.signal.aborted) Deno.exit(130);
+      controller.abort();
+    });
+  }
+  return controller.signal;
+}

@@ -1,0 +1,72 @@
+/**
+ * What is counted of a port, as indexes into its counters. Received and originated frames are each
+ * forwarded or dropped for one reason: RX + ORIGINATED = TX + the sum of DROPS, once all is quiet.
+ */
+export const COUNTER = {
+  /** Frames taken from the port (a super-frame counts as its segments). */
+  RX: 0,
+  RX_BYTES: 1,
+  /** Frames that guests made in mbufs lent empty, to be sent by this port. */
+  ORIGINATED: 2,
+  /** Frames sent by the port. */
+  TX: 3,
+  TX_BYTES: 4,
+  /** Frames that the kernel dropped before we could take them; not part of RX. */
+  MISSED: 5,
+  /** 1 while the port is down. */
+  DOWN: 6,
+  /** Handles that a guest gave back and never held; no frame of ours. */
+  FOREIGN: 7,
+  /** Impossible ring positions that a guest published. */
+  POSITION: 8,
+  /** Drops from here on. */
+  RUNT: 16,
+  OVERSIZE: 17,
+  OFFLOAD: 18,
+  NO_MBUF: 19,
+  NO_GUEST: 20,
+  RING_FULL: 21,
+  GUEST: 22,
+  GUEST_HELD: 23,
+  MALFORMED: 24,
+  TX_FULL: 25,
+  TX_REFUSED: 26,
+  PORT_DOWN: 27,
+  STOPPED: 28,
+  COUNT: 32,
+} as const;
+
+/** The reasons for which frames are dropped, in words. */
+export const DROPS: readonly { counter: number; reason: string }[] = [
+  { counter: COUNTER.RUNT, reason: "shorter than 14 bytes" },
+  { counter: COUNTER.OVERSIZE, reason: "longer than the frame limit (--mtu)" },
+  { counter: COUNTER.OFFLOAD, reason: "super-frame that cannot be split" },
+  { counter: COUNTER.NO_MBUF, reason: "no mbuf free (--mbufs)" },
+  { counter: COUNTER.NO_GUEST, reason: "no guest attached" },
+  { counter: COUNTER.RING_FULL, reason: "guest too slow, its rx ring full" },
+  { counter: COUNTER.GUEST, reason: "dropped by the guest" },
+  { counter: COUNTER.GUEST_HELD, reason: "held by the guest when it went" },
+  { counter: COUNTER.MALFORMED, reason: "malformed by the guest" },
+  { counter: COUNTER.TX_FULL, reason: "port's transmit queue full" },
+  { counter: COUNTER.TX_REFUSED, reason: "refused by the port's kernel side" },
+  { counter: COUNTER.PORT_DOWN, reason: "port down" },
+  { counter: COUNTER.STOPPED, reason: "received, but not forwarded when the host stopped" },
+];
+
+/** The counters of one port: written by one lcore, read by anybody. */
+export type Counters = Float64Array<SharedArrayBuffer>;
+
+/** Counters for `ports` ports, all 0, shareable with Workers. */
+export function newCounters(ports: number): Counters[] {
+  const bytes = COUNTER.COUNT * 8;
+  const buffer = new SharedArrayBuffer(bytes * ports);
+  return Array.from(
+    { length: ports },
+    (_, port) => new Float64Array(buffer, port * bytes, COUNTER.COUNT),
+  );
+}
+
+/** All drops of a port. */
+export function droppedBy(counters: Counters): number {
+  return DROPS.reduce((sum, { counter }) => sum + counters[counter], 0);
+}

@@ -1,0 +1,64 @@
+import { CulvertError } from "../../ffi/error.ts";
+import { check } from "../../ffi/error.ts";
+import { cString, shim } from "../../ffi/shim.ts";
+
+const IFF_UP = 1;
+const ARPHRD_ETHER = 1;
+const IFNAMSIZ = 16;
+
+/** A network interface, as the kernel describes it. */
+export interface Interface {
+  /** Its number, which a new interface of the same name does not share. */
+  readonly index: number;
+  /** Whether it is administratively up. */
+  readonly isUp: boolean;
+  /** Its MTU in bytes. */
+  readonly mtu: number;
+  /** Its MAC address, 6 bytes. */
+  readonly mac: Uint8Array;
+}
+
+/**
+ * Look an interface up, in this process's network namespace.
+ *
+ * @returns undefined if there is none of that name.
+ * @throws {CulvertError} if it is not Ethernet, or its name cannot be one.
+ */
+export function findInterface(name: string): Interface | undefined {
+  if (name.length === 0 || name.length >= IFNAMSIZ || /[\s/]/.test(name)) {
+    throw new CulvertError(
+      `Cannot use interface "${name}" as its name is none: 1 to 15 characters, no space, no slash`,
+    );
+  }
+  const words = new Uint32Array(6);
+  const result = shim.shim_interface_get(cString(name), words);
+  if (result < 0) return undefined;
+  const [index, flags, mtu, type] = words;
+  if (type !== ARPHRD_ETHER || name === "lo") {
+    throw new CulvertError(
+      `Cannot use interface ${name} as it is not Ethernet (ARPHRD type ${type}): use a NIC, ` +
+        `veth, bridge or TAP`,
+    );
+  }
+  const mac = new Uint8Array(words.buffer, 16, 6).slice();
+  return { index, isUp: (flags & IFF_UP) !== 0, mtu, mac };
+}
+
+/**
+ * Set an interface up or down.
+ *
+ * @throws {ShimError} without CAP_NET_ADMIN.
+ */
+export function setInterfaceUp(name: string, up: boolean): void {
+  const result = shim.shim_interface_flags(cString(name), up ? IFF_UP : 0, up ? 0 : IFF_UP);
+  check(result, `set interface ${name} ${up ? "up" : "down"}`);
+}
+
+/**
+ * Set an interface's MTU in bytes.
+ *
+ * @throws {ShimError} without CAP_NET_ADMIN, or if the device cannot do it.
+ */
+export function setInterfaceMtu(name: string, mtu: number): void {
+  check(shim.shim_interface_mtu(cString(name), mtu), `set the MTU of ${name} to ${mtu}`);
+}

@@ -1,0 +1,259 @@
+import { DESCRIPTOR, FRAME_MIN_BYTES, HEADROOM_BYTES } from "../memory/layout.ts";
+import { dataWord, type Mbufs } from "../mempool/mbuf.ts";
+import type { Mempool } from "../mempool/mempool.ts";
+import { completeChecksum } from "./checksum.ts";
+import { COUNTER, type Counters } from "./counters.ts";
+import type { HostPort } from "./port.ts";
+import { SuperFrame } from "./super_frame.ts";
+import { insertTag } from "./vlan.ts";
+
+/** Most frames that one shim call receives. */
+const BURST = 32;
+
+/** Words of `struct frame_notes` in shim/burst.c. */
+const NOTE = { LENGTH: 0, VLAN: 1, OFFLOAD: 2, CHECKSUM: 3, WORDS: 4 } as const;
+
+/** No slot: there is no super-frame being split. */
+const NO_SLOT = -1;
+
+/** `SHIM_OVERFLOW` in shim/burst.c. */
+const OVERFLOW_BYTES = 1 << 18;
+
+/** VIRTIO_NET_HDR_F_NEEDS_CSUM (virtio 1.2, 5.1.6). */
+const NEEDS_CHECKSUM = 1;
+
+/** Room for tags beyond the MTU: two of four bytes. */
+const TAGS_BYTES = 8;
+
+const [EIO, ENXIO, EAGAIN, ENODEV, EBADFD, ENETDOWN, ENOBUFS] = [5, 6, 11, 19, 77, 100, 105];
+const DOWN_ERRNOS = [EIO, ENXIO, ENODEV, EBADFD, ENETDOWN];
+
+/** Longest frame that a host of this MTU carries: Ethernet header, two tags, MTU; no FCS. */
+export function frameMaxOf(mtu: number): number {
+  return FRAME_MIN_BYTES + TAGS_BYTES + mtu;
+}
+
+/** What a port of the host works with. */
+export interface PortResources {
+  readonly mbufs: Mbufs;
+  readonly mempool: Mempool;
+  readonly counters: Counters;
+  /** Longest frame in bytes. */
+  readonly frameMax: number;
+}
+
+/**
+ * A port whose other side is the kernel: it receives into mbufs, one shim call a burst, and makes
+ * whole frames of what offloads have left half-done. The kernel's copy into the mbuf is the only one.
+ *
+ * Received frames wait in `#slots` from `#next` to `#received`; slots behind hold empty mbufs for the
+ * next receive. So an idle poll allocates nothing, and a super-frame is split as its segments are asked
+ * for.
+ */
+export abstract class KernelPort implements HostPort {
+  abstract readonly name: string;
+  isUp = true;
+
+  readonly #mbufs: Mbufs;
+  readonly #mempool: Mempool;
+  readonly #frameMax: number;
+  readonly #superFrame: SuperFrame;
+  readonly #slots: Uint32Array = new Uint32Array(BURST * DESCRIPTOR.WORDS);
+  readonly #notes: Uint32Array = new Uint32Array(BURST * NOTE.WORDS);
+  readonly #overflow: Uint8Array = new Uint8Array(BURST * OVERFLOW_BYTES);
+  #next = 0;
+  #received = 0;
+  #filled = 0;
+  /** The slot whose super-frame is being split. */
+  #splitting = NO_SLOT;
+
+  /** Where this port counts. */
+  protected readonly counters: Counters;
+
+  constructor(resources: PortResources) {
+    this.#mbufs = resources.mbufs;
+    this.#mempool = resources.mempool;
+    this.#frameMax = resources.frameMax;
+    this.#superFrame = new SuperFrame(resources.mbufs, this.#overflow, OVERFLOW_BYTES);
+    this.counters = resources.counters;
+  }
+
+  abstract get pollable(): number[];
+
+  /** Receive into `slots` by one shim call: how many, or -errno. */
+  protected abstract receive(
+    map: number,
+    slots: Uint32Array,
+    notes: Uint32Array,
+    overflow: Uint8Array,
+    count: number,
+  ): number;
+
+  /** Send by one shim call: how many, or -errno if the first was refused. */
+  protected abstract send(map: number, burst: Uint32Array, count: number): number;
+
+  /** Throw away waiting frames by one shim call: how many, or -errno. */
+  protected abstract discard(count: number): number;
+
+  /** See whether the interface is back; open it again if it is another one. */
+  protected abstract recover(): boolean;
+
+  /** Close what is open in the kernel. */
+  protected abstract closeSockets(): void;
+
+  refresh(): void {
+    if (!this.isUp) this.isUp = this.recover();
+    this.counters[COUNTER.DOWN] = this.isUp ? 0 : 1;
+  }
+
+  rxBurst(burst: Uint32Array, max: number): number {
+    const isEmpty = this.#next === this.#received && this.#splitting === NO_SLOT;
+    if (isEmpty && !this.#receive()) return 0;
+    let n = 0;
+    while (n < max) {
+      if (this.#splitting !== NO_SLOT) n += this.#nextSegment(burst, n);
+      else if (this.#next < this.#received) n += this.#nextFrame(burst, n);
+      else break;
+    }
+    this.counters[COUNTER.RX] += n;
+    for (let i = 0; i < n; i++) this.counters[COUNTER.RX_BYTES] += burst[(i << 1) + 1] >>> 16;
+    return n;
+  }
+
+  txBurst(burst: Uint32Array, count: number): number {
+    let done = 0;
+    while (done < count && this.isUp) {
+      const rest = done === 0 ? burst : burst.subarray(done << 1);
+      const sent = this.send(this.#mbufs.map, rest, count - done);
+      if (sent >= 0) {
+        this.counters[COUNTER.TX] += sent;
+        for (let i = done; i < done + sent; i++) {
+          this.counters[COUNTER.TX_BYTES] += burst[(i << 1) + 1] >>> 16;
+        }
+        done += sent;
+      } else if (sent === -EAGAIN || sent === -ENOBUFS) {
+        break;
+      } else if (DOWN_ERRNOS.includes(-sent)) {
+        this.isUp = false;
+      } else {
+        this.counters[COUNTER.TX_REFUSED]++; // too long for the MTU, say: this frame, not the next
+        done++;
+      }
+    }
+    this.#mempool.free(burst, done);
+    return done;
+  }
+
+  discardBurst(max: number): void {
+    const n = this.discard(max);
+    if (n <= 0) return;
+    this.counters[COUNTER.RX] += n;
+    this.counters[COUNTER.NO_MBUF] += n;
+  }
+
+  close(): void {
+    if (this.#splitting !== NO_SLOT) {
+      this.#drop(this.#splitting, COUNTER.STOPPED, this.#superFrame.pending);
+    }
+    while (this.#next < this.#received) this.#drop(this.#next++, COUNTER.STOPPED);
+    this.#mempool.free(this.#slots, this.#filled - this.#next, this.#next);
+    this.closeSockets();
+  }
+
+  /** Fill the slots with empty mbufs and receive; false if nothing came. */
+  #receive(): boolean {
+    if (!this.isUp) return false;
+    const slots = this.#slots;
+    for (let from = this.#next << 1, to = 0; from < this.#filled << 1; from++) {
+      slots[to++] = slots[from];
+    }
+    this.#filled -= this.#next;
+    this.#next = this.#received = 0;
+    if (this.#filled < BURST) {
+      this.#filled += this.#mempool.allocBurst(slots, BURST - this.#filled, this.#filled);
+    }
+    if (this.#filled === 0) {
+      this.discardBurst(BURST);
+      return false;
+    }
+    const room = dataWord(HEADROOM_BYTES, this.#mbufs.stride - HEADROOM_BYTES);
+    for (let i = 0; i < this.#filled; i++) slots[(i << 1) + 1] = room;
+    const n = this.receive(this.#mbufs.map, slots, this.#notes, this.#overflow, this.#filled);
+    if (n < 0) this.isUp = !DOWN_ERRNOS.includes(-n) && this.isUp;
+    this.#received = n > 0 ? n : 0;
+    return n > 0;
+  }
+
+  /** Hand out the next received frame: 1, or 0 if it was dropped or is a super-frame to be split. */
+  #nextFrame(burst: Uint32Array, at: number): number {
+    const slot = this.#next++;
+    const note = slot * NOTE.WORDS;
+    const length = this.#notes[note + NOTE.LENGTH];
+    const vlan = this.#notes[note + NOTE.VLAN];
+    const offload = this.#notes[note + NOTE.OFFLOAD];
+    if (length < FRAME_MIN_BYTES) return this.#drop(slot, COUNTER.RUNT);
+    if ((offload & 0xff00) !== 0) return this.#beginSuperFrame(slot);
+    if (length + (vlan ? 4 : 0) > this.#frameMax) return this.#drop(slot, COUNTER.OVERSIZE);
+    if ((offload & NEEDS_CHECKSUM) !== 0 && !this.#completeChecksum(slot)) {
+      return this.#drop(slot, COUNTER.OFFLOAD);
+    }
+    burst[at << 1] = this.#slots[slot << 1];
+    burst[(at << 1) + 1] = this.#slots[(slot << 1) + 1];
+    if (vlan) insertTag(this.#mbufs, burst, at, vlan);
+    return 1;
+  }
+
+  #completeChecksum(slot: number): boolean {
+    const word0 = this.#slots[slot << 1];
+    const word1 = this.#slots[(slot << 1) + 1];
+    const checksum = this.#notes[slot * NOTE.WORDS + NOTE.CHECKSUM];
+    const frame = this.#mbufs.frameByte(word0, word1);
+    return completeChecksum(this.#mbufs, frame, word1 >>> 16, checksum & 0xffff, checksum >>> 16);
+  }
+
+  /** Drop the frame in a slot, which counts as `frames`. */
+  #drop(slot: number, reason: number, frames = 1): 0 {
+    this.counters[COUNTER.RX] += frames;
+    this.counters[reason] += frames;
+    this.#mempool.free(this.#slots, 1, slot);
+    return 0;
+  }
+
+  /** From now on {@linkcode #nextSegment} hands out this slot's super-frame. */
+  #beginSuperFrame(slot: number): 0 {
+    const note = slot * NOTE.WORDS;
+    const { LENGTH, VLAN, OFFLOAD, CHECKSUM } = NOTE;
+    const notes = this.#notes;
+    const parts = this.#superFrame;
+    const isUnderstood = parts.begin(
+      this.#slots,
+      slot,
+      notes[note + LENGTH],
+      notes[note + OFFLOAD],
+      notes[note + CHECKSUM],
+    );
+    if (!isUnderstood) return this.#drop(slot, COUNTER.OFFLOAD);
+    if (parts.segmentBytes + (notes[note + VLAN] ? 4 : 0) > this.#frameMax) {
+      return this.#drop(slot, COUNTER.OVERSIZE, parts.pending);
+    }
+    this.#splitting = slot;
+    return 0;
+  }
+
+  /** Hand out the next segment: 1, or 0 if the mempool is empty and the rest was dropped. */
+  #nextSegment(burst: Uint32Array, at: number): number {
+    const slot = this.#splitting;
+    const parts = this.#superFrame;
+    if (!parts.next(burst, at, this.#mempool)) {
+      this.#splitting = NO_SLOT;
+      return this.#drop(slot, COUNTER.NO_MBUF, parts.pending);
+    }
+    const vlan = this.#notes[slot * NOTE.WORDS + NOTE.VLAN];
+    if (vlan) insertTag(this.#mbufs, burst, at, vlan);
+    if (parts.pending === 0) {
+      this.#splitting = NO_SLOT;
+      this.#mempool.free(this.#slots, 1, slot);
+    }
+    return 1;
+  }
+}

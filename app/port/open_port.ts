@@ -1,0 +1,89 @@
+import { CulvertError, UsageError } from "../../ffi/error.ts";
+import { FRAME_MIN_BYTES } from "../memory/layout.ts";
+import { findInterface, setInterfaceUp } from "./interface.ts";
+import type { PortResources } from "./kernel_port.ts";
+import { NullPort } from "./null_port.ts";
+import { openPacket, PacketPort, type PacketSetup } from "./packet_port.ts";
+import type { HostPort } from "./port.ts";
+import type { PortSpec } from "./port_spec.ts";
+import { RingPort } from "./ring_port.ts";
+import { openTap, TapPort, type TapSetup } from "./tap_port.ts";
+
+const NULL_FRAME_BYTES = 64;
+const RING_PORT_SIZE = 1024;
+
+/** A port without a kernel side; survives `postMessage`. */
+interface MemorySetup {
+  readonly kind: "null" | "ring";
+  readonly name: string;
+  readonly frameBytes: number;
+}
+
+/** An open port, on its way to the lcore that will run it; survives `postMessage`. */
+export type PortSetup = TapSetup | PacketSetup | MemorySetup;
+
+/** An open port, and how to leave the interface as it was found. */
+export interface OpenedPort {
+  readonly setup: PortSetup;
+  readonly mac: Uint8Array;
+  /** Put back what opening changed and closing does not undo. */
+  restore(): void;
+}
+
+/**
+ * Open the port that `spec` names.
+ *
+ * @param mtu MTU in bytes of a TAP that is made.
+ * @throws {CulvertError} if it does not exist, is not Ethernet, is in use, or may not be opened.
+ */
+export function openPort(spec: PortSpec, mtu: number): OpenedPort {
+  if (spec.kind === "null" || spec.kind === "ring") {
+    return openMemoryPort(spec.kind, spec.name, mtu);
+  }
+  const before = findInterface(spec.name);
+  if (spec.kind === "packet" && !before) {
+    throw new CulvertError(
+      `Cannot open port packet:${spec.name} as there is no such interface in this network ` +
+        `namespace: \`ip link\` lists them`,
+    );
+  }
+  const setup = spec.kind === "tap" ? openTap(spec.name, mtu) : openPacket(spec.name);
+  const mac = findInterface(spec.name)?.mac ?? new Uint8Array(6);
+  const restore = () => {
+    const wasDown = before && !before.isUp && findInterface(spec.name);
+    if (wasDown) setInterfaceUp(spec.name, false);
+  };
+  return { setup, mac, restore };
+}
+
+/** Make the port object, in the lcore that will run it. */
+export function makePort(setup: PortSetup, resources: PortResources): HostPort {
+  switch (setup.kind) {
+    case "tap":
+      return new TapPort(setup, resources);
+    case "packet":
+      return new PacketPort(setup, resources);
+    case "ring":
+      return new RingPort(setup.name, RING_PORT_SIZE, resources);
+    case "null":
+      return new NullPort(setup.name, setup.frameBytes, resources);
+  }
+}
+
+let memoryPorts = 0;
+
+function openMemoryPort(kind: MemorySetup["kind"], name: string, mtu: number): OpenedPort {
+  const frameBytes = kind === "ring" || name === "" ? NULL_FRAME_BYTES : Number(name);
+  const most = FRAME_MIN_BYTES + mtu;
+  const isLength = Number.isInteger(frameBytes) && frameBytes <= most &&
+    (frameBytes >= FRAME_MIN_BYTES || frameBytes === 0);
+  if (!isLength) {
+    throw new UsageError(
+      `Cannot use port null:${name} as that is no frame length: 0 (none), or ` +
+        `${FRAME_MIN_BYTES} to ${most} bytes`,
+    );
+  }
+  const mac = Uint8Array.of(0x02, 0x43, 0x56, 0, 0, memoryPorts++); // locally administered
+  const setup: PortSetup = { kind, name: name ? `${kind}:${name}` : kind, frameBytes };
+  return { setup, mac, restore: () => {} };
+}

@@ -1,0 +1,36 @@
+import { UsageError } from "../../ffi/error.ts";
+
+/** The kinds of port that `--port` takes. */
+export const PORT_KINDS = ["tap", "packet", "null", "ring"] as const;
+
+/** One of {@linkcode PORT_KINDS}. */
+export type PortKind = typeof PORT_KINDS[number];
+
+/** A port as the command line names it. */
+export interface PortSpec {
+  readonly kind: PortKind;
+  /** Interface name, or for a null port the frame length in bytes. */
+  readonly name: string;
+}
+
+/**
+ * Read `tap:NAME`, `packet:IFACE`, `null[:BYTES]` or `ring[:NAME]`.
+ *
+ * @throws {UsageError} if it is none of these.
+ */
+export function parsePortSpec(text: string): PortSpec {
+  const colon = text.indexOf(":");
+  const kind = colon < 0 ? text : text.slice(0, colon);
+  const name = colon < 0 ? "" : text.slice(colon + 1);
+  const found = PORT_KINDS.find((known) => known === kind);
+  if (found === undefined) {
+    throw new UsageError(
+      `Cannot use port "${text}" as "${kind}" is no kind of port: tap:NAME, packet:IFACE, ` +
+        `null[:BYTES] and ring[:NAME] are`,
+    );
+  }
+  if (name === "" && (found === "tap" || found === "packet")) {
+    throw new UsageError(`Cannot use port "${text}" as it names no interface: write ${kind}:NAME`);
+  }
+  return { kind: found, name };
+}

@@ -1,0 +1,89 @@
+import { check, ShimError } from "../../ffi/error.ts";
+import { cString, shim } from "../../ffi/shim.ts";
+import { findInterface, setInterfaceMtu, setInterfaceUp } from "./interface.ts";
+import { KernelPort, type PortResources } from "./kernel_port.ts";
+
+/** An open TAP port; survives `postMessage`. */
+export interface TapSetup {
+  readonly kind: "tap";
+  readonly name: string;
+  readonly index: number;
+  readonly fd: number;
+  /** MTU in bytes that was asked for. */
+  readonly mtu: number;
+  /** Whether we made it, and so make it again if somebody deletes it. */
+  readonly created: boolean;
+}
+
+const BUSY = "another program has it open; close that, or use another name";
+const DENIED = "run as root, grant CAP_NET_ADMIN, or make it beforehand: " +
+  "ip tuntap add NAME mode tap user $USER";
+
+/**
+ * Open a TAP: an existing one, or a new one that goes when it is closed. A new one gets `mtu`; both are
+ * brought up.
+ *
+ * @throws {ShimError} without CAP_NET_ADMIN (an existing one of one's own needs none), or if it is
+ *   in use.
+ */
+export function openTap(name: string, mtu: number): TapSetup {
+  const before = findInterface(name);
+  const fd = shim.shim_tap_open(cString(name));
+  const { code } = new ShimError("", -fd);
+  check(fd, `open TAP ${name}`, code === "EBUSY" ? BUSY : code === "EPERM" ? DENIED : undefined);
+  try {
+    if (!before) setInterfaceMtu(name, mtu);
+    if (!before?.isUp) setInterfaceUp(name, true);
+    return { kind: "tap", name, index: findInterface(name)!.index, fd, mtu, created: !before };
+  } catch (error) {
+    shim.shim_fd_close(fd);
+    throw error;
+  }
+}
+
+/** A port on a TAP: what the kernel sends to the interface is received here, and the other way. */
+export class TapPort extends KernelPort {
+  readonly name: string;
+  #setup: TapSetup;
+
+  constructor(setup: TapSetup, resources: PortResources) {
+    super(resources);
+    this.name = setup.name;
+    this.#setup = setup;
+  }
+
+  get pollable(): number[] {
+    return this.isUp ? [this.#setup.fd] : [];
+  }
+
+  protected receive(
+    map: number,
+    slots: Uint32Array<ArrayBuffer>,
+    notes: Uint32Array<ArrayBuffer>,
+    overflow: Uint8Array<ArrayBuffer>,
+    count: number,
+  ): number {
+    return shim.shim_tap_rx(this.#setup.fd, map, slots, notes, overflow, count);
+  }
+
+  protected send(map: number, burst: Uint32Array<ArrayBuffer>, count: number): number {
+    return shim.shim_tap_tx(this.#setup.fd, map, burst, count);
+  }
+
+  protected discard(count: number): number {
+    return shim.shim_discard(this.#setup.fd, count);
+  }
+
+  protected recover(): boolean {
+    const found = findInterface(this.name);
+    if (found?.index === this.#setup.index) return found.isUp;
+    if (!found && !this.#setup.created) return false;
+    this.closeSockets();
+    this.#setup = { ...openTap(this.name, this.#setup.mtu), created: this.#setup.created };
+    return true;
+  }
+
+  protected closeSockets(): void {
+    shim.shim_fd_close(this.#setup.fd);
+  }
+}
