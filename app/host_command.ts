@@ -96,6 +96,7 @@ export async function hostCommand(args: string[]): Promise<number> {
     return 0;
   }
   const log = (line: string) => console.error(`culvert host: ${line}`);
-  console.log(await runHost(options, stopSignal(), log));
+  const lcoreUrl = new URL("./host/lcore_worker.ts", import.meta.url);
+  console.log(await runHost(options, lcoreUrl, stopSignal(), log));
   return 0;
 }

@@ -11,7 +11,7 @@ import type { PortSpec } from "../port/port_spec.ts";
 import { Gate } from "./gate.ts";
 import { GuestSupervisor } from "./guest_supervisor.ts";
 import { type LaidOutRegion, layOut } from "./host_plan.ts";
-import type { HostLcoreInit } from "./lcore_worker.ts";
+import type { HostLcoreInit } from "./host_lcore.ts";
 import { LiveTable, summaryText } from "./summary.ts";
 
 /** What a host is asked to do; see `culvert host --help`. */
@@ -37,12 +37,14 @@ const DRAIN_MS = 500;
 /**
  * Forward between ports and guests until `signal` says stop; then bring home what is under way.
  *
+ * @param lcoreUrl The module of the lcores.
  * @param log Told what happens, a line at a time.
  * @returns the summary.
  * @throws {CulvertError} if a port or the region cannot be set up. Nothing is left behind.
  */
 export async function runHost(
   options: HostOptions,
+  lcoreUrl: URL,
   signal: AbortSignal,
   log: (line: string) => void,
 ): Promise<string> {
@@ -51,7 +53,7 @@ export async function runHost(
   try {
     for (const spec of options.ports) opened.push(openPort(spec, options.mtu));
     const laidOut = layOut(hosted.memory, options.region, options, opened);
-    const host = new Host(options, hosted, opened, laidOut, log);
+    const host = new Host(options, lcoreUrl, hosted, opened, laidOut, log);
     laidOut.region.publish();
     log(`region ${options.region} is ready: ${hosted.path}, ${options.size >>> 20} MiB`);
     return await host.run(signal);
@@ -73,6 +75,7 @@ class Host {
 
   constructor(
     private readonly options: HostOptions,
+    lcoreUrl: URL,
     private readonly hosted: HostedMemory,
     private readonly opened: readonly OpenedPort[],
     private readonly laidOut: LaidOutRegion,
@@ -88,9 +91,8 @@ class Host {
     const cores = options.cores.slice(0, opened.length);
     const gate = Gate.create(cores.length);
     this.#supervisor = new GuestSupervisor(0, guestState, gate, this.#ledger, this.#mempool, log);
-    const url = new URL("./lcore_worker.ts", import.meta.url);
     this.#lcores = cores.map((core, lcore) =>
-      startLcore<HostLcoreInit, void>(url, core, this.#command, {
+      startLcore<HostLcoreInit, void>(lcoreUrl, core, this.#command, {
         lcore,
         region: hosted.memory.handle,
         geometry,

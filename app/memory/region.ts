@@ -66,8 +66,6 @@ export class Region {
     memory.u32[HEADER.LAYOUT_HASH] = LAYOUT_HASH;
     memory.u32[HEADER.PAGES] = memory.bytes / 4096;
     memory.u32[HEADER.ZONE_COUNT] = 0;
-    memory.u32[HEADER.HOST_PID] = Deno.pid;
-    memory.u32[HEADER.HOST_FD] = 0xffffffff;
     return new Region(memory, name);
   }
 

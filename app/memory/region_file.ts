@@ -57,6 +57,7 @@ function hostMemfd(name: string, bytes: number): HostedMemory {
   const listener = listen(path, name);
   const fd = sealedMemfd(`culvert-${name}`, bytes);
   const memory = MappedMemory.ofFile(fd, bytes, `region ${name}`);
+  memory.u32[HEADER.HOST_PID] = Deno.pid;
   memory.u32[HEADER.HOST_FD] = fd;
   let peers = 0;
   return {
@@ -121,7 +122,6 @@ function hostFile(path: string, bytes: number): HostedMemory {
       );
     }
     const memory = MappedMemory.ofFile(fd, bytes, `region file ${path}`);
-    memory.u32[HEADER.HOST_FD] = 0xffffffff;
     return { memory, path, serve() {}, close: () => closeFile(fd, path, isNew) };
   } catch (error) {
     closeFile(fd, path, isNew);
@@ -189,6 +189,24 @@ export function receiveMemfd(name: string): number | undefined {
     shim.shim_fd_close(socket);
   }
   throw new CulvertError(`Cannot use ${path} as it handed out no memory: is it a Culvert host?`);
+}
+
+/**
+ * Where QEMU finds a region that a host on this machine keeps, and its size in bytes.
+ *
+ * @throws {CulvertError} if there is none.
+ */
+export function locateRegion(region: string): { path: string; bytes: number } {
+  const memory = openRegionMemory(region);
+  if (!memory) {
+    throw new CulvertError(
+      `Cannot find region ${region} as no host keeps it: start \`culvert host\` first`,
+    );
+  }
+  const { bytes, u32 } = memory;
+  const path = isPath(region) ? region : `/proc/${u32[HEADER.HOST_PID]}/fd/${u32[HEADER.HOST_FD]}`;
+  memory.close();
+  return { path, bytes };
 }
 
 /** Read a small text file of the kernel's, such as one in /proc, which Deno opens under -A only. */

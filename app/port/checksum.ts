@@ -5,9 +5,9 @@
  * words is the swapped sum (RFC 1071, 2 B). {@linkcode checksumOf} swaps it back; a number that is
  * added by itself, a length say, must be swapped before.
  *
- * A sum is below 2^32 as long as no more than 64 KiB went into it; {@linkcode fold} makes 16 bits of
- * it. A byte at an even address is the low one of its word, so the sums of a frame's pieces may be
- * added wherever it was cut.
+ * A sum is below 2^32 as long as no more than 64 KiB went into it; {@linkcode fold} makes it 16
+ * bits. A byte at an even address is the low one of its word, so the sums of a frame's pieces may
+ * be added wherever it was cut.
  *
  * @module
  */

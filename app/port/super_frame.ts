@@ -8,7 +8,7 @@ import { behindTags } from "./vlan.ts";
 const GSO = { TCPV4: 1, TCPV6: 4, UDP_L4: 5, MASK: 0x7f } as const;
 const NEEDS_CSUM = 1;
 const ETHERTYPE = { IPV4: 0x0800, IPV6: 0x86dd } as const;
-const PROTOCOL = { TCP: 6, UDP: 17 } as const;
+const PROTOCOL = { HOP_BY_HOP: 0, TCP: 6, UDP: 17 } as const;
 const TCP_FLAG = { FIN: 0x01, PSH: 0x08, CWR: 0x80 } as const;
 /** A hop-by-hop header of one option, the jumbo payload (RFC 2675), in front of TCP. */
 const JUMBO = { FIRST: 0x0600, SECOND: 0xc204, BYTES: 8 } as const;
@@ -23,13 +23,6 @@ const HEADERS_MAX_BYTES = 256;
  *
  * The headers are read once, into private memory: a guest that writes in the mbuf meanwhile can
  * spoil the frame and nothing else. A segment's payload is copied once and summed in that pass.
- *
- * @example
- * ```ts ignore
- * if (!superFrame.begin(slots, slot, length, offload, checksum)) return drop(slot);
- * while (n < max && superFrame.next(burst, n, mempool)) n++;
- * if (n < max) counters[COUNTER.NO_MBUF] += superFrame.pending; // and on to the next slot
- * ```
  */
 export class SuperFrame {
   /** Bytes of the longest segment's frame, headers included. */
@@ -68,8 +61,8 @@ export class SuperFrame {
   }
 
   /**
-   * Start on the super-frame of descriptor number `i` of a received burst, `length` bytes with these
-   * notes (`struct frame_notes` in shim/burst.c). It must stay until none is {@linkcode pending}.
+   * Start on the super-frame of descriptor `i` of a received burst, `length` bytes with these notes
+   * (`struct frame_notes` in shim/burst.c). It must stay until none is {@linkcode pending}.
    *
    * @returns false, with none pending, if it is not one that we understand or can store.
    */
@@ -107,8 +100,6 @@ export class SuperFrame {
     copyAndSum(this.#mbufs, byte, this.#headers, 0, this.#headerBytes);
     burst[(at << 1) + 1] = dataWord(HEADROOM_BYTES, this.#headerBytes + count);
     this.#countOn(count);
-    this.#left -= count;
-    this.pending--;
     return true;
   }
 
@@ -121,23 +112,24 @@ export class SuperFrame {
     const isIpv4 = this.#isIpv4 = get16(u8, network - 2) === ETHERTYPE.IPV4;
     const transport = this.#transport = checksum & 0xffff;
     const partial = transport + (isTcp ? 16 : 6);
-    if (!(isTcp ? isIpv4 === (gso === GSO.TCPV4) : gso === GSO.UDP_L4)) return false;
+    if (isTcp ? isIpv4 !== (gso === GSO.TCPV4) : gso !== GSO.UDP_L4) return false;
     if ((offload & NEEDS_CSUM) === 0 || (checksum >>> 16) + transport !== partial) return false;
     if (!isPacket(u8, network, transport, length, isTcp)) return false;
-    const transportBytes = isTcp ? u8[transport + 12] >>> 4 << 2 : 8;
-    this.#headerBytes = transport + transportBytes;
+    this.#headerBytes = transport + (isTcp ? u8[transport + 12] >>> 4 << 2 : 8);
     this.#tcpFlags = u8[transport + 13];
     // As the kernel does, take the length out of the partial checksum: the rest fits every segment.
     this.#pseudoHeader = swap16(get16(u8, partial)) + checksumOf(length - transport);
-    return !isTcp || transportBytes >= 20;
+    return this.#headerBytes >= transport + (isTcp ? 20 : 8);
   }
 
   /** Take out what older kernels put in BIG TCP and no segment has a use for. */
   #removeJumboHeader(): void {
     const { u8 } = this.#headers;
+    const next = this.#network + 6;
     const at = this.#network + 40;
-    if (get16(u8, at) !== JUMBO.FIRST || get16(u8, at + 2) !== JUMBO.SECOND) return;
-    u8[this.#network + 6] = PROTOCOL.TCP;
+    if (u8[next] !== PROTOCOL.HOP_BY_HOP || get16(u8, at) !== JUMBO.FIRST) return;
+    if (get16(u8, at + 2) !== JUMBO.SECOND) return;
+    u8[next] = PROTOCOL.TCP;
     u8.copyWithin(at, at + JUMBO.BYTES, this.#headerBytes);
     this.#transport -= JUMBO.BYTES;
     this.#headerBytes -= JUMBO.BYTES;
@@ -170,15 +162,17 @@ export class SuperFrame {
     else put16(u8, transport + 4, length - transport);
     const at = transport + (this.#isTcp ? 16 : 6);
     put16(u8, at, 0);
-    const headers = this.#pseudoHeader + sum(this.#headers, transport, this.#headerBytes);
-    const checksum = checksumOf(headers + swap16(length - transport) + payload);
+    const pseudoHeader = this.#pseudoHeader + swap16(length - transport);
+    const header = sum(this.#headers, transport, this.#headerBytes);
+    const checksum = checksumOf(pseudoHeader + header + payload);
     put16(u8, at, this.#isTcp ? checksum : checksum || 0xffff); // UDP: 0 is none (RFC 768)
   }
 
-  /** Count on what differs from segment to segment. */
   #countOn(count: number): void {
     const { u8 } = this.#headers;
     if (this.#isIpv4) put16(u8, this.#network + 4, get16(u8, this.#network + 4) + 1);
+    this.#left -= count;
+    this.pending--;
     if (!this.#isTcp) return;
     this.#tcpFlags &= ~TCP_FLAG.CWR;
     const sequence = this.#transport + 4;
@@ -188,7 +182,7 @@ export class SuperFrame {
   }
 }
 
-/** Whether an IP header from byte `at` to `end` speaks of TCP (or UDP) and a packet up to `length`. */
+/** Whether an IP header from `at` to `end` tells of TCP (or UDP) and a packet up to `length`. */
 function isPacket(u8: Uint8Array, at: number, end: number, length: number, isTcp: boolean) {
   const type = get16(u8, at - 2);
   const headerBytes = end - at;
@@ -197,7 +191,7 @@ function isPacket(u8: Uint8Array, at: number, end: number, length: number, isTcp
     headerBytes >= 20 && headerBytes === (u8[at] & 0xf) << 2;
   const isIpv6 = type === ETHERTYPE.IPV6 && headerBytes >= 40 && u8[at] >>> 4 === 6 &&
     (headerBytes === 40 ? u8[at + 6] === protocol : (headerBytes & 7) === 0);
-  const told = get16(u8, isIpv4 ? at + 2 : at + 4);
-  const found = length - at - (isIpv4 ? 0 : 40);
-  return (isIpv4 || isIpv6) && told === (found > 0xffff ? 0 : found); // 0: BIG TCP
+  const bytes = length - at - (isIpv4 ? 0 : 40);
+  const told = bytes > 0xffff ? 0 : bytes; // BIG TCP
+  return (isIpv4 || isIpv6) && get16(u8, at + (isIpv4 ? 2 : 4)) === told;
 }

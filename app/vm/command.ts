@@ -4,7 +4,8 @@
  * @module
  */
 
-import { CulvertError, UsageError } from "../../ffi/error.ts";
+import { UsageError } from "../../ffi/error.ts";
+import { locateRegion } from "../memory/region_file.ts";
 import { buildGuestImage } from "./image.ts";
 import { IMAGE_USAGE, parseImageOptions, parseQemuOptions, QEMU_USAGE } from "./options.ts";
 import { qemuArguments, shellQuote } from "./qemu.ts";
@@ -38,29 +39,12 @@ export function qemuCommand(args: string[]): Promise<number> {
   return reportErrors(async () => {
     const request = parseQemuOptions(args, progress);
     if (!request) return show(QEMU_USAGE);
-    const regionBytes = await fileBytes(request.region);
+    const { path: regionPath, bytes: regionBytes } = locateRegion(request.region);
     const image = await buildGuestImage(request.image);
-    const words = qemuArguments({
-      ...request.machine,
-      image,
-      regionPath: request.region,
-      regionBytes,
-    });
+    const words = qemuArguments({ ...request.machine, image, regionPath, regionBytes });
     if (request.run) return await runQemu(request.program, words);
     return show(shellQuote([request.program, ...words]) + "\n");
   });
-}
-
-async function fileBytes(path: string): Promise<number> {
-  try {
-    return (await Deno.stat(path)).size;
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-    throw new CulvertError(
-      `Cannot give the guest the region ${path} as it does not exist: ` +
-        "start the host or the server first",
-    );
-  }
 }
 
 async function reportErrors(body: () => Promise<number>): Promise<number> {

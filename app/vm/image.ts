@@ -10,7 +10,7 @@ import { createHash } from "node:crypto";
 import { CulvertError } from "../../ffi/error.ts";
 import { buildBase } from "./base.ts";
 import { bundleGuestApp } from "./bundle.ts";
-import { type CpioEntry, cpioFile, encodeCpio, joinBytes } from "./cpio.ts";
+import { cpioFile, encodeCpio, joinBytes } from "./cpio.ts";
 import { GUEST_APP_PATH, GUEST_SHIM_PATH, initScript } from "./init.ts";
 import { findKernel } from "./kernel.ts";
 import type { Log } from "./tools.ts";
@@ -75,15 +75,11 @@ async function appPart(options: GuestImageOptions): Promise<Uint8Array> {
       { cause: error },
     );
   });
-  const directory = GUEST_APP_PATH.slice(1, GUEST_APP_PATH.lastIndexOf("/"));
-  const entries: CpioEntry[] = [
+  return joinBytes(encodeCpio([
     cpioFile("init", initScript(), true),
     cpioFile(GUEST_SHIM_PATH.slice(1), shim, true),
-  ];
-  for (const { name, content } of await bundleGuestApp(options.appEntry)) {
-    entries.push(cpioFile(`${directory}/${name}`, content));
-  }
-  return joinBytes(encodeCpio(entries));
+    cpioFile(GUEST_APP_PATH.slice(1), await bundleGuestApp(options.appEntry)),
+  ]));
 }
 
 /** Readers never see a half-written image: it gets its name when it is whole. */

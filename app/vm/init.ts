@@ -19,13 +19,12 @@ export const GUEST_SHIM_PATH = "/culvert/libculvert.so";
 export const EXIT_WORD = "culvert-guest-exit";
 
 /**
- * Deno's flags in the guest. `--allow-all` since Deno (2.9.6) lets a program read /sys and /proc
- * under nothing less: `--allow-read=/sys` is refused. The VM is the sandbox; the mapping itself
- * goes through the shim and would need only `--allow-ffi`. The rest keeps Deno from looking for a
- * network or files that are not there.
+ * Deno's flags in the guest: it needs the shim and its own file, and is to look for nothing else. What
+ * the guest reads in /proc and /sys goes through the shim, as Deno would want `--allow-all` for it.
  */
 export const GUEST_DENO_FLAGS: readonly string[] = [
-  "--allow-all",
+  `--allow-ffi=${GUEST_SHIM_PATH}`,
+  "--allow-read=/culvert",
   "--no-prompt",
   "--no-config",
   "--no-lock",

@@ -14,7 +14,7 @@ const ROOT = new URL("../../", import.meta.url).pathname;
 const IMAGE_HELP = `  --kernel FILE    boot this bzImage instead of Debian's cloud kernel, which is
                    downloaded with apt-get but not installed
   --modules DIR    the modules of --kernel, e.g. /lib/modules/RELEASE
-  --app FILE       the guest app's main module (default app/main.ts)
+  --app FILE       the guest app's main module (default app/vm_guest.ts)
   --shim FILE      the shim (default .cache/shim/libculvert.so)
   --cache DIR      where downloads and images are kept (default .cache/vm)
   --help           show this text`;
@@ -33,14 +33,14 @@ ${IMAGE_HELP}
 /** Help of `culvert qemu`. */
 export const QEMU_USAGE = `culvert qemu - show or run QEMU with a guest that forwards frames
 
-usage: culvert qemu --region FILE [options] [-- GUEST-OPTION...]
+usage: culvert qemu [--region NAME|PATH] [options] [-- GUEST-OPTION...]
 
 Prints the QEMU command line, ready for a shell; builds the image first if it is
 not up to date. The guest finds the region as PCI device 1af4:1110 and runs
 "culvert guest --pci auto GUEST-OPTION...". When that ends, so does the VM.
 
-  --region FILE    the host's region: a file in /dev/shm or hugetlbfs, or
-                   /proc/PID/fd/N for a memfd. Its size is a power of two
+  --region NAME|PATH
+                   the host's region, as it was told (default culvert0)
   --run            run QEMU, the guest's console on stdin and stdout. Returns the
                    guest command's exit status
   --accel NAME     tcg (emulation, the default) or kvm
@@ -60,7 +60,7 @@ example: culvert qemu --region /dev/shm/culvert --run -- --portmap "(0,1)"
 const IMAGE_OPTIONS = {
   kernel: { type: "string" },
   modules: { type: "string" },
-  app: { type: "string", default: `${ROOT}app/main.ts` },
+  app: { type: "string", default: `${ROOT}app/vm_guest.ts` },
   shim: { type: "string", default: `${ROOT}.cache/shim/libculvert.so` },
   cache: { type: "string", default: `${ROOT}.cache/vm` },
   help: { type: "boolean", default: false },
@@ -68,7 +68,7 @@ const IMAGE_OPTIONS = {
 
 const QEMU_OPTIONS = {
   ...IMAGE_OPTIONS,
-  "region": { type: "string" },
+  "region": { type: "string", default: "culvert0" },
   "run": { type: "boolean", default: false },
   "accel": { type: "string", default: "tcg" },
   "memory": { type: "string" },
@@ -90,7 +90,7 @@ export function parseImageOptions(args: string[], log: Log): GuestImageOptions |
 export interface QemuRequest {
   /** How to build the image. */
   image: GuestImageOptions;
-  /** The region's file. */
+  /** The region, by name or path. */
   region: string;
   /** Whether to run QEMU rather than show the command line. */
   run: boolean;
@@ -116,9 +116,6 @@ export function parseQemuOptions(args: string[], log: Log): QemuRequest | undefi
   const rest = end < 0 ? [] : args.slice(end + 1);
   const { values } = parse(() => parseArgs({ args: own, options: QEMU_OPTIONS }));
   if (values.help) return undefined;
-  if (values.region === undefined) {
-    throw new UsageError("Cannot start a guest as --region is missing: pass the host's region");
-  }
   if (values.accel !== "tcg" && values.accel !== "kvm") {
     throw new UsageError(`Cannot use --accel ${values.accel}: pass tcg or kvm`);
   }
