@@ -39,6 +39,7 @@ const DRAIN_MS = 500;
  *
  * @param lcoreUrl The module of the lcores.
  * @param log Told what happens, a line at a time.
+ * @param observe Given the ports' counters, which go on counting.
  * @returns the summary.
  * @throws {CulvertError} if a port or the region cannot be set up. Nothing is left behind.
  */
@@ -47,6 +48,7 @@ export async function runHost(
   lcoreUrl: URL,
   signal: AbortSignal,
   log: (line: string) => void,
+  observe: (counters: readonly Counters[]) => void = () => {},
 ): Promise<string> {
   const hosted = hostRegionMemory(options.region, options.size);
   const opened: OpenedPort[] = [];
@@ -55,6 +57,7 @@ export async function runHost(
     const laidOut = layOut(hosted.memory, options.region, options, opened);
     const host = new Host(options, lcoreUrl, hosted, opened, laidOut, log);
     laidOut.region.publish();
+    observe(host.counters);
     log(`region ${options.region} is ready: ${hosted.path}, ${options.size >>> 20} MiB`);
     return await host.run(signal);
   } finally {
@@ -66,7 +69,7 @@ export async function runHost(
 /** A host at work: its lcores forward, its main thread looks after guests, sockets and the table. */
 class Host {
   readonly #command = CommandWord.create();
-  readonly #counters: Counters[];
+  readonly counters: Counters[];
   readonly #mempool: Mempool;
   readonly #lcores: Lcore<void>[];
   readonly #supervisor: GuestSupervisor;
@@ -83,7 +86,7 @@ class Host {
   ) {
     const { geometry, frameMax, guestState } = laidOut;
     new Mbufs(hosted.memory, geometry); // tells the shim where mbufs lie, before lcores ask
-    this.#counters = newCounters(opened.length);
+    this.counters = newCounters(opened.length);
     this.#mempool = Mempool.create(geometry.count, 0);
     const several = options.cores.length > 1;
     const owners = new SharedArrayBuffer(geometry.count);
@@ -137,7 +140,7 @@ class Host {
       .map(({ setup }, port) => ({
         setup,
         place: this.laidOut.places[port],
-        counters: this.#counters[port],
+        counters: this.counters[port],
       }))
       .filter((_, port) => port % lcores === lcore);
   }
@@ -145,7 +148,7 @@ class Host {
   #countedPorts(): { name: string; counters: Counters }[] {
     return this.opened.map(({ setup }, port) => ({
       name: setup.name,
-      counters: this.#counters[port],
+      counters: this.counters[port],
     }));
   }
 
@@ -183,7 +186,7 @@ class Host {
   }
 
   #summary(): string {
-    this.#counters[0][COUNTER.GUEST_HELD] += this.#supervisor.held;
+    this.counters[0][COUNTER.GUEST_HELD] += this.#supervisor.held;
     const { available, handle } = this.#mempool;
     return summaryText(this.#countedPorts(), { available, total: handle.total });
   }

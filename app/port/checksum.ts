@@ -20,7 +20,7 @@ export interface Words {
   readonly u32: Uint32Array;
 }
 
-/** The views of bytes that start at a multiple of 4 and are so many. */
+/** Bytes as {@linkcode Words}: they start at a multiple of 4 in their buffer. */
 export function wordsOf(u8: Uint8Array): Words {
   return { u8, u32: new Uint32Array(u8.buffer, u8.byteOffset, u8.length >>> 2) };
 }

@@ -1,0 +1,121 @@
+import { dataWord } from "../app/mempool/mbuf.ts";
+import { HEADROOM_BYTES } from "../app/memory/layout.ts";
+import { COUNTER } from "../app/port/counters.ts";
+import type { PortResources } from "../app/port/kernel_port.ts";
+import type { HostPort } from "../app/port/port.ts";
+
+/** Frames under way at most: what keeps both cores busy without leaving their caches. */
+const IN_FLIGHT = 512;
+
+/** One frame in so many is looked at when it comes back. */
+const CHECK_EVERY = 16;
+
+/** Words of the headers: Ethernet 14, IPv4 20, UDP 8 bytes, and two bytes behind. */
+const HEADER_WORDS = 11;
+
+/**
+ * What testpmd's flowgen does: writes Ethernet, IPv4 and UDP headers into each frame, another
+ * destination address each time, with the right checksum, and counts what comes back. The guest is
+ * to swap the MAC addresses (`macswap`): a sample of the frames is checked for that, for its headers
+ * and for its order.
+ */
+export class FlowPort implements HostPort {
+  readonly name = "flow";
+  readonly pollable: number[] = [];
+  readonly isUp = true;
+  readonly #resources: PortResources;
+  readonly #header: Uint32Array;
+  readonly #word1: number;
+  readonly #sumBase: number;
+  #sent = 0;
+  #back = 0;
+
+  /** @param frameBytes Length of the frames, 60 or more. */
+  constructor(frameBytes: number, resources: PortResources) {
+    this.#resources = resources;
+    this.#word1 = dataWord(HEADROOM_BYTES, frameBytes);
+    const bytes = headerOf(frameBytes);
+    this.#header = new Uint32Array(bytes.buffer);
+    this.#sumBase = sumOf(bytes);
+  }
+
+  rxBurst(burst: Uint32Array, max: number): number {
+    const room = IN_FLIGHT - (this.#sent - this.#back);
+    if (room < max) return 0;
+    const { mempool, mbufs } = this.#resources;
+    const n = mempool.allocBurst(burst, max);
+    mbufs.prefetch(burst, n);
+    for (let i = 0; i < n; i++) {
+      burst[(i << 1) + 1] = this.#word1;
+      this.#write(mbufs.u32, mbufs.frameByte(burst[i << 1], this.#word1) >>> 2, this.#sent + i);
+    }
+    this.#sent += n;
+    this.#resources.counters[COUNTER.RX] += n;
+    return n;
+  }
+
+  txBurst(burst: Uint32Array, count: number): number {
+    const { mempool, mbufs } = this.#resources;
+    for (let i = 0; i < count; i += CHECK_EVERY) {
+      const word = mbufs.frameByte(burst[i << 1], burst[(i << 1) + 1]) >>> 2;
+      this.#check(mbufs.u32, word, this.#back + i, burst[(i << 1) + 1]);
+    }
+    mempool.free(burst, count);
+    this.#back += count;
+    this.#resources.counters[COUNTER.TX] += count;
+    return count;
+  }
+
+  discardBurst(_max: number): void {}
+  refresh(): void {}
+  close(): void {}
+
+  /** The headers, with frame `number` in the low 16 bits of the destination address. */
+  #write(u32: Uint32Array, at: number, number: number): void {
+    const header = this.#header;
+    const low = number & 0xffff;
+    const sum = this.#sumBase + low;
+    const checksum = ~((sum & 0xffff) + (sum >>> 16)) & 0xffff;
+    for (let k = 0; k < HEADER_WORDS; k++) u32[at + k] = header[k];
+    u32[at + 6] = header[6] | (checksum >>> 8 | (checksum & 0xff) << 8);
+    u32[at + 8] = header[8] | low >>> 8 | (low & 0xff) << 8;
+  }
+
+  #check(u32: Uint32Array, at: number, number: number, word1: number): void {
+    const low = number & 0xffff;
+    const destination = this.#header[8] | low >>> 8 | (low & 0xff) << 8;
+    const isSwapped = u32[at] === SWAPPED[0] && u32[at + 1] === SWAPPED[1] &&
+      u32[at + 2] === SWAPPED[2];
+    if (word1 === this.#word1 && isSwapped && u32[at + 8] === destination) return;
+    throw new Error(`frame ${number} came back with other headers, or out of order`);
+  }
+}
+
+const DESTINATION = [0x02, 0, 0, 0, 0, 0x01];
+const SOURCE = [0x02, 0, 0, 0, 0, 0x02];
+const SWAPPED = new Uint32Array(Uint8Array.from([...SOURCE, ...DESTINATION]).buffer);
+
+/** Headers whose destination address ends in 16 zero bits, and with no IPv4 checksum yet. */
+function headerOf(frameBytes: number): Uint8Array {
+  const bytes = new Uint8Array(HEADER_WORDS * 4);
+  const view = new DataView(bytes.buffer);
+  bytes.set([...DESTINATION, ...SOURCE]);
+  view.setUint16(12, 0x0800);
+  view.setUint16(14, 0x4500);
+  view.setUint16(16, frameBytes - 14);
+  view.setUint16(22, 0x4011);
+  view.setUint32(26, 0xc6120001);
+  view.setUint32(30, 0xc6130000);
+  view.setUint16(34, 9);
+  view.setUint16(36, 9);
+  view.setUint16(38, frameBytes - 34);
+  return bytes;
+}
+
+/** The folded sum of the IPv4 header. */
+function sumOf(bytes: Uint8Array): number {
+  const view = new DataView(bytes.buffer);
+  let sum = 0;
+  for (let at = 14; at < 34; at += 2) sum += view.getUint16(at);
+  return (sum & 0xffff) + (sum >>> 16);
+}

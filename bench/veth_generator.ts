@@ -1,0 +1,29 @@
+/**
+ * Sends UDP frames of one length on an interface as fast as it can, for so many seconds:
+ * `veth_generator.ts INTERFACE BYTES SECONDS CORE`, run in the interface's network namespace.
+ *
+ * @module
+ */
+import { check } from "../ffi/error.ts";
+import { MappedMemory } from "../ffi/mapped_memory.ts";
+import { shim } from "../ffi/shim.ts";
+import { dataWord, Mbufs } from "../app/mempool/mbuf.ts";
+import { openPacket } from "../app/port/packet_port.ts";
+
+const BURST = 64;
+
+const [name, bytes, seconds, core] = Deno.args;
+const { txFd } = openPacket(name);
+const memory = MappedMemory.ofProcess(BURST * 2048);
+const mbufs = new Mbufs(memory, { offset: 0, stride: 2048, count: BURST });
+const burst = new Uint32Array(2 * BURST);
+for (let i = 0; i < BURST; i++) {
+  burst[i << 1] = i;
+  burst[(i << 1) + 1] = dataWord(0, Number(bytes));
+  const frame = i * 2048;
+  mbufs.u8.set([0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2, 0, 0, 0, 0, 1, 0x88, 0xb5], frame); // IEEE 802 local
+}
+check(shim.shim_thread_pin(Number(core)), `pin to core ${core}`);
+const end = shim.shim_clock() + Number(seconds) * 1e9;
+while (shim.shim_clock() < end) shim.shim_packet_tx(txFd, mbufs.map, burst, BURST);
+Deno.exit(0);

@@ -1,0 +1,429 @@
+import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
+import fc from "fast-check";
+import { MappedMemory } from "../../ffi/mapped_memory.ts";
+import { HEADROOM_BYTES } from "../../app/memory/layout.ts";
+import { dataWord, Mbufs } from "../../app/mempool/mbuf.ts";
+import { Mempool } from "../../app/mempool/mempool.ts";
+import { SuperFrame } from "../../app/port/super_frame.ts";
+
+const STRIDE = 2368;
+const COUNT = 64;
+const OVERFLOW_BYTES = 1 << 18;
+const SLOT = 2; // of the received burst, so that its overflow is not at 0
+
+const TCP = { number: 6, checksum: 16 } as const;
+const UDP = { number: 17, checksum: 6 } as const;
+const [FIN, PSH, ACK, CWR] = [0x01, 0x08, 0x10, 0x80];
+
+const TYPE = { TCPV4: 1, UDP: 3, TCPV6: 4, UDP_L4: 5, ECN: 0x80 } as const;
+const NEEDS_CSUM = 1;
+
+/** What a frame is made of. */
+interface Packet {
+  readonly version: 4 | 6;
+  readonly protocol: typeof TCP | typeof UDP;
+  /** Each TPID (16) | TCI (16). */
+  readonly tags: number[];
+  /** IPv4 options, or IPv6 extension headers less the last one's NEXT byte. */
+  readonly options: Uint8Array;
+  /** Of the first extension header, if there are any. */
+  readonly optionsType: number;
+  /** Where the packet ends up, if a routing header says so. */
+  readonly target?: Uint8Array;
+  readonly tcpOptions: Uint8Array;
+  readonly id: number;
+  readonly sequence: number;
+  readonly flags: number;
+  readonly payload: Uint8Array;
+}
+
+const PLAIN: Packet = {
+  version: 4,
+  protocol: TCP,
+  tags: [],
+  options: new Uint8Array(0),
+  optionsType: 60,
+  tcpOptions: new Uint8Array(12).fill(1),
+  id: 0xfffe,
+  sequence: 0xffff_ff00,
+  flags: ACK | PSH | FIN | CWR,
+  payload: Uint8Array.from({ length: 5000 }, (_, i) => i * 7 + (i >> 8)),
+};
+
+/** RFC 1071 by the letter: big-endian words, the carry added in at once. */
+function slowSum(...parts: Uint8Array[]): number {
+  let total = 0;
+  for (const part of parts) {
+    for (let i = 0; i < part.length; i += 2) {
+      total += part[i] * 256 + (part[i + 1] ?? 0);
+      if (total > 0xffff) total -= 0xffff;
+    }
+  }
+  return total;
+}
+
+/** Write a frame out, field by field: its checksum `complete`, or a partial one as Linux's. */
+function frameOf(packet: Packet, complete: boolean): Uint8Array {
+  const { version, protocol, tags, options, tcpOptions, payload } = packet;
+  const network = 14 + 4 * tags.length;
+  const transport = network + (version === 4 ? 20 : 40) + options.length;
+  const headers = transport + (protocol === TCP ? 20 + tcpOptions.length : 8);
+  const frame = new Uint8Array(headers + payload.length);
+  const view = new DataView(frame.buffer);
+  const short = (length: number) => length > 0xffff ? 0 : length;
+
+  frame.set([2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2]);
+  tags.forEach((tag, i) => view.setUint32(12 + 4 * i, tag));
+  view.setUint16(network - 2, version === 4 ? 0x0800 : 0x86dd);
+
+  const addresses = version === 4 ? network + 12 : network + 8;
+  const addressBytes = version === 4 ? 4 : 16;
+  for (let i = 0; i < 2 * addressBytes; i++) frame[addresses + i] = 101 * (i + 3);
+  const target = packet.target ??
+    frame.slice(addresses + addressBytes, addresses + 2 * addressBytes);
+  if (version === 4) {
+    frame[network] = 0x40 | (transport - network) / 4;
+    view.setUint16(network + 2, short(frame.length - network));
+    view.setUint16(network + 4, packet.id);
+    view.setUint16(network + 6, 0x4000);
+    frame[network + 8] = 64;
+    frame[network + 9] = protocol.number;
+    frame.set(options, network + 20);
+    view.setUint16(network + 10, 0xffff - slowSum(frame.subarray(network, transport)));
+  } else {
+    view.setUint32(network, 0x6abcdef0);
+    view.setUint16(network + 4, short(frame.length - network - 40));
+    frame[network + 6] = options.length ? packet.optionsType : protocol.number;
+    frame[network + 7] = 64;
+    frame.set(options, network + 40);
+    if (options.length) frame[network + 40] = protocol.number;
+  }
+
+  view.setUint16(transport, 40000);
+  view.setUint16(transport + 2, 443);
+  if (protocol === TCP) {
+    view.setUint32(transport + 4, packet.sequence);
+    view.setUint32(transport + 8, 0x01020304);
+    frame[transport + 12] = (headers - transport) / 4 << 4;
+    frame[transport + 13] = packet.flags;
+    view.setUint16(transport + 14, 501);
+    frame.set(tcpOptions, transport + 20);
+  } else {
+    view.setUint16(transport + 4, short(frame.length - transport));
+  }
+  frame.set(payload, headers);
+
+  const pseudo = new Uint8Array(8);
+  new DataView(pseudo.buffer).setUint32(0, frame.length - transport);
+  pseudo[7] = protocol.number;
+  const partial = slowSum(frame.subarray(addresses, addresses + addressBytes), target, pseudo);
+  view.setUint16(transport + protocol.checksum, partial);
+  if (complete) {
+    const checksum = 0xffff - slowSum(frame.subarray(transport));
+    view.setUint16(transport + protocol.checksum, protocol === UDP ? checksum || 0xffff : checksum);
+  }
+  return frame;
+}
+
+/** What a NIC sends for a super-frame. */
+function segmentsOf(packet: Packet, size: number): Uint8Array[] {
+  const count = Math.max(1, Math.ceil(packet.payload.length / size));
+  return Array.from({ length: count }, (_, i) => {
+    let flags = packet.flags;
+    if (i > 0) flags &= ~CWR;
+    if (i < count - 1) flags &= ~(FIN | PSH);
+    return frameOf({
+      ...packet,
+      flags,
+      id: (packet.id + i) & 0xffff,
+      sequence: (packet.sequence + i * size) % 2 ** 32,
+      payload: packet.payload.subarray(i * size, (i + 1) * size),
+    }, true);
+  });
+}
+
+/** The notes that the kernel would give. */
+function notesOf(packet: Packet, size: number): { offload: number; checksum: number } {
+  const tcp = packet.version === 4 ? TYPE.TCPV4 : TYPE.TCPV6;
+  const type = packet.protocol === TCP ? tcp : TYPE.UDP_L4;
+  const ecn = packet.protocol === TCP && packet.flags & CWR ? TYPE.ECN : 0;
+  const start = 14 + 4 * packet.tags.length + (packet.version === 4 ? 20 : 40) +
+    packet.options.length;
+  return {
+    offload: (size << 16 | (type | ecn) << 8 | NEEDS_CSUM) >>> 0,
+    checksum: packet.protocol.checksum << 16 | start,
+  };
+}
+
+const memory = MappedMemory.ofProcess(COUNT * STRIDE);
+const mbufs = new Mbufs(memory, { offset: 0, stride: STRIDE, count: COUNT });
+const mempool = Mempool.create(COUNT, 0);
+const overflow = new Uint8Array((SLOT + 1) * OVERFLOW_BYTES);
+
+/** A super-frame received into slot SLOT of a burst. At its end no mbuf may be missing. */
+class Received {
+  readonly superFrame = new SuperFrame(mbufs, overflow, OVERFLOW_BYTES);
+  readonly slots = new Uint32Array(2 * (SLOT + 1));
+  readonly burst = new Uint32Array(2 * COUNT);
+
+  constructor(readonly frame: Uint8Array, room = STRIDE - HEADROOM_BYTES) {
+    mempool.allocBulk(this.slots, SLOT + 1);
+    const length = Math.min(frame.length, room);
+    const word1 = this.slots[2 * SLOT + 1] = dataWord(HEADROOM_BYTES, length);
+    memory.u8.fill(0xee);
+    memory.u8.set(frame.subarray(0, length), mbufs.frameByte(this.slots[2 * SLOT], word1));
+    overflow.fill(0xdd, SLOT * OVERFLOW_BYTES);
+    overflow.set(frame.subarray(length, length + OVERFLOW_BYTES), SLOT * OVERFLOW_BYTES);
+  }
+
+  [Symbol.dispose](): void {
+    mempool.free(this.slots, SLOT + 1);
+    strictEqual(mempool.available, COUNT);
+  }
+
+  begin(notes: { offload: number; checksum: number }, length = this.frame.length): boolean {
+    return this.superFrame.begin(this.slots, SLOT, length, notes.offload, notes.checksum);
+  }
+
+  /** The next segment's bytes, copied out and its mbuf freed; undefined if there is none. */
+  take(): Uint8Array | undefined {
+    if (!this.superFrame.next(this.burst, 1, mempool)) return undefined;
+    const start = mbufs.frameByte(this.burst[2], this.burst[3]);
+    const bytes = memory.u8.slice(start, start + (this.burst[3] >>> 16));
+    strictEqual(this.burst[3] & 0xffff, HEADROOM_BYTES);
+    mempool.free(this.burst, 1, 1);
+    return new Uint8Array(bytes);
+  }
+}
+
+function hex(bytes: Uint8Array | undefined): string {
+  return bytes ? bytes.toHex() : "none";
+}
+
+function checkSegments(packet: Packet, size: number, room?: number, wanted = packet): void {
+  using received = new Received(frameOf(packet, false), room);
+  const segments = segmentsOf(wanted, size);
+  ok(received.begin(notesOf(packet, size)), "understood");
+  strictEqual(received.superFrame.segmentBytes, segments[0].length);
+  segments.forEach((segment, i) => {
+    strictEqual(received.superFrame.pending, segments.length - i);
+    strictEqual(hex(received.take()), hex(segment), `segment ${i} of ${segments.length}`);
+  });
+  strictEqual(received.superFrame.pending, 0);
+  strictEqual(received.take(), undefined);
+}
+
+const bytesOf = (unit: number, max: number) =>
+  fc.nat(max / unit).chain((n) => fc.uint8Array({ minLength: n * unit, maxLength: n * unit }));
+
+/** Random packets; the payload is up to 40 segments long, and ends anywhere. */
+const packets = fc.record({
+  version: fc.constantFrom(4 as const, 6 as const),
+  protocol: fc.constantFrom(TCP, UDP),
+  tags: fc.array(fc.nat(0xfff).map((tci) => 0x81000000 + tci), { maxLength: 2 }),
+  tcpOptions: bytesOf(4, 40),
+  id: fc.nat(0xffff),
+  sequence: fc.nat(0xffffffff),
+  flags: fc.nat(0xff),
+  optionsType: fc.constantFrom(0, 43, 60),
+  optionUnits: fc.nat(5),
+  optionByte: fc.nat(0xff),
+  payloadLength: fc.nat(60_000),
+  seed: fc.nat(),
+  size: fc.integer({ min: 1, max: 1448 }),
+  room: fc.integer({ min: 256, max: STRIDE - HEADROOM_BYTES }),
+}).map((r) => {
+  const length = Math.min(r.payloadLength, 40 * r.size);
+  const payload = new Uint8Array(length);
+  for (let i = 0, x = r.seed; i < length; i++) payload[i] = (x = Math.imul(x, 69069) + 1) >>> 24;
+  const options = new Uint8Array(r.optionUnits * (r.version === 4 ? 4 : 8)).fill(r.optionByte);
+  if (r.version === 6 && options.length) options[1] = r.optionUnits - 1;
+  return { packet: { ...r, options, payload }, size: r.size, room: r.room };
+});
+
+Deno.test("SuperFrame makes of any super-frame, byte for byte, what a NIC would send", () => {
+  fc.assert(
+    fc.property(packets, ({ packet, size, room }) => checkSegments(packet, size, room)),
+    { numRuns: 300 },
+  );
+});
+
+Deno.test("SuperFrame sends FIN and PSH last, CWR first, and lets sequence and ID wrap", () => {
+  using received = new Received(frameOf(PLAIN, false));
+  ok(received.begin(notesOf(PLAIN, 1448)));
+  const found = Array.from({ length: 4 }, () => {
+    const view = new DataView(received.take()!.buffer);
+    return [view.getUint16(18), view.getUint32(38), view.getUint8(47)];
+  });
+  deepStrictEqual(found, [
+    [0xfffe, 0xffffff00, ACK | CWR],
+    [0xffff, 0xffffff00 + 1448 - 2 ** 32, ACK],
+    [0x0000, 0xffffff00 + 2896 - 2 ** 32, ACK],
+    [0x0001, 0xffffff00 + 4344 - 2 ** 32, ACK | PSH | FIN],
+  ]);
+});
+
+Deno.test("SuperFrame cuts 64 KiB, all of it used, at every alignment of segments", () => {
+  for (const size of [1448, 1447, 1446, 1445, 1460, 536, 2174]) {
+    const payload = Uint8Array.from({ length: 65535 - 52 }, (_, i) => i * 31 + (i >> 7));
+    checkSegments({ ...PLAIN, payload }, size);
+  }
+});
+
+Deno.test("SuperFrame cuts BIG TCP, whose IP header says 0 bytes", () => {
+  const payload = Uint8Array.from({ length: 200_001 }, (_, i) => i * 31 + (i >> 7));
+  checkSegments({ ...PLAIN, payload }, 1448);
+  checkSegments({ ...PLAIN, version: 6, payload }, 1428);
+});
+
+Deno.test("SuperFrame cuts what fills mbuf and overflow to the last byte", () => {
+  const payload = new Uint8Array(STRIDE - HEADROOM_BYTES + OVERFLOW_BYTES - 66).fill(0xa5);
+  checkSegments({ ...PLAIN, payload }, 1447);
+});
+
+Deno.test("SuperFrame takes the jumbo payload option of older kernels' BIG TCP out", () => {
+  const payload = Uint8Array.from({ length: 150_000 }, (_, i) => i * 31 + (i >> 7));
+  const options = Uint8Array.of(0, 0, 0xc2, 4, 0, 2, 0x49, 0xf0);
+  const packet: Packet = { ...PLAIN, version: 6, payload, options, optionsType: 0 };
+  checkSegments(packet, 1428, undefined, { ...packet, options: new Uint8Array(0) });
+  checkSegments({ ...packet, optionsType: 60 }, 1428); // not a hop-by-hop header: it stays
+});
+
+Deno.test("SuperFrame keeps the checksum right of a packet with a routing header", () => {
+  const options = Uint8Array.of(0, 2, 4, 1, 0, 0, 0, 0, ...new Uint8Array(16).fill(0x20));
+  const target = new Uint8Array(16).fill(0x20);
+  checkSegments({ ...PLAIN, version: 6, options, optionsType: 43, target }, 1400);
+});
+
+Deno.test("SuperFrame makes one frame of what fits in one segment", () => {
+  for (const length of [0, 1, 100, 1448]) {
+    checkSegments({ ...PLAIN, payload: PLAIN.payload.subarray(0, length) }, 1448);
+  }
+});
+
+Deno.test("SuperFrame writes a UDP checksum of 0 as 0xffff, and a TCP one as it is", () => {
+  for (const [protocol, wanted] of [[UDP, 0xffff], [TCP, 0]] as const) {
+    const payload = new Uint8Array(2000).fill(1);
+    const packet = { ...PLAIN, protocol, payload };
+    payload.fill(0, 998, 1000);
+    const at = 34 + protocol.checksum;
+    const first = segmentsOf(packet, 1000)[0];
+    payload.set(first.subarray(at, at + 2), 998);
+    using received = new Received(frameOf(packet, false));
+    ok(received.begin(notesOf(packet, 1000)));
+    strictEqual(new DataView(received.take()!.buffer).getUint16(at), wanted);
+  }
+});
+
+Deno.test("SuperFrame.next() stops at an empty mempool, and goes on when there are mbufs", () => {
+  using received = new Received(frameOf(PLAIN, false));
+  const { superFrame, burst } = received;
+  const segments = segmentsOf(PLAIN, 1000);
+  const hoard = new Uint32Array(2 * COUNT);
+  const hoarded = mempool.allocBurst(hoard, mempool.available - 2);
+  ok(received.begin(notesOf(PLAIN, 1000)));
+  ok(superFrame.next(burst, 0, mempool) && superFrame.next(burst, 1, mempool));
+  const before = burst.slice();
+  strictEqual(superFrame.next(burst, 2, mempool), false);
+  strictEqual(superFrame.pending, 3, "to be dropped: this is not the end");
+  deepStrictEqual(burst, before);
+  mempool.free(hoard, hoarded);
+  mempool.free(burst, 2);
+  for (const segment of segments.slice(2)) strictEqual(hex(received.take()), hex(segment));
+  strictEqual(superFrame.pending, 0);
+});
+
+Deno.test("SuperFrame.begin() after a super-frame that was given up starts afresh", () => {
+  using received = new Received(frameOf(PLAIN, false));
+  ok(received.begin(notesOf(PLAIN, 1000)));
+  received.take();
+  ok(received.begin(notesOf(PLAIN, 1448)));
+  for (const segment of segmentsOf(PLAIN, 1448)) strictEqual(hex(received.take()), hex(segment));
+});
+
+Deno.test("SuperFrame.begin() that refuses leaves nothing pending of the one before", () => {
+  using received = new Received(frameOf(PLAIN, false));
+  ok(received.begin(notesOf(PLAIN, 1000)));
+  strictEqual(received.begin(notesOf(PLAIN, 0)), false);
+  strictEqual(received.superFrame.pending, 0);
+});
+
+Deno.test("SuperFrame reads the headers once: what a guest writes there later is not seen", () => {
+  using received = new Received(frameOf(PLAIN, false));
+  ok(received.begin(notesOf(PLAIN, 1448)));
+  const start = mbufs.frameByte(received.slots[2 * SLOT], received.slots[2 * SLOT + 1]);
+  memory.u8.fill(0xff, start, start + 66);
+  for (const segment of segmentsOf(PLAIN, 1448)) strictEqual(hex(received.take()), hex(segment));
+});
+
+/** A super-frame that `change` spoils is refused, and nothing is touched. */
+function checkRefused(
+  name: string,
+  packet: Packet,
+  notes: { offload?: number; checksum?: number; length?: number; size?: number; room?: number },
+  change: (frame: DataView) => void = () => {},
+): void {
+  const frame = frameOf(packet, false);
+  change(new DataView(frame.buffer));
+  using received = new Received(frame, notes.room);
+  const before = memory.u8.slice();
+  const slots = received.slots.slice();
+  const available = mempool.available;
+  const all = { ...notesOf(packet, notes.size ?? 1448), ...notes };
+  strictEqual(received.begin(all, notes.length), false, name);
+  strictEqual(received.superFrame.pending, 0, name);
+  strictEqual(received.take(), undefined, name);
+  strictEqual(mempool.available, available, name);
+  deepStrictEqual(received.slots, slots, name);
+  ok(before.every((byte, i) => byte === memory.u8[i]), name);
+}
+
+Deno.test("SuperFrame.begin() refuses notes that do not fit the frame, and touches nothing", () => {
+  const { offload, checksum } = notesOf(PLAIN, 1448);
+  const typed = (type: number) => ({ offload: 1448 << 16 | type << 8 | NEEDS_CSUM });
+  checkRefused("segments of 0 bytes", PLAIN, { offload: offload & 0xffff });
+  checkRefused("UFO", PLAIN, typed(TYPE.UDP));
+  checkRefused("no type", PLAIN, typed(0));
+  checkRefused("a type of the future", PLAIN, typed(0x20 | TYPE.TCPV4));
+  checkRefused("IPv6's type on IPv4", PLAIN, typed(TYPE.TCPV6));
+  checkRefused("IPv4's type on IPv6", { ...PLAIN, version: 6 }, typed(TYPE.TCPV4));
+  checkRefused("UDP's type on TCP", PLAIN, typed(TYPE.UDP_L4));
+  checkRefused("no partial checksum", PLAIN, { offload: (offload & ~NEEDS_CSUM) >>> 0 });
+  for (const start of [0, 14, 33, 35, 38, 54, 250, 256, 4000, 0xffff]) {
+    checkRefused(`a sum from ${start}`, PLAIN, { checksum: TCP.checksum << 16 | start });
+  }
+  for (const offset of [0, 6, 15, 17, 0xffff]) {
+    const other = (offset << 16 | checksum & 0xffff) >>> 0;
+    checkRefused(`a checksum at ${offset}`, PLAIN, { checksum: other });
+  }
+});
+
+Deno.test("SuperFrame.begin() refuses lengths that do not fit, and touches nothing", () => {
+  checkRefused("longer than IPv4 says", PLAIN, { length: 5067 });
+  checkRefused("shorter than IPv4 says", PLAIN, { length: 5000 });
+  checkRefused("longer than IPv6 says", { ...PLAIN, version: 6 }, { length: 6000 });
+  checkRefused("no bytes", PLAIN, { length: 0 });
+  checkRefused("headers not in the mbuf", PLAIN, { room: 65 });
+  checkRefused("segments longer than an mbuf", PLAIN, { size: STRIDE - HEADROOM_BYTES - 65 });
+  const payload = new Uint8Array(STRIDE - HEADROOM_BYTES + OVERFLOW_BYTES - 65);
+  checkRefused("more than the overflow holds", { ...PLAIN, payload }, {});
+  checkRefused("an IPv4 header of 16 bytes", PLAIN, {}, (view) => view.setUint8(14, 0x44));
+  const from30 = { checksum: TCP.checksum << 16 | 30 };
+  checkRefused("an IPv4 header of 16 bytes, as the notes say", PLAIN, from30, (view) => {
+    view.setUint8(14, 0x44);
+    view.setUint8(42, 0x50);
+  });
+  checkRefused("an IPv4 header of 24 bytes", PLAIN, {}, (view) => view.setUint8(14, 0x46));
+  checkRefused("version 5", PLAIN, {}, (view) => view.setUint8(14, 0x55));
+  checkRefused("UDP in IPv4", PLAIN, {}, (view) => view.setUint8(23, 17));
+  const ipv6: Packet = { ...PLAIN, version: 6 };
+  checkRefused("version 4 in IPv6", ipv6, {}, (view) => view.setUint8(14, 0x4a));
+  checkRefused("UDP in IPv6", ipv6, {}, (view) => view.setUint8(20, 17));
+  checkRefused("4 bytes of options in IPv6", { ...ipv6, options: new Uint8Array(4) }, {});
+  checkRefused("ARP", PLAIN, {}, (view) => view.setUint16(12, 0x0806));
+  checkRefused("a TCP header of 16 bytes", PLAIN, {}, (view) => view.setUint8(46, 0x40));
+  const three = { ...PLAIN, tags: [0x81000001, 0x81000002, 0x81000003] };
+  checkRefused("three tags", three, {});
+  const short = { ...PLAIN, payload: new Uint8Array(0) };
+  checkRefused("a TCP header past the end", short, {}, (view) => view.setUint8(46, 0xf0));
+});
