@@ -2,19 +2,24 @@ import { constants } from "node:os";
 
 /** A failure that a user can act on: one clear line, exit status 1. */
 export class CulvertError extends Error {
+  /** How a stack trace calls it. */
   override name = "CulvertError";
 }
 
 /** A command line that cannot be carried out as written: one clear line, exit status 2. */
 export class UsageError extends CulvertError {
+  /** How a stack trace calls it. */
   override name = "UsageError";
 }
 
 /** A call into the shim that the kernel refused. */
 export class ShimError extends CulvertError {
+  /** How a stack trace calls it. */
   override name = "ShimError";
 
   /**
+   * Its message is `Cannot open TAP tap0 as the kernel says EBUSY`, and the advice behind a colon.
+   *
    * @param action What was being done, with the path or interface: `open TAP tap0`.
    * @param errno The positive errno value.
    * @param advice What to do next, if it is known.

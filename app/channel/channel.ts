@@ -17,9 +17,13 @@ export interface ChannelDescription {
 
 /** Where a channel's rings lie: byte offsets in the region, and their slots. Survives `postMessage`. */
 export interface ChannelPlace {
+  /** The ring of received frames: host -> guest. */
   readonly rx: number;
+  /** The ring of frames to be sent: guest -> host. */
   readonly tx: number;
+  /** The ring of empty mbufs: host -> guest. */
   readonly lend: number;
+  /** The ring of mbufs that the guest does not send: guest -> host. */
   readonly giveback: number;
   /** Slots of each ring. */
   readonly ringSize: number;

@@ -40,6 +40,8 @@ export class Ledger {
   readonly #stride: number;
 
   /**
+   * Use the record in `buffer`: each thread makes its own `Ledger` over the same one.
+   *
    * @param buffer One byte per mbuf, shared by the host's lcores, zeros at first.
    * @param geometry Where mbufs lie and how long they are.
    * @param frameMax Longest frame that a guest may send, in bytes.

@@ -67,6 +67,7 @@ export class Program implements AsyncDisposable {
     if (!success) throw new CulvertError(`Cannot go on as ${this.name} failed with status ${code}`);
   }
 
+  /** Ask it to end (SIGINT), and kill it if it does not within 5 s; its last lines are shown. */
   async [Symbol.asyncDispose](): Promise<void> {
     if (!this.#isEnded) this.#child.kill("SIGINT");
     const late = setTimeout(() => this.#isEnded || this.#child.kill("SIGKILL"), FAREWELL_MS);

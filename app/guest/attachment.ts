@@ -14,8 +14,11 @@ const FAREWELL_MS = 1000;
 
 /** When a guest's right to touch the region ends, for its lcores to see; survives `postMessage`. */
 export interface Lease {
+  /** The region's epoch when the guest was let in; any other means that this host is gone. */
   readonly epoch: number;
+  /** The place's incarnation then; the host counts on to retire this guest. */
   readonly incarnation: number;
+  /** Where the host counts incarnations: a word index in the region. */
   readonly incarnationWord: number;
 }
 
@@ -27,7 +30,9 @@ export function isOver(memory: MappedMemory, lease: Lease): boolean {
 
 /** A guest's place in a region, held from {@linkcode Attachment.claim} to {@linkcode leave}. */
 export class Attachment {
+  /** When it ends; lcores are sent this and ask {@linkcode isOver} once a turn. */
   readonly lease: Lease;
+  /** Where the region's mbufs lie, as its directory said when the place was claimed. */
   readonly geometry: MbufGeometry;
   /** The virtual ports, by number. */
   readonly channels: readonly (ChannelDescription & { place: ChannelPlace })[];

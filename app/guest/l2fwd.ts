@@ -9,12 +9,12 @@ import { BURST } from "./tx_buffer.ts";
  * 02:00:00:00:00:PORT and the source the address of the port that sends, unless
  * `--no-mac-updating` says otherwise.
  */
-export const l2fwd: ForwardingMode = (burst, count, lane) => {
+export function l2fwd(burst: Uint32Array, count: number, lane: GuestLane): number {
   if (lane.macUpdating) {
     for (let i = 0; i < count; i++) writeAddresses(lane.mbufs, burst, i, lane.addresses);
   }
   return count;
-};
+}
 
 /** Frames leave after this time even if there is no full burst of them (DPDK `BURST_TX_DRAIN_US`). */
 const DRAIN_NS = 100_000;

@@ -18,21 +18,33 @@ import { type GuestCounters, VirtualPort } from "./virtual_port.ts";
 
 /** A virtual port on its way to an lcore. */
 export interface VirtualPortInit {
+  /** As the host numbers its ports, from 0; masks and maps speak of this. */
   readonly number: number;
+  /** The host port's name, up to 15 bytes. */
   readonly name: string;
+  /** The host port's MAC address, 6 bytes. */
   readonly mac: Uint8Array;
+  /** Where its channel's rings lie. */
   readonly place: ChannelPlace;
+  /** Written by the lcores that use the port; the main thread only reads them. */
   readonly counters: GuestCounters;
 }
 
 /** What a guest lcore is sent. */
 export interface GuestLcoreInit {
+  /** The region's memory, which the main thread has mapped and will unmap. */
   readonly region: MappedMemoryHandle;
+  /** Where its mbufs lie. */
   readonly geometry: MbufGeometry;
+  /** When to stop touching the region. */
   readonly lease: Lease;
+  /** A key of `MODES`. */
   readonly mode: string;
+  /** Whether l2fwd rewrites MAC addresses. */
   readonly macUpdating: boolean;
+  /** Length of the frames that txonly makes, in bytes. */
   readonly txBytes: number;
+  /** What to do in turns that find nothing. */
   readonly idle: IdleMode;
   /** From which port to which. */
   readonly lanes: readonly { from: VirtualPortInit; to: VirtualPortInit }[];

@@ -16,11 +16,17 @@ import { GUEST_COUNTER } from "./virtual_port.ts";
 export interface GuestOptions {
   /** A region of this machine, by name or path; or else the PCI device that it is. */
   readonly source: { region: string } | { pci: string };
+  /** The place in the region that it claims, from 0. */
   readonly guest: number;
+  /** Cores to pin lcores to, one each; a core that no port is left for gets none. */
   readonly cores: readonly number[];
+  /** A key of `MODES`. */
   readonly mode: string;
+  /** Whether l2fwd rewrites MAC addresses; other modes do not ask. */
   readonly macUpdating: boolean;
+  /** Ports to use, in hexadecimal, as `-p` has it; all if there is none. */
   readonly portMask?: string;
+  /** Pairs, as `--portmap` has them: `(0,1)(2,3)`; neighbours if there are none. */
   readonly portMap?: string;
   /** Ports that one lcore polls at most. */
   readonly portsPerLcore?: number;
@@ -28,6 +34,7 @@ export interface GuestOptions {
   readonly statsPeriod: number;
   /** Frames of this many bytes are made by txonly. */
   readonly txBytes: number;
+  /** What an lcore does in turns that find nothing. */
   readonly idle: IdleMode;
 }
 
@@ -147,8 +154,11 @@ function virtualPorts(attachment: Attachment): VirtualPortInit[] {
   }));
 }
 
-interface Plan {
+/** One lcore that is to be started, by {@linkcode planLcores}. */
+export interface LcorePlan {
+  /** The core that it is pinned to. */
   readonly core: number;
+  /** Its lanes, and what the options tell it. The rest is the attachment's to say. */
   readonly init: Pick<GuestLcoreInit, "mode" | "macUpdating" | "txBytes" | "idle" | "lanes">;
 }
 
@@ -157,7 +167,7 @@ interface Plan {
  *
  * @throws {UsageError} if there are more ports than `-q` allows the cores to poll.
  */
-export function planLcores(options: GuestOptions, ports: readonly VirtualPortInit[]): Plan[] {
+export function planLcores(options: GuestOptions, ports: readonly VirtualPortInit[]): LcorePlan[] {
   const enabled = parsePortMask(options.portMask, ports.length);
   const pairs = ANSWERING_MODES.includes(options.mode)
     ? new Map(enabled.map((port) => [port, port]))

@@ -8,7 +8,11 @@ export class Statistics {
   #then = performance.now();
   #last: Float64Array[];
 
-  /** @param ports Each enabled port's number and counters. */
+  /**
+   * Rates of the first table count from now.
+   *
+   * @param ports Each port's number and counters, which go on counting.
+   */
   constructor(private readonly ports: readonly { number: number; counters: GuestCounters }[]) {
     this.#last = ports.map(({ counters }) => counters.slice());
   }

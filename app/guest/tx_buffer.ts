@@ -12,6 +12,8 @@ export class TxBuffer {
   #count = 0;
 
   /**
+   * Empty at first. A port that answers, or is paired with itself, is both `to` and `from`.
+   *
    * @param to The port that sends.
    * @param from The port whose lcore this is: mbufs are freed through its channel.
    */

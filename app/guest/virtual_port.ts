@@ -26,6 +26,8 @@ export class VirtualPort implements Port {
   readonly #isOver: () => boolean;
 
   /**
+   * Use the guest's end of `channel`; what moves is counted in `counters`.
+   *
    * @param mac The MAC address of the host's port, 6 bytes.
    * @param isOver Whether to give up when the host does not take back what is freed.
    */

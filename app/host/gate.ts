@@ -58,6 +58,8 @@ export class GateKeeper {
   #seen = 0;
 
   /**
+   * Closed, whatever the gate says, until the first {@linkcode follow}.
+   *
    * @param lcore This lcore's number among the host's, from 0.
    * @param resetRings Empties the rings of this lcore's channels to the guest, before the gate opens.
    */

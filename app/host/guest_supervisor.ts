@@ -21,7 +21,12 @@ export class GuestSupervisor {
   #heartbeat = 0;
   #beatAt = 0;
 
-  /** @param log Told in one line of each guest that comes or goes. */
+  /**
+   * Begins with nobody in the place and the gate closed. For the main thread alone.
+   *
+   * @param mempool The main thread's own end: what a guest held is freed there.
+   * @param log Told in one line of each guest that comes or goes.
+   */
   constructor(
     readonly guest: number,
     private readonly state: GuestState,

@@ -15,17 +15,27 @@ import { Lane } from "./lane.ts";
 
 /** What a host lcore is sent. */
 export interface HostLcoreInit {
+  /** Its number among the host's, from 0: where at the gate it acknowledges. */
   readonly lcore: number;
+  /** The region's memory, which the main thread has mapped. */
   readonly region: MappedMemoryHandle;
+  /** Where the region's mbufs lie. */
   readonly geometry: MbufGeometry;
+  /** The mempool, which all of the host's lcores share. */
   readonly mempool: MempoolHandle;
+  /** One byte an mbuf, which they share too; see {@linkcode Ledger}. */
   readonly ledger: SharedArrayBuffer;
   /** Whether other lcores use the ledger too. */
   readonly several: boolean;
+  /** Longest frame in bytes, from a port or from a guest. */
   readonly frameMax: number;
+  /** The gate in front of `guest`, opened and closed by the main thread. */
   readonly gate: MappedMemoryHandle;
+  /** The guest that all its lanes lead to. */
   readonly guest: number;
+  /** Its ports, each with its channel to the guest; no other lcore has these. */
   readonly lanes: readonly { setup: PortSetup; place: ChannelPlace; counters: Counters }[];
+  /** What to do in turns that find nothing. */
   readonly idle: IdleMode;
 }
 

@@ -10,16 +10,23 @@ import type { OpenedPort } from "../port/open_port.ts";
 
 /** What a region is made for. */
 export interface RegionPlan {
+  /** Mbufs for all ports together. */
   readonly mbufs: number;
+  /** MTU in bytes: decides how long frames may be, and with that how far apart mbufs lie. */
   readonly mtu: number;
+  /** Slots of each ring, a power of two. */
   readonly ringSize: number;
 }
 
 /** A region that is laid out, and where everything lies: knowledge that guests cannot change. */
 export interface LaidOutRegion {
+  /** Not yet open to guests: that is `publish()`. */
   readonly region: Region;
+  /** Where its mbufs lie. */
   readonly geometry: MbufGeometry;
+  /** Longest frame in bytes: Ethernet header, two tags, MTU; no FCS. */
   readonly frameMax: number;
+  /** The control memzone of guest 0, its only one. */
   readonly guestState: GuestState;
   /** By port. */
   readonly places: readonly ChannelPlace[];

@@ -10,12 +10,19 @@ export const BURST = 32;
 
 /** What one lane works with. */
 export interface LaneParts {
+  /** Where frames come from and go to; the lane alone calls it. */
   readonly port: HostPort;
+  /** The rings to the guest, of which it uses the host's ends. */
   readonly channel: Channel;
+  /** The guest at the other end, as the ledger numbers it. */
   readonly guest: number;
+  /** Whether the channel may be used; one for all lanes of an lcore. */
   readonly gate: GateKeeper;
+  /** Told of every mbuf that is lent, asked about every one that comes back. */
   readonly ledger: Ledger;
+  /** This lcore's own end. */
   readonly mempool: Mempool;
+  /** The port's counters: the port and the lane both write there, in this lcore. */
   readonly counters: Counters;
 }
 
@@ -25,6 +32,7 @@ export interface LaneParts {
  * Frames are lent in the ledger before they are published, and looked up in it before they are believed.
  */
 export class Lane {
+  /** Its port. Whoever made that closes it, once the loop has ended. */
   readonly port: HostPort;
   readonly #channel: Channel;
   readonly #guest: number;
@@ -42,6 +50,7 @@ export class Lane {
     foreign: 0,
   };
 
+  /** To be made in the lcore that runs it: port and mempool belong to one thread. */
   constructor(parts: LaneParts) {
     this.port = parts.port;
     this.#channel = parts.channel;

@@ -16,16 +16,21 @@ import { LiveTable, summaryText } from "./summary.ts";
 
 /** What a host is asked to do; see `culvert host --help`. */
 export interface HostOptions {
+  /** Opened, and numbered from 0, in this order. */
   readonly ports: readonly PortSpec[];
   /** A name or a path. */
   readonly region: string;
   /** Bytes. */
   readonly size: number;
+  /** Mbufs for all ports together. */
   readonly mbufs: number;
   /** Bytes, of TAPs that are made, and what frames may be long. */
   readonly mtu: number;
+  /** Slots of each ring, a power of two. */
   readonly ringSize: number;
+  /** Cores to pin lcores to, one each. Ports are dealt to them in turn; the rest stay free. */
   readonly cores: readonly number[];
+  /** What an lcore does in turns that find nothing. */
   readonly idle: IdleMode;
   /** Seconds between two tables; 0 for none. */
   readonly statsPeriod: number;

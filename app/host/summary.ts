@@ -2,14 +2,19 @@ import { COUNTER, type Counters, droppedBy, DROPS } from "../port/counters.ts";
 
 /** A port with what was counted of it. */
 export interface CountedPort {
+  /** The interface, or for a port without one what the command line says: `null:64`. */
   readonly name: string;
+  /** Written by the port's lcore at any time; only read here. */
   readonly counters: Counters;
 }
 
 /** All frames by where they went: what came in is what went out, to the frame. */
 export interface Account {
+  /** Frames taken from ports; not those that the kernel dropped before we could. */
   readonly received: number;
+  /** Frames that guests made in mbufs lent empty. */
   readonly originated: number;
+  /** Frames that ports sent. */
   readonly forwarded: number;
   /** By reason, none that is 0. */
   readonly dropped: ReadonlyMap<string, number>;
@@ -55,6 +60,7 @@ export class LiveTable {
   #then = performance.now();
   #last: Float64Array[];
 
+  /** Rates of the first table count from now; frames and drops are always totals. */
   constructor(private readonly ports: readonly CountedPort[]) {
     this.#last = ports.map(({ counters }) => counters.slice());
   }

@@ -13,7 +13,9 @@ export const COMMAND = {
 
 /** A {@linkcode CommandWord} on its way to a Worker; survives `postMessage`. */
 export interface CommandHandle {
+  /** A page that only this process sees; its first word is the command. */
   readonly memory: MappedMemoryHandle;
+  /** An eventfd: readable for good once a command has been given. */
   readonly wakeFd: number;
 }
 
@@ -24,6 +26,7 @@ export interface CommandHandle {
 export class CommandWord {
   readonly #memory: MappedMemory;
 
+  /** Adopt the word that `handle` describes, in any thread of the process that made it. */
   constructor(readonly handle: CommandHandle) {
     this.#memory = new MappedMemory(handle.memory);
   }

@@ -21,6 +21,7 @@ export class Idle {
   #turns = 0;
   #microseconds = SLEEP_MIN_US;
 
+  /** Only time ends a sleep until {@linkcode watch} names descriptors. */
   constructor(mode: IdleMode) {
     this.#sleeps = mode === "backoff";
   }

@@ -32,6 +32,7 @@ export function socketPath(name: string): string {
 
 /** The memory of a region that this process, a host, keeps. */
 export interface HostedMemory {
+  /** All of it, mapped; for a path maybe as the last host left it. */
   readonly memory: MappedMemory;
   /** What QEMU's `mem-path` must be. */
   readonly path: string;

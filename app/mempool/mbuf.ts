@@ -87,7 +87,11 @@ export class MbufView {
   #burst: Uint32Array = new Uint32Array(2);
   #at = 0;
 
-  /** @param mbufs The cells that descriptors speak of. */
+  /**
+   * No frame yet: {@linkcode moveTo} comes first.
+   *
+   * @param mbufs The cells that descriptors speak of.
+   */
   constructor(readonly mbufs: Mbufs) {}
 
   /** Look at the frame of descriptor number `i` of `burst`. Changes go to that descriptor. */

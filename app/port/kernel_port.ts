@@ -1,3 +1,4 @@
+import { CulvertError } from "../../ffi/error.ts";
 import { DESCRIPTOR, FRAME_MIN_BYTES, HEADROOM_BYTES } from "../memory/layout.ts";
 import { dataWord, type Mbufs } from "../mempool/mbuf.ts";
 import type { Mempool } from "../mempool/mempool.ts";
@@ -35,8 +36,11 @@ export function frameMaxOf(mtu: number): number {
 
 /** What a port of the host works with. */
 export interface PortResources {
+  /** The region's mbufs, where frames are received and sent from. */
   readonly mbufs: Mbufs;
+  /** The lcore's own end: gives empty mbufs, takes back those whose frames are sent. */
   readonly mempool: Mempool;
+  /** The port's counters, by {@linkcode COUNTER}. */
   readonly counters: Counters;
   /** Longest frame in bytes. */
   readonly frameMax: number;
@@ -70,6 +74,7 @@ export abstract class KernelPort implements HostPort {
   /** Where this port counts. */
   protected readonly counters: Counters;
 
+  /** Taken to be up. No mbuf is taken from the mempool before the first receive. */
   constructor(resources: PortResources) {
     this.#mbufs = resources.mbufs;
     this.#mempool = resources.mempool;
@@ -102,7 +107,7 @@ export abstract class KernelPort implements HostPort {
   protected abstract closeSockets(): void;
 
   refresh(): void {
-    if (!this.isUp) this.isUp = this.recover();
+    if (!this.isUp) this.isUp = this.#hasRecovered();
     this.counters[COUNTER.DOWN] = this.isUp ? 0 : 1;
   }
 
@@ -158,6 +163,16 @@ export abstract class KernelPort implements HostPort {
     while (this.#next < this.#received) this.#drop(this.#next++, COUNTER.STOPPED);
     this.#mempool.free(this.#slots, this.#filled - this.#next, this.#next);
     this.closeSockets();
+  }
+
+  /** An interface that is back, but is busy or may not be opened yet, is tried again later. */
+  #hasRecovered(): boolean {
+    try {
+      return this.recover();
+    } catch (error) {
+      if (error instanceof CulvertError) return false;
+      throw error;
+    }
   }
 
   /** Fill the slots with empty mbufs and receive; false if nothing came. */

@@ -14,7 +14,11 @@ export class NullPort implements HostPort {
   readonly #resources: PortResources;
   readonly #word1: number;
 
-  /** @param frameBytes Length of the frames that it makes; 0 for none. */
+  /**
+   * Nothing is opened, and no frame is ever written: they are what the mbufs held before.
+   *
+   * @param frameBytes Length of the frames that it makes; 0 for none.
+   */
   constructor(readonly name: string, frameBytes: number, resources: PortResources) {
     this.#resources = resources;
     this.#word1 = frameBytes === 0 ? 0 : dataWord(HEADROOM_BYTES, frameBytes);

@@ -13,9 +13,12 @@ const NULL_FRAME_BYTES = 64;
 const RING_PORT_SIZE = 1024;
 
 /** A port without a kernel side; survives `postMessage`. */
-interface MemorySetup {
+export interface MemorySetup {
+  /** `null` makes frames and swallows all, `ring` receives what it is sent. */
   readonly kind: "null" | "ring";
+  /** As the command line names it: `null:64`, `ring`. */
   readonly name: string;
+  /** Length of the frames that a null port makes, 0 for none; a ring port does not ask. */
   readonly frameBytes: number;
 }
 
@@ -24,7 +27,9 @@ export type PortSetup = TapSetup | PacketSetup | MemorySetup;
 
 /** An open port, and how to leave the interface as it was found. */
 export interface OpenedPort {
+  /** For {@linkcode makePort}. File descriptors in it are open, and the port closes them. */
   readonly setup: PortSetup;
+  /** 6 bytes: the interface's MAC address, or one made up for a port that has none. */
   readonly mac: Uint8Array;
   /** Put back what opening changed and closing does not undo. */
   restore(): void;

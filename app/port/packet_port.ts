@@ -9,10 +9,15 @@ const RECEIVE_BUFFER_BYTES = 4 << 20;
 
 /** An open AF_PACKET port; survives `postMessage`. */
 export interface PacketSetup {
+  /** Tells it from other setups: {@linkcode PacketPort} takes it. */
   readonly kind: "packet";
+  /** As the command line names it: `eth1` for `packet:eth1`. */
   readonly name: string;
+  /** The number of the interface that the sockets are bound to. */
   readonly index: number;
+  /** A socket that receives; promiscuous until it is closed. */
   readonly rxFd: number;
+  /** A socket that only sends, past the queueing discipline. */
   readonly txFd: number;
 }
 
@@ -37,25 +42,30 @@ export function openPacket(name: string): PacketSetup {
 
 /** A port on an existing interface, by AF_PACKET. What the interface sends itself is not received. */
 export class PacketPort extends KernelPort {
+  /** The interface's name. */
   readonly name: string;
   #setup: PacketSetup;
 
+  /** Takes over the sockets of `setup`: closing the port closes them. */
   constructor(setup: PacketSetup, resources: PortResources) {
     super(resources);
     this.name = setup.name;
     this.#setup = setup;
   }
 
+  /** The receiving socket; none while the interface is down. */
   get pollable(): number[] {
     return this.isUp ? [this.#setup.rxFd] : [];
   }
 
+  /** Counts what the kernel has dropped since the last time, too, for want of room in the socket. */
   override refresh(): void {
     super.refresh();
     const missed = shim.shim_packet_missed(this.#setup.rxFd);
     if (missed > 0) this.counters[COUNTER.MISSED] += missed;
   }
 
+  /** By one `recvmmsg()`; VLAN tag and offload header come as notes beside each frame. */
   protected receive(
     map: number,
     slots: Uint32Array<ArrayBuffer>,
@@ -66,14 +76,21 @@ export class PacketPort extends KernelPort {
     return shim.shim_packet_rx(this.#setup.rxFd, map, slots, notes, overflow, count);
   }
 
+  /** By one `sendmmsg()`. */
   protected send(map: number, burst: Uint32Array<ArrayBuffer>, count: number): number {
     return shim.shim_packet_tx(this.#setup.txFd, map, burst, count);
   }
 
+  /** By one `read()` a frame, of its first 64 bytes. */
   protected discard(count: number): number {
     return shim.shim_discard(this.#setup.rxFd, count);
   }
 
+  /**
+   * An interface of the same name and another index is another one: it gets sockets of its own.
+   *
+   * @throws {CulvertError} if they cannot be opened, or it is not Ethernet.
+   */
   protected recover(): boolean {
     const found = findInterface(this.name);
     if (!found) return false;
@@ -84,6 +101,7 @@ export class PacketPort extends KernelPort {
     return true;
   }
 
+  /** Both; the interface is no longer promiscuous for our sake. */
   protected closeSockets(): void {
     shim.shim_fd_close(this.#setup.rxFd);
     shim.shim_fd_close(this.#setup.txFd);

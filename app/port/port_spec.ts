@@ -8,6 +8,7 @@ export type PortKind = typeof PORT_KINDS[number];
 
 /** A port as the command line names it. */
 export interface PortSpec {
+  /** What stands before the colon. */
   readonly kind: PortKind;
   /** Interface name, or for a null port the frame length in bytes. */
   readonly name: string;

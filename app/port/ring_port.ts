@@ -11,7 +11,11 @@ export class RingPort implements HostPort {
   readonly #resources: PortResources;
   readonly #ring: SpscRing;
 
-  /** @param size Frames that fit, a power of two. */
+  /**
+   * The ring is this process's own; frames in it are descriptors, their mbufs stay where they are.
+   *
+   * @param size Frames that fit, a power of two.
+   */
   constructor(readonly name: string, size: number, resources: PortResources) {
     this.#resources = resources;
     this.#ring = new SpscRing(MappedMemory.ofProcess(SpscRing.bytes(size)), 0, size);

@@ -5,9 +5,13 @@ import { KernelPort, type PortResources } from "./kernel_port.ts";
 
 /** An open TAP port; survives `postMessage`. */
 export interface TapSetup {
+  /** Tells it from other setups: {@linkcode TapPort} takes it. */
   readonly kind: "tap";
+  /** As the command line names it: `tap0` for `tap:tap0`. */
   readonly name: string;
+  /** The number of the interface that is open. */
   readonly index: number;
+  /** What frames are read from and written to, without blocking. */
   readonly fd: number;
   /** MTU in bytes that was asked for. */
   readonly mtu: number;
@@ -43,19 +47,23 @@ export function openTap(name: string, mtu: number): TapSetup {
 
 /** A port on a TAP: what the kernel sends to the interface is received here, and the other way. */
 export class TapPort extends KernelPort {
+  /** The interface's name. */
   readonly name: string;
   #setup: TapSetup;
 
+  /** Takes over the descriptor of `setup`: closing the port closes it. */
   constructor(setup: TapSetup, resources: PortResources) {
     super(resources);
     this.name = setup.name;
     this.#setup = setup;
   }
 
+  /** The TAP's descriptor; none while it is down or gone. */
   get pollable(): number[] {
     return this.isUp ? [this.#setup.fd] : [];
   }
 
+  /** By one `readv()` a frame. A TAP's frames are whole: their notes are lengths and no more. */
   protected receive(
     map: number,
     slots: Uint32Array<ArrayBuffer>,
@@ -66,23 +74,32 @@ export class TapPort extends KernelPort {
     return shim.shim_tap_rx(this.#setup.fd, map, slots, notes, overflow, count);
   }
 
+  /** By one `write()` a frame. */
   protected send(map: number, burst: Uint32Array<ArrayBuffer>, count: number): number {
     return shim.shim_tap_tx(this.#setup.fd, map, burst, count);
   }
 
+  /** By one `read()` a frame, of its first 64 bytes. */
   protected discard(count: number): number {
     return shim.shim_discard(this.#setup.fd, count);
   }
 
+  /**
+   * A TAP that we made is made again if it is gone; another one of the same name is opened.
+   *
+   * @throws {CulvertError} if that cannot be done.
+   */
   protected recover(): boolean {
     const found = findInterface(this.name);
     if (found?.index === this.#setup.index) return found.isUp;
     if (!found && !this.#setup.created) return false;
+    const setup = { ...openTap(this.name, this.#setup.mtu), created: this.#setup.created };
     this.closeSockets();
-    this.#setup = { ...openTap(this.name, this.#setup.mtu), created: this.#setup.created };
+    this.#setup = setup;
     return true;
   }
 
+  /** A TAP that we made goes with it. */
   protected closeSockets(): void {
     shim.shim_fd_close(this.#setup.fd);
   }

@@ -1,5 +1,5 @@
 import type { Mbufs } from "../../mempool/mbuf.ts";
-import type { ForwardingMode, GuestLane } from "../guest_lane.ts";
+import type { GuestLane } from "../guest_lane.ts";
 import { swapAddresses } from "../mac_address.ts";
 
 const ETHER_HEADER = 14;
@@ -12,7 +12,7 @@ const ICMP = { PROTOCOL: 1, ECHO_REPLY: 0, ECHO_REQUEST: 8 } as const;
  * testpmd `icmpecho`: ARP requests and ICMP echo requests, for whatever address they are, are
  * answered by the port they came to; all else is dropped.
  */
-export const icmpecho: ForwardingMode = (burst, count, lane) => {
+export function icmpecho(burst: Uint32Array, count: number, lane: GuestLane): number {
   let answers = 0;
   for (let i = 0; i < count; i++) {
     const to = answer(burst, i, lane) ? answers++ : i;
@@ -20,7 +20,7 @@ export const icmpecho: ForwardingMode = (burst, count, lane) => {
   }
   if (answers < count) lane.from.free(burst.subarray(answers << 1), count - answers);
   return answers;
-};
+}
 
 /** Answers move to the front, the others, still whole, behind them. */
 function exchange(burst: Uint32Array, a: number, b: number): void {

@@ -1,5 +1,5 @@
 import { dataWord } from "../../mempool/mbuf.ts";
-import type { ForwardingMode, GuestLane } from "../guest_lane.ts";
+import type { GuestLane } from "../guest_lane.ts";
 import { BURST } from "../tx_buffer.ts";
 
 const HEADERS_BYTES = 42;
@@ -8,7 +8,7 @@ const HEADERS_BYTES = 42;
  * testpmd `txonly`: as many frames as the host lends mbufs for. They are UDP from 198.18.0.1 to
  * 198.18.0.2 (RFC 2544), port 9 to 9, zeros behind; what is received is dropped.
  */
-export const txonly: ForwardingMode = (burst, count, lane) => {
+export function txonly(burst: Uint32Array, count: number, lane: GuestLane): number {
   if (count > 0) lane.from.free(burst, count);
   const n = lane.from.allocBurst(burst, BURST);
   const template = templateOf(lane);
@@ -18,7 +18,7 @@ export const txonly: ForwardingMode = (burst, count, lane) => {
     write(lane, lane.mbufs.frameByte(burst[i << 1], word1), template);
   }
   return n;
-};
+}
 
 const templates = new WeakMap<GuestLane, Uint8Array>();
 
