@@ -18,7 +18,7 @@ struct frame_notes {
   uint32_t checksum; /* where to put the checksum, from its start (16) | where the sum starts (16) */
 };
 
-/* A received frame longer than its mbuf's room goes on in `overflow`, SHIM_OVERFLOW bytes a frame. */
+/* Bytes of `overflow` for each frame: there it goes on if it is longer than its mbuf's room. */
 enum { SHIM_OVERFLOW = 1 << 18 };
 
 static const struct shim_map *map_of(int32_t map) { return &shim_maps[map & (SHIM_MAPS - 1)]; }

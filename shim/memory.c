@@ -38,7 +38,8 @@ SHIM_API int32_t shim_map(void *buffer, uint64_t bytes, int32_t fd) {
 /* Tell where the mbufs lie in a map: `count` cells of `stride` bytes from byte `offset` on. */
 SHIM_API int32_t shim_map_cells(int32_t map, uint64_t offset, uint32_t stride, uint32_t count) {
   if (map < 0 || map >= SHIM_MAPS || !shim_maps[map].base) return -EBADF;
-  if (offset + (uint64_t)stride * count > shim_maps[map].bytes) return -ERANGE;
+  uint64_t bytes = (uint64_t)stride * count;
+  if (offset > shim_maps[map].bytes || bytes > shim_maps[map].bytes - offset) return -ERANGE;
   shim_maps[map].cells = offset;
   shim_maps[map].stride = stride;
   shim_maps[map].count = count;

@@ -1,10 +1,7 @@
 /*
- * The shim: what TypeScript cannot do by itself, and nothing else. No packet logic lives here.
- *
- * Every call returns >= 0, or -errno. Memory is named by a map id (shim_map) and a word index or a
- * byte offset, never by an address, and each access is checked against the map's bounds.
- *
- * ffi/symbols.ts carries these prototypes beside its symbol table. Change one, change SHIM_ABI in both.
+ * The shim: what TypeScript cannot do by itself. No packet logic. Every call returns >= 0, or -errno.
+ * Memory is named by a map id and a word index or byte offset, never by an address; each access is
+ * checked. ffi/symbols.ts carries the prototypes: change one, change SHIM_ABI in both.
  */
 #ifndef CULVERT_SHIM_H
 #define CULVERT_SHIM_H

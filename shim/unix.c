@@ -1,5 +1,4 @@
-/* UNIX stream sockets that carry one 64-bit number and at most one file descriptor a message, which
- * is all that QEMU's ivshmem-server protocol needs. */
+/* UNIX sockets whose messages are a 64-bit number and perhaps a descriptor, as QEMU's ivshmem-server. */
 #define _GNU_SOURCE
 #include "shim.h"
 

@@ -62,13 +62,17 @@ export class Ledger {
   lend(burst: Uint32Array, count: number, guest: number, withFrame: boolean): void {
     const owners = this.#owners;
     const code = codeOf(guest) + (withFrame ? 1 : 0);
-    for (let i = 0, end = count << 1; i < end; i += 2) owners[burst[i]] = code;
+    for (let i = 0, end = count << 1; i < end; i += 2) {
+      owners[burst[i] & DESCRIPTOR.INDEX_MASK] = code;
+    }
   }
 
   /** Undo {@linkcode lend} for descriptors `from` to `to` that could not be enqueued. */
   unlend(burst: Uint32Array, from: number, to: number): void {
     const owners = this.#owners;
-    for (let i = from << 1, end = to << 1; i < end; i += 2) owners[burst[i]] = HOST;
+    for (let i = from << 1, end = to << 1; i < end; i += 2) {
+      owners[burst[i] & DESCRIPTOR.INDEX_MASK] = HOST;
+    }
   }
 
   /**

@@ -45,7 +45,7 @@ export class Region {
 
   private constructor(readonly memory: MappedMemory, readonly name: string) {
     this.#zones = new Map(readDirectory(memory).map((zone) => [zone.name, zone]));
-    this.#end = ZONES_BYTES;
+    this.#end = Math.max(ZONES_BYTES, ...this.zones.map(endOf));
   }
 
   /**
@@ -152,7 +152,7 @@ export class Region {
     this.memory.u8.fill(0, zone.offset, zone.offset + size);
     appendEntry(this.memory, zone);
     this.#zones.set(name, zone);
-    this.#end = Math.ceil((zone.offset + size) / LINE_BYTES) * LINE_BYTES;
+    this.#end = endOf(zone);
     return zone;
   }
 
@@ -183,4 +183,9 @@ export class Region {
     this.memory.store(HEADER.STATE, REGION_STATE.CLOSED);
     this.memory.store(HEADER.EPOCH, (this.epoch + 1) >>> 0);
   }
+}
+
+/** Where the next memzone may start. */
+function endOf({ offset, size }: Memzone): number {
+  return Math.ceil((offset + size) / LINE_BYTES) * LINE_BYTES;
 }

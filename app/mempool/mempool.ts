@@ -16,6 +16,9 @@ export interface MempoolHandle {
 /** Mbufs that an lcore keeps back for itself by default; one refill serves this many. */
 const CACHE_SIZE = 256;
 
+/** A cache that has grown to this times its size is brought back to it (DPDK). */
+const FLUSH_FACTOR = 1.5;
+
 /** Most mbufs that one call allocates. */
 const BULK_MAX = 512;
 
@@ -43,11 +46,13 @@ export class Mempool {
   readonly #cache: Uint32Array;
   readonly #spill: Uint32Array;
   readonly #cacheSize: number;
+  readonly #flushThreshold: number;
   #cached = 0;
 
   private constructor(readonly handle: MempoolHandle, cacheSize: number) {
     this.#ring = new MpmcRing(new MappedMemory(handle.memory), 0, handle.ringSize);
     this.#cacheSize = Math.min(cacheSize, handle.total >>> 2);
+    this.#flushThreshold = Math.floor(this.#cacheSize * FLUSH_FACTOR);
     this.#cache = new Uint32Array(this.#cacheSize + BULK_MAX);
     this.#spill = new Uint32Array(this.#cache.length);
   }
@@ -82,13 +87,16 @@ export class Mempool {
    * @returns `count` or 0.
    */
   allocBulk(burst: Uint32Array, count: number, at = 0): number {
-    if (this.#cached < count) this.#refill(count);
-    return this.#cached < count ? 0 : this.#pop(burst, count, at);
+    if (this.#cached < count && !this.#refill(count)) return 0;
+    return this.#pop(burst, count, at);
   }
 
-  /** As {@linkcode allocBulk}, but up to `max`; returns how many. */
+  /** As {@linkcode allocBulk}, but up to `max` (512 at most); returns how many. */
   allocBurst(burst: Uint32Array, max: number, at = 0): number {
-    if (this.#cached < max) this.#refill(max);
+    if (this.#cached < max && !this.#refill(max)) {
+      const room = Math.min(max, this.#cache.length) - this.#cached;
+      this.#push(this.#ring.dequeueBurst(this.#spill, room));
+    }
     return this.#pop(burst, max < this.#cached ? max : this.#cached, at);
   }
 
@@ -100,7 +108,7 @@ export class Mempool {
       if (cached === cache.length) cached = this.#flush(cached);
       cache[cached++] = burst[i] & DESCRIPTOR.INDEX_MASK;
     }
-    this.#cached = cached;
+    this.#cached = cached > this.#flushThreshold ? this.#flush(cached) : cached;
   }
 
   /** Give the cache back to the free ring, when this thread ends. */
@@ -119,14 +127,23 @@ export class Mempool {
     return count;
   }
 
-  /** Bring the cache to its size and `count` more, or as near to that as the free ring allows. */
-  #refill(count: number): void {
-    const wanted = Math.min(count + this.#cacheSize, this.#cache.length) - this.#cached;
-    const n = this.#ring.dequeueBurst(this.#spill, wanted);
+  /** Bring the cache to its size and `count` more, or to `count`; false, with nothing taken, if not. */
+  #refill(count: number): boolean {
+    const missing = count - this.#cached;
+    if (count > this.#cache.length) return false;
+    const wanted = Math.min(missing + this.#cacheSize, this.#cache.length - this.#cached);
+    let n = this.#ring.dequeueBulk(this.#spill, wanted);
+    if (n === 0) n = this.#ring.dequeueBulk(this.#spill, missing);
+    this.#push(n);
+    return n > 0;
+  }
+
+  /** Put the first `n` indexes of the spill on the cache. */
+  #push(n: number): void {
     for (let i = 0; i < n; i++) this.#cache[this.#cached++] = this.#spill[i];
   }
 
-  /** Give the older part of a full cache, the colder mbufs, back to the free ring. */
+  /** Give the older part of the cache, the colder mbufs, back to the free ring. */
   #flush(cached: number): number {
     const surplus = cached - this.#cacheSize;
     this.#ring.enqueueBulk(this.#cache, surplus);

@@ -58,6 +58,10 @@ export class SpscRing {
     this.#consumerWord = start + RING.CONSUMER;
     this.#producer = memory.load(this.#producerWord);
     this.#consumer = memory.load(this.#consumerWord);
+    if ((this.#producer - this.#consumer) >>> 0 > size) {
+      this.violations++;
+      this.#consumer = this.#producer;
+    }
   }
 
   /** Bytes of memory for a ring of `size` slots. */
