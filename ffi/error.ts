@@ -35,9 +35,8 @@ export class ShimError extends CulvertError {
 }
 
 const NAMES = new Map(Object.entries(constants.errno).map(([name, value]) => [value, name]));
-NAMES.set(77, "EBADFD"); // Linux errnos that node:os does not list
-NAMES.set(16, "EBUSY");
-NAMES.set(19, "ENODEV");
+NAMES.set(11, "EAGAIN"); // has a second name
+NAMES.set(77, "EBADFD"); // node:os does not list it
 
 function errnoName(errno: number): string {
   return NAMES.get(errno) ?? `errno ${errno}`;

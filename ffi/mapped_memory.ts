@@ -38,7 +38,7 @@ export class MappedMemory {
   /** Adopt a memory that {@linkcode handle} describes: one mapped by this process. */
   constructor(readonly handle: MappedMemoryHandle) {
     const buffer = handle.memory.buffer as unknown as SharedArrayBuffer;
-    this.u32 = new Uint32Array(buffer, 0, handle.bytes >>> 2);
+    this.u32 = new Uint32Array(buffer, 0, handle.bytes / 4);
     this.u8 = new Uint8Array(buffer, 0, handle.bytes);
     this.map = handle.map;
     this.bytes = handle.bytes;

@@ -1,31 +1,35 @@
-/* Atomic access to words of a map, and the hints that go with it. An out-of-range word reads as 0. */
+/* Atomic access to words of a map, and the hints that go with it. An out-of-range word is always 0. */
 #include "shim.h"
 
 #include <sched.h>
 
-static inline uint32_t *word_at(int32_t map, uint32_t word) {
-  static uint32_t nowhere;
+static inline uint32_t *word_at(int32_t map, uint32_t word, uint32_t *nowhere) {
   struct shim_map *m = &shim_maps[map & (SHIM_MAPS - 1)];
-  return (uint64_t)word * 4 + 4 <= m->bytes ? (uint32_t *)(void *)m->base + word : &nowhere;
+  return (uint64_t)word * 4 + 4 <= m->bytes ? (uint32_t *)(void *)m->base + word : nowhere;
 }
 
 SHIM_API uint32_t shim_load_acquire(int32_t map, uint32_t word) {
-  return __atomic_load_n(word_at(map, word), __ATOMIC_ACQUIRE);
+  uint32_t zero = 0;
+  return __atomic_load_n(word_at(map, word, &zero), __ATOMIC_ACQUIRE);
 }
 
 SHIM_API void shim_store_release(int32_t map, uint32_t word, uint32_t value) {
-  __atomic_store_n(word_at(map, word), value, __ATOMIC_RELEASE);
+  uint32_t zero = 0;
+  __atomic_store_n(word_at(map, word, &zero), value, __ATOMIC_RELEASE);
 }
 
 /* 1 if the word held `expected` and now holds `desired`, else 0. Sequentially consistent. */
-SHIM_API int32_t shim_compare_and_swap(int32_t map, uint32_t word, uint32_t expected, uint32_t desired) {
-  return __atomic_compare_exchange_n(word_at(map, word), &expected, desired, 0, __ATOMIC_SEQ_CST,
-                                     __ATOMIC_SEQ_CST);
+SHIM_API int32_t shim_compare_and_swap(int32_t map, uint32_t word, uint32_t expected,
+                                       uint32_t desired) {
+  uint32_t *at = word_at(map, word, 0);
+  return at && __atomic_compare_exchange_n(at, &expected, desired, 0, __ATOMIC_SEQ_CST,
+                                           __ATOMIC_SEQ_CST);
 }
 
 /* The value before the addition. Sequentially consistent. */
 SHIM_API uint32_t shim_fetch_add(int32_t map, uint32_t word, uint32_t addend) {
-  return __atomic_fetch_add(word_at(map, word), addend, __ATOMIC_SEQ_CST);
+  uint32_t zero = 0;
+  return __atomic_fetch_add(word_at(map, word, &zero), addend, __ATOMIC_SEQ_CST);
 }
 
 SHIM_API void shim_full_fence(void) { __atomic_thread_fence(__ATOMIC_SEQ_CST); }

@@ -93,9 +93,9 @@ SHIM_API int32_t shim_tap_rx(int32_t fd, int32_t map, uint32_t *descriptors,
   uint32_t i;
   for (i = 0; i < count; i++) {
     uint8_t *room = shim_frame(map_of(map), descriptors + 2 * i);
-    if (!room) return -EFAULT;
+    if (!room) return i ? (int32_t)i : -EFAULT;
     struct iovec vectors[] = {{room, DESCRIPTOR_LENGTH(descriptors[2 * i + 1])},
-                              {overflow, SHIM_OVERFLOW}};
+                              {overflow + (size_t)i * SHIM_OVERFLOW, SHIM_OVERFLOW}};
     ssize_t length = readv(fd, vectors, 2);
     if (length < 0 && (errno == EAGAIN || errno == EINTR)) break;
     if (length < 0) return i ? (int32_t)i : -errno;
@@ -109,9 +109,8 @@ SHIM_API int32_t shim_tap_rx(int32_t fd, int32_t map, uint32_t *descriptors,
 SHIM_API int32_t shim_tap_tx(int32_t fd, int32_t map, const uint32_t *descriptors, uint32_t count) {
   for (uint32_t i = 0; i < count; i++) {
     uint8_t *frame = shim_frame(map_of(map), descriptors + 2 * i);
-    if (!frame) return -EFAULT;
-    if (write(fd, frame, DESCRIPTOR_LENGTH(descriptors[2 * i + 1])) < 0)
-      return i ? (int32_t)i : -errno;
+    if (!frame || write(fd, frame, DESCRIPTOR_LENGTH(descriptors[2 * i + 1])) < 0)
+      return i ? (int32_t)i : frame ? -errno : -EFAULT;
   }
   return (int32_t)count;
 }

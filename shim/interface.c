@@ -64,10 +64,8 @@ SHIM_API int32_t shim_interface_mtu(const char *name, uint32_t mtu) {
   return ask(SIOCSIFMTU, &request);
 }
 
-/*
- * Open a TAP by name: a new one, or one that exists. With no offloads, so the kernel completes
- * checksums and splits super-frames before we see them. A multi-queue TAP gives us one queue.
- */
+/* Open a TAP by name: a new one, or one that exists, or a queue of a multi-queue one. Without
+ * offloads: the kernel completes checksums and splits super-frames before we see them. */
 SHIM_API int32_t shim_tap_open(const char *name) {
   struct ifreq request;
   int error = request_for(name, &request);
@@ -101,10 +99,8 @@ static int prepare_receive(int fd, int index, int buffer) {
   return setsockopt(fd, SOL_PACKET, PACKET_ADD_MEMBERSHIP, &promiscuous, sizeof promiscuous);
 }
 
-/*
- * Open an AF_PACKET socket on an interface: to receive (promiscuous until closed, with a buffer of
- * `buffer` bytes) or, if `buffer` is 0, to send past the queueing discipline.
- */
+/* Open an AF_PACKET socket on an interface: to receive (promiscuous until closed, with a buffer of
+ * `buffer` bytes) or, if `buffer` is 0, to send past the queueing discipline. */
 SHIM_API int32_t shim_packet_open(const char *name, uint32_t buffer) {
   struct sockaddr_ll address = {.sll_family = AF_PACKET};
   struct ifreq request;

@@ -72,7 +72,7 @@ SHIM_API int32_t shim_unix_receive(int32_t fd, int64_t *value, int32_t *passed) 
   union { struct cmsghdr header; char space[CMSG_SPACE(sizeof(int))]; } control;
   struct iovec vector = {value, sizeof *value};
   struct msghdr message = {.msg_iov = &vector, .msg_iovlen = 1, .msg_control = &control,
-                           .msg_controllen = sizeof control.space};
+                           .msg_controllen = CMSG_LEN(sizeof(int))}; /* room for one, no more */
   *passed = -1;
   ssize_t received = recvmsg(fd, &message, MSG_CMSG_CLOEXEC | MSG_WAITALL);
   if (received < 0) return -errno;

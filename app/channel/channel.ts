@@ -117,10 +117,10 @@ export function findChannel(
   const ringSize = zones[0].parameter;
   checkRingSize(ringSize);
   for (const zone of zones) {
-    if (zone.size >= SpscRing.bytes(ringSize)) continue;
+    if (zone.parameter === ringSize && zone.size >= SpscRing.bytes(ringSize)) continue;
     throw new CulvertError(
-      `Cannot use ring ${zone.name} as its memzone has ${zone.size} bytes: ` +
-        `${ringSize} slots need ${SpscRing.bytes(ringSize)}`,
+      `Cannot use ring ${zone.name} as it has ${zone.parameter} slots in ${zone.size} bytes: ` +
+        `${ringSize} in ${SpscRing.bytes(ringSize)} are wanted`,
     );
   }
   const [rx, tx, lend, giveback] = zones.map((zone) => zone.offset);

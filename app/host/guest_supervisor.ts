@@ -52,6 +52,7 @@ export class GuestSupervisor {
     switch (this.#phase) {
       case "closed":
         if (state === GUEST_STATE.ATTACHING) this.#open(now);
+        else if (state !== GUEST_STATE.ABSENT) this.state.clear(); // gave up unseen, or garbage
         break;
       case "opening":
         if (this.gate.isAcknowledged) this.#opened();

@@ -111,11 +111,12 @@ export class Lane {
       return;
     }
     const burst = this.#burst;
-    if (this.#mempool.allocBulk(burst, BURST) === 0) return;
-    this.#ledger.lend(burst, BURST, this.#guest, false);
-    if (this.#channel.lend.enqueueBulk(burst, BURST) === BURST) return;
-    this.#ledger.unlend(burst, 0, BURST);
-    this.#mempool.free(burst, BURST);
+    const n = Math.min(BURST, this.#channel.lend.size);
+    if (this.#mempool.allocBulk(burst, n) === 0) return;
+    this.#ledger.lend(burst, n, this.#guest, false);
+    if (this.#channel.lend.enqueueBulk(burst, n) === n) return;
+    this.#ledger.unlend(burst, 0, n);
+    this.#mempool.free(burst, n);
   }
 
   /** Housekeeping, some times a second. */

@@ -19,7 +19,7 @@ export function parseCoreList(text: string): number[] {
   const cores: number[] = [];
   for (const part of text.split(",")) {
     const match = /^(\d+)(?:-(\d+))?$/.exec(part.trim());
-    if (!match) {
+    if (!match || Number(match[2] ?? match[1]) < Number(match[1])) {
       throw new UsageError(`Cannot use -l ${text} as "${part}" is no core: write 0 or 0,1 or 2-5`);
     }
     const first = Number(match[1]);

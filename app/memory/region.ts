@@ -110,7 +110,7 @@ export class Region {
     return new Region(memory, name);
   }
 
-  /** Counts the hosts that this memory has had. */
+  /** Changes when a host begins or ends: whoever remembers another one has nothing here any more. */
   get epoch(): number {
     return this.memory.load(HEADER.EPOCH);
   }

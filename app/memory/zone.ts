@@ -4,6 +4,7 @@ import {
   DIRECTORY_BYTES,
   ENTRY,
   HEADER,
+  LINE_BYTES,
   ZONE_NAME_BYTES,
   ZONES_BYTES,
   ZONES_MAX,
@@ -53,7 +54,7 @@ export function readDirectory(memory: MappedMemory): Memzone[] {
   }
   const zones = Array.from({ length: count }, (_, index) => readEntry(memory, index));
   for (const { name, offset, size } of zones) {
-    if (offset < ZONES_BYTES || offset % 4 !== 0 || offset + size > memory.bytes) {
+    if (offset < ZONES_BYTES || offset % LINE_BYTES !== 0 || offset + size > memory.bytes) {
       throw new CulvertError(
         `Cannot read the region's directory as memzone ${name} lies at ${offset}+${size}: ` +
           `the region ends at ${memory.bytes}`,

@@ -45,7 +45,7 @@ export class Mbufs {
    */
   constructor(memory: MappedMemory, geometry: MbufGeometry) {
     this.u32 = memory.u32;
-    this.u16 = new Uint16Array(memory.u32.buffer, 0, memory.bytes >>> 1);
+    this.u16 = new Uint16Array(memory.u32.buffer, 0, memory.bytes / 2);
     this.u8 = memory.u8;
     this.map = memory.map;
     this.offset = geometry.offset;

@@ -16,6 +16,8 @@ import { checkRingSize } from "./ring_size.ts";
  * A peer's position is read once and believed only if it is possible. One that is not is counted in
  * {@linkcode violations} and otherwise ignored: the ring then looks full, or empty.
  *
+ * A burst is a `Uint32Array` that starts at a multiple of 8 bytes, two words a descriptor.
+ *
  * @example
  * ```ts
  * import { MappedMemory } from "../../ffi/mapped_memory.ts";
@@ -32,14 +34,15 @@ export class SpscRing {
   /** Impossible positions that the peer has published. */
   violations = 0;
 
-  readonly #u32: Uint32Array;
   readonly #map: number;
   readonly #mask: number;
-  readonly #slots: number;
+  readonly #slots: BigUint64Array;
   readonly #producerWord: number;
   readonly #consumerWord: number;
   #producer: number;
   #consumer: number;
+  #burst: Uint32Array = new Uint32Array();
+  #elements: BigUint64Array = new BigUint64Array();
 
   /**
    * Use the ring whose memzone starts at `offset` (bytes).
@@ -50,10 +53,9 @@ export class SpscRing {
   constructor(memory: MappedMemory, offset: number, readonly size: number) {
     checkRingSize(size);
     const start = offset >>> 2;
-    this.#u32 = memory.u32;
     this.#map = memory.map;
     this.#mask = size - 1;
-    this.#slots = start + RING.SLOTS;
+    this.#slots = new BigUint64Array(memory.u32.buffer, offset + RING.SLOTS * 4, size);
     this.#producerWord = start + RING.PRODUCER;
     this.#consumerWord = start + RING.CONSUMER;
     this.#producer = memory.load(this.#producerWord);
@@ -143,35 +145,40 @@ export class SpscRing {
   }
 
   #write(burst: Uint32Array, n: number): void {
-    const u32 = this.#u32;
-    const mask = this.#mask;
-    const slots = this.#slots;
-    let position = this.#producer;
-    for (let i = 0; i < n; i++) {
-      const slot = slots + ((position & mask) << 1);
-      u32[slot] = burst[i << 1];
-      u32[slot + 1] = burst[(i << 1) + 1];
-      position = (position + 1) | 0;
+    const elements = burst === this.#burst ? this.#elements : this.#widen(burst);
+    const at = this.#producer & this.#mask;
+    const toEnd = this.size - at;
+    if (n <= toEnd) {
+      copyElements(this.#slots, at, elements, 0, n);
+    } else {
+      copyElements(this.#slots, at, elements, 0, toEnd);
+      copyElements(this.#slots, 0, elements, toEnd, n - toEnd);
     }
-    this.#producer = position >>> 0;
+    this.#producer = (this.#producer + n) >>> 0;
     // S1, pairs with L1: who sees the position sees the slots and the frames they name.
     shim.shim_store_release(this.#map, this.#producerWord, this.#producer);
   }
 
   #read(burst: Uint32Array, n: number): void {
-    const u32 = this.#u32;
-    const mask = this.#mask;
-    const slots = this.#slots;
-    let position = this.#consumer;
-    for (let i = 0; i < n; i++) {
-      const slot = slots + ((position & mask) << 1);
-      burst[i << 1] = u32[slot];
-      burst[(i << 1) + 1] = u32[slot + 1];
-      position = (position + 1) | 0;
+    const elements = burst === this.#burst ? this.#elements : this.#widen(burst);
+    const at = this.#consumer & this.#mask;
+    const toEnd = this.size - at;
+    if (n <= toEnd) {
+      copyElements(elements, 0, this.#slots, at, n);
+    } else {
+      copyElements(elements, 0, this.#slots, at, toEnd);
+      copyElements(elements, toEnd, this.#slots, 0, n - toEnd);
     }
-    this.#consumer = position >>> 0;
+    this.#consumer = (this.#consumer + n) >>> 0;
     // S2, pairs with L2: who sees the position may overwrite the slots, for we have read them.
     shim.shim_store_release(this.#map, this.#consumerWord, this.#consumer);
+  }
+
+  /** A burst as 8-byte elements; the last one is remembered, as loops use the same one again. */
+  #widen(burst: Uint32Array): BigUint64Array {
+    this.#burst = burst;
+    this.#elements = new BigUint64Array(burst.buffer, burst.byteOffset, burst.length >>> 1);
+    return this.#elements;
   }
 
   /** L1, pairs with S1. */
@@ -187,4 +194,18 @@ export class SpscRing {
     if ((this.#producer - consumer) >>> 0 <= this.size) this.#consumer = consumer;
     else this.violations++;
   }
+}
+
+/**
+ * Copy `count` elements. V8 moves an element of one BigUint64Array to another by one load and one
+ * store and makes no BigInt of it; two words a descriptor take half as long again.
+ */
+function copyElements(
+  target: BigUint64Array,
+  to: number,
+  source: BigUint64Array,
+  from: number,
+  count: number,
+): void {
+  for (const end = from + count; from < end; from++, to++) target[to] = source[from];
 }

@@ -1,0 +1,33 @@
+import { equal, ok } from "node:assert/strict";
+import { Ledger } from "../../app/channel/ledger.ts";
+import { runWorkers } from "../ffi/run_workers.ts";
+import type { LedgerAnswer, LedgerOrder } from "./ledger_worker.ts";
+
+const GUEST = 3, BURSTS = 4000, COUNT = BURSTS * 16;
+
+for (const call of ["takeFrames", "takeEmpties"] as const) {
+  Deno.test(`Ledger.${call}() on two lcores: of an mbuf given to both, just one gets it`, async () => {
+    const owners = new SharedArrayBuffer(COUNT);
+    const ledger = new Ledger(owners, { offset: 0, stride: 2048, count: COUNT }, 1518, true);
+    const all = Uint32Array.from({ length: 2 * COUNT }, (_, word) => word % 2 ? 0 : word / 2);
+    ledger.lend(all, COUNT, GUEST, true);
+    const order = {
+      owners,
+      count: COUNT,
+      bursts: BURSTS,
+      call,
+      shared: new Int32Array(new SharedArrayBuffer(12)),
+      wins: new Uint8Array(new SharedArrayBuffer(COUNT)),
+    };
+    const [one, two] = await runWorkers<LedgerOrder, LedgerAnswer>(
+      new URL("./ledger_worker.ts", import.meta.url),
+      [{ ...order, id: 0 }, { ...order, id: 1 }],
+    );
+    const wrong = order.wins.findIndex((times) => times !== 1);
+    equal(wrong, -1, `mbuf ${wrong} was given ${order.wins[wrong]} times`);
+    equal(one.won + two.won, COUNT);
+    equal(one.foreign + two.foreign, COUNT);
+    equal(ledger.framesHeldBy(GUEST), 0);
+    ok(one.won > 0 && two.won > 0, `no race: ${one.won} and ${two.won}`);
+  });
+}

@@ -1,0 +1,283 @@
+import { deepEqual, equal } from "node:assert/strict";
+import { GUESTS_MAX, Ledger, type TakenBack } from "../../app/channel/ledger.ts";
+import { dataWord } from "../../app/mempool/mbuf.ts";
+import fc from "fast-check";
+
+const COUNT = 64;
+const STRIDE = 2048;
+const FRAME_MAX = 1518;
+const GOOD = dataWord(128, 60);
+const NOTHING: TakenBack = {
+  frames: 0,
+  originated: 0,
+  malformed: 0,
+  malformedFrames: 0,
+  foreign: 0,
+};
+
+/** A ledger of 64 mbufs, all the host's. */
+function ledgerOf({ several = false, frameMax = FRAME_MAX } = {}): Ledger {
+  const geometry = { offset: 0, stride: STRIDE, count: COUNT };
+  return new Ledger(new SharedArrayBuffer(COUNT), geometry, frameMax, several);
+}
+
+/** How many mbufs `guest` holds, by the bytes of the ledger. */
+function heldBy(ledger: Ledger, guest: number): number {
+  return [...new Uint8Array(ledger.buffer)].filter((code) => code === 1 + 2 * guest).length +
+    ledger.framesHeldBy(guest);
+}
+
+/** Descriptors of these mbufs, with good frames in them. */
+function burstOf(indexes: readonly number[], word1 = GOOD): Uint32Array {
+  return Uint32Array.from(indexes.flatMap((index) => [index, word1]));
+}
+
+/** Hand the burst to `takeFrames`; tell all that comes of it. */
+function takeFrames(ledger: Ledger, guest: number, burst: Uint32Array) {
+  const taken = { ...NOTHING };
+  const malformed = new Uint32Array(burst.length);
+  const good = ledger.takeFrames(burst, burst.length / 2, guest, malformed, taken);
+  return { good: [...burst.subarray(0, 2 * good)], malformed: [...malformed], taken };
+}
+
+/** The same for `takeEmpties`: the mbufs that are good. */
+function takeEmpties(ledger: Ledger, guest: number, burst: Uint32Array) {
+  const taken = { ...NOTHING };
+  const good = ledger.takeEmpties(burst, burst.length / 2, guest, taken);
+  return { good: Array.from({ length: good }, (_, i) => burst[2 * i]), taken };
+}
+
+for (const several of [false, true]) {
+  const name = several ? "Ledger for several lcores" : "Ledger";
+  const ledgerHere = () => ledgerOf({ several });
+
+  Deno.test(`${name} takes back frames that were lent, as they are`, () => {
+    const ledger = ledgerHere();
+    ledger.lend(burstOf([3, 4, 5]), 3, 0, true);
+    equal(heldBy(ledger, 0), 3);
+    const words = [5, dataWord(124, 64), 3, dataWord(0, 14)];
+    const { good, taken } = takeFrames(ledger, 0, Uint32Array.from(words));
+    deepEqual(good, words);
+    deepEqual(taken, { ...NOTHING, frames: 2 });
+    equal(heldBy(ledger, 0), 1);
+  });
+
+  Deno.test(`${name} tells frames that the guest made from those that it was lent`, () => {
+    const ledger = ledgerHere();
+    ledger.lend(burstOf([1, 2]), 2, 0, true);
+    ledger.lend(burstOf([3, 4, 5]), 3, 0, false);
+    const { taken } = takeFrames(ledger, 0, burstOf([5, 1, 3]));
+    deepEqual(taken, { ...NOTHING, frames: 1, originated: 2 });
+    deepEqual(takeEmpties(ledger, 0, burstOf([4, 2])).taken, { ...NOTHING, frames: 1 });
+  });
+
+  Deno.test(`${name} counts as foreign what was never lent, and what does not exist`, () => {
+    const ledger = ledgerHere();
+    ledger.lend(burstOf([7]), 1, 0, true);
+    const indexes = [8, COUNT, COUNT + 7, 0xffffff, 7];
+    const { good, taken } = takeFrames(ledger, 0, burstOf(indexes));
+    deepEqual(good, [7, GOOD]);
+    deepEqual(taken, { ...NOTHING, frames: 1, foreign: 4 });
+    ledger.lend(burstOf([7]), 1, 0, true);
+    const empties = takeEmpties(ledger, 0, burstOf(indexes));
+    deepEqual(empties.good, [7]);
+    deepEqual(empties.taken, { ...NOTHING, frames: 1, foreign: 4 });
+  });
+
+  Deno.test(`${name} takes nothing twice: not in a burst, not in the next, not on the other ring`, () => {
+    const ledger = ledgerHere();
+    ledger.lend(burstOf([1, 2]), 2, 0, true);
+    const once = takeFrames(ledger, 0, burstOf([1, 1, 1]));
+    deepEqual(once.good, [1, GOOD]);
+    equal(once.taken.foreign, 2);
+    equal(takeFrames(ledger, 0, burstOf([1])).taken.foreign, 1);
+    equal(takeEmpties(ledger, 0, burstOf([1])).taken.foreign, 1);
+    deepEqual(takeEmpties(ledger, 0, burstOf([2, 2])).good, [2]);
+    equal(takeFrames(ledger, 0, burstOf([2])).taken.foreign, 1);
+    equal(heldBy(ledger, 0), 0);
+  });
+
+  Deno.test(`${name} takes from no guest what another holds`, () => {
+    const ledger = ledgerHere();
+    ledger.lend(burstOf([1]), 1, 0, true);
+    ledger.lend(burstOf([2]), 1, 1, false);
+    ledger.lend(burstOf([3]), 1, 2, true);
+    for (const take of [takeFrames, takeEmpties]) {
+      const { good, taken } = take(ledger, 1, burstOf([1, 3]));
+      deepEqual(good, []);
+      deepEqual(taken, { ...NOTHING, foreign: 2 });
+    }
+    deepEqual([0, 1, 2].map((guest) => heldBy(ledger, guest)), [1, 1, 1]);
+  });
+
+  Deno.test(`${name} looks past the flags that a guest puts beside an index`, () => {
+    const ledger = ledgerHere();
+    ledger.lend(burstOf([1, 2]), 2, 0, true);
+    deepEqual(takeFrames(ledger, 0, burstOf([0xff000001])).good, [1, GOOD]);
+    deepEqual(takeEmpties(ledger, 0, burstOf([0x01000002])).good, [2]);
+  });
+
+  for (
+    const [what, offset, length] of [
+      ["no bytes", 128, 0],
+      ["13 bytes", 128, 13],
+      ["one byte more than a frame may have", 128, FRAME_MAX + 1],
+      ["the greatest length", 0, 65535],
+      ["its last byte behind its mbuf", STRIDE - 63, 64],
+      ["all of it behind its mbuf", STRIDE, 64],
+      ["the greatest offset", 65535, 64],
+      ["the greatest offset and length", 65535, 65535],
+    ] as const
+  ) {
+    Deno.test(`${name} takes the mbuf but not the frame with ${what}`, () => {
+      const ledger = ledgerHere();
+      ledger.lend(burstOf([1, 2]), 2, 0, true);
+      ledger.lend(burstOf([3]), 1, 0, false);
+      const bad = dataWord(offset, length);
+      const result = takeFrames(ledger, 0, Uint32Array.from([1, bad, 2, GOOD, 3, bad]));
+      deepEqual(result.good, [2, GOOD]);
+      deepEqual([result.malformed[0], result.malformed[2]], [1, 3]);
+      deepEqual(result.taken, { ...NOTHING, frames: 1, malformed: 2, malformedFrames: 1 });
+      equal(heldBy(ledger, 0), 0, "the mbufs are the host's again");
+    });
+  }
+
+  for (
+    const [what, offset, length] of [
+      ["14 bytes", 128, 14],
+      ["as many bytes as a frame may have", 128, FRAME_MAX],
+      ["no headroom", 0, 64],
+      ["its last byte the last of its mbuf", STRIDE - 64, 64],
+    ] as const
+  ) {
+    Deno.test(`${name} takes a frame with ${what}`, () => {
+      const ledger = ledgerHere();
+      ledger.lend(burstOf([1]), 1, 0, true);
+      const word1 = dataWord(offset, length);
+      deepEqual(takeFrames(ledger, 0, Uint32Array.from([1, word1])).good, [1, word1]);
+    });
+  }
+
+  Deno.test(`${name} does not look at the frame of an mbuf that is not the guest's`, () => {
+    deepEqual(takeFrames(ledgerHere(), 0, Uint32Array.from([1, 0])).taken, {
+      ...NOTHING,
+      foreign: 1,
+    });
+  });
+
+  Deno.test(`${name}.takeEmpties() minds no offset and no length`, () => {
+    const ledger = ledgerHere();
+    ledger.lend(burstOf([1, 2]), 2, 0, false);
+    deepEqual(takeEmpties(ledger, 0, Uint32Array.from([1, 0, 2, 0xffffffff])).good, [1, 2]);
+  });
+
+  Deno.test(`${name}.unlend() undoes lend() for those that did not fit`, () => {
+    const ledger = ledgerHere();
+    ledger.lend(burstOf([1, 2, 3, 4]), 4, 0, true);
+    ledger.unlend(burstOf([1, 2, 3, 4]), 1, 3);
+    deepEqual(takeFrames(ledger, 0, burstOf([1, 2, 3, 4])).good, [1, GOOD, 4, GOOD]);
+  });
+
+  Deno.test(`${name}.sweep() takes all that a guest holds, and nothing of another's`, () => {
+    const ledger = ledgerHere();
+    ledger.lend(burstOf([0, 5, COUNT - 1]), 3, 1, true);
+    ledger.lend(burstOf([6]), 1, 1, false);
+    ledger.lend(burstOf([7]), 1, 0, true);
+    ledger.lend(burstOf([8]), 1, 2, false);
+    const freed: number[] = [];
+    deepEqual(ledger.sweep(1, (index) => freed.push(index)), { mbufs: 4, frames: 3 });
+    deepEqual(freed, [0, 5, 6, COUNT - 1]);
+    deepEqual([0, 1, 2].map((guest) => heldBy(ledger, guest)), [1, 0, 1]);
+    deepEqual(ledger.sweep(1, (index) => freed.push(index)), { mbufs: 0, frames: 0 });
+    equal(takeFrames(ledger, 1, burstOf([5])).taken.foreign, 1, "a late hand-over is foreign");
+  });
+}
+
+Deno.test("Ledger tells all of its guests apart", () => {
+  const ledger = ledgerOf();
+  const some = [0, 1, 2, 63, 64, GUESTS_MAX - 2, GUESTS_MAX - 1];
+  for (const [mbuf, guest] of some.entries()) {
+    ledger.lend(burstOf([mbuf]), 1, guest, mbuf % 2 === 0);
+  }
+  for (let guest = 0; guest < GUESTS_MAX; guest++) {
+    const mbuf = some.indexOf(guest);
+    equal(heldBy(ledger, guest), mbuf < 0 ? 0 : 1, `guest ${guest}`);
+    const { good, taken } = takeFrames(ledger, guest, burstOf([...some.keys()]));
+    deepEqual(good, mbuf < 0 ? [] : [mbuf, GOOD]);
+    if (mbuf >= 0) equal(taken.frames, mbuf % 2 === 0 ? 1 : 0);
+  }
+});
+
+Deno.test("Ledger.lend() looks past the flags of a descriptor", () => {
+  const ledger = ledgerOf();
+  ledger.lend(burstOf([0x01000003]), 1, 0, true);
+  equal(heldBy(ledger, 0), 1);
+  ledger.unlend(burstOf([0x01000003]), 0, 1);
+  equal(heldBy(ledger, 0), 0);
+});
+
+Deno.test("Ledger conserves mbufs and gives none to two, whatever guests hand over", () => {
+  const index = fc.oneof(fc.nat(COUNT + 3), fc.nat(0xffffffff));
+  const word1 = fc.oneof(fc.constant(GOOD), fc.nat(0xffffffff));
+  const step = fc.tuple(
+    fc.constantFrom("lend", "lendEmpty", "frames", "empties", "sweep"),
+    fc.nat(2),
+    fc.array(fc.tuple(index, word1), { maxLength: 20 }),
+  );
+  fc.assert(fc.property(fc.boolean(), fc.array(step, { maxLength: 30 }), (several, steps) => {
+    const ledger = ledgerOf({ several });
+    const owner = new Map<number, { guest: number; frame: boolean }>(); // absent: the host's
+    for (const [call, guest, handed] of steps) {
+      if (call === "lend" || call === "lendEmpty") {
+        const free = handed.map(([index]) => index % COUNT).filter((index) => !owner.has(index));
+        const burst = burstOf([...new Set(free)]);
+        ledger.lend(burst, burst.length / 2, guest, call === "lend");
+        for (const index of new Set(free)) owner.set(index, { guest, frame: call === "lend" });
+        continue;
+      }
+      const wanted: number[] = [];
+      const counted = { ...NOTHING };
+      const before = [...owner].filter(([, { guest: holder }]) => holder === guest);
+      if (call === "sweep") {
+        const freed: number[] = [];
+        const frames = before.filter(([, { frame }]) => frame).length;
+        deepEqual(ledger.sweep(guest, (index) => freed.push(index)), {
+          mbufs: before.length,
+          frames,
+        });
+        deepEqual(freed, before.map(([index]) => index).sort((a, b) => a - b));
+        for (const index of freed) owner.delete(index);
+        continue;
+      }
+      for (const [word0, word1] of handed) {
+        const index = word0 & 0xffffff;
+        const held = owner.get(index);
+        if (held?.guest !== guest) {
+          counted.foreign++;
+          continue;
+        }
+        owner.delete(index);
+        const [offset, length] = [word1 & 0xffff, word1 >>> 16];
+        const isGood = length >= 14 && length <= FRAME_MAX && offset + length <= STRIDE;
+        if (call === "empties") {
+          wanted.push(index);
+          counted.frames += held.frame ? 1 : 0;
+        } else if (isGood) {
+          wanted.push(index, word1);
+          counted[held.frame ? "frames" : "originated"]++;
+        } else {
+          counted.malformed++;
+          counted.malformedFrames += held.frame ? 1 : 0;
+        }
+      }
+      const burst = Uint32Array.from(handed.flat());
+      const { good, taken } = (call === "frames" ? takeFrames : takeEmpties)(ledger, guest, burst);
+      deepEqual(good, wanted);
+      deepEqual(taken, counted);
+    }
+    for (let guest = 0; guest < 3; guest++) {
+      const held = [...owner.values()].filter((held) => held.guest === guest).length;
+      equal(heldBy(ledger, guest), held);
+    }
+  }));
+});

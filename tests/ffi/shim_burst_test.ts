@@ -1,0 +1,116 @@
+import { deepEqual, equal } from "node:assert/strict";
+import { shim } from "../../ffi/shim.ts";
+import { ConnectedSockets } from "./connected_sockets.ts";
+import { fileTest } from "./folder.ts";
+import { freshMemory } from "./fresh_memory.ts";
+import { OpenFiles } from "./open_files.ts";
+
+const EBADF = 9, EFAULT = 14, EINVAL = 22, ENOTSOCK = 88;
+const STRIDE = 256, COUNT = 4, CELLS = 1024;
+
+/** Memory with four mbufs of 256 bytes from byte 1024 on. */
+function memoryWithMbufs() {
+  const memory = freshMemory(4096);
+  equal(shim.shim_map_cells(memory.map, BigInt(CELLS), STRIDE, COUNT), 0);
+  return memory;
+}
+
+/** Descriptors that name a byte outside their mbuf, or no mbuf. */
+const OUTSIDE: Record<string, [number, number]> = {
+  "an index one too large": [COUNT, 0],
+  "the largest index": [0xffffff, 64 << 16],
+  "an offset one too large": [0, STRIDE + 1],
+  "a length one too large": [COUNT - 1, 1 | STRIDE << 16],
+  "the largest offset and length": [0, 0xffffffff],
+};
+
+for (const [what, descriptor] of Object.entries(OUTSIDE)) {
+  Deno.test(`shim_packet_* and shim_tap_* give EFAULT for ${what}`, () => {
+    using files = new OpenFiles();
+    using memory = memoryWithMbufs();
+    const fd = files.add(shim.shim_eventfd()); // whatever is written to it fails otherwise
+    const burst = new Uint32Array(descriptor);
+    const [notes, overflow] = [new Uint32Array(4), new Uint8Array(1 << 18)];
+    equal(shim.shim_packet_tx(fd, memory.map, burst, 1), -EFAULT);
+    equal(shim.shim_packet_rx(fd, memory.map, burst, notes, overflow, 1), -EFAULT);
+    equal(shim.shim_tap_tx(fd, memory.map, burst, 1), -EFAULT);
+    equal(shim.shim_tap_rx(fd, memory.map, burst, notes, overflow, 1), -EFAULT);
+  });
+}
+
+fileTest("shim_packet_* send nothing of a burst with one descriptor outside the mbufs", () => {
+  using sockets = new ConnectedSockets();
+  using memory = memoryWithMbufs();
+  const burst = new Uint32Array([0, 8 << 16, COUNT, 8 << 16]);
+  equal(shim.shim_packet_tx(sockets.client, memory.map, burst, 2), -EFAULT);
+  equal(shim.shim_discard(sockets.server, 1), 0);
+});
+
+Deno.test("shim_packet_* give EFAULT for a map without mbufs, or none", () => {
+  using memory = freshMemory(4096);
+  for (const map of [memory.map, 255]) {
+    equal(shim.shim_packet_tx(-1, map, new Uint32Array(2), 1), -EFAULT);
+  }
+});
+
+Deno.test("shim_packet_* take 256 frames and no more", () => {
+  using files = new OpenFiles();
+  using memory = memoryWithMbufs();
+  const burst = new Uint32Array(2 * 257);
+  const [notes, overflow] = [new Uint32Array(4 * 257), new Uint8Array(4)];
+  const fd = files.add(shim.shim_eventfd());
+  equal(shim.shim_packet_tx(fd, memory.map, burst, 256), -ENOTSOCK);
+  equal(shim.shim_packet_tx(fd, memory.map, burst, 257), -EINVAL);
+  equal(shim.shim_packet_rx(fd, memory.map, burst, notes, overflow, 257), -EINVAL);
+});
+
+fileTest("shim_tap_tx() sends the bytes that offset and length name, whatever the flags", () => {
+  using sockets = new ConnectedSockets();
+  using memory = memoryWithMbufs();
+  for (let i = 0; i < COUNT * STRIDE; i++) memory.u8[CELLS + i] = i >>> 4;
+  const burst = new Uint32Array([0xff000003, 32 | 3 << 16, 0, STRIDE - 2 | 2 << 16]);
+  equal(shim.shim_tap_tx(sockets.client, memory.map, burst, 2), 2);
+  const received = new Uint8Array(16);
+  equal(shim.shim_file_read(sockets.server, received, 16), 5);
+  deepEqual([...received.subarray(0, 5)], [50, 50, 50, 15, 15]);
+});
+
+fileTest("shim_tap_rx() fills mbufs, says how long the frame was, and what did not fit", () => {
+  using sockets = new ConnectedSockets();
+  using memory = memoryWithMbufs();
+  memory.u8.set([1, 2, 3, 4, 5], CELLS);
+  shim.shim_tap_tx(sockets.client, memory.map, new Uint32Array([0, 5 << 16]), 1);
+  const burst = new Uint32Array([2, 16 | 3 << 16, 3, 16 | 3 << 16]);
+  const [notes, overflow] = [new Uint32Array(8).fill(9), new Uint8Array(1 << 18)];
+  equal(shim.shim_tap_rx(sockets.server, memory.map, burst, notes, overflow, 2), 1);
+  deepEqual([...memory.u8.subarray(CELLS + 2 * STRIDE + 15, CELLS + 2 * STRIDE + 20)], [
+    0,
+    1,
+    2,
+    3,
+    0,
+  ]);
+  deepEqual([...overflow.subarray(0, 3)], [4, 5, 0]);
+  deepEqual([...burst], [2, 16 | 3 << 16, 3, 16 | 3 << 16]);
+  deepEqual([...notes.subarray(0, 4)], [5, 0, 0, 0]);
+});
+
+fileTest("shim_tap_rx() sets the length of a frame shorter than the room", () => {
+  using sockets = new ConnectedSockets();
+  using memory = memoryWithMbufs();
+  shim.shim_tap_tx(sockets.client, memory.map, new Uint32Array([0, 5 << 16]), 1);
+  const burst = new Uint32Array([1, 128 | 100 << 16]);
+  const [notes, overflow] = [new Uint32Array(4), new Uint8Array(1 << 18)];
+  equal(shim.shim_tap_rx(sockets.server, memory.map, burst, notes, overflow, 1), 1);
+  deepEqual([...burst], [1, 128 | 5 << 16]);
+});
+
+Deno.test("shim_discard() throws away what waits, up to `count`, and says how much", () => {
+  using files = new OpenFiles();
+  const fd = files.add(shim.shim_eventfd());
+  shim.shim_eventfd_signal(fd);
+  equal(shim.shim_discard(fd, 0), 0);
+  equal(shim.shim_discard(fd, 8), 1);
+  equal(shim.shim_discard(fd, 8), 0);
+  equal(shim.shim_discard(-1, 8), -EBADF);
+});

@@ -1,0 +1,83 @@
+import { deepEqual, equal, ok } from "node:assert/strict";
+import { shim } from "../../ffi/shim.ts";
+import { OpenFiles } from "./open_files.ts";
+import { runWorkers } from "./run_workers.ts";
+
+const EBADF = 9, EINVAL = 22;
+
+/** Milliseconds that a call takes. */
+function millisecondsOf(call: () => void): number {
+  const start = shim.shim_clock();
+  call();
+  return (shim.shim_clock() - start) / 1e6;
+}
+
+Deno.test("shim_clock() counts nanoseconds and never goes back", () => {
+  const [ours, theirs] = [shim.shim_clock(), performance.now()];
+  shim.shim_poll(new Int32Array(0), 0, 20_000);
+  const elapsed = (shim.shim_clock() - ours) / 1e6;
+  ok(Math.abs(elapsed - (performance.now() - theirs)) < 10, `${elapsed} ms`);
+  for (let i = 0, last = 0; i < 10_000; i++) {
+    const now = shim.shim_clock();
+    ok(now >= last);
+    last = now;
+  }
+});
+
+Deno.test("shim_thread_pin() gives EINVAL for a core that does not exist", () => {
+  for (const core of [1023, 1024, 2 ** 31, 2 ** 32 - 1]) equal(shim.shim_thread_pin(core), -EINVAL);
+});
+
+Deno.test("shim_thread_may_run_on() is 0 for a core that does not exist", () => {
+  for (const core of [1023, 1024, 2 ** 32 - 1]) equal(shim.shim_thread_may_run_on(core), 0);
+});
+
+Deno.test("shim_thread_pin() pins the calling thread and no other", async () => {
+  const cores = Array.from({ length: 1023 }, (_, core) => core)
+    .filter((core) => shim.shim_thread_may_run_on(core) === 1);
+  ok(cores.length > 0);
+  const core = cores.at(-1)!;
+  const url = new URL("./shim_thread_worker.ts", import.meta.url);
+  deepEqual(await runWorkers(url, [core]), [{ pinned: 0, allowed: `${core}` }]);
+  for (const other of cores) equal(shim.shim_thread_may_run_on(other), 1);
+});
+
+Deno.test("shim_eventfd_drain() tells how often it was signalled since", () => {
+  using files = new OpenFiles();
+  const fd = files.add(shim.shim_eventfd());
+  equal(shim.shim_eventfd_drain(fd), 0);
+  for (let i = 0; i < 3; i++) equal(shim.shim_eventfd_signal(fd), 0);
+  equal(shim.shim_eventfd_drain(fd), 3);
+  equal(shim.shim_eventfd_drain(fd), 0);
+});
+
+Deno.test("shim_eventfd_signal() and _drain() give EBADF for no file", () => {
+  equal(shim.shim_eventfd_signal(-1), -EBADF);
+  equal(shim.shim_eventfd_drain(-1), -EBADF);
+});
+
+Deno.test("shim_poll() sleeps as long as told when nothing comes", () => {
+  using files = new OpenFiles();
+  const fds = new Int32Array([files.add(shim.shim_eventfd())]);
+  let ready = -1;
+  const elapsed = millisecondsOf(() => ready = shim.shim_poll(fds, 1, 30_000));
+  equal(ready, 0);
+  ok(elapsed >= 30 && elapsed < 1000, `${elapsed} ms`);
+});
+
+Deno.test("shim_poll() returns at once with the number of descriptors that are readable", () => {
+  using files = new OpenFiles();
+  const fds = Int32Array.from({ length: 3 }, () => files.add(shim.shim_eventfd()));
+  shim.shim_eventfd_signal(fds[0]);
+  shim.shim_eventfd_signal(fds[2]);
+  let ready = -1;
+  const elapsed = millisecondsOf(() => ready = shim.shim_poll(fds, 3, 4_000_000_000));
+  equal(ready, 2);
+  ok(elapsed < 1000, `${elapsed} ms`);
+});
+
+Deno.test("shim_poll() takes 64 descriptors and no more", () => {
+  const fds = new Int32Array(65).fill(-1); // -1: poll(2) passes over it
+  equal(shim.shim_poll(fds, 64, 0), 0);
+  equal(shim.shim_poll(fds, 65, 0), -EINVAL);
+});

@@ -1,0 +1,36 @@
+import { deepEqual, equal, ok } from "node:assert/strict";
+import { Mempool } from "../../app/mempool/mempool.ts";
+import { MappedMemory } from "../../ffi/mapped_memory.ts";
+import { runWorkers } from "../ffi/run_workers.ts";
+import type { MempoolAnswer, MempoolOrder } from "./mempool_worker.ts";
+
+const url = new URL("./mempool_worker.ts", import.meta.url);
+
+// 400 are less than the two Workers would like to hold, so that they meet at the bottom.
+for (const [total, cacheSize] of [[400, 0], [400, 32], [4096, 256]]) {
+  Deno.test(`Mempool of ${total} with caches of ${cacheSize}: two Workers never hold one mbuf`, async () => {
+    const pool = Mempool.create(total, 0);
+    const order = {
+      handle: pool.handle,
+      cacheSize,
+      workers: 2,
+      milliseconds: 400,
+      shared: new Int32Array(new SharedArrayBuffer(4)),
+      held: new Uint8Array(new SharedArrayBuffer(total)),
+    };
+    const answers = await runWorkers<MempoolOrder, MempoolAnswer>(url, [
+      { ...order, seed: 1 },
+      { ...order, seed: 2 },
+    ]);
+    for (const { allocated, wrong, partial } of answers) {
+      deepEqual({ wrong, partial }, { wrong: 0, partial: 0 });
+      ok(allocated > 100, `only ${allocated} were allocated: too few to show anything`);
+    }
+    equal(pool.available, total);
+    const burst = new Uint32Array(2 * total);
+    let n = 0;
+    while (n < total) n += pool.allocBurst(burst, 500, n) || total;
+    equal(new Set(burst.filter((_, word) => word % 2 === 0)).size, total, "each is there once");
+    new MappedMemory(pool.handle.memory).close();
+  });
+}

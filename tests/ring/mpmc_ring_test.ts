@@ -1,0 +1,176 @@
+import { deepEqual, equal, ok, throws } from "node:assert/strict";
+import { MPMC } from "../../app/memory/layout.ts";
+import { MpmcRing, type Sharing } from "../../app/ring/mpmc_ring.ts";
+import fc from "fast-check";
+import { freshMemory } from "../ffi/fresh_memory.ts";
+import { watchedBurst } from "./watched_burst.ts";
+
+const SIZE = 8;
+const SHARINGS: Sharing[] = ["single", "multi"];
+const MODES = SHARINGS.flatMap((producers) =>
+  SHARINGS.map((consumers) => ({ producers, consumers }))
+);
+
+/** `count` elements from `first` on. */
+function numbered(count: number, first = 0): Uint32Array {
+  return Uint32Array.from({ length: count }, (_, i) => first + i);
+}
+
+/** What the next `max` elements are. */
+function dequeued(ring: MpmcRing, max: number): Uint32Array {
+  const elements = new Uint32Array(max);
+  return elements.subarray(0, ring.dequeueBurst(elements, max));
+}
+
+for (const mode of MODES) {
+  const name = `MpmcRing (${mode.producers} producer, ${mode.consumers} consumer)`;
+
+  Deno.test(`${name} is first in, first out`, () => {
+    using memory = freshMemory(4096);
+    const ring = new MpmcRing(memory, 0, SIZE, mode);
+    equal(ring.dequeueBurst(new Uint32Array(1), 1), 0);
+    equal(ring.enqueueBurst(numbered(3), 3), 3);
+    equal(ring.enqueueBulk(numbered(2, 3), 2), 2);
+    equal(ring.count, 5);
+    deepEqual(dequeued(ring, 4), numbered(4));
+    deepEqual(dequeued(ring, 4), numbered(1, 4));
+    equal(ring.count, 0);
+  });
+
+  Deno.test(`${name}.enqueueBurst() takes only what fits, enqueueBulk() all or none`, () => {
+    using memory = freshMemory(4096);
+    const ring = new MpmcRing(memory, 0, SIZE, mode);
+    equal(ring.enqueueBulk(numbered(9), 9), 0);
+    equal(ring.enqueueBurst(numbered(9), 9), 8);
+    equal(ring.enqueueBurst(numbered(1), 1) + ring.enqueueBulk(numbered(1), 1), 0);
+    equal(ring.count, 8);
+    deepEqual(dequeued(ring, 2), numbered(2));
+    equal(ring.enqueueBulk(numbered(3, 8), 3), 0);
+    equal(ring.enqueueBulk(numbered(2, 8), 2), 2);
+    deepEqual(dequeued(ring, 9), numbered(8, 2));
+  });
+
+  Deno.test(`${name}.dequeueBulk() returns all or none`, () => {
+    using memory = freshMemory(4096);
+    const ring = new MpmcRing(memory, 0, SIZE, mode);
+    const elements = new Uint32Array(9).fill(0xee);
+    ring.enqueueBulk(numbered(8), 8);
+    equal(ring.dequeueBulk(elements, 9), 0);
+    equal(elements[0], 0xee, "nothing was read");
+    equal(ring.dequeueBulk(elements, 5), 5);
+    equal(ring.dequeueBulk(elements, 4), 0);
+    equal(ring.dequeueBulk(elements, 3), 3);
+    deepEqual(elements.subarray(0, 3), numbered(3, 5));
+  });
+
+  for (const position of [2 ** 31 - 3, 2 ** 32 - 8, 2 ** 32 - 1]) {
+    Deno.test(`${name} goes on past position ${position}`, () => {
+      using memory = freshMemory(4096);
+      const ring = new MpmcRing(memory, 0, SIZE, mode);
+      ring.reset(position);
+      let sent = 0, received = 0;
+      for (let i = 0; i < 20; i++) {
+        sent += ring.enqueueBurst(numbered(i % 11, sent), i % 11);
+        const n = Math.min(sent - received, 5);
+        equal(ring.count, sent - received);
+        deepEqual(dequeued(ring, 5), numbered(n, received));
+        received += n;
+      }
+      equal(memory.u32[MPMC.PRODUCER_HEAD], (position + sent) % 2 ** 32);
+      equal(memory.u32[MPMC.PRODUCER_TAIL], (position + sent) % 2 ** 32);
+      equal(memory.u32[MPMC.CONSUMER_HEAD], (position + received) % 2 ** 32);
+      equal(memory.u32[MPMC.CONSUMER_TAIL], (position + received) % 2 ** 32);
+    });
+  }
+
+  Deno.test(`${name} behaves as a bounded queue, whatever the calls and the position`, () => {
+    using memory = freshMemory(4096);
+    const ring = new MpmcRing(memory, 0, SIZE, mode);
+    const calls = ["enqueueBurst", "enqueueBulk", "dequeueBurst", "dequeueBulk"] as const;
+    const step = fc.tuple(fc.constantFrom(...calls), fc.nat(SIZE + 3));
+    fc.assert(
+      fc.property(fc.nat(0xffffffff), fc.array(step, { maxLength: 60 }), (position, steps) => {
+        ring.reset(position);
+        const model: number[] = [];
+        let next = 0;
+        for (const [call, n] of steps) {
+          if (call === "enqueueBurst" || call === "enqueueBulk") {
+            const free = SIZE - model.length;
+            const wanted = n <= free ? n : call === "enqueueBurst" ? free : 0;
+            equal(ring[call](numbered(n, next), n), wanted);
+            for (let i = 0; i < wanted; i++) model.push(next++);
+          } else {
+            const used = model.length;
+            const wanted = n <= used ? n : call === "dequeueBurst" ? used : 0;
+            const elements = new Uint32Array(n);
+            equal(ring[call](elements, n), wanted);
+            deepEqual([...elements.subarray(0, wanted)], model.splice(0, wanted));
+          }
+          equal(ring.count, model.length);
+        }
+      }),
+    );
+  });
+}
+
+Deno.test("MpmcRing.enqueueBurst() counts no slot as free that a consumer is still reading", () => {
+  using memory = freshMemory(4096);
+  const ring = new MpmcRing(memory, 0, SIZE);
+  ring.enqueueBulk(numbered(8), 8);
+  memory.u32[MPMC.CONSUMER_HEAD] = 3; // another consumer has claimed three and not finished
+  equal(ring.enqueueBurst(numbered(1), 1), 0);
+  memory.u32[MPMC.CONSUMER_TAIL] = 3;
+  equal(ring.enqueueBurst(numbered(9, 8), 9), 3);
+});
+
+Deno.test("MpmcRing.dequeueBurst() counts no slot as used that a producer is still filling", () => {
+  using memory = freshMemory(4096);
+  const ring = new MpmcRing(memory, 0, SIZE);
+  memory.u32[MPMC.PRODUCER_HEAD] = 3;
+  equal(ring.dequeueBurst(new Uint32Array(8), 8), 0);
+  equal(ring.count, 0);
+});
+
+Deno.test("MpmcRing publishes no slot before it is written, and frees none before it is read", () => {
+  using memory = freshMemory(4096);
+  const ring = new MpmcRing(memory, 0, SIZE);
+  const accesses = { enqueue: 0, dequeue: 0 };
+  const enqueued = watchedBurst(numbered(4), () => {
+    accesses.enqueue++;
+    deepEqual([memory.u32[MPMC.PRODUCER_HEAD], memory.u32[MPMC.PRODUCER_TAIL]], [4, 0]);
+  });
+  equal(ring.enqueueBurst(enqueued, 4), 4);
+  const dequeued = watchedBurst(new Uint32Array(4), () => {
+    accesses.dequeue++;
+    deepEqual([memory.u32[MPMC.CONSUMER_HEAD], memory.u32[MPMC.CONSUMER_TAIL]], [4, 0]);
+  });
+  equal(ring.dequeueBurst(dequeued, 4), 4);
+  ok(accesses.enqueue >= 4 && accesses.dequeue >= 4, "the burst was watched");
+});
+
+Deno.test("MpmcRing.bytes() covers the last slot and no more", () => {
+  equal(MpmcRing.bytes(SIZE), 256 + SIZE * 4);
+  using memory = freshMemory(4096);
+  memory.u32.fill(0xeeeeeeee);
+  const ring = new MpmcRing(memory, 1024, SIZE);
+  ring.reset();
+  equal(ring.enqueueBulk(numbered(8), 8), 8);
+  equal(memory.u32[(1024 + MpmcRing.bytes(SIZE)) / 4 - 1], 7);
+  equal(memory.u32[(1024 + MpmcRing.bytes(SIZE)) / 4], 0xeeeeeeee);
+  equal(memory.u32[1024 / 4 - 1], 0xeeeeeeee);
+});
+
+Deno.test("MpmcRing shares its memory with others made over it", () => {
+  using memory = freshMemory(4096);
+  const [one, two] = [new MpmcRing(memory, 0, SIZE), new MpmcRing(memory, 0, SIZE)];
+  one.enqueueBulk(numbered(5), 5);
+  two.enqueueBulk(numbered(3, 5), 3);
+  equal(one.enqueueBurst(numbered(1), 1), 0);
+  deepEqual(dequeued(two, 4), numbered(4));
+  deepEqual(dequeued(one, 4), numbered(4, 4));
+});
+
+Deno.test("MpmcRing refuses a size that is no power of two", () => {
+  using memory = freshMemory(4096);
+  throws(() => new MpmcRing(memory, 0, 12), { name: "CulvertError" });
+});
