@@ -3,7 +3,8 @@ import { MODES } from "./guest/modes/mod.ts";
 import { type GuestOptions, runGuest } from "./guest/run_guest.ts";
 import { parseCoreList, usableCores } from "./lcore/core_list.ts";
 import { IDLE_MODES } from "./lcore/idle.ts";
-import { readChoice, readNumber, readOptions, stopSignal } from "./options.ts";
+import { checkRegionName } from "./memory/region_file.ts";
+import { checkUsage, readChoice, readNumber, readOptions, stopSignal } from "./options.ts";
 
 const USAGE = `culvert guest - forward what a host lends, in the manner of DPDK's l2fwd
 
@@ -65,11 +66,11 @@ export function readGuestOptions(args: string[]): GuestOptions | undefined {
   if (values.region !== undefined && values.pci !== undefined) {
     throw new UsageError("Cannot use --region and --pci together: a guest attaches to one of them");
   }
+  const region = values.region ?? "culvert0";
+  checkUsage(() => checkRegionName(region));
   const nq = values.nq;
   return {
-    source: values.pci === undefined
-      ? { region: values.region ?? "culvert0" }
-      : { pci: values.pci },
+    source: values.pci === undefined ? { region } : { pci: values.pci },
     guest: readNumber("--guest", values.guest, 0, 126),
     cores: values.cores === undefined ? usableCores().slice(-1) : parseCoreList(values.cores),
     mode: readChoice("--forward-mode", values["forward-mode"], Object.keys(MODES)),

@@ -3,7 +3,17 @@ import type { HostOptions } from "./host/run_host.ts";
 import { runHost } from "./host/run_host.ts";
 import { parseCoreList, usableCores } from "./lcore/core_list.ts";
 import { IDLE_MODES } from "./lcore/idle.ts";
-import { readChoice, readNumber, readOptions, readSize, stopSignal } from "./options.ts";
+import {
+  checkUsage,
+  readChoice,
+  readNumber,
+  readOptions,
+  readSize,
+  stopSignal,
+} from "./options.ts";
+import { checkRegionBytes } from "./memory/region.ts";
+import { checkRegionName } from "./memory/region_file.ts";
+import { checkInterfaceName } from "./port/interface.ts";
 import { parsePortSpec } from "./port/port_spec.ts";
 import { checkRingSize } from "./ring/ring_size.ts";
 
@@ -61,6 +71,9 @@ export function readHostOptions(args: string[]): HostOptions | undefined {
   const values = readOptions(args, OPTIONS);
   if (values.help) return undefined;
   const ports = (values.port ?? []).map(parsePortSpec);
+  for (const { kind, name } of ports) {
+    if (kind === "tap" || kind === "packet") checkUsage(() => checkInterfaceName(name));
+  }
   if (ports.length === 0 || ports.length > PORTS_MAX) {
     throw new UsageError(
       `Cannot forward between ${ports.length} ports: name 1 to ${PORTS_MAX} with --port KIND:NAME`,
@@ -74,11 +87,14 @@ export function readHostOptions(args: string[]): HostOptions | undefined {
     throw new UsageError(`Cannot use port ${twice.kind}:${twice.name} twice: name it once`);
   }
   const ringSize = readNumber("--ring-size", values["ring-size"], 2, 2 ** 20);
-  checkRingSize(ringSize);
+  checkUsage(() => checkRingSize(ringSize));
+  const size = readSize("--size", values.size);
+  checkUsage(() => checkRegionBytes(size, values.region));
+  checkUsage(() => checkRegionName(values.region));
   return {
     ports,
     region: values.region,
-    size: readSize("--size", values.size),
+    size,
     mbufs: readNumber("--mbufs", values.mbufs, 64, 2 ** 24),
     mtu: readNumber("--mtu", values.mtu, 68, 9216),
     ringSize,

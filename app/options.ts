@@ -1,5 +1,5 @@
 import { parseArgs, type ParseArgsOptionsConfig } from "node:util";
-import { UsageError } from "../ffi/error.ts";
+import { CulvertError, UsageError } from "../ffi/error.ts";
 
 /** Read a command line; what it does not know is a usage error. */
 export function readOptions<T extends ParseArgsOptionsConfig>(
@@ -53,6 +53,15 @@ export function readChoice<T extends string>(
   const found = choices.find((choice) => choice === text);
   if (found !== undefined) return found;
   throw new UsageError(`Cannot use ${option} ${text} as it is none of ${choices.join(", ")}`);
+}
+
+/** Check a value from the command line: what `check` refuses is a usage error. */
+export function checkUsage(check: () => void): void {
+  try {
+    check();
+  } catch (error) {
+    throw error instanceof CulvertError ? new UsageError(error.message) : error;
+  }
 }
 
 /** A terminal and a task runner may both pass on one Ctrl-C: signals so close are one. */

@@ -92,8 +92,9 @@ SHIM_API int64_t shim_file_size(int32_t fd) {
   return fstat(fd, &status) < 0 ? -errno : (int64_t)status.st_size;
 }
 
+/* Give a file its size, and memory for all of it: what is missing now would be SIGBUS later. */
 SHIM_API int32_t shim_file_resize(int32_t fd, uint64_t bytes) {
-  return ftruncate(fd, (off_t)bytes) < 0 ? -errno : 0;
+  return fallocate(fd, 0, 0, (off_t)bytes) < 0 || ftruncate(fd, (off_t)bytes) < 0 ? -errno : 0;
 }
 
 /* An exclusive lock that the kernel drops when the process ends, or -EWOULDBLOCK if another has it. */

@@ -12,6 +12,9 @@ const ADMISSION_MS = 5000;
 /** How long a host may take to take a leaving guest's mbufs back. */
 const FAREWELL_MS = 1000;
 
+/** A host that has not said for so long that it lives has died: by name, another will have other memory. */
+export const HOST_TIMEOUT_MS = 3000;
+
 /** When a guest's right to touch the region ends, for its lcores to see; survives `postMessage`. */
 export interface Lease {
   /** The region's epoch when the guest was let in; any other means that this host is gone. */
@@ -36,6 +39,9 @@ export class Attachment {
   readonly geometry: MbufGeometry;
   /** The virtual ports, by number. */
   readonly channels: readonly (ChannelDescription & { place: ChannelPlace })[];
+
+  #hostHeartbeat = 0;
+  #hostBeatAt = performance.now();
 
   private constructor(region: Region, guest: number, private readonly state: GuestState) {
     const { incarnation, incarnationWord } = state;
@@ -92,9 +98,18 @@ export class Attachment {
     return isOver(this.memory, this.lease);
   }
 
-  /** Say that this guest is alive; some times a second. */
-  beat(): void {
+  /**
+   * Say that this guest is alive, and see whether the host is; some times a second.
+   *
+   * @returns false once the host has been silent for {@linkcode HOST_TIMEOUT_MS}.
+   */
+  beat(): boolean {
     if (!this.isOver) this.state.beat();
+    const heartbeat = this.memory.load(HEADER.HEARTBEAT);
+    const now = performance.now();
+    if (heartbeat !== this.#hostHeartbeat) this.#hostBeatAt = now;
+    this.#hostHeartbeat = heartbeat;
+    return now - this.#hostBeatAt < HOST_TIMEOUT_MS;
   }
 
   /** Leave, and wait for the host to take back what it lent. No lcore may be using the region. */

@@ -56,11 +56,12 @@ export async function runGuest(
   signal: AbortSignal,
   log: (line: string) => void,
 ): Promise<void> {
-  while (!signal.aborted) {
+  for (let patience = PATIENCE_MS; !signal.aborted; patience = Infinity) {
     const memory = await waitForRegion(options, signal, log);
     if (!memory) return;
     try {
-      await runAttached(memory, options, lcoreUrl, signal, log);
+      const attachment = await claimPatiently(memory, options, patience, signal, log);
+      if (attachment) await runAttached(attachment, options, lcoreUrl, signal, log);
     } finally {
       memory.close();
     }
@@ -79,7 +80,7 @@ async function waitForRegion(
 ): Promise<MappedMemory | undefined> {
   if ("pci" in source) {
     const { memory, address } = openPciMemory(source.pci);
-    log(`region is PCI device ${address}, BAR2, ${memory.bytes >>> 20} MiB`);
+    log(`region is PCI device ${address}, BAR2, ${memory.bytes / 2 ** 20} MiB`);
     return memory;
   }
   for (let told = false; !signal.aborted; told = true) {
@@ -91,21 +92,19 @@ async function waitForRegion(
 }
 
 async function runAttached(
-  memory: MappedMemory,
+  attachment: Attachment,
   options: GuestOptions,
   lcoreUrl: URL,
   signal: AbortSignal,
   log: (line: string) => void,
 ): Promise<void> {
-  const wantsMbufs = options.mode === "txonly";
-  const attachment = await claimPatiently(memory, options, wantsMbufs, log);
   const command = CommandWord.create();
   try {
     const ports = virtualPorts(attachment);
     const plan = planLcores(options, ports);
     const lcores = plan.map(({ core, init }) =>
       startLcore<GuestLcoreInit, void>(lcoreUrl, core, command, {
-        region: memory.handle,
+        region: attachment.memory.handle,
         geometry: attachment.geometry,
         lease: attachment.lease,
         ...init,
@@ -116,27 +115,36 @@ async function runAttached(
       `forwarding (${options.mode}) on core ${plan.map((p) => p.core).join(", ")}, ports: ${names}`,
     );
     await follow(attachment, lcores, ports, options, signal, command);
-    log(attachment.isOver ? "the host is gone or has started anew" : "stopping");
+    log(signal.aborted ? "stopping" : "the host is gone or has started anew");
     log(summary(ports));
   } finally {
     await attachment.leave();
   }
 }
 
-/** Claim a place; a region that is not sound yet may be one that its host is just building. */
+/**
+ * Claim a place. A region that is not sound may be one that its host is just building; a guest that
+ * was attached before waits for the next host as long as it takes.
+ *
+ * @returns undefined if we are told to stop before.
+ */
 async function claimPatiently(
   memory: MappedMemory,
   options: GuestOptions,
-  wantsMbufs: boolean,
+  patience: number,
+  signal: AbortSignal,
   log: (line: string) => void,
-): Promise<Attachment> {
+): Promise<Attachment | undefined> {
   const start = performance.now();
-  for (let told = false;; told = true) {
+  const wantsMbufs = options.mode === "txonly";
+  for (let told = ""; !signal.aborted;) {
     try {
       return await Attachment.claim(memory, nameOf(options), options.guest, wantsMbufs);
     } catch (error) {
-      if (performance.now() - start > PATIENCE_MS) throw error;
-      if (!told) log(`waiting for the host: ${(error as Error).message}`);
+      if (performance.now() - start > patience) throw error;
+      const { message } = error as Error;
+      if (message !== told) log(`waiting for the host: ${message}`);
+      told = message;
       await pause(WAIT_MS);
     }
   }
@@ -205,7 +213,7 @@ async function follow(
   let shown = performance.now();
   try {
     while (!await Promise.race([isDone, pause(BEAT_MS)])) {
-      attachment.beat();
+      if (!attachment.beat()) stop();
       if (options.statsPeriod === 0) continue;
       if (performance.now() - shown < options.statsPeriod * 1000) continue;
       shown = performance.now();

@@ -63,7 +63,7 @@ export async function runHost(
     const host = new Host(options, lcoreUrl, hosted, opened, laidOut, log);
     laidOut.region.publish();
     observe(host.counters);
-    log(`region ${options.region} is ready: ${hosted.path}, ${options.size >>> 20} MiB`);
+    log(`region ${options.region} is ready: ${hosted.path}, ${options.size / 2 ** 20} MiB`);
     return await host.run(signal);
   } finally {
     for (const port of opened) port.restore();
@@ -130,6 +130,7 @@ class Host {
         shown = performance.now();
         console.log(this.#table.text());
       }
+      this.hosted.withdraw(); // or a guest that is cut off finds this host again
       await this.#drain();
     } finally {
       this.#command.value = COMMAND.STOP;
@@ -161,6 +162,7 @@ class Host {
 
   #step(): void {
     this.hosted.serve();
+    this.laidOut.region.beat();
     this.#supervisor.step(performance.now());
     this.#countedPorts().forEach(({ name, counters }, port) => {
       const isDown = counters[COUNTER.DOWN] === 1;

@@ -45,6 +45,8 @@ export const LINE = LINE_BYTES / 4;
  * +-------------------------------+-------------------------------+
  * | HOST_PID  } of a memfd, for   | HOST_FD   } QEMU's mem-path   |
  * +-------------------------------+-------------------------------+
+ * | HEARTBEAT                     |
+ * +-------------------------------+
  * ```
  */
 export const HEADER = {
@@ -58,6 +60,7 @@ export const HEADER = {
   ZONE_COUNT: 7,
   HOST_PID: 8,
   HOST_FD: 9,
+  HEARTBEAT: 10,
 } as const;
 
 /** "CULV" and "ERT\0" as little-endian words. */

@@ -115,6 +115,16 @@ export class Region {
     return this.memory.load(HEADER.EPOCH);
   }
 
+  /** A number that changes while the host lives. */
+  get heartbeat(): number {
+    return this.memory.load(HEADER.HEARTBEAT);
+  }
+
+  /** Host: say that it is alive; some times a second. */
+  beat(): void {
+    this.memory.store(HEADER.HEARTBEAT, (this.heartbeat + 1) >>> 0);
+  }
+
   /** The bytes that are not yet given to a memzone. */
   get free(): number {
     return this.memory.bytes - this.#end;

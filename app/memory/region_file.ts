@@ -8,7 +8,7 @@ import { checkRegionBytes } from "./region.ts";
 export const SOCKET_FOLDER = "/run/culvert";
 
 const READ_ONLY = 0, READ_WRITE = 1, CREATE = 2;
-const EAGAIN = 11;
+const EAGAIN = 11, ECONNRESET = 104;
 
 /** A region is named by a path if there is a slash in it, else by a name. */
 export function isPath(region: string): boolean {
@@ -30,6 +30,15 @@ export function socketPath(name: string): string {
   return `${SOCKET_FOLDER}/${name}.sock`;
 }
 
+/**
+ * Check what a command line calls a region.
+ *
+ * @throws {CulvertError} if it is neither path nor name.
+ */
+export function checkRegionName(region: string): void {
+  if (!isPath(region)) socketPath(region);
+}
+
 /** The memory of a region that this process, a host, keeps. */
 export interface HostedMemory {
   /** All of it, mapped; for a path maybe as the last host left it. */
@@ -38,7 +47,9 @@ export interface HostedMemory {
   readonly path: string;
   /** Hand the region to all who are waiting for it. Call it some times a second. */
   serve(): void;
-  /** Leave no file or socket behind that was not there before. */
+  /** From now on nobody finds it: no file or socket is left that was not there before. */
+  withdraw(): void;
+  /** Withdraw and close it. */
   close(): void;
 }
 
@@ -55,21 +66,26 @@ export function hostRegionMemory(region: string, bytes: number): HostedMemory {
 
 function hostMemfd(name: string, bytes: number): HostedMemory {
   const path = socketPath(name);
-  const listener = listen(path, name);
+  let listener = listen(path, name);
   const fd = sealedMemfd(`culvert-${name}`, bytes);
   const memory = MappedMemory.ofFile(fd, bytes, `region ${name}`);
   memory.u32[HEADER.HOST_PID] = Deno.pid;
   memory.u32[HEADER.HOST_FD] = fd;
   let peers = 0;
+  const withdraw = once(() => {
+    remove(path);
+    shim.shim_fd_close(listener);
+    listener = -1;
+  });
   return {
     memory,
     path: `/proc/${Deno.pid}/fd/${fd}`,
     serve() {
       for (let peer; (peer = shim.shim_unix_accept(listener)) >= 0;) handOut(peer, peers++, fd);
     },
+    withdraw,
     close() {
-      shim.shim_fd_close(listener);
-      Deno.removeSync(path);
+      withdraw();
       shim.shim_fd_close(fd);
     },
   };
@@ -85,7 +101,8 @@ function handOut(peer: number, id: number, memoryFd: number): void {
 
 /** Listen at `path`, in the place of a socket that nobody listens at any more. */
 function listen(path: string, name: string): number {
-  Deno.mkdirSync(SOCKET_FOLDER, { recursive: true, mode: 0o755 });
+  const make = () => Deno.mkdirSync(SOCKET_FOLDER, { recursive: true, mode: 0o755 });
+  orExplain(`make ${SOCKET_FOLDER}`, make);
   const other = shim.shim_unix_connect(cString(path), 100);
   if (other >= 0) {
     shim.shim_fd_close(other);
@@ -94,18 +111,36 @@ function listen(path: string, name: string): number {
         `another --region`,
     );
   }
-  try {
-    Deno.removeSync(path);
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-  }
+  remove(path); // nobody answers at it
   return check(shim.shim_unix_listen(cString(path)), `listen at ${path}`);
+}
+
+/** Remove a file, unless somebody else has. */
+function remove(path: string): void {
+  orExplain(`remove ${path}`, () => Deno.removeSync(path));
+}
+
+/** Do something to a file, which may be missing; what else fails is said in one line. */
+function orExplain(action: string, work: () => void): void {
+  try {
+    work();
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return;
+    throw new CulvertError(
+      `Cannot ${action} as ${(error as Error).message}: run as root, or use a --region PATH in ` +
+        `/dev/shm`,
+    );
+  }
 }
 
 function hostFile(path: string, bytes: number): HostedMemory {
   let fd = shim.shim_file_open(cString(path), READ_WRITE);
   const isNew = fd < 0;
-  if (isNew) fd = check(shim.shim_file_open(cString(path), CREATE), `create region file ${path}`);
+  if (isNew) {
+    checkRemovable(path);
+    fd = check(shim.shim_file_open(cString(path), CREATE), `create region file ${path}`);
+  }
+  const withdraw = once(() => isNew && remove(path));
   try {
     const locked = shim.shim_file_lock(fd);
     if (locked === -EAGAIN) {
@@ -123,16 +158,37 @@ function hostFile(path: string, bytes: number): HostedMemory {
       );
     }
     const memory = MappedMemory.ofFile(fd, bytes, `region file ${path}`);
-    return { memory, path, serve() {}, close: () => closeFile(fd, path, isNew) };
+    return {
+      memory,
+      path,
+      serve() {},
+      withdraw,
+      close() {
+        withdraw();
+        shim.shim_fd_close(fd);
+      },
+    };
   } catch (error) {
-    closeFile(fd, path, isNew);
+    withdraw();
+    shim.shim_fd_close(fd);
     throw error;
   }
 }
 
-function closeFile(fd: number, path: string, isNew: boolean): void {
-  if (isNew) Deno.removeSync(path);
-  shim.shim_fd_close(fd);
+function checkRemovable(path: string): void {
+  if (Deno.permissions.querySync({ name: "write", path }).state === "granted") return;
+  throw new CulvertError(
+    `Cannot create region file ${path} as we may not remove it in the end: make it beforehand, ` +
+      `use a path in /dev/shm, or run deno with --allow-write=${path}`,
+  );
+}
+
+function once(work: () => void): () => void {
+  let isDone = false;
+  return () => {
+    if (!isDone) work();
+    isDone = true;
+  };
 }
 
 function fileBytes(fd: number, path: string): number {
@@ -151,6 +207,7 @@ export function openRegionMemory(region: string): MappedMemory | undefined {
   if (fd === undefined) return undefined;
   try {
     const bytes = fileBytes(fd, region);
+    if (bytes === 0) return undefined; // its host has just created it
     checkRegionBytes(bytes, region);
     return MappedMemory.ofFile(fd, bytes, `region ${region}`);
   } finally {
@@ -178,7 +235,9 @@ export function receiveMemfd(name: string): number | undefined {
   const passed = new Int32Array(1);
   try {
     for (let message = 0; message < 3; message++) {
-      check(shim.shim_unix_receive(socket, value, passed), `receive region ${name} at ${path}`);
+      const received = shim.shim_unix_receive(socket, value, passed);
+      if (received === -ECONNRESET || received === -EAGAIN) return undefined; // it stops, or is busy
+      check(received, `receive region ${name} at ${path}`);
       if (message === 0 && value[0] !== 0n) {
         throw new CulvertError(
           `Cannot use ${path} as it speaks protocol version ${value[0]}: 0 is wanted`,

@@ -19,17 +19,25 @@ export interface Interface {
 }
 
 /**
+ * Check an interface's name. `%` is refused too: TUNSETIFF takes it for a pattern.
+ *
+ * @throws {CulvertError} if it can be none.
+ */
+export function checkInterfaceName(name: string): void {
+  if (name.length > 0 && name.length < IFNAMSIZ && !/[\s/%]|^\.\.?$/.test(name)) return;
+  throw new CulvertError(
+    `Cannot use interface "${name}" as its name is none: 1 to 15 characters, no space, no slash`,
+  );
+}
+
+/**
  * Look an interface up, in this process's network namespace.
  *
  * @returns undefined if there is none of that name.
  * @throws {CulvertError} if it is not Ethernet, or its name cannot be one.
  */
 export function findInterface(name: string): Interface | undefined {
-  if (name.length === 0 || name.length >= IFNAMSIZ || /[\s/]/.test(name)) {
-    throw new CulvertError(
-      `Cannot use interface "${name}" as its name is none: 1 to 15 characters, no space, no slash`,
-    );
-  }
+  checkInterfaceName(name);
   const words = new Uint32Array(6);
   const result = shim.shim_interface_get(cString(name), words);
   if (result < 0) return undefined;

@@ -38,12 +38,9 @@ static const struct mode {
 	lcore_function_t *consume;
 } modes[] = {
 	{ "spsc", "bulk", SPSC, produce_spsc_bulk, consume_spsc_bulk },
-	{ "spsc", "burst", SPSC, produce_spsc_burst, consume_spsc_burst },
 	{ "spsc", "zc", SPSC, produce_zc, consume_zc },
 	{ "mpmc", "bulk", MPMC, produce_mpmc_bulk, consume_mpmc_bulk },
-	{ "mpmc", "burst", MPMC, produce_mpmc_burst, consume_mpmc_burst },
 	{ "hts", "bulk", HTS, produce_hts_bulk, consume_hts_bulk },
-	{ "hts", "burst", HTS, produce_hts_burst, consume_hts_burst },
 	{ "hts", "zc", HTS, produce_zc, consume_zc },
 };
 

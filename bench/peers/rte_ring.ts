@@ -16,13 +16,13 @@ export interface RteRingRun {
   /** How producers and consumers agree; there is one of each all the same. */
   readonly mode: "spsc" | "mpmc" | "hts";
   /**
-   * `burst` and `bulk` copy from and to the caller's array, as our rings do; `zc` lets both sides
-   * work on the slots in place (`rte_ring_peek_zc.h`; not with `mpmc`). Default `burst`.
+   * `bulk` copies from and to the caller's array, as our rings do; `zc` lets both sides work on the
+   * slots in place (`rte_ring_peek_zc.h`; not with `mpmc`). Default `bulk`.
    */
-  readonly how?: "burst" | "bulk" | "zc";
+  readonly how?: "bulk" | "zc";
   /** Elements per call, 1 to 256. */
   readonly burst: number;
-  /** Elements in all, 8 bytes each, every one checked by the consumer. */
+  /** Elements in all, 8 bytes each. */
   readonly elements: number;
   /** Slots, a power of two; DPDK leaves one empty. Default 1024. */
   readonly ringSize?: number;
@@ -85,7 +85,7 @@ export class RteRing implements AsyncDisposable {
   }
 
   async #run(run: RteRingRun, elements: number): Promise<RteRingResult> {
-    const { mode, how = "burst", burst, ringSize = 1024, pauses = 3 } = run;
+    const { mode, how = "bulk", burst, ringSize = 1024, pauses = 3 } = run;
     const request = [mode, how, burst, elements, ringSize, pauses].join(" ");
     const answer = await this.#process.ask(request, /\n$/, 60);
     const [, ns, errors] = /^ns_per_element=(\S+) errors=(\d+)$/m.exec(answer) ?? [];

@@ -105,6 +105,11 @@ test("hostRegionMemory() refuses a file of another size, and leaves it as it is"
   equal(Deno.statSync(fresh.path).size, 2 * MIB);
 });
 
+test("openRegionMemory() of a file that its host has only just made is undefined", (fresh) => {
+  fresh.fill(0);
+  equal(openRegionMemory(fresh.path), undefined);
+});
+
 for (const bytes of [3 * MIB, MIB + 4096]) {
   test(`openRegionMemory() refuses a file of ${bytes} bytes, no power of two`, (fresh) => {
     fresh.fill(bytes);

@@ -1,0 +1,64 @@
+/** Programs that the tests call, and the Debian packages that bring them. */
+const PACKAGES: Readonly<Record<string, string>> = {
+  cc: "gcc libc6-dev",
+  ip: "iproute2",
+  ping: "iputils-ping",
+  iperf3: "iperf3",
+  tcpdump: "tcpdump",
+  python3: "python3-minimal",
+  setpriv: "util-linux",
+  "qemu-system-x86_64": "qemu-system-x86",
+  lz4: "lz4",
+  busybox: "busybox-static",
+  "dpdk-testpmd": "dpdk",
+  "pkg-config": "pkg-config",
+};
+
+/** Packages that bring no program: headers and libraries. */
+const LIBRARIES: Readonly<Record<string, string>> = {
+  "/usr/include/dpdk/rte_ring.h": "dpdk-dev libdpdk-dev",
+};
+
+async function isThere(program: string): Promise<boolean> {
+  const args = ["-c", `command -v ${program}`];
+  return (await new Deno.Command("sh", { args, stdout: "null" }).output()).success;
+}
+
+async function missingPackages(): Promise<string[]> {
+  const missing = [];
+  for (const [program, packages] of Object.entries(PACKAGES)) {
+    if (!await isThere(program)) missing.push(packages);
+  }
+  for (const [file, packages] of Object.entries(LIBRARIES)) {
+    if (!await Deno.stat(file).catch(() => undefined)) missing.push(packages);
+  }
+  return missing.flatMap((packages) => packages.split(" "));
+}
+
+async function apt(...args: string[]): Promise<boolean> {
+  console.error(`$ apt-get ${args.join(" ")}`);
+  const env = { DEBIAN_FRONTEND: "noninteractive" };
+  const { success } = await new Deno.Command("apt-get", { args, env, stdout: "null" }).spawn()
+    .status;
+  return success;
+}
+
+/**
+ * See that what the tests call is installed: as root on Debian it is, with a word about it; elsewhere
+ * the command is shown, and tests that need it will be skipped.
+ */
+export async function installPrerequisites(): Promise<void> {
+  const missing = await missingPackages();
+  if (missing.length === 0) return;
+  const install = ["install", "-y", "--no-install-recommends", ...missing];
+  if (Deno.uid() !== 0 || !await isThere("apt-get")) {
+    console.error(
+      `Tests will be skipped, for these are not installed: ${missing.join(" ")}\nOn Debian, as ` +
+        `root:\n  apt-get ${install.join(" ")}`,
+    );
+    return;
+  }
+  console.error(`Installing what the tests call: ${missing.join(" ")}`);
+  if (await apt("update") && await apt(...install)) return;
+  throw new Error("Cannot install what the tests call, see above");
+}

@@ -1,0 +1,418 @@
+/**
+ * What users do wrong, and machines: each time one clear line, the right exit status, and nothing
+ * left behind.
+ *
+ * @module
+ */
+import assert from "node:assert/strict";
+import { MappedMemory } from "../../ffi/mapped_memory.ts";
+import { DIRECTORY_BYTES, ENTRY, HEADER } from "../../app/memory/layout.ts";
+import { Region } from "../../app/memory/region.ts";
+import { openRegionMemory } from "../../app/memory/region_file.ts";
+import { account, assertBalanced, type Ended, exists, Lab, testFrame } from "./lab.ts";
+
+const USAGE = 2;
+const FAILURE = 1;
+
+/** A user who may do nothing: root's files, none of root's capabilities. */
+const WITHOUT_CAPABILITIES = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"];
+
+/** The command ended with `code`, and said why in one line. */
+function assertRefused({ code, stdout, stderr }: Ended, status: number, why: RegExp): void {
+  const lines = stderr.trimEnd().split("\n").filter((line) =>
+    !/^culvert (host|guest): /.test(line)
+  );
+  assert.equal(lines.length, 1, stderr);
+  assert.match(lines[0], /^culvert: Cannot /);
+  assert.match(lines[0], why);
+  assert.equal(code, status, stderr);
+  assert.equal(stdout, "");
+}
+
+/** Run command lines, a few at a time; each must be refused. */
+async function refuseAll(
+  lab: Lab,
+  task: "host" | "guest",
+  cases: readonly (readonly [args: string, status: number, why: RegExp])[],
+): Promise<void> {
+  const todo = [...cases];
+  const worker = async () => {
+    for (let next; (next = todo.shift());) {
+      const [args, status, why] = next;
+      const words = args === "" ? [] : args.split(" ").map((word) => word.replaceAll("_", " "));
+      if (!words.includes("--region") && !words.includes("--pci")) {
+        words.push("--region", lab.newRegion()); // or two would meet there
+      }
+      assertRefused(await lab[task](words).ended(), status, why);
+    }
+  };
+  await Promise.all([worker(), worker()]);
+  assert.deepEqual(lab.leftovers(), []);
+}
+
+/** A region file of 1 MiB that a host has published, except for what `spoil` does. */
+function regionFile(lab: Lab, spoil: (memory: MappedMemory, region: Region) => void): string {
+  const path = lab.newPath();
+  Deno.writeFileSync(path, new Uint8Array(1 << 20));
+  const memory = openRegionMemory(path)!;
+  const region = Region.build(memory, path);
+  region.publish();
+  spoil(memory, region);
+  memory.close();
+  return path;
+}
+
+Deno.test("culvert without a command, or with an unknown one, is a usage error", async () => {
+  await using lab = await Lab.open();
+  const main = [Deno.execPath(), "run", "--no-prompt", "app/main.ts"];
+  assertRefused(await lab.tryRun(...main), USAGE, /nothing.*host, guest, image and qemu/);
+  assertRefused(await lab.tryRun(...main, "switch"), USAGE, /"switch".*no command/);
+});
+
+Deno.test("culvert --help and every command's --help tell how to use it, and exit with 0", async () => {
+  await using lab = await Lab.open();
+  const plain = lab.tryRun(Deno.execPath(), "run", "--no-prompt", "app/main.ts", "--help");
+  const commands = (["host", "guest", "image", "qemu"] as const).map((command) =>
+    [command, lab.culvert(command, ["--help"]).ended()] as const
+  );
+  assert.match((await plain).stdout, /^usage: culvert COMMAND/m);
+  assert.equal((await plain).code, 0);
+  for (const [command, running] of commands) {
+    const { code, stdout, stderr } = await running;
+    assert.equal(code, 0, stderr);
+    assert.equal(stderr, "");
+    assert.match(stdout, new RegExp(`^usage: culvert ${command}`, "m"));
+    assert.match(stdout, /--help/);
+  }
+});
+
+Deno.test("culvert host refuses options that it does not know or cannot use", async () => {
+  await using lab = await Lab.open();
+  await refuseAll(lab, "host", [
+    ["", USAGE, /0 ports.*--port KIND:NAME/],
+    ["--port null --speed 9", USAGE, /--speed/],
+    ["--port null extra", USAGE, /extra/],
+    ["--port null --size 64X", USAGE, /--size 64X.*64M/],
+    ["--port null --ring-size 1000", USAGE, /1000.*power of two/],
+    ["--port null --ring-size 1", USAGE, /--ring-size 1 /],
+    ["--port null --mbufs 3", USAGE, /--mbufs 3 .*64/],
+    ["--port null --mbufs many", USAGE, /--mbufs many/],
+    ["--port null --mtu 67", USAGE, /--mtu 67 .*68/],
+    ["--port null --idle never", USAGE, /--idle never.*poll, backoff/],
+    ["--port null -T soon", USAGE, /-T soon/],
+    ["--port null -l 1023", USAGE, /core 1023 does not exist/],
+    ["--port null -l 0,0", USAGE, /twice/],
+    ["--port null -l first", USAGE, /"first" is no core/],
+    ["--port null --region a_b", USAGE, /region "a b".*\/dev\/shm/],
+  ]);
+});
+
+Deno.test("culvert host refuses ports that are none", async () => {
+  await using lab = await Lab.open();
+  const tun = lab.name("tun");
+  await lab.run("ip", "tuntap", "add", tun, "mode", "tun");
+  lab.removeLink(tun);
+  await refuseAll(lab, "host", [
+    ["--port usb:0", USAGE, /"usb" is no kind of port/],
+    ["--port tap", USAGE, /tap:NAME/],
+    ["--port packet:", USAGE, /packet:NAME/],
+    ["--port null:13", USAGE, /no frame length/],
+    ["--port null:1515", USAGE, /no frame length.*1514/],
+    ["--port ring:a --port ring:a", USAGE, /ring:a twice/],
+    [`--port packet:${tun} --port packet:${tun}`, USAGE, /twice/],
+    [`--port packet:${lab.name("no")}`, FAILURE, /no such interface/],
+    ["--port packet:lo", FAILURE, /lo .*not Ethernet/],
+    ["--port tap:lo", FAILURE, /lo .*not Ethernet/],
+    [`--port packet:${tun}`, FAILURE, /not Ethernet/],
+    [`--port tap:${tun}`, FAILURE, /not Ethernet/],
+    ["--port tap:abcdefghijklmnop", USAGE, /1 to 15 characters/],
+    ["--port packet:abcdefghijklmnop", USAGE, /1 to 15 characters/],
+    ["--port tap:a/b", USAGE, /no slash/],
+    ["--port tap:many%d", USAGE, /many%d/],
+    ["--port tap:..", USAGE, /"\.\."/],
+  ]);
+});
+
+Deno.test("culvert host makes no port if another one cannot be opened", async () => {
+  await using lab = await Lab.open();
+  const cable = await lab.cable({ quiet: true });
+  await lab.run("ip", "link", "set", cable.outer, "down");
+  const tap = lab.name("tap");
+  const ports = ["--port", `tap:${tap}`, "--port", `packet:${cable.outer}`];
+  const host = lab.host([...ports, "--port", `packet:${lab.name("no")}`]);
+  assertRefused(await host.ended(), FAILURE, /no such interface/);
+  assert.equal(await lab.link(tap), undefined);
+  const found = await lab.link(cable.outer);
+  assert(found && !found.flags.includes("UP"), "the interface is down again");
+  assert.equal(found.promiscuity, 0);
+  assert.deepEqual(lab.leftovers(), []);
+});
+
+Deno.test("culvert host refuses a TAP that another program has open", async () => {
+  await using lab = await Lab.open();
+  const tap = lab.name("tap");
+  const first = lab.host(["--port", `tap:${tap}`]);
+  await first.stderrLine(/is ready/);
+  const second = lab.host(["--port", `tap:${tap}`, "--region", lab.newRegion()]);
+  assertRefused(await second.ended(), FAILURE, /another program has it open/);
+  assert.equal((await first.stop()).code, 0);
+  assert.deepEqual(lab.leftovers(), []);
+});
+
+Deno.test("culvert host refuses sizes that a region cannot have, or that are too small", async () => {
+  await using lab = await Lab.open();
+  await refuseAll(lab, "host", [
+    ["--port null --size 512K", USAGE, /524288 bytes.*1 MiB/],
+    ["--port null --size 3M", USAGE, /powers of two/],
+    ["--port null --size 8G", USAGE, /powers of two.*4G/],
+    [`--port null --size 3M --region ${lab.newPath()}`, USAGE, /powers of two/],
+    [`--port null --size 1M --region ${lab.newPath()}`, FAILURE, /8192 mbufs.*use --mbufs \d+/],
+    ["--port null --size 1M", FAILURE, /8192 mbufs.*use --mbufs \d+/],
+    ["--port null --size 1M --ring-size 65536", FAILURE, /larger \(--size\)/],
+  ]);
+});
+
+Deno.test("culvert host says how many mbufs fit, and so many do", async () => {
+  await using lab = await Lab.open();
+  const args = ["--port", "ring", "--size", "2M"];
+  const { stderr } = await lab.host(args).ended();
+  const [, most] = /use --mbufs (\d+)/.exec(stderr)!;
+  const host = lab.host([...args, "--mbufs", most]);
+  await host.stderrLine(/is ready/);
+  assert.equal(account((await host.stop()).stdout).mbufsTotal, Number(most));
+  const one = lab.host([...args, "--mbufs", `${Number(most) + 1}`]);
+  assertRefused(await one.ended(), FAILURE, new RegExp(`as ${most} fit`));
+});
+
+Deno.test("culvert host takes the smallest region and the largest, and says how large it is", async () => {
+  await using lab = await Lab.open();
+  for (const [size, mebibytes] of [["1M", 1], ["4G", 4096]] as const) {
+    const host = lab.host(["--port", "ring", "--size", size, "--mbufs", "64"]);
+    await host.stderrLine(new RegExp(`is ready: .*, ${mebibytes} MiB$`));
+    const guest = lab.guest();
+    await guest.stderrLine(/forwarding/);
+    await lab.finish({ host, guest });
+  }
+});
+
+Deno.test("culvert host refuses a region file of another size, and leaves it as it was", async () => {
+  await using lab = await Lab.open();
+  const path = lab.newPath();
+  Deno.writeTextFileSync(path, "somebody's notes");
+  const host = lab.host(["--port", "null", "--region", path]);
+  assertRefused(await host.ended(), FAILURE, /has 16 bytes where 67108864 are wanted/);
+  assert.equal(Deno.readTextFileSync(path), "somebody's notes");
+});
+
+Deno.test("culvert host refuses a region path where no file can be, or that it may not remove", async () => {
+  await using lab = await Lab.open();
+  const outside = Deno.makeTempDirSync();
+  try {
+    await refuseAll(lab, "host", [
+      ["--port null --region /dev/shm/", FAILURE, /\/dev\/shm\//],
+      ["--port null --region /dev/shm", FAILURE, /\/dev\/shm/],
+      ["--port null --region /dev/shm/no/such/folder", FAILURE, /ENOENT/],
+      [`--port null --region ${outside}/region`, FAILURE, /--allow-write/],
+    ]);
+    assert.deepEqual([...Deno.readDirSync(outside)], []);
+  } finally {
+    Deno.removeSync(outside, { recursive: true });
+  }
+});
+
+Deno.test("culvert host refuses a region file that the file system has no room for", async () => {
+  await using lab = await Lab.open();
+  const smallShm = 'mount -t tmpfs -o size=8m none /dev/shm && exec "$@"';
+  const under = ["unshare", "--mount", "sh", "-c", smallShm, "sh"];
+  const args = ["--port", "ring", "--region", lab.newPath()];
+  const host = lab.culvert("host", args, { under });
+  assertRefused(await host.ended(), FAILURE, /ENOSPC: make it smaller/);
+});
+
+Deno.test("A second culvert host on a region is refused, by name and by path", async () => {
+  await using lab = await Lab.open();
+  for (const region of [lab.region, lab.newPath()]) {
+    const args = ["--port", "ring", "--region", region];
+    const first = lab.host(args);
+    await first.stderrLine(/is ready/);
+    const guest = lab.guest(["--region", region]);
+    await first.stderrLine(/guest 0 attached/);
+    assertRefused(await lab.host(args).ended(), FAILURE, /another host/);
+    assert.equal((await guest.stop()).code, 0);
+    await first.stderrLine(/guest 0 detached/);
+    assertBalanced(account((await first.stop()).stdout));
+  }
+  assert.deepEqual(lab.leftovers(), []);
+});
+
+Deno.test("A socket that a killed host left behind does not hinder the next one", async () => {
+  await using lab = await Lab.open();
+  const first = lab.host(["--port", "ring"]);
+  await first.stderrLine(/is ready/);
+  await first.stop("SIGKILL");
+  assert(exists(`/run/culvert/${lab.region}.sock`));
+  const second = lab.host(["--port", "ring"]);
+  await second.stderrLine(/is ready/);
+  assert.equal((await second.stop()).code, 0);
+  assert.deepEqual(lab.leftovers(), []);
+});
+
+Deno.test("Without capabilities culvert host says which one it lacks", async () => {
+  await using lab = await Lab.open();
+  const cable = await lab.cable({ quiet: true });
+  const tap = lab.name("tap");
+  const host = (port: string) => {
+    const args = ["--port", port, "--region", lab.newRegion()];
+    return lab.culvert("host", args, { under: WITHOUT_CAPABILITIES });
+  };
+  const [onTap, onPacket] = [host(`tap:${tap}`), host(`packet:${cable.outer}`)];
+  for (
+    const [running, capability] of [[onTap, "CAP_NET_ADMIN"], [onPacket, "CAP_NET_RAW"]] as const
+  ) {
+    assertRefused(await running.ended(), FAILURE, new RegExp(`EPERM.*${capability}`));
+  }
+  assert.equal(await lab.link(tap), undefined);
+  assert.deepEqual(lab.leftovers(), []);
+});
+
+Deno.test("Where /run/culvert cannot be made, culvert host says so", async () => {
+  await using lab = await Lab.open();
+  const emptyRun = 'mount -t tmpfs -o mode=555 none /run && exec "$@"';
+  const under = ["unshare", "--mount", "sh", "-c", emptyRun, "sh", ...WITHOUT_CAPABILITIES];
+  const host = lab.culvert("host", ["--port", "null", "--region", lab.region], { under });
+  assertRefused(await host.ended(), FAILURE, /\/run\/culvert/);
+});
+
+Deno.test("culvert guest refuses options that it does not know or cannot use", async () => {
+  await using lab = await Lab.open();
+  await refuseAll(lab, "guest", [
+    ["--speed 9", USAGE, /--speed/],
+    ["--forward-mode route", USAGE, /--forward-mode route.*l2fwd, io/],
+    ["--pci auto --region x", USAGE, /--region and --pci together/],
+    ["--guest 127", USAGE, /--guest 127/],
+    ["-q 0", USAGE, /-q 0 /],
+    ["-l 1023", USAGE, /core 1023 does not exist/],
+    ["--txpkts 59", USAGE, /--txpkts 59 /],
+    ["--idle never", USAGE, /--idle never/],
+    ["-T soon", USAGE, /-T soon/],
+    ["--region a_b", USAGE, /region "a b"/],
+  ]);
+});
+
+Deno.test("culvert guest refuses masks and maps that do not fit the host's ports", async () => {
+  await using lab = await Lab.open();
+  const host = lab.host(["--port", "ring:a", "--port", "ring:b"]);
+  await host.stderrLine(/is ready/);
+  for (
+    const [args, why] of [
+      ["-p 0", /-p 0 .*2 ports.*1 to 3/],
+      ["-p 4", /-p 4 .*1 to 3/],
+      ["-p xyz", /hexadecimal/],
+      ["--portmap 0-1", /--portmap 0-1 .*\(0,1\)\(2,3\)/],
+      ["--portmap (0,2)", /port 2 is not enabled/],
+      ["--portmap (0,1)(1,0)", /port [01] is in two pairs/],
+      ["-p 1 --portmap (0,1)", /port 1 is not enabled/],
+      ["-l 0 -q 1", /2 ports.*-q 1 allows 1 cores/],
+    ] as const
+  ) {
+    assertRefused(await lab.guest(args.split(" ")).ended(), USAGE, why);
+    await host.stderrLine(/guest 0 detached/);
+  }
+  const guest = lab.guest();
+  await guest.stderrLine(/forwarding/);
+  assert.equal((await guest.stop()).code, 0);
+  assertBalanced(account((await host.stop()).stdout));
+});
+
+Deno.test("A second culvert guest is told that the place is taken", async () => {
+  await using lab = await Lab.open();
+  const host = lab.host(["--port", "ring"]);
+  await host.stderrLine(/is ready/);
+  const first = lab.guest();
+  await first.stderrLine(/forwarding/);
+  const second = lab.guest();
+  const third = lab.guest(["--guest", "1"]);
+  assertRefused(await second.ended(), FAILURE, /guest 0 is there already \(RUNNING, pid \d+/);
+  assertRefused(await third.ended(), FAILURE, /memzone g1 .*none of that name/);
+  assert.equal((await first.stop()).code, 0);
+  assert.equal((await host.stop()).code, 0);
+});
+
+Deno.test("culvert guest refuses a region that is not sound, and says why", async () => {
+  await using lab = await Lab.open();
+  const spoilt: [why: RegExp, spoil: (memory: MappedMemory, region: Region) => void][] = [
+    [/magic/, ({ u32 }) => u32[HEADER.MAGIC_1]++],
+    [/layout version is 7: this build reads/, ({ u32 }) => u32[HEADER.VERSION] = 7],
+    [/half-built/, (memory, region) => Region.build(memory, region.name)],
+    [/layout differs.*same build/, ({ u32 }) => u32[HEADER.LAYOUT_HASH]++],
+    [/1048576 bytes where its header says 2097152/, ({ u32 }) => u32[HEADER.PAGES] = 512],
+    [/host has closed it/, (_, region) => region.close()],
+    [/none of that name/, () => {}],
+    [/./, ({ u32 }) => u32[HEADER.ZONE_COUNT] = 0xffffffff],
+    [/./, (memory, region) => {
+      region.addMemzone("far", 5, 128);
+      memory.u32[DIRECTORY_BYTES / 4 + ENTRY.OFFSET] = 0x7fffffff;
+    }],
+  ];
+  const guests = spoilt.map(([why, spoil]) => ({
+    why,
+    guest: lab.guest(["--region", regionFile(lab, spoil)]),
+  }));
+  for (const { why, guest } of guests) assertRefused(await guest.ended(), FAILURE, why);
+});
+
+Deno.test("culvert guest refuses a region file that is too small, or no file", async () => {
+  await using lab = await Lab.open();
+  const path = lab.newPath();
+  Deno.writeFileSync(path, new Uint8Array(4096));
+  await Promise.all([
+    lab.guest(["--region", path]).ended().then((e) => assertRefused(e, FAILURE, /4096 bytes/)),
+    lab.guest(["--region", "/dev/shm"]).ended().then((e) => assertRefused(e, FAILURE, /EISDIR/)),
+  ]);
+});
+
+Deno.test("culvert guest outside a VM says that there is no PCI device", async () => {
+  await using lab = await Lab.open();
+  for (
+    const [address, status, why] of [
+      ["auto", FAILURE, /1af4:1110.*as this machine has none/],
+      ["nowhere", USAGE, /--pci nowhere.*0000:00:04\.0/],
+      ["0000:7f:1f.7", FAILURE, /0000:7f:1f\.7/],
+    ] as const
+  ) {
+    const guest = lab.culvert("guest", ["--pci", address]);
+    assertRefused(await guest.ended(), status, why);
+  }
+});
+
+Deno.test("culvert guest started first waits, says so, and forwards once the host comes", async () => {
+  await using lab = await Lab.open();
+  const pair = await lab.namespacePair({ quiet: true });
+  for (const region of [lab.region, lab.newPath()]) {
+    const guest = lab.guest(["--region", region, "--no-mac-updating"]);
+    await guest.stderrLine(/waiting for a host of region/);
+    const ports = ["--port", `packet:${pair.a.outer}`, "--port", `packet:${pair.b.outer}`];
+    const host = lab.host([...ports, "--region", region]);
+    await guest.stderrLine(/forwarding/);
+    const wires = await lab.wires(pair);
+    const frame = testFrame(60);
+    await wires.a.send(frame);
+    assert.equal((await wires.b.arrived((found) => found === frame)).length, 1);
+    assert.equal((await guest.stop()).code, 0);
+    assertBalanced(account((await host.stop()).stdout));
+  }
+});
+
+Deno.test("culvert guest that waits for a host can be interrupted", async () => {
+  await using lab = await Lab.open();
+  const closed = regionFile(lab, (_, region) => region.close());
+  for (const region of [lab.region, closed]) {
+    for (const signal of ["SIGINT", "SIGTERM"] as const) {
+      const guest = lab.guest(["--region", region]);
+      await guest.stderrLine(/waiting for (a|the) host/);
+      const { code, stderr } = await guest.stop(signal);
+      assert.equal(code, 0, stderr);
+      assert.equal(stderr.trimEnd().split("\n").length, 1, stderr);
+    }
+  }
+});

@@ -1,0 +1,326 @@
+/**
+ * What goes away and comes back: interfaces, guests, hosts. The others go on, and nothing is lost
+ * without being counted.
+ *
+ * @module
+ */
+import assert from "node:assert/strict";
+import {
+  account,
+  assertBalanced,
+  type CableEnd,
+  type Forwarding,
+  type HostAccount,
+  Lab,
+  pause,
+  type Running,
+  testFrame,
+  waitUntil,
+  type Wire,
+} from "./lab.ts";
+
+const PORT_DOWN = "port down";
+const HELD = "held by the guest when it went";
+
+function portsOf(...cables: CableEnd[]): string[] {
+  return cables.flatMap(({ outer }) => ["--port", `packet:${outer}`]);
+}
+
+/** Three cables: what comes from a goes to b and back, what comes from c returns to c. */
+async function forwardingThree(lab: Lab) {
+  const pair = await lab.namespacePair({ quiet: true });
+  const c = await lab.cable({ quiet: true });
+  const running = await lab.forwarding(pair, { host: portsOf(c) });
+  const wireC = await lab.wire(c.inner, c.netns);
+  return { ...running, pair, wireC };
+}
+
+/** Frames that only pass port c still return, all of them. */
+async function assertReturn(wire: Wire, seed: number): Promise<void> {
+  const frame = testFrame(77, { seed });
+  await wire.send(frame, 20);
+  await wire.arrived((found) => found === frame, 20);
+}
+
+/** Frames are dropped for these reasons and no other. */
+function assertDropsOnly({ dropped }: HostAccount, ...reasons: string[]): void {
+  for (const reason of dropped.keys()) assert(reasons.includes(reason), reason);
+}
+
+Deno.test("An interface goes down and up: its frames are counted, the others flow on", async () => {
+  await using lab = await Lab.open();
+  const three = await forwardingThree(lab);
+  const { pair, host, wires, wireC } = three;
+  await lab.flows(wires);
+  await lab.run("ip", "link", "set", pair.a.outer, "down");
+  await host.stderrLine(new RegExp(`port ${pair.a.outer} is down`));
+  await wires.b.send(testFrame(60), 50);
+  await assertReturn(wireC, 1);
+  await lab.run("ip", "link", "set", pair.a.outer, "up");
+  await host.stderrLine(new RegExp(`port ${pair.a.outer} is up again`));
+  await lab.flows(wires);
+  const found = await lab.finish(three);
+  assert.equal(found.dropped.get(PORT_DOWN), 50);
+  assertDropsOnly(found, PORT_DOWN);
+});
+
+Deno.test("An interface that flaps under traffic is followed, and the account balances", async () => {
+  await using lab = await Lab.open();
+  const three = await forwardingThree(lab);
+  const { pair, wires } = three;
+  {
+    await using _there = wires.a.traffic(testFrame(60));
+    await using _back = wires.b.traffic(testFrame(1514));
+    for (let i = 0; i < 8; i++) {
+      await lab.run("ip", "link", "set", pair.a.outer, "down");
+      await lab.run("ip", "link", "set", pair.a.outer, "up");
+    }
+  }
+  await lab.flows(wires);
+  await lab.finish(three);
+});
+
+Deno.test("A veth is deleted and made again by the same name: forwarding resumes", async () => {
+  await using lab = await Lab.open();
+  const three = await forwardingThree(lab);
+  const { pair, host, guest, wires, wireC } = three;
+  for (let round = 0; round < 2; round++) {
+    await lab.run("ip", "link", "delete", pair.a.outer);
+    await host.stderrLine(new RegExp(`port ${pair.a.outer} is down`));
+    await wires.b.send(testFrame(60), 50);
+    await assertReturn(wireC, round);
+    await lab.remake(pair.a);
+    await host.stderrLine(new RegExp(`port ${pair.a.outer} is up again`));
+    await lab.flows({ a: await lab.wire(pair.a.inner, pair.a.netns), b: wires.b });
+    assert.equal((await lab.link(pair.a.outer))?.promiscuity, 1);
+  }
+  const found = await lab.finish({ host, guest });
+  assert.equal(found.dropped.get(PORT_DOWN), 100);
+  assertDropsOnly(found, PORT_DOWN);
+  assert.equal((await lab.link(pair.a.outer))?.promiscuity, 0);
+});
+
+Deno.test("Another kind of device by an interface's name leaves the port down, no more", async () => {
+  await using lab = await Lab.open();
+  const { pair, host, guest, wires, wireC } = await forwardingThree(lab);
+  await lab.run("ip", "link", "delete", pair.a.outer);
+  await lab.run("ip", "tuntap", "add", pair.a.outer, "mode", "tun");
+  await host.stderrLine(new RegExp(`port ${pair.a.outer} is down`));
+  await pause(300); // for some looks at it
+  await assertReturn(wireC, 1);
+  await lab.run("ip", "link", "delete", pair.a.outer);
+  await lab.remake(pair.a);
+  await lab.flows({ a: await lab.wire(pair.a.inner, pair.a.netns), b: wires.b });
+  await lab.finish({ host, guest });
+});
+
+Deno.test("A TAP that somebody deletes is made again", async () => {
+  await using lab = await Lab.open();
+  const netns = await lab.namespace({ quiet: true });
+  const [a, b] = [lab.name("tap"), lab.name("tap")];
+  const host = lab.host(["--port", `tap:${a}`, "--port", `tap:${b}`, "--mtu", "1400"], { netns });
+  await host.stderrLine(/is ready/);
+  const guest = lab.guest(["--no-mac-updating"]);
+  await guest.stderrLine(/forwarding/);
+  const wireB = await lab.wire(b, netns);
+  await lab.flows({ a: await lab.wire(a, netns), b: wireB });
+  const before = await lab.link(a, netns);
+  await lab.inNamespace(netns, "ip", "link", "delete", a);
+  const isAnother = async () => {
+    const after = await lab.link(a, netns);
+    return after?.mtu === 1400 && after.flags.includes("UP") && after.ifindex !== before?.ifindex;
+  };
+  assert(await waitUntil(isAnother));
+  await lab.flows({ a: await lab.wire(a, netns), b: wireB });
+  await lab.finish({ host, guest });
+  assert.equal(await lab.link(a, netns), undefined);
+});
+
+Deno.test("A TAP that was not ours is not made again, but taken up when it is back", async () => {
+  await using lab = await Lab.open();
+  const netns = await lab.namespace({ quiet: true });
+  const [a, b] = [lab.name("tap"), lab.name("tap")];
+  const make = () => lab.inNamespace(netns, "ip", "tuntap", "add", a, "mode", "tap");
+  await make();
+  const host = lab.host(["--port", `tap:${a}`, "--port", `tap:${b}`], { netns });
+  await host.stderrLine(/is ready/);
+  const guest = lab.guest(["--no-mac-updating"]);
+  await guest.stderrLine(/forwarding/);
+  await lab.inNamespace(netns, "ip", "link", "delete", a);
+  await host.stderrLine(new RegExp(`port ${a} is down`));
+  await pause(300);
+  assert.equal(await lab.link(a, netns), undefined);
+  await make();
+  await host.stderrLine(new RegExp(`port ${a} is up again`));
+  await lab.flows({ a: await lab.wire(a, netns), b: await lab.wire(b, netns) });
+  await lab.finish({ host, guest });
+  assert(await lab.link(a, netns), "it is left in place");
+});
+
+Deno.test("A guest is killed under traffic: its mbufs come back, the next guest forwards", async () => {
+  await using lab = await Lab.open();
+  const pair = await lab.namespacePair({ quiet: true });
+  const first = await lab.forwarding(pair, { host: ["--mbufs", "256"] });
+  const { host, wires } = first;
+  let { guest } = first;
+  for (let round = 0; round < 2; round++) {
+    await using _traffic = wires.a.traffic(testFrame(60));
+    await lab.flows(wires);
+    await guest.stop("SIGKILL");
+    await host.stderrLine(/guest 0 died: its heartbeat stopped/);
+    guest = lab.guest(["--no-mac-updating"]);
+    await host.stderrLine(/guest 0 attached/);
+    await lab.flows(wires);
+  }
+  const { mbufsTotal } = await lab.finish({ host, guest });
+  assert.equal(mbufsTotal, 256);
+});
+
+Deno.test("A guest that is started at once after one was killed waits for its place", async () => {
+  await using lab = await Lab.open();
+  const { host, guest, wires } = await lab.forwarding(await lab.namespacePair({ quiet: true }));
+  await guest.stop("SIGKILL");
+  const next = lab.guest(["--no-mac-updating"]);
+  await next.stderrLine(/waiting for the host: .*guest 0 is there already/);
+  await next.stderrLine(/forwarding/);
+  await lab.flows(wires);
+  await lab.finish({ host, guest: next });
+});
+
+/** A second host takes the first one's place; the guest finds it by itself. */
+async function succeeds(lab: Lab, { guest, wires }: Forwarding, next: Running): Promise<void> {
+  await next.stderrLine(/is ready/);
+  await next.stderrLine(/guest 0 attached/);
+  await guest.stderrLine(/host is gone or has started anew/);
+  await guest.stderrLine(/forwarding/);
+  await lab.flows(wires);
+}
+
+Deno.test("A host is killed and started again on its path: the guest attaches by itself", async () => {
+  await using lab = await Lab.open();
+  const pair = await lab.namespacePair({ quiet: true });
+  const region = ["--region", lab.newPath()];
+  const running = await lab.forwarding(pair, { host: region, guest: region });
+  const { host, guest, wires } = running;
+  {
+    await using _traffic = wires.a.traffic(testFrame(60));
+    await lab.flows(wires);
+    await host.stop("SIGKILL");
+  }
+  assert.equal((await lab.link(pair.a.outer))?.promiscuity, 0);
+  const next = lab.host([...portsOf(pair.a, pair.b), ...region]);
+  await succeeds(lab, running, next);
+  assert.equal((await guest.stop()).code, 0);
+  const ended = await next.stop();
+  assert.equal(ended.code, 0);
+  assertBalanced(account(ended.stdout));
+});
+
+Deno.test("A guest that sleeps while its host is killed and replaced wakes to the new one", async () => {
+  await using lab = await Lab.open();
+  const pair = await lab.namespacePair({ quiet: true });
+  const region = ["--region", lab.newPath()];
+  const running = await lab.forwarding(pair, { host: region, guest: region });
+  const { host, guest, wires } = running;
+  await guest.freeze();
+  await wires.a.send(testFrame(60), 1000);
+  await host.stop("SIGKILL");
+  const next = lab.host([...portsOf(pair.a, pair.b), ...region, "--mbufs", "512"]);
+  await next.stderrLine(/is ready/);
+  guest.kill("SIGCONT");
+  await guest.stderrLine(/host is gone or has started anew/);
+  await guest.stderrLine(/forwarding/);
+  await lab.flows(wires);
+  assert.equal((await guest.stop()).code, 0);
+  assertBalanced(account((await next.stop()).stdout));
+});
+
+Deno.test("A host is stopped and started again: the guest attaches by itself, by name and path", async () => {
+  await using lab = await Lab.open();
+  const pair = await lab.namespacePair({ quiet: true });
+  for (const name of [lab.region, lab.newPath()]) {
+    const region = ["--region", name];
+    const running = await lab.forwarding(pair, { host: region, guest: region });
+    await lab.flows(running.wires);
+    await lab.finishHost(running.host);
+    await running.guest.stderrLine(/host is gone or has started anew/);
+    await running.guest.stderrLine(/waiting for a host/);
+    const next = lab.host([...portsOf(pair.a, pair.b), ...region]);
+    await next.stderrLine(/guest 0 attached/);
+    await running.guest.stderrLine(/forwarding/);
+    await lab.flows(running.wires);
+    await lab.finish({ host: next, guest: running.guest });
+  }
+});
+
+Deno.test("A guest waits as long as it takes if the region's file outlives its host", async () => {
+  await using lab = await Lab.open();
+  const pair = await lab.namespacePair({ quiet: true });
+  const path = lab.newPath();
+  const region = ["--region", path, "--size", "32M"];
+  await Deno.writeFile(path, new Uint8Array());
+  await Deno.truncate(path, 32 << 20);
+  const running = await lab.forwarding(pair, { host: region, guest: ["--region", path] });
+  const ended = await running.host.stop();
+  assertBalanced(account(ended.stdout));
+  await running.guest.stderrLine(/waiting for the host: .* its host has closed it/);
+  await pause(4000); // longer than a guest waits for a region that it does not know
+  const next = lab.host([...portsOf(pair.a, pair.b), ...region]);
+  await running.guest.stderrLine(/forwarding/);
+  await lab.flows(running.wires);
+  assert.equal((await running.guest.stop()).code, 0);
+  assertBalanced(account((await next.stop()).stdout));
+});
+
+Deno.test("A guest waits for a host that is too busy to answer", async () => {
+  await using lab = await Lab.open();
+  const host = lab.host(["--port", "ring"]);
+  await host.stderrLine(/is ready/);
+  await host.freeze();
+  const guest = lab.guest();
+  await guest.stderrLine(/waiting for a host/);
+  host.kill("SIGCONT");
+  await guest.stderrLine(/forwarding/);
+  await lab.finish({ host, guest });
+});
+
+Deno.test("A host ends well although somebody has removed its socket or its file", async () => {
+  await using lab = await Lab.open();
+  const path = lab.newPath();
+  for (
+    const [region, file] of [[lab.region, `/run/culvert/${lab.region}.sock`], [path, path]]
+  ) {
+    const host = lab.host(["--port", "ring", "--region", region]);
+    await host.stderrLine(/is ready/);
+    await Deno.remove(file);
+    await lab.finishHost(host);
+  }
+});
+
+Deno.test("A host that is told to stop under traffic brings it home, and says where it went", async () => {
+  await using lab = await Lab.open();
+  const pair = await lab.namespacePair({ quiet: true });
+  for (const signal of ["SIGTERM", "SIGINT"] as const) {
+    const { host, guest, wires } = await lab.forwarding(pair);
+    await using _there = wires.a.traffic(testFrame(60));
+    await using _back = wires.b.traffic(testFrame(1514));
+    await wires.b.arrived(() => true, 1000);
+    const found = await lab.finishHost(host, signal);
+    assert(found.forwarded >= 1000);
+    assert.equal((await guest.stop()).code, 0);
+  }
+});
+
+Deno.test("A host whose guest sleeps stops all the same, and counts what the guest held", async () => {
+  await using lab = await Lab.open();
+  const pair = await lab.namespacePair({ quiet: true });
+  const { host, guest, wires } = await lab.forwarding(pair, { host: ["-T", "1"] });
+  await guest.freeze();
+  await wires.a.send(testFrame(60), 100);
+  await host.stdoutLine(new RegExp(`^${pair.a.outer} +100 `));
+  const found = await lab.finishHost(host);
+  assert.equal(found.dropped.get(HELD), 100);
+  guest.kill("SIGCONT");
+  await guest.stderrLine(/host is gone or has started anew/);
+  assert.equal((await guest.stop()).code, 0);
+});
