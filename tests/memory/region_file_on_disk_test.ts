@@ -127,3 +127,29 @@ test("hostRegionMemory() in a folder that is not there is refused", (fresh) => {
     message: /^Cannot create region file .* as the kernel says ENOENT: /,
   });
 });
+
+test("HostedMemory.withdraw() removes the file, once, and keeps the memory", (fresh) => {
+  const hosted = hostRegionMemory(fresh.path, MIB);
+  hosted.withdraw();
+  equal(openRegionMemory(fresh.path), undefined);
+  hosted.memory.u32[5] = 1;
+  equal(hosted.memory.u32[5], 1);
+  fresh.fill(MIB); // another host's
+  hosted.close();
+  equal(fresh.isThere, true);
+  hosted.memory.close();
+});
+
+Deno.test({
+  name: "hostRegionMemory() makes no file that it may not remove",
+  permissions: { read: "inherit", write: false, ffi: "inherit" },
+  fn: () => {
+    const path = `${FOLDER}/culvert-none`;
+    throws(() => hostRegionMemory(path, MIB), {
+      name: "CulvertError",
+      message: `Cannot create region file ${path} as we may not remove it in the end: make it ` +
+        `beforehand, use a path in /dev/shm, or run deno with --allow-write=${path}`,
+    });
+    equal(openRegionMemory(path), undefined);
+  },
+});

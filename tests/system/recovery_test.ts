@@ -216,6 +216,20 @@ Deno.test("A host is killed and started again on its path: the guest attaches by
   assertBalanced(account(ended.stdout));
 });
 
+Deno.test("A host is killed whose region only it knew: the guest attaches to the next one", async () => {
+  await using lab = await Lab.open();
+  const pair = await lab.namespacePair({ quiet: true });
+  const region = ["--region", lab.region];
+  const running = await lab.forwarding(pair, { host: region, guest: region });
+  await running.host.stop("SIGKILL");
+  await running.guest.stderrLine(/host is gone or has started anew/);
+  const next = lab.host([...portsOf(pair.a, pair.b), ...region]);
+  await next.stderrLine(/guest 0 attached/);
+  await running.guest.stderrLine(/forwarding/);
+  await lab.flows(running.wires);
+  await lab.finish({ host: next, guest: running.guest });
+});
+
 Deno.test("A guest that sleeps while its host is killed and replaced wakes to the new one", async () => {
   await using lab = await Lab.open();
   const pair = await lab.namespacePair({ quiet: true });
