@@ -1,0 +1,243 @@
+import { deepEqual, equal, rejects } from "node:assert/strict";
+import { MappedMemory } from "../../ffi/mapped_memory.ts";
+import { GUEST_STATE, GuestState } from "../../app/channel/guest_state.ts";
+import { Attachment, HOST_TIMEOUT_MS, isOver } from "../../app/guest/attachment.ts";
+import { layOut } from "../../app/host/host_plan.ts";
+import { HostLab, openedPort } from "../host/host_lab.ts";
+import { FakeClock } from "../lcore/fake_clock.ts";
+
+const { ABSENT, ATTACHING, RUNNING, DETACHING, QUARANTINED } = GUEST_STATE;
+
+/** Claim place 0 of the lab's region; the host lets us in. */
+async function claim(lab: HostLab, wantsMbufs = false): Promise<Attachment> {
+  const claimed = Attachment.claim(lab.memory, "r0", 0, wantsMbufs);
+  equal(lab.guest.state, ATTACHING);
+  lab.supervisor.step(0);
+  lab.keeper.follow();
+  lab.supervisor.step(0);
+  return await claimed;
+}
+
+/** What becomes of the host when a new one begins in the same memory. */
+function startAnew(lab: HostLab): void {
+  layOut(lab.memory, "r0", { mbufs: 64, mtu: 1500, ringSize: 64 }, [openedPort("p0")]).region
+    .publish();
+}
+
+Deno.test("Attachment.claim() learns from the region all that the host has laid out", async () => {
+  using lab = new HostLab({ ports: 2 });
+  const attachment = await claim(lab);
+  const { geometry, places, region, frameMax } = lab.laidOut;
+  deepEqual(attachment.geometry, geometry);
+  deepEqual(
+    attachment.channels,
+    places.map((place, port) => ({
+      portName: `p${port}`,
+      mac: Uint8Array.of(2, 0, 0, 0, 0, port),
+      frameMax,
+      place,
+    })),
+  );
+  const { incarnation, incarnationWord } = lab.guest;
+  deepEqual(attachment.lease, { epoch: region.epoch, incarnation, incarnationWord });
+  equal(attachment.isOver, false);
+  equal(lab.guest.state, RUNNING);
+});
+
+for (const wantsMbufs of [true, false]) {
+  Deno.test(`Attachment.claim() says who it is, and that wanting mbufs is ${wantsMbufs}`, async () => {
+    using lab = new HostLab();
+    await claim(lab, wantsMbufs);
+    equal(lab.guest.pid, Deno.pid);
+    equal(lab.guest.wantsMbufs, wantsMbufs);
+    equal(lab.keeper.wantsMbufs, wantsMbufs);
+  });
+}
+
+for (const [state, name] of [[ATTACHING, "ATTACHING"], [RUNNING, "RUNNING"]] as const) {
+  Deno.test(`Attachment.claim() refuses a place where a guest is ${name}`, async () => {
+    using lab = new HostLab();
+    lab.guest.move("guest", ABSENT, ATTACHING);
+    lab.guest.introduce(4711, false);
+    if (state === RUNNING) lab.guest.move("host", ATTACHING, RUNNING);
+    await rejects(Attachment.claim(lab.memory, "r0", 0, false), {
+      name: "CulvertError",
+      message: `Cannot attach to region r0 as guest 0 is there already (${name}, pid 4711 in its ` +
+        "own world): stop that one, or wait 2 s if it has died",
+    });
+    equal(lab.guest.state, state);
+    equal(lab.guest.pid, 4711);
+  });
+}
+
+Deno.test("Attachment.claim() refuses a place that is in quarantine", async () => {
+  using lab = new HostLab();
+  lab.guest.move("guest", ABSENT, ATTACHING);
+  lab.guest.move("host", ATTACHING, QUARANTINED);
+  await rejects(Attachment.claim(lab.memory, "r0", 0, false), {
+    message: /guest 0 is there already \(QUARANTINED, /,
+  });
+});
+
+Deno.test("Attachment.claim() of two guests at once lets one in", async () => {
+  using lab = new HostLab();
+  const first = claim(lab);
+  await rejects(Attachment.claim(lab.memory, "r0", 0, false), { message: /is there already/ });
+  equal((await first).isOver, false);
+});
+
+Deno.test("Attachment.claim() gives up on a host that does not answer, and leaves the place", async () => {
+  using lab = new HostLab();
+  using clock = new FakeClock(1000);
+  const start = clock.now;
+  await rejects(Attachment.claim(lab.memory, "r0", 0, false), {
+    name: "CulvertError",
+    message:
+      "Cannot attach to region r0 as its host does not answer: is it running? start it again",
+  });
+  equal(clock.now - start > 5000, true);
+  equal(lab.guest.state, DETACHING);
+});
+
+Deno.test("Attachment.claim() beats while it waits", async () => {
+  using lab = new HostLab();
+  using _clock = new FakeClock(1000);
+  const before = lab.guest.heartbeat;
+  await rejects(Attachment.claim(lab.memory, "r0", 0, false));
+  equal(lab.guest.heartbeat > before, true);
+});
+
+Deno.test("Attachment.claim() is refused when the host stops meanwhile", async () => {
+  using lab = new HostLab();
+  const claimed = Attachment.claim(lab.memory, "r0", 0, false);
+  lab.laidOut.region.close();
+  await rejects(claimed, {
+    name: "CulvertError",
+    message: "Cannot attach to region r0 as its host says ATTACHING: see what the host logs, and " +
+      "try again",
+  });
+});
+
+Deno.test("Attachment.claim() is refused when another host begins meanwhile", async () => {
+  using lab = new HostLab();
+  const claimed = Attachment.claim(lab.memory, "r0", 0, false);
+  startAnew(lab);
+  await rejects(claimed, { message: /as its host says ABSENT: / });
+  equal(lab.guest.state, ABSENT, "the new host's place is not touched");
+});
+
+Deno.test("Attachment.claim() is refused when the host puts the guest into quarantine", async () => {
+  using lab = new HostLab();
+  const claimed = Attachment.claim(lab.memory, "r0", 0, false);
+  lab.guest.move("host", ATTACHING, QUARANTINED);
+  await rejects(claimed, { message: /as its host says QUARANTINED: / });
+});
+
+Deno.test("Attachment.claim() refuses a region that has no place for such a guest", async () => {
+  using lab = new HostLab();
+  await rejects(Attachment.claim(lab.memory, "r0", 1, false), {
+    name: "CulvertError",
+    message: /^Cannot find memzone g1 in region r0 /,
+  });
+});
+
+Deno.test("Attachment.claim() refuses memory that is no region", async () => {
+  const memory = MappedMemory.ofProcess(1 << 20);
+  await rejects(Attachment.claim(memory, "r0", 0, false), {
+    name: "CulvertError",
+    message: /^Cannot attach to region r0 as it does not begin with Culvert's magic: /,
+  });
+  memory.close();
+});
+
+for (
+  const [what, end] of [
+    ["the host retires the guest", (lab) => lab.supervisor.close("is cut off")],
+    ["the host stops", (lab) => lab.laidOut.region.close()],
+    ["another host begins", startAnew],
+  ] as [string, (lab: HostLab) => void][]
+) {
+  Deno.test(`an attachment is over once ${what}: it neither beats nor leaves any more`, async () => {
+    using lab = new HostLab();
+    const attachment = await claim(lab);
+    equal(isOver(lab.memory, attachment.lease), false);
+    end(lab);
+    const { state, heartbeat } = lab.guest;
+    equal(attachment.isOver, true);
+    equal(isOver(lab.memory, structuredClone(attachment.lease)), true);
+    attachment.beat();
+    await attachment.leave();
+    deepEqual([lab.guest.state, lab.guest.heartbeat], [state, heartbeat]);
+  });
+}
+
+Deno.test("Attachment.beat() says that the guest is alive", async () => {
+  using lab = new HostLab();
+  const attachment = await claim(lab);
+  const before = lab.guest.heartbeat;
+  attachment.beat();
+  attachment.beat();
+  equal(lab.guest.heartbeat, before + 2);
+});
+
+Deno.test("Attachment.beat() tells whether the host has said within three seconds that it lives", async () => {
+  using lab = new HostLab();
+  const { region } = lab.laidOut;
+  region.beat();
+  const attachment = await claim(lab);
+  using clock = new FakeClock();
+  equal(attachment.beat(), true);
+  clock.now += HOST_TIMEOUT_MS - 1;
+  equal(attachment.beat(), true);
+  region.beat();
+  equal(attachment.beat(), true);
+  clock.now += HOST_TIMEOUT_MS - 1;
+  equal(attachment.beat(), true, "it has beaten since");
+  clock.now += 1;
+  equal(attachment.beat(), false);
+  region.beat();
+  equal(attachment.beat(), true);
+});
+
+Deno.test("Attachment.beat() forgives a host that has not yet said that it lives", async () => {
+  using lab = new HostLab();
+  const attachment = await claim(lab);
+  equal(attachment.beat(), true);
+});
+
+Deno.test("Attachment.leave() waits until the host has seen it", async () => {
+  using lab = new HostLab();
+  const attachment = await claim(lab);
+  let hasLeft = false;
+  const left = attachment.leave().then(() => hasLeft = true);
+  equal(lab.guest.state, DETACHING);
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  equal(hasLeft, false);
+  lab.supervisor.step(0);
+  await left;
+  deepEqual(lab.log.at(-1), "guest 0 detached");
+});
+
+Deno.test("Attachment.leave() waits a second at most for a host that is no more", async () => {
+  using lab = new HostLab();
+  const attachment = await claim(lab);
+  using clock = new FakeClock(300);
+  const start = clock.now;
+  await attachment.leave();
+  equal(clock.now - start > 1000 && clock.now - start < 2500, true);
+  equal(lab.guest.state, DETACHING);
+});
+
+Deno.test("a guest that has left may come back, with a lease of its own", async () => {
+  using lab = new HostLab();
+  const first = await claim(lab);
+  const left = first.leave();
+  lab.supervisor.step(0);
+  lab.keeper.follow();
+  lab.supervisor.step(0);
+  await left;
+  const second = await claim(lab);
+  equal(first.isOver, true);
+  equal(second.isOver, false);
+  equal(GuestState.attach(lab.laidOut.region, 0).state, RUNNING);
+});

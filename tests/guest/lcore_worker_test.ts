@@ -1,0 +1,73 @@
+import { deepEqual, equal } from "node:assert/strict";
+import type { GuestLcoreInit } from "../../app/guest/lcore_worker.ts";
+import { COMMAND } from "../../app/lcore/command.ts";
+import { usableCores } from "../../app/lcore/core_list.ts";
+import { startLcore } from "../../app/lcore/lcore.ts";
+import { freshCommand } from "../lcore/fresh_command.ts";
+import { counted, GuestLab, macOf, someFrame } from "./guest_lab.ts";
+
+const WORKER = new URL("../../app/guest/lcore_worker.ts", import.meta.url);
+
+/** Two words of the region that no test uses otherwise: a lease's epoch is header word 6. */
+const INCARNATION_WORD = 1000;
+
+/** What an lcore that forwards between ports 0 and 1 is sent. */
+function order(lab: GuestLab, mode: string): GuestLcoreInit {
+  const { offset, stride, count } = lab.mbufs;
+  const port = (number: number) => ({
+    number,
+    name: `p${number}`,
+    mac: macOf(number),
+    place: lab.places[number],
+    counters: lab.counters[number],
+  });
+  return {
+    region: lab.memory.handle,
+    geometry: { offset, stride, count },
+    lease: { epoch: 1, incarnation: 0, incarnationWord: INCARNATION_WORD },
+    mode,
+    macUpdating: true,
+    txBytes: 64,
+    idle: "backoff",
+    lanes: [{ from: port(0), to: port(1) }, { from: port(1), to: port(0) }],
+  };
+}
+
+/** Wait until the guest has sent `count` frames by `port`, five seconds at most. */
+async function sentBy(lab: GuestLab, port: number, count: number): Promise<Uint8Array[]> {
+  const frames: Uint8Array[] = [];
+  for (const start = performance.now(); frames.length < count;) {
+    frames.push(...lab.sent(port));
+    if (performance.now() - start > 5000) break;
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  }
+  return frames;
+}
+
+for (
+  const [how, end] of [
+    ["its command word says stop", (_, command) => command.value = COMMAND.STOP],
+    ["the host retires the guest", (lab) => lab.memory.store(INCARNATION_WORD, 1)],
+  ] as [string, (lab: GuestLab, command: ReturnType<typeof freshCommand>) => void][]
+) {
+  Deno.test(`a guest lcore forwards between its ports until ${how}`, async () => {
+    using lab = new GuestLab({ ports: 2 });
+    using command = freshCommand();
+    const frames = [0, 1, 2].map((seed) => someFrame(60, seed));
+    const lcore = startLcore(WORKER, usableCores().at(-1)!, command, order(lab, "l2fwd"));
+    for (const [from, to] of [[0, 1], [1, 0]]) {
+      lab.lend(frames, from);
+      deepEqual(
+        await sentBy(lab, to, 3),
+        frames.map((frame) =>
+          Uint8Array.of(2, 0, 0, 0, 0, to, ...macOf(to), ...frame.subarray(12))
+        ),
+      );
+    }
+    end(lab, command);
+    equal(await lcore.done, undefined);
+    for (const counters of lab.counters) {
+      deepEqual(counted(counters), { RX: 3, RX_BYTES: 180, TX: 3, TX_BYTES: 180, DROPPED: 0 });
+    }
+  });
+}

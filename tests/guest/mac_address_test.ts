@@ -1,0 +1,60 @@
+import { deepEqual, equal } from "node:assert/strict";
+import {
+  addressWords,
+  formatMac,
+  swapAddresses,
+  writeAddresses,
+} from "../../app/guest/mac_address.ts";
+import { GuestLab, someFrame } from "./guest_lab.ts";
+
+const DESTINATION = Uint8Array.of(0x02, 0x80, 0xff, 0x00, 0x01, 0xfe);
+const SOURCE = Uint8Array.of(0x52, 0x54, 0x9a, 0xbc, 0xde, 0xf0);
+
+/** Frames in one burst, each at this headroom, changed by `change` at number 1; all must be as told. */
+function check(
+  headroom: number,
+  change: (lab: GuestLab, burst: Uint32Array) => void,
+  expected: (frame: Uint8Array) => Uint8Array,
+): void {
+  using lab = new GuestLab();
+  lab.mbufs.u8.fill(0xee, lab.mbufs.offset);
+  const frames = [1, 2, 3].map((seed) => someFrame(60, seed));
+  const burst = lab.burst(frames, headroom);
+  burst[2] |= 0xff << 24; // flags are no part of the index
+  const byte = lab.mbufs.frameByte(burst[2], burst[3]);
+  change(lab, burst);
+  deepEqual(lab.frame(burst, 0), frames[0]);
+  deepEqual(lab.frame(burst, 1), expected(frames[1]));
+  deepEqual(lab.frame(burst, 2), frames[2]);
+  equal(lab.mbufs.u8[byte - 1], 0xee);
+  equal(lab.mbufs.u8[byte + 60], 0xee);
+}
+
+for (const headroom of [0, 2, 124, 126, 128, 130]) {
+  Deno.test(`writeAddresses() at ${headroom} bytes from an mbuf's start writes 12 bytes`, () => {
+    check(
+      headroom,
+      ({ mbufs }, burst) => writeAddresses(mbufs, burst, 1, addressWords(DESTINATION, SOURCE)),
+      (frame) => Uint8Array.of(...DESTINATION, ...SOURCE, ...frame.subarray(12)),
+    );
+  });
+
+  Deno.test(`swapAddresses() at ${headroom} bytes from an mbuf's start swaps 6 bytes and 6`, () => {
+    check(
+      headroom,
+      ({ mbufs }, burst) => swapAddresses(mbufs, burst, 1),
+      (frame) =>
+        Uint8Array.of(...frame.subarray(6, 12), ...frame.subarray(0, 6), ...frame.subarray(12)),
+    );
+  });
+}
+
+Deno.test("formatMac() writes two digits a byte", () => {
+  equal(formatMac(Uint8Array.of(2, 0, 0, 0, 0, 1)), "02:00:00:00:00:01");
+  equal(formatMac(SOURCE), "52:54:9a:bc:de:f0");
+});
+
+Deno.test("addressWords() are the bytes of both addresses, in order", () => {
+  const words = addressWords(DESTINATION, SOURCE);
+  deepEqual([...new Uint8Array(words.buffer)], [...DESTINATION, ...SOURCE]);
+});

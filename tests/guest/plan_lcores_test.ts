@@ -1,0 +1,102 @@
+import { deepEqual, throws } from "node:assert/strict";
+import type { VirtualPortInit } from "../../app/guest/lcore_worker.ts";
+import { type GuestOptions, planLcores } from "../../app/guest/run_guest.ts";
+import { GUEST_COUNTER } from "../../app/guest/virtual_port.ts";
+import { macOf } from "./guest_lab.ts";
+
+const OPTIONS: GuestOptions = {
+  source: { region: "culvert0" },
+  guest: 0,
+  cores: [0],
+  mode: "l2fwd",
+  macUpdating: true,
+  statsPeriod: 10,
+  txBytes: 64,
+  idle: "backoff",
+};
+
+function ports(count: number): VirtualPortInit[] {
+  return Array.from({ length: count }, (_, number) => ({
+    number,
+    name: `p${number}`,
+    mac: macOf(number),
+    place: { rx: 0, tx: 0, lend: 0, giveback: 0, ringSize: 2 },
+    counters: new Float64Array(new SharedArrayBuffer(GUEST_COUNTER.COUNT * 8)),
+  }));
+}
+
+/** `core: from>to from>to` for each lcore of the plan. */
+function plan(options: Partial<GuestOptions>, count: number): string[] {
+  return planLcores({ ...OPTIONS, ...options }, ports(count)).map(({ core, init }) =>
+    `${core}: ${init.lanes.map(({ from, to }) => `${from.number}>${to.number}`).join(" ")}`
+  );
+}
+
+for (
+  const [what, options, count, expected] of [
+    ["pairs neighbours on one core", {}, 4, ["0: 0>1 1>0 2>3 3>2"]],
+    ["pairs an odd port with itself", {}, 3, ["0: 0>1 1>0 2>2"]],
+    ["deals lanes to cores evenly", { cores: [4, 2] }, 4, ["4: 0>1 1>0", "2: 2>3 3>2"]],
+    ["splits a pair if it must", { cores: [0, 1] }, 2, ["0: 0>1", "1: 1>0"]],
+    ["leaves out cores that have nothing to do", { cores: [0, 1, 2] }, 1, ["0: 0>0"]],
+    ["leaves the last core idle rather than uneven", { cores: [0, 1, 2] }, 4, [
+      "0: 0>1 1>0",
+      "1: 2>3 3>2",
+    ]],
+    ["fills a core up to -q before the next", { cores: [0, 1], portsPerLcore: 3 }, 4, [
+      "0: 0>1 1>0 2>3",
+      "1: 3>2",
+    ]],
+    ["uses as few cores as -q allows", { cores: [0, 1], portsPerLcore: 8 }, 4, [
+      "0: 0>1 1>0 2>3 3>2",
+    ]],
+    ["uses the ports of the mask alone", { portMask: "d" }, 4, ["0: 0>2 2>0 3>3"]],
+    ["follows the port map", { portMap: "(0,3)(2,1)" }, 4, ["0: 0>3 3>0 2>1 1>2"]],
+    ["answers by the port that asked in icmpecho", { mode: "icmpecho" }, 2, ["0: 0>0 1>1"]],
+    ["answers by the port that asked in txonly", { mode: "txonly", cores: [0, 1] }, 2, [
+      "0: 0>0",
+      "1: 1>1",
+    ]],
+    ["receives by each port in rxonly", { mode: "rxonly", portMask: "2" }, 2, ["0: 1>1"]],
+  ] as [string, Partial<GuestOptions>, number, string[]][]
+) {
+  Deno.test(`planLcores() ${what}`, () => {
+    deepEqual(plan(options, count), expected);
+  });
+}
+
+for (
+  const [options, count, message] of [
+    [{ portsPerLcore: 1 }, 2, "Cannot poll 2 ports as -q 1 allows 1 cores 1: "],
+    [{ portsPerLcore: 3, cores: [0, 1] }, 7, "Cannot poll 7 ports as -q 3 allows 2 cores 6: "],
+  ] as [Partial<GuestOptions>, number, string][]
+) {
+  Deno.test(`planLcores() refuses ${count} ports that -q ${options.portsPerLcore} does not allow`, () => {
+    throws(() => plan(options, count), {
+      name: "UsageError",
+      message: `${message}name more cores (-l) or raise -q`,
+    });
+  });
+}
+
+Deno.test("planLcores() refuses a mask or a map that does not fit the ports", () => {
+  throws(() => plan({ portMask: "4" }, 2), { name: "UsageError", message: /^Cannot use -p 4 as / });
+  throws(() => plan({ portMap: "(0,2)" }, 2), {
+    name: "UsageError",
+    message: /^Cannot use --portmap /,
+  });
+});
+
+Deno.test("planLcores() tells each lcore what the options say", () => {
+  const options = {
+    mode: "macswap",
+    macUpdating: false,
+    txBytes: 99,
+    idle: "poll",
+    cores: [0, 1],
+  } as const;
+  for (const { init } of planLcores({ ...OPTIONS, ...options }, ports(2))) {
+    const { mode, macUpdating, txBytes, idle } = init;
+    deepEqual({ mode, macUpdating, txBytes, idle, cores: [0, 1] }, options);
+  }
+});

@@ -1,0 +1,48 @@
+import { DESCRIPTOR } from "../../app/memory/layout.ts";
+import { COUNTER } from "../../app/port/counters.ts";
+import type { PortResources } from "../../app/port/kernel_port.ts";
+import type { HostPort } from "../../app/port/port.ts";
+
+/** A port that a test drives: it receives `waiting` frames of 60 bytes, and sends as told. */
+export class FakePort implements HostPort {
+  readonly name = "fake";
+  pollable: number[] = [];
+  isUp = true;
+  /** Frames that wait to be received. */
+  waiting = 0;
+  /** Frames that a burst takes at most. */
+  takes = Infinity;
+  /** Descriptors of the frames that were sent, both words of each. */
+  readonly sent: number[] = [];
+  refreshes = 0;
+  isClosed = false;
+
+  constructor(private readonly resources: PortResources) {}
+
+  rxBurst(burst: Uint32Array, max: number): number {
+    const { mempool, counters } = this.resources;
+    const n = mempool.allocBurst(burst, Math.min(max, this.waiting));
+    for (let i = 0; i < n; i++) burst[2 * i + 1] |= 60 << 16;
+    this.waiting -= n;
+    counters[COUNTER.RX] += n;
+    return n;
+  }
+
+  txBurst(burst: Uint32Array, count: number): number {
+    const n = this.isUp ? Math.min(count, this.takes) : 0;
+    this.sent.push(...burst.subarray(0, n * DESCRIPTOR.WORDS));
+    this.resources.mempool.free(burst, n);
+    this.resources.counters[COUNTER.TX] += n;
+    return n;
+  }
+
+  discardBurst(_max: number): void {}
+
+  refresh(): void {
+    this.refreshes++;
+  }
+
+  close(): void {
+    this.isClosed = true;
+  }
+}

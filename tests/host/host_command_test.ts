@@ -1,0 +1,119 @@
+import { deepEqual, equal, throws } from "node:assert/strict";
+import { readHostOptions } from "../../app/host_command.ts";
+import { usableCores } from "../../app/lcore/core_list.ts";
+
+const PORT = ["--port", "null"];
+const CORES = usableCores();
+
+Deno.test("readHostOptions() gives defaults to all but ports", () => {
+  deepEqual(readHostOptions(["--port", "tap:tap0"]), {
+    ports: [{ kind: "tap", name: "tap0" }],
+    region: "culvert0",
+    size: 64 << 20,
+    mbufs: 8192,
+    mtu: 1500,
+    ringSize: 1024,
+    cores: [CORES[0]],
+    idle: "backoff",
+    statsPeriod: 0,
+  });
+});
+
+Deno.test("readHostOptions() reads every option", () => {
+  const args = [
+    ...["--port", "tap:tap0", "--port=packet:eth1", "--port", "null:64", "--port", "ring:a"],
+    ...["--region", "/dev/shm/red", "--size", "1G", "--mbufs", "65536", "--mtu", "9000"],
+    ...["--ring-size", "512", "-l", CORES.join(","), "--idle", "poll", "-T", "2"],
+  ];
+  deepEqual(readHostOptions(args), {
+    ports: [
+      { kind: "tap", name: "tap0" },
+      { kind: "packet", name: "eth1" },
+      { kind: "null", name: "64" },
+      { kind: "ring", name: "a" },
+    ],
+    region: "/dev/shm/red",
+    size: 2 ** 30,
+    mbufs: 65536,
+    mtu: 9000,
+    ringSize: 512,
+    cores: CORES,
+    idle: "poll",
+    statsPeriod: 2,
+  });
+});
+
+Deno.test("readHostOptions() knows -l as --cores and -T as --stats-period", () => {
+  const options = readHostOptions([...PORT, "--cores", `${CORES.at(-1)}`, "--stats-period", "3"])!;
+  deepEqual(options.cores, [CORES.at(-1)]);
+  equal(options.statsPeriod, 3);
+});
+
+for (const args of [["--help"], ["-h"], [...PORT, "--help"], ["--help", "--mtu", "no"]]) {
+  Deno.test(`readHostOptions(${args.join(" ")}) is undefined, for help was asked for`, () => {
+    equal(readHostOptions(args), undefined);
+  });
+}
+
+for (
+  const [args, message] of [
+    [[], /^Cannot forward between 0 ports: name 1 to 32 with --port KIND:NAME$/],
+    [Array(33).fill("--port=null"), /^Cannot forward between 33 ports: name 1 to 32 /],
+    [["--port", "eth0"], /^Cannot use port "eth0" as "eth0" is no kind of port: /],
+    [["--port", "tap"], /^Cannot use port "tap" as it names no interface: /],
+    [
+      ["--port=tap:a", "--port=tap:b", "--port=tap:a"],
+      /^Cannot use port tap:a twice: name it once$/,
+    ],
+    [["--port=ring:a", "--port=ring:a"], /^Cannot use port ring:a twice: /],
+    [["--port=tap:a%d"], /^Cannot use interface "a%d" as its name is none: /],
+    [["--port=packet:sixteen-letters-"], /^Cannot use interface "sixteen-letters-" as /],
+    [["--port=packet:.."], /^Cannot use interface "\.\." as /],
+    [[...PORT, "--region", "a b"], /^Cannot use region "a b" as it is no name /],
+    [[...PORT, "--size", "3M"], /^Cannot use region culvert0 as it has 3145728 bytes: QEMU takes /],
+    [[...PORT, "--size", "64K"], /^Cannot use region culvert0 as it has 65536 bytes: 1 MiB is /],
+    [[...PORT, "--ring-size", "12"], /12 slots: a power of two from 2 to 16777216 is wanted$/],
+    [[...PORT, "--size", "big"], /^Cannot use --size big as it is no size: /],
+    [
+      [...PORT, "--mbufs", "63"],
+      /^Cannot use --mbufs 63 as it is no whole number from 64 to 16777216$/,
+    ],
+    [[...PORT, "--mbufs", "16777217"], /^Cannot use --mbufs 16777217 as /],
+    [[...PORT, "--mtu", "67"], /^Cannot use --mtu 67 as it is no whole number from 68 to 9216$/],
+    [[...PORT, "--mtu", "9217"], /^Cannot use --mtu 9217 as /],
+    [
+      [...PORT, "--ring-size", "1"],
+      /^Cannot use --ring-size 1 as it is no whole number from 2 to 1048576$/,
+    ],
+    [[...PORT, "--ring-size", "2097152"], /^Cannot use --ring-size 2097152 as /],
+    [[...PORT, "-l", "x"], /^Cannot use -l x as "x" is no core: /],
+    [[...PORT, "-l", "1024"], /^Cannot use -l 1024 as core 1024 does not exist or is not ours: /],
+    [[...PORT, "--idle", "sleep"], /^Cannot use --idle sleep as it is none of poll, backoff$/],
+    [[...PORT, "-T", "86401"], /^Cannot use -T 86401 as it is no whole number from 0 to 86400$/],
+    [[...PORT, "-T", "soon"], /^Cannot use -T soon as /],
+    [[...PORT, "--guest", "1"], /^Cannot read the command line: .*--guest/],
+    [[...PORT, "eth0"], /^Cannot read the command line: .*eth0/],
+    [[...PORT, "--mtu"], /^Cannot read the command line: .*--mtu/],
+  ] as [string[], RegExp][]
+) {
+  Deno.test(`readHostOptions(${args.slice(0, 6).join(" ")}) is a usage error`, () => {
+    throws(() => readHostOptions(args), { name: "UsageError", message });
+  });
+}
+
+Deno.test("readHostOptions() takes what is at its limits", () => {
+  for (const [mbufs, mtu, ring] of [["64", "68", "2"], ["16777216", "9216", "1048576"]]) {
+    const args = [...PORT, "--mbufs", mbufs, "--mtu", mtu, "--ring-size", ring];
+    const options = readHostOptions(args)!;
+    deepEqual(
+      [options.mbufs, options.mtu, options.ringSize],
+      [mbufs, mtu, ring].map(Number),
+    );
+  }
+  equal(readHostOptions(Array(32).fill("--port=null"))!.ports.length, 32);
+});
+
+Deno.test("readHostOptions() takes ports in memory more than once, unless they have one name", () => {
+  const args = ["null:64", "null:64", "ring", "ring", "ring:a", "tap:a"].map((p) => `--port=${p}`);
+  equal(readHostOptions(args)!.ports.length, 6);
+});

@@ -1,0 +1,137 @@
+import { equal } from "node:assert/strict";
+import { MappedMemory } from "../../ffi/mapped_memory.ts";
+import { Channel } from "../../app/channel/channel.ts";
+import { GUEST_STATE, GuestState } from "../../app/channel/guest_state.ts";
+import { Ledger } from "../../app/channel/ledger.ts";
+import { GUEST_COUNTER, VirtualPort } from "../../app/guest/virtual_port.ts";
+import { Gate, GateKeeper } from "../../app/host/gate.ts";
+import { GuestSupervisor } from "../../app/host/guest_supervisor.ts";
+import { type LaidOutRegion, layOut } from "../../app/host/host_plan.ts";
+import { Lane } from "../../app/host/lane.ts";
+import { Mbufs } from "../../app/mempool/mbuf.ts";
+import { Mempool } from "../../app/mempool/mempool.ts";
+import { COUNTER, type Counters, droppedBy, newCounters } from "../../app/port/counters.ts";
+import type { PortResources } from "../../app/port/kernel_port.ts";
+import type { OpenedPort } from "../../app/port/open_port.ts";
+import type { HostPort } from "../../app/port/port.ts";
+
+/** A port in memory, as `openPort()` would return it. */
+export function openedPort(name: string, number = 0): OpenedPort {
+  return {
+    setup: { kind: "null", name, frameBytes: 64 },
+    mac: Uint8Array.of(2, 0, 0, 0, 0, number),
+    restore() {},
+  };
+}
+
+/**
+ * A host's parts, put together as `run_host.ts` does, in one thread and in memory of this process, and
+ * a guest to be driven by hand: `using lab = new HostLab({ ringSize: 16 })`.
+ */
+export class HostLab implements Disposable {
+  readonly memory: MappedMemory;
+  readonly laidOut: LaidOutRegion;
+  readonly mbufs: Mbufs;
+  readonly mempool: Mempool;
+  readonly ledger: Ledger;
+  readonly gate: Gate;
+  readonly keeper: GateKeeper;
+  readonly supervisor: GuestSupervisor;
+  readonly counters: Counters[];
+  /** What the supervisor has logged. */
+  readonly log: string[] = [];
+  /** The guest's view of its control memzone. */
+  readonly guest: GuestState;
+  readonly #channels: Channel[];
+
+  constructor({ ports = 1, mbufs = 256, ringSize = 64 } = {}) {
+    this.memory = MappedMemory.ofProcess(1 << 20);
+    const opened = Array.from({ length: ports }, (_, port) => openedPort(`p${port}`, port));
+    this.laidOut = layOut(this.memory, "r0", { mbufs, mtu: 1500, ringSize }, opened);
+    this.laidOut.region.publish();
+    const { geometry, frameMax, guestState, places, region } = this.laidOut;
+    this.mbufs = new Mbufs(this.memory, geometry);
+    this.mempool = Mempool.create(mbufs, 0);
+    this.ledger = new Ledger(new SharedArrayBuffer(mbufs), geometry, frameMax, false);
+    this.counters = newCounters(ports);
+    this.#channels = places.map((place) => new Channel(this.memory, place));
+    this.gate = Gate.create(1);
+    this.keeper = new GateKeeper(this.gate.handle, 0, () => {
+      for (const channel of this.#channels) channel.reset();
+    });
+    const mainThread = Mempool.attach(this.mempool.handle);
+    const log = (line: string) => this.log.push(line);
+    this.supervisor = new GuestSupervisor(
+      0,
+      guestState,
+      this.gate,
+      this.ledger,
+      mainThread,
+      log,
+    );
+    this.guest = GuestState.attach(region, 0);
+  }
+
+  /** The lane of port `number`, and the port that `make` makes for it. */
+  lane<P extends HostPort>(make: (resources: PortResources) => P, number = 0): [Lane, P] {
+    const { mbufs, mempool, ledger, keeper: gate } = this;
+    const [counters, channel] = [this.counters[number], this.#channels[number]];
+    const port = make({ mbufs, mempool, counters, frameMax: this.laidOut.frameMax });
+    return [new Lane({ port, channel, guest: 0, gate, ledger, mempool, counters }), port];
+  }
+
+  /** Attach a guest, and give its end of each channel. */
+  attach(wantsMbufs = false, now = 0): Channel[] {
+    equal(this.guest.move("guest", GUEST_STATE.ABSENT, GUEST_STATE.ATTACHING), true);
+    this.guest.introduce(4711, wantsMbufs);
+    this.supervisor.step(now);
+    this.keeper.follow();
+    this.supervisor.step(now);
+    equal(this.guest.state, GUEST_STATE.RUNNING);
+    return this.laidOut.places.map((place) => new Channel(this.memory, place));
+  }
+
+  /** As {@linkcode attach}, for the virtual port of port 0. */
+  attachPort(wantsMbufs = false): VirtualPort {
+    const counters = new Float64Array(new SharedArrayBuffer(GUEST_COUNTER.COUNT * 8));
+    const [channel] = this.attach(wantsMbufs);
+    return new VirtualPort("p0", new Uint8Array(6), channel, counters, () => false);
+  }
+
+  /** Cut the guest off and sweep up after it; what it held is counted as the host does in the end. */
+  cutOff(): void {
+    this.supervisor.close("is cut off");
+    this.keeper.follow();
+    this.supervisor.step(0);
+    equal(this.supervisor.isClosed, true);
+    this.counters[0][COUNTER.GUEST_HELD] += this.supervisor.held;
+    this.supervisor.held = 0;
+  }
+
+  /** Check that all frames that came are accounted for, and that each mbuf is free, once. */
+  checkAccounts(): void {
+    const sum = (counter: number) => this.counters.reduce((n, of) => n + of[counter], 0);
+    const dropped = this.counters.reduce((n, of) => n + droppedBy(of), 0);
+    equal(sum(COUNTER.RX) + sum(COUNTER.ORIGINATED), sum(COUNTER.TX) + dropped, "frames");
+    const { count } = this.laidOut.geometry;
+    const burst = new Uint32Array(2 * (count + 1));
+    const n = this.mempool.allocBurst(burst, count + 1);
+    equal(n, count, "mbufs");
+    equal(new Set(burst.subarray(0, 2 * n).filter((_, i) => i % 2 === 0)).size, count, "mbufs");
+    this.mempool.free(burst, n);
+  }
+
+  [Symbol.dispose](): void {
+    new MappedMemory(this.mempool.handle.memory).close();
+    new MappedMemory(this.gate.handle).close();
+    this.memory.close();
+  }
+}
+
+/** The counters of a port that are not 0, by name. */
+export function counted(counters: Counters): Partial<Record<keyof typeof COUNTER, number>> {
+  const names = Object.entries(COUNTER).filter(([name]) => name !== "COUNT");
+  return Object.fromEntries(
+    names.map(([name, at]) => [name, counters[at]]).filter(([, n]) => n !== 0),
+  );
+}

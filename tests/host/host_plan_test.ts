@@ -1,0 +1,100 @@
+import { deepEqual, equal, ok, throws } from "node:assert/strict";
+import { findChannel } from "../../app/channel/channel.ts";
+import { GuestState } from "../../app/channel/guest_state.ts";
+import { layOut, strideFor } from "../../app/host/host_plan.ts";
+import { HEADROOM_BYTES, MBUF_STRIDE_BYTES, ZONE_KIND } from "../../app/memory/layout.ts";
+import { Region } from "../../app/memory/region.ts";
+import { Mbufs } from "../../app/mempool/mbuf.ts";
+import { frameMaxOf } from "../../app/port/kernel_port.ts";
+import { freshMemory } from "../ffi/fresh_memory.ts";
+import { openedPort } from "./host_lab.ts";
+
+const MIB = 1 << 20;
+const PORTS = [openedPort("tap0", 1), openedPort("eth1", 2), openedPort("null:64", 3)];
+
+Deno.test("frameMaxOf() has room for an Ethernet header and two VLAN tags beside the MTU", () => {
+  equal(frameMaxOf(1500), 1522);
+  equal(frameMaxOf(9000), 9022);
+});
+
+Deno.test("strideFor() is the default for an MTU of 1500, and as much as it needs for 9000", () => {
+  equal(strideFor(frameMaxOf(1500)), MBUF_STRIDE_BYTES);
+  equal(strideFor(frameMaxOf(9000)), 143 * 64);
+});
+
+Deno.test("strideFor() holds headroom and frame, in an odd number of cache lines, for every MTU", () => {
+  for (let mtu = 68; mtu <= 9216; mtu++) {
+    const frameMax = frameMaxOf(mtu);
+    const stride = strideFor(frameMax);
+    ok(stride >= HEADROOM_BYTES + frameMax && stride >= MBUF_STRIDE_BYTES, `MTU ${mtu}`);
+    equal(stride % 128, 64, `MTU ${mtu}`);
+    const least = Math.max(MBUF_STRIDE_BYTES, HEADROOM_BYTES + frameMax);
+    ok(stride < least + 128, `MTU ${mtu}: no more than it needs`);
+  }
+});
+
+for (const mtu of [1500, 9000]) {
+  Deno.test(`layOut() for an MTU of ${mtu} tells guests all that they need to know`, () => {
+    using memory = freshMemory(2 * MIB);
+    const laidOut = layOut(memory, "r0", { mbufs: 100, mtu, ringSize: 64 }, PORTS);
+    laidOut.region.publish();
+    const region = Region.attach(memory, "r0");
+    equal(laidOut.frameMax, mtu + 22);
+    equal(GuestState.attach(region, 0).channels, 3);
+    PORTS.forEach(({ setup, mac }, port) => {
+      const found = findChannel(region, 0, port);
+      const { frameMax, places } = laidOut;
+      deepEqual(found, { portName: setup.name, mac, frameMax, place: places[port] });
+      equal(found.place.ringSize, 64);
+    });
+    const { offset, size, parameter } = region.zone("mbufs", ZONE_KIND.MBUFS);
+    deepEqual(laidOut.geometry, { offset, stride: parameter, count: size / parameter });
+    equal(laidOut.geometry.count, 100);
+    equal(laidOut.geometry.stride, mtu === 1500 ? 2368 : 9152);
+    equal(new Mbufs(memory, laidOut.geometry).count, 100, "the shim agrees that they fit");
+  });
+}
+
+Deno.test("layOut() begins a region that guests are refused from until it is published", () => {
+  using memory = freshMemory(MIB);
+  layOut(memory, "r0", { mbufs: 100, mtu: 1500, ringSize: 64 }, PORTS);
+  throws(() => Region.attach(memory, "r0"), { message: /as it is half-built: / });
+});
+
+for (const mtu of [1500, 9000]) {
+  Deno.test(`layOut() for an MTU of ${mtu} refuses one mbuf more than fit, and says how many do`, () => {
+    using memory = freshMemory(MIB);
+    const plan = { mtu, ringSize: 64 };
+    const stride = mtu === 1500 ? 2368 : 9152;
+    const { region, geometry } = layOut(memory, "r0", { ...plan, mbufs: 1 }, PORTS);
+    const most = Math.floor((MIB - geometry.offset) / stride);
+    ok(region.free > 0 && most > 64);
+    throws(() => layOut(memory, "r0", { ...plan, mbufs: most + 1 }, PORTS), {
+      name: "CulvertError",
+      message: `Cannot put ${most + 1} mbufs of ${stride} bytes into region r0 as ${most} fit: ` +
+        `use --mbufs ${most}, or a larger --size`,
+    });
+    equal(layOut(memory, "r0", { ...plan, mbufs: most }, PORTS).geometry.count, most);
+  });
+}
+
+Deno.test("layOut() refuses rings that the region has no room for", () => {
+  using memory = freshMemory(MIB);
+  throws(() => layOut(memory, "r0", { mbufs: 64, mtu: 1500, ringSize: 2 ** 16 }, PORTS), {
+    name: "CulvertError",
+    message: /^Cannot add memzone g0\.p0\.tx to region r0 as it needs 524544 bytes where /,
+  });
+});
+
+Deno.test("layOut() in memory that had a host before raises the epoch, and resets the guest's place", () => {
+  using memory = freshMemory(MIB);
+  const plan = { mbufs: 64, mtu: 1500, ringSize: 64 };
+  const first = layOut(memory, "r0", plan, PORTS);
+  first.guestState.introduce(4711, true);
+  first.guestState.retire();
+  const second = layOut(memory, "r0", plan, PORTS);
+  equal(second.region.epoch, 2);
+  equal(second.guestState.pid, 0);
+  equal(second.guestState.incarnation, 0);
+  deepEqual(second.places, first.places);
+});

@@ -1,0 +1,80 @@
+import { deepEqual, equal } from "node:assert/strict";
+import { EMPTY_DATA } from "../../app/mempool/mbuf.ts";
+import { FakePort } from "./fake_port.ts";
+import { counted, HostLab } from "./host_lab.ts";
+
+/** Let a lane lend until it stops, and take all: how many mbufs that is. */
+function lendAll(lab: HostLab, wantsMbufs: boolean): number {
+  const [lane] = lab.lane((resources) => new FakePort(resources));
+  const guest = lab.attachPort(wantsMbufs);
+  const burst = new Uint32Array(2 * 64);
+  let lent = 0;
+  for (let turn = 0; turn < 100; turn++) {
+    lane.lendMbufs();
+    lent += guest.allocBurst(burst, 64);
+  }
+  return lent;
+}
+
+Deno.test("Lane lends no mbufs while there is no guest, nor to one that wants none", () => {
+  using lab = new HostLab();
+  const [lane] = lab.lane((resources) => new FakePort(resources));
+  lane.lendMbufs();
+  equal(lab.mempool.available, 256);
+  equal(lendAll(lab, false), 0);
+  lab.checkAccounts();
+});
+
+Deno.test("Lane lends bursts of empty mbufs to a guest that wants them, while the ring has room", () => {
+  using lab = new HostLab({ ringSize: 64 });
+  const [lane] = lab.lane((resources) => new FakePort(resources));
+  const guest = lab.attachPort(true);
+  for (let turn = 0; turn < 10; turn++) lane.lendMbufs();
+  equal(lab.mempool.available, 256 - 64);
+  equal(lab.ledger.framesHeldBy(0), 0, "they hold no frames");
+  const burst = new Uint32Array(2 * 65);
+  equal(guest.allocBurst(burst, 65), 64);
+  for (let i = 0; i < 64; i++) equal(burst[2 * i + 1], EMPTY_DATA);
+  lane.lendMbufs();
+  equal(lab.mempool.available, 256 - 96);
+  lab.cutOff();
+  deepEqual(counted(lab.counters[0]), {});
+  lab.checkAccounts();
+});
+
+for (const mbufs of [64, 256, 400]) {
+  Deno.test(`Lane keeps a quarter of ${mbufs} mbufs for ports, but for a burst`, () => {
+    using lab = new HostLab({ mbufs });
+    const lent = lendAll(lab, true);
+    equal(lent % 32, 0);
+    const left = mbufs - lent;
+    equal(left < mbufs / 4 || left < 32, true, `${left} are left: it could lend more`);
+    equal(left >= 0 && left + 32 >= mbufs / 4, true, `${left} are left: it lent too many`);
+    lab.cutOff();
+    lab.checkAccounts();
+  });
+}
+
+Deno.test("Lane counts frames in mbufs lent empty as originated, good or malformed", () => {
+  using lab = new HostLab();
+  const [lane, port] = lab.lane((resources) => new FakePort(resources));
+  const guest = lab.attachPort(true);
+  lane.lendMbufs();
+  const burst = new Uint32Array(64);
+  equal(guest.allocBurst(burst, 32), 32);
+  for (let i = 0; i < 10; i++) burst[2 * i + 1] = EMPTY_DATA | (i < 7 ? 60 : 13) << 16;
+  guest.txBurst(burst, 10);
+  guest.free(burst.subarray(20), 22);
+  equal(lane.guestToHost(), 10);
+  equal(lane.takeGiveback(), 22);
+  deepEqual(counted(lab.counters[0]), { ORIGINATED: 10, TX: 7, MALFORMED: 3 });
+  equal(port.sent.length, 14);
+  lab.checkAccounts();
+});
+
+Deno.test("Lane lends mbufs through a ring smaller than a burst", () => {
+  using lab = new HostLab({ ringSize: 16 });
+  equal(lendAll(lab, true) >= 192 - 32, true);
+  lab.cutOff();
+  lab.checkAccounts();
+});

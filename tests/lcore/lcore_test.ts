@@ -1,0 +1,69 @@
+import { deepEqual, equal, rejects } from "node:assert/strict";
+import { COMMAND } from "../../app/lcore/command.ts";
+import { usableCores } from "../../app/lcore/core_list.ts";
+import { type Lcore, startLcore } from "../../app/lcore/lcore.ts";
+import { freshCommand } from "./fresh_command.ts";
+import type { Errand } from "./lcore_worker.ts";
+
+const URL_OF_WORKER = new URL("./lcore_worker.ts", import.meta.url);
+const CORE = usableCores().at(-1)!;
+
+/** Start an lcore on an errand, on `core`. */
+function start(errand: Errand, core = CORE, command = freshCommand(), url = URL_OF_WORKER) {
+  const lcore: Lcore<unknown> = startLcore(url, core, command, errand);
+  const done = lcore.done.finally(() => command[Symbol.dispose]());
+  return { core: lcore.core, done, command };
+}
+
+for (const result of [0, "", { frames: [1, 2] }, undefined, null]) {
+  Deno.test(`startLcore() brings back the loop's result: ${JSON.stringify(result)}`, async () => {
+    deepEqual(await start({ do: "answer", with: result }).done, result);
+  });
+}
+
+Deno.test("startLcore() pins the loop to its core, and its own thread to none", async () => {
+  const lcore = start({ do: "tell cores" });
+  equal(lcore.core, CORE);
+  equal(await lcore.done, `${CORE}`);
+  equal(usableCores().at(-1), CORE);
+});
+
+Deno.test("startLcore() gives the loop the command word, which stops it while it is busy", async () => {
+  const lcore = start({ do: "wait for stop" });
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  lcore.command.value = COMMAND.STOP;
+  equal(await lcore.done, true);
+});
+
+for (const how of ["CulvertError", "UsageError"] as const) {
+  Deno.test(`a loop that throws a ${how} rejects with its message, as a CulvertError`, async () => {
+    await rejects(start({ do: "fail", how }).done, {
+      name: "CulvertError",
+      message: how === "UsageError" ? "Cannot use -x as it is none" : "Cannot go on as it is late",
+    });
+  });
+}
+
+Deno.test("a loop that throws what it should not rejects with the stack, as a CulvertError", async () => {
+  await rejects(start({ do: "fail", how: "TypeError" }).done, {
+    name: "CulvertError",
+    message: /^TypeError: a is not a function\n +at .*lcore_worker\.ts:\d+/,
+  });
+});
+
+for (const core of [1023, 4096]) {
+  Deno.test(`startLcore() on core ${core}, which is not there, rejects and runs nothing`, async () => {
+    await rejects(start({ do: "answer", with: 1 }, core).done, {
+      name: "CulvertError",
+      message: `Cannot pin a thread to core ${core} as the kernel says EINVAL`,
+    });
+  });
+}
+
+Deno.test("startLcore() of a module that fails as it loads rejects with the reason", async () => {
+  const url = new URL("data:text/javascript,throw new Error('no shim')");
+  await rejects(start({ do: "answer", with: 1 }, CORE, freshCommand(), url).done, {
+    name: "CulvertError",
+    message: new RegExp(`^Cannot run lcore ${CORE} as it failed: Uncaught .*Error: no shim$`),
+  });
+});

@@ -1,0 +1,37 @@
+import { equal } from "node:assert/strict";
+import { MappedMemory } from "../../ffi/mapped_memory.ts";
+import { Mbufs } from "../../app/mempool/mbuf.ts";
+import { Mempool } from "../../app/mempool/mempool.ts";
+import { type Counters, newCounters } from "../../app/port/counters.ts";
+import type { PortResources } from "../../app/port/kernel_port.ts";
+
+const STRIDE = 2368;
+
+/** What a port of the host works with, in memory of this process: `using lab = new PortLab(64)`. */
+export class PortLab implements PortResources, Disposable {
+  readonly mbufs: Mbufs;
+  readonly mempool: Mempool;
+  readonly counters: Counters = newCounters(1)[0];
+  readonly frameMax = 1522;
+  readonly #memory: MappedMemory;
+
+  constructor(readonly total: number) {
+    this.#memory = MappedMemory.ofProcess(total * STRIDE);
+    this.mbufs = new Mbufs(this.#memory, { offset: 0, stride: STRIDE, count: total });
+    this.mempool = Mempool.create(total, 0);
+  }
+
+  /** Check that each mbuf is free, once. */
+  checkAllFree(): void {
+    const burst = new Uint32Array(2 * (this.total + 1));
+    equal(this.mempool.allocBurst(burst, this.total + 1), this.total);
+    const indexes = new Set(burst.filter((_, i) => i % 2 === 0 && i < 2 * this.total));
+    equal(indexes.size, this.total);
+    this.mempool.free(burst, this.total);
+  }
+
+  [Symbol.dispose](): void {
+    new MappedMemory(this.mempool.handle.memory).close();
+    this.#memory.close();
+  }
+}

@@ -1,0 +1,46 @@
+import { deepEqual, throws } from "node:assert/strict";
+import { parsePortSpec, PORT_KINDS } from "../../app/port/port_spec.ts";
+
+for (
+  const [text, kind, name] of [
+    ["tap:tap0", "tap", "tap0"],
+    ["packet:eth1.100", "packet", "eth1.100"],
+    ["packet:a:b", "packet", "a:b"],
+    ["null", "null", ""],
+    ["null:", "null", ""],
+    ["null:0", "null", "0"],
+    ["null:1500", "null", "1500"],
+    ["ring", "ring", ""],
+    ["ring:loop", "ring", "loop"],
+  ]
+) {
+  Deno.test(`parsePortSpec("${text}") is ${kind} "${name}"`, () => {
+    deepEqual(parsePortSpec(text), { kind, name });
+  });
+}
+
+for (const text of ["", ":", ":tap0", "tap0", "TAP:tap0", "tap tap0", "veth:a", "constructor:x"]) {
+  Deno.test(`parsePortSpec() refuses "${text}", and says what kinds there are`, () => {
+    const [kind] = text.split(":");
+    throws(() => parsePortSpec(text), {
+      name: "UsageError",
+      message: `Cannot use port "${text}" as "${kind}" is no kind of port: tap:NAME, ` +
+        "packet:IFACE, null[:BYTES] and ring[:NAME] are",
+    });
+  });
+}
+
+for (const text of ["tap", "tap:", "packet", "packet:"]) {
+  Deno.test(`parsePortSpec() refuses "${text}", which names no interface`, () => {
+    throws(() => parsePortSpec(text), {
+      name: "UsageError",
+      message: `Cannot use port "${text}" as it names no interface: write ${
+        text.replace(":", "")
+      }:NAME`,
+    });
+  });
+}
+
+Deno.test("parsePortSpec() knows the kinds that PORT_KINDS lists", () => {
+  deepEqual(PORT_KINDS.map((kind) => parsePortSpec(`${kind}:x`).kind), [...PORT_KINDS]);
+});
