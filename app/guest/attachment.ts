@@ -43,8 +43,13 @@ export class Attachment {
   #hostHeartbeat = 0;
   #hostBeatAt = performance.now();
 
-  private constructor(region: Region, guest: number, private readonly state: GuestState) {
-    const { incarnation, incarnationWord } = state;
+  private constructor(
+    region: Region,
+    guest: number,
+    private readonly state: GuestState,
+    incarnation: number,
+  ) {
+    const { incarnationWord } = state;
     const { offset, size, parameter } = region.zone("mbufs", ZONE_KIND.MBUFS);
     this.memory = region.memory;
     this.lease = { epoch: region.epoch, incarnation, incarnationWord };
@@ -75,6 +80,7 @@ export class Attachment {
     const region = Region.attach(memory, name);
     const { epoch } = region;
     const state = GuestState.attach(region, guest);
+    const incarnation = (state.incarnation + 1) >>> 0; // ours: the host counts on as it lets us in
     if (!state.move("guest", GUEST_STATE.ABSENT, GUEST_STATE.ATTACHING)) {
       throw refuse(
         `guest ${guest} is there already (${state.stateName}, pid ${state.pid} in its own world)`,
@@ -90,7 +96,7 @@ export class Attachment {
     if (state.state !== GUEST_STATE.RUNNING || region.epoch !== epoch) {
       throw refuse(`its host says ${state.stateName}`, "see what the host logs, and try again");
     }
-    return new Attachment(region, guest, state);
+    return new Attachment(region, guest, state, incarnation);
   }
 
   /** Whether the host is another, or has retired this guest. */

@@ -223,6 +223,8 @@ async function follow(
   } finally {
     signal.removeEventListener("abort", stop);
     stop();
+    await Promise.allSettled(lcores.map((lcore) => lcore.done));
+    command.close();
   }
 }
 

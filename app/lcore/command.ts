@@ -47,4 +47,10 @@ export class CommandWord {
     this.#memory.store(0, command);
     shim.shim_eventfd_signal(this.handle.wakeFd);
   }
+
+  /** Give memory and eventfd back. All lcores must have returned: they would read RUN again. */
+  close(): void {
+    this.#memory.close();
+    shim.shim_fd_close(this.handle.wakeFd);
+  }
 }

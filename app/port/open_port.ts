@@ -78,7 +78,8 @@ export function makePort(setup: PortSetup, resources: PortResources): HostPort {
 let memoryPorts = 0;
 
 function openMemoryPort(kind: MemorySetup["kind"], name: string, mtu: number): OpenedPort {
-  const frameBytes = kind === "ring" || name === "" ? NULL_FRAME_BYTES : Number(name);
+  const isDefault = kind === "ring" || name === "";
+  const frameBytes = isDefault ? NULL_FRAME_BYTES : /^\d+$/.test(name) ? Number(name) : NaN;
   const most = FRAME_MIN_BYTES + mtu;
   const isLength = Number.isInteger(frameBytes) && frameBytes <= most &&
     (frameBytes >= FRAME_MIN_BYTES || frameBytes === 0);

@@ -171,6 +171,16 @@ for (
   });
 }
 
+Deno.test("Attachment.claim() is over for a guest that was retired before it looked again", async () => {
+  using lab = new HostLab();
+  const claimed = Attachment.claim(lab.memory, "r0", 0, false);
+  lab.supervisor.step(0);
+  lab.keeper.follow();
+  lab.supervisor.step(0);
+  lab.supervisor.close("is cut off");
+  equal((await claimed).isOver, true);
+});
+
 Deno.test("Attachment.beat() says that the guest is alive", async () => {
   using lab = new HostLab();
   const attachment = await claim(lab);
