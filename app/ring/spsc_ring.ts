@@ -3,6 +3,10 @@ import { shim } from "../../ffi/shim.ts";
 import { DESCRIPTOR, RING } from "../memory/layout.ts";
 import { checkRingSize } from "./ring_size.ts";
 
+/** Indexes of our copies of the positions. */
+const PRODUCER = 0;
+const CONSUMER = 1;
+
 /**
  * A ring of 8-byte descriptors for one producer and one consumer: the only kind that crosses a
  * trust boundary.
@@ -39,8 +43,8 @@ export class SpscRing {
   readonly #slots: BigUint64Array;
   readonly #producerWord: number;
   readonly #consumerWord: number;
-  #producer: number;
-  #consumer: number;
+  /** Our copies of the two positions; a typed array, since numbers above 2^30 are slow as fields. */
+  readonly #at = new Uint32Array(2);
   #burst: Uint32Array = new Uint32Array();
   #elements: BigUint64Array = new BigUint64Array();
 
@@ -58,11 +62,11 @@ export class SpscRing {
     this.#slots = new BigUint64Array(memory.u32.buffer, offset + RING.SLOTS * 4, size);
     this.#producerWord = start + RING.PRODUCER;
     this.#consumerWord = start + RING.CONSUMER;
-    this.#producer = memory.load(this.#producerWord);
-    this.#consumer = memory.load(this.#consumerWord);
-    if ((this.#producer - this.#consumer) >>> 0 > size) {
+    this.#at[PRODUCER] = memory.load(this.#producerWord);
+    this.#at[CONSUMER] = memory.load(this.#consumerWord);
+    if (this.#used > size) {
       this.violations++;
-      this.#consumer = this.#producer;
+      this.#at[CONSUMER] = this.#at[PRODUCER];
     }
   }
 
@@ -77,11 +81,8 @@ export class SpscRing {
    * @returns how many fitted; they have been published.
    */
   enqueueBurst(burst: Uint32Array, count: number): number {
-    let free = this.size - ((this.#producer - this.#consumer) >>> 0);
-    if (free < count) {
-      this.#reloadConsumer();
-      free = this.size - ((this.#producer - this.#consumer) >>> 0);
-    }
+    let free = this.size - this.#used;
+    if (free < count) free = this.size - this.#reload(CONSUMER, this.#consumerWord);
     const n = count < free ? count : free;
     if (n > 0) this.#write(burst, n);
     return n;
@@ -93,9 +94,8 @@ export class SpscRing {
    * @returns `count` or 0.
    */
   enqueueBulk(burst: Uint32Array, count: number): number {
-    if (this.size - ((this.#producer - this.#consumer) >>> 0) < count) {
-      this.#reloadConsumer();
-      if (this.size - ((this.#producer - this.#consumer) >>> 0) < count) return 0;
+    if (this.size - this.#used < count) {
+      if (this.size - this.#reload(CONSUMER, this.#consumerWord) < count) return 0;
     }
     this.#write(burst, count);
     return count;
@@ -107,11 +107,8 @@ export class SpscRing {
    * @returns how many there were; their slots have been given back.
    */
   dequeueBurst(burst: Uint32Array, max: number): number {
-    let used = (this.#producer - this.#consumer) >>> 0;
-    if (used < max) {
-      this.#reloadProducer();
-      used = (this.#producer - this.#consumer) >>> 0;
-    }
+    let used = this.#used;
+    if (used < max) used = this.#reload(PRODUCER, this.#producerWord);
     const n = max < used ? max : used;
     if (n > 0) this.#read(burst, n);
     return n;
@@ -123,10 +120,7 @@ export class SpscRing {
    * @returns `count` or 0.
    */
   dequeueBulk(burst: Uint32Array, count: number): number {
-    if ((this.#producer - this.#consumer) >>> 0 < count) {
-      this.#reloadProducer();
-      if ((this.#producer - this.#consumer) >>> 0 < count) return 0;
-    }
+    if (this.#used < count && this.#reload(PRODUCER, this.#producerWord) < count) return 0;
     this.#read(burst, count);
     return count;
   }
@@ -139,14 +133,15 @@ export class SpscRing {
 
   /** Start again from empty. Neither side may be using the ring. */
   reset(): void {
-    this.#producer = this.#consumer = 0;
+    this.#at.fill(0);
     shim.shim_store_release(this.#map, this.#producerWord, 0);
     shim.shim_store_release(this.#map, this.#consumerWord, 0);
   }
 
   #write(burst: Uint32Array, n: number): void {
     const elements = burst === this.#burst ? this.#elements : this.#widen(burst);
-    const at = this.#producer & this.#mask;
+    const position = this.#at[PRODUCER];
+    const at = position & this.#mask;
     const toEnd = this.size - at;
     if (n <= toEnd) {
       copyElements(this.#slots, at, elements, 0, n);
@@ -154,14 +149,16 @@ export class SpscRing {
       copyElements(this.#slots, at, elements, 0, toEnd);
       copyElements(this.#slots, 0, elements, toEnd, n - toEnd);
     }
-    this.#producer = (this.#producer + n) >>> 0;
+    const next = (position + n) >>> 0;
+    this.#at[PRODUCER] = next;
     // S1, pairs with L1: who sees the position sees the slots and the frames they name.
-    shim.shim_store_release(this.#map, this.#producerWord, this.#producer);
+    shim.shim_store_release(this.#map, this.#producerWord, next);
   }
 
   #read(burst: Uint32Array, n: number): void {
     const elements = burst === this.#burst ? this.#elements : this.#widen(burst);
-    const at = this.#consumer & this.#mask;
+    const position = this.#at[CONSUMER];
+    const at = position & this.#mask;
     const toEnd = this.size - at;
     if (n <= toEnd) {
       copyElements(elements, 0, this.#slots, at, n);
@@ -169,9 +166,10 @@ export class SpscRing {
       copyElements(elements, 0, this.#slots, at, toEnd);
       copyElements(elements, toEnd, this.#slots, 0, n - toEnd);
     }
-    this.#consumer = (this.#consumer + n) >>> 0;
+    const next = (position + n) >>> 0;
+    this.#at[CONSUMER] = next;
     // S2, pairs with L2: who sees the position may overwrite the slots, for we have read them.
-    shim.shim_store_release(this.#map, this.#consumerWord, this.#consumer);
+    shim.shim_store_release(this.#map, this.#consumerWord, next);
   }
 
   /** A burst as 8-byte elements; the last one is remembered, as loops use the same one again. */
@@ -181,18 +179,20 @@ export class SpscRing {
     return this.#elements;
   }
 
-  /** L1, pairs with S1. */
-  #reloadProducer(): void {
-    const producer = shim.shim_load_acquire(this.#map, this.#producerWord);
-    if ((producer - this.#consumer) >>> 0 <= this.size) this.#producer = producer;
-    else this.violations++;
+  /** Slots in use, as far as we know. */
+  get #used(): number {
+    return (this.#at[PRODUCER] - this.#at[CONSUMER]) >>> 0;
   }
 
-  /** L2, pairs with S2. */
-  #reloadConsumer(): void {
-    const consumer = shim.shim_load_acquire(this.#map, this.#consumerWord);
-    if ((this.#producer - consumer) >>> 0 <= this.size) this.#consumer = consumer;
-    else this.violations++;
+  /** Read the other side's position once: L1, pairs with S1; L2, pairs with S2. Returns the slots in use. */
+  #reload(side: number, word: number): number {
+    const known = this.#at[side];
+    this.#at[side] = shim.shim_load_acquire(this.#map, word);
+    if (this.#used > this.size) {
+      this.violations++;
+      this.#at[side] = known;
+    }
+    return this.#used;
   }
 }
 

@@ -1,0 +1,18 @@
+/**
+ * The Worker of a host lcore whose ports make and check numbered frames, in the place of
+ * `ring:0` and `ring:1`.
+ *
+ * @module
+ */
+import { type HostLcoreInit, runHostLcore } from "../../app/host/host_lcore.ts";
+import { serveLcore } from "../../app/lcore/lcore.ts";
+import { NumberedPort, readRun } from "./numbered_port.ts";
+
+const { order, memory } = readRun(new URL(import.meta.url));
+
+serveLcore<HostLcoreInit, void>((init, command) =>
+  runHostLcore(init, command, ({ name }, resources) => {
+    const port = Number(name.slice("ring:".length));
+    return new NumberedPort(name, port, order, memory, resources);
+  })
+);

@@ -1,0 +1,165 @@
+import assert from "node:assert/strict";
+import { account, assertBalanced, Lab, type Running, waitUntil } from "./lab.ts";
+import {
+  assertNothingBroken,
+  assertOffloads,
+  enterVlan,
+  iperf,
+  kernelCounters,
+  moveTap,
+  type NetworkEnd,
+  ping,
+  type Sight,
+  untilReachable,
+  watch,
+} from "./traffic.ts";
+
+const MTU = 1500;
+const ETHERNET_BYTES = 14;
+const TAG_BYTES = 4;
+
+/** Seconds of each iperf3 test. */
+const SECONDS = "2";
+
+/** The ways that TCP and UDP take through a forwarder: a line for each, in iperf3's options. */
+const TESTS: readonly { what: string; options: string[]; isIpv6?: boolean }[] = [
+  { what: "TCP, IPv4", options: [] },
+  { what: "TCP, IPv4, from server to client", options: ["-R"] },
+  { what: "TCP, IPv6", options: ["-6"], isIpv6: true },
+  { what: "TCP, IPv6, from server to client", options: ["-6", "-R"], isIpv6: true },
+  { what: "UDP, 50 Mb/s", options: ["-u", "-b", "50M"] },
+  { what: "UDP in IP fragments", options: ["-u", "-b", "50M", "-l", "8000"] },
+];
+
+interface Setting {
+  readonly lab: Lab;
+  readonly host: Running;
+  readonly guest: Running;
+  readonly a: NetworkEnd;
+  readonly b: NetworkEnd;
+}
+
+/** A host and a guest process between two veths that have all offloads that a new veth has. */
+async function betweenVeths(lab: Lab): Promise<Setting> {
+  const { a, b } = await lab.namespacePair();
+  await assertOffloads(lab, a);
+  await assertOffloads(lab, b);
+  const host = lab.host(["--port", `packet:${a.outer}`, "--port", `packet:${b.outer}`, "-l", "0"]);
+  return await withGuest(lab, host, a, b);
+}
+
+/** A host and a guest process between two TAPs in namespaces of their own. */
+async function betweenTaps(lab: Lab): Promise<Setting> {
+  const taps = [lab.name("t"), lab.name("t")];
+  const host = lab.host([...taps.flatMap((name) => ["--port", `tap:${name}`]), "-l", "0"]);
+  await host.stderrLine(/is ready/);
+  const a = await moveTap(lab, taps[0], 1);
+  const b = await moveTap(lab, taps[1], 2);
+  return await withGuest(lab, host, a, b);
+}
+
+async function withGuest(lab: Lab, host: Running, a: NetworkEnd, b: NetworkEnd): Promise<Setting> {
+  const guest = lab.guest(["-l", "1", "-T", "0", "--no-mac-updating"]);
+  const isOn = await waitUntil(() => / attached/.test(host.stderr));
+  assert(isOn, `no guest attached:\n${host.stderr}\n${guest.stderr}`);
+  await untilReachable(lab, a, b);
+  return { lab, host, guest, a, b };
+}
+
+async function finish({ lab, host, guest, a, b }: Setting): Promise<void> {
+  await assertNothingBroken(lab, a, b);
+  assert.equal((await guest.stop()).code, 0);
+  const { code, stdout, stderr } = await host.stop();
+  assert.equal(code, 0, stderr);
+  const counted = account(stdout);
+  assertBalanced(counted);
+  for (const why of ["super-frame that cannot be split", "longer than the frame limit (--mtu)"]) {
+    assert.equal(counted.dropped.get(why), undefined, stdout);
+  }
+}
+
+async function allTests({ lab, a, b }: Setting): Promise<void> {
+  for (const { what, options, isIpv6 } of TESTS) {
+    const target = isIpv6 ? b.ip6 : b.ip4;
+    const { gigabitsPerSecond } = await iperf(lab, a, b, target, "-t", SECONDS, ...options);
+    console.log(`  ${what}: ${gigabitsPerSecond.toFixed(3)} Gb/s`);
+  }
+}
+
+/**
+ * Send for a second from `a` to `b`: `b` must receive frames that are whole, none longer than its
+ * MTU allows.
+ *
+ * @param cutBy Who cuts super-frames: the host, then `a` must send some or the test would show
+ *   nothing; or the kernel in front of a port that does not take any, as our TAPs.
+ */
+async function assertSegments(
+  { lab, a, b }: Setting,
+  target: string,
+  cutBy: "host" | "kernel",
+  tags = "",
+): Promise<void> {
+  const frameMax = MTU + ETHERNET_BYTES + (tags ? TAG_BYTES : 0);
+  const filter = `${tags} ${target === b.ip6 ? "ip6 and tcp" : "ip and tcp"}`;
+  let sent: Sight | undefined;
+  const received = await watch(lab, b, "in", filter, async () => {
+    sent = await watch(lab, a, "out", filter, () => iperf(lab, a, b, target, "-t", "1"));
+  });
+  assert(sent);
+  if (cutBy === "host") assert(sent.longest > 4 * MTU, `longest frame sent: ${sent.longest} bytes`);
+  else assert.equal(sent.longest, frameMax, "longest frame sent");
+  assert.equal(received.longest, frameMax, "longest frame received");
+  assert(received.frames > 500, `${received.frames} frames seen`);
+  assert.deepEqual(received.bad.slice(0, 5), [], "what tcpdump complains of");
+  assert(received.good >= received.frames, `${received.good} checksums of ${received.frames} seen`);
+}
+
+for (
+  const { what, open, cutBy } of [
+    { what: "AF_PACKET on veths with all their offloads", open: betweenVeths, cutBy: "host" },
+    { what: "TAPs", open: betweenTaps, cutBy: "kernel" },
+  ] as const
+) {
+  Deno.test(`TCP and UDP go through ${what}`, async () => {
+    await using lab = await Lab.open();
+    const setting = await open(lab);
+    await allTests(setting);
+    await assertSegments(setting, setting.b.ip4, cutBy);
+    await assertSegments(setting, setting.b.ip6, cutBy);
+    await finish(setting);
+  });
+
+  Deno.test(`TCP in a VLAN goes through ${what}`, async () => {
+    await using lab = await Lab.open();
+    const setting = await open(lab);
+    const { a, b } = setting;
+    await enterVlan(lab, a, 42);
+    assert.equal(await ping(lab, a, b.ip4, 1, { patience: 500 }), 0, "one end only in the VLAN");
+    await enterVlan(lab, b, 42);
+    assert.equal(await ping(lab, a, b.ip4, 10, { bytes: 1472 }), 10, "frames of 1518 bytes");
+    await iperf(lab, a, b, b.ip4, "-t", "1");
+    await iperf(lab, a, b, b.ip4, "-t", "1", "-R");
+    await iperf(lab, a, b, b.ip6, "-t", "1", "-6");
+    await assertSegments(setting, b.ip4, cutBy, "vlan 42 and");
+    await finish(setting);
+  });
+}
+
+Deno.test("the kernel's counters tell of bad checksums that came through", async () => {
+  await using lab = await Lab.open();
+  const { a, b } = await lab.namespacePair();
+  const host = lab.host(["--port", `packet:${a.outer}`, "--port", `packet:${b.outer}`, "-l", "0"]);
+  const { guest } = await withGuest(lab, host, a, b);
+  await assertNothingBroken(lab, a, b);
+  const wire = await lab.wire(a.inner, a.netns);
+  const addresses = `${b.mac}${a.mac}`.replaceAll(":", "");
+  // IPv4 10.77.0.1 -> 10.77.0.2, 32 bytes, checksum right; UDP 9 -> 9, 12 bytes, checksum wrong.
+  const ip = "45000020000100004011" + "6630" + "0a4d0001" + "0a4d0002";
+  const udp = "00090009000c" + "dead" + "01020304";
+  await wire.send(`${addresses}0800${ip}${udp}${"00".repeat(14)}`, 3);
+  const count = async () => (await kernelCounters(lab, b.netns)).get("UdpInCsumErrors");
+  assert(await waitUntil(async () => await count() === 3), `UdpInCsumErrors: ${await count()}`);
+  await assert.rejects(() => assertNothingBroken(lab, b), /UdpInCsumErrors/);
+  await guest.stop();
+  assertBalanced(account((await host.stop()).stdout));
+});
