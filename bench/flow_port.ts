@@ -10,8 +10,8 @@ const IN_FLIGHT = 512;
 /** One frame in so many is looked at when it comes back. */
 const CHECK_EVERY = 16;
 
-/** Words of the headers: Ethernet 14, IPv4 20, UDP 8 bytes, and two bytes behind. */
-const HEADER_WORDS = 11;
+/** Words of the headers: Ethernet 14, IPv4 20, UDP 8 bytes, and six bytes behind. */
+const HEADER_WORDS = 12;
 
 /**
  * What testpmd's flowgen does: writes Ethernet, IPv4 and UDP headers into each frame, another
@@ -27,6 +27,8 @@ export class FlowPort implements HostPort {
   readonly #header: Uint32Array;
   readonly #word1: number;
   readonly #sumBase: number;
+  readonly #headerElements: BigUint64Array;
+  readonly #frames: BigUint64Array;
   #sent = 0;
   #back = 0;
 
@@ -36,33 +38,35 @@ export class FlowPort implements HostPort {
     this.#word1 = dataWord(HEADROOM_BYTES, frameBytes);
     const bytes = headerOf(frameBytes);
     this.#header = new Uint32Array(bytes.buffer);
+    this.#headerElements = new BigUint64Array(bytes.buffer);
+    const { buffer } = resources.mbufs.u32;
+    this.#frames = new BigUint64Array(buffer, 0, buffer.byteLength >>> 3);
     this.#sumBase = sumOf(bytes);
   }
 
   rxBurst(burst: Uint32Array, max: number): number {
-    const room = IN_FLIGHT - (this.#sent - this.#back);
-    if (room < max) return 0;
-    const { mempool, mbufs } = this.#resources;
+    const { mempool, mbufs, counters } = this.#resources;
+    // Frames sent before there is a guest never come back.
+    if (this.#sent - this.#back - counters[COUNTER.NO_GUEST] + max > IN_FLIGHT) return 0;
     const n = mempool.allocBurst(burst, max);
     mbufs.prefetch(burst, n);
-    for (let i = 0; i < n; i++) {
-      burst[(i << 1) + 1] = this.#word1;
-      this.#write(mbufs.u32, mbufs.frameByte(burst[i << 1], this.#word1) >>> 2, this.#sent + i);
-    }
+    for (let i = 0; i < n; i++) burst[(i << 1) + 1] = this.#word1;
+    this.#write(burst, n, this.#sent & 0xffff);
     this.#sent += n;
-    this.#resources.counters[COUNTER.RX] += n;
+    counters[COUNTER.RX] += n;
     return n;
   }
 
   txBurst(burst: Uint32Array, count: number): number {
-    const { mempool, mbufs } = this.#resources;
+    const { mempool, mbufs, counters } = this.#resources;
+    const first = this.#back + counters[COUNTER.NO_GUEST];
     for (let i = 0; i < count; i += CHECK_EVERY) {
       const word = mbufs.frameByte(burst[i << 1], burst[(i << 1) + 1]) >>> 2;
-      this.#check(mbufs.u32, word, this.#back + i, burst[(i << 1) + 1]);
+      this.#check(mbufs.u32, word, first + i, burst[(i << 1) + 1]);
     }
     mempool.free(burst, count);
     this.#back += count;
-    this.#resources.counters[COUNTER.TX] += count;
+    counters[COUNTER.TX] += count;
     return count;
   }
 
@@ -70,15 +74,31 @@ export class FlowPort implements HostPort {
   refresh(): void {}
   close(): void {}
 
-  /** The headers, with frame `number` in the low 16 bits of the destination address. */
-  #write(u32: Uint32Array, at: number, number: number): void {
-    const header = this.#header;
-    const low = number & 0xffff;
-    const sum = this.#sumBase + low;
-    const checksum = ~((sum & 0xffff) + (sum >>> 16)) & 0xffff;
-    for (let k = 0; k < HEADER_WORDS; k++) u32[at + k] = header[k];
-    u32[at + 6] = header[6] | (checksum >>> 8 | (checksum & 0xff) << 8);
-    u32[at + 8] = header[8] | low >>> 8 | (low & 0xff) << 8;
+  /**
+   * The headers of `n` frames, with `low` and what follows as the low 16 bits of their destination
+   * addresses. Written out, six moves of 8 bytes take 1.8 ns; as a loop 4.4.
+   */
+  #write(burst: Uint32Array, n: number, low: number): void {
+    const { mbufs } = this.#resources;
+    const { u32, offset, stride } = mbufs;
+    const [frames, elements] = [this.#frames, this.#headerElements];
+    const [word6, word8] = [this.#header[6], this.#header[8]];
+    const sumBase = this.#sumBase;
+    for (let i = 0; i < n; i++) {
+      const byte = offset + burst[i << 1] * stride + HEADROOM_BYTES;
+      const to = byte >>> 3;
+      frames[to] = elements[0];
+      frames[to + 1] = elements[1];
+      frames[to + 2] = elements[2];
+      frames[to + 3] = elements[3];
+      frames[to + 4] = elements[4];
+      frames[to + 5] = elements[5];
+      const number = (low + i) & 0xffff;
+      const sum = sumBase + number;
+      const checksum = ~((sum & 0xffff) + (sum >>> 16)) & 0xffff;
+      u32[(byte >>> 2) + 6] = word6 | checksum >>> 8 | (checksum & 0xff) << 8;
+      u32[(byte >>> 2) + 8] = word8 | number >>> 8 | (number & 0xff) << 8;
+    }
   }
 
   #check(u32: Uint32Array, at: number, number: number, word1: number): void {

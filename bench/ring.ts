@@ -1,38 +1,49 @@
 import { MappedMemory } from "../ffi/mapped_memory.ts";
 import { SpscRing } from "../app/ring/spsc_ring.ts";
 import { type BenchOptions, compare, type Sample } from "./measurement.ts";
-import { measureRteRing } from "./peers/rte_ring.ts";
+import { RteRing } from "./peers/rte_ring.ts";
 import type { RingOrder } from "./ring_worker.ts";
 
 const SIZE = 1024;
 const BURSTS = [1, 2, 4, 8, 16, 32, 64, 128, 256];
 
+/** Seconds that one sample takes, at some {@linkcode expectedNs} an element. */
+const SAMPLE_SECONDS = 0.3;
+
+/** A guess, to make samples of all bursts take about as long. */
+function expectedNs(burst: number): number {
+  return 1.5 + 20 / burst;
+}
+
 /**
- * The ring alone: one producer, one consumer, each pinned to its core, every element numbered and
- * checked on both sides, nanoseconds per element one way. The peer is DPDK's SP/SC `rte_ring`.
+ * The ring alone: one producer, one consumer, each pinned to its core, nanoseconds per element one
+ * way; in bulks, whose first and last elements are checked. The peer is DPDK's SP/SC `rte_ring`,
+ * which does the same.
  */
 export async function benchRing({ pairs, scale, peers, report }: BenchOptions): Promise<void> {
   const memory = MappedMemory.ofProcess(SpscRing.bytes(SIZE));
   const ends = [new RingEnd(0, "producer"), new RingEnd(1, "consumer")] as const;
+  const rteRing = peers ? await RteRing.start() : undefined;
   try {
-    const sampleOf = (burst: number, elements: number): Sample => async () => {
-      const order = { memory: memory.handle, size: SIZE, burst, elements };
-      const [, consumer] = await Promise.all(ends.map((end) => end.run(order)));
-      return consumer / elements;
-    };
-    await sampleOf(32, Math.ceil(1e6 * scale) * 32)(); // V8 optimizes what it has seen enough of
     for (const burst of BURSTS) {
-      const elements = Math.ceil(Math.min(2e6, 4e5 * Math.sqrt(burst)) * scale) * 8 * burst;
-      const bounded = Math.min(elements, Math.ceil(4e7 * scale / burst) * burst);
-      const ours = sampleOf(burst, bounded);
-      await ours();
-      const sample = async () =>
-        (await measureRteRing({ mode: "spsc", burst, elements: bounded })).nsPerElement;
-      const peer = peers ? { name: "DPDK rte_ring SP/SC", sample } : undefined;
+      const bulks = Math.ceil(SAMPLE_SECONDS * scale * 1e9 / expectedNs(burst) / burst);
+      const elements = bulks * burst;
+      const ours: Sample = async () => {
+        const order = { memory: memory.handle, size: SIZE, burst, elements };
+        const [, consumer] = await Promise.all(ends.map((end) => end.run(order)));
+        return consumer / elements;
+      };
+      const sample = rteRing && (async () => {
+        return (await rteRing.measure({ mode: "spsc", burst, elements })).nsPerElement;
+      });
+      await ours(); // V8 optimizes what it has seen enough of
+      await sample?.();
+      const peer = sample && { name: "DPDK rte_ring SP/SC", sample };
       report(await compare(`ring one way, burst ${burst}`, "ns", "less", pairs, ours, peer));
     }
   } finally {
     for (const end of ends) end.close();
+    await rteRing?.[Symbol.asyncDispose]();
   }
 }
 

@@ -88,32 +88,39 @@ export class Ledger {
     malformed: Uint32Array,
     taken: TakenBack,
   ): number {
-    const code = codeOf(guest);
+    const { frameMax, several } = this;
+    const [owners, stride] = [this.#owners, this.#stride];
+    const empty = codeOf(guest);
+    const framed = empty + 1;
     let good = 0;
     let bad = 0;
+    let frames = 0;
     for (let i = 0, end = count << 1; i < end; i += 2) {
       const index = burst[i] & DESCRIPTOR.INDEX_MASK;
       const word1 = burst[i + 1];
       const length = word1 >>> 16;
-      const owner = this.#take(index, code);
+      let owner = owners[index]; // undefined beyond the last mbuf
+      if (owner !== framed && owner !== empty) owner = HOST;
+      else if (!several) owners[index] = HOST;
+      else if (Atomics.compareExchange(owners, index, owner, HOST) !== owner) owner = HOST;
       if (owner === HOST) {
         taken.foreign++;
       } else if (
-        length < FRAME_MIN_BYTES || length > this.frameMax ||
-        (word1 & 0xffff) + length > this.#stride
+        length >= FRAME_MIN_BYTES && length <= frameMax && (word1 & 0xffff) + length <= stride
       ) {
-        taken.malformed++;
-        taken.malformedFrames += owner - code;
-        malformed[bad] = index;
-        bad += 2;
-      } else {
-        taken.frames += owner - code;
-        taken.originated += 1 - (owner - code);
+        frames += owner - empty;
         burst[good] = index;
         burst[good + 1] = word1;
         good += 2;
+      } else {
+        taken.malformed++;
+        taken.malformedFrames += owner - empty;
+        malformed[bad] = index;
+        bad += 2;
       }
     }
+    taken.frames += frames;
+    taken.originated += (good >>> 1) - frames;
     return good >>> 1;
   }
 

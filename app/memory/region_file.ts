@@ -49,7 +49,7 @@ export interface HostedMemory {
   serve(): void;
   /** From now on nobody finds it: no file or socket is left that was not there before. */
   withdraw(): void;
-  /** Withdraw and close it. */
+  /** Withdraw, close and unmap it: no lcore may be using it any more. */
   close(): void;
 }
 
@@ -87,6 +87,7 @@ function hostMemfd(name: string, bytes: number): HostedMemory {
     close() {
       withdraw();
       shim.shim_fd_close(fd);
+      memory.close();
     },
   };
 }
@@ -166,6 +167,7 @@ function hostFile(path: string, bytes: number): HostedMemory {
       close() {
         withdraw();
         shim.shim_fd_close(fd);
+        memory.close(); // only then is the lock gone
       },
     };
   } catch (error) {
