@@ -5,6 +5,7 @@ import { parseCoreList, usableCores } from "./lcore/core_list.ts";
 import { IDLE_MODES } from "./lcore/idle.ts";
 import { checkRegionName } from "./memory/region_file.ts";
 import { checkUsage, readChoice, readNumber, readOptions, stopSignal } from "./options.ts";
+import { BURST_DEFAULT, BURST_MAX } from "./ring/burst.ts";
 
 const USAGE = `culvert guest - forward what a host lends, in the manner of DPDK's l2fwd
 
@@ -30,6 +31,7 @@ usage: culvert guest [--region NAME|PATH | --pci auto|ADDRESS] [options]
                        rxonly    receive and drop
                        txonly    send UDP frames as fast as the host lends mbufs
   --txpkts BYTES       length of txonly's frames (default 64)
+  --burst N            frames that are moved at a time, 1 to 256 (default 32)
   --idle poll|backoff  when there is nothing to do: poll at full speed, or poll for a
                        while and then sleep up to 1 ms at a time (default backoff)
   --help               show this text
@@ -51,6 +53,7 @@ const OPTIONS = {
   "mac-updating": { type: "boolean", default: true },
   "forward-mode": { type: "string", default: "l2fwd" },
   txpkts: { type: "string", default: "64" },
+  burst: { type: "string", default: String(BURST_DEFAULT) },
   idle: { type: "string", default: "backoff" },
   help: { type: "boolean", short: "h", default: false },
 } as const;
@@ -80,6 +83,7 @@ export function readGuestOptions(args: string[]): GuestOptions | undefined {
     portsPerLcore: nq === undefined ? undefined : readNumber("-q", nq, 1, 32),
     statsPeriod: readNumber("-T", values["stats-period"], 0, 86400),
     txBytes: readNumber("--txpkts", values.txpkts, 60, 1514),
+    burst: readNumber("--burst", values.burst, 1, BURST_MAX),
     idle: readChoice("--idle", values.idle, IDLE_MODES),
   };
 }

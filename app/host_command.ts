@@ -16,6 +16,7 @@ import { checkRegionName } from "./memory/region_file.ts";
 import { checkInterfaceName } from "./port/interface.ts";
 import { parsePortSpec } from "./port/port_spec.ts";
 import { checkRingSize } from "./ring/ring_size.ts";
+import { BURST_DEFAULT, BURST_MAX } from "./ring/burst.ts";
 
 const USAGE = `culvert host - open ports and lend their frames to a guest
 
@@ -36,6 +37,7 @@ usage: culvert host --port KIND:NAME ... [options]
   --ring-size N        slots of each ring, a power of two (default 1024)
   -l CORES             cores to forward on, as 0 or 0,2 or 2-5 (default: the first).
                        Ports are dealt to them in turn
+  --burst N            frames that are moved at a time, 1 to 256 (default 32)
   --idle poll|backoff  when there is nothing to do: poll at full speed, or poll for a
                        while and then sleep up to 1 ms at a time (default backoff)
   -T SECONDS           print a table that often (default 0: never)
@@ -54,6 +56,7 @@ const OPTIONS = {
   mtu: { type: "string", default: "1500" },
   "ring-size": { type: "string", default: "1024" },
   cores: { type: "string", short: "l" },
+  burst: { type: "string", default: String(BURST_DEFAULT) },
   idle: { type: "string", default: "backoff" },
   "stats-period": { type: "string", short: "T", default: "0" },
   help: { type: "boolean", short: "h", default: false },
@@ -99,6 +102,7 @@ export function readHostOptions(args: string[]): HostOptions | undefined {
     mtu: readNumber("--mtu", values.mtu, 68, 9216),
     ringSize,
     cores: values.cores === undefined ? usableCores().slice(0, 1) : parseCoreList(values.cores),
+    burst: readNumber("--burst", values.burst, 1, BURST_MAX),
     idle: readChoice("--idle", values.idle, IDLE_MODES),
     statsPeriod: readNumber("-T", values["stats-period"], 0, 86400),
   };

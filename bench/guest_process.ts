@@ -7,7 +7,7 @@ export class GuestProcess {
   }
 
   /** Start one, pinned to `core`. */
-  static start(region: string, core: number, mode: string): GuestProcess {
+  static start(region: string, core: number, mode: string, burst = 32): GuestProcess {
     const main = new URL("../app/main.ts", import.meta.url).pathname;
     const root = new URL("..", import.meta.url).pathname;
     const args = [
@@ -17,7 +17,7 @@ export class GuestProcess {
       `--allow-read=${root}`,
       main,
       ...["guest", "--region", region, "-l", String(core), "-T", "0", "--idle", "poll"],
-      ...["--forward-mode", mode],
+      ...["--forward-mode", mode, "--burst", String(burst)],
     ];
     const command = new Deno.Command(Deno.execPath(), { args, stdout: "null", stderr: "null" });
     return new GuestProcess(command.spawn());

@@ -60,6 +60,7 @@ async function sampleOurs(lab: VethLab, frameBytes: number, seconds: number): Pr
       mtu: 1500,
       ringSize: 1024,
       cores: [FORWARDER_CORE],
+      burst: 32,
       idle: "backoff",
       statsPeriod: 0,
     },

@@ -7,6 +7,8 @@ import { startMemif } from "./peers/memif.ts";
 const REGION_BYTES = 64 << 20;
 const HOST_CORE = 0;
 const GUEST_CORE = 1;
+/** As the peer, for which 64 was best too. */
+const BURST = 64;
 const WARM_UP_FRAMES = 5e6;
 const SAMPLE_SECONDS = 2;
 
@@ -60,6 +62,7 @@ async function sampleOurs(region: string, frameBytes: number, seconds: number): 
       mtu: 1500,
       ringSize: 1024,
       cores: [HOST_CORE],
+      burst: BURST,
       idle: "poll",
       statsPeriod: 0,
     },
@@ -68,7 +71,7 @@ async function sampleOurs(region: string, frameBytes: number, seconds: number): 
     () => {},
     ([ours]) => counters = ours,
   );
-  const guest = GuestProcess.start(region, GUEST_CORE, "macswap");
+  const guest = GuestProcess.start(region, GUEST_CORE, "macswap", BURST);
   const returned = () => counters?.[COUNTER.TX] ?? 0;
   try {
     await until(() => returned() >= WARM_UP_FRAMES, host);

@@ -2,7 +2,7 @@ import { shim } from "../../ffi/shim.ts";
 import type { Idle } from "../lcore/idle.ts";
 import type { ForwardingMode, GuestLane } from "./guest_lane.ts";
 import { writeAddresses } from "./mac_address.ts";
-import { BURST } from "./tx_buffer.ts";
+import { BURST_DEFAULT } from "../ring/burst.ts";
 
 /**
  * What happens to each frame: the function to change. As DPDK's l2fwd, the destination becomes
@@ -26,20 +26,22 @@ const TURNS_PER_CLOCK = 16;
  * A guest lcore's loop: from each lane a burst, the mode's work on it, and out.
  *
  * @param isOver Asked once a turn: told to stop, or retired by the host.
+ * @param burstSize Frames that are received at a time, at most.
  */
 export function forward(
   lanes: readonly GuestLane[],
   mode: ForwardingMode,
   isOver: () => boolean,
   idle: Idle,
+  burstSize = BURST_DEFAULT,
 ): void {
-  const burst = new Uint32Array(2 * BURST);
+  const burst = new Uint32Array(2 * burstSize);
   let drained = 0;
   for (let turn = 0; !isOver(); turn++) {
     let moved = 0;
     for (let i = 0; i < lanes.length; i++) {
       const lane = lanes[i];
-      const received = lane.from.rxBurst(burst, BURST);
+      const received = lane.from.rxBurst(burst, burstSize);
       if (received > 0) lane.mbufs.prefetch(burst, received);
       const out = mode(burst, received, lane);
       if (out > 0) lane.out.add(burst, out);

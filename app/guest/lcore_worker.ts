@@ -46,6 +46,8 @@ export interface GuestLcoreInit {
   readonly txBytes: number;
   /** What to do in turns that find nothing. */
   readonly idle: IdleMode;
+  /** Frames that are moved at a time. */
+  readonly burst: number;
   /** From which port to which. */
   readonly lanes: readonly { from: VirtualPortInit; to: VirtualPortInit }[];
 }
@@ -62,7 +64,7 @@ function run(init: GuestLcoreInit, command: CommandWord): void {
     return {
       mbufs,
       from: source,
-      out: new TxBuffer(target, source),
+      out: new TxBuffer(target, source, init.burst),
       macUpdating: init.macUpdating,
       addresses: addressWords(Uint8Array.of(2, 0, 0, 0, 0, to.number), to.mac),
       txBytes: init.txBytes,
@@ -70,7 +72,7 @@ function run(init: GuestLcoreInit, command: CommandWord): void {
   });
   const idle = new Idle(init.idle);
   idle.watch([command.handle.wakeFd]);
-  forward(lanes, MODES[init.mode], isOverNow, idle);
+  forward(lanes, MODES[init.mode], isOverNow, idle, init.burst);
   if (!isOver(memory, init.lease)) lanes.forEach(({ out }) => out.flush());
 }
 

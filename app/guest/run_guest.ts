@@ -36,6 +36,8 @@ export interface GuestOptions {
   readonly txBytes: number;
   /** What an lcore does in turns that find nothing. */
   readonly idle: IdleMode;
+  /** Frames that are moved at a time. */
+  readonly burst: number;
 }
 
 const BEAT_MS = 100;
@@ -167,7 +169,10 @@ export interface LcorePlan {
   /** The core that it is pinned to. */
   readonly core: number;
   /** Its lanes, and what the options tell it. The rest is the attachment's to say. */
-  readonly init: Pick<GuestLcoreInit, "mode" | "macUpdating" | "txBytes" | "idle" | "lanes">;
+  readonly init: Pick<
+    GuestLcoreInit,
+    "mode" | "macUpdating" | "txBytes" | "idle" | "burst" | "lanes"
+  >;
 }
 
 /**
@@ -188,11 +193,11 @@ export function planLcores(options: GuestOptions, ports: readonly VirtualPortIni
         `${each * options.cores.length}: name more cores (-l) or raise -q`,
     );
   }
-  const { mode, macUpdating, txBytes, idle } = options;
+  const { mode, macUpdating, txBytes, idle, burst } = options;
   return options.cores
     .map((core, i) => ({ core, lanes: lanes.slice(i * each, (i + 1) * each) }))
     .filter(({ lanes }) => lanes.length > 0)
-    .map(({ core, lanes }) => ({ core, init: { mode, macUpdating, txBytes, idle, lanes } }));
+    .map(({ core, lanes }) => ({ core, init: { mode, macUpdating, txBytes, idle, burst, lanes } }));
 }
 
 /** Keep house while the lcores forward; returns when they have returned. */

@@ -1,14 +1,12 @@
+import { BURST_DEFAULT } from "../ring/burst.ts";
 import type { VirtualPort } from "./virtual_port.ts";
-
-/** Frames that are sent together. */
-export const BURST = 32;
 
 /**
  * Frames on their way out of one port, kept until there is a burst of them or the drain time is up
  * (DPDK `rte_eth_tx_buffer`). What the port does not take is freed and counted.
  */
 export class TxBuffer {
-  readonly #burst = new Uint32Array(2 * 2 * BURST);
+  readonly #burst: Uint32Array;
   #count = 0;
 
   /**
@@ -16,19 +14,26 @@ export class TxBuffer {
    *
    * @param to The port that sends.
    * @param from The port whose lcore this is: mbufs are freed through its channel.
+   * @param burst Frames that are sent together.
    */
-  constructor(readonly to: VirtualPort, private readonly from: VirtualPort) {}
+  constructor(
+    readonly to: VirtualPort,
+    private readonly from: VirtualPort,
+    readonly burst = BURST_DEFAULT,
+  ) {
+    this.#burst = new Uint32Array(2 * 2 * burst);
+  }
 
-  /** Add a burst, and send as soon as there are {@linkcode BURST} frames. */
+  /** Add up to {@linkcode burst} frames, and send as soon as there are so many. */
   add(burst: Uint32Array, count: number): void {
-    if (this.#count === 0 && count >= BURST) {
+    if (this.#count === 0 && count >= this.burst) {
       this.#send(burst, count);
       return;
     }
     let at = this.#count << 1;
     for (let i = 0, end = count << 1; i < end; i++) this.#burst[at++] = burst[i];
     this.#count += count;
-    if (this.#count >= BURST) this.flush();
+    if (this.#count >= this.burst) this.flush();
   }
 
   /** Send what there is. */

@@ -37,6 +37,8 @@ export interface HostLcoreInit {
   readonly lanes: readonly { setup: PortSetup; place: ChannelPlace; counters: Counters }[];
   /** What to do in turns that find nothing. */
   readonly idle: IdleMode;
+  /** Frames that are moved at a time. */
+  readonly burst: number;
 }
 
 /**
@@ -59,7 +61,16 @@ export function runHostLcore(
   const lanes = init.lanes.map(({ setup, counters }, i) => {
     const port = makePort(setup, { mbufs, mempool, counters, frameMax: init.frameMax });
     const channel = channels[i];
-    return new Lane({ port, channel, guest: init.guest, gate, ledger, mempool, counters });
+    return new Lane({
+      port,
+      channel,
+      guest: init.guest,
+      gate,
+      ledger,
+      mempool,
+      counters,
+      burst: init.burst,
+    });
   });
   try {
     forward(lanes, [gate], command, new Idle(init.idle));

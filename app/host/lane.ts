@@ -3,10 +3,8 @@ import type { Ledger, TakenBack } from "../channel/ledger.ts";
 import type { Mempool } from "../mempool/mempool.ts";
 import { COUNTER, type Counters } from "../port/counters.ts";
 import type { HostPort } from "../port/port.ts";
+import { BURST_DEFAULT } from "../ring/burst.ts";
 import type { GateKeeper } from "./gate.ts";
-
-/** Frames that one turn of the loop moves in one direction at most. */
-export const BURST = 32;
 
 /** What one lane works with. */
 export interface LaneParts {
@@ -24,6 +22,8 @@ export interface LaneParts {
   readonly mempool: Mempool;
   /** The port's counters: the port and the lane both write there, in this lcore. */
   readonly counters: Counters;
+  /** Frames that one turn of the loop moves in one direction at most; 32 if left out. */
+  readonly burst?: number;
 }
 
 /**
@@ -40,8 +40,9 @@ export class Lane {
   readonly #ledger: Ledger;
   readonly #mempool: Mempool;
   readonly #counters: Counters;
-  readonly #burst = new Uint32Array(2 * BURST);
-  readonly #malformed = new Uint32Array(2 * BURST);
+  readonly #size: number;
+  readonly #burst: Uint32Array;
+  readonly #malformed: Uint32Array;
   readonly #taken: TakenBack = {
     frames: 0,
     originated: 0,
@@ -53,6 +54,9 @@ export class Lane {
   /** To be made in the lcore that runs it: port and mempool belong to one thread. */
   constructor(parts: LaneParts) {
     this.port = parts.port;
+    this.#size = parts.burst ?? BURST_DEFAULT;
+    this.#burst = new Uint32Array(2 * this.#size);
+    this.#malformed = new Uint32Array(2 * this.#size);
     this.#channel = parts.channel;
     this.#guest = parts.guest;
     this.#gate = parts.gate;
@@ -64,7 +68,7 @@ export class Lane {
   /** Port -> guest: one burst. Returns the frames received. */
   hostToGuest(): number {
     const burst = this.#burst;
-    const n = this.port.rxBurst(burst, BURST);
+    const n = this.port.rxBurst(burst, this.#size);
     if (n === 0) return 0;
     if (!this.#gate.isOpen) {
       this.#dropFrom(0, n, COUNTER.NO_GUEST);
@@ -83,7 +87,7 @@ export class Lane {
   guestToHost(): number {
     if (!this.#gate.isOpen) return 0;
     const burst = this.#burst;
-    const n = this.#channel.tx.dequeueBurst(burst, BURST);
+    const n = this.#channel.tx.dequeueBurst(burst, this.#size);
     if (n === 0) return 0;
     const taken = this.#taken;
     const good = this.#ledger.takeFrames(burst, n, this.#guest, this.#malformed, taken);
@@ -96,7 +100,7 @@ export class Lane {
   /** Guest -> host: take back one burst of mbufs that the guest does not want. */
   takeGiveback(): number {
     if (!this.#gate.isOpen) return 0;
-    const n = this.#channel.giveback.dequeueBurst(this.#burst, BURST);
+    const n = this.#channel.giveback.dequeueBurst(this.#burst, this.#size);
     if (n === 0) return 0;
     const good = this.#ledger.takeEmpties(this.#burst, n, this.#guest, this.#taken);
     this.#mempool.free(this.#burst, good);
@@ -111,7 +115,7 @@ export class Lane {
       return;
     }
     const burst = this.#burst;
-    const n = Math.min(BURST, this.#channel.lend.size);
+    const n = Math.min(this.#size, this.#channel.lend.size);
     if (this.#mempool.allocBulk(burst, n) === 0) return;
     this.#ledger.lend(burst, n, this.#guest, false);
     if (this.#channel.lend.enqueueBulk(burst, n) === n) return;

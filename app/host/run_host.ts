@@ -32,6 +32,8 @@ export interface HostOptions {
   readonly cores: readonly number[];
   /** What an lcore does in turns that find nothing. */
   readonly idle: IdleMode;
+  /** Frames that are moved at a time. */
+  readonly burst: number;
   /** Seconds between two tables; 0 for none. */
   readonly statsPeriod: number;
 }
@@ -112,6 +114,7 @@ class Host {
         guest: 0,
         lanes: this.#lanesOf(lcore, cores.length),
         idle: options.idle,
+        burst: options.burst,
       })
     );
     this.#table = new LiveTable(this.#countedPorts());

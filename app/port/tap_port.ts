@@ -19,6 +19,8 @@ export interface TapSetup {
   readonly created: boolean;
 }
 
+const EBADFD = 77;
+
 const BUSY = "another program has it open; close that, or use another name";
 const DENIED = "run as root, grant CAP_NET_ADMIN, or make it beforehand: " +
   "ip tuntap add NAME mode tap user $USER";
@@ -92,11 +94,17 @@ export class TapPort extends KernelPort {
   protected recover(): boolean {
     const found = findInterface(this.name);
     if (found?.index === this.#setup.index) return found.isUp;
+    if (!found && this.#isElsewhere()) return true; // a send tells if it is down there
     if (!found && !this.#setup.created) return false;
     const setup = { ...openTap(this.name, this.#setup.mtu), created: this.#setup.created };
     this.closeSockets();
     this.#setup = setup;
     return true;
+  }
+
+  /** Whether the TAP is in another network namespace now. The descriptor of a deleted one is dead. */
+  #isElsewhere(): boolean {
+    return shim.shim_discard(this.#setup.fd, 1) !== -EBADFD;
   }
 
   /** A TAP that we made goes with it. */

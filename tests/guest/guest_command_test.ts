@@ -18,6 +18,7 @@ Deno.test("readGuestOptions() gives a default to everything", () => {
     statsPeriod: 10,
     txBytes: 64,
     idle: "backoff",
+    burst: 32,
   });
 });
 
@@ -25,7 +26,7 @@ Deno.test("readGuestOptions() reads every option", () => {
   const args = [
     ...["--region", "/dev/shm/red", "--guest", "3", "-l", CORES.join(","), "-p", "0x3", "-q", "2"],
     ...["-T", "1", "--portmap", "(0,1)", "--no-mac-updating", "--forward-mode", "txonly"],
-    ...["--txpkts", "1514", "--idle", "poll"],
+    ...["--txpkts", "1514", "--idle", "poll", "--burst", "64"],
   ];
   deepEqual(readGuestOptions(args), {
     source: { region: "/dev/shm/red" },
@@ -39,6 +40,7 @@ Deno.test("readGuestOptions() reads every option", () => {
     statsPeriod: 1,
     txBytes: 1514,
     idle: "poll",
+    burst: 64,
   });
 });
 
@@ -108,4 +110,9 @@ Deno.test("readGuestOptions() takes what is at its limits", () => {
     [least, most].map((o) => [o.guest, o.portsPerLcore, o.statsPeriod, o.txBytes]),
     [[0, 1, 0, 60], [126, 32, 86400, 1514]],
   );
+});
+
+Deno.test("readGuestOptions() takes a burst of 1 to 256", () => {
+  equal(readGuestOptions(["--burst", "256"])?.burst, 256);
+  throws(() => readGuestOptions(["--burst", "257"]), /--burst 257 as it is no whole number/);
 });

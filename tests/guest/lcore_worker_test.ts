@@ -29,6 +29,7 @@ function order(lab: GuestLab, mode: string): GuestLcoreInit {
     macUpdating: true,
     txBytes: 64,
     idle: "backoff",
+    burst: 32,
     lanes: [{ from: port(0), to: port(1) }, { from: port(1), to: port(0) }],
   };
 }

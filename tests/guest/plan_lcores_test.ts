@@ -13,6 +13,7 @@ const OPTIONS: GuestOptions = {
   statsPeriod: 10,
   txBytes: 64,
   idle: "backoff",
+  burst: 32,
 };
 
 function ports(count: number): VirtualPortInit[] {
@@ -93,6 +94,7 @@ Deno.test("planLcores() tells each lcore what the options say", () => {
     macUpdating: false,
     txBytes: 99,
     idle: "poll",
+    burst: 32,
     cores: [0, 1],
   } as const;
   for (const { init } of planLcores({ ...OPTIONS, ...options }, ports(2))) {

@@ -15,6 +15,7 @@ Deno.test("readHostOptions() gives defaults to all but ports", () => {
     ringSize: 1024,
     cores: [CORES[0]],
     idle: "backoff",
+    burst: 32,
     statsPeriod: 0,
   });
 });
@@ -23,7 +24,7 @@ Deno.test("readHostOptions() reads every option", () => {
   const args = [
     ...["--port", "tap:tap0", "--port=packet:eth1", "--port", "null:64", "--port", "ring:a"],
     ...["--region", "/dev/shm/red", "--size", "1G", "--mbufs", "65536", "--mtu", "9000"],
-    ...["--ring-size", "512", "-l", CORES.join(","), "--idle", "poll", "-T", "2"],
+    ...["--ring-size", "512", "-l", CORES.join(","), "--idle", "poll", "-T", "2", "--burst", "64"],
   ];
   deepEqual(readHostOptions(args), {
     ports: [
@@ -39,6 +40,7 @@ Deno.test("readHostOptions() reads every option", () => {
     ringSize: 512,
     cores: CORES,
     idle: "poll",
+    burst: 64,
     statsPeriod: 2,
   });
 });
@@ -116,4 +118,11 @@ Deno.test("readHostOptions() takes what is at its limits", () => {
 Deno.test("readHostOptions() takes ports in memory more than once, unless they have one name", () => {
   const args = ["null:64", "null:64", "ring", "ring", "ring:a", "tap:a"].map((p) => `--port=${p}`);
   equal(readHostOptions(args)!.ports.length, 6);
+});
+
+Deno.test("readHostOptions() takes a burst of 1 to 256", () => {
+  const read = (...args: string[]) => readHostOptions(["--port", "null", "--burst", ...args]);
+  equal(read("256")?.burst, 256);
+  throws(() => read("257"), /--burst 257 as it is no whole number from 1 to 256/);
+  throws(() => read("0"), /--burst 0 as it is no whole number from 1 to 256/);
 });

@@ -25,6 +25,7 @@ function order(lab: HostLab): HostLcoreInit {
       counters: lab.counters[port],
     })),
     idle: "poll",
+    burst: 32,
   };
 }
 

@@ -37,6 +37,7 @@ async function forward({ frames, mode, hostCores = [0], ...order }: Course): Pro
     ringSize: 1024,
     cores: hostCores,
     idle: "backoff",
+    burst: 32,
     statsPeriod: 0,
   } as const;
   const host = runHost(options, run.lcoreUrl, stop.signal, (line) => said += `${line}\n`);

@@ -1,6 +1,5 @@
 import { dataWord } from "../../mempool/mbuf.ts";
 import type { GuestLane } from "../guest_lane.ts";
-import { BURST } from "../tx_buffer.ts";
 
 const HEADERS_BYTES = 42;
 
@@ -10,7 +9,7 @@ const HEADERS_BYTES = 42;
  */
 export function txonly(burst: Uint32Array, count: number, lane: GuestLane): number {
   if (count > 0) lane.from.free(burst, count);
-  const n = lane.from.allocBurst(burst, BURST);
+  const n = lane.from.allocBurst(burst, burst.length >>> 1);
   const template = templateOf(lane);
   for (let i = 0; i < n; i++) {
     const word1 = dataWord(burst[(i << 1) + 1] & 0xffff, lane.txBytes);
