@@ -49,7 +49,6 @@ export class FlowPort implements HostPort {
     // Frames sent before there is a guest never come back.
     if (this.#sent - this.#back - counters[COUNTER.NO_GUEST] + max > IN_FLIGHT) return 0;
     const n = mempool.allocBurst(burst, max);
-    mbufs.prefetch(burst, n);
     for (let i = 0; i < n; i++) burst[(i << 1) + 1] = this.#word1;
     this.#write(burst, n, this.#sent & 0xffff);
     this.#sent += n;

@@ -98,7 +98,7 @@ Deno.test("planLcores() tells each lcore what the options say", () => {
     cores: [0, 1],
   } as const;
   for (const { init } of planLcores({ ...OPTIONS, ...options }, ports(2))) {
-    const { mode, macUpdating, txBytes, idle } = init;
-    deepEqual({ mode, macUpdating, txBytes, idle, cores: [0, 1] }, options);
+    const { mode, macUpdating, txBytes, idle, burst } = init;
+    deepEqual({ mode, macUpdating, txBytes, idle, burst, cores: [0, 1] }, options);
   }
 });
