@@ -3,10 +3,6 @@ import { shim } from "../../ffi/shim.ts";
 import { DESCRIPTOR, RING } from "../memory/layout.ts";
 import { checkRingSize } from "./ring_size.ts";
 
-/** Indexes of our copies of the positions. */
-const PRODUCER = 0;
-const CONSUMER = 1;
-
 /**
  * A ring of 8-byte descriptors for one producer and one consumer: the only kind that crosses a
  * trust boundary.
@@ -43,8 +39,9 @@ export class SpscRing {
   readonly #slots: BigUint64Array;
   readonly #producerWord: number;
   readonly #consumerWord: number;
-  /** Our copies of the two positions; a typed array, since numbers above 2^30 are slow as fields. */
-  readonly #at = new Uint32Array(2);
+  /** Our copies of the two positions, as int32: V8 keeps those in the object, larger numbers not. */
+  #producer: number;
+  #consumer: number;
   #burst: Uint32Array = new Uint32Array();
   #elements: BigUint64Array = new BigUint64Array();
 
@@ -62,11 +59,11 @@ export class SpscRing {
     this.#slots = new BigUint64Array(memory.u32.buffer, offset + RING.SLOTS * 4, size);
     this.#producerWord = start + RING.PRODUCER;
     this.#consumerWord = start + RING.CONSUMER;
-    this.#at[PRODUCER] = memory.load(this.#producerWord);
-    this.#at[CONSUMER] = memory.load(this.#consumerWord);
+    this.#producer = memory.load(this.#producerWord) | 0;
+    this.#consumer = memory.load(this.#consumerWord) | 0;
     if (this.#used > size) {
       this.violations++;
-      this.#at[CONSUMER] = this.#at[PRODUCER];
+      this.#consumer = this.#producer;
     }
   }
 
@@ -82,7 +79,7 @@ export class SpscRing {
    */
   enqueueBurst(burst: Uint32Array, count: number): number {
     let free = this.size - this.#used;
-    if (free < count) free = this.size - this.#reload(CONSUMER, this.#consumerWord);
+    if (free < count) free = this.size - this.#reloadConsumer();
     const n = count < free ? count : free;
     if (n > 0) this.#write(burst, n);
     return n;
@@ -95,7 +92,7 @@ export class SpscRing {
    */
   enqueueBulk(burst: Uint32Array, count: number): number {
     if (this.size - this.#used < count) {
-      if (this.size - this.#reload(CONSUMER, this.#consumerWord) < count) return 0;
+      if (this.size - this.#reloadConsumer() < count) return 0;
     }
     this.#write(burst, count);
     return count;
@@ -108,7 +105,7 @@ export class SpscRing {
    */
   dequeueBurst(burst: Uint32Array, max: number): number {
     let used = this.#used;
-    if (used < max) used = this.#reload(PRODUCER, this.#producerWord);
+    if (used < max) used = this.#reloadProducer();
     const n = max < used ? max : used;
     if (n > 0) this.#read(burst, n);
     return n;
@@ -120,7 +117,7 @@ export class SpscRing {
    * @returns `count` or 0.
    */
   dequeueBulk(burst: Uint32Array, count: number): number {
-    if (this.#used < count && this.#reload(PRODUCER, this.#producerWord) < count) return 0;
+    if (this.#used < count && this.#reloadProducer() < count) return 0;
     this.#read(burst, count);
     return count;
   }
@@ -133,15 +130,14 @@ export class SpscRing {
 
   /** Start again from empty. Neither side may be using the ring. */
   reset(): void {
-    this.#at.fill(0);
+    this.#producer = this.#consumer = 0;
     shim.shim_store_release(this.#map, this.#producerWord, 0);
     shim.shim_store_release(this.#map, this.#consumerWord, 0);
   }
 
   #write(burst: Uint32Array, n: number): void {
     const elements = burst === this.#burst ? this.#elements : this.#widen(burst);
-    const position = this.#at[PRODUCER];
-    const at = position & this.#mask;
+    const at = this.#producer & this.#mask;
     const toEnd = this.size - at;
     if (n <= toEnd) {
       copyElements(this.#slots, at, elements, 0, n);
@@ -149,16 +145,14 @@ export class SpscRing {
       copyElements(this.#slots, at, elements, 0, toEnd);
       copyElements(this.#slots, 0, elements, toEnd, n - toEnd);
     }
-    const next = (position + n) >>> 0;
-    this.#at[PRODUCER] = next;
+    this.#producer = (this.#producer + n) | 0;
     // S1, pairs with L1: who sees the position sees the slots and the frames they name.
-    shim.shim_store_release(this.#map, this.#producerWord, next);
+    shim.shim_store_release(this.#map, this.#producerWord, this.#producer >>> 0);
   }
 
   #read(burst: Uint32Array, n: number): void {
     const elements = burst === this.#burst ? this.#elements : this.#widen(burst);
-    const position = this.#at[CONSUMER];
-    const at = position & this.#mask;
+    const at = this.#consumer & this.#mask;
     const toEnd = this.size - at;
     if (n <= toEnd) {
       copyElements(elements, 0, this.#slots, at, n);
@@ -166,10 +160,9 @@ export class SpscRing {
       copyElements(elements, 0, this.#slots, at, toEnd);
       copyElements(elements, toEnd, this.#slots, 0, n - toEnd);
     }
-    const next = (position + n) >>> 0;
-    this.#at[CONSUMER] = next;
+    this.#consumer = (this.#consumer + n) | 0;
     // S2, pairs with L2: who sees the position may overwrite the slots, for we have read them.
-    shim.shim_store_release(this.#map, this.#consumerWord, next);
+    shim.shim_store_release(this.#map, this.#consumerWord, this.#consumer >>> 0);
   }
 
   /** A burst as 8-byte elements; the last one is remembered, as loops use the same one again. */
@@ -181,17 +174,22 @@ export class SpscRing {
 
   /** Slots in use, as far as we know. */
   get #used(): number {
-    return (this.#at[PRODUCER] - this.#at[CONSUMER]) >>> 0;
+    return (this.#producer - this.#consumer) >>> 0;
   }
 
-  /** Read the other side's position once: L1, pairs with S1; L2, pairs with S2. Returns the slots in use. */
-  #reload(side: number, word: number): number {
-    const known = this.#at[side];
-    this.#at[side] = shim.shim_load_acquire(this.#map, word);
-    if (this.#used > this.size) {
-      this.violations++;
-      this.#at[side] = known;
-    }
+  /** L1, pairs with S1. Returns the slots in use. */
+  #reloadProducer(): number {
+    const used = (shim.shim_load_acquire(this.#map, this.#producerWord) - this.#consumer) >>> 0;
+    if (used > this.size) this.violations++;
+    else this.#producer = (this.#consumer + used) | 0;
+    return this.#used;
+  }
+
+  /** L2, pairs with S2. Returns the slots in use. */
+  #reloadConsumer(): number {
+    const used = (this.#producer - shim.shim_load_acquire(this.#map, this.#consumerWord)) >>> 0;
+    if (used > this.size) this.violations++;
+    else this.#consumer = (this.#producer - used) | 0;
     return this.#used;
   }
 }
