@@ -55,10 +55,10 @@ async function sampleOurs(lab: VethLab, frameBytes: number, seconds: number): Pr
     {
       ports: lab.near.map((name) => ({ kind: "packet", name })),
       region,
-      size: 64 << 20,
-      mbufs: 8192,
+      size: 128 << 20, // rings and mbufs for the milliseconds in which the generator has the guest's core
+      mbufs: 32768,
       mtu: 1500,
-      ringSize: 1024,
+      ringSize: 8192,
       cores: [FORWARDER_CORE],
       burst: 32,
       idle: "backoff",
