@@ -45,7 +45,7 @@ export class FlowPort implements HostPort {
   }
 
   rxBurst(burst: Uint32Array, max: number): number {
-    const { mempool, mbufs, counters } = this.#resources;
+    const { mempool, counters } = this.#resources;
     // Frames sent before there is a guest never come back.
     if (this.#sent - this.#back - counters[COUNTER.NO_GUEST] + max > IN_FLIGHT) return 0;
     const n = mempool.allocBurst(burst, max);
