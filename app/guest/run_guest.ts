@@ -2,7 +2,7 @@ import { UsageError } from "../../ffi/error.ts";
 import type { MappedMemory } from "../../ffi/mapped_memory.ts";
 import { COMMAND, CommandWord } from "../lcore/command.ts";
 import type { IdleMode } from "../lcore/idle.ts";
-import { type Lcore, startLcore } from "../lcore/lcore.ts";
+import { type Lcore, LcoreWorker } from "../lcore/lcore.ts";
 import { openPciMemory } from "../memory/pci.ts";
 import { openRegionMemory } from "../memory/region_file.ts";
 import { Attachment } from "./attachment.ts";
@@ -40,6 +40,9 @@ export interface GuestOptions {
   readonly burst: number;
 }
 
+/** An lcore of a guest. */
+class GuestLcoreWorker extends LcoreWorker<GuestLcoreInit, void> {}
+
 const BEAT_MS = 100;
 const WAIT_MS = 100;
 /** A host that is restarting has the region half-built for a moment. */
@@ -61,10 +64,14 @@ export async function runGuest(
   for (let patience = PATIENCE_MS; !signal.aborted; patience = Infinity) {
     const memory = await waitForRegion(options, signal, log);
     if (!memory) return;
+    // Loaded before the host is told that we are there: from then on frames wait for them.
+    const workers = options.cores.map((core) => new GuestLcoreWorker(lcoreUrl, core));
     try {
+      await Promise.all(workers.map((worker) => worker.ready));
       const attachment = await claimPatiently(memory, options, patience, signal, log);
-      if (attachment) await runAttached(attachment, options, lcoreUrl, signal, log);
+      if (attachment) await runAttached(attachment, options, workers, signal, log);
     } finally {
+      for (const worker of workers) worker.close();
       memory.close();
     }
   }
@@ -96,7 +103,7 @@ async function waitForRegion(
 async function runAttached(
   attachment: Attachment,
   options: GuestOptions,
-  lcoreUrl: URL,
+  workers: readonly GuestLcoreWorker[],
   signal: AbortSignal,
   log: (line: string) => void,
 ): Promise<void> {
@@ -104,8 +111,8 @@ async function runAttached(
   try {
     const ports = virtualPorts(attachment);
     const plan = planLcores(options, ports);
-    const lcores = plan.map(({ core, init }) =>
-      startLcore<GuestLcoreInit, void>(lcoreUrl, core, command, {
+    const lcores = plan.map(({ init }, i) =>
+      workers[i].run(command, {
         region: attachment.memory.handle,
         geometry: attachment.geometry,
         lease: attachment.lease,

@@ -10,10 +10,12 @@ interface Order<Init> {
   readonly init: Init;
 }
 
-/** What it answers: its result, or its failure in words. */
-type Answer<Result> = { readonly result: Result } | { readonly failure: string };
+/** What it answers: that it has loaded, later its result, or its failure in words. */
+type Answer<Result> = { readonly ready: true } | { readonly result: Result } | {
+  readonly failure: string;
+};
 
-/** One pinned Worker. */
+/** One pinned Worker at work. */
 export interface Lcore<Result> {
   /** The core that it is pinned to. */
   readonly core: number;
@@ -22,29 +24,62 @@ export interface Lcore<Result> {
 }
 
 /**
- * Start an lcore: a Worker that runs the module at `url`, which calls {@linkcode serveLcore}.
- *
- * @param init What the loop needs; must survive `postMessage`.
+ * A Worker for an lcore: the module at `url`, which calls {@linkcode serveLcore}. Loading it takes
+ * time, a second and more in an emulated VM, so it may be made before there is work.
  */
+export class LcoreWorker<Init, Result> {
+  /** Settles when the module has loaded; rejects if it cannot. */
+  readonly ready: Promise<void>;
+  readonly #worker: Worker;
+  readonly #done: Promise<Result>;
+
+  /** @param core The core that its thread will be pinned to. */
+  constructor(url: URL, readonly core: number) {
+    const ready = Promise.withResolvers<void>();
+    const done = Promise.withResolvers<Result>();
+    this.#worker = new Worker(url, { type: "module", name: `lcore ${core}` });
+    this.#worker.onmessage = ({ data }: MessageEvent<Answer<Result>>) => {
+      if ("ready" in data) ready.resolve();
+      else if ("result" in data) done.resolve(data.result);
+      else done.reject(new CulvertError(data.failure));
+    };
+    this.#worker.onerror = (event) => {
+      event.preventDefault();
+      const error = new CulvertError(`Cannot run lcore ${core} as it failed: ${event.message}`);
+      ready.reject(error);
+      done.reject(error);
+    };
+    ready.promise.catch(() => {}); // nobody need wait for both
+    this.ready = ready.promise;
+    this.#done = done.promise.finally(() => this.close());
+    this.#done.catch(() => {});
+  }
+
+  /**
+   * Run the loop, once.
+   *
+   * @param init What the loop needs; must survive `postMessage`.
+   */
+  run(command: CommandWord, init: Init): Lcore<Result> {
+    const { core } = this;
+    this.#worker.postMessage({ core, command: command.handle, init } satisfies Order<Init>);
+    return { core, done: this.#done };
+  }
+
+  /** End a Worker that is not running a loop. */
+  close(): void {
+    this.#worker.terminate();
+  }
+}
+
+/** Start an lcore: a {@linkcode LcoreWorker} that is given its work at once. */
 export function startLcore<Init, Result>(
   url: URL,
   core: number,
   command: CommandWord,
   init: Init,
 ): Lcore<Result> {
-  const worker = new Worker(url, { type: "module", name: `lcore ${core}` });
-  const done = new Promise<Result>((resolve, reject) => {
-    worker.onmessage = ({ data }: MessageEvent<Answer<Result>>) => {
-      if ("result" in data) resolve(data.result);
-      else reject(new CulvertError(data.failure));
-    };
-    worker.onerror = (event) => {
-      event.preventDefault();
-      reject(new CulvertError(`Cannot run lcore ${core} as it failed: ${event.message}`));
-    };
-  }).finally(() => worker.terminate());
-  worker.postMessage({ core, command: command.handle, init } satisfies Order<Init>);
-  return { core, done };
+  return new LcoreWorker<Init, Result>(url, core).run(command, init);
 }
 
 /**
@@ -69,4 +104,5 @@ export function serveLcore<Init, Result>(loop: (init: Init, command: CommandWord
       scope.postMessage({ failure });
     }
   };
+  scope.postMessage({ ready: true });
 }

@@ -54,7 +54,6 @@ test("hostRegionMemory() makes a file for its owner alone, and removes it at the
   equal(hosted.path, fresh.path);
   hosted.close();
   equal(fresh.isThere, false);
-  hosted.memory.close();
 });
 
 test("openRegionMemory() maps the memory that hostRegionMemory() made", (fresh) => {
@@ -67,7 +66,7 @@ test("openRegionMemory() maps the memory that hostRegionMemory() made", (fresh) 
   equal(locateRegion(fresh.path).bytes, MIB);
   equal(locateRegion(fresh.path).path, fresh.path);
   hosted.close();
-  for (const memory of [guest, hosted.memory]) memory.close();
+  guest.close();
 });
 
 test("hostRegionMemory() goes on with a file that is there, and leaves it there", (fresh) => {
@@ -75,12 +74,10 @@ test("hostRegionMemory() goes on with a file that is there, and leaves it there"
   const first = hostRegionMemory(fresh.path, MIB);
   first.memory.u32[1000] = 4711;
   first.close();
-  first.memory.close(); // a file that is mapped is locked still
   const second = hostRegionMemory(fresh.path, MIB);
   equal(second.memory.u32[1000], 4711);
   second.close();
   equal(fresh.isThere, true);
-  second.memory.close();
 });
 
 test("hostRegionMemory() refuses a file that another host has, and does not touch it", (fresh) => {
@@ -92,7 +89,6 @@ test("hostRegionMemory() refuses a file that another host has, and does not touc
   });
   equal(fresh.isThere, true);
   first.close();
-  first.memory.close();
 });
 
 test("hostRegionMemory() refuses a file of another size, and leaves it as it is", (fresh) => {
@@ -137,7 +133,6 @@ test("HostedMemory.withdraw() removes the file, once, and keeps the memory", (fr
   fresh.fill(MIB); // another host's
   hosted.close();
   equal(fresh.isThere, true);
-  hosted.memory.close();
 });
 
 Deno.test({

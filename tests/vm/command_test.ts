@@ -50,7 +50,7 @@ Deno.test("qemuCommand() returns 2 for a usage error and 1 for a region that is 
   } finally {
     console.error = saved;
   }
-  strictEqual(printed.at(-1)!.includes("start the host or the server first"), true);
+  strictEqual(printed.at(-1)!.includes("no host keeps it: start `culvert host` first"), true);
 });
 
 Deno.test("findKernel() refuses a kernel that is missing and modules without a kernel", async () => {
