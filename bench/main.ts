@@ -3,7 +3,8 @@
  *
  * @module
  */
-import { parseArgs } from "node:util";
+import { readOptions } from "../app/options.ts";
+import { UsageError } from "../ffi/error.ts";
 import { type BenchOptions, jsonOf, type Measurement, tableOf } from "./measurement.ts";
 import { benchPorts } from "./ports.ts";
 import { benchRing } from "./ring.ts";
@@ -27,16 +28,29 @@ const SECTIONS: Record<string, (options: BenchOptions) => Promise<void>> = {
   "ports": benchPorts,
 };
 
-const { values } = parseArgs({
-  options: {
+const values = ((): ReturnType<typeof read> => {
+  try {
+    return read();
+  } catch (error) {
+    console.error(error instanceof Error ? error.message : String(error));
+    Deno.exit(2);
+  }
+})();
+
+function read() {
+  const values = readOptions(Deno.args, {
     only: { type: "string", multiple: true },
     quick: { type: "boolean", default: false },
     peers: { type: "boolean", default: true },
     json: { type: "string" },
     help: { type: "boolean", default: false },
-  },
-  allowNegative: true,
-});
+  });
+  const unknown = values.only?.find((name) => !(name in SECTIONS));
+  if (unknown === undefined) return values;
+  throw new UsageError(
+    `Cannot bench "${unknown}": ${Object.keys(SECTIONS).join(", ")} are the sections`,
+  );
+}
 
 if (values.help) {
   console.log(USAGE);
@@ -60,10 +74,6 @@ const options: BenchOptions = {
 };
 for (const name of values.only ?? Object.keys(SECTIONS)) {
   const section = SECTIONS[name];
-  if (!section) {
-    console.error(`Cannot bench "${name}": ${Object.keys(SECTIONS).join(", ")} are the sections`);
-    Deno.exit(2);
-  }
   console.error(`-- ${name}`);
   await section(options);
 }

@@ -5,6 +5,7 @@ const PACKAGES: Readonly<Record<string, string>> = {
   ping: "iputils-ping",
   iperf3: "iperf3",
   tcpdump: "tcpdump",
+  ethtool: "ethtool",
   python3: "python3-minimal",
   setpriv: "util-linux",
   "qemu-system-x86_64": "qemu-system-x86",
@@ -45,7 +46,7 @@ async function apt(...args: string[]): Promise<boolean> {
 
 /**
  * See that what the tests call is installed: as root on Debian it is, with a word about it; elsewhere
- * the command is shown, and tests that need it will be skipped.
+ * the command is shown, and tests that need it will fail.
  */
 export async function installPrerequisites(): Promise<void> {
   const missing = await missingPackages();
@@ -53,7 +54,7 @@ export async function installPrerequisites(): Promise<void> {
   const install = ["install", "-y", "--no-install-recommends", ...missing];
   if (Deno.uid() !== 0 || !await isThere("apt-get")) {
     console.error(
-      `Tests will be skipped, for these are not installed: ${missing.join(" ")}\nOn Debian, as ` +
+      `Tests will fail, for these are not installed: ${missing.join(" ")}\nOn Debian, as ` +
         `root:\n  apt-get ${install.join(" ")}`,
     );
     return;

@@ -7,6 +7,7 @@ const PACKAGES: Readonly<Record<string, string>> = {
   iperf3: "iperf3",
   "qemu-system-x86_64": "qemu-system-x86",
   lz4: "lz4",
+  busybox: "busybox-static",
 };
 
 /**
@@ -63,9 +64,16 @@ export class VethNamespace implements AsyncDisposable {
    */
   static async create(name: string, near: string, addresses: string[]): Promise<VethNamespace> {
     const made = new VethNamespace(name, near, "far");
-    await run("ip", "netns", "add", name);
+    const advice = `(left by a demo that was killed? ip netns del ${name}; ip link del ${near})`;
+    await run("ip", "netns", "add", name).catch((error) => {
+      throw new CulvertError(`${error.message} ${advice}`);
+    });
+    const veth = ["type", "veth", "peer", "name", "far", "netns", name];
+    await run("ip", "link", "add", near, ...veth).catch(async (error) => {
+      await run("ip", "netns", "del", name);
+      throw new CulvertError(`${error.message} ${advice}`);
+    });
     try {
-      await run("ip", "link", "add", near, "type", "veth", "peer", "name", "far", "netns", name);
       await run("ip", "link", "set", near, "addrgenmode", "none", "up");
       for (const address of addresses) {
         await run("ip", "-n", name, "addr", "add", address, "dev", "far", "nodad");

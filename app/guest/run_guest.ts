@@ -1,4 +1,4 @@
-import { UsageError } from "../../ffi/error.ts";
+import { CulvertError, UsageError } from "../../ffi/error.ts";
 import type { MappedMemory } from "../../ffi/mapped_memory.ts";
 import { COMMAND, CommandWord } from "../lcore/command.ts";
 import type { IdleMode } from "../lcore/idle.ts";
@@ -18,7 +18,7 @@ export interface GuestOptions {
   readonly source: { region: string } | { pci: string };
   /** The place in the region that it claims, from 0. */
   readonly guest: number;
-  /** Cores to pin lcores to, one each; a core that no port is left for gets none. */
+  /** Cores to pin lcores to, one each; a core that no port is left for stays idle. */
   readonly cores: readonly number[];
   /** A key of `MODES`. */
   readonly mode: string;
@@ -150,8 +150,9 @@ async function claimPatiently(
     try {
       return await Attachment.claim(memory, nameOf(options), options.guest, wantsMbufs);
     } catch (error) {
+      if (!(error instanceof CulvertError)) throw error;
       if (performance.now() - start > patience) throw error;
-      const { message } = error as Error;
+      const { message } = error;
       if (message !== told) log(`waiting for the host: ${message}`);
       told = message;
       await pause(WAIT_MS);

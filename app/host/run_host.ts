@@ -1,3 +1,4 @@
+import { CulvertError } from "../../ffi/error.ts";
 import { Ledger } from "../channel/ledger.ts";
 import { COMMAND, CommandWord } from "../lcore/command.ts";
 import type { IdleMode } from "../lcore/idle.ts";
@@ -68,8 +69,23 @@ export async function runHost(
     log(`region ${options.region} is ready: ${hosted.path}, ${options.size / 2 ** 20} MiB`);
     return await host.run(signal);
   } finally {
-    for (const port of opened) port.restore();
-    hosted.close();
+    try {
+      restoreAll(opened, log);
+    } finally {
+      hosted.close();
+    }
+  }
+}
+
+/** Leave interfaces as they were found, as far as they still let us. */
+function restoreAll(opened: readonly OpenedPort[], log: (line: string) => void): void {
+  for (const port of opened) {
+    try {
+      port.restore();
+    } catch (error) {
+      if (!(error instanceof CulvertError)) throw error;
+      log(error.message);
+    }
   }
 }
 
@@ -134,10 +150,11 @@ class Host {
         console.log(this.#table.text());
       }
       this.hosted.withdraw(); // or a guest that is cut off finds this host again
-      await this.#drain();
+      await this.#drain(failed);
     } finally {
       this.#command.value = COMMAND.STOP;
       this.laidOut.region.close();
+      await Promise.allSettled(this.#lcores.map((lcore) => lcore.done));
     }
     await failed;
     return this.#summary();
@@ -177,16 +194,16 @@ class Host {
   }
 
   /** No more frames from ports; wait for those that the guest has, then for the guest's mbufs. */
-  async #drain(): Promise<void> {
+  async #drain(ended: Promise<unknown>): Promise<void> {
     this.#command.value = COMMAND.DRAIN;
     const end = performance.now() + DRAIN_MS;
     while (this.#supervisor.isOpen && this.#framesOut() > 0 && performance.now() < end) {
-      await pause(STEP_MS);
+      await Promise.race([ended, pause(STEP_MS)]);
       this.#step();
     }
     this.#supervisor.close("is cut off: the host stops");
     while (!this.#supervisor.isClosed) {
-      await pause(STEP_MS);
+      await Promise.race([ended, pause(STEP_MS)]);
       this.#supervisor.step(performance.now());
     }
   }

@@ -1,3 +1,4 @@
+import { check } from "../../ffi/error.ts";
 import { MappedMemory, type MappedMemoryHandle } from "../../ffi/mapped_memory.ts";
 import { shim } from "../../ffi/shim.ts";
 
@@ -34,7 +35,10 @@ export class CommandWord {
   /** A new word that says RUN. */
   static create(): CommandWord {
     const { handle } = MappedMemory.ofProcess(4096);
-    return new CommandWord({ memory: handle, wakeFd: shim.shim_eventfd() });
+    return new CommandWord({
+      memory: handle,
+      wakeFd: check(shim.shim_eventfd(), "make an eventfd"),
+    });
   }
 
   /** What lcores are to do now. */

@@ -33,7 +33,11 @@ export class LcoreWorker<Init, Result> {
   readonly #worker: Worker;
   readonly #done: Promise<Result>;
 
-  /** @param core The core that its thread will be pinned to. */
+  /**
+   * Begin to load the module.
+   *
+   * @param core The core that its thread will be pinned to.
+   */
   constructor(url: URL, readonly core: number) {
     const ready = Promise.withResolvers<void>();
     const done = Promise.withResolvers<Result>();

@@ -1,7 +1,7 @@
 import { check, CulvertError, ShimError } from "../../ffi/error.ts";
 import { MappedMemory, sealedMemfd } from "../../ffi/mapped_memory.ts";
 import { cString, shim } from "../../ffi/shim.ts";
-import { HEADER } from "./layout.ts";
+import { HEADER, MAGIC } from "./layout.ts";
 import { checkRegionBytes } from "./region.ts";
 
 /** Where the sockets of regions that have a name are. */
@@ -66,9 +66,9 @@ export function hostRegionMemory(region: string, bytes: number): HostedMemory {
 
 function hostMemfd(name: string, bytes: number): HostedMemory {
   const path = socketPath(name);
-  let listener = listen(path, name);
   const fd = sealedMemfd(`culvert-${name}`, bytes);
   const memory = MappedMemory.ofFile(fd, bytes, `region ${name}`);
+  let listener = listen(path, name);
   memory.u32[HEADER.HOST_PID] = Deno.pid;
   memory.u32[HEADER.HOST_FD] = fd;
   let peers = 0;
@@ -112,7 +112,9 @@ function listen(path: string, name: string): number {
         `another --region`,
     );
   }
-  remove(path); // nobody answers at it
+  const { code } = new ShimError("", -other);
+  if (code === "ECONNREFUSED") remove(path); // nobody answers at it any more
+  else if (code !== "ENOENT") check(other, `see who answers at ${path}`);
   return check(shim.shim_unix_listen(cString(path)), `listen at ${path}`);
 }
 
@@ -138,6 +140,7 @@ function hostFile(path: string, bytes: number): HostedMemory {
   let fd = shim.shim_file_open(cString(path), READ_WRITE);
   const isNew = fd < 0;
   if (isNew) {
+    if (new ShimError("", -fd).code !== "ENOENT") check(fd, `open region file ${path}`);
     checkRemovable(path);
     fd = check(shim.shim_file_open(cString(path), CREATE), `create region file ${path}`);
   }
@@ -158,7 +161,15 @@ function hostFile(path: string, bytes: number): HostedMemory {
           `use --size ${found}, or remove it`,
       );
     }
+    check(shim.shim_file_resize(fd, BigInt(bytes)), `get ${bytes} bytes for ${path}`);
     const memory = MappedMemory.ofFile(fd, bytes, `region file ${path}`);
+    const begins = memory.u32[HEADER.MAGIC_0];
+    if (begins !== 0 && begins !== MAGIC[0]) {
+      memory.close();
+      throw new CulvertError(
+        `Cannot host region ${path} as the file holds something else: name another, or remove it`,
+      );
+    }
     return {
       memory,
       path,
@@ -259,16 +270,31 @@ export function receiveMemfd(name: string): number | undefined {
  * @throws {CulvertError} if there is none.
  */
 export function locateRegion(region: string): { path: string; bytes: number } {
-  const memory = openRegionMemory(region);
-  if (!memory) {
+  const fd = isPath(region) ? openFile(region) : receiveMemfd(region);
+  if (fd === undefined) {
     throw new CulvertError(
       `Cannot find region ${region} as no host keeps it: start \`culvert host\` first`,
     );
   }
-  const { bytes, u32 } = memory;
-  const path = isPath(region) ? region : `/proc/${u32[HEADER.HOST_PID]}/fd/${u32[HEADER.HOST_FD]}`;
+  try {
+    const bytes = fileBytes(fd, region);
+    return { path: isPath(region) ? region : memfdPath(fd, bytes, region), bytes };
+  } finally {
+    shim.shim_fd_close(fd);
+  }
+}
+
+/** Where the host has its memfd. A guest can write that too, so it is held against the memfd itself. */
+function memfdPath(fd: number, bytes: number, region: string): string {
+  const memory = MappedMemory.ofFile(fd, bytes, `region ${region}`);
+  const path = `/proc/${memory.u32[HEADER.HOST_PID]}/fd/${memory.u32[HEADER.HOST_FD]}`;
   memory.close();
-  return { path, bytes };
+  const [ours, theirs] = [`/proc/self/fd/${fd}`, path].map((name) => Deno.statSync(name));
+  if (ours.dev === theirs.dev && ours.ino === theirs.ino) return path;
+  throw new CulvertError(
+    `Cannot use region ${region} as its header says ${path}, which is another file: do not trust ` +
+      `its guest, start the host again`,
+  );
 }
 
 /** Read a small text file of the kernel's, such as one in /proc, which Deno opens under -A only. */

@@ -55,8 +55,8 @@ export function openPort(spec: PortSpec, mtu: number): OpenedPort {
   const setup = spec.kind === "tap" ? openTap(spec.name, mtu) : openPacket(spec.name);
   const mac = findInterface(spec.name)?.mac ?? new Uint8Array(6);
   const restore = () => {
-    const wasDown = before && !before.isUp && findInterface(spec.name);
-    if (wasDown) setInterfaceUp(spec.name, false);
+    if (!before || before.isUp) return;
+    if (findInterface(spec.name)?.index === before.index) setInterfaceUp(spec.name, false);
   };
   return { setup, mac, restore };
 }

@@ -3,10 +3,10 @@
  *
  * @module
  */
-import { parseArgs } from "node:util";
-import { CulvertError } from "../../ffi/error.ts";
-import { Program } from "./program.ts";
-import { requirePrograms, VethNamespace } from "./veth_namespace.ts";
+import { CulvertError, UsageError } from "../ffi/error.ts";
+import { readNumber, readOptions } from "./options.ts";
+import { Program } from "./demo/program.ts";
+import { requirePrograms, VethNamespace } from "./demo/veth_namespace.ts";
 
 const USAGE = `deno task demo - ping and iperf3 between two namespaces, through a guest
 
@@ -24,7 +24,7 @@ const HOST_READY_MS = 15_000;
 const GUEST_READY_MS = 90_000;
 
 /** Flags of the tasks `host`, `guest` and `qemu` in deno.json. */
-const ROOT = new URL("../..", import.meta.url).pathname;
+const ROOT = new URL("..", import.meta.url).pathname;
 const HOST_FLAGS = [
   `--allow-ffi=${ROOT}.cache/shim/libculvert.so`,
   `--allow-read=${ROOT},/run/culvert,/dev/shm`,
@@ -45,7 +45,15 @@ function step(what: string): void {
 /** All that is made is removed when this returns or throws, last first. */
 async function demo(isVm: boolean, seconds: string, stopped: Promise<never>): Promise<void> {
   const orStopped = <T>(wait: Promise<T>) => Promise.race([wait, stopped]);
-  await requirePrograms(["ip", "ping", "iperf3", ...isVm ? ["qemu-system-x86_64", "lz4"] : []]);
+  if (Deno.uid() !== 0) {
+    throw new CulvertError("Cannot make network namespaces as this is not root: run it as root");
+  }
+  await requirePrograms([
+    "ip",
+    "ping",
+    "iperf3",
+    ...isVm ? ["qemu-system-x86_64", "lz4", "busybox"] : [],
+  ]);
 
   step("two network namespaces, a and b, each with a veth to here");
   await using a = await VethNamespace.create("culvert-a", "culvert-a", [`${ADDRESS_A}/24`]);
@@ -59,13 +67,17 @@ async function demo(isVm: boolean, seconds: string, stopped: Promise<never>): Pr
 
   const guestArgs = ["--no-mac-updating", "-T", "0"];
   step(isVm ? "culvert qemu --run: a VM with the guest in it" : "culvert guest: a process");
-  await using _guest = Program.start(
+  await using guest = Program.start(
     "guest",
     isVm
       ? culvert(["-A"], "qemu", "--region", REGION, "--run", "--", ...guestArgs)
       : culvert(GUEST_FLAGS, "guest", "--region", REGION, ...guestArgs),
   );
-  await orStopped(host.says(/guest 0 attached/, GUEST_READY_MS));
+  const guestEnds = guest.ends().then(() => {
+    throw new CulvertError("Cannot go on as the guest has ended");
+  });
+  guestEnds.catch(() => {}); // in the end it does
+  await orStopped(Promise.race([host.says(/guest 0 attached/, GUEST_READY_MS), guestEnds]));
 
   step("ping from a to b");
   const ping = a.command("ping", "-c", "5", "-i", "0.2", ADDRESS_B);
@@ -83,38 +95,36 @@ async function demo(isVm: boolean, seconds: string, stopped: Promise<never>): Pr
   }
 }
 
-if (import.meta.main) {
-  const { values } = parseArgs({
-    options: {
-      vm: { type: "boolean", default: false },
-      seconds: { type: "string", default: "5" },
-      help: { type: "boolean", default: false },
-    },
+/** Read the command line, run, say how it ended; returns the exit status. */
+async function main(): Promise<number> {
+  const values = readOptions(Deno.args, {
+    vm: { type: "boolean", default: false },
+    seconds: { type: "string", default: "5" },
+    help: { type: "boolean", default: false },
   });
   if (values.help) {
     console.log(USAGE);
-    Deno.exit(0);
+    return 0;
   }
-  if (!/^[1-9]\d{0,3}$/.test(values.seconds)) {
-    console.error(
-      `Cannot use --seconds ${values.seconds}: a whole number from 1 to 9999 is wanted`,
-    );
-    Deno.exit(2);
-  }
+  const seconds = String(readNumber("--seconds", values.seconds, 1, 9999));
   const { promise: stopped, reject } = Promise.withResolvers<never>();
   stopped.catch(() => {}); // nobody may be waiting when it comes
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
     Deno.addSignalListener(signal, () => reject(new CulvertError(`Stopped by ${signal}.`)));
   }
+  await demo(values.vm, seconds, stopped);
+  console.log(
+    "\nAll of that went through the guest. Namespaces, veths and programs are gone again.",
+  );
+  return 0;
+}
+
+if (import.meta.main) {
   try {
-    await demo(values.vm, values.seconds, stopped);
-    console.log(
-      "\nAll of that went through the guest. Namespaces, veths and programs are gone again.",
-    );
-    Deno.exit(0);
+    Deno.exit(await main());
   } catch (error) {
     if (!(error instanceof CulvertError)) throw error;
-    console.error(`\n${error.message}\nNamespaces, veths and programs are gone again.`);
-    Deno.exit(1);
+    console.error(`\n${error.message}`);
+    Deno.exit(error instanceof UsageError ? 2 : 1);
   }
 }
