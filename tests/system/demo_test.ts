@@ -1,0 +1,53 @@
+import assert from "node:assert/strict";
+
+const DEMO = ["run", "-A", new URL("../../app/demo.ts", import.meta.url).pathname];
+
+async function demo(args: string[], stopAt?: RegExp): Promise<{ code: number; text: string }> {
+  const command = new Deno.Command(Deno.execPath(), {
+    args: [...DEMO, ...args],
+    stdout: "piped",
+    stderr: "piped",
+  });
+  const child = command.spawn();
+  let text = "";
+  const read = async (stream: ReadableStream<Uint8Array>) => {
+    for await (const piece of stream.pipeThrough(new TextDecoderStream())) {
+      text += piece;
+      if (stopAt?.test(text)) {
+        stopAt = undefined;
+        child.kill("SIGINT");
+      }
+    }
+  };
+  await Promise.all([read(child.stdout), read(child.stderr)]);
+  return { code: (await child.status).code, text };
+}
+
+async function assertNothingLeft(): Promise<void> {
+  for (const args of [["netns"], ["-o", "link"]]) {
+    const { stdout } = await new Deno.Command("ip", { args }).output();
+    assert.doesNotMatch(new TextDecoder().decode(stdout), /culvert-[ab]/);
+  }
+  await assert.rejects(Deno.stat("/run/culvert/demo.sock"), Deno.errors.NotFound);
+}
+
+Deno.test("The demo pings and sends TCP through a guest, and leaves nothing behind", async () => {
+  const { code, text } = await demo(["--seconds", "1"]);
+  assert.equal(code, 0, text);
+  assert.match(text, / 5 received, 0% packet loss/);
+  assert.equal(text.match(/bits\/sec.*receiver/g)?.length, 2, text);
+  assert.match(text, /mbufs: 8192 of 8192 free/);
+  await assertNothingLeft();
+});
+
+Deno.test("The demo that is stopped by Ctrl-C cleans up", async () => {
+  const { code, text } = await demo(["--seconds", "60"], /\[5\/5\]/);
+  assert.equal(code, 1, text);
+  assert.match(text, /Stopped by SIGINT/);
+  await assertNothingLeft();
+});
+
+Deno.test("The demo refuses what it does not know with status 2", async () => {
+  assert.equal((await demo(["--nonsense"])).code, 2);
+  assert.equal((await demo(["--seconds", "no"])).code, 2);
+});
