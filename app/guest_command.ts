@@ -3,7 +3,7 @@ import { MODES } from "./guest/modes/mod.ts";
 import { type GuestOptions, runGuest } from "./guest/run_guest.ts";
 import { parseCoreList, usableCores } from "./lcore/core_list.ts";
 import { IDLE_MODES } from "./lcore/idle.ts";
-import { checkRegionName } from "./memory/region_file.ts";
+import { checkRegionName } from "./memory/region_name.ts";
 import { checkUsage, readChoice, readNumber, readOptions, stopSignal } from "./options.ts";
 import { BURST_DEFAULT, BURST_MAX } from "./ring/burst.ts";
 

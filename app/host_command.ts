@@ -12,7 +12,7 @@ import {
   stopSignal,
 } from "./options.ts";
 import { checkRegionBytes } from "./memory/region.ts";
-import { checkRegionName } from "./memory/region_file.ts";
+import { checkRegionName } from "./memory/region_name.ts";
 import { checkInterfaceName } from "./port/interface.ts";
 import { parsePortSpec } from "./port/port_spec.ts";
 import { checkRingSize } from "./ring/ring_size.ts";

@@ -3,7 +3,7 @@ import { Ledger } from "../channel/ledger.ts";
 import { COMMAND, CommandWord } from "../lcore/command.ts";
 import type { IdleMode } from "../lcore/idle.ts";
 import { type Lcore, startLcore } from "../lcore/lcore.ts";
-import { type HostedMemory, hostRegionMemory } from "../memory/region_file.ts";
+import { type HostedMemory, hostRegionMemory } from "../memory/hosted_memory.ts";
 import { Mbufs } from "../mempool/mbuf.ts";
 import { Mempool } from "../mempool/mempool.ts";
 import { COUNTER, type Counters, newCounters } from "../port/counters.ts";

@@ -1,7 +1,7 @@
 import { check, CulvertError, UsageError } from "../../ffi/error.ts";
 import { MappedMemory } from "../../ffi/mapped_memory.ts";
 import { cString, shim } from "../../ffi/shim.ts";
-import { readKernelFile } from "./region_file.ts";
+import { readKernelFile } from "./kernel_file.ts";
 
 /** Vendor and device id of QEMU's ivshmem (docs/specs/ivshmem-spec.rst). */
 const IVSHMEM_ID = "1af41110";

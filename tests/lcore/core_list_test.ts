@@ -1,6 +1,6 @@
 import { deepEqual, ok, throws } from "node:assert/strict";
 import { parseCoreList, usableCores } from "../../app/lcore/core_list.ts";
-import { readKernelFile } from "../../app/memory/region_file.ts";
+import { readKernelFile } from "../../app/memory/kernel_file.ts";
 
 const CORES = usableCores();
 const [FIRST] = CORES;

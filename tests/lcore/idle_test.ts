@@ -1,7 +1,7 @@
 import { equal, ok } from "node:assert/strict";
 import { shim } from "../../ffi/shim.ts";
 import { Idle } from "../../app/lcore/idle.ts";
-import { readKernelFile } from "../../app/memory/region_file.ts";
+import { readKernelFile } from "../../app/memory/kernel_file.ts";
 import { OpenFiles } from "../ffi/open_files.ts";
 
 /** Turns that pause before one that sleeps. */

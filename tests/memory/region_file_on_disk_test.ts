@@ -1,5 +1,6 @@
 import { equal, notEqual, throws } from "node:assert/strict";
-import { hostRegionMemory, locateRegion, openRegionMemory } from "../../app/memory/region_file.ts";
+import { hostRegionMemory } from "../../app/memory/hosted_memory.ts";
+import { locateRegion, openRegionMemory } from "../../app/memory/region_file.ts";
 
 // Regions as files. Their folder is /dev/shm, which `deno task unit` may not write to: then these are ignored.
 

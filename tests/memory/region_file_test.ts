@@ -1,13 +1,8 @@
 import { equal, throws } from "node:assert/strict";
-import {
-  hostRegionMemory,
-  isPath,
-  locateRegion,
-  openRegionMemory,
-  readKernelFile,
-  receiveMemfd,
-  socketPath,
-} from "../../app/memory/region_file.ts";
+import { hostRegionMemory } from "../../app/memory/hosted_memory.ts";
+import { readKernelFile } from "../../app/memory/kernel_file.ts";
+import { locateRegion, openRegionMemory, receiveMemfd } from "../../app/memory/region_file.ts";
+import { isPath, socketPath } from "../../app/memory/region_name.ts";
 
 const THIS_FILE = new URL(import.meta.url).pathname;
 
