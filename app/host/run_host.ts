@@ -111,10 +111,10 @@ class Host {
     new Mbufs(hosted.memory, geometry); // tells the shim where mbufs lie, before lcores ask
     this.counters = newCounters(opened.length);
     this.#mempool = Mempool.create(geometry.count, 0);
-    const several = options.cores.length > 1;
+    const cores = options.cores.slice(0, opened.length);
+    const several = cores.length > 1;
     const owners = new SharedArrayBuffer(geometry.count);
     this.#ledger = new Ledger(owners, geometry, frameMax, several);
-    const cores = options.cores.slice(0, opened.length);
     const gate = Gate.create(cores.length);
     this.#supervisor = new GuestSupervisor(0, guestState, gate, this.#ledger, this.#mempool, log);
     this.#lcores = cores.map((core, lcore) =>
@@ -139,10 +139,10 @@ class Host {
   }
 
   async run(signal: AbortSignal): Promise<string> {
-    const failed = Promise.all(this.#lcores.map((lcore) => lcore.done)).then(() => true);
+    const ended = Promise.all(this.#lcores.map((lcore) => lcore.done)).then(() => true);
     let shown = performance.now();
     try {
-      while (!signal.aborted && !await Promise.race([failed, pause(STEP_MS)])) {
+      while (!signal.aborted && !await Promise.race([ended, pause(STEP_MS)])) {
         this.#step();
         if (this.options.statsPeriod === 0) continue;
         if (performance.now() - shown < this.options.statsPeriod * 1000) continue;
@@ -150,13 +150,13 @@ class Host {
         console.log(this.#table.text());
       }
       this.hosted.withdraw(); // or a guest that is cut off finds this host again
-      await this.#drain(failed);
+      await this.#drain(ended);
     } finally {
       this.#command.value = COMMAND.STOP;
       this.laidOut.region.close();
       await Promise.allSettled(this.#lcores.map((lcore) => lcore.done));
     }
-    await failed;
+    await ended;
     return this.#summary();
   }
 

@@ -52,12 +52,19 @@ export function openPort(spec: PortSpec, mtu: number): OpenedPort {
         `namespace: \`ip link\` lists them`,
     );
   }
-  const setup = spec.kind === "tap" ? openTap(spec.name, mtu) : openPacket(spec.name);
-  const mac = findInterface(spec.name)?.mac ?? new Uint8Array(6);
   const restore = () => {
     if (!before || before.isUp) return;
-    if (findInterface(spec.name)?.index === before.index) setInterfaceUp(spec.name, false);
+    const now = findInterface(spec.name);
+    if (now?.index === before.index && now.isUp) setInterfaceUp(spec.name, false);
   };
+  let setup: PortSetup;
+  try {
+    setup = spec.kind === "tap" ? openTap(spec.name, mtu) : openPacket(spec.name);
+  } catch (error) {
+    restore(); // it may have been brought up before the rest failed
+    throw error;
+  }
+  const mac = findInterface(spec.name)?.mac ?? new Uint8Array(6);
   return { setup, mac, restore };
 }
 
