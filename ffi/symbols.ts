@@ -6,7 +6,7 @@
  */
 
 /** The number that {@linkcode shim_abi} must return: `SHIM_ABI` in `shim/shim.h`. */
-export const SHIM_ABI = 1;
+export const SHIM_ABI = 2;
 
 /** What `Deno.dlopen` is told of the shim. */
 export const SYMBOLS = {
@@ -17,6 +17,8 @@ export const SYMBOLS = {
   shim_map: { parameters: ["buffer", "u64", "i32"], result: "i32" },
   // int32_t shim_map_cells(int32_t map, uint64_t offset, uint32_t stride, uint32_t count)
   shim_map_cells: { parameters: ["i32", "u64", "u32", "u32"], result: "i32" },
+  // int32_t shim_map_bind(int32_t map, uint32_t node)
+  shim_map_bind: { parameters: ["i32", "u32"], result: "i32" },
   // int32_t shim_unmap(int32_t map)
   shim_unmap: { parameters: ["i32"], result: "i32" },
   // int32_t shim_memfd(const char *name, uint64_t bytes)
@@ -25,6 +27,10 @@ export const SYMBOLS = {
   shim_file_open: { parameters: ["buffer", "u32"], result: "i32" },
   // int32_t shim_file_read(int32_t fd, uint8_t *bytes, uint32_t count)
   shim_file_read: { parameters: ["i32", "buffer", "u32"], result: "i32" },
+  // int32_t shim_file_write(int32_t fd, const uint8_t *bytes, uint32_t count, uint32_t offset)
+  shim_file_write: { parameters: ["i32", "buffer", "u32", "u32"], result: "i32" },
+  // int32_t shim_ioctl(int32_t fd, uint32_t request, uint8_t *argument)
+  shim_ioctl: { parameters: ["i32", "u32", "buffer"], result: "i32" },
   // int64_t shim_file_size(int32_t fd)
   shim_file_size: { parameters: ["i32"], result: "i64" },
   // int32_t shim_file_resize(int32_t fd, uint64_t bytes)
@@ -44,6 +50,8 @@ export const SYMBOLS = {
   shim_fetch_add: { parameters: ["i32", "u32", "u32"], result: "u32" },
   // void shim_full_fence(void)
   shim_full_fence: { parameters: [], result: "void" },
+  // uint32_t shim_fenced_load(int32_t map, uint32_t word)
+  shim_fenced_load: { parameters: ["i32", "u32"], result: "u32" },
   // void shim_pause(uint32_t times)
   shim_pause: { parameters: ["u32"], result: "void" },
   // void shim_yield(void)
@@ -65,6 +73,8 @@ export const SYMBOLS = {
   shim_eventfd_drain: { parameters: ["i32"], result: "i32" },
   // int32_t shim_poll(const int32_t *fds, uint32_t count, uint32_t microseconds)
   shim_poll: { parameters: ["buffer", "u32", "u32"], result: "i32" },
+  // int32_t shim_poll_events(struct pollfd *polled, uint32_t count, int32_t milliseconds)
+  shim_poll_events: { parameters: ["buffer", "u32", "i32"], result: "i32", nonblocking: true },
 
   // int32_t shim_unix_listen(const char *path)
   shim_unix_listen: { parameters: ["buffer"], result: "i32" },
@@ -74,8 +84,12 @@ export const SYMBOLS = {
   shim_unix_connect: { parameters: ["buffer", "u32"], result: "i32" },
   // int32_t shim_unix_send(int32_t fd, int64_t value, int32_t passed)
   shim_unix_send: { parameters: ["i32", "i64", "i32"], result: "i32" },
-  // int32_t shim_unix_receive(int32_t fd, int64_t *value, int32_t *passed)
-  shim_unix_receive: { parameters: ["i32", "buffer", "buffer"], result: "i32" },
+  // int32_t shim_unix_receive(int32_t fd, int64_t *value, int32_t *passed, uint32_t waits)
+  shim_unix_receive: { parameters: ["i32", "buffer", "buffer", "u32"], result: "i32" },
+  // int32_t shim_unix_discard(int32_t fd, uint32_t *descriptors)
+  shim_unix_discard: { parameters: ["i32", "buffer"], result: "i32" },
+  // int32_t shim_unix_peer(int32_t fd, uint32_t *ids)
+  shim_unix_peer: { parameters: ["i32", "buffer"], result: "i32" },
 
   // int32_t shim_interface_get(const char *name, uint32_t *words)
   shim_interface_get: { parameters: ["buffer", "buffer"], result: "i32" },
@@ -103,4 +117,6 @@ export const SYMBOLS = {
   shim_tap_tx: { parameters: ["i32", "i32", "buffer", "u32"], result: "i32" },
   // int32_t shim_discard(int32_t fd, uint32_t count)
   shim_discard: { parameters: ["i32", "u32"], result: "i32" },
+  // int32_t shim_frames_copy(int32_t from, const uint32_t *sources, int32_t to, uint32_t *targets, uint32_t count)
+  shim_frames_copy: { parameters: ["i32", "buffer", "i32", "buffer", "u32"], result: "i32" },
 } as const satisfies Deno.ForeignLibraryInterface;

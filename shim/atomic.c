@@ -34,6 +34,13 @@ SHIM_API uint32_t shim_fetch_add(int32_t map, uint32_t word, uint32_t addend) {
 
 SHIM_API void shim_full_fence(void) { __atomic_thread_fence(__ATOMIC_SEQ_CST); }
 
+/* A full fence, then a load: what was stored before is visible before this is read. */
+SHIM_API uint32_t shim_fenced_load(int32_t map, uint32_t word) {
+  uint32_t zero = 0;
+  __atomic_thread_fence(__ATOMIC_SEQ_CST);
+  return __atomic_load_n(word_at(map, word, &zero), __ATOMIC_ACQUIRE);
+}
+
 static inline void relax(void) {
 #if defined(__x86_64__)
   __builtin_ia32_pause();

@@ -122,3 +122,21 @@ SHIM_API int32_t shim_discard(int32_t fd, uint32_t count) {
   while (i < count && read(fd, nowhere, sizeof nowhere) >= 0) i++;
   return i || count == 0 || errno == EAGAIN || errno == EINTR ? (int32_t)i : -errno;
 }
+
+/*
+ * Copy `count` frames into other mbufs, maybe of another map: each target descriptor comes in empty and
+ * leaves with its frame's length. Returns how many; the first that does not fit ends it.
+ */
+SHIM_API int32_t shim_frames_copy(int32_t from, const uint32_t *sources, int32_t to,
+                                  uint32_t *targets, uint32_t count) {
+  for (uint32_t i = 0; i < count; i++) {
+    uint32_t length = DESCRIPTOR_LENGTH(sources[2 * i + 1]);
+    uint32_t target[2] = {targets[2 * i], DESCRIPTOR_OFFSET(targets[2 * i + 1]) | length << 16};
+    uint8_t *source = shim_frame(map_of(from), sources + 2 * i);
+    uint8_t *room = shim_frame(map_of(to), target);
+    if (!source || !room) return (int32_t)i;
+    memcpy(room, source, length);
+    targets[2 * i + 1] = target[1];
+  }
+  return (int32_t)count;
+}

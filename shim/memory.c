@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -16,13 +17,15 @@ SHIM_API uint32_t shim_abi(void) { return SHIM_ABI; }
 
 /*
  * Map `bytes` of `fd` (or of fresh zeroed memory if fd is -1) over `buffer`, or at a place of the
- * kernel's choice if it is NULL. Returns the map id. The buffer must stay alive until the process ends.
+ * kernel's choice if it is NULL; read-only if the file was opened so. Returns the map id. The buffer
+ * must stay alive until the process ends.
  */
 SHIM_API int32_t shim_map(void *buffer, uint64_t bytes, int32_t fd) {
   int32_t id = 0;
   uint8_t *claimed = 0;
   int flags = MAP_SHARED | (buffer ? MAP_FIXED : 0) | (fd < 0 ? MAP_ANONYMOUS : 0);
-  void *base = mmap(buffer, bytes, PROT_READ | PROT_WRITE, flags, fd, 0);
+  int is_read_only = fd >= 0 && (fcntl(fd, F_GETFL) & O_ACCMODE) == O_RDONLY;
+  void *base = mmap(buffer, bytes, PROT_READ | (is_read_only ? 0 : PROT_WRITE), flags, fd, 0);
   if (base == MAP_FAILED) return -errno;
   while (id < SHIM_MAPS && !__atomic_compare_exchange_n(&shim_maps[id].base, &claimed, base, 0,
                                                         __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)) {
@@ -33,6 +36,16 @@ SHIM_API int32_t shim_map(void *buffer, uint64_t bytes, int32_t fd) {
   shim_maps[id].bytes = bytes;
   shim_maps[id].count = 0;
   return id;
+}
+
+/* Keep a map's pages on one NUMA node, those that are elsewhere move there (mbind(2), MPOL_BIND). */
+SHIM_API int32_t shim_map_bind(int32_t map, uint32_t node) {
+  enum { MPOL_BIND = 2, MPOL_MF_STRICT_MOVE = 3 };
+  unsigned long mask = 1ul << (node & 63);
+  if (map < 0 || map >= SHIM_MAPS || !shim_maps[map].base) return -EBADF;
+  if (node > 63) return -EINVAL;
+  struct shim_map *m = &shim_maps[map];
+  return syscall(SYS_mbind, m->base, m->bytes, MPOL_BIND, &mask, 65, MPOL_MF_STRICT_MOVE) < 0 ? -errno : 0;
 }
 
 /* Tell where the mbufs lie in a map: `count` cells of `stride` bytes from byte `offset` on. */
@@ -73,17 +86,33 @@ SHIM_API int32_t shim_memfd(const char *name, uint64_t bytes) {
   return -error;
 }
 
-/* open(2): access 0 read-only, 1 read-write, 2 read-write and create exclusively with mode 0600. */
+/*
+ * open(2): access 0 read-only, 1 read-write, 2 read-write and create exclusively with mode 0600; these
+ * refuse a symbolic link. 3 read-only, links followed: /proc/self/fd/N opens a descriptor's file again.
+ */
 SHIM_API int32_t shim_file_open(const char *path, uint32_t access) {
-  static const int flags[] = {O_RDONLY, O_RDWR, O_RDWR | O_CREAT | O_EXCL};
-  if (access > 2) return -EINVAL;
-  int fd = open(path, flags[access] | O_CLOEXEC | O_NOFOLLOW, 0600);
+  static const int flags[] = {O_RDONLY | O_NOFOLLOW, O_RDWR | O_NOFOLLOW,
+                              O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, O_RDONLY};
+  if (access > 3) return -EINVAL;
+  int fd = open(path, flags[access] | O_CLOEXEC, 0600);
   return fd < 0 ? -errno : fd;
 }
 
 SHIM_API int32_t shim_file_read(int32_t fd, uint8_t *bytes, uint32_t count) {
   ssize_t n = read(fd, bytes, count);
   return n < 0 ? -errno : (int32_t)n;
+}
+
+/* Write at a byte offset, as the files of a PCI device want it. */
+SHIM_API int32_t shim_file_write(int32_t fd, const uint8_t *bytes, uint32_t count, uint32_t offset) {
+  ssize_t n = pwrite(fd, bytes, count, offset);
+  return n < 0 ? -errno : (int32_t)n;
+}
+
+/* ioctl(2): `argument` is what the request takes, by address. */
+SHIM_API int32_t shim_ioctl(int32_t fd, uint32_t request, uint8_t *argument) {
+  int result = ioctl(fd, request, argument);
+  return result < 0 ? -errno : result;
 }
 
 /* The size in bytes, or -errno. */

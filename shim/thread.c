@@ -59,3 +59,9 @@ SHIM_API int32_t shim_poll(const int32_t *fds, uint32_t count, uint32_t microsec
   int ready = ppoll(polled, count, &limit, 0);
   return ready < 0 ? (errno == EINTR ? 0 : -errno) : ready;
 }
+
+/* poll(2), for descriptors without limit: called off the main thread, which goes on meanwhile. */
+SHIM_API int32_t shim_poll_events(struct pollfd *polled, uint32_t count, int32_t milliseconds) {
+  int ready = poll(polled, count, milliseconds);
+  return ready < 0 ? (errno == EINTR ? 0 : -errno) : ready;
+}

@@ -67,16 +67,37 @@ SHIM_API int32_t shim_unix_send(int32_t fd, int64_t value, int32_t passed) {
   return sent < 0 ? -errno : sent == sizeof value ? 0 : -EAGAIN;
 }
 
-/* Receive one number into *value, and a descriptor into *passed (-1 if none came). */
-SHIM_API int32_t shim_unix_receive(int32_t fd, int64_t *value, int32_t *passed) {
+/* Receive one number into *value, and a descriptor into *passed (-1 if none came); -EAGAIN if none is there. */
+SHIM_API int32_t shim_unix_receive(int32_t fd, int64_t *value, int32_t *passed, uint32_t waits) {
   union { struct cmsghdr header; char space[CMSG_SPACE(sizeof(int))]; } control;
   struct iovec vector = {value, sizeof *value};
   struct msghdr message = {.msg_iov = &vector, .msg_iovlen = 1, .msg_control = &control,
                            .msg_controllen = CMSG_LEN(sizeof(int))}; /* room for one, no more */
   *passed = -1;
-  ssize_t received = recvmsg(fd, &message, MSG_CMSG_CLOEXEC | MSG_WAITALL);
+  ssize_t received = recvmsg(fd, &message, MSG_CMSG_CLOEXEC | (waits ? MSG_WAITALL : MSG_DONTWAIT));
   if (received < 0) return -errno;
   struct cmsghdr *header = CMSG_FIRSTHDR(&message);
   if (header && header->cmsg_type == SCM_RIGHTS) memcpy(passed, CMSG_DATA(header), sizeof(int));
   return received == sizeof *value ? 0 : received == 0 ? -ECONNRESET : -EPROTO;
+}
+
+/* Throw away up to 64 KiB that a peer sent. Returns the bytes, -ECONNRESET at its end, -EAGAIN if nothing is there. */
+SHIM_API int32_t shim_unix_discard(int32_t fd, uint32_t *descriptors) {
+  char bytes[1 << 16];
+  struct iovec vector = {bytes, sizeof bytes};
+  struct msghdr message = {.msg_iov = &vector, .msg_iovlen = 1}; /* no room: the kernel closes them */
+  ssize_t received = recvmsg(fd, &message, MSG_DONTWAIT);
+  *descriptors = received > 0 && (message.msg_flags & MSG_CTRUNC);
+  return received < 0 ? -errno : received == 0 ? -ECONNRESET : (int32_t)received;
+}
+
+/* Who is at the other end of a connection: process, user and group id, as of when it connected. */
+SHIM_API int32_t shim_unix_peer(int32_t fd, uint32_t *ids) {
+  struct ucred peer;
+  socklen_t size = sizeof peer;
+  if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0) return -errno;
+  ids[0] = (uint32_t)peer.pid;
+  ids[1] = peer.uid;
+  ids[2] = peer.gid;
+  return 0;
 }

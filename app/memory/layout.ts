@@ -20,7 +20,7 @@
  */
 
 /** Version of the format. A guest attaches only to its own. */
-export const LAYOUT_VERSION = 1;
+export const LAYOUT_VERSION = 2;
 
 /** Bytes that words of different writers keep apart. */
 export const LINE_BYTES = 128;
@@ -45,7 +45,9 @@ export const LINE = LINE_BYTES / 4;
  * +-------------------------------+-------------------------------+
  * | HOST_PID  } of a memfd, for   | HOST_FD   } QEMU's mem-path   |
  * +-------------------------------+-------------------------------+
- * | HEARTBEAT                     |
+ * | HEARTBEAT                     | HOST_PEER: peer id + 1, 0: no |
+ * +-------------------------------+-------------------------------+
+ * | MBUFS_FREE                    |
  * +-------------------------------+
  * ```
  */
@@ -61,6 +63,8 @@ export const HEADER = {
   HOST_PID: 8,
   HOST_FD: 9,
   HEARTBEAT: 10,
+  HOST_PEER: 11,
+  MBUFS_FREE: 12,
 } as const;
 
 /** "CULV" and "ERT\0" as little-endian words. */
@@ -87,7 +91,15 @@ export const ZONE_NAME_BYTES = 31;
 export const ZONES_MAX: number = Math.floor((ZONES_BYTES - DIRECTORY_BYTES) / (ENTRY.WORDS * 4));
 
 /** What a memzone is. Its PARAMETER: RING, MPMC: slots; MBUFS: stride in bytes; GUEST: channels. */
-export const ZONE_KIND = { RING: 1, MBUFS: 2, GUEST: 3, CHANNEL: 4, RAW: 5 } as const;
+export const ZONE_KIND = {
+  RING: 1,
+  MBUFS: 2,
+  GUEST: 3,
+  CHANNEL: 4,
+  RAW: 5,
+  MPMC: 6,
+  MEMPOOL: 7,
+} as const;
 
 /**
  * A ring of `size` (a power of two) slots, in words from its memzone's start. PRODUCER and CONSUMER
@@ -134,8 +146,9 @@ export const DESCRIPTOR = { WORDS: 2, INDEX_MASK: 0xffffff, FLAGS_SHIFT: 24 } as
  *
  * ```text
  *  byte 0        STATE (b)
- *  byte 128      HEARTBEAT (g), PID (g), WANTS_MBUFS (g)
+ *  byte 128      HEARTBEAT (g), PID (g), WANTS_MBUFS (g), PEER (g): its peer id + 1, 0: none
  *  byte 256      INCARNATION (h): raised whenever the host retires the guest that is there
+ *                LEAVE (h): 1 asks the guest to detach and let go of the region's device
  * ```
  */
 export const GUEST = {
@@ -143,19 +156,25 @@ export const GUEST = {
   HEARTBEAT: LINE,
   PID: LINE + 1,
   WANTS_MBUFS: LINE + 2,
+  PEER: LINE + 3,
   INCARNATION: 2 * LINE,
+  LEAVE: 2 * LINE + 1,
   BYTES: 3 * LINE_BYTES,
 } as const;
 
 /**
- * A channel's description, in words. All (h).
+ * A channel's description, its two sleeping flags (see `SleepFlag`), and what was counted of its port,
+ * in words.
  *
  * ```text
- *  word 0..3     PORT_NAME   (16 bytes, NUL-padded)
- *  word 4..5     MAC         (6 bytes)
- *  word 6        FRAME_MAX   longest frame in bytes, FCS not included
- *  word 7        HEADROOM    bytes in front of a frame that the host lends
- *  word 8        QUEUE       of the host's port
+ *  word 0..3     PORT_NAME (h) 16 bytes, NUL-padded
+ *  word 4..5     MAC (h)       6 bytes
+ *  word 6        FRAME_MAX (h) longest frame in bytes, FCS not included
+ *  word 7        HEADROOM (h)  bytes in front of a frame that the host lends
+ *  word 8        QUEUE (h)     of the host's port
+ *  byte 128      HOST_SLEEP: SLEEP, VECTOR (h)    of the host's lcore
+ *  byte 256      GUEST_SLEEP: SLEEP, VECTOR (g)   of the guest's lcore that receives
+ *  byte 384      COUNTERS (h)  32 float64, see `COUNTER`
  * ```
  */
 export const CHANNEL = {
@@ -164,8 +183,17 @@ export const CHANNEL = {
   FRAME_MAX: 6,
   HEADROOM: 7,
   QUEUE: 8,
-  BYTES: LINE_BYTES,
+  HOST_SLEEP: LINE,
+  GUEST_SLEEP: 2 * LINE,
+  COUNTERS: 3 * LINE,
+  BYTES: 5 * LINE_BYTES,
 } as const;
+
+/**
+ * A sleeping flag, in words from its line's start. SLEEP counts up: odd while the lcore sleeps. VECTOR is the
+ * interrupt that wakes it, plus 1; 0 if none does.
+ */
+export const SLEEP = { COUNT: 0, VECTOR: 1 } as const;
 
 /** Headroom of an mbuf in bytes: room in front of a frame for headers that are put before it. */
 export const HEADROOM_BYTES = 128;
@@ -182,7 +210,7 @@ export const FRAME_MIN_BYTES = 14;
 /** A number that changes whenever an offset above does (FNV-1a over all of them). */
 export const LAYOUT_HASH: number = fnv1a(JSON.stringify([
   [LINE_BYTES, DIRECTORY_BYTES, ZONES_BYTES, HEADROOM_BYTES, FRAME_MIN_BYTES],
-  [HEADER, REGION_STATE, ENTRY, ZONE_KIND, RING, MPMC, DESCRIPTOR, GUEST, CHANNEL],
+  [HEADER, REGION_STATE, ENTRY, ZONE_KIND, RING, MPMC, DESCRIPTOR, GUEST, CHANNEL, SLEEP],
 ]));
 
 function fnv1a(text: string): number {

@@ -57,7 +57,7 @@ export function receiveMemfd(name: string): number | undefined {
   const passed = new Int32Array(1);
   try {
     for (let message = 0; message < 3; message++) {
-      const received = shim.shim_unix_receive(socket, value, passed);
+      const received = shim.shim_unix_receive(socket, value, passed, 1);
       if (received === -ECONNRESET || received === -EAGAIN) return undefined; // it stops, or is busy
       check(received, `receive region ${name} at ${path}`);
       if (message === 0 && value[0] !== 0n) {

@@ -19,6 +19,8 @@ export const COUNTER = {
   FOREIGN: 7,
   /** Impossible ring positions that a guest published. */
   POSITION: 8,
+  /** Doorbells rung, to wake a guest's lcore that slept. */
+  RUNG: 9,
   /** Drops from here on. */
   RUNT: 16,
   OVERSIZE: 17,

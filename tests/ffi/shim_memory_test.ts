@@ -65,7 +65,7 @@ fileTest("shim_file_open() refuses what it cannot open, and other kinds of acces
   using folder = new Folder();
   equal(shim.shim_file_open(pathOf(folder, "none"), READ), -ENOENT);
   equal(shim.shim_file_open(pathOf(folder, "none"), WRITE), -ENOENT);
-  equal(shim.shim_file_open(pathOf(folder, "none"), 3), -EINVAL);
+  equal(shim.shim_file_open(pathOf(folder, "none"), 4), -EINVAL);
 });
 
 Deno.test("shim_file_open() follows no symbolic link", () => {

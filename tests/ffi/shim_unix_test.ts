@@ -15,7 +15,7 @@ fileTest("shim_unix_send() carries any int64, without a descriptor", () => {
   using sockets = new ConnectedSockets();
   for (const sent of [0n, -1n, 2n ** 63n - 1n, -(2n ** 63n), 0x0123456789abcdefn]) {
     equal(shim.shim_unix_send(sockets.server, sent, NONE), 0);
-    equal(shim.shim_unix_receive(sockets.client, value, passed), 0);
+    equal(shim.shim_unix_receive(sockets.client, value, passed, 1), 0);
     equal(value[0], sent);
     equal(passed[0], NONE);
   }
@@ -26,13 +26,13 @@ fileTest("shim_unix_send() passes a descriptor with its number", () => {
   const eventfd = sockets.add(shim.shim_eventfd());
   equal(shim.shim_unix_send(sockets.server, 7n, eventfd), 0);
   equal(shim.shim_unix_send(sockets.server, 8n, NONE), 0);
-  equal(shim.shim_unix_receive(sockets.client, value, passed), 0);
+  equal(shim.shim_unix_receive(sockets.client, value, passed, 1), 0);
   equal(value[0], 7n);
   notEqual(passed[0], eventfd);
   const copy = sockets.add(passed[0]);
   shim.shim_eventfd_signal(copy);
   equal(shim.shim_eventfd_drain(eventfd), 1, "the copy is the same eventfd");
-  equal(shim.shim_unix_receive(sockets.client, value, passed), 0);
+  equal(shim.shim_unix_receive(sockets.client, value, passed, 1), 0);
   equal(value[0], 8n);
   equal(passed[0], NONE);
 });
@@ -40,10 +40,15 @@ fileTest("shim_unix_send() passes a descriptor with its number", () => {
 fileTest("shim_unix_receive() gives EAGAIN when nothing comes in time", () => {
   using sockets = new ConnectedSockets(30);
   const start = shim.shim_clock();
-  equal(shim.shim_unix_receive(sockets.client, value, passed), -EAGAIN);
+  equal(shim.shim_unix_receive(sockets.client, value, passed, 1), -EAGAIN);
   const elapsed = (shim.shim_clock() - start) / 1e6;
   ok(elapsed >= 25 && elapsed < 1000, `${elapsed} ms`);
-  equal(shim.shim_unix_receive(sockets.server, value, passed), -EAGAIN, "and never blocks here");
+  equal(shim.shim_unix_receive(sockets.server, value, passed, 1), -EAGAIN, "and never blocks here");
+  equal(
+    shim.shim_unix_receive(sockets.client, value, passed, 0),
+    -EAGAIN,
+    "nor if it is not to wait",
+  );
   equal(passed[0], NONE);
 });
 
@@ -52,7 +57,7 @@ fileTest("shim_unix_receive() gives ECONNRESET when the peer is gone", () => {
   const client = shim.shim_unix_connect(cString(sockets.path), 1000);
   const server = sockets.add(shim.shim_unix_accept(sockets.listener));
   shim.shim_fd_close(client);
-  equal(shim.shim_unix_receive(server, value, passed), -ECONNRESET);
+  equal(shim.shim_unix_receive(server, value, passed, 1), -ECONNRESET);
   equal(shim.shim_unix_send(server, 1n, NONE), -EPIPE, "and no SIGPIPE");
 });
 
@@ -61,7 +66,7 @@ fileTest("shim_unix_receive() gives EPROTO for half a number", () => {
   using memory = freshMemory(4096);
   shim.shim_map_cells(memory.map, 0n, 64, 1);
   equal(shim.shim_tap_tx(sockets.server, memory.map, new Uint32Array([0, 4 << 16]), 1), 1);
-  equal(shim.shim_unix_receive(sockets.client, value, passed), -EPROTO);
+  equal(shim.shim_unix_receive(sockets.client, value, passed, 1), -EPROTO);
 });
 
 fileTest("shim_unix_accept() gives EAGAIN when nobody knocks", () => {

@@ -12,6 +12,7 @@ const NO_DROPS = [
   "DOWN",
   "FOREIGN",
   "POSITION",
+  "RUNG",
   "COUNT",
 ];
 

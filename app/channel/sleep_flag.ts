@@ -1,0 +1,81 @@
+import type { MappedMemory } from "../../ffi/mapped_memory.ts";
+import { shim } from "../../ffi/shim.ts";
+import { SLEEP } from "../memory/layout.ts";
+
+/**
+ * One side's sleeping flag on a channel: written by the lcore that sleeps, read by the one that would wake it.
+ *
+ * No wake-up is lost: the sleeper raises the flag, fences, looks at its rings once more, sleeps; the other
+ * side publishes, fences, looks at the flag. Whoever comes second sees what the first one wrote
+ * (Dekker). The flag counts, odd while asleep, so that a {@linkcode Doorbell} is rung once a sleep.
+ */
+export class SleepFlag {
+  readonly #memory: MappedMemory;
+  readonly #word: number;
+  #count: number;
+
+  /**
+   * Awake.
+   *
+   * @param word Where the flag lies, as a word index: a channel's HOST_SLEEP or GUEST_SLEEP.
+   * @param vector The interrupt that wakes this lcore; undefined if none does.
+   */
+  constructor(memory: MappedMemory, word: number, vector: number | undefined) {
+    this.#memory = memory;
+    this.#word = word + SLEEP.COUNT;
+    this.#count = (memory.load(this.#word) + 1) & ~1;
+    memory.store(word + SLEEP.VECTOR, vector === undefined ? 0 : vector + 1);
+    this.lower();
+  }
+
+  /** About to sleep. The caller fences, and looks at its rings once more, before it does. */
+  raise(): void {
+    this.#count = (this.#count + 1) >>> 0;
+    this.#memory.store(this.#word, this.#count); // pairs with the load in Doorbell.ring()
+  }
+
+  /** Awake again. */
+  lower(): void {
+    this.#count = (this.#count + (this.#count & 1)) >>> 0;
+    this.#memory.store(this.#word, this.#count);
+  }
+}
+
+/**
+ * The other side's end of a {@linkcode SleepFlag}: to be rung after something was published.
+ *
+ * What the peer writes there is believed no further than that it is rung at most once for each number.
+ */
+export class Doorbell {
+  /** How often the peer was woken. */
+  rung = 0;
+
+  readonly #memory: MappedMemory;
+  readonly #word: number;
+  readonly #wake: (vector: number) => boolean;
+  #last = 0;
+
+  /**
+   * The peer's flag.
+   *
+   * @param wake Raises an interrupt at the peer; false if there is none such.
+   */
+  constructor(memory: MappedMemory, word: number, wake: (vector: number) => boolean) {
+    this.#memory = memory;
+    this.#word = word;
+    this.#wake = wake;
+  }
+
+  /** Wake the peer if it sleeps, once. Call it after what it is to see has been published. */
+  ring(): void {
+    // The fence pairs with the sleeper's: either we see its flag, or it sees what we published.
+    const count = shim.shim_fenced_load(this.#memory.map, this.#word + SLEEP.COUNT);
+    if ((count & 1) !== 0 && count !== this.#last) this.#wakeOnce(count);
+  }
+
+  #wakeOnce(count: number): void {
+    this.#last = count;
+    const vector = this.#memory.u32[this.#word + SLEEP.VECTOR];
+    if (vector > 0 && this.#wake(vector - 1)) this.rung++;
+  }
+}
