@@ -1,6 +1,6 @@
 import { equal, notEqual, throws } from "node:assert/strict";
-import { hostRegionMemory } from "../../app/memory/hosted_memory.ts";
-import { locateRegion, openRegionMemory } from "../../app/memory/region_file.ts";
+import { hostFile } from "../../app/ivshmem/hosted_file.ts";
+import { locateRegion, openRegion } from "../../app/ivshmem/region_source.ts";
 
 // Regions as files. Their folder is /dev/shm, which `deno task unit` may not write to: then these are ignored.
 
@@ -47,8 +47,8 @@ function test(name: string, fn: (fresh: FreshPath) => void): void {
   });
 }
 
-test("hostRegionMemory() makes a file for its owner alone, and removes it at the end", (fresh) => {
-  const hosted = hostRegionMemory(fresh.path, MIB);
+test("hostFile() makes a file for its owner alone, and removes it at the end", (fresh) => {
+  const hosted = hostFile(fresh.path, MIB);
   const { size, mode } = Deno.statSync(fresh.path);
   equal(size, MIB);
   equal(mode! & 0o777, 0o600);
@@ -57,9 +57,9 @@ test("hostRegionMemory() makes a file for its owner alone, and removes it at the
   equal(fresh.isThere, false);
 });
 
-test("openRegionMemory() maps the memory that hostRegionMemory() made", (fresh) => {
-  const hosted = hostRegionMemory(fresh.path, MIB);
-  const guest = openRegionMemory(fresh.path)!;
+test("openRegion() maps the memory that hostFile() made", (fresh) => {
+  const hosted = hostFile(fresh.path, MIB);
+  const { memory: guest, close } = openRegion(fresh.path)!;
   equal(guest.bytes, MIB);
   notEqual(guest.map, hosted.memory.map);
   hosted.memory.u32[MIB / 4 - 1] = 0xfedcba98;
@@ -67,23 +67,23 @@ test("openRegionMemory() maps the memory that hostRegionMemory() made", (fresh) 
   equal(locateRegion(fresh.path).bytes, MIB);
   equal(locateRegion(fresh.path).path, fresh.path);
   hosted.close();
-  guest.close();
+  close();
 });
 
-test("hostRegionMemory() goes on with a file that is there, and leaves it there", (fresh) => {
+test("hostFile() goes on with a file that is there, and leaves it there", (fresh) => {
   fresh.fill(MIB);
-  const first = hostRegionMemory(fresh.path, MIB);
+  const first = hostFile(fresh.path, MIB);
   first.memory.u32[1000] = 4711;
   first.close();
-  const second = hostRegionMemory(fresh.path, MIB);
+  const second = hostFile(fresh.path, MIB);
   equal(second.memory.u32[1000], 4711);
   second.close();
   equal(fresh.isThere, true);
 });
 
-test("hostRegionMemory() refuses a file that another host has, and does not touch it", (fresh) => {
-  const first = hostRegionMemory(fresh.path, MIB);
-  throws(() => hostRegionMemory(fresh.path, MIB), {
+test("hostFile() refuses a file that another host has, and does not touch it", (fresh) => {
+  const first = hostFile(fresh.path, MIB);
+  throws(() => hostFile(fresh.path, MIB), {
     name: "CulvertError",
     message: `Cannot host region ${fresh.path} as another host has it: stop that one, or use ` +
       "another --region",
@@ -92,25 +92,25 @@ test("hostRegionMemory() refuses a file that another host has, and does not touc
   first.close();
 });
 
-test("hostRegionMemory() refuses a file of another size, and leaves it as it is", (fresh) => {
+test("hostFile() refuses a file of another size, and leaves it as it is", (fresh) => {
   fresh.fill(2 * MIB);
-  throws(() => hostRegionMemory(fresh.path, MIB), {
+  throws(() => hostFile(fresh.path, MIB), {
     name: "CulvertError",
-    message: `Cannot host region ${fresh.path} as the file has ${2 * MIB} bytes where ${MIB} are ` +
+    message: `Cannot host region ${fresh.path} as it has ${2 * MIB} bytes where ${MIB} are ` +
       `wanted: use --size ${2 * MIB}, or remove it`,
   });
   equal(Deno.statSync(fresh.path).size, 2 * MIB);
 });
 
-test("openRegionMemory() of a file that its host has only just made is undefined", (fresh) => {
+test("openRegion() of a file that its host has only just made is undefined", (fresh) => {
   fresh.fill(0);
-  equal(openRegionMemory(fresh.path), undefined);
+  equal(openRegion(fresh.path), undefined);
 });
 
 for (const bytes of [3 * MIB, MIB + 4096]) {
-  test(`openRegionMemory() refuses a file of ${bytes} bytes, no power of two`, (fresh) => {
+  test(`openRegion() refuses a file of ${bytes} bytes, no power of two`, (fresh) => {
     fresh.fill(bytes);
-    throws(() => openRegionMemory(fresh.path), {
+    throws(() => openRegion(fresh.path), {
       name: "CulvertError",
       message: `Cannot use region ${fresh.path} as it has ${bytes} bytes: QEMU takes powers of ` +
         "two only; use 1M, 2M, 4M ... 4G",
@@ -118,17 +118,17 @@ for (const bytes of [3 * MIB, MIB + 4096]) {
   });
 }
 
-test("hostRegionMemory() in a folder that is not there is refused", (fresh) => {
-  throws(() => hostRegionMemory(`${fresh.path}/culvert0`, MIB), {
+test("hostFile() in a folder that is not there is refused", (fresh) => {
+  throws(() => hostFile(`${fresh.path}/culvert0`, MIB), {
     name: "ShimError",
     message: /^Cannot create region file .* as the kernel says ENOENT: /,
   });
 });
 
 test("HostedMemory.withdraw() removes the file, once, and keeps the memory", (fresh) => {
-  const hosted = hostRegionMemory(fresh.path, MIB);
+  const hosted = hostFile(fresh.path, MIB);
   hosted.withdraw();
-  equal(openRegionMemory(fresh.path), undefined);
+  equal(openRegion(fresh.path), undefined);
   hosted.memory.u32[5] = 1;
   equal(hosted.memory.u32[5], 1);
   fresh.fill(MIB); // another host's
@@ -137,15 +137,14 @@ test("HostedMemory.withdraw() removes the file, once, and keeps the memory", (fr
 });
 
 Deno.test({
-  name: "hostRegionMemory() makes no file that it may not remove",
+  name: "hostFile() makes no file that it may not remove",
   permissions: { read: "inherit", write: false, ffi: "inherit" },
   fn: () => {
     const path = `${FOLDER}/culvert-none`;
-    throws(() => hostRegionMemory(path, MIB), {
+    throws(() => hostFile(path, MIB), {
       name: "CulvertError",
-      message: `Cannot create region file ${path} as we may not remove it in the end: make it ` +
-        `beforehand, use a path in /dev/shm, or run deno with --allow-write=${path}`,
+      message: /^Cannot make a region at .* as we may not remove that in the end: use a NAME, /,
     });
-    equal(openRegionMemory(path), undefined);
+    equal(openRegion(path), undefined);
   },
 });

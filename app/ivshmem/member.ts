@@ -1,0 +1,145 @@
+import { check, ShimError } from "../../ffi/error.ts";
+import { shim } from "../../ffi/shim.ts";
+import { Outbox, type Sending } from "./outbox.ts";
+import { MEMORY, NO_FD, PROTOCOL_VERSION } from "./protocol.ts";
+
+/** Who is at the other end of a socket, as of when it connected. */
+export interface Credentials {
+  /** Process id; 0 if it is in another PID namespace. */
+  readonly pid: number;
+  /** User id. */
+  readonly uid: number;
+  /** Group id. */
+  readonly gid: number;
+}
+
+/**
+ * Who is at the other end of a UNIX socket (`SO_PEERCRED`).
+ *
+ * @throws {ShimError} if it is no socket.
+ */
+export function credentialsOf(socket: number): Credentials {
+  const ids = new Uint32Array(3);
+  check(shim.shim_unix_peer(socket, ids), "see who is at the other end of a socket");
+  return { pid: ids[0], uid: ids[1], gid: ids[2] };
+}
+
+/** What came of listening to a member, which has nothing to say. */
+export type Heard = "nothing" | "left" | { readonly bytes: number; readonly descriptors: number };
+
+/** A connection of the server: its socket, its vectors, and what is still to be said to it. */
+export class Member {
+  /** Who it is. */
+  readonly credentials: Credentials;
+  /** Its vectors. */
+  readonly eventfds: readonly number[];
+  readonly #outbox: Outbox;
+  #greeting = 0;
+  #stuckSince = Infinity;
+  #laterAt = Infinity;
+
+  /**
+   * Adopt a connection.
+   *
+   * @param leaveSent Told the id of each peer of which this one now knows that it has left.
+   * @throws {ShimError} if there are no descriptors left for its vectors. The socket stays the caller's.
+   */
+  constructor(
+    readonly id: number,
+    readonly socket: number,
+    vectors: number,
+    leaveSent: (id: number) => void,
+  ) {
+    this.credentials = credentialsOf(socket);
+    this.eventfds = newEventfds(vectors);
+    this.#outbox = new Outbox(socket, leaveSent);
+  }
+
+  /** When it was last seen to take a message, if it has some to take; in ms, else Infinity. */
+  get stuckSince(): number {
+    return this.#stuckSince;
+  }
+
+  /** When to try again, where poll(2) cannot tell; in ms, else Infinity. */
+  get laterAt(): number {
+    return this.#laterAt;
+  }
+
+  /** Whether poll(2) tells when it takes more. */
+  get isFull(): boolean {
+    return this.#outbox.length > 0 && this.#laterAt === Infinity;
+  }
+
+  /** Messages that wait, beyond those that it was greeted with. */
+  get backlog(): number {
+    return this.#outbox.length - Math.max(this.#greeting - this.#outbox.sent, 0);
+  }
+
+  /** The first messages: all that is to be known of the region and its other members. */
+  greet(memoryFd: number, others: Iterable<Member>): void {
+    this.#outbox.push(PROTOCOL_VERSION, NO_FD);
+    this.#outbox.push(this.id, NO_FD);
+    this.#outbox.push(MEMORY, memoryFd);
+    for (const other of others) this.tellJoined(other);
+    this.tellJoined(this);
+    this.#greeting = this.#outbox.length;
+  }
+
+  /** Say that a peer is there. */
+  tellJoined({ id, eventfds }: Member): void {
+    for (const eventfd of eventfds) this.#outbox.push(id, eventfd);
+  }
+
+  /**
+   * Say that a peer has left, unless nothing has been said of it yet.
+   *
+   * @returns whether it is still to be sent.
+   */
+  tellLeft({ id, eventfds }: Member): boolean {
+    if (this.#outbox.withdraw(id) === eventfds.length) return false;
+    this.#outbox.pushLeave(id);
+    return true;
+  }
+
+  /**
+   * Send what its socket takes.
+   *
+   * @param now In milliseconds.
+   * @param patience Milliseconds until another try where the kernel has no room.
+   */
+  flush(now: number, patience: number): Sending {
+    const before = this.#outbox.sent;
+    const result = this.#outbox.flush();
+    if (result === "done") this.#stuckSince = Infinity;
+    else if (this.#stuckSince === Infinity || this.#outbox.sent > before) this.#stuckSince = now;
+    this.#laterAt = result === "later" ? now + patience : Infinity;
+    return result;
+  }
+
+  /** Take, and throw away, what it has sent. */
+  hear(): Heard {
+    const descriptors = new Uint32Array(1);
+    const bytes = shim.shim_unix_discard(this.socket, descriptors);
+    if (bytes >= 0) return { bytes, descriptors: descriptors[0] };
+    const { code } = new ShimError("", -bytes);
+    return code === "EAGAIN" || code === "EINTR" ? "nothing" : "left";
+  }
+
+  /** Close the connection. Whoever was to be told something by it need not wait for that any more. */
+  close(): void {
+    this.#outbox.clear();
+    shim.shim_fd_close(this.socket);
+    for (const eventfd of this.eventfds) shim.shim_fd_close(eventfd);
+  }
+}
+
+function newEventfds(count: number): number[] {
+  const eventfds: number[] = [];
+  try {
+    while (eventfds.length < count) eventfds.push(check(shim.shim_eventfd(), "make an eventfd"));
+  } catch (error) {
+    for (const eventfd of eventfds) shim.shim_fd_close(eventfd);
+    throw error;
+  }
+  return eventfds;
+}

@@ -1,0 +1,311 @@
+import { check, CulvertError, ShimError } from "../../ffi/error.ts";
+import { cString, shim } from "../../ffi/shim.ts";
+import { type Credentials, credentialsOf } from "./member.ts";
+import { fileBytes } from "./own_file.ts";
+import {
+  MEMORY,
+  type Message,
+  NO_FD,
+  PEER_ID_MAX,
+  PROTOCOL_VERSION,
+  receiveMessage,
+} from "./protocol.ts";
+
+/** Milliseconds that all the first messages may take. */
+const GREETING_MS = 2000;
+
+/** Own vectors come last, but nobody says how many: they are all there if none follows for so long. */
+const QUIET_MS = 20;
+
+/** Until then a server may be at other things; afterwards it is one that gives no vectors. */
+const NO_VECTORS_MS = 300;
+
+/** Most vectors of a peer: as many as MSI-X has. */
+const PEER_VECTORS_MAX = 2048;
+
+/** Most messages that one {@linkcode Peer.poll} takes. */
+const POLL_MAX = 4096;
+
+/** What a peer hears from its server. */
+export type PeerEvent =
+  | { readonly kind: "joined"; readonly id: number }
+  /** Its eventfds are to be closed by who gets this, once no lcore uses them. */
+  | { readonly kind: "left"; readonly id: number; readonly eventfds: readonly number[] }
+  /** Nobody joins or leaves any more as far as we hear; all else goes on. Comes once. */
+  | { readonly kind: "server-gone"; readonly reason: string };
+
+/** A member of a region: it has the memory, its own vectors, and those of all other members. */
+export class Peer {
+  /** The memory's size in bytes. */
+  readonly bytes: number;
+  /** The server. */
+  readonly server: Credentials;
+  readonly #others = new Map<number, number[]>();
+  readonly #vectors: number[] = [];
+  readonly #memoryFd: number;
+  #socket: number;
+  #isClosed = false;
+
+  private constructor(socket: number, readonly id: number, memoryFd: number, path: string) {
+    this.bytes = memoryBytes(memoryFd, path);
+    this.server = credentialsOf(socket);
+    this.#socket = socket;
+    this.#memoryFd = memoryFd;
+  }
+
+  /**
+   * Become a member of the region whose server listens at `path`.
+   *
+   * @returns undefined if none does, or it is just about to end.
+   * @throws {CulvertError} if it may not be reached, or does not speak the protocol.
+   */
+  static connect(path: string): Peer | undefined {
+    const socket = shim.shim_unix_connect(cString(path), GREETING_MS);
+    if (socket >= 0) return Peer.over(socket, path);
+    const { code } = new ShimError("", -socket);
+    if (code === "ENOENT" || code === "ECONNREFUSED" || code === "ENOTDIR") return undefined;
+    check(socket, `connect to ${path}`, "may you write there, and is its server at work?");
+  }
+
+  /**
+   * Become a member over a connected socket, which is the peer's from then on, or closed.
+   *
+   * @returns undefined if the server closes it before it says anything.
+   * @throws {CulvertError} if the server does not speak the protocol.
+   */
+  static over(socket: number, path: string): Peer | undefined {
+    const greeting = new Greeting(socket, path);
+    let peer: Peer | undefined;
+    try {
+      const version = greeting.first();
+      if (version === undefined) {
+        shim.shim_fd_close(socket);
+        return undefined;
+      }
+      greeting.checkVersion(version);
+      const id = greeting.ownId();
+      const memoryFd = greeting.memory();
+      try {
+        peer = new Peer(socket, id, memoryFd, path);
+      } catch (error) {
+        shim.shim_fd_close(memoryFd);
+        throw error;
+      }
+      peer.#takeVectors(greeting);
+      return peer;
+    } catch (error) {
+      if (peer) peer.close();
+      else shim.shim_fd_close(socket);
+      throw error;
+    }
+  }
+
+  /** The memory's descriptor, open until {@linkcode close}. */
+  get memoryFd(): number {
+    return this.#memoryFd;
+  }
+
+  /** Own eventfds by vector: each is readable when somebody has rung it. */
+  get vectors(): readonly number[] {
+    return this.#vectors;
+  }
+
+  /** The eventfds of all others, by id and vector. */
+  get others(): ReadonlyMap<number, readonly number[]> {
+    return this.#others;
+  }
+
+  /** Whether the server is there. */
+  get isConnected(): boolean {
+    return this.#socket >= 0;
+  }
+
+  /** The connection, readable if {@linkcode poll} has something to tell; -1 if the server is gone. */
+  get socket(): number {
+    return this.#socket;
+  }
+
+  /** What has happened since the last call. Never blocks, never throws. */
+  poll(): PeerEvent[] {
+    const events: PeerEvent[] = [];
+    for (let i = 0; i < POLL_MAX && this.isConnected; i++) {
+      const message = receiveMessage(this.#socket);
+      if (message === "nothing") break;
+      if (typeof message === "string") {
+        events.push(this.#disconnect(`the connection is ${message}`));
+      } else this.#take(message, events);
+    }
+    return events;
+  }
+
+  /** Interrupt a peer. Returns false if it is not there, or has no such vector. */
+  ring(id: number, vector: number): boolean {
+    const eventfd = this.#others.get(id)?.[vector];
+    return eventfd !== undefined && shim.shim_eventfd_signal(eventfd) === 0;
+  }
+
+  /** Leave, and close all descriptors: no lcore may be using them. What is mapped stays. */
+  close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    if (this.isConnected) shim.shim_fd_close(this.#socket);
+    this.#socket = -1;
+    for (const eventfd of [...this.#others.values(), this.#vectors].flat()) {
+      shim.shim_fd_close(eventfd);
+    }
+    this.#others.clear();
+    this.#vectors.length = 0;
+    shim.shim_fd_close(this.#memoryFd);
+  }
+
+  #takeVectors(greeting: Greeting): void {
+    const events: PeerEvent[] = [];
+    for (;;) {
+      const message = greeting.next(this.#vectors.length > 0 ? QUIET_MS : NO_VECTORS_MS);
+      if (message === undefined) return;
+      this.#take(message, events);
+      const gone = events.find(({ kind }) => kind === "server-gone");
+      if (gone?.kind === "server-gone") throw greeting.refuse(gone.reason);
+    }
+  }
+
+  #take({ value, fd }: Message, events: PeerEvent[]): void {
+    const wrong = this.#faultOf(value, fd);
+    if (wrong !== undefined) {
+      if (fd !== NO_FD) shim.shim_fd_close(fd);
+      events.push(this.#disconnect(wrong));
+    } else if (value === this.id) {
+      this.#vectors.push(fd);
+    } else if (fd === NO_FD) {
+      this.#forget(value, events);
+    } else {
+      this.#remember(value, fd, events);
+    }
+  }
+
+  #faultOf(value: number, fd: number): string | undefined {
+    if (value === MEMORY) return "it sent memory once more";
+    if (!isId(value)) return `it sent the id ${value} where 0 to ${PEER_ID_MAX} are ids`;
+    if (value === this.id && fd === NO_FD) {
+      return `it says that we, peer ${value}, have left (or we may open no more files)`;
+    }
+    const vectors = value === this.id ? this.#vectors : this.#others.get(value);
+    if (fd !== NO_FD && vectors?.length === PEER_VECTORS_MAX) {
+      return `it sent more than ${PEER_VECTORS_MAX} vectors of peer ${value}`;
+    }
+  }
+
+  #remember(id: number, eventfd: number, events: PeerEvent[]): void {
+    const eventfds = this.#others.get(id);
+    if (eventfds) {
+      eventfds.push(eventfd);
+      return;
+    }
+    this.#others.set(id, [eventfd]);
+    events.push({ kind: "joined", id });
+  }
+
+  #forget(id: number, events: PeerEvent[]): void {
+    const eventfds = this.#others.get(id);
+    if (!eventfds) return; // QEMU's server tells so of peers without vectors, which never seem to join
+    this.#others.delete(id);
+    events.push({ kind: "left", id, eventfds });
+  }
+
+  #disconnect(reason: string): PeerEvent {
+    shim.shim_fd_close(this.#socket);
+    this.#socket = -1;
+    return { kind: "server-gone", reason };
+  }
+}
+
+function isId(value: number): boolean {
+  return value >= 0 && value <= PEER_ID_MAX;
+}
+
+function memoryBytes(fd: number, path: string): number {
+  const bytes = fileBytes(fd, `what ${path} hands out`);
+  if (bytes > 0) return bytes;
+  throw new CulvertError(
+    `Cannot use ${path} as the memory that it hands out has no bytes: is it an ivshmem server?`,
+  );
+}
+
+/** The first messages of a server, within {@linkcode GREETING_MS} in all. */
+class Greeting {
+  readonly #end = performance.now() + GREETING_MS;
+
+  constructor(private readonly socket: number, private readonly path: string) {}
+
+  refuse(found: string): CulvertError {
+    return new CulvertError(
+      `Cannot use ${this.path} as its server does not speak ivshmem protocol version ` +
+        `${PROTOCOL_VERSION}: ${found}`,
+    );
+  }
+
+  /** The very first message; undefined if the server has closed the connection. */
+  first(): Message | undefined {
+    const message = this.#receive(GREETING_MS);
+    if (message === "nothing") throw this.refuse(`it said nothing for ${GREETING_MS / 1000} s`);
+    if (message === "closed") return undefined;
+    return this.#whole(message);
+  }
+
+  checkVersion({ value, fd }: Message): void {
+    this.#checkNone(fd, "its version");
+    if (value !== PROTOCOL_VERSION) throw this.refuse(`it speaks version ${value}`);
+  }
+
+  ownId(): number {
+    const { value, fd } = this.#expect("our id");
+    this.#checkNone(fd, "our id");
+    if (isId(value)) return value;
+    throw this.refuse(`it sent our id as ${value} where 0 to ${PEER_ID_MAX} are ids`);
+  }
+
+  memory(): number {
+    const { value, fd } = this.#expect("the memory");
+    if (value === MEMORY && fd !== NO_FD) return fd;
+    if (fd !== NO_FD) shim.shim_fd_close(fd);
+    const found = fd === NO_FD ? "no descriptor" : "a descriptor";
+    throw this.refuse(`it sent ${value} with ${found} where ${MEMORY} with the memory is wanted`);
+  }
+
+  /** One of the messages that follow; undefined if none comes for so many milliseconds. */
+  next(milliseconds: number): Message | undefined {
+    const message = this.#receive(milliseconds);
+    return message === "nothing" || message === "closed" ? undefined : this.#whole(message);
+  }
+
+  #expect(what: string): Message {
+    const message = this.#receive(GREETING_MS);
+    if (typeof message !== "string") return message;
+    throw this.refuse(
+      message === "nothing"
+        ? `${what} did not come within ${GREETING_MS / 1000} s`
+        : `the connection is ${message} where ${what} is wanted`,
+    );
+  }
+
+  #whole(message: Message | string): Message {
+    if (typeof message !== "string") return message;
+    throw this.refuse(`the connection is ${message}`);
+  }
+
+  #checkNone(fd: number, what: string): void {
+    if (fd === NO_FD) return;
+    shim.shim_fd_close(fd);
+    throw this.refuse(`it sent ${what} with a descriptor where none belongs`);
+  }
+
+  #receive(milliseconds: number): ReturnType<typeof receiveMessage> {
+    const end = Math.min(this.#end, performance.now() + milliseconds);
+    for (;;) {
+      const message = receiveMessage(this.socket);
+      const left = end - performance.now();
+      if (message !== "nothing" || left <= 0) return message;
+      shim.shim_poll(Int32Array.of(this.socket), 1, Math.ceil(left * 1000));
+    }
+  }
+}

@@ -1,0 +1,61 @@
+import { check, CulvertError } from "../../ffi/error.ts";
+import type { MappedMemory } from "../../ffi/mapped_memory.ts";
+import { shim } from "../../ffi/shim.ts";
+import { HEADER, MAGIC } from "../memory/layout.ts";
+import type { Peer } from "./peer.ts";
+
+const EAGAIN = 11;
+
+/** Size of a region that is made, unless another is asked for: 64 MiB. */
+export const REGION_BYTES: number = 64 * 2 ** 20;
+
+/** The memory of a region that is this host's alone. */
+export interface HostedMemory {
+  /** All of it, mapped; maybe as the last host left it. */
+  readonly memory: MappedMemory;
+  /** Where it is, for people. */
+  readonly path: string;
+  /** Our connection to the server, if there is one. Who polls it closes what it gives away. */
+  readonly peer?: Peer;
+  /** From now on no newcomer finds a file that is new. A server's region stays until all have left. */
+  withdraw(): void;
+  /** Withdraw, unlock, unmap and leave: no lcore may be using it any more. */
+  close(): void;
+}
+
+/**
+ * Take an open region for this host. The kernel gives it back when the file is closed, at the
+ * latest when the process ends.
+ *
+ * @throws {CulvertError} if another host has it.
+ */
+export function lockRegion(fd: number, region: string): void {
+  const locked = shim.shim_file_lock(fd);
+  if (locked === -EAGAIN) {
+    throw new CulvertError(
+      `Cannot host region ${region} as another host has it: stop that one, or use another --region`,
+    );
+  }
+  check(locked, `lock region ${region}`);
+}
+
+/**
+ * See that memory is empty, or was a region before.
+ *
+ * @throws {CulvertError} if it holds something else.
+ */
+export function checkIsRegion(memory: MappedMemory, region: string): void {
+  const begins = memory.u32[HEADER.MAGIC_0];
+  if (begins === 0 || begins === MAGIC[0]) return;
+  throw new CulvertError(
+    `Cannot host region ${region} as it holds something else: name another, or remove it`,
+  );
+}
+
+/** What is wrong with a region that is there, if another size was asked for. */
+export function wrongSize(region: string, found: number, wanted: number): CulvertError {
+  return new CulvertError(
+    `Cannot host region ${region} as it has ${found} bytes where ${wanted} are wanted: use ` +
+      `--size ${found}, or remove it`,
+  );
+}

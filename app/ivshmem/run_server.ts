@@ -1,0 +1,78 @@
+import { basename } from "node:path";
+import { claimSocket } from "./claim_socket.ts";
+import { writePidfile } from "./pidfile.ts";
+import { makeMemory, type MemoryPlace, type ServedMemory } from "./served_memory.ts";
+import { IvshmemServer, type ServerLog } from "./server.ts";
+import { UNUSED_MS, UnusedWatch } from "./unused_watch.ts";
+
+/** What a server is asked to do; see `culvert server --help`. */
+export interface ServerOptions {
+  /** Path of the socket. */
+  readonly socket: string;
+  /** Where the memory is made. */
+  readonly memory: MemoryPlace;
+  /** A power of two. */
+  readonly bytes: number;
+  /** Interrupt vectors of each peer. */
+  readonly vectors: number;
+  /** Where to write our process id. */
+  readonly pidfile?: string;
+  /** End when there is nothing to keep any more. */
+  readonly untilUnused: boolean;
+}
+
+/**
+ * Serve a region until `signal` says stop, or it is not used any more.
+ *
+ * @param ready Told that peers may come now, and of what.
+ * @throws {CulvertError} if socket, memory or pidfile are not to be had. Nothing is left behind.
+ */
+export async function runServer(
+  options: ServerOptions,
+  signal: AbortSignal,
+  log: ServerLog,
+  ready: (line: string) => void,
+): Promise<void> {
+  const atEnd: (() => void)[] = [];
+  try {
+    const socket = await claimSocket(options.socket);
+    atEnd.push(socket.release);
+    const memory = makeMemory(options.memory, basename(options.socket, ".sock"), options.bytes);
+    atEnd.push(memory.close);
+    if (options.pidfile !== undefined) atEnd.push(writePidfile(options.pidfile));
+    const { vectors } = options;
+    const region = { listener: socket.listener, memoryFd: memory.fd, vectors };
+    const server = new IvshmemServer(region, log);
+    atEnd.push(() => server.close());
+    const watch = new UnusedWatch(memory.fd, performance.now(), UNUSED_MS);
+    ready(describe(options, memory));
+    await server.serve(signal, options.untilUnused ? watch.left.bind(watch) : undefined);
+    log.event(`ends: ${summary(server)}`);
+  } finally {
+    endAll(atEnd);
+  }
+}
+
+function describe({ socket, vectors }: ServerOptions, { bytes, place }: ServedMemory): string {
+  const size = bytes < 2 ** 20 ? `${bytes / 1024} KiB` : `${bytes / 2 ** 20} MiB`;
+  return `${socket} is ready: ${size}, ${place}, ${vectors} vector${vectors === 1 ? "" : "s"}`;
+}
+
+function summary({ counts }: IvshmemServer): string {
+  const { joined, left, refused, stalled, talked, bytes, descriptors } = counts;
+  return `${joined} joined, ${left} left (${stalled} stalled, ${talked} talked: ${bytes} bytes, ` +
+    `${descriptors} with descriptors), ${refused} refused`;
+}
+
+/** In the order of the parts: the path first, that nobody finds a server that is about to go. */
+function endAll(ends: readonly (() => void)[]): void {
+  let failure: unknown;
+  for (const end of ends) {
+    try {
+      end();
+    } catch (error) {
+      failure ??= error;
+    }
+  }
+  if (failure !== undefined) throw failure;
+}

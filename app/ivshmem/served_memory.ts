@@ -1,0 +1,114 @@
+import { check, CulvertError, ShimError } from "../../ffi/error.ts";
+import { sealedMemfd } from "../../ffi/mapped_memory.ts";
+import { cString, shim } from "../../ffi/shim.ts";
+import { checkMayKeep, fileBytes, once, remove } from "./own_file.ts";
+
+const READ_WRITE = 1, CREATE = 2;
+
+/** Where POSIX shared memory objects are. */
+export const SHM_FOLDER = "/dev/shm";
+
+/** Smallest memory that is served, in bytes: a page. */
+const SERVED_MIN_BYTES = 4096;
+
+/** Where pages of hugetlbfs end: a size that its pages do not divide is doubled until they do. */
+const HUGE_PAGE_MAX_BYTES = 2 ** 30;
+
+/** Where a server has its memory. */
+export type MemoryPlace =
+  /** A memfd, sealed against shrinking and growing. */
+  | { readonly kind: "memfd" }
+  /** A POSIX shared memory object, removed in the end if it was new. */
+  | { readonly kind: "shm"; readonly name: string }
+  /** A file without a name in a folder, such as one on hugetlbfs. */
+  | { readonly kind: "folder"; readonly path: string };
+
+/** What a server hands out. */
+export interface ServedMemory {
+  /** Its descriptor. */
+  readonly fd: number;
+  /** May be more than was asked for. */
+  readonly bytes: number;
+  /** For people. */
+  readonly place: string;
+  /** Close it, and remove it if it was made. */
+  close(): void;
+}
+
+/** The smallest power of two that is not below `bytes`, a page at least. QEMU takes no other size. */
+export function roundedUp(bytes: number): number {
+  return Math.max(2 ** Math.ceil(Math.log2(bytes)), SERVED_MIN_BYTES);
+}
+
+/**
+ * Make a server's memory, or find it.
+ *
+ * @param label What a memfd is called in /proc.
+ * @param bytes A power of two.
+ * @throws {CulvertError} if there is none to be had, or what is there has another size.
+ */
+export function makeMemory(place: MemoryPlace, label: string, bytes: number): ServedMemory {
+  switch (place.kind) {
+    case "memfd": {
+      const fd = sealedMemfd(`culvert-${label}`, bytes);
+      return { fd, bytes, place: "a sealed memfd", close: () => void shim.shim_fd_close(fd) };
+    }
+    case "shm":
+      return sharedObject(`${SHM_FOLDER}/${place.name}`, bytes);
+    case "folder":
+      return unnamedFile(place.path, bytes);
+  }
+}
+
+function sharedObject(path: string, wanted: number): ServedMemory {
+  checkMayKeep("make memory", path);
+  let fd = shim.shim_file_open(cString(path), READ_WRITE);
+  const isNew = fd < 0 && new ShimError("", -fd).code === "ENOENT";
+  if (isNew) fd = shim.shim_file_open(cString(path), CREATE);
+  check(fd, `open shared memory ${path}`);
+  const close = once(() => {
+    if (isNew) remove(path);
+    shim.shim_fd_close(fd);
+  });
+  try {
+    const bytes = isNew ? resize(fd, wanted, path) : fileBytes(fd, path);
+    if (!isNew && bytes !== wanted) {
+      throw new CulvertError(
+        `Cannot serve ${path} as it has ${bytes} bytes where ${wanted} are wanted: use ` +
+          `-l ${bytes}, or remove it`,
+      );
+    }
+    return { fd, bytes, place: path, close };
+  } catch (error) {
+    close();
+    throw error;
+  }
+}
+
+function unnamedFile(folder: string, wanted: number): ServedMemory {
+  checkMayKeep("make memory", folder);
+  const random = crypto.getRandomValues(new Uint32Array(2));
+  const path = `${folder}/culvert-${[...random].map((word) => word.toString(36)).join("")}`;
+  const fd = check(shim.shim_file_open(cString(path), CREATE), `make a file in ${folder}`);
+  try {
+    remove(path);
+    const bytes = resize(fd, wanted, `a file in ${folder}`);
+    const place = `a file in ${folder}`;
+    return { fd, bytes, place, close: () => void shim.shim_fd_close(fd) };
+  } catch (error) {
+    shim.shim_fd_close(fd);
+    throw error;
+  }
+}
+
+/** Give a file its size, or the next one that its file system can make. */
+function resize(fd: number, wanted: number, what: string): number {
+  for (let bytes = wanted;; bytes *= 2) {
+    const result = shim.shim_file_resize(fd, BigInt(bytes));
+    if (result === 0) return bytes;
+    const isTooFine = new ShimError("", -result).code === "EINVAL" && bytes < HUGE_PAGE_MAX_BYTES;
+    if (!isTooFine) {
+      check(result, `give ${what} ${bytes} bytes`, "make it smaller, or free memory (huge pages)");
+    }
+  }
+}

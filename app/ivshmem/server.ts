@@ -1,0 +1,288 @@
+import { check, CulvertError, ShimError } from "../../ffi/error.ts";
+import { shim } from "../../ffi/shim.ts";
+import { type Credentials, Member } from "./member.ts";
+import { PeerIds } from "./peer_ids.ts";
+import { PollSet, READABLE, WRITABLE } from "./poll_set.ts";
+import { PEER_ID_MAX } from "./protocol.ts";
+
+/** Connections that are accepted before the members are looked after again. */
+const ACCEPT_BURST = 64;
+
+/** Milliseconds until the next try where the kernel had no descriptors, or no room. */
+const LATER_MS = 100;
+
+/** What a server puts up with. */
+export interface ServerLimits {
+  /** How many ids there are. */
+  readonly ids: number;
+  /** Messages that may wait for a member, beyond those that it is greeted with. */
+  readonly backlog: number;
+  /** Milliseconds that a member may take no message, if there are some for it. */
+  readonly stallMs: number;
+}
+
+/** What a server puts up with unless it is told otherwise. */
+export const SERVER_LIMITS: ServerLimits = {
+  ids: PEER_ID_MAX + 1,
+  backlog: 8192,
+  stallMs: 30_000,
+};
+
+/** What a server has seen. */
+export interface ServerCounts {
+  /** Members that came. */
+  joined: number;
+  /** Members that went, cut off or not. */
+  left: number;
+  /** Connections closed at once, for want of ids or descriptors. */
+  refused: number;
+  /** Members cut off because they took too little, too late. */
+  stalled: number;
+  /** Members cut off because they said something. */
+  talked: number;
+  /** Bytes that they said. */
+  bytes: number;
+  /** Messages of theirs that had descriptors with them, which are closed. */
+  descriptors: number;
+}
+
+/** Where a server says what it does. */
+export interface ServerLog {
+  /** What is ordinary: joins and leaves. */
+  event(line: string): void;
+  /** What is not. */
+  trouble(line: string): void;
+}
+
+/** What a server hands out. */
+export interface ServedRegion {
+  /** A listening UNIX socket that does not block. */
+  readonly listener: number;
+  /** The memory. */
+  readonly memoryFd: number;
+  /** Interrupt vectors of each peer. */
+  readonly vectors: number;
+}
+
+/**
+ * Hands out a region's memory, and tells its members of each other, in QEMU's protocol
+ * (`protocol.ts`). One thread that never blocks: what a socket does not take now waits in that
+ * member's outbox. A member that says anything is cut off, as by QEMU's server: the protocol gives
+ * it nothing to say.
+ */
+export class IvshmemServer {
+  /** What has happened so far. */
+  readonly counts: ServerCounts = {
+    joined: 0,
+    left: 0,
+    refused: 0,
+    stalled: 0,
+    talked: 0,
+    bytes: 0,
+    descriptors: 0,
+  };
+
+  readonly #limits: ServerLimits;
+  readonly #ids: PeerIds;
+  readonly #members = new Map<number, Member>();
+  readonly #poll = new PollSet();
+  readonly #wake: number;
+  /** Members that are to go, and why. */
+  readonly #leaving = new Map<Member, string>();
+  #acceptAt = 0;
+  #isShort = false;
+
+  /**
+   * Descriptors stay the caller's, who closes them after {@linkcode close}.
+   *
+   * @throws {ShimError} if there are no descriptors left.
+   */
+  constructor(
+    private readonly region: ServedRegion,
+    private readonly log: ServerLog,
+    limits: Partial<ServerLimits> = {},
+  ) {
+    this.#limits = { ...SERVER_LIMITS, ...limits };
+    this.#ids = new PeerIds(this.#limits.ids);
+    this.#wake = check(shim.shim_eventfd(), "make an eventfd");
+  }
+
+  /** Who is there, in the order of their coming. */
+  get members(): { id: number; credentials: Credentials; backlog: number }[] {
+    return [...this.#members.values()].map(({ id, credentials, backlog }) => ({
+      id,
+      credentials,
+      backlog,
+    }));
+  }
+
+  /**
+   * Serve until `signal` says stop, or nothing is left to serve for.
+   *
+   * @param left Told the number of members; how many milliseconds are left if nobody comes.
+   * @throws {ShimError} if the kernel refuses to wait for sockets.
+   */
+  async serve(
+    signal: AbortSignal,
+    left: (members: number, now: number) => number = () => Infinity,
+  ): Promise<void> {
+    const wake = () => void shim.shim_eventfd_signal(this.#wake);
+    signal.addEventListener("abort", wake);
+    try {
+      while (!signal.aborted) {
+        const now = performance.now();
+        const milliseconds = left(this.#members.size, now);
+        if (milliseconds <= 0) return;
+        await this.#turn(Math.min(milliseconds, this.#untilNextDuty(now)));
+      }
+    } finally {
+      signal.removeEventListener("abort", wake);
+    }
+  }
+
+  /** Close all connections. Members keep what they have; they see that the server is gone. */
+  close(): void {
+    for (const member of this.#members.values()) member.close();
+    this.#members.clear();
+    shim.shim_fd_close(this.#wake);
+  }
+
+  async #turn(milliseconds: number): Promise<void> {
+    const members = [...this.#members.values()];
+    const isAccepting = performance.now() >= this.#acceptAt;
+    this.#poll.clear();
+    this.#poll.add(this.#wake, READABLE);
+    const door = this.#poll.add(isAccepting ? this.region.listener : -1, READABLE);
+    const places = members.map(({ socket, isFull }) =>
+      this.#poll.add(socket, isFull ? READABLE | WRITABLE : READABLE)
+    );
+    await this.#poll.wait(milliseconds);
+    const now = performance.now();
+    members.forEach((member, i) => {
+      const isReady = this.#poll.happened(places[i]);
+      if (isReady) this.#hear(member);
+      if (isReady || member.laterAt <= now) this.#flush(member, now);
+      this.#checkPace(member, now);
+    });
+    this.#letGo(now); // before newcomers: they are not told of those that have left
+    if (this.#poll.happened(door)) this.#accept(now);
+    this.#letGo(now);
+  }
+
+  /** Milliseconds until something is to be done that no socket tells. */
+  #untilNextDuty(now: number): number {
+    let next = now < this.#acceptAt ? this.#acceptAt : Infinity;
+    for (const { stuckSince, laterAt } of this.#members.values()) {
+      next = Math.min(next, stuckSince + this.#limits.stallMs, laterAt);
+    }
+    return Math.max(next - now, 0);
+  }
+
+  #accept(now: number): void {
+    for (let i = 0; i < ACCEPT_BURST; i++) {
+      const socket = shim.shim_unix_accept(this.region.listener);
+      if (socket >= 0) {
+        this.#admit(socket, now);
+        continue;
+      }
+      const error = new ShimError("accept a connection", -socket);
+      if (error.code === "ECONNABORTED" || error.code === "EINTR") continue;
+      if (error.code !== "EAGAIN") this.#pauseAccepting(error, now);
+      return;
+    }
+  }
+
+  /** The connection that waits makes the listener readable: look away for a while. */
+  #pauseAccepting(error: CulvertError, now: number): void {
+    this.#acceptAt = now + LATER_MS;
+    if (!this.#isShort) this.log.trouble(error.message);
+    this.#isShort = true;
+  }
+
+  #admit(socket: number, now: number): void {
+    const id = this.#ids.take();
+    if (id === undefined) {
+      this.#refuse(socket, "all ids are in use, or not safe to be used again");
+      return;
+    }
+    let member;
+    try {
+      member = new Member(id, socket, this.region.vectors, (left) => this.#ids.told(left));
+    } catch (error) {
+      if (!(error instanceof CulvertError)) throw error;
+      this.#ids.retire(id, 0);
+      this.#refuse(socket, error.message);
+      this.#pauseAccepting(error, now);
+      return;
+    }
+    this.#isShort = false;
+    this.counts.joined++;
+    const { pid, uid, gid } = member.credentials;
+    this.log.event(`peer ${id} joined: process ${pid}, user ${uid}, group ${gid}`);
+    member.greet(this.region.memoryFd, this.#members.values());
+    for (const other of this.#members.values()) {
+      other.tellJoined(member);
+      this.#flush(other, now);
+    }
+    this.#members.set(id, member);
+    this.#flush(member, now);
+  }
+
+  #refuse(socket: number, reason: string): void {
+    this.counts.refused++;
+    this.log.trouble(`refused a connection: ${reason}`);
+    shim.shim_fd_close(socket);
+  }
+
+  #hear(member: Member): void {
+    const heard = member.hear();
+    if (heard === "nothing") return;
+    if (heard === "left") {
+      this.#leaving.set(member, "left");
+      return;
+    }
+    this.counts.talked++;
+    this.counts.bytes += heard.bytes;
+    this.counts.descriptors += heard.descriptors;
+    const also = heard.descriptors > 0 ? ", and descriptors" : "";
+    this.#leaving.set(member, `is cut off: it sent ${heard.bytes} bytes${also}, and may send none`);
+  }
+
+  #flush(member: Member, now: number): void {
+    if (this.#leaving.has(member)) return;
+    if (member.flush(now, LATER_MS) === "gone") this.#leaving.set(member, "left");
+  }
+
+  #checkPace(member: Member, now: number): void {
+    const stuck = now - member.stuckSince;
+    const isLate = stuck >= this.#limits.stallMs;
+    if (this.#leaving.has(member) || (!isLate && member.backlog <= this.#limits.backlog)) return;
+    this.counts.stalled++;
+    const found = isLate
+      ? `it took no message for ${Math.round(stuck / 1000)} s`
+      : `${member.backlog} messages wait for it`;
+    this.#leaving.set(member, `is cut off: ${found}`);
+  }
+
+  /** Close whoever is to go, and tell the others, of whom some may be found gone by that. */
+  #letGo(now: number): void {
+    for (let batch; (batch = [...this.#leaving]).length > 0;) {
+      for (const [member] of batch) this.#members.delete(member.id);
+      for (const [member, how] of batch) {
+        this.#leaving.delete(member);
+        this.#farewell(member, how, now);
+      }
+    }
+  }
+
+  #farewell(member: Member, how: string, now: number): void {
+    this.counts.left++;
+    const line = `peer ${member.id} ${how}`;
+    if (how === "left") this.log.event(line);
+    else this.log.trouble(line);
+    const told = [...this.#members.values()].filter((other) => other.tellLeft(member));
+    this.#ids.retire(member.id, told.length);
+    member.close();
+    for (const other of told) this.#flush(other, now);
+  }
+}

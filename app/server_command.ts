@@ -1,0 +1,139 @@
+import { resolve } from "node:path";
+import { CulvertError, UsageError } from "../ffi/error.ts";
+import { readSocket } from "./client_command.ts";
+import { VECTORS_MAX } from "./ivshmem/protocol.ts";
+import { runServer, type ServerOptions } from "./ivshmem/run_server.ts";
+import { type MemoryPlace, roundedUp } from "./ivshmem/served_memory.ts";
+import { giveUpRunning, startServer } from "./ivshmem/start_server.ts";
+import { readNumber, readOptions, readSize, stopSignal } from "./options.ts";
+
+const USAGE = `culvert server - keep a region alive and tell its peers of each other
+
+usage: culvert server [options]
+
+  -S NAME|PATH   the socket to listen at: NAME stands for /run/culvert/NAME.sock
+                 (default culvert0). QEMU's server listens at /tmp/ivshmem_socket
+  -M NAME        keep the region in the POSIX shared memory object NAME, in /dev/shm; if
+                 it is there it is used, if not it is made, and removed in the end
+  -m FOLDER      keep it in a file without a name there, such as on hugetlbfs
+                 (default: a memfd, sealed, so that no peer can cut it short)
+  -l SIZE        its size: 65536, 512K, 64M, 1G (default 64M); rounded up to a power of
+                 two, for QEMU takes no other
+  -n VECTORS     interrupt vectors of each peer, 0 to ${VECTORS_MAX} (default 1)
+  -F             stay in the foreground (default: go on as a daemon once it is ready)
+  -v             say who joins and leaves; with -F only
+  -p PIDFILE     write the process id there; removed in the end
+  --until-unused end when no peer is connected and the host has closed the region, or
+                 never began it; 60 s after the last peer if a host died in it. A host
+                 that finds no server starts one so
+  -h             show this text
+
+Speaks QEMU's ivshmem protocol, version 0: its ivshmem-doorbell, ivshmem-client and our own
+host, guest and client are peers alike. The socket's mode is 0600. A peer that takes no
+message for 30 s, or that says anything, is cut off. SIGINT or SIGTERM ends it: peers keep the
+memory and go on.
+
+example: culvert server -F -v -S culvert0 -l 64M -n 2
+`;
+
+const OPTIONS = {
+  socket: { type: "string", short: "S", default: "culvert0" },
+  "shm-name": { type: "string", short: "M" },
+  folder: { type: "string", short: "m" },
+  size: { type: "string", short: "l", default: "64M" },
+  vectors: { type: "string", short: "n", default: "1" },
+  foreground: { type: "boolean", short: "F", default: false },
+  verbose: { type: "boolean", short: "v", default: false },
+  pidfile: { type: "string", short: "p" },
+  "until-unused": { type: "boolean", default: false },
+  help: { type: "boolean", short: "h", default: false },
+} as const;
+
+/** Largest memory that is served: QEMU's BARs have 40 bits and more, memory has not. */
+const SERVED_MAX_BYTES = 2 ** 40;
+
+/** What `culvert server` is asked to do. */
+export interface ServerCommandOptions extends ServerOptions {
+  /** Not as a daemon. */
+  readonly foreground: boolean;
+  /** Say who joins and leaves. */
+  readonly verbose: boolean;
+  /** The size that was asked for, in bytes. */
+  readonly asked: number;
+}
+
+/**
+ * Read the options of `culvert server`; undefined if help was asked for.
+ *
+ * @throws {UsageError} naming the option, what was found and what is wanted.
+ */
+export function readServerOptions(args: string[]): ServerCommandOptions | undefined {
+  const values = readOptions(args, OPTIONS);
+  if (values.help) return undefined;
+  const { foreground, verbose, pidfile } = values;
+  if (verbose && !foreground) {
+    throw new UsageError("Cannot use -v as a daemon has nowhere to say it: add -F");
+  }
+  const asked = readSize("-l", values.size);
+  if (asked < 1 || asked > SERVED_MAX_BYTES) {
+    throw new UsageError(`Cannot use -l ${values.size} as 1 byte to 1 TiB are possible`);
+  }
+  return {
+    socket: resolve(readSocket(values.socket)),
+    memory: readPlace(values["shm-name"], values.folder),
+    asked,
+    bytes: roundedUp(asked),
+    vectors: readNumber("-n", values.vectors, 0, VECTORS_MAX),
+    pidfile: pidfile === undefined ? undefined : resolve(pidfile),
+    untilUnused: values["until-unused"],
+    foreground,
+    verbose,
+  };
+}
+
+function readPlace(name: string | undefined, folder: string | undefined): MemoryPlace {
+  if (name !== undefined && folder !== undefined) {
+    throw new UsageError("Cannot use -M and -m together: the memory is in one place");
+  }
+  if (folder !== undefined) return { kind: "folder", path: resolve(folder) };
+  if (name === undefined) return { kind: "memfd" };
+  const plain = name.replace(/^\//, ""); // shm_open(3) wants a slash there
+  if (/^[\w.-]{1,200}$/.test(plain) && !/^\.+$/.test(plain)) return { kind: "shm", name: plain };
+  throw new UsageError(
+    `Cannot use -M ${name} as it is no name (letters, digits, ".", "_", "-"): write culvert0`,
+  );
+}
+
+/** `culvert server`: returns the exit status. */
+export async function serverCommand(args: string[]): Promise<number> {
+  const options = readServerOptions(args);
+  if (!options) {
+    console.log(USAGE);
+    return 0;
+  }
+  const { asked, bytes } = options;
+  if (asked !== bytes) say(`-l ${asked} is rounded up to ${bytes} bytes, a power of two`);
+  if (!options.foreground) return await serveAsDaemon(options);
+  giveUpRunning();
+  const log = { event: options.verbose ? say : () => {}, trouble: say };
+  await runServer(options, stopSignal(), log, say);
+  return 0;
+}
+
+async function serveAsDaemon(options: ServerCommandOptions): Promise<number> {
+  const { pid, ready } = await startServer(options);
+  say(ready);
+  console.log(pid);
+  return 0;
+}
+
+/** On stderr, of which a daemon's reader may be gone. */
+function say(line: string): void {
+  try {
+    Deno.stderr.writeSync(new TextEncoder().encode(`culvert server: ${line}\n`));
+  } catch (error) {
+    if (!(error instanceof Deno.errors.BrokenPipe)) {
+      throw new CulvertError((error as Error).message);
+    }
+  }
+}

@@ -1,0 +1,399 @@
+/**
+ * `culvert server` and `culvert client` as processes, with the permissions that deno.json gives them.
+ *
+ * @module
+ */
+import assert from "node:assert/strict";
+import { hostRegionMemory } from "../../app/ivshmem/hosted_memory.ts";
+import { Peer } from "../../app/ivshmem/peer.ts";
+import { locateRegion, openRegion } from "../../app/ivshmem/region_source.ts";
+import { socketPath } from "../../app/memory/region_name.ts";
+import { Region } from "../../app/memory/region.ts";
+import { shim } from "../../ffi/shim.ts";
+import { QemuClient } from "../ivshmem/qemu_client.ts";
+import { Lab, pause, type Running, waitUntil } from "./lab.ts";
+
+const MIB = 2 ** 20;
+
+function isThere(path: string): boolean {
+  try {
+    Deno.lstatSync(path);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function isAlive(pid: number): boolean {
+  return isThere(`/proc/${pid}`);
+}
+
+/** A server in the foreground, ready for peers. */
+async function serve(lab: Lab, args: string[] = []): Promise<Running> {
+  const server = lab.culvert("server", ["-F", "-v", "-S", lab.region, "-l", "1M", ...args]);
+  await server.stderrLine(/ is ready: /);
+  return server;
+}
+
+function client(lab: Lab, ...commands: string[]): Running {
+  const args = commands.flatMap((command) => ["-c", command]);
+  return lab.culvert("client", ["-v", "-S", lab.region, ...args]);
+}
+
+Deno.test("culvert server hands out a region; SIGTERM and SIGINT end it, and leave nothing", async () => {
+  for (const signal of ["SIGTERM", "SIGINT"] as const) {
+    await using lab = await Lab.open();
+    const pidfile = `/run/culvert/${lab.region}.pid`;
+    const server = await serve(lab, ["-n", "2", "-p", pidfile]);
+    assert.equal(Deno.readTextFileSync(pidfile), `${server.pid}\n`);
+    const ended = await client(lab, "dump").ended();
+    assert.equal(ended.code, 0, ended.stderr);
+    assert.match(
+      ended.stdout,
+      /^we are peer 0: 1048576 bytes, 2 vectors, peers none, server process /,
+    );
+    await server.stderrLine(/peer 0 joined: process \d+, user 0, group 0/);
+    await server.stderrLine(/peer 0 left/);
+    const { code, stderr } = await server.stop(signal);
+    assert.equal(code, 0, stderr);
+    assert.deepEqual([isThere(socketPath(lab.region)), isThere(pidfile)], [false, false]);
+  }
+});
+
+Deno.test("culvert client waits for an interrupt that another one sends, each a process", async () => {
+  await using lab = await Lab.open();
+  await serve(lab, ["-n", "2"]);
+  const waiting = client(lab, "wait 1 20", "dump");
+  await waiting.stdoutLine(/^we are peer 0/);
+  const sender = await client(lab, "int 0 1").ended();
+  assert.equal(sender.code, 0, sender.stderr);
+  const { code, stdout } = await waiting.ended();
+  assert.equal(code, 0);
+  assert.match(stdout, /^peer 1 joined\ninterrupt 1\n/m);
+  const late = await client(lab, "wait any 0.05").ended();
+  assert.deepEqual([late.code, /failed: no interrupt/.test(late.stdout)], [1, true]);
+});
+
+Deno.test("culvert client takes its commands from stdin, to its end or the first failure", async () => {
+  await using lab = await Lab.open();
+  await serve(lab);
+  for (const [line, code] of [["dump;quit", 0], ["int 9 0", 1]] as [string, number][]) {
+    const running = client(lab);
+    await running.stdoutLine(/^we are/);
+    await running.write(line);
+    assert.equal((await running.ended()).code, code, line);
+  }
+  await lab.run(
+    "sh",
+    "-c",
+    `echo dump | ${Deno.execPath()} run -A app/main.ts client -S ${lab.region}`,
+  );
+});
+
+Deno.test("culvert client says that no server listens", async () => {
+  await using lab = await Lab.open();
+  const { code, stderr } = await client(lab, "dump").ended();
+  assert.equal(code, 1);
+  assert.match(
+    stderr,
+    /^culvert: Cannot connect to .*sock as no server listens there: start `culvert/,
+  );
+});
+
+Deno.test("culvert server rounds sizes up to powers of two, and says so", async () => {
+  await using lab = await Lab.open();
+  const server = lab.culvert("server", ["-F", "-S", lab.region, "-l", "5M"]);
+  await server.stderrLine(/-l 5242880 is rounded up to 8388608 bytes, a power of two/);
+  await server.stderrLine(/ is ready: 8 MiB, a sealed memfd, 1 vector$/);
+  const peer = Peer.connect(socketPath(lab.region))!;
+  assert.equal(peer.bytes, 8 * MIB);
+  peer.close();
+});
+
+Deno.test("culvert server goes on as a daemon once it is ready, and holds nothing of its starter's", async () => {
+  await using lab = await Lab.open();
+  const pidfile = `/run/culvert/${lab.region}.pid`;
+  const started = lab.culvert("server", ["-S", lab.region, "-l", "1M", "-p", pidfile]);
+  const { code, stdout, stderr } = await started.ended(); // its stdout and stderr are at an end too
+  assert.equal(code, 0, stderr);
+  const pid = Number(stdout);
+  try {
+    assert.equal(Deno.readTextFileSync(pidfile), `${pid}\n`);
+    const stat = Deno.readTextFileSync(`/proc/${pid}/stat`).split(" ");
+    assert.equal(stat[5], `${pid}`, "a session of its own");
+    assert.equal(Deno.readLinkSync(`/proc/${pid}/cwd`), "/");
+    assert.equal((await client(lab, "dump").ended()).code, 0);
+    const second = await lab.culvert("server", ["-S", lab.region]).ended();
+    assert.equal(second.code, 1);
+    assert.match(second.stderr, /Cannot listen at .* as another server answers there/);
+  } finally {
+    Deno.kill(pid, "SIGTERM");
+  }
+  assert(await waitUntil(() => !isAlive(pid)));
+  assert.deepEqual([isThere(socketPath(lab.region)), isThere(pidfile)], [false, false]);
+});
+
+Deno.test("culvert server takes the place of one that was killed", async () => {
+  await using lab = await Lab.open();
+  const first = await serve(lab);
+  await first.stop("SIGKILL");
+  assert(isThere(socketPath(lab.region)));
+  const second = await serve(lab);
+  const third = await lab.culvert("server", ["-F", "-S", lab.region]).ended();
+  assert.equal(third.code, 1);
+  assert.match(third.stderr, /as another server answers there: stop that one/);
+  assert.equal((await second.stop()).code, 0);
+});
+
+Deno.test("culvert server -M uses a POSIX object: made and removed, or found and left", async () => {
+  await using lab = await Lab.open();
+  const path = lab.newPath();
+  const name = path.slice("/dev/shm/".length);
+  const first = await serve(lab, ["-M", name]);
+  assert.equal(Deno.statSync(path).size, MIB);
+  await first.stop();
+  assert.equal(isThere(path), false);
+  Deno.writeFileSync(path, new Uint8Array(2 * MIB));
+  const wrong = await lab.culvert("server", ["-F", "-S", lab.region, "-M", name, "-l", "1M"])
+    .ended();
+  assert.match(
+    wrong.stderr,
+    /has 2097152 bytes where 1048576 are wanted: use -l 2097152, or remove/,
+  );
+  await (await serve(lab, ["-M", name, "-l", "2M"])).stop();
+  assert.equal(Deno.statSync(path).size, 2 * MIB);
+});
+
+Deno.test("culvert server -m uses a file on hugetlbfs, as large as its pages", async () => {
+  await using lab = await Lab.open();
+  const pages = "/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages";
+  const before = Deno.readTextFileSync(pages).trim();
+  const folder = Deno.makeTempDirSync({ prefix: "culvert-huge-" });
+  await lab.run("mount", "-t", "hugetlbfs", "-o", "pagesize=2M,size=8M", "none", folder);
+  try {
+    Deno.writeTextFileSync(pages, `${Number(before) + 4}`);
+    assert(Number(Deno.readTextFileSync(pages)) >= Number(before) + 4, "no huge pages to be had");
+    const permissions = [
+      `--allow-write=/run/culvert,${folder}`,
+      `--allow-read=/run/culvert,${folder}`,
+    ];
+    const server = lab.start(
+      ...[Deno.execPath(), "run", "--allow-ffi", ...permissions, "app/main.ts", "server"],
+      ...["-F", "-S", lab.region, "-m", folder, "-l", "1M"],
+    );
+    await server.stderrLine(/ is ready: 2 MiB, a file in \/tmp\/culvert-huge-/);
+    assert.deepEqual([...Deno.readDirSync(folder)], []);
+    const opened = openRegion(lab.region)!;
+    opened.memory.u32[MIB / 4] = 7;
+    assert.equal(opened.memory.bytes, 2 * MIB);
+    opened.close();
+    assert.equal((await server.stop()).code, 0);
+  } finally {
+    await lab.run("umount", folder);
+    Deno.removeSync(folder);
+    Deno.writeTextFileSync(pages, before);
+  }
+});
+
+Deno.test("culvert server survives 10,000 connects and disconnects, and leaks nothing", async () => {
+  await using lab = await Lab.open();
+  const path = socketPath(lab.region);
+  const server = lab.culvert("server", ["-F", "-S", lab.region, "-l", "1M", "-n", "4"]);
+  await server.stderrLine(/ is ready: /);
+  const descriptors = () => [...Deno.readDirSync(`/proc/${server.pid}/fd`)].length;
+  using watcher = new QemuClient(path);
+  await watcher.greeted();
+  const before = descriptors();
+  for (let i = 0; i < 10_000; i += 50) {
+    const some = Array.from({ length: 50 }, () => new QemuClient(path));
+    if (i % 200 === 0) await some[49].greeted();
+    for (const client of some) client.close();
+    watcher.take();
+  }
+  using last = new QemuClient(path);
+  await last.greeted();
+  assert.equal(last.id, 10_001, "each had an id of its own");
+  await watcher.knows([10_001], 4);
+  last.close();
+  await watcher.knows([], 4);
+  assert.equal(descriptors(), before);
+  const { code, stderr } = await server.stop();
+  assert.deepEqual([code, stderr.split("\n").length], [0, 2], stderr);
+});
+
+Deno.test("culvert server out of descriptors neither spins nor ends, and goes on when it has some", async () => {
+  await using lab = await Lab.open();
+  const path = socketPath(lab.region);
+  const limit = ["prlimit", "--nofile=60:60"];
+  const server = lab.culvert("server", ["-F", "-S", lab.region, "-l", "1M"], { under: limit });
+  await server.stderrLine(/ is ready: /);
+  const clients = Array.from({ length: 60 }, () => new QemuClient(path));
+  try {
+    await server.stderrLine(
+      /Cannot (accept a connection|make an eventfd) as the kernel says EMFILE/,
+    );
+    const [start, ticks] = [performance.now(), processTicks(server.pid)];
+    await pause(1000);
+    const share = (processTicks(server.pid) - ticks) * 10 / (performance.now() - start);
+    assert(share < 0.3, `it used ${share} of a core`);
+  } finally {
+    for (const client of clients) client.close();
+  }
+  using after = new QemuClient(path);
+  await after.greeted();
+  assert.equal((await server.stop()).code, 0);
+});
+
+/** Hundredths of a second that a process has run. */
+function processTicks(pid: number): number {
+  const fields = Deno.readTextFileSync(`/proc/${pid}/stat`).replace(/^.*\) /, "").split(" ");
+  return Number(fields[11]) + Number(fields[12]);
+}
+
+Deno.test("culvert server ends well while clients come and go", async () => {
+  await using lab = await Lab.open();
+  const path = socketPath(lab.region);
+  const server = await serve(lab, ["-n", "8"]);
+  const clients: QemuClient[] = [];
+  let ended: Promise<{ code: number; stderr: string }> | undefined;
+  for (let i = 0; i < 400 && isThere(path); i++) {
+    if (i === 200) ended = server.stop("SIGTERM");
+    try {
+      clients.push(new QemuClient(path));
+    } catch { /* it has just ended */ }
+    if (i % 3 === 0) clients.shift()?.close();
+    if (i % 20 === 0) await pause(1);
+  }
+  for (const client of clients) client.close();
+  const { code, stderr } = await ended!;
+  assert.equal(code, 0, stderr);
+  assert.match(stderr, /ends: \d+ joined, \d+ left \(0 stalled, 0 talked: 0 bytes/);
+});
+
+Deno.test("culvert server --until-unused ends when the last peer leaves a region at rest", async () => {
+  await using lab = await Lab.open();
+  const server = await serve(lab, ["--until-unused"]);
+  const opened = openRegion(lab.region)!;
+  const region = Region.build(opened.memory, lab.region);
+  region.publish();
+  opened.close();
+  await server.stderrLine(/peer 0 left/);
+  await pause(300);
+  const again = openRegion(lab.region)!; // a host died in it: it is still there
+  Region.attach(again.memory, lab.region).close();
+  again.close();
+  assert.equal((await server.ended()).code, 0);
+  assert.equal(isThere(socketPath(lab.region)), false);
+});
+
+/** A host of a region in a process of its own: what it prints, until it is told to end. */
+function hostProcess(lab: Lab, ...args: string[]): Running {
+  const program = new URL("ivshmem_host.ts", import.meta.url).pathname;
+  return lab.start(Deno.execPath(), "run", "-A", program, ...args);
+}
+
+Deno.test("a host starts a server beside itself, which goes when the host does", async () => {
+  await using lab = await Lab.open();
+  const host = hostProcess(lab, lab.region);
+  const [, pid] = /server (\d+)/.exec(await host.stdoutLine(/^hosting/))!;
+  assert.notEqual(Number(pid), host.pid);
+  assert(isAlive(Number(pid)));
+  const { path, bytes, socket, vectors } = locateRegion(lab.region);
+  assert.match(path, new RegExp(`^/proc/${pid}/fd/\\d+$`));
+  assert.deepEqual([bytes, socket, vectors], [64 * MIB, socketPath(lab.region), 3]);
+  const opened = openRegion(lab.region)!;
+  assert.equal(Region.attach(opened.memory, lab.region).epoch, 1);
+  await host.write("end");
+  assert.equal((await host.ended()).code, 0);
+  assert(isAlive(Number(pid)), "a guest is still there");
+  opened.close();
+  assert(await waitUntil(() => !isAlive(Number(pid))));
+  assert.deepEqual(lab.leftovers(), []);
+});
+
+Deno.test("a server outlives the host that started it, and the next host goes on with the region", async () => {
+  await using lab = await Lab.open();
+  const host = hostProcess(lab, lab.region);
+  const [, pid] = /server (\d+)/.exec(await host.stdoutLine(/^hosting/))!;
+  await host.stop("SIGKILL");
+  assert(isAlive(Number(pid)));
+  const next = hostProcess(lab, lab.region);
+  const line = await next.stdoutLine(/^hosting/);
+  assert.match(line, new RegExp(`epoch 2.* server ${pid}$`));
+  await next.write("end");
+  assert.equal((await next.ended()).code, 0);
+  assert(await waitUntil(() => !isAlive(Number(pid))));
+});
+
+Deno.test("a server that nobody listens to goes on when it has something to complain of", async () => {
+  await using lab = await Lab.open();
+  const host = hostProcess(lab, lab.region); // it has closed the server's stderr
+  await host.stdoutLine(/^hosting/);
+  for (let i = 0; i < 3; i++) {
+    using rude = new QemuClient(socketPath(lab.region));
+    await rude.greeted();
+    assert.equal(shim.shim_unix_send(rude.socket, 1n, -1), 0);
+    await rude.reads(() => rude.isLost, "it is cut off");
+  }
+  openRegion(lab.region)!.close();
+  await host.write("end");
+  assert.equal((await host.ended()).code, 0);
+  assert(await waitUntil(() => lab.leftovers().length === 0));
+});
+
+Deno.test("of hosts that start at once, one gets the region; the others are told that it has", async () => {
+  await using lab = await Lab.open();
+  const hosts = Array.from({ length: 4 }, () => hostProcess(lab, lab.region));
+  const isSettled = () => hosts.every(({ stdout, stderr }) => stdout !== "" || stderr !== "");
+  assert(await waitUntil(isSettled));
+  const winners = hosts.filter(({ stdout }) => stdout !== "");
+  assert.equal(winners.length, 1, hosts.map(({ stderr }) => stderr).join());
+  for (const loser of hosts.filter((host) => host !== winners[0])) {
+    const { code, stderr } = await loser.ended();
+    assert.equal(code, 1);
+    assert.match(stderr, /^Cannot host region \S+ as another host has it: stop that one/);
+  }
+  await winners[0].write("end");
+  assert.equal((await winners[0].ended()).code, 0);
+  assert(await waitUntil(() => lab.leftovers().length === 0));
+});
+
+Deno.test("a host takes the size that its region has, and refuses to want another", async () => {
+  await using lab = await Lab.open();
+  const server = await serve(lab);
+  const message = new RegExp(
+    `^Cannot host region ${lab.region} as it has 1048576 bytes where 2097152 are wanted: use --size 1048576`,
+  );
+  await assert.rejects(() => hostRegionMemory(lab.region, 2 * MIB, 1), {
+    name: "CulvertError",
+    message,
+  });
+  const hosted = await hostRegionMemory(socketPath(lab.region), undefined, 1); // by path, too
+  assert.equal(hosted.memory.bytes, MIB);
+  await assert.rejects(() => hostRegionMemory(lab.region, undefined, 1), /another host has it/);
+  hosted.close();
+  hosted.close();
+  assert.equal((await server.stop()).code, 0);
+});
+
+Deno.test("a host keeps a region in a file: made and removed, or found and left, and locked", async () => {
+  await using lab = await Lab.open();
+  const path = lab.newPath();
+  assert.equal(openRegion(path), undefined);
+  const hosted = await hostRegionMemory(path, MIB, 1);
+  assert.deepEqual([hosted.path, hosted.peer], [path, undefined]);
+  assert.deepEqual(locateRegion(path), { path, bytes: MIB, vectors: 0 });
+  await assert.rejects(() => hostRegionMemory(path, undefined, 1), /another host has it/);
+  const opened = openRegion(path)!;
+  opened.memory.u32[9] = 7;
+  assert.equal(hosted.memory.u32[9], 7);
+  opened.close();
+  hosted.close();
+  assert.equal(isThere(path), false);
+  Deno.writeFileSync(path, new Uint8Array(2 * MIB));
+  await assert.rejects(() => hostRegionMemory(path, MIB, 1), /has 2097152 bytes where 1048576 are/);
+  (await hostRegionMemory(path, undefined, 1)).close();
+  assert.equal(Deno.statSync(path).size, 2 * MIB);
+  Deno.writeFileSync(path, new Uint8Array(2 * MIB).fill(1));
+  await assert.rejects(() => hostRegionMemory(path, undefined, 1), /as it holds something else/);
+});
