@@ -3,10 +3,20 @@ import { cString, shim } from "./shim.ts";
 
 const WASM_PAGE = 65536;
 
+/** Most pages of a WebAssembly memory. */
+const WASM_PAGES_MAX = 65536;
+
+/** Pages of hugetlbfs lie at multiples of their size, where V8 puts a memory by chance alone. */
+const HUGE_PAGE = 2 << 20;
+
+const EINVAL = 22;
+
 /** What another thread needs to use the same mapped memory; survives `postMessage`. */
 export interface MappedMemoryHandle {
   /** The memory whose buffer the mapping lies over. */
   readonly memory: WebAssembly.Memory;
+  /** Where in the buffer the mapping begins, in bytes; a multiple of 4096. */
+  readonly start: number;
   /** The shim's number for it, valid in every thread of this process. */
   readonly map: number;
   /** Its size in bytes. */
@@ -26,7 +36,7 @@ const forever: WebAssembly.Memory[] = [];
  * which is opaque to it; the C side has acquire, release or full ordering as named.
  */
 export class MappedMemory {
-  /** The whole memory as little-endian 32-bit words. */
+  /** The whole memory as little-endian 32-bit words. They may begin anywhere in their buffer: `byteOffset`. */
   readonly u32: Uint32Array<SharedArrayBuffer>;
   /** The whole memory as bytes. */
   readonly u8: Uint8Array<SharedArrayBuffer>;
@@ -38,8 +48,8 @@ export class MappedMemory {
   /** Adopt a memory that {@linkcode handle} describes: one mapped by this process. */
   constructor(readonly handle: MappedMemoryHandle) {
     const buffer = handle.memory.buffer as unknown as SharedArrayBuffer;
-    this.u32 = new Uint32Array(buffer, 0, handle.bytes / 4);
-    this.u8 = new Uint8Array(buffer, 0, handle.bytes);
+    this.u32 = new Uint32Array(buffer, handle.start, handle.bytes / 4);
+    this.u8 = new Uint8Array(buffer, handle.start, handle.bytes);
     this.map = handle.map;
     this.bytes = handle.bytes;
   }
@@ -47,15 +57,14 @@ export class MappedMemory {
   /**
    * Map `bytes` (a multiple of 4096) of an open file. The file may be closed afterwards.
    *
+   * @param offset Where in the file, in bytes; a multiple of 4096.
    * @throws {ShimError} if the kernel refuses.
    */
-  static ofFile(fd: number, bytes: number, name: string): MappedMemory {
-    const pages = Math.ceil(bytes / WASM_PAGE);
-    const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
-    const buffer = new Uint8Array(memory.buffer as unknown as ArrayBuffer);
-    const map = check(shim.shim_map(buffer, BigInt(bytes), fd), `map ${name}`);
+  static ofFile(fd: number, bytes: number, name: string, offset = 0): MappedMemory {
+    const { memory, start, map } = place(fd, bytes, BigInt(offset));
+    check(map, `map ${name}`);
     forever.push(memory);
-    return new MappedMemory({ memory, map, bytes });
+    return new MappedMemory({ memory, start, map, bytes });
   }
 
   /**
@@ -86,6 +95,34 @@ export class MappedMemory {
   close(): void {
     check(shim.shim_unmap(this.map), "unmap memory");
   }
+}
+
+/** Map a file over a fresh memory; with room to spare where the file is of hugepages and did not fit. */
+function place(
+  fd: number,
+  bytes: number,
+  offset: bigint,
+): { memory: WebAssembly.Memory; start: number; map: number } {
+  const mapOver = (memory: WebAssembly.Memory, start: number) => {
+    const buffer = new Uint8Array(memory.buffer as unknown as ArrayBuffer, start);
+    return shim.shim_map(buffer, BigInt(bytes), fd, offset);
+  };
+  const exact = newMemory(bytes);
+  const map = mapOver(exact, 0);
+  const roomy = bytes + HUGE_PAGE - WASM_PAGE;
+  const mayBeHuge = map === -EINVAL && bytes % HUGE_PAGE === 0;
+  if (!mayBeHuge || roomy > WASM_PAGES_MAX * WASM_PAGE) return { memory: exact, start: 0, map };
+  const memory = newMemory(roomy);
+  for (let start = 0; start < HUGE_PAGE; start += WASM_PAGE) {
+    const map = mapOver(memory, start);
+    if (map !== -EINVAL) return { memory, start, map };
+  }
+  return { memory, start: 0, map };
+}
+
+function newMemory(bytes: number): WebAssembly.Memory {
+  const pages = Math.ceil(bytes / WASM_PAGE);
+  return new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
 }
 
 /**

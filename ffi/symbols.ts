@@ -13,8 +13,8 @@ export const SYMBOLS = {
   // uint32_t shim_abi(void)
   shim_abi: { parameters: [], result: "u32" },
 
-  // int32_t shim_map(void *buffer, uint64_t bytes, int32_t fd)
-  shim_map: { parameters: ["buffer", "u64", "i32"], result: "i32" },
+  // int32_t shim_map(void *buffer, uint64_t bytes, int32_t fd, uint64_t offset)
+  shim_map: { parameters: ["buffer", "u64", "i32", "u64"], result: "i32" },
   // int32_t shim_map_cells(int32_t map, uint64_t offset, uint32_t stride, uint32_t count)
   shim_map_cells: { parameters: ["i32", "u64", "u32", "u32"], result: "i32" },
   // int32_t shim_map_bind(int32_t map, uint32_t node)
@@ -29,8 +29,8 @@ export const SYMBOLS = {
   shim_file_read: { parameters: ["i32", "buffer", "u32"], result: "i32" },
   // int32_t shim_file_write(int32_t fd, const uint8_t *bytes, uint32_t count, uint32_t offset)
   shim_file_write: { parameters: ["i32", "buffer", "u32", "u32"], result: "i32" },
-  // int32_t shim_ioctl(int32_t fd, uint32_t request, uint8_t *argument)
-  shim_ioctl: { parameters: ["i32", "u32", "buffer"], result: "i32" },
+  // int32_t shim_ioctl(int32_t fd, uint32_t request, uint8_t *argument, uint32_t value)
+  shim_ioctl: { parameters: ["i32", "u32", "buffer", "u32"], result: "i32" },
   // int64_t shim_file_size(int32_t fd)
   shim_file_size: { parameters: ["i32"], result: "i64" },
   // int32_t shim_file_resize(int32_t fd, uint64_t bytes)

@@ -16,16 +16,16 @@ struct shim_map shim_maps[SHIM_MAPS];
 SHIM_API uint32_t shim_abi(void) { return SHIM_ABI; }
 
 /*
- * Map `bytes` of `fd` (or of fresh zeroed memory if fd is -1) over `buffer`, or at a place of the
- * kernel's choice if it is NULL; read-only if the file was opened so. Returns the map id. The buffer
- * must stay alive until the process ends.
+ * Map `bytes` of `fd` from byte `offset` on (or of fresh zeroed memory if fd is -1) over `buffer`, or
+ * at a place of the kernel's choice if it is NULL; read-only if the file was opened so. Returns the map
+ * id. The buffer must stay alive until the process ends.
  */
-SHIM_API int32_t shim_map(void *buffer, uint64_t bytes, int32_t fd) {
+SHIM_API int32_t shim_map(void *buffer, uint64_t bytes, int32_t fd, uint64_t offset) {
   int32_t id = 0;
   uint8_t *claimed = 0;
   int flags = MAP_SHARED | (buffer ? MAP_FIXED : 0) | (fd < 0 ? MAP_ANONYMOUS : 0);
   int is_read_only = fd >= 0 && (fcntl(fd, F_GETFL) & O_ACCMODE) == O_RDONLY;
-  void *base = mmap(buffer, bytes, PROT_READ | (is_read_only ? 0 : PROT_WRITE), flags, fd, 0);
+  void *base = mmap(buffer, bytes, PROT_READ | (is_read_only ? 0 : PROT_WRITE), flags, fd, (off_t)offset);
   if (base == MAP_FAILED) return -errno;
   while (id < SHIM_MAPS && !__atomic_compare_exchange_n(&shim_maps[id].base, &claimed, base, 0,
                                                         __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)) {
@@ -89,11 +89,13 @@ SHIM_API int32_t shim_memfd(const char *name, uint64_t bytes) {
 /*
  * open(2): access 0 read-only, 1 read-write, 2 read-write and create exclusively with mode 0600; these
  * refuse a symbolic link. 3 read-only, links followed: /proc/self/fd/N opens a descriptor's file again.
+ * 4 write-only: much of sysfs can only be written. 5 read-write, links followed: another process's
+ * descriptor, /proc/PID/fd/N.
  */
 SHIM_API int32_t shim_file_open(const char *path, uint32_t access) {
   static const int flags[] = {O_RDONLY | O_NOFOLLOW, O_RDWR | O_NOFOLLOW,
-                              O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, O_RDONLY};
-  if (access > 3) return -EINVAL;
+                              O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, O_RDONLY, O_WRONLY, O_RDWR};
+  if (access > 5) return -EINVAL;
   int fd = open(path, flags[access] | O_CLOEXEC, 0600);
   return fd < 0 ? -errno : fd;
 }
@@ -109,9 +111,9 @@ SHIM_API int32_t shim_file_write(int32_t fd, const uint8_t *bytes, uint32_t coun
   return n < 0 ? -errno : (int32_t)n;
 }
 
-/* ioctl(2): `argument` is what the request takes, by address. */
-SHIM_API int32_t shim_ioctl(int32_t fd, uint32_t request, uint8_t *argument) {
-  int result = ioctl(fd, request, argument);
+/* ioctl(2): `argument` is what the request takes, by address, or NULL if it takes `value` itself. */
+SHIM_API int32_t shim_ioctl(int32_t fd, uint32_t request, uint8_t *argument, uint32_t value) {
+  int result = ioctl(fd, request, argument ? (uintptr_t)argument : value);
   return result < 0 ? -errno : result;
 }
 

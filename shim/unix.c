@@ -38,13 +38,14 @@ SHIM_API int32_t shim_unix_accept(int32_t listener) {
   return fd < 0 ? -errno : fd;
 }
 
-/* Connect; a receive then waits `milliseconds` at most. */
+/* Connect; this, and a receive later, waits `milliseconds` at most. */
 SHIM_API int32_t shim_unix_connect(const char *path, uint32_t milliseconds) {
   struct sockaddr_un address;
   struct timeval limit = {milliseconds / 1000, (milliseconds % 1000) * 1000L};
   int fd = open_socket(path, &address);
   if (fd < 0) return fd;
   if (setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit) == 0 &&
+      setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit) == 0 &&
       connect(fd, (struct sockaddr *)&address, sizeof address) == 0)
     return fd;
   int error = errno;

@@ -15,8 +15,10 @@ export interface ChannelDescription {
   readonly frameMax: number;
 }
 
-/** Where a channel's rings lie: byte offsets in the region, and their slots. Survives `postMessage`. */
+/** Where a channel and its rings lie: byte offsets in the region, and slots. Survives `postMessage`. */
 export interface ChannelPlace {
+  /** The channel's description, sleeping flags and counters: `CHANNEL` in the layout. */
+  readonly channel: number;
   /** The ring of received frames: host -> guest. */
   readonly rx: number;
   /** The ring of frames to be sent: guest -> host. */
@@ -45,8 +47,15 @@ export class Channel {
   /** Guest -> host: mbufs that the guest does not send. */
   readonly giveback: SpscRing;
 
+  /** Where the sleeping flag of the host's lcore lies: a word index in the region. */
+  readonly hostSleepWord: number;
+  /** Where that of the guest's lcore lies which receives. */
+  readonly guestSleepWord: number;
+
   /** Use the rings at `place`: private knowledge, which is not read from the region again. */
   constructor(memory: MappedMemory, place: ChannelPlace) {
+    this.hostSleepWord = (place.channel >>> 2) + CHANNEL.HOST_SLEEP;
+    this.guestSleepWord = (place.channel >>> 2) + CHANNEL.GUEST_SLEEP;
     this.rx = new SpscRing(memory, place.rx, place.ringSize);
     this.tx = new SpscRing(memory, place.tx, place.ringSize);
     this.lend = new SpscRing(memory, place.lend, place.ringSize);
@@ -96,7 +105,7 @@ export function addChannel(
   const [rx, tx, lend, giveback] = RINGS.map((ring) =>
     region.addMemzone(`${name}.${ring}`, ZONE_KIND.RING, SpscRing.bytes(ringSize), ringSize).offset
   );
-  return { rx, tx, lend, giveback, ringSize };
+  return { channel: offset, rx, tx, lend, giveback, ringSize };
 }
 
 /**
@@ -128,6 +137,6 @@ export function findChannel(
     portName,
     mac: u8.slice(offset + CHANNEL.MAC * 4, offset + CHANNEL.MAC * 4 + 6),
     frameMax: u32[(offset >>> 2) + CHANNEL.FRAME_MAX],
-    place: { rx, tx, lend, giveback, ringSize },
+    place: { channel: offset, rx, tx, lend, giveback, ringSize },
   };
 }

@@ -99,10 +99,27 @@ export class GuestState {
     return this.#memory.load(this.#start + GUEST.HEARTBEAT);
   }
 
-  /** Guest: who it is, and whether it wants to be lent empty mbufs. */
-  introduce(pid: number, wantsMbufs: boolean): void {
+  /** Guest: who it is, whether it wants to be lent empty mbufs, its peer id if it has one. */
+  introduce(pid: number, wantsMbufs: boolean, peer?: number): void {
     this.#memory.store(this.#start + GUEST.PID, pid);
     this.#memory.store(this.#start + GUEST.WANTS_MBUFS, wantsMbufs ? 1 : 0);
+    this.#memory.store(this.#start + GUEST.PEER, peer === undefined ? 0 : peer + 1);
+  }
+
+  /** The peer id that the guest gave; undefined if none. To be checked: it may name another. */
+  get peer(): number | undefined {
+    const peer = this.#memory.load(this.#start + GUEST.PEER);
+    return peer === 0 ? undefined : peer - 1;
+  }
+
+  /** Whether the guest is asked to detach, and not to come back until this is taken back. */
+  get isAskedToLeave(): boolean {
+    return this.#memory.load(this.#start + GUEST.LEAVE) !== 0;
+  }
+
+  /** Host's side: ask the guest to leave, or take that back. */
+  askToLeave(isAsked: boolean): void {
+    this.#memory.store(this.#start + GUEST.LEAVE, isAsked ? 1 : 0);
   }
 
   /** The process id that the guest gave: of its own world, a VM's is not the host's. */

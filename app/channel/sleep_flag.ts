@@ -47,9 +47,6 @@ export class SleepFlag {
  * What the peer writes there is believed no further than that it is rung at most once for each number.
  */
 export class Doorbell {
-  /** How often the peer was woken. */
-  rung = 0;
-
   readonly #memory: MappedMemory;
   readonly #word: number;
   readonly #wake: (vector: number) => boolean;
@@ -66,16 +63,20 @@ export class Doorbell {
     this.#wake = wake;
   }
 
-  /** Wake the peer if it sleeps, once. Call it after what it is to see has been published. */
-  ring(): void {
+  /**
+   * Wake the peer if it sleeps, once. Call it after what it is to see has been published.
+   *
+   * @returns whether it was woken.
+   */
+  ring(): boolean {
     // The fence pairs with the sleeper's: either we see its flag, or it sees what we published.
     const count = shim.shim_fenced_load(this.#memory.map, this.#word + SLEEP.COUNT);
-    if ((count & 1) !== 0 && count !== this.#last) this.#wakeOnce(count);
+    return (count & 1) !== 0 && count !== this.#last && this.#wakeOnce(count);
   }
 
-  #wakeOnce(count: number): void {
+  #wakeOnce(count: number): boolean {
     this.#last = count;
     const vector = this.#memory.u32[this.#word + SLEEP.VECTOR];
-    if (vector > 0 && this.#wake(vector - 1)) this.rung++;
+    return vector > 0 && this.#wake(vector - 1);
   }
 }

@@ -11,10 +11,12 @@
  *  byte 16384    memzones         "g0" guest control, "g0.p0" channel, "g0.p0.rx" ring, ..., "mbufs"
  * ```
  *
- * Ownership: the host writes header, directory and channel descriptions before `version` is published
- * and not again; a ring's producer line belongs to its producer, its consumer line to its
- * consumer; an mbuf belongs to whoever the host's ledger says. Words that different sides write never share
- * 128 bytes (two cache lines, since the adjacent-line prefetcher pairs them).
+ * Ownership: the host writes header and channel descriptions before `version` is published and not
+ * again. Memzones may be added later: an entry is whole, and what it names is filled, before ZONE_COUNT
+ * is published; none ever changes or goes away. A ring's producer line belongs to its producer, its
+ * consumer line to its consumer; an mbuf belongs to whoever the host's ledger says. Words that
+ * different sides write never share 128 bytes (two cache lines, since the adjacent-line prefetcher pairs
+ * them).
  *
  * @module
  */
@@ -43,8 +45,6 @@ export const LINE = LINE_BYTES / 4;
  * +-------------------------------+-------------------------------+
  * | EPOCH                         | ZONE_COUNT                    |
  * +-------------------------------+-------------------------------+
- * | HOST_PID  } of a memfd, for   | HOST_FD   } QEMU's mem-path   |
- * +-------------------------------+-------------------------------+
  * | HEARTBEAT                     | HOST_PEER: peer id + 1, 0: no |
  * +-------------------------------+-------------------------------+
  * | MBUFS_FREE                    |
@@ -60,11 +60,9 @@ export const HEADER = {
   STATE: 5,
   EPOCH: 6,
   ZONE_COUNT: 7,
-  HOST_PID: 8,
-  HOST_FD: 9,
-  HEARTBEAT: 10,
-  HOST_PEER: 11,
-  MBUFS_FREE: 12,
+  HEARTBEAT: 8,
+  HOST_PEER: 9,
+  MBUFS_FREE: 10,
 } as const;
 
 /** "CULV" and "ERT\0" as little-endian words. */
@@ -90,7 +88,10 @@ export const ZONE_NAME_BYTES = 31;
 /** Most memzones in a region. */
 export const ZONES_MAX: number = Math.floor((ZONES_BYTES - DIRECTORY_BYTES) / (ENTRY.WORDS * 4));
 
-/** What a memzone is. Its PARAMETER: RING, MPMC: slots; MBUFS: stride in bytes; GUEST: channels. */
+/**
+ * What a memzone is. Its PARAMETER: RING, MPMC: slots; MBUFS, MEMPOOL: stride in bytes; GUEST:
+ * channels.
+ */
 export const ZONE_KIND = {
   RING: 1,
   MBUFS: 2,
@@ -124,6 +125,20 @@ export const MPMC = {
   CONSUMER_TAIL: LINE + 1,
   SLOTS: 2 * LINE,
 } as const;
+
+/**
+ * A mempool that host and guests share, in words from its memzone's start. The mbufs follow the free ring,
+ * an MPMC ring of as many slots as the next power of two, at the next multiple of 128 bytes; COUNT of
+ * them, STRIDE (the memzone's PARAMETER) bytes apart. An mbuf belongs to who has taken its index out of the
+ * free ring. There is no ledger: whoever may write here is trusted.
+ *
+ * ```text
+ *  byte 0        COUNT      (h) mbufs, before the memzone is in the directory
+ *  byte 128      FREE_RING  (b) an MPMC ring of mbuf indexes: see above
+ *  byte 128n     mbufs      (b) each by its owner
+ * ```
+ */
+export const MEMPOOL = { COUNT: 0, FREE_RING: LINE } as const;
 
 /**
  * A descriptor: what a ring carries across, 8 bytes.
@@ -210,7 +225,7 @@ export const FRAME_MIN_BYTES = 14;
 /** A number that changes whenever an offset above does (FNV-1a over all of them). */
 export const LAYOUT_HASH: number = fnv1a(JSON.stringify([
   [LINE_BYTES, DIRECTORY_BYTES, ZONES_BYTES, HEADROOM_BYTES, FRAME_MIN_BYTES],
-  [HEADER, REGION_STATE, ENTRY, ZONE_KIND, RING, MPMC, DESCRIPTOR, GUEST, CHANNEL, SLEEP],
+  [HEADER, REGION_STATE, ENTRY, ZONE_KIND, RING, MPMC, MEMPOOL, DESCRIPTOR, GUEST, CHANNEL, SLEEP],
 ]));
 
 function fnv1a(text: string): number {

@@ -11,7 +11,7 @@ import {
   ZONES_BYTES,
   ZONES_MAX,
 } from "./layout.ts";
-import { appendEntry, type Memzone, readDirectory } from "./zone.ts";
+import { kindName, type Memzone, readDirectory, writeEntry } from "./zone.ts";
 
 /** Smallest region in bytes: QEMU wants at least a page, a host some mbufs. */
 export const REGION_MIN_BYTES: number = 1 << 20;
@@ -38,13 +38,43 @@ export function checkRegionBytes(bytes: number, name: string): void {
   }
 }
 
-/** A region: shared memory with a header and a directory of memzones (`layout.ts`). */
+/** A region that no host has built yet, or whose host has gone: it may be whole a moment later. */
+export class RegionNotReadyError extends CulvertError {}
+
+/**
+ * A region: shared memory with a header and a directory of memzones (`layout.ts`).
+ *
+ * Who builds it adds memzones, before and after it is published; who attaches finds them by name, and
+ * those that come later by {@linkcode refresh}. A memzone is never removed: nobody could know that all
+ * who found it have let go of it.
+ *
+ * @example
+ * ```ts
+ * import { MappedMemory } from "../../ffi/mapped_memory.ts";
+ * import { ZONE_KIND } from "./layout.ts";
+ * import { Region } from "./region.ts";
+ *
+ * const memory = MappedMemory.ofProcess(1 << 20); // in earnest: a file, or a PCI device's BAR
+ * const host = Region.build(memory, "r0");
+ * host.publish();
+ * const guest = Region.attach(memory, "r0");
+ * host.addMemzone("late", ZONE_KIND.RAW, 4096);
+ * console.assert(guest.refresh().map(({ name }) => name).join() === "late");
+ * console.assert(guest.zone("late", ZONE_KIND.RAW).size === 4096);
+ * memory.close();
+ * ```
+ */
 export class Region {
   readonly #zones: Map<string, Memzone>;
+  readonly #isBuilder: boolean;
+  readonly #epoch: number;
   #end: number;
 
-  private constructor(readonly memory: MappedMemory, readonly name: string) {
-    this.#zones = new Map(readDirectory(memory).map((zone) => [zone.name, zone]));
+  private constructor(readonly memory: MappedMemory, readonly name: string, isBuilder: boolean) {
+    this.#isBuilder = isBuilder;
+    this.#epoch = memory.load(HEADER.EPOCH);
+    const found = isBuilder ? [] : readDirectory(memory);
+    this.#zones = new Map(found.map((zone) => [zone.name, zone]));
     this.#end = Math.max(ZONES_BYTES, ...this.zones.map(endOf));
   }
 
@@ -66,28 +96,35 @@ export class Region {
     memory.u32[HEADER.LAYOUT_HASH] = LAYOUT_HASH;
     memory.u32[HEADER.PAGES] = memory.bytes / 4096;
     memory.u32[HEADER.ZONE_COUNT] = 0;
-    return new Region(memory, name);
+    return new Region(memory, name, true);
   }
 
   /**
    * Attach to a region that a host has published.
    *
-   * @throws {CulvertError} naming what is wrong: size, magic, version, layout, state.
+   * @throws {RegionNotReadyError} if there is no host: nothing is built, or it is closed.
+   * @throws {CulvertError} naming what else is wrong: size, magic, version, layout.
    */
   static attach(memory: MappedMemory, name: string): Region {
-    const refuse = (found: string, wanted: string) =>
-      new CulvertError(`Cannot attach to region ${name} as ${found}: ${wanted}`);
+    const refuse = (found: string, wanted: string, Kind = CulvertError) =>
+      new Kind(`Cannot attach to region ${name} as ${found}: ${wanted}`);
     checkRegionBytes(memory.bytes, name);
     const { u32 } = memory;
     const version = memory.load(HEADER.VERSION); // pairs with publish(): all below was written before
     if (u32[HEADER.MAGIC_0] !== MAGIC[0] || u32[HEADER.MAGIC_1] !== MAGIC[1]) {
+      const isBlank = u32[HEADER.MAGIC_0] === 0 && u32[HEADER.MAGIC_1] === 0;
       throw refuse(
         "it does not begin with Culvert's magic",
         "is it a region, has a host begun it?",
+        isBlank ? RegionNotReadyError : CulvertError,
       );
     }
     if (version === 0) {
-      throw refuse("it is half-built", "its host is still at it or died; start the host again");
+      throw refuse(
+        "it is half-built",
+        "its host is still at it or died; start the host again",
+        RegionNotReadyError,
+      );
     }
     if (version !== LAYOUT_VERSION) {
       throw refuse(
@@ -105,9 +142,9 @@ export class Region {
       );
     }
     if (u32[HEADER.STATE] !== REGION_STATE.READY) {
-      throw refuse("its host has closed it", "start the host again");
+      throw refuse("its host has closed it", "start the host again", RegionNotReadyError);
     }
-    return new Region(memory, name);
+    return new Region(memory, name, false);
   }
 
   /** Changes when a host begins or ends: whoever remembers another one has nothing here any more. */
@@ -130,27 +167,66 @@ export class Region {
     return this.memory.bytes - this.#end;
   }
 
-  /** All memzones, in the order of their making. */
+  /** All memzones that are known here, in the order of their making. */
   get zones(): Memzone[] {
     return [...this.#zones.values()];
   }
 
   /**
-   * Reserve a zeroed memzone, aligned to 128 bytes.
+   * Attached: learn of memzones that have been added since. Those that were known stay as they were.
+   *
+   * @returns the new ones.
+   * @throws {CulvertError} if the region is another host's by now, or its directory is spoiled.
+   */
+  refresh(): Memzone[] {
+    if (this.#isBuilder) return []; // knows all, and believes nobody else
+    const added = readDirectory(this.memory).filter(({ name }) => !this.#zones.has(name));
+    // The epoch after the directory: were it another host's, so would the epoch be.
+    if (this.epoch !== this.#epoch) {
+      throw new CulvertError(
+        `Cannot read the memzones of region ${this.name} again as its host has gone, or another has ` +
+          `come: attach again`,
+      );
+    }
+    for (const zone of added) {
+      this.#zones.set(zone.name, zone);
+      this.#end = Math.max(this.#end, endOf(zone));
+    }
+    return added;
+  }
+
+  /**
+   * Reserve a zeroed memzone, aligned to 128 bytes. Once the region is published, guests may attach while this
+   * happens: they see the memzone when it is done, and not before.
    *
    * @param size In bytes.
-   * @throws {CulvertError} if the name is taken or too long, or there is no room.
+   * @param fill Writes what must be there before others see the memzone.
+   * @throws {CulvertError} if the name is taken or too long, there is no room, or the region was not
+   * built here.
    */
-  addMemzone(name: string, kind: number, size: number, parameter = 0): Memzone {
+  addMemzone(
+    name: string,
+    kind: number,
+    size: number,
+    parameter = 0,
+    fill?: (zone: Memzone) => void,
+  ): Memzone {
     const refuse = (found: string, wanted: string) =>
       new CulvertError(`Cannot add memzone ${name} to region ${this.name} as ${found}: ${wanted}`);
+    if (!this.#isBuilder) {
+      throw refuse("it was attached to, not built here", "let the one that builds it add memzones");
+    }
     const length = new TextEncoder().encode(name).length;
     if (length === 0 || length > ZONE_NAME_BYTES) {
       throw refuse(`its name has ${length} bytes`, `1 to ${ZONE_NAME_BYTES} fit`);
     }
+    if (name.includes("\0")) throw refuse("its name has a NUL in it", "leave that out");
     if (this.#zones.has(name)) throw refuse("there is one of that name", "choose another");
     if (this.#zones.size === ZONES_MAX) {
       throw refuse("the directory is full", `${ZONES_MAX} memzones fit; use fewer ports or guests`);
+    }
+    if (!Number.isSafeInteger(size) || size < 1) {
+      throw refuse(`it is to have ${size} bytes`, "a whole number from 1 up is wanted");
     }
     if (size > this.free) {
       throw refuse(
@@ -160,7 +236,8 @@ export class Region {
     }
     const zone = { name, kind, offset: this.#end, size, parameter };
     this.memory.u8.fill(0, zone.offset, zone.offset + size);
-    appendEntry(this.memory, zone);
+    fill?.(zone);
+    writeEntry(this.memory, this.#zones.size, zone);
     this.#zones.set(name, zone);
     this.#end = endOf(zone);
     return zone;
@@ -175,8 +252,9 @@ export class Region {
     const zone = this.#zones.get(name);
     if (zone?.kind !== kind) {
       throw new CulvertError(
-        `Cannot find memzone ${name} in region ${this.name} as it has ` +
-          `${zone ? `kind ${zone.kind} there` : "none of that name"}: kind ${kind} is wanted`,
+        `Cannot find memzone ${name} in region ${this.name} as ` +
+          (zone ? `it is of kind ${kindName(zone.kind)} there` : "there is none of that name") +
+          `: kind ${kindName(kind)} is wanted`,
       );
     }
     return zone;
@@ -186,6 +264,11 @@ export class Region {
   publish(): void {
     this.memory.store(HEADER.STATE, REGION_STATE.READY);
     this.memory.store(HEADER.VERSION, LAYOUT_VERSION); // pairs with the load in attach()
+  }
+
+  /** Let no guest attach any more; those that are there go on. */
+  withdraw(): void {
+    this.memory.store(HEADER.STATE, REGION_STATE.CLOSED);
   }
 
   /** Tell guests that this host goes away. */

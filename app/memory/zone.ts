@@ -5,6 +5,7 @@ import {
   ENTRY,
   HEADER,
   LINE_BYTES,
+  ZONE_KIND,
   ZONE_NAME_BYTES,
   ZONES_BYTES,
   ZONES_MAX,
@@ -26,8 +27,14 @@ export interface Memzone {
 
 const decoder = new TextDecoder();
 
+/** What a kind is called: `RING`, or `77` where `ZONE_KIND` has none of that number. */
+export function kindName(kind: number): string {
+  const found = Object.entries(ZONE_KIND).find(([, number]) => number === kind);
+  return found ? found[0] : `${kind}`;
+}
+
 /** The directory's entry at `index`, as it stands in the region: not yet checked. */
-function readEntry(memory: MappedMemory, index: number): Memzone {
+export function readEntry(memory: MappedMemory, index: number): Memzone {
   const word = (DIRECTORY_BYTES >>> 2) + index * ENTRY.WORDS;
   const name = memory.u8.slice(word * 4, word * 4 + ZONE_NAME_BYTES + 1);
   const end = name.indexOf(0);
@@ -41,12 +48,13 @@ function readEntry(memory: MappedMemory, index: number): Memzone {
 }
 
 /**
- * All memzones of a region.
+ * All memzones of a region, as far as they are published now.
  *
  * @throws {CulvertError} if the directory names memory outside the region.
  */
 export function readDirectory(memory: MappedMemory): Memzone[] {
-  const count = memory.u32[HEADER.ZONE_COUNT];
+  // Pairs with the store in writeEntry(): the entries counted, and what they name, were written before.
+  const count = memory.load(HEADER.ZONE_COUNT);
   if (count > ZONES_MAX) {
     throw new CulvertError(
       `Cannot read the region's directory as it counts ${count} memzones: ${ZONES_MAX} is the most`,
@@ -64,9 +72,11 @@ export function readDirectory(memory: MappedMemory): Memzone[] {
   return zones;
 }
 
-/** Write `zone` as the directory's next entry. */
-export function appendEntry(memory: MappedMemory, zone: Memzone): void {
-  const index = memory.u32[HEADER.ZONE_COUNT];
+/**
+ * Write `zone` as the directory's entry at `index`, the next one, and publish it. The index is the
+ * caller's: whoever shares the region could have changed the count in it.
+ */
+export function writeEntry(memory: MappedMemory, index: number, zone: Memzone): void {
   const word = (DIRECTORY_BYTES >>> 2) + index * ENTRY.WORDS;
   memory.u32.fill(0, word, word + ENTRY.WORDS);
   memory.u8.set(new TextEncoder().encode(zone.name), word * 4);
@@ -74,5 +84,5 @@ export function appendEntry(memory: MappedMemory, zone: Memzone): void {
   memory.u32[word + ENTRY.OFFSET] = zone.offset;
   memory.u32[word + ENTRY.SIZE] = zone.size;
   memory.u32[word + ENTRY.PARAMETER] = zone.parameter;
-  memory.u32[HEADER.ZONE_COUNT] = index + 1;
+  memory.store(HEADER.ZONE_COUNT, index + 1); // pairs with the load in readDirectory()
 }

@@ -37,20 +37,25 @@ export class Mbufs {
   readonly stride: number;
   /** How many there are. */
   readonly count: number;
+  /** Whether the shim knows them: ports can then send and receive them. */
+  readonly isForPorts: boolean;
 
   /**
-   * Use the mbufs that lie in `memory` as `geometry` says, and tell the shim.
+   * Use the mbufs that lie in `memory` as `geometry` says.
    *
+   * @param isForPorts Whether to tell the shim, which knows one set of mbufs a mapped memory, the last.
    * @throws {ShimError} if they do not fit.
    */
-  constructor(memory: MappedMemory, geometry: MbufGeometry) {
+  constructor(memory: MappedMemory, geometry: MbufGeometry, isForPorts = true) {
     this.u32 = memory.u32;
-    this.u16 = new Uint16Array(memory.u32.buffer, 0, memory.bytes / 2);
+    this.u16 = new Uint16Array(memory.u32.buffer, memory.u32.byteOffset, memory.bytes / 2);
     this.u8 = memory.u8;
     this.map = memory.map;
     this.offset = geometry.offset;
     this.stride = geometry.stride;
     this.count = geometry.count;
+    this.isForPorts = isForPorts;
+    if (!isForPorts) return;
     check(
       shim.shim_map_cells(memory.map, BigInt(this.offset), this.stride, this.count),
       `use ${this.count} mbufs of ${this.stride} bytes`,
@@ -62,9 +67,9 @@ export class Mbufs {
     return this.offset + (word0 & DESCRIPTOR.INDEX_MASK) * this.stride + (word1 & 0xffff);
   }
 
-  /** Fetch the first cache line of each frame of a burst, to be written. One shim call. */
+  /** Fetch the first cache line of each frame of a burst, to be written. One shim call, or none. */
   prefetch(burst: Uint32Array, count: number): void {
-    shim.shim_prefetch(this.map, burst, count);
+    if (this.isForPorts) shim.shim_prefetch(this.map, burst, count);
   }
 }
 

@@ -5,8 +5,10 @@ import { EMPTY_DATA } from "./mbuf.ts";
 
 /** What a Worker needs to use a mempool; survives `postMessage`. */
 export interface MempoolHandle {
-  /** The free ring's memory, private to the host's process. */
+  /** The free ring's memory: private to the host's process, or a region's. */
   readonly memory: MappedMemoryHandle;
+  /** Where the free ring begins in it, in bytes. */
+  readonly offset: number;
   /** Slots of the free ring. */
   readonly ringSize: number;
   /** Mbufs in all. */
@@ -22,13 +24,18 @@ const FLUSH_FACTOR = 1.5;
 /** Most mbufs that one call allocates. */
 const BULK_MAX = 512;
 
+/** Slots of the free ring of `total` mbufs. */
+export function freeRingSize(total: number): number {
+  return 2 ** Math.max(1, Math.ceil(Math.log2(total)));
+}
+
 /**
  * A fixed set of mbufs: a free ring of their indexes that all lcores share, and a cache in front of it that is
  * this lcore's alone (DPDK `rte_mempool`). The cache is a stack, so that the mbuf freed last, warm in
  * this core's caches, is the next one used.
  *
- * The free ring is host-private memory: no guest can corrupt it. One `Mempool` belongs to one
- * thread; others {@linkcode attach} to the same free ring.
+ * The free ring is host-private memory, which no guest can corrupt, unless it is explicitly shared
+ * (`addMempool`). One `Mempool` belongs to one thread; others {@linkcode attach} to the same free ring.
  *
  * @example
  * ```ts
@@ -50,7 +57,7 @@ export class Mempool {
   #cached = 0;
 
   private constructor(readonly handle: MempoolHandle, cacheSize: number) {
-    this.#ring = new MpmcRing(new MappedMemory(handle.memory), 0, handle.ringSize);
+    this.#ring = new MpmcRing(new MappedMemory(handle.memory), handle.offset, handle.ringSize);
     this.#cacheSize = Math.min(cacheSize, handle.total >>> 2);
     this.#flushThreshold = Math.floor(this.#cacheSize * FLUSH_FACTOR);
     this.#cache = new Uint32Array(this.#cacheSize + BULK_MAX);
@@ -63,14 +70,23 @@ export class Mempool {
    * @param cacheSize Mbufs to keep back for this thread; 0 for none.
    */
   static create(total: number, cacheSize = CACHE_SIZE): Mempool {
-    const ringSize = 2 ** Math.max(1, Math.ceil(Math.log2(total)));
-    const memory = MappedMemory.ofProcess(MpmcRing.bytes(ringSize));
-    const all = Uint32Array.from({ length: total }, (_, index) => index);
-    new MpmcRing(memory, 0, ringSize).enqueueBulk(all, total);
-    return new Mempool({ memory: memory.handle, ringSize, total }, cacheSize);
+    const memory = MappedMemory.ofProcess(MpmcRing.bytes(freeRingSize(total)));
+    return new Mempool(Mempool.fill(memory, 0, total), cacheSize);
   }
 
-  /** Use a mempool that another thread made, with a cache of this thread's own. */
+  /** Make a free ring of the mbufs 0 to `total - 1`, all free, in zeroed memory from byte `offset` on. */
+  static fill(memory: MappedMemory, offset: number, total: number): MempoolHandle {
+    const ringSize = freeRingSize(total);
+    const all = Uint32Array.from({ length: total }, (_, index) => index);
+    new MpmcRing(memory, offset, ringSize).enqueueBulk(all, total);
+    return { memory: memory.handle, offset, ringSize, total };
+  }
+
+  /**
+   * Use a mempool that another thread made, with a cache of this thread's own.
+   *
+   * @param cacheSize Mbufs to keep back for this thread; 0 for none.
+   */
   static attach(handle: MempoolHandle, cacheSize = CACHE_SIZE): Mempool {
     return new Mempool(handle, cacheSize);
   }

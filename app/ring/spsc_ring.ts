@@ -56,7 +56,11 @@ export class SpscRing {
     const start = offset >>> 2;
     this.#map = memory.map;
     this.#mask = size - 1;
-    this.#slots = new BigUint64Array(memory.u32.buffer, offset + RING.SLOTS * 4, size);
+    this.#slots = new BigUint64Array(
+      memory.u32.buffer,
+      memory.u32.byteOffset + offset + RING.SLOTS * 4,
+      size,
+    );
     this.#producerWord = start + RING.PRODUCER;
     this.#consumerWord = start + RING.CONSUMER;
     this.#producer = memory.load(this.#producerWord) | 0;
@@ -120,6 +124,11 @@ export class SpscRing {
     if (this.#used < count && this.#reloadProducer() < count) return 0;
     this.#read(burst, count);
     return count;
+  }
+
+  /** Consumer: descriptors that wait, as the producer's position says now, if it is possible. */
+  get pending(): number {
+    return this.#reloadProducer();
   }
 
   /** Slots in use, as the words in memory say now: a moment's answer while a peer is at work. */

@@ -131,8 +131,8 @@ for (const ring of RINGS) {
     channelIn(memory);
     memory.u32[entryWord(ring, ENTRY.KIND)] = ZONE_KIND.RAW;
     throws(() => findChannel(Region.attach(memory, "r0"), 0, 0), {
-      message:
-        `Cannot find memzone g0.p0.${ring} in region r0 as it has kind 5 there: kind 1 is wanted`,
+      message: `Cannot find memzone g0.p0.${ring} in region r0 as it is of kind RAW there: ` +
+        "kind RING is wanted",
     });
   });
 }

@@ -104,7 +104,8 @@ Deno.test("GuestState.attach() finds what add() made", () => {
   second.move("guest", GUEST_STATE.ABSENT, GUEST_STATE.ATTACHING);
   equal(host.stateName, "ABSENT", "guests have memzones of their own");
   throws(() => GuestState.attach(region, 2), {
-    message: /^Cannot find memzone g2 in region r0 as it has none of that name: kind 3 is wanted$/,
+    message:
+      /^Cannot find memzone g2 in region r0 as there is none of that name: kind GUEST is wanted$/,
   });
 });
 

@@ -7,6 +7,7 @@ import { OpenFiles } from "./open_files.ts";
 
 const EBADF = 9, EEXIST = 17, EINVAL = 22, ENOENT = 2, ERANGE = 34, ELOOP = 40, EWOULDBLOCK = 11;
 const [READ, WRITE, CREATE] = [0, 1, 2];
+const WRITE_BY_LINK = 5;
 
 /** The path of a file in a test's folder, for C. */
 function pathOf(folder: Folder, name: string): Uint8Array<ArrayBuffer> {
@@ -65,11 +66,23 @@ fileTest("shim_file_open() refuses what it cannot open, and other kinds of acces
   using folder = new Folder();
   equal(shim.shim_file_open(pathOf(folder, "none"), READ), -ENOENT);
   equal(shim.shim_file_open(pathOf(folder, "none"), WRITE), -ENOENT);
-  equal(shim.shim_file_open(pathOf(folder, "none"), 4), -EINVAL);
+  equal(shim.shim_file_open(pathOf(folder, "none"), 6), -EINVAL);
 });
 
 Deno.test("shim_file_open() follows no symbolic link", () => {
   equal(shim.shim_file_open(cString("/proc/self"), READ), -ELOOP);
+});
+
+Deno.test("shim_file_open() opens a descriptor's file again, to write to it too, if told to", () => {
+  using files = new OpenFiles();
+  const memfd = files.add(sealedMemfd("culvert-test", 4096));
+  const path = cString(`/proc/self/fd/${memfd}`);
+  equal(shim.shim_file_open(path, WRITE), -ELOOP);
+  const again = files.add(shim.shim_file_open(path, WRITE_BY_LINK));
+  equal(shim.shim_file_write(again, new Uint8Array([7]), 1, 9), 1);
+  const bytes = new Uint8Array(16);
+  equal(shim.shim_file_read(memfd, bytes, 16), 16);
+  equal(bytes[9], 7);
 });
 
 fileTest("shim_file_resize() sets what shim_file_size() tells", () => {

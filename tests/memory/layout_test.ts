@@ -1,7 +1,7 @@
 import { equal, notEqual, ok } from "node:assert/strict";
 import * as layout from "../../app/memory/layout.ts";
 
-const { CHANNEL, DESCRIPTOR, ENTRY, GUEST, HEADER, LINE, LINE_BYTES, MPMC, RING } = layout;
+const { CHANNEL, DESCRIPTOR, ENTRY, GUEST, HEADER, LINE, LINE_BYTES, MEMPOOL, MPMC, RING } = layout;
 
 /** Of each memzone that both sides write: its words by who writes them. */
 const WRITERS: Record<string, Record<string, number[]>> = {
@@ -14,6 +14,12 @@ const WRITERS: Record<string, Record<string, number[]>> = {
     producers: [MPMC.PRODUCER_HEAD, MPMC.PRODUCER_TAIL],
     consumers: [MPMC.CONSUMER_HEAD, MPMC.CONSUMER_TAIL],
     "the producers again": [MPMC.SLOTS],
+  },
+  "a mempool": {
+    host: [MEMPOOL.COUNT],
+    producers: [MEMPOOL.FREE_RING + MPMC.PRODUCER_HEAD, MEMPOOL.FREE_RING + MPMC.PRODUCER_TAIL],
+    consumers: [MEMPOOL.FREE_RING + MPMC.CONSUMER_HEAD, MEMPOOL.FREE_RING + MPMC.CONSUMER_TAIL],
+    "the producers again": [MEMPOOL.FREE_RING + MPMC.SLOTS],
   },
   "a guest's control memzone": {
     both: [GUEST.STATE],
@@ -131,6 +137,7 @@ const CHANGES: [what: string, from: string, to: string][] = [
   ["a kind of memzone changes its number", "RAW: 5", "RAW: 6"],
   ["a ring's consumer moves", "CONSUMER: LINE, ", "CONSUMER: LINE + 1, "],
   ["the slots of the other ring move", "SLOTS: 2 * LINE,\n", "SLOTS: 3 * LINE,\n"],
+  ["a mempool's free ring moves", "FREE_RING: LINE }", "FREE_RING: 2 * LINE }"],
   ["a descriptor has more flags", "FLAGS_SHIFT: 24", "FLAGS_SHIFT: 20"],
   ["a guest's word moves", "PID: LINE + 1", "PID: LINE + 4"],
   ["a channel's word moves", "QUEUE: 8", "QUEUE: 9"],

@@ -7,7 +7,7 @@ const GUEST = `\
 0008|1af41110|0|        fea40000|               0|        f800000c|               0|               0|               0|               0|             100|               0|         4000000|               0|               0|               0|               0|
 0010|1af41000|b|            c041|        fea41000|               0|               0|        fc30000c|               0|        fea00000|              20|            1000|               0|               0|            4000|               0|           40000|
 0018|1b36000c|17|        fea42000|               0|               0|               0|               0|               0|               0|            1000|               0|               0|               0|               0|               0|               0|pcieport
-0030|1af41110|0|        fea43000|               0|        fc20000c|               0|               0|               0|               0|             100|               0|          100000|               0|               0|               0|               0|
+0030|1af41110|0|        fea43300|        fea45000|        fc20000c|               0|               0|               0|               0|             100|            1000|          100000|               0|               0|               0|               0|
 00f8|80862918|0|               0|               0|               0|               0|               0|               0|               0|               0|               0|               0|               0|               0|               0|               0|
 00fa|80862922|a|               0|               0|               0|               0|            c061|        fea44000|               0|               0|               0|               0|               0|              20|            1000|               0|
 00fb|80862930|a|               0|               0|               0|               0|             701|               0|               0|               0|               0|               0|               0|              40|               0|               0|
@@ -25,10 +25,10 @@ function ivshmem(place: string, bytes: number, driver = ""): string {
   return fields.join("\t");
 }
 
-Deno.test("parsePciDevices() finds the ivshmem devices among others, and how much memory they have", () => {
+Deno.test("parsePciDevices() finds the ivshmem devices among others, their memory, registers and interrupts", () => {
   deepEqual(parsePciDevices(GUEST), [
-    { address: "0000:00:01.0", bytes: 64 << 20 },
-    { address: "0000:00:06.0", bytes: 1 << 20 },
+    { address: "0000:00:01.0", bytes: 64 << 20, hasInterrupts: false, registersOffset: 0 },
+    { address: "0000:00:06.0", bytes: 1 << 20, hasInterrupts: true, registersOffset: 0x300 },
   ]);
 });
 
@@ -48,7 +48,12 @@ for (
   ]
 ) {
   Deno.test(`parsePciDevices() reads place ${place} as address ${address}`, () => {
-    deepEqual(parsePciDevices(`${ivshmem(place, 4096)}\n`), [{ address, bytes: 4096 }]);
+    deepEqual(parsePciDevices(`${ivshmem(place, 4096)}\n`), [{
+      address,
+      bytes: 4096,
+      hasInterrupts: false,
+      registersOffset: 0,
+    }]);
   });
 }
 
@@ -59,9 +64,9 @@ Deno.test("parsePciDevices() gives devices in the order of their addresses, up t
     ivshmem("0020", 2 ** 33),
   ];
   deepEqual(parsePciDevices(text.join("\n")), [
-    { address: "0000:00:04.0", bytes: 2 ** 33 },
-    { address: "0000:00:06.0", bytes: 2 ** 20 },
-    { address: "0000:01:05.0", bytes: 2 ** 32 },
+    { address: "0000:00:04.0", bytes: 2 ** 33, hasInterrupts: false, registersOffset: 0 },
+    { address: "0000:00:06.0", bytes: 2 ** 20, hasInterrupts: false, registersOffset: 0 },
+    { address: "0000:01:05.0", bytes: 2 ** 32, hasInterrupts: false, registersOffset: 0 },
   ]);
 });
 

@@ -248,11 +248,127 @@ Deno.test("Region.free is the same for whoever attaches", () => {
   equal(Region.attach(memory, "r0").free, region.free);
 });
 
-Deno.test("Region.addMemzone() after attach() spares the memzones that are there", () => {
+Deno.test("Region.addMemzone() is for whoever builds the region", () => {
   using memory = freshMemory(MIB);
-  const zone = publish(memory).zone("g0", ZONE_KIND.GUEST);
-  const added = Region.attach(memory, "r0").addMemzone("late", ZONE_KIND.RAW, 4096);
-  ok(added.offset >= zone.offset + zone.size, `it begins at ${added.offset}`);
+  publish(memory);
+  throws(() => Region.attach(memory, "r0").addMemzone("late", ZONE_KIND.RAW, 4096), {
+    name: "CulvertError",
+    message: "Cannot add memzone late to region r0 as it was attached to, not built here: " +
+      "let the one that builds it add memzones",
+  });
+  equal(Region.attach(memory, "r0").zones.length, 1);
+});
+
+Deno.test("Region.addMemzone() after publish() is seen by who refreshes, and by who comes later", () => {
+  using memory = freshMemory(MIB);
+  const host = publish(memory);
+  const guest = Region.attach(memory, "r0");
+  deepEqual(guest.refresh(), [], "nothing new");
+  const added = [1, 4096].map((size, i) => host.addMemzone(`late${i}`, ZONE_KIND.RAW, size, i));
+  throws(() => guest.zone("late0", ZONE_KIND.RAW), /there is none of that name/);
+  deepEqual(guest.refresh(), added);
+  deepEqual(guest.refresh(), [], "they are new once");
+  deepEqual(guest.zones, host.zones);
+  deepEqual(Region.attach(memory, "r0").zones, host.zones);
+  equal(guest.free, host.free);
+  deepEqual(guest.zone("late1", ZONE_KIND.RAW), added[1]);
+});
+
+Deno.test("Region.addMemzone() fills a memzone before anyone can find it", () => {
+  using memory = freshMemory(MIB);
+  const host = publish(memory);
+  const guest = Region.attach(memory, "r0");
+  let seen;
+  host.addMemzone("late", ZONE_KIND.RAW, 128, 0, ({ offset }) => {
+    seen = guest.refresh();
+    equal(memory.u8[offset], 0);
+    memory.u8[offset] = 7;
+  });
+  deepEqual(seen, []);
+  const [late] = guest.refresh();
+  equal(memory.u8[late.offset], 7);
+});
+
+Deno.test("Region.addMemzone() leaves nothing behind if the filling fails", () => {
+  using memory = freshMemory(MIB);
+  const host = publish(memory);
+  const before = host.free;
+  const fail = () => {
+    throw new Error("no");
+  };
+  throws(() => host.addMemzone("late", ZONE_KIND.RAW, 128, 0, fail), /no/);
+  equal(host.free, before);
+  deepEqual(Region.attach(memory, "r0").zones, host.zones);
+  host.addMemzone("late", ZONE_KIND.RAW, 128);
+});
+
+Deno.test("Region.addMemzone() goes by what the host knows, whatever a guest writes into the directory", () => {
+  using memory = freshMemory(MIB);
+  const host = publish(memory);
+  memory.u32[HEADER.ZONE_COUNT] = 0xffffffff;
+  memory.u32.fill(0xffffffff, DIRECTORY_BYTES / 4, ZONES_BYTES / 4);
+  const late = host.addMemzone("late", ZONE_KIND.RAW, 128);
+  equal(late.offset, ZONES_BYTES + 384);
+  equal(memory.u32[HEADER.ZONE_COUNT], 2);
+  deepEqual(host.refresh(), [], "nor does it learn anything from there");
+  equal(host.zones.length, 2);
+});
+
+Deno.test("Region.refresh() keeps what is known, whatever the directory says of it now", () => {
+  using memory = freshMemory(MIB);
+  const host = publish(memory);
+  const guest = Region.attach(memory, "r0");
+  const before = guest.zones;
+  memory.u32[DIRECTORY_BYTES / 4 + ENTRY.OFFSET] = ZONES_BYTES + 1024;
+  host.addMemzone("late", ZONE_KIND.RAW, 128);
+  equal(guest.refresh().length, 1);
+  deepEqual(guest.zones[0], before[0]);
+});
+
+Deno.test("Region.refresh() refuses a directory that is spoiled, and learns nothing from it", () => {
+  using memory = freshMemory(MIB);
+  const host = publish(memory);
+  const guest = Region.attach(memory, "r0");
+  host.addMemzone("late", ZONE_KIND.RAW, 128);
+  memory.u32[DIRECTORY_BYTES / 4 + ENTRY.WORDS + ENTRY.SIZE] = MIB;
+  throws(
+    () => guest.refresh(),
+    /^CulvertError: Cannot read the region's directory as memzone late/,
+  );
+  equal(guest.zones.length, 1);
+});
+
+for (const what of ["build", "close"] as const) {
+  Deno.test(`Region.refresh() says so when the host has gone, after its ${what}()`, () => {
+    using memory = freshMemory(MIB);
+    const host = publish(memory);
+    const guest = Region.attach(memory, "r0");
+    if (what === "close") host.close();
+    else Region.build(memory, "r0").addMemzone("other", ZONE_KIND.RAW, 128);
+    throws(() => guest.refresh(), {
+      name: "CulvertError",
+      message: "Cannot read the memzones of region r0 again as its host has gone, or another has " +
+        "come: attach again",
+    });
+    deepEqual(guest.zones.map(({ name }) => name), ["g0"]);
+  });
+}
+
+for (const size of [0, -1, 1.5, NaN, Infinity]) {
+  Deno.test(`Region.addMemzone() refuses a size of ${size} bytes`, () => {
+    using memory = freshMemory(MIB);
+    throws(() => Region.build(memory, "r0").addMemzone("z", ZONE_KIND.RAW, size), {
+      message: `Cannot add memzone z to region r0 as it is to have ${size} bytes: ` +
+        "a whole number from 1 up is wanted",
+    });
+  });
+}
+
+Deno.test("Region.addMemzone() refuses a name that would end at its NUL", () => {
+  using memory = freshMemory(MIB);
+  throws(() => Region.build(memory, "r0").addMemzone("a\0b", ZONE_KIND.RAW, 1), {
+    message: /as its name has a NUL in it: leave that out$/,
+  });
 });
 
 for (const name of ["", "x".repeat(32), "ü".repeat(16)]) {
@@ -294,11 +410,11 @@ Deno.test("Region.zone() wants name and kind", () => {
   equal(region.zone("g0", ZONE_KIND.GUEST).size, 384);
   throws(() => region.zone("g1", ZONE_KIND.GUEST), {
     name: "CulvertError",
-    message: "Cannot find memzone g1 in region r0 as it has none of that name: " +
-      `kind ${ZONE_KIND.GUEST} is wanted`,
+    message:
+      "Cannot find memzone g1 in region r0 as there is none of that name: kind GUEST is wanted",
   });
   throws(() => region.zone("g0", ZONE_KIND.RING), {
-    message: `Cannot find memzone g0 in region r0 as it has kind ${ZONE_KIND.GUEST} there: ` +
-      `kind ${ZONE_KIND.RING} is wanted`,
+    message:
+      "Cannot find memzone g0 in region r0 as it is of kind GUEST there: kind RING is wanted",
   });
 });

@@ -1,0 +1,68 @@
+/**
+ * Culvert as a library: regions that host and VMs share, and what is in them by name: memzones, rings,
+ * mempools. What DPDK's ivshmem library did with a VM's metadata file, the region's own directory does.
+ *
+ * The same calls serve on the host, in another process, and in a VM (`culvert qemu --app FILE`).
+ *
+ * @example
+ * ```ts
+ * import { addMempool, addMemzone, addRing, attachMempool, attachMemzone } from "./api.ts";
+ * import { attachRegion, attachRing, hostRegion, MbufView } from "./api.ts";
+ *
+ * const path = `/tmp/culvert-example-${Deno.pid}`; // in earnest: "/dev/shm/r0", or just "r0"
+ * const text = new TextEncoder().encode("vlan 7");
+ *
+ * using host = await hostRegion(path, 1 << 20);
+ * addMemzone(host.region, "config", 64, (zone) => zone.u8.set(text));
+ * addRing(host.region, "frames", 256, { kind: "spsc" });
+ * const mine = addMempool(host.region, "mbufs", { count: 100 }); // for guests that are trusted
+ * host.region.publish();
+ *
+ * using guest = attachRegion(path); // in a VM: attachDevice()
+ * console.assert(attachMemzone(guest.region, "config").text() === "vlan 7");
+ * const { pool, mbufs } = attachMempool(guest.region, "mbufs");
+ * const burst = new Uint32Array(2 * 32); // descriptors of 32 mbufs
+ * pool.allocBulk(burst, 32);
+ * const view = new MbufView(mbufs);
+ * for (let i = 0; i < 32; i++) console.assert(view.moveTo(burst, i).append(60));
+ * const frames = attachRing(guest.region, "frames", { kind: "spsc" });
+ * console.assert(frames.enqueueBurst(burst, 32) === 32);
+ *
+ * const received = new Uint32Array(2 * 64);
+ * const n = attachRing(host.region, "frames", { kind: "spsc" }).dequeueBurst(received, 64);
+ * mine.pool.free(received, n);
+ * console.assert(n === 32 && pool.available === 100);
+ * ```
+ *
+ * @module
+ */
+export { CulvertError, ShimError, UsageError } from "../ffi/error.ts";
+export { MappedMemory, type MappedMemoryHandle } from "../ffi/mapped_memory.ts";
+export {
+  atomicsCheckBytes,
+  type AtomicsCheckOptions,
+  checkAtomics,
+} from "./memory/atomics_check.ts";
+export { type IvshmemDevice, ivshmemDevices } from "./memory/pci.ts";
+export { addMemzone, attachMemzone, RawMemzone } from "./memory/raw_memzone.ts";
+export { Region } from "./memory/region.ts";
+export type { Memzone } from "./memory/zone.ts";
+export { dataWord, type MbufGeometry, Mbufs, MbufView } from "./mempool/mbuf.ts";
+export { Mempool, type MempoolHandle } from "./mempool/mempool.ts";
+export {
+  addMempool,
+  attachMempool,
+  type SharedMempool,
+  type SharedMempoolOptions,
+  type SharedMempoolUse,
+} from "./mempool/shared_mempool.ts";
+export { attachDevice, attachRegion, hostRegion, type OpenedRegion } from "./open_region.ts";
+export { MpmcRing, type Sharing } from "./ring/mpmc_ring.ts";
+export {
+  addRing,
+  attachRing,
+  type MpmcOptions,
+  type RingOptions,
+  type SpscOptions,
+} from "./ring/named_ring.ts";
+export { SpscRing } from "./ring/spsc_ring.ts";
