@@ -32,8 +32,9 @@ usage: culvert guest [--region NAME|PATH | --pci auto|ADDRESS] [options]
                        txonly    send UDP frames as fast as the host lends mbufs
   --txpkts BYTES       length of txonly's frames (default 64)
   --burst N            frames that are moved at a time, 1 to 256 (default 32)
-  --idle poll|backoff  when there is nothing to do: poll at full speed, or poll for a
-                       while and then sleep up to 1 ms at a time (default backoff)
+  --idle MODE          when there is nothing to do: poll, sleep until a doorbell rings, or
+                       adaptive: poll for 0.3 ms, then sleep (default adaptive). Where
+                       there is no doorbell, a sleep is a nap of up to 1 ms
   --help               show this text
 
 Started before the host, it waits. When the host starts anew, it attaches again.
@@ -54,7 +55,7 @@ const OPTIONS = {
   "forward-mode": { type: "string", default: "l2fwd" },
   txpkts: { type: "string", default: "64" },
   burst: { type: "string", default: String(BURST_DEFAULT) },
-  idle: { type: "string", default: "backoff" },
+  idle: { type: "string", default: "adaptive" },
   help: { type: "boolean", short: "h", default: false },
 } as const;
 

@@ -1,13 +1,40 @@
 import { parseArgs, type ParseArgsOptionsConfig } from "node:util";
 import { CulvertError, UsageError } from "../ffi/error.ts";
 
+/** What {@linkcode readOptions} reads. */
+export type OptionValues<T extends ParseArgsOptionsConfig> = ReturnType<
+  typeof parseArgs<{ args: string[]; options: T; allowNegative: true }>
+>["values"];
+
+/** An option with a value, as it stands on the command line. */
+export interface OrderedOption {
+  /** Its long name, without dashes. */
+  readonly name: string;
+  /** What it was given. */
+  readonly value: string;
+}
+
 /** Read a command line; what it does not know is a usage error. */
 export function readOptions<T extends ParseArgsOptionsConfig>(
   args: string[],
   options: T,
-): ReturnType<typeof parseArgs<{ args: string[]; options: T; allowNegative: true }>>["values"] {
+): OptionValues<T> {
+  return readOrderedOptions(args, options).values;
+}
+
+/** As {@linkcode readOptions}; `ordered` tells in what order options with values were given. */
+export function readOrderedOptions<T extends ParseArgsOptionsConfig>(
+  args: string[],
+  options: T,
+): { values: OptionValues<T>; ordered: OrderedOption[] } {
   try {
-    return parseArgs({ args, options, allowNegative: true }).values;
+    const { values, tokens } = parseArgs({ args, options, allowNegative: true, tokens: true });
+    const ordered = tokens.flatMap((token) =>
+      token.kind === "option" && token.value !== undefined
+        ? [{ name: token.name, value: token.value }]
+        : []
+    );
+    return { values: values as OptionValues<T>, ordered };
   } catch (error) {
     if (!(error instanceof TypeError)) throw error;
     throw new UsageError(`Cannot read the command line: ${error.message}`);

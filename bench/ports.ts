@@ -53,15 +53,17 @@ async function sampleOurs(lab: VethLab, frameBytes: number, seconds: number): Pr
   const ready = Promise.withResolvers<void>();
   const host = runHost(
     {
-      ports: lab.near.map((name) => ({ kind: "packet", name })),
-      region,
-      size: 128 << 20, // rings and mbufs for the milliseconds in which the generator has the guest's core
-      mbufs: 32768,
+      regions: [{
+        name: region,
+        size: 128 << 20, // rings and mbufs for the milliseconds in which the generator has the guest's core
+        mbufs: 32768,
+        ringSize: 8192,
+        guests: [{ number: 0, ports: lab.near.map((name) => ({ kind: "packet", name })) }],
+      }],
       mtu: 1500,
-      ringSize: 8192,
       cores: [FORWARDER_CORE],
       burst: 32,
-      idle: "backoff",
+      idle: "adaptive",
       statsPeriod: 0,
     },
     new URL("../app/host/lcore_worker.ts", import.meta.url),

@@ -55,12 +55,14 @@ async function sampleOurs(region: string, frameBytes: number, seconds: number): 
   let counters: Counters | undefined;
   const host = runHost(
     {
-      ports: [{ kind: "null", name: String(frameBytes) }],
-      region,
-      size: REGION_BYTES,
-      mbufs: 4096,
+      regions: [{
+        name: region,
+        size: REGION_BYTES,
+        mbufs: 4096,
+        ringSize: 1024,
+        guests: [{ number: 0, ports: [{ kind: "null", name: String(frameBytes) }] }],
+      }],
       mtu: 1500,
-      ringSize: 1024,
       cores: [HOST_CORE],
       burst: BURST,
       idle: "poll",

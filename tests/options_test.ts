@@ -86,12 +86,12 @@ for (const text of ["", "M", "64 M", "64MB", "1.5G", "-1M", "0x10", "64T", "1M2"
 }
 
 Deno.test("readChoice() takes the words that there are, and no others", () => {
-  equal(readChoice("--idle", "poll", ["poll", "backoff"]), "poll");
-  equal(readChoice("--idle", "backoff", ["poll", "backoff"]), "backoff");
+  equal(readChoice("--idle", "poll", ["poll", "adaptive"]), "poll");
+  equal(readChoice("--idle", "adaptive", ["poll", "adaptive"]), "adaptive");
   for (const text of ["", "Poll", "pol", "poll "]) {
-    throws(() => readChoice("--idle", text, ["poll", "backoff"]), {
+    throws(() => readChoice("--idle", text, ["poll", "adaptive"]), {
       name: "UsageError",
-      message: `Cannot use --idle ${text} as it is none of poll, backoff`,
+      message: `Cannot use --idle ${text} as it is none of poll, adaptive`,
     });
   }
 });

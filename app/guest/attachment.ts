@@ -3,7 +3,7 @@ import type { MappedMemory } from "../../ffi/mapped_memory.ts";
 import { type ChannelDescription, type ChannelPlace, findChannel } from "../channel/channel.ts";
 import { GUEST_STATE, GuestState } from "../channel/guest_state.ts";
 import { HEADER, ZONE_KIND } from "../memory/layout.ts";
-import { Region } from "../memory/region.ts";
+import { Region, RegionNotReadyError } from "../memory/region.ts";
 import type { MbufGeometry } from "../mempool/mbuf.ts";
 
 /** How long a host may take to let a guest in. */
@@ -14,6 +14,9 @@ const FAREWELL_MS = 1000;
 
 /** A host that has not said for so long that it lives has died: by name, another will have other memory. */
 export const HOST_TIMEOUT_MS = 3000;
+
+/** Guests are asked to leave the region, and to stay away. */
+export class AskedToLeaveError extends CulvertError {}
 
 /** When a guest's right to touch the region ends, for its lcores to see; survives `postMessage`. */
 export interface Lease {
@@ -67,19 +70,30 @@ export class Attachment {
    * Claim the place of guest number `guest`, and wait until the host has let us in.
    *
    * @param wantsMbufs Whether to be lent empty mbufs, to originate frames.
-   * @throws {CulvertError} if the region is not sound, the place is taken, or no host answers.
+   * @param peer Our peer id, if we have one.
+   * @throws {RegionNotReadyError} if there is no host, or it does not answer.
+   * @throws {AskedToLeaveError} if guests are to stay away.
+   * @throws {CulvertError} if the region is not sound, or the place is taken.
    */
   static async claim(
     memory: MappedMemory,
     name: string,
     guest: number,
     wantsMbufs: boolean,
+    peer?: number,
   ): Promise<Attachment> {
-    const refuse = (found: string, wanted: string) =>
-      new CulvertError(`Cannot attach to region ${name} as ${found}: ${wanted}`);
+    const refuse = (found: string, wanted: string, Kind = CulvertError) =>
+      new Kind(`Cannot attach to region ${name} as ${found}: ${wanted}`);
     const region = Region.attach(memory, name);
     const { epoch } = region;
     const state = GuestState.attach(region, guest);
+    if (state.isAskedToLeave) {
+      throw refuse(
+        "guests are asked to leave it",
+        "it is being unplugged (culvert unplug)",
+        AskedToLeaveError,
+      );
+    }
     const incarnation = (state.incarnation + 1) >>> 0; // ours: the host counts on as it lets us in
     if (!state.move("guest", GUEST_STATE.ABSENT, GUEST_STATE.ATTACHING)) {
       throw refuse(
@@ -87,11 +101,15 @@ export class Attachment {
         "stop that one, or wait 2 s if it has died",
       );
     }
-    state.introduce(Deno.pid, wantsMbufs);
+    state.introduce(Deno.pid, wantsMbufs, peer);
     const isWaiting = () => state.state === GUEST_STATE.ATTACHING && region.epoch === epoch;
     if (!await until(() => !isWaiting(), ADMISSION_MS, () => state.beat())) {
       state.move("guest", GUEST_STATE.ATTACHING, GUEST_STATE.DETACHING);
-      throw refuse("its host does not answer", "is it running? start it again");
+      throw refuse(
+        "its host does not answer",
+        "is it running? start it again",
+        RegionNotReadyError,
+      );
     }
     if (state.state !== GUEST_STATE.RUNNING || region.epoch !== epoch) {
       throw refuse(`its host says ${state.stateName}`, "see what the host logs, and try again");
@@ -102,6 +120,17 @@ export class Attachment {
   /** Whether the host is another, or has retired this guest. */
   get isOver(): boolean {
     return isOver(this.memory, this.lease);
+  }
+
+  /** Whether the host's side asks us to leave. */
+  get isAskedToLeave(): boolean {
+    return this.state.isAskedToLeave;
+  }
+
+  /** The host's peer id; undefined if it has none. */
+  get hostPeer(): number | undefined {
+    const peer = this.memory.load(HEADER.HOST_PEER);
+    return peer === 0 ? undefined : peer - 1;
   }
 
   /**

@@ -5,11 +5,14 @@
  */
 import { MappedMemory, type MappedMemoryHandle } from "../../ffi/mapped_memory.ts";
 import { Channel, type ChannelPlace } from "../channel/channel.ts";
+import { Doorbell } from "../channel/sleep_flag.ts";
 import { COMMAND, type CommandWord } from "../lcore/command.ts";
 import { Idle, type IdleMode } from "../lcore/idle.ts";
 import { serveLcore } from "../lcore/lcore.ts";
 import { type MbufGeometry, Mbufs } from "../mempool/mbuf.ts";
 import { isOver, type Lease } from "./attachment.ts";
+import { GuestAlarm } from "./guest_alarm.ts";
+import { type Interrupts, wakerOf } from "./interrupts.ts";
 import { forward } from "./l2fwd.ts";
 import { addressWords } from "./mac_address.ts";
 import { MODES } from "./modes/mod.ts";
@@ -44,6 +47,10 @@ export interface GuestLcoreInit {
   readonly macUpdating: boolean;
   /** Length of the frames that txonly makes, in bytes. */
   readonly txBytes: number;
+  /** How to be woken, and to wake the host; undefined if that is not to be had. */
+  readonly interrupts?: Interrupts;
+  /** This lcore's number among the guest's, from 0: its vector, if there is such a one. */
+  readonly lcore: number;
   /** What to do in turns that find nothing. */
   readonly idle: IdleMode;
   /** Frames that are moved at a time. */
@@ -56,21 +63,29 @@ function run(init: GuestLcoreInit, command: CommandWord): void {
   const memory = new MappedMemory(init.region);
   const mbufs = new Mbufs(memory, init.geometry);
   const isOverNow = () => command.value !== COMMAND.RUN || isOver(memory, init.lease);
-  const open = ({ name, mac, place, counters }: VirtualPortInit) =>
-    new VirtualPort(name, mac, new Channel(memory, place), counters, isOverNow);
+  const wake = init.interrupts && wakerOf(init.interrupts);
+  const open = ({ name, mac, place, counters }: VirtualPortInit) => {
+    const channel = new Channel(memory, place);
+    const bell = wake && new Doorbell(memory, channel.hostSleepWord, wake);
+    return { channel, port: new VirtualPort(name, mac, channel, counters, isOverNow, bell) };
+  };
+  const fd = init.interrupts?.vectors[init.lcore];
+  const alarm = new GuestAlarm(memory, fd === undefined ? fd : { fd, vector: init.lcore });
   const lanes = init.lanes.map(({ from, to }) => {
     const source = open(from);
     const target = from.number === to.number ? source : open(to);
-    return {
+    const lane = {
       mbufs,
-      from: source,
-      out: new TxBuffer(target, source, init.burst),
+      from: source.port,
+      out: new TxBuffer(target.port, source.port, init.burst),
       macUpdating: init.macUpdating,
       addresses: addressWords(Uint8Array.of(2, 0, 0, 0, 0, to.number), to.mac),
       txBytes: init.txBytes,
     };
+    alarm.add(lane, source.channel.guestSleepWord);
+    return lane;
   });
-  const idle = new Idle(init.idle);
+  const idle = new Idle(init.idle, alarm.canRing ? alarm : undefined);
   idle.watch([command.handle.wakeFd]);
   forward(lanes, MODES[init.mode], isOverNow, idle, init.burst);
   if (!isOver(memory, init.lease)) lanes.forEach(({ out }) => out.flush());

@@ -1,21 +1,20 @@
 import { CulvertError, UsageError } from "../../ffi/error.ts";
-import type { MappedMemory } from "../../ffi/mapped_memory.ts";
 import { COMMAND, CommandWord } from "../lcore/command.ts";
 import type { IdleMode } from "../lcore/idle.ts";
 import { type Lcore, LcoreWorker } from "../lcore/lcore.ts";
-import { openPciMemory } from "../memory/pci.ts";
-import { openRegionMemory } from "../memory/region_file.ts";
-import { Attachment } from "./attachment.ts";
+import { RegionNotReadyError } from "../memory/region.ts";
+import { AskedToLeaveError, Attachment } from "./attachment.ts";
 import type { GuestLcoreInit, VirtualPortInit } from "./lcore_worker.ts";
 import { ANSWERING_MODES } from "./modes/mod.ts";
 import { pairPorts, parsePortMask } from "./port_map.ts";
+import { openRegionLink, type RegionLink, type RegionSource } from "./region_link.ts";
 import { Statistics } from "./statistics.ts";
 import { GUEST_COUNTER } from "./virtual_port.ts";
 
 /** What a guest is asked to do; see `culvert guest --help`. */
 export interface GuestOptions {
-  /** A region of this machine, by name or path; or else the PCI device that it is. */
-  readonly source: { region: string } | { pci: string };
+  /** Where the region is. */
+  readonly source: RegionSource;
   /** The place in the region that it claims, from 0. */
   readonly guest: number;
   /** Cores to pin lcores to, one each; a core that no port is left for stays idle. */
@@ -47,6 +46,8 @@ const BEAT_MS = 100;
 const WAIT_MS = 100;
 /** A host that is restarting has the region half-built for a moment. */
 const PATIENCE_MS = 3000;
+/** A device that is to be unplugged should be gone after this time; a guest kernel takes 5 s and more. */
+const UNPLUG_MS = 30_000;
 
 /**
  * Forward frames until `signal` says stop. When the host goes away or starts anew, attach again.
@@ -62,18 +63,21 @@ export async function runGuest(
   log: (line: string) => void,
 ): Promise<void> {
   for (let patience = PATIENCE_MS; !signal.aborted; patience = Infinity) {
-    const memory = await waitForRegion(options, signal, log);
-    if (!memory) return;
+    const link = await waitForRegion(options, signal, log);
+    if (!link) return;
     // Loaded before the host is told that we are there: from then on frames wait for them.
     const workers = options.cores.map((core) => new GuestLcoreWorker(lcoreUrl, core));
+    let wasAskedToLeave = false;
     try {
       await Promise.all(workers.map((worker) => worker.ready));
-      const attachment = await claimPatiently(memory, options, patience, signal, log);
-      if (attachment) await runAttached(attachment, options, workers, signal, log);
+      const attachment = await claimPatiently(link, options, patience, signal, log);
+      if (attachment) await runAttached(attachment, link, options, workers, signal, log);
+      wasAskedToLeave = attachment?.isAskedToLeave ?? !signal.aborted;
     } finally {
       for (const worker of workers) worker.close();
-      memory.close();
+      link.close();
     }
+    if (wasAskedToLeave) await untilGone(link, signal);
   }
 }
 
@@ -81,27 +85,37 @@ function nameOf({ source }: GuestOptions): string {
   return "region" in source ? source.region : `PCI ${source.pci}`;
 }
 
-/** The region's memory, once there is one; undefined if we are told to stop before. */
+/** The region, once there is one; undefined if we are told to stop before. */
 async function waitForRegion(
   { source }: GuestOptions,
   signal: AbortSignal,
   log: (line: string) => void,
-): Promise<MappedMemory | undefined> {
-  if ("pci" in source) {
-    const { memory, address } = openPciMemory(source.pci);
-    log(`region is PCI device ${address}, BAR2, ${memory.bytes / 2 ** 20} MiB`);
-    return memory;
-  }
+): Promise<RegionLink | undefined> {
   for (let told = false; !signal.aborted; told = true) {
-    const memory = openRegionMemory(source.region);
-    if (memory) return memory;
-    if (!told) log(`waiting for a host of region ${source.region}`);
+    const link = openRegionLink(source, log);
+    if (link) {
+      if ("pci" in source) log(link.description);
+      return link;
+    }
+    if (!told) {
+      const what = "region" in source ? `region ${source.region}` : `ivshmem device ${source.pci}`;
+      log(`waiting for ${"region" in source ? "a host of " : ""}${what}`);
+    }
+    await pause(WAIT_MS);
+  }
+}
+
+/** The region's device is about to be unplugged: do not touch it until it is gone, or stays after all. */
+async function untilGone(link: RegionLink, signal: AbortSignal): Promise<void> {
+  for (const start = performance.now(); !signal.aborted && link.isPlugged?.();) {
+    if (performance.now() - start > UNPLUG_MS) return;
     await pause(WAIT_MS);
   }
 }
 
 async function runAttached(
   attachment: Attachment,
+  link: RegionLink,
   options: GuestOptions,
   workers: readonly GuestLcoreWorker[],
   signal: AbortSignal,
@@ -111,20 +125,32 @@ async function runAttached(
   try {
     const ports = virtualPorts(attachment);
     const plan = planLcores(options, ports);
+    const interrupts = link.interrupts(attachment.hostPeer);
     const lcores = plan.map(({ init }, i) =>
       workers[i].run(command, {
         region: attachment.memory.handle,
         geometry: attachment.geometry,
         lease: attachment.lease,
+        lcore: i,
+        interrupts,
         ...init,
       })
     );
     const names = ports.map(({ number, name }) => `${number} ${name}`).join(", ");
     log(
-      `forwarding (${options.mode}) on core ${plan.map((p) => p.core).join(", ")}, ports: ${names}`,
+      `forwarding (${options.mode}) on core ${
+        plan.map((p) => p.core).join(", ")
+      }, ports: ${names}` +
+        (interrupts ? "" : ", no doorbell"),
     );
-    await follow(attachment, lcores, ports, options, signal, command);
-    log(signal.aborted ? "stopping" : "the host is gone or has started anew");
+    await follow(attachment, link, lcores, ports, options, signal, command);
+    log(
+      signal.aborted
+        ? "stopping"
+        : attachment.isAskedToLeave
+        ? "asked to leave"
+        : "the host is gone or has started anew",
+    );
     log(summary(ports));
   } finally {
     await attachment.leave();
@@ -132,13 +158,13 @@ async function runAttached(
 }
 
 /**
- * Claim a place. A region that is not sound may be one that its host is just building; a guest that
- * was attached before waits for the next host as long as it takes.
+ * Claim a place. A region that is not sound may be one that its host is just building. A guest waits as
+ * long as it takes if it was attached before, or if a server keeps the region for a host to come.
  *
- * @returns undefined if we are told to stop before.
+ * @returns undefined if we are told to stop before, or to let go of a device that is to be unplugged.
  */
 async function claimPatiently(
-  memory: MappedMemory,
+  link: RegionLink,
   options: GuestOptions,
   patience: number,
   signal: AbortSignal,
@@ -148,10 +174,14 @@ async function claimPatiently(
   const wantsMbufs = options.mode === "txonly";
   for (let told = ""; !signal.aborted;) {
     try {
-      return await Attachment.claim(memory, nameOf(options), options.guest, wantsMbufs);
+      const name = nameOf(options);
+      return await Attachment.claim(link.memory, name, options.guest, wantsMbufs, link.peer);
     } catch (error) {
       if (!(error instanceof CulvertError)) throw error;
-      if (performance.now() - start > patience) throw error;
+      const mayBecomeReady = error instanceof RegionNotReadyError && link.peer !== undefined;
+      if (error instanceof AskedToLeaveError && link.isPlugged) return undefined;
+      const isWaiting = mayBecomeReady || error instanceof AskedToLeaveError;
+      if (!isWaiting && performance.now() - start > patience) throw error;
       const { message } = error;
       if (message !== told) log(`waiting for the host: ${message}`);
       told = message;
@@ -211,6 +241,7 @@ export function planLcores(options: GuestOptions, ports: readonly VirtualPortIni
 /** Keep house while the lcores forward; returns when they have returned. */
 async function follow(
   attachment: Attachment,
+  link: RegionLink,
   lcores: readonly Lcore<void>[],
   ports: readonly VirtualPortInit[],
   options: GuestOptions,
@@ -223,10 +254,12 @@ async function follow(
   const stop = () => command.value = COMMAND.STOP;
   signal.addEventListener("abort", stop);
   if (signal.aborted) stop();
+  const { hostPeer } = attachment;
+  const hostHasLeft = () => hostPeer !== undefined && link.hasLeft(hostPeer);
   let shown = performance.now();
   try {
     while (!await Promise.race([isDone, pause(BEAT_MS)])) {
-      if (!attachment.beat()) stop();
+      if (!attachment.beat() || hostHasLeft() || attachment.isAskedToLeave) stop();
       if (options.statsPeriod === 0) continue;
       if (performance.now() - shown < options.statsPeriod * 1000) continue;
       shown = performance.now();
@@ -243,8 +276,9 @@ async function follow(
 
 function summary(ports: readonly VirtualPortInit[]): string {
   const total = (counter: number) => ports.reduce((sum, p) => sum + p.counters[counter], 0);
+  const rung = total(GUEST_COUNTER.RUNG);
   return `received ${total(GUEST_COUNTER.RX)} frames, sent ${total(GUEST_COUNTER.TX)}, ` +
-    `dropped ${total(GUEST_COUNTER.DROPPED)}`;
+    `dropped ${total(GUEST_COUNTER.DROPPED)}` + (rung > 0 ? `; ${rung} doorbells rung` : "");
 }
 
 function pause(milliseconds: number): Promise<false> {

@@ -24,6 +24,11 @@ export class TxBuffer {
     this.#burst = new Uint32Array(2 * 2 * burst);
   }
 
+  /** Whether nothing waits to be sent. */
+  get isEmpty(): boolean {
+    return this.#count === 0;
+  }
+
   /** Add up to {@linkcode burst} frames, and send as soon as there are so many. */
   add(burst: Uint32Array, count: number): void {
     if (this.#count === 0 && count >= this.burst) {

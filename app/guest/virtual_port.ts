@@ -1,4 +1,5 @@
 import type { Channel } from "../channel/channel.ts";
+import type { Doorbell } from "../channel/sleep_flag.ts";
 import { shim } from "../../ffi/shim.ts";
 import type { Port } from "../port/port.ts";
 
@@ -9,6 +10,8 @@ export const GUEST_COUNTER = {
   TX: 2,
   TX_BYTES: 3,
   DROPPED: 4,
+  /** Doorbells rung, to wake a host's lcore that slept. */
+  RUNG: 5,
   COUNT: 8,
 } as const;
 
@@ -24,12 +27,14 @@ export class VirtualPort implements Port {
   readonly #channel: Channel;
   readonly #counters: GuestCounters;
   readonly #isOver: () => boolean;
+  readonly #bell?: Doorbell;
 
   /**
    * Use the guest's end of `channel`; what moves is counted in `counters`.
    *
    * @param mac The MAC address of the host's port, 6 bytes.
    * @param isOver Whether to give up when the host does not take back what is freed.
+   * @param bell Wakes the host's lcore, if it sleeps and can be woken.
    */
   constructor(
     readonly name: string,
@@ -37,10 +42,12 @@ export class VirtualPort implements Port {
     channel: Channel,
     counters: GuestCounters,
     isOver: () => boolean,
+    bell?: Doorbell,
   ) {
     this.#channel = channel;
     this.#counters = counters;
     this.#isOver = isOver;
+    this.#bell = bell;
   }
 
   rxBurst(burst: Uint32Array, max: number): number {
@@ -52,6 +59,7 @@ export class VirtualPort implements Port {
   txBurst(burst: Uint32Array, count: number): number {
     const n = this.#channel.tx.enqueueBurst(burst, count);
     if (n > 0) this.#count(GUEST_COUNTER.TX, burst, n);
+    this.#ring();
     return n;
   }
 
@@ -66,6 +74,7 @@ export class VirtualPort implements Port {
     for (let left = count; left > 0;) {
       const n = this.#channel.giveback.enqueueBurst(rest, left);
       left -= n;
+      this.#ring();
       if (left === 0 || this.#isOver()) return;
       rest = rest.subarray(n << 1);
       shim.shim_pause(16);
@@ -75,6 +84,16 @@ export class VirtualPort implements Port {
   /** Take up to `max` empty mbufs that the host has lent; returns how many. */
   allocBurst(burst: Uint32Array, max: number): number {
     return this.#channel.lend.dequeueBurst(burst, max);
+  }
+
+  /** Whether the host has lent anything that was not taken yet. */
+  get hasWork(): boolean {
+    return this.#channel.rx.pending > 0 || this.#channel.lend.pending > 0;
+  }
+
+  /** Wake the host's lcore, if it sleeps. */
+  #ring(): void {
+    if (this.#bell?.ring()) this.#counters[GUEST_COUNTER.RUNG]++;
   }
 
   /** Bytes are counted behind frames: RX_BYTES follows RX, TX_BYTES follows TX. */

@@ -10,6 +10,7 @@ const TURNS_PER_CLOCK = 256;
 
 /**
  * A host lcore's loop: for each lane a burst from port to guest and a burst back, until told to stop.
+ * While it drains, only links are received from: their frames are under way between guests.
  *
  * @param lanes Ports with their channels; no other lcore touches them.
  * @param gates The gates of all guests that the lanes lead to.
@@ -28,7 +29,7 @@ export function forward(
     let moved = 0;
     for (let i = 0; i < lanes.length; i++) {
       const lane = lanes[i];
-      if (now === COMMAND.RUN) moved += lane.hostToGuest();
+      if (now === COMMAND.RUN || lane.isLink) moved += lane.hostToGuest();
       moved += lane.guestToHost();
       moved += lane.takeGiveback();
       lane.lendMbufs();

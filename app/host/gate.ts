@@ -1,4 +1,5 @@
 import { MappedMemory, type MappedMemoryHandle } from "../../ffi/mapped_memory.ts";
+import { shim } from "../../ffi/shim.ts";
 import { LINE } from "../memory/layout.ts";
 
 /** Bits of a gate word: whether lanes may use the guest's channels, whether to lend it mbufs. */
@@ -6,11 +7,17 @@ const OPEN = 1;
 const WANTS_MBUFS = 2;
 const STEP = 4;
 
+/** Where the guest's eventfds lie, their number first, and the lcores' acknowledgements: word indexes. */
+const EVENTFDS = LINE, ACKNOWLEDGEMENTS = 3 * LINE;
+/** Most eventfds, one a vector, of a guest that are used. */
+const EVENTFDS_MAX = ACKNOWLEDGEMENTS - EVENTFDS - 1;
+
 /**
  * The gate in front of one guest, in host-private memory: the main thread opens and closes it, and
  * knows from each lcore's acknowledgement when all of them have seen that. The guest can reach none of this.
  *
- * Word 0 is the gate, written by the main thread; each lcore's acknowledgement has a line of its own.
+ * Word 0 is the gate, written by the main thread, as are the eventfds that wake the guest; each lcore's
+ * acknowledgement has a line of its own.
  */
 export class Gate {
   readonly #memory: MappedMemory;
@@ -19,13 +26,19 @@ export class Gate {
     this.#memory = new MappedMemory(handle);
   }
 
-  /** A closed gate for so many lcores. */
+  /** A closed gate for the lcores, so many, that have lanes to the guest. */
   static create(lcores: number): Gate {
-    return new Gate(MappedMemory.ofProcess((1 + lcores) * LINE * 4).handle, lcores);
+    return new Gate(MappedMemory.ofProcess((ACKNOWLEDGEMENTS + lcores * LINE) * 4).handle, lcores);
   }
 
-  /** Let lanes use the channels, whose rings they first reset. */
-  open(wantsMbufs: boolean): void {
+  /**
+   * Let lanes use the channels, whose rings they first reset.
+   *
+   * @param eventfds What wakes the guest's lcores, by vector; open until the gate has been closed.
+   */
+  open(wantsMbufs: boolean, eventfds: readonly number[] = []): void {
+    const used = eventfds.slice(0, EVENTFDS_MAX);
+    this.#memory.u32.set([used.length, ...used], EVENTFDS);
     const next = (this.#memory.load(0) & ~(STEP - 1)) + STEP;
     this.#memory.store(0, (next | OPEN | (wantsMbufs ? WANTS_MBUFS : 0)) >>> 0);
   }
@@ -38,10 +51,15 @@ export class Gate {
   /** Whether all lcores have seen the last change and act on it. */
   get isAcknowledged(): boolean {
     const value = this.#memory.load(0);
-    for (let lcore = 1; lcore <= this.lcores; lcore++) {
-      if (this.#memory.load(lcore * LINE) !== value) return false;
+    for (let lcore = 0; lcore < this.lcores; lcore++) {
+      if (this.#memory.load(ACKNOWLEDGEMENTS + lcore * LINE) !== value) return false;
     }
     return true;
+  }
+
+  /** Give its memory back. No lcore may be looking at it any more. */
+  dispose(): void {
+    this.#memory.close();
   }
 }
 
@@ -51,7 +69,10 @@ export class GateKeeper {
   isOpen = false;
   /** Whether the guest is to be lent empty mbufs. */
   wantsMbufs = false;
+  /** Whether the guest has lcores that may sleep until they are woken. */
+  canWake = false;
 
+  #eventfds = new Uint32Array(0);
   readonly #memory: MappedMemory;
   readonly #acknowledgement: number;
   readonly #resetRings: () => void;
@@ -60,13 +81,24 @@ export class GateKeeper {
   /**
    * Closed, whatever the gate says, until the first {@linkcode follow}.
    *
-   * @param lcore This lcore's number among the host's, from 0.
+   * @param lcore This lcore's number among those that have lanes to the guest, from 0.
    * @param resetRings Empties the rings of this lcore's channels to the guest, before the gate opens.
    */
   constructor(handle: MappedMemoryHandle, lcore: number, resetRings: () => void) {
     this.#memory = new MappedMemory(handle);
-    this.#acknowledgement = (1 + lcore) * LINE;
+    this.#acknowledgement = ACKNOWLEDGEMENTS + lcore * LINE;
     this.#resetRings = resetRings;
+  }
+
+  /** Whether the gate has changed since the last {@linkcode follow}. */
+  get hasNews(): boolean {
+    return this.#memory.load(0) !== this.#seen;
+  }
+
+  /** Wake the guest's lcore at `vector`; false if it has none such. */
+  wake(vector: number): boolean {
+    const eventfds = this.#eventfds;
+    return vector < eventfds.length && shim.shim_eventfd_signal(eventfds[vector]) === 0;
   }
 
   /** Once a turn, between bursts: follow the gate, and say so. */
@@ -76,6 +108,10 @@ export class GateKeeper {
     this.#seen = value;
     this.isOpen = (value & OPEN) !== 0;
     this.wantsMbufs = (value & WANTS_MBUFS) !== 0;
+    const { u32 } = this.#memory;
+    const eventfds = this.isOpen ? u32[EVENTFDS] : 0;
+    this.#eventfds = u32.slice(EVENTFDS + 1, EVENTFDS + 1 + eventfds);
+    this.canWake = eventfds > 0;
     if (this.isOpen) this.#resetRings();
     this.#memory.store(this.#acknowledgement, value);
   }

@@ -2,9 +2,32 @@ import { GUEST_STATE, type GuestState } from "../channel/guest_state.ts";
 import type { Ledger } from "../channel/ledger.ts";
 import type { Mempool } from "../mempool/mempool.ts";
 import type { Gate } from "./gate.ts";
+import type { Eventfds, RegionPeers } from "./region_peers.ts";
 
 /** A guest whose heartbeat stands still for so long is dead. */
 const TIMEOUT_MS = 2000;
+
+/** What a supervisor looks after, and works with. */
+export interface SupervisorParts {
+  /** The guest's place, as the ledger numbers it. */
+  readonly guest: number;
+  /** What the log calls it: `guest 0`. */
+  readonly name: string;
+  /** Its control memzone. */
+  readonly state: GuestState;
+  /** The gate in front of it. */
+  readonly gate: Gate;
+  /** Its region's. */
+  readonly ledger: Ledger;
+  /** The main thread's own end: what a guest held is freed there. */
+  readonly mempool: Mempool;
+  /** The region's peers, of whom the guest may be one. */
+  readonly peers: RegionPeers;
+  /** Wakes the lcores, to look at the gate. */
+  readonly wakeLcores: () => void;
+  /** Told in one line of each guest that comes or goes. */
+  readonly log: (line: string) => void;
+}
 
 /** What the supervisor does next. What the guest's state word says is only a wish. */
 type Phase = "closed" | "opening" | "open" | "closing";
@@ -20,25 +43,26 @@ export class GuestSupervisor {
   #phase: Phase = "closed";
   #heartbeat = 0;
   #beatAt = 0;
+  #admits = true;
+  /** Of the guest that is there; undefined if none is, or nothing wakes it. */
+  #eventfds?: Eventfds;
 
-  /**
-   * Begins with nobody in the place and the gate closed. For the main thread alone.
-   *
-   * @param mempool The main thread's own end: what a guest held is freed there.
-   * @param log Told in one line of each guest that comes or goes.
-   */
-  constructor(
-    readonly guest: number,
-    private readonly state: GuestState,
-    private readonly gate: Gate,
-    private readonly ledger: Ledger,
-    private readonly mempool: Mempool,
-    private readonly log: (line: string) => void,
-  ) {}
+  /** Begins with nobody in the place and the gate closed. For the main thread alone. */
+  constructor(private readonly parts: SupervisorParts) {}
 
   /** Whether a guest is forwarding. */
   get isOpen(): boolean {
     return this.#phase === "open";
+  }
+
+  /** Whether a guest is just coming or going. */
+  get isMoving(): boolean {
+    return this.#phase === "opening" || this.#phase === "closing";
+  }
+
+  /** Frames that the guest holds now. */
+  get framesOut(): number {
+    return this.isOpen ? this.parts.ledger.framesHeldBy(this.parts.guest) : 0;
   }
 
   /** Whether all that was lent is back. */
@@ -48,64 +72,87 @@ export class GuestSupervisor {
 
   /** Look once. `now` is a clock in milliseconds. */
   step(now: number): void {
-    const state = this.state.state;
+    const state = this.parts.state.state;
     switch (this.#phase) {
       case "closed":
-        if (state === GUEST_STATE.ATTACHING) this.#open(now);
-        else if (state !== GUEST_STATE.ABSENT) this.state.clear(); // gave up unseen, or garbage
+        if (state === GUEST_STATE.ATTACHING) this.#admits && this.#open(now);
+        else if (state !== GUEST_STATE.ABSENT) this.parts.state.clear(); // gave up unseen, or garbage
         break;
       case "opening":
-        if (this.gate.isAcknowledged) this.#opened();
+        if (this.parts.gate.isAcknowledged) this.#opened();
         break;
       case "open":
         if (state !== GUEST_STATE.RUNNING) this.close("detached");
         else if (this.#isDead(now)) this.close("died: its heartbeat stopped");
+        else if (this.#hasLeft()) this.close("died: its connection to the server is closed");
         break;
       case "closing":
-        if (this.gate.isAcknowledged) this.#closed();
+        if (this.parts.gate.isAcknowledged) this.#closed();
         break;
     }
+  }
+
+  /** Let nobody in any more. */
+  admitNobody(): void {
+    this.#admits = false;
+  }
+
+  /** Whether lcores may be using these eventfds. */
+  uses(eventfds: Eventfds): boolean {
+    return this.#eventfds === eventfds;
   }
 
   /** Close the gate; {@linkcode isClosed} once lanes have seen it and the mbufs are back. */
   close(why: string): void {
     if (this.#phase === "closed" || this.#phase === "closing") return;
-    this.log(`guest ${this.guest} ${why}`);
-    this.state.retire();
-    this.gate.close();
+    this.#log(why);
+    this.parts.state.retire();
+    this.parts.gate.close();
+    this.parts.wakeLcores();
     this.#phase = "closing";
   }
 
   #open(now: number): void {
     this.#beatAt = now;
-    this.#heartbeat = this.state.heartbeat;
-    this.state.retire();
-    this.gate.open(this.state.wantsMbufs);
+    this.#heartbeat = this.parts.state.heartbeat;
+    this.parts.state.retire();
+    this.#eventfds = this.parts.peers.eventfdsOf(this.parts.state.peer);
+    this.parts.gate.open(this.parts.state.wantsMbufs, this.#eventfds);
+    this.parts.wakeLcores();
     this.#phase = "opening";
   }
 
   #opened(): void {
     this.#phase = "open";
-    if (this.state.move("host", GUEST_STATE.ATTACHING, GUEST_STATE.RUNNING)) {
-      this.log(`guest ${this.guest} attached (pid ${this.state.pid} in its own world)`);
+    if (this.parts.state.move("host", GUEST_STATE.ATTACHING, GUEST_STATE.RUNNING)) {
+      this.#log(`attached (pid ${this.parts.state.pid} in its own world)`);
     }
   }
 
   #closed(): void {
     const one = new Uint32Array(2);
-    const swept = this.ledger.sweep(this.guest, (index) => {
+    const swept = this.parts.ledger.sweep(this.parts.guest, (index) => {
       one[0] = index;
-      this.mempool.free(one, 1);
+      this.parts.mempool.free(one, 1);
     });
-    this.mempool.close();
+    this.parts.mempool.close();
     this.held += swept.frames;
-    if (swept.mbufs > 0) this.log(`guest ${this.guest} held ${swept.mbufs} mbufs: taken back`);
-    this.state.clear();
+    if (swept.mbufs > 0) this.#log(`held ${swept.mbufs} mbufs: taken back`);
+    this.parts.state.clear();
+    this.#eventfds = undefined;
     this.#phase = "closed";
   }
 
+  #hasLeft(): boolean {
+    return this.#eventfds !== undefined && this.parts.peers.hasLeft(this.#eventfds);
+  }
+
+  #log(what: string): void {
+    this.parts.log(`${this.parts.name} ${what}`);
+  }
+
   #isDead(now: number): boolean {
-    const heartbeat = this.state.heartbeat;
+    const heartbeat = this.parts.state.heartbeat;
     if (heartbeat !== this.#heartbeat) {
       this.#heartbeat = heartbeat;
       this.#beatAt = now;

@@ -1,5 +1,6 @@
 import { MappedMemory, type MappedMemoryHandle } from "../../ffi/mapped_memory.ts";
 import { Channel, type ChannelPlace } from "../channel/channel.ts";
+import { Doorbell } from "../channel/sleep_flag.ts";
 import { Ledger } from "../channel/ledger.ts";
 import type { CommandWord } from "../lcore/command.ts";
 import { Idle, type IdleMode } from "../lcore/idle.ts";
@@ -7,21 +8,37 @@ import { type MbufGeometry, Mbufs } from "../mempool/mbuf.ts";
 import { Mempool, type MempoolHandle } from "../mempool/mempool.ts";
 import type { Counters } from "../port/counters.ts";
 import type { PortResources } from "../port/kernel_port.ts";
+import { joinLinks } from "../port/link_port.ts";
 import type { PortSetup } from "../port/open_port.ts";
 import type { HostPort } from "../port/port.ts";
 import { forward } from "./forward.ts";
 import { GateKeeper } from "./gate.ts";
+import { HostAlarm } from "./host_alarm.ts";
 import { Lane } from "./lane.ts";
 
-/** What a host lcore is sent. */
+/** What a host lcore is sent: its lanes, and what they work with. */
 export interface HostLcoreInit {
-  /** Its number among the host's, from 0: where at the gate it acknowledges. */
+  /** Its number among the host's, from 0: the vector that wakes it, in each of its regions. */
   readonly lcore: number;
-  /** The region's memory, which the main thread has mapped. */
-  readonly region: MappedMemoryHandle;
-  /** Where the region's mbufs lie. */
+  /** The regions that its lanes lead to. */
+  readonly regions: readonly LcoreRegion[];
+  /** The guests that its lanes lead to. */
+  readonly guests: readonly LcoreGuest[];
+  /** Its ports; no other lcore has these. A link has both its ends here. */
+  readonly lanes: readonly LcoreLane[];
+  /** What to do in turns that find nothing. */
+  readonly idle: IdleMode;
+  /** Frames that are moved at a time. */
+  readonly burst: number;
+}
+
+/** What an lcore needs to know of a region. */
+export interface LcoreRegion {
+  /** Its memory, which the main thread has mapped. */
+  readonly memory: MappedMemoryHandle;
+  /** Where its mbufs lie. */
   readonly geometry: MbufGeometry;
-  /** The mempool, which all of the host's lcores share. */
+  /** Its mempool, which all of the host's lcores share. */
   readonly mempool: MempoolHandle;
   /** One byte an mbuf, which they share too; see {@linkcode Ledger}. */
   readonly ledger: SharedArrayBuffer;
@@ -29,16 +46,41 @@ export interface HostLcoreInit {
   readonly several: boolean;
   /** Longest frame in bytes, from a port or from a guest. */
   readonly frameMax: number;
-  /** The gate in front of `guest`, opened and closed by the main thread. */
+  /** The host's own eventfds there, by vector: what its guests ring. */
+  readonly vectors: readonly number[];
+}
+
+/** What an lcore needs to know of a guest. */
+export interface LcoreGuest {
+  /** Its region: an index into `regions`. */
+  readonly region: number;
+  /** Its number in that region, as the ledger has it. */
+  readonly number: number;
+  /** The gate in front of it, opened and closed by the main thread. */
   readonly gate: MappedMemoryHandle;
-  /** The guest that all its lanes lead to. */
+  /** Where at the gate this lcore acknowledges. */
+  readonly keeper: number;
+}
+
+/** A port, and its channel to a guest. */
+export interface LcoreLane {
+  /** The guest: an index into `guests`. */
   readonly guest: number;
-  /** Its ports, each with its channel to the guest; no other lcore has these. */
-  readonly lanes: readonly { setup: PortSetup; place: ChannelPlace; counters: Counters }[];
-  /** What to do in turns that find nothing. */
-  readonly idle: IdleMode;
-  /** Frames that are moved at a time. */
-  readonly burst: number;
+  /** What makes the port. */
+  readonly setup: PortSetup;
+  /** The channel, in the guest's region. */
+  readonly place: ChannelPlace;
+  /** The port's. */
+  readonly counters: Counters;
+}
+
+/** A region, as this lcore uses it. */
+interface UsedRegion {
+  readonly memory: MappedMemory;
+  readonly mbufs: Mbufs;
+  readonly mempool: Mempool;
+  readonly ledger: Ledger;
+  readonly frameMax: number;
 }
 
 /**
@@ -51,31 +93,52 @@ export function runHostLcore(
   command: CommandWord,
   makePort: (setup: PortSetup, resources: PortResources) => HostPort,
 ): void {
-  const memory = new MappedMemory(init.region);
-  const mbufs = new Mbufs(memory, init.geometry);
-  const mempool = Mempool.attach(init.mempool);
-  const ledger = new Ledger(init.ledger, init.geometry, init.frameMax, init.several);
-  const channels = init.lanes.map(({ place }) => new Channel(memory, place));
-  const resetRings = () => channels.forEach((channel) => channel.reset());
-  const gate = new GateKeeper(init.gate, init.lcore, resetRings);
-  const lanes = init.lanes.map(({ setup, counters }, i) => {
-    const port = makePort(setup, { mbufs, mempool, counters, frameMax: init.frameMax });
-    const channel = channels[i];
+  const regions = init.regions.map(useRegion);
+  const regionOf = (lane: LcoreLane) => regions[init.guests[lane.guest].region];
+  const channels = init.lanes.map((lane) => new Channel(regionOf(lane).memory, lane.place));
+  const gates = init.guests.map(({ gate, keeper }, guest) => {
+    const its = channels.filter((_, i) => init.lanes[i].guest === guest);
+    return new GateKeeper(gate, keeper, () => its.forEach((channel) => channel.reset()));
+  });
+  const ports = init.lanes.map((lane) => {
+    const { mbufs, mempool, frameMax } = regionOf(lane);
+    return makePort(lane.setup, { mbufs, mempool, frameMax, counters: lane.counters });
+  });
+  joinLinks(ports);
+  const lanes = init.lanes.map((lane, i) => {
+    const { memory } = regionOf(lane);
+    const gate = gates[lane.guest];
     return new Lane({
-      port,
-      channel,
-      guest: init.guest,
+      port: ports[i],
+      channel: channels[i],
+      guest: init.guests[lane.guest].number,
       gate,
-      ledger,
-      mempool,
-      counters,
+      bell: new Doorbell(memory, channels[i].guestSleepWord, (vector) => gate.wake(vector)),
+      ledger: regionOf(lane).ledger,
+      mempool: regionOf(lane).mempool,
+      counters: lane.counters,
       burst: init.burst,
     });
   });
+  const alarm = new HostAlarm(lanes, gates, init.regions.map(({ vectors }) => vectors[init.lcore]));
+  init.lanes.forEach((lane, i) => {
+    alarm.add(regionOf(lane).memory, channels[i].hostSleepWord, init.lcore);
+  });
   try {
-    forward(lanes, [gate], command, new Idle(init.idle));
+    forward(lanes, gates, command, new Idle(init.idle, alarm.canRing ? alarm : undefined));
   } finally {
-    for (const lane of lanes) lane.port.close();
-    mempool.close();
+    for (const port of ports) port.close();
+    for (const { mempool } of regions) mempool.close();
   }
+}
+
+function useRegion(region: LcoreRegion): UsedRegion {
+  const memory = new MappedMemory(region.memory);
+  return {
+    memory,
+    mbufs: new Mbufs(memory, region.geometry),
+    mempool: Mempool.attach(region.mempool),
+    ledger: new Ledger(region.ledger, region.geometry, region.frameMax, region.several),
+    frameMax: region.frameMax,
+  };
 }

@@ -26,9 +26,17 @@ export interface LaidOutRegion {
   readonly geometry: MbufGeometry;
   /** Longest frame in bytes: Ethernet header, two tags, MTU; no FCS. */
   readonly frameMax: number;
-  /** The control memzone of guest 0, its only one. */
-  readonly guestState: GuestState;
-  /** By port. */
+  /** In the order of the plan. */
+  readonly guests: readonly LaidOutGuest[];
+}
+
+/** A place for a guest, and what lies there. */
+export interface LaidOutGuest {
+  /** From 0; what the ledger calls it. */
+  readonly number: number;
+  /** Its control memzone. */
+  readonly state: GuestState;
+  /** By virtual port. */
   readonly places: readonly ChannelPlace[];
 }
 
@@ -42,23 +50,27 @@ export function strideFor(frameMax: number): number {
 }
 
 /**
- * Lay out a region for one guest: its control memzone, a channel for each port, mbufs.
+ * Lay out a region: for each guest its control memzone and a channel for each port; mbufs.
  *
+ * @param guests Each with a number of its own, and the ports that it is to see.
  * @throws {CulvertError} if the region is too small for that.
  */
 export function layOut(
   memory: MappedMemory,
   name: string,
   plan: RegionPlan,
-  ports: readonly OpenedPort[],
+  guests: readonly { number: number; ports: readonly OpenedPort[] }[],
 ): LaidOutRegion {
   const region = Region.build(memory, name);
   const frameMax = frameMaxOf(plan.mtu);
   const stride = strideFor(frameMax);
-  const guestState = GuestState.add(region, 0, ports.length);
-  const places = ports.map(({ setup, mac }, port) =>
-    addChannel(region, 0, port, plan.ringSize, { portName: setup.name, mac, frameMax })
-  );
+  const laidOut = guests.map(({ number, ports }) => ({
+    number,
+    state: GuestState.add(region, number, ports.length),
+    places: ports.map(({ setup, mac }, port) =>
+      addChannel(region, number, port, plan.ringSize, { portName: setup.name, mac, frameMax })
+    ),
+  }));
   const most = Math.floor(region.free / stride);
   if (plan.mbufs > most) {
     throw new CulvertError(
@@ -68,5 +80,5 @@ export function layOut(
   }
   const { offset } = region.addMemzone("mbufs", ZONE_KIND.MBUFS, plan.mbufs * stride, stride);
   const geometry = { offset, stride, count: plan.mbufs };
-  return { region, geometry, frameMax, guestState, places };
+  return { region, geometry, frameMax, guests: laidOut };
 }

@@ -1,7 +1,9 @@
 import type { Channel } from "../channel/channel.ts";
+import type { Doorbell } from "../channel/sleep_flag.ts";
 import type { Ledger, TakenBack } from "../channel/ledger.ts";
 import type { Mempool } from "../mempool/mempool.ts";
 import { COUNTER, type Counters } from "../port/counters.ts";
+import { LinkPort } from "../port/link_port.ts";
 import type { HostPort } from "../port/port.ts";
 import { BURST_DEFAULT } from "../ring/burst.ts";
 import type { GateKeeper } from "./gate.ts";
@@ -14,7 +16,7 @@ export interface LaneParts {
   readonly channel: Channel;
   /** The guest at the other end, as the ledger numbers it. */
   readonly guest: number;
-  /** Whether the channel may be used; one for all lanes of an lcore. */
+  /** Whether the channel may be used; one for all lanes of an lcore to that guest. */
   readonly gate: GateKeeper;
   /** Told of every mbuf that is lent, asked about every one that comes back. */
   readonly ledger: Ledger;
@@ -22,6 +24,8 @@ export interface LaneParts {
   readonly mempool: Mempool;
   /** The port's counters: the port and the lane both write there, in this lcore. */
   readonly counters: Counters;
+  /** Wakes the guest's lcore that receives, if it sleeps; rung only if the gate says that it may. */
+  readonly bell?: Doorbell;
   /** Frames that one turn of the loop moves in one direction at most; 32 if left out. */
   readonly burst?: number;
 }
@@ -34,12 +38,15 @@ export interface LaneParts {
 export class Lane {
   /** Its port. Whoever made that closes it, once the loop has ended. */
   readonly port: HostPort;
+  /** Whether the port is an end of a link: what it receives has been under way already. */
+  readonly isLink: boolean;
   readonly #channel: Channel;
   readonly #guest: number;
   readonly #gate: GateKeeper;
   readonly #ledger: Ledger;
   readonly #mempool: Mempool;
   readonly #counters: Counters;
+  readonly #bell?: Doorbell;
   readonly #size: number;
   readonly #burst: Uint32Array;
   readonly #malformed: Uint32Array;
@@ -54,6 +61,7 @@ export class Lane {
   /** To be made in the lcore that runs it: port and mempool belong to one thread. */
   constructor(parts: LaneParts) {
     this.port = parts.port;
+    this.isLink = parts.port instanceof LinkPort;
     this.#size = parts.burst ?? BURST_DEFAULT;
     this.#burst = new Uint32Array(2 * this.#size);
     this.#malformed = new Uint32Array(2 * this.#size);
@@ -63,6 +71,7 @@ export class Lane {
     this.#ledger = parts.ledger;
     this.#mempool = parts.mempool;
     this.#counters = parts.counters;
+    this.#bell = parts.bell;
   }
 
   /** Port -> guest: one burst. Returns the frames received. */
@@ -80,6 +89,7 @@ export class Lane {
       this.#ledger.unlend(burst, lent, n);
       this.#dropFrom(lent, n, COUNTER.RING_FULL);
     }
+    if (this.#gate.canWake) this.#ring();
     return n;
   }
 
@@ -118,15 +128,29 @@ export class Lane {
     const n = Math.min(this.#size, this.#channel.lend.size);
     if (this.#mempool.allocBulk(burst, n) === 0) return;
     this.#ledger.lend(burst, n, this.#guest, false);
-    if (this.#channel.lend.enqueueBulk(burst, n) === n) return;
+    if (this.#channel.lend.enqueueBulk(burst, n) === n) {
+      if (this.#gate.canWake) this.#ring();
+      return;
+    }
     this.#ledger.unlend(burst, 0, n);
     this.#mempool.free(burst, n);
+  }
+
+  /** Whether the guest has sent or given back anything that was not taken yet, or the port makes frames. */
+  get hasWork(): boolean {
+    const { tx, giveback } = this.#channel;
+    return this.port.hasFrames === true ||
+      this.#gate.isOpen && (tx.pending > 0 || giveback.pending > 0);
   }
 
   /** Housekeeping, some times a second. */
   refresh(): void {
     this.port.refresh();
     this.#counters[COUNTER.POSITION] = this.#channel.violations;
+  }
+
+  #ring(): void {
+    if (this.#bell?.ring()) this.#counters[COUNTER.RUNG]++;
   }
 
   #send(count: number): void {

@@ -1,55 +1,38 @@
 import { CulvertError } from "../../ffi/error.ts";
-import { Ledger } from "../channel/ledger.ts";
 import { COMMAND, CommandWord } from "../lcore/command.ts";
-import type { IdleMode } from "../lcore/idle.ts";
 import { type Lcore, startLcore } from "../lcore/lcore.ts";
-import { type HostedMemory, hostRegionMemory } from "../memory/hosted_memory.ts";
-import { Mbufs } from "../mempool/mbuf.ts";
-import { Mempool } from "../mempool/mempool.ts";
+import { type HostedMemory, hostRegionMemory } from "../ivshmem/hosted_memory.ts";
+import { giveUpRunning } from "../ivshmem/start_server.ts";
+import { HEADER, REGION_STATE } from "../memory/layout.ts";
+import { bindToNode } from "../memory/numa.ts";
 import { COUNTER, type Counters, newCounters } from "../port/counters.ts";
 import { type OpenedPort, openPort } from "../port/open_port.ts";
 import type { PortSpec } from "../port/port_spec.ts";
-import { Gate } from "./gate.ts";
-import { GuestSupervisor } from "./guest_supervisor.ts";
-import { type LaidOutRegion, layOut } from "./host_plan.ts";
+import { dealPorts } from "./deal_ports.ts";
 import type { HostLcoreInit } from "./host_lcore.ts";
-import { LiveTable, summaryText } from "./summary.ts";
+import type { HostOptions, RegionOptions } from "./host_options.ts";
+import { type LaidOutRegion, layOut } from "./host_plan.ts";
+import { type HostedGuest, HostedRegion } from "./hosted_region.ts";
+import { lcoreInit } from "./lcore_init.ts";
+import { namesFor } from "./names.ts";
+import { type CountedPort, LiveTable, summaryText } from "./summary.ts";
 
-/** What a host is asked to do; see `culvert host --help`. */
-export interface HostOptions {
-  /** Opened, and numbered from 0, in this order. */
-  readonly ports: readonly PortSpec[];
-  /** A name or a path. */
-  readonly region: string;
-  /** Bytes. */
-  readonly size: number;
-  /** Mbufs for all ports together. */
-  readonly mbufs: number;
-  /** Bytes, of TAPs that are made, and what frames may be long. */
-  readonly mtu: number;
-  /** Slots of each ring, a power of two. */
-  readonly ringSize: number;
-  /** Cores to pin lcores to, one each. Ports are dealt to them in turn; the rest stay free. */
-  readonly cores: readonly number[];
-  /** What an lcore does in turns that find nothing. */
-  readonly idle: IdleMode;
-  /** Frames that are moved at a time. */
-  readonly burst: number;
-  /** Seconds between two tables; 0 for none. */
-  readonly statsPeriod: number;
-}
-
-const STEP_MS = 10;
+/** Between two looks at guests: while one is coming or going, and otherwise. */
+const STEP_MS = 10, QUIET_STEP_MS = 50;
 const DRAIN_MS = 500;
+/** Interrupt vectors of a peer, where we start the server: for so many lcores at least. */
+const VECTORS_MIN = 4;
+/** Between two times that counters are written into the regions. */
+const COUNTERS_MS = 100;
 
 /**
  * Forward between ports and guests until `signal` says stop; then bring home what is under way.
  *
  * @param lcoreUrl The module of the lcores.
  * @param log Told what happens, a line at a time.
- * @param observe Given the ports' counters, which go on counting.
+ * @param observe Given the counters of all ports in the order of the options; they go on counting.
  * @returns the summary.
- * @throws {CulvertError} if a port or the region cannot be set up. Nothing is left behind.
+ * @throws {CulvertError} if a port or a region cannot be set up. Nothing is left behind.
  */
 export async function runHost(
   options: HostOptions,
@@ -58,23 +41,56 @@ export async function runHost(
   log: (line: string) => void,
   observe: (counters: readonly Counters[]) => void = () => {},
 ): Promise<string> {
-  const hosted = hostRegionMemory(options.region, options.size);
-  const opened: OpenedPort[] = [];
+  const memories: HostedMemory[] = [];
+  const ports: OpenedPort[] = [];
+  const open = (spec: PortSpec) => {
+    const port = openPort(spec, options.mtu);
+    ports.push(port);
+    return port;
+  };
   try {
-    for (const spec of options.ports) opened.push(openPort(spec, options.mtu));
-    const laidOut = layOut(hosted.memory, options.region, options, opened);
-    const host = new Host(options, lcoreUrl, hosted, opened, laidOut, log);
-    laidOut.region.publish();
+    const vectors = Math.max(VECTORS_MIN, options.cores.length);
+    for (const region of options.regions) memories.push(await hostMemory(region, vectors));
+    giveUpRunning();
+    const opened = options.regions.map((region, i) => {
+      const hosted = memories[i];
+      const guests = region.guests.map(({ number, ports }) => ({ number, ports: ports.map(open) }));
+      const plan = { mbufs: region.mbufs, mtu: options.mtu, ringSize: region.ringSize };
+      return { region, hosted, guests, laidOut: layOut(hosted.memory, region.name, plan, guests) };
+    });
+    const host = new Host(options, lcoreUrl, opened, log);
     observe(host.counters);
-    log(`region ${options.region} is ready: ${hosted.path}, ${options.size / 2 ** 20} MiB`);
     return await host.run(signal);
   } finally {
     try {
-      restoreAll(opened, log);
+      restoreAll(ports, log);
     } finally {
-      hosted.close();
+      for (const hosted of memories) {
+        abandon(hosted);
+        hosted.close();
+      }
     }
   }
+}
+
+async function hostMemory(
+  { name, size, numaNode }: RegionOptions,
+  vectors: number,
+): Promise<HostedMemory> {
+  const hosted = await hostRegionMemory(name, size, vectors);
+  try {
+    if (numaNode !== undefined) bindToNode(hosted.memory, numaNode);
+    return hosted;
+  } catch (error) {
+    hosted.close();
+    throw error;
+  }
+}
+
+/** A region that was begun and not opened to guests is nobody's: its server need not wait for us. */
+function abandon({ memory }: HostedMemory): void {
+  if (memory.load(HEADER.STATE) !== REGION_STATE.BUILDING) return;
+  memory.store(HEADER.STATE, REGION_STATE.CLOSED);
 }
 
 /** Leave interfaces as they were found, as far as they still let us. */
@@ -89,102 +105,126 @@ function restoreAll(opened: readonly OpenedPort[], log: (line: string) => void):
   }
 }
 
+/** A region whose ports are open. */
+interface OpenedRegion {
+  readonly region: RegionOptions;
+  readonly hosted: HostedMemory;
+  readonly guests: readonly { number: number; ports: readonly OpenedPort[] }[];
+  readonly laidOut: LaidOutRegion;
+}
+
 /** A host at work: its lcores forward, its main thread looks after guests, sockets and the table. */
 class Host {
   readonly #command = CommandWord.create();
   readonly counters: Counters[];
-  readonly #mempool: Mempool;
+  readonly #regions: HostedRegion[];
+  readonly #guests: HostedGuest[];
   readonly #lcores: Lcore<void>[];
-  readonly #supervisor: GuestSupervisor;
+  readonly #counted: CountedPort[];
   readonly #table: LiveTable;
-  readonly #ledger: Ledger;
 
   constructor(
     private readonly options: HostOptions,
     lcoreUrl: URL,
-    private readonly hosted: HostedMemory,
-    private readonly opened: readonly OpenedPort[],
-    private readonly laidOut: LaidOutRegion,
+    opened: readonly OpenedRegion[],
     private readonly log: (line: string) => void,
   ) {
-    const { geometry, frameMax, guestState } = laidOut;
-    new Mbufs(hosted.memory, geometry); // tells the shim where mbufs lie, before lcores ask
-    this.counters = newCounters(opened.length);
-    this.#mempool = Mempool.create(geometry.count, 0);
-    const cores = options.cores.slice(0, opened.length);
-    const several = cores.length > 1;
-    const owners = new SharedArrayBuffer(geometry.count);
-    this.#ledger = new Ledger(owners, geometry, frameMax, several);
-    const gate = Gate.create(cores.length);
-    this.#supervisor = new GuestSupervisor(0, guestState, gate, this.#ledger, this.#mempool, log);
-    this.#lcores = cores.map((core, lcore) =>
-      startLcore<HostLcoreInit, void>(lcoreUrl, core, this.#command, {
-        lcore,
-        region: hosted.memory.handle,
-        geometry,
-        mempool: this.#mempool.handle,
-        ledger: owners,
-        several,
-        frameMax,
-        gate: gate.handle,
-        guest: 0,
-        lanes: this.#lanesOf(lcore, cores.length),
-        idle: options.idle,
-        burst: options.burst,
+    const ports = opened.flatMap(({ guests }) => guests.flatMap(({ ports }) => ports));
+    const dealt = dealPorts(ports.map(({ setup }) => setup), options.cores.length);
+    this.counters = newCounters(ports.length);
+    const names = namesFor(options.regions);
+    let next = 0;
+    this.#regions = opened.map(({ region: { name }, hosted, guests, laidOut }) =>
+      new HostedRegion({
+        name,
+        hosted,
+        laidOut,
+        ports: guests.map(({ ports }, guest) =>
+          ports.map((opened, port) => ({
+            opened,
+            place: laidOut.guests[guest].places[port],
+            counters: this.counters[next],
+            lcore: dealt[next++],
+          }))
+        ),
+        guestName: (number) => names.guest(name, number),
+        log,
       })
     );
-    this.#table = new LiveTable(this.#countedPorts());
-    const names = opened.map(({ setup }) => setup.name).join(", ");
-    log(`forwarding on core ${cores.join(", ")}, ports: ${names}`);
+    this.#guests = this.#regions.flatMap(({ guests }) => guests);
+    this.#counted = this.#regions.flatMap((region) =>
+      region.guests.flatMap(({ number, ports }) =>
+        ports.map(({ opened: { setup }, counters }) => ({
+          name: names.port(setup.name, region.name, number),
+          counters,
+        }))
+      )
+    );
+    this.#table = new LiveTable(this.#counted);
+    const cores = options.cores.slice(0, Math.max(...dealt) + 1);
+    this.#lcores = cores.map((core, lcore) =>
+      startLcore<HostLcoreInit, void>(
+        lcoreUrl,
+        core,
+        this.#command,
+        lcoreInit(lcore, this.#regions, options),
+      )
+    );
+    const list = this.#counted.map(({ name }) => name).join(", ");
+    log(`forwarding on core ${cores.join(", ")}, ports: ${list}`);
   }
 
   async run(signal: AbortSignal): Promise<string> {
+    for (const region of this.#regions) region.publish();
+    for (const { name, path, bytes } of this.#regions) {
+      this.log(`region ${name} is ready: ${path}, ${bytes / 2 ** 20} MiB`);
+    }
     const ended = Promise.all(this.#lcores.map((lcore) => lcore.done)).then(() => true);
     let shown = performance.now();
     try {
-      while (!signal.aborted && !await Promise.race([ended, pause(STEP_MS)])) {
+      while (!signal.aborted && !await Promise.race([ended, pause(this.#stepMs())])) {
         this.#step();
         if (this.options.statsPeriod === 0) continue;
         if (performance.now() - shown < this.options.statsPeriod * 1000) continue;
         shown = performance.now();
         console.log(this.#table.text());
       }
-      this.hosted.withdraw(); // or a guest that is cut off finds this host again
+      // Or a guest that is cut off finds this host again.
+      for (const region of this.#regions) region.withdraw();
       await this.#drain(ended);
     } finally {
       this.#command.value = COMMAND.STOP;
-      this.laidOut.region.close();
+      for (const region of this.#regions) region.close();
       await Promise.allSettled(this.#lcores.map((lcore) => lcore.done));
     }
     await ended;
-    return this.#summary();
+    const summary = this.#summary();
+    for (const region of this.#regions) {
+      region.showCounters();
+      region.dispose();
+    }
+    this.#command.close();
+    return summary;
   }
 
-  /** Ports are dealt to lcores in turn. */
-  #lanesOf(lcore: number, lcores: number): HostLcoreInit["lanes"] {
-    return this.opened
-      .map(({ setup }, port) => ({
-        setup,
-        place: this.laidOut.places[port],
-        counters: this.counters[port],
-      }))
-      .filter((_, port) => port % lcores === lcore);
-  }
-
-  #countedPorts(): { name: string; counters: Counters }[] {
-    return this.opened.map(({ setup }, port) => ({
-      name: setup.name,
-      counters: this.counters[port],
-    }));
+  #stepMs(): number {
+    return this.#guests.some(({ supervisor }) => supervisor.isMoving) ? STEP_MS : QUIET_STEP_MS;
   }
 
   #wasDown: boolean[] = [];
+  #countersAt = 0;
 
   #step(): void {
-    this.hosted.serve();
-    this.laidOut.region.beat();
-    this.#supervisor.step(performance.now());
-    this.#countedPorts().forEach(({ name, counters }, port) => {
+    const now = performance.now();
+    for (const region of this.#regions) region.step(now);
+    this.#tellPortsDown();
+    if (now - this.#countersAt < COUNTERS_MS) return;
+    this.#countersAt = now;
+    for (const region of this.#regions) region.showCounters();
+  }
+
+  #tellPortsDown(): void {
+    this.#counted.forEach(({ name, counters }, port) => {
       const isDown = counters[COUNTER.DOWN] === 1;
       if (isDown !== (this.#wasDown[port] ?? false)) {
         this.log(`port ${name} is ${isDown ? "down: its frames are dropped" : "up again"}`);
@@ -193,29 +233,48 @@ class Host {
     });
   }
 
-  /** No more frames from ports; wait for those that the guest has, then for the guest's mbufs. */
+  /** No more frames from ports; wait for those that guests and links have, then for the guests' mbufs. */
   async #drain(ended: Promise<unknown>): Promise<void> {
     this.#command.value = COMMAND.DRAIN;
     const end = performance.now() + DRAIN_MS;
-    while (this.#supervisor.isOpen && this.#framesOut() > 0 && performance.now() < end) {
+    while (!this.#isQuiet() && performance.now() < end) {
       await Promise.race([ended, pause(STEP_MS)]);
       this.#step();
     }
-    this.#supervisor.close("is cut off: the host stops");
-    while (!this.#supervisor.isClosed) {
+    for (const { supervisor } of this.#guests) supervisor.close("is cut off: the host stops");
+    while (this.#guests.some(({ supervisor }) => !supervisor.isClosed)) {
       await Promise.race([ended, pause(STEP_MS)]);
-      this.#supervisor.step(performance.now());
+      for (const { supervisor } of this.#guests) supervisor.step(performance.now());
     }
   }
 
-  #framesOut(): number {
-    return this.#ledger.framesHeldBy(0);
+  /**
+   * Whether no frame is with a guest or in a link. Frames move meanwhile, from where we have not looked
+   * to where we have: then something was counted between the first look and the last.
+   */
+  #isQuiet(): boolean {
+    const before = this.#sent();
+    const isHeld = this.#guests.some(({ supervisor }) => supervisor.framesOut > 0);
+    return !isHeld && this.#inLinks() === 0 && this.#sent() === before;
+  }
+
+  /** Frames that ports have sent. */
+  #sent(): number {
+    return this.counters.reduce((sum, counters) => sum + counters[COUNTER.TX], 0);
+  }
+
+  /** Frames that one end of a link has sent and the other not yet received. */
+  #inLinks(): number {
+    return this.#guests.flatMap(({ ports }) => ports)
+      .filter(({ opened }) => opened.setup.kind === "link")
+      .reduce((sum, { counters }) => sum + counters[COUNTER.TX] - counters[COUNTER.RX], 0);
   }
 
   #summary(): string {
-    this.counters[0][COUNTER.GUEST_HELD] += this.#supervisor.held;
-    const { available, handle } = this.#mempool;
-    return summaryText(this.#countedPorts(), { available, total: handle.total });
+    for (const { supervisor, ports: [{ counters }] } of this.#guests) {
+      counters[COUNTER.GUEST_HELD] += supervisor.held;
+    }
+    return summaryText(this.#counted, this.#regions.map(({ name, mbufs }) => ({ name, ...mbufs })));
   }
 }
 

@@ -2,10 +2,20 @@ import { COUNTER, type Counters, droppedBy, DROPS } from "../port/counters.ts";
 
 /** A port with what was counted of it. */
 export interface CountedPort {
-  /** The interface, or for a port without one what the command line says: `null:64`. */
+  /** See `Names.port`: the interface, or for a port without one what the command line says. */
   readonly name: string;
   /** Written by the port's lcore at any time; only read here. */
   readonly counters: Counters;
+}
+
+/** A region's mbufs. */
+export interface CountedMbufs {
+  /** The region's name or path. */
+  readonly name: string;
+  /** Mbufs that are free. */
+  readonly available: number;
+  /** All. */
+  readonly total: number;
 }
 
 /** All frames by where they went: what came in is what went out, to the frame. */
@@ -34,10 +44,10 @@ export function accountOf(ports: readonly CountedPort[]): Account {
   };
 }
 
-/** The summary at the end: `received = forwarded + dropped`, the reasons, the mbufs. */
+/** The summary at the end: `received = forwarded + dropped`, the reasons, the mbufs of each region. */
 export function summaryText(
   ports: readonly CountedPort[],
-  mbufs: { available: number; total: number },
+  regions: readonly CountedMbufs[],
 ): string {
   const { received, originated, forwarded, dropped } = accountOf(ports);
   const drops = [...dropped.values()].reduce((total, n) => total + n, 0);
@@ -50,8 +60,16 @@ export function summaryText(
   };
   also(COUNTER.MISSED, "frames dropped by the kernel before we could take them");
   also(COUNTER.FOREIGN, "handles that the guest gave back and did not hold");
+  also(COUNTER.RUNG, "doorbells rung to wake a guest");
   also(COUNTER.POSITION, "impossible ring positions from the guest");
-  lines.push(`mbufs: ${mbufs.available} of ${mbufs.total} free`);
+  const available = regions.reduce((sum, region) => sum + region.available, 0);
+  const all = regions.reduce((sum, region) => sum + region.total, 0);
+  lines.push(`mbufs: ${available} of ${all} free`);
+  if (regions.length > 1) {
+    for (const { name, available, total } of regions) {
+      lines.push(`  region ${name}: ${available} of ${total}`);
+    }
+  }
   return lines.join("\n");
 }
 
@@ -84,8 +102,9 @@ export class LiveTable {
     });
     this.#then = now;
     this.#last = this.ports.map(({ counters }) => counters.slice());
+    const width = Math.max(20, ...rows.map(([name]) => name.length + 1));
     const line = (cells: string[]) =>
-      cells.map((cell, i) => i === 0 ? cell.padEnd(20) : cell.padStart(13)).join("");
+      cells.map((cell, i) => i === 0 ? cell.padEnd(width) : cell.padStart(13)).join("");
     return [line(head), ...rows.map(line)].join("\n");
   }
 }

@@ -1,49 +1,100 @@
 import { shim } from "../../ffi/shim.ts";
 
 /** How an lcore waits that has nothing to do. */
-export type IdleMode = "poll" | "backoff";
+export type IdleMode = "poll" | "adaptive" | "sleep";
 
 /** The idle modes, for the command line. */
-export const IDLE_MODES: readonly IdleMode[] = ["poll", "backoff"];
+export const IDLE_MODES: readonly IdleMode[] = ["poll", "adaptive", "sleep"];
 
-const SPINS = 2000;
-const SLEEP_MIN_US = 50;
-const SLEEP_MAX_US = 1000;
+/** How long `adaptive` looks before it sleeps, and its turns between two looks at the clock. */
+const SPIN_NS = 300_000, TURNS_PER_CLOCK = 16;
+
+/** Sleeps of an lcore that nobody wakes grow from the one to the other. */
+const NAP_MIN_US = 50;
+const NAP_MAX_US = 1000;
+
+/** Longest sleep of one that is woken: then it looks after its ports. */
+const SLEEP_MAX_US = 100_000;
+
+/** How an lcore is woken that sleeps until there is work. */
+export interface Alarm {
+  /** Readable when somebody has rung: eventfds. */
+  readonly fds: readonly number[];
+  /** Tell all who may have work that this lcore is about to sleep. */
+  raise(): void;
+  /** Tell them that it is awake. */
+  lower(): void;
+  /** Whether there is work already. Asked between {@linkcode raise} and the sleep. */
+  hasWork(): boolean;
+}
 
 /**
- * What an lcore does when a turn of its loop found nothing. `poll` pauses for some cycles and looks again. `backoff`
- * does so for a while, then sleeps until a port has frames, 50 us at first and 1 ms in the end
- * (Agrona `BackoffIdleStrategy`): a frame from a guest may wait that long.
+ * What an lcore does when a turn of its loop found nothing.
+ *
+ * - `poll` pauses for some cycles and looks again.
+ * - `adaptive` does so for 0.3 ms, then sleeps.
+ * - `sleep` sleeps at once.
+ *
+ * A sleep lasts until a port has frames or the {@linkcode Alarm} rings, 0.1 s at most. An lcore without an alarm
+ * takes naps instead, 50 us at first and 1 ms in the end (Agrona `BackoffIdleStrategy`): a frame in a
+ * ring may wait that long.
  */
 export class Idle {
-  readonly #sleeps: boolean;
+  readonly #spinNs: number;
+  readonly #alarm?: Alarm;
   #fds = new Int32Array(0);
   #turns = 0;
-  #microseconds = SLEEP_MIN_US;
+  #idleSince = 0;
+  #isTired = false;
+  #napMicroseconds = NAP_MIN_US;
 
-  /** Only time ends a sleep until {@linkcode watch} names descriptors. */
-  constructor(mode: IdleMode) {
-    this.#sleeps = mode === "backoff";
+  /** Only time and the alarm, if there is one, end a sleep until {@linkcode watch} names descriptors. */
+  constructor(mode: IdleMode, alarm?: Alarm) {
+    this.#spinNs = { poll: Infinity, adaptive: SPIN_NS, sleep: 0 }[mode];
+    this.#alarm = alarm;
+    this.watch([]);
   }
 
-  /** Wake on these descriptors from now on. */
-  watch(fds: number[]): void {
-    this.#fds = Int32Array.from(fds);
+  /** Wake on these descriptors from now on, and on the alarm's. */
+  watch(fds: readonly number[]): void {
+    this.#fds = Int32Array.from(this.#alarm ? [...this.#alarm.fds, ...fds] : fds);
   }
 
   /** A turn found work. */
   reset(): void {
     this.#turns = 0;
-    this.#microseconds = SLEEP_MIN_US;
+    this.#isTired = false;
+    this.#napMicroseconds = NAP_MIN_US;
   }
 
   /** A turn found nothing. */
   wait(): void {
-    if (!this.#sleeps || this.#turns++ < SPINS) {
-      shim.shim_pause(4);
-      return;
+    if (!this.#isTired) this.#lookAtClock();
+    if (!this.#isTired) shim.shim_pause(4);
+    else if (this.#alarm) this.#sleep(this.#alarm);
+    else this.#nap();
+  }
+
+  #lookAtClock(): void {
+    const turn = this.#turns++;
+    if (turn % TURNS_PER_CLOCK !== 0) return;
+    const now = shim.shim_clock();
+    if (turn === 0) this.#idleSince = now;
+    this.#isTired = now - this.#idleSince >= this.#spinNs;
+  }
+
+  #sleep(alarm: Alarm): void {
+    alarm.raise();
+    shim.shim_full_fence(); // pairs with the fence in Doorbell.ring()
+    if (!alarm.hasWork()) {
+      shim.shim_poll(this.#fds, this.#fds.length, SLEEP_MAX_US);
+      for (const fd of alarm.fds) shim.shim_eventfd_drain(fd);
     }
-    shim.shim_poll(this.#fds, this.#fds.length, this.#microseconds);
-    this.#microseconds = Math.min(this.#microseconds * 2, SLEEP_MAX_US);
+    alarm.lower();
+  }
+
+  #nap(): void {
+    shim.shim_poll(this.#fds, this.#fds.length, this.#napMicroseconds);
+    this.#napMicroseconds = Math.min(this.#napMicroseconds * 2, NAP_MAX_US);
   }
 }

@@ -11,6 +11,7 @@ import type { HostPort } from "./port.ts";
 export class NullPort implements HostPort {
   readonly pollable: number[] = [];
   readonly isUp = true;
+  readonly hasFrames: boolean;
   readonly #resources: PortResources;
   readonly #word1: number;
 
@@ -21,6 +22,7 @@ export class NullPort implements HostPort {
    */
   constructor(readonly name: string, frameBytes: number, resources: PortResources) {
     this.#resources = resources;
+    this.hasFrames = frameBytes > 0;
     this.#word1 = frameBytes === 0 ? 0 : dataWord(HEADROOM_BYTES, frameBytes);
   }
 

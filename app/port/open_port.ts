@@ -2,6 +2,7 @@ import { CulvertError, UsageError } from "../../ffi/error.ts";
 import { FRAME_MIN_BYTES } from "../memory/layout.ts";
 import { findInterface, setInterfaceUp } from "./interface.ts";
 import type { PortResources } from "./kernel_port.ts";
+import { LinkPort } from "./link_port.ts";
 import { NullPort } from "./null_port.ts";
 import { openPacket, PacketPort, type PacketSetup } from "./packet_port.ts";
 import type { HostPort } from "./port.ts";
@@ -14,11 +15,11 @@ const RING_PORT_SIZE = 1024;
 
 /** A port without a kernel side; survives `postMessage`. */
 export interface MemorySetup {
-  /** `null` makes frames and swallows all, `ring` receives what it is sent. */
-  readonly kind: "null" | "ring";
-  /** As the command line names it: `null:64`, `ring`. */
+  /** `null` makes frames and swallows all, `ring` receives what it is sent, `link` what its other end is. */
+  readonly kind: "null" | "ring" | "link";
+  /** As the command line names it: `null:64`, `ring`, `link:ab`. */
   readonly name: string;
-  /** Length of the frames that a null port makes, 0 for none; a ring port does not ask. */
+  /** Length of the frames that a null port makes, 0 for none; the others do not ask. */
   readonly frameBytes: number;
 }
 
@@ -42,7 +43,7 @@ export interface OpenedPort {
  * @throws {CulvertError} if it does not exist, is not Ethernet, is in use, or may not be opened.
  */
 export function openPort(spec: PortSpec, mtu: number): OpenedPort {
-  if (spec.kind === "null" || spec.kind === "ring") {
+  if (spec.kind === "null" || spec.kind === "ring" || spec.kind === "link") {
     return openMemoryPort(spec.kind, spec.name, mtu);
   }
   const before = findInterface(spec.name);
@@ -68,7 +69,7 @@ export function openPort(spec: PortSpec, mtu: number): OpenedPort {
   return { setup, mac, restore };
 }
 
-/** Make the port object, in the lcore that will run it. */
+/** Make the port object, in the lcore that will run it. An end of a link is still to be joined. */
 export function makePort(setup: PortSetup, resources: PortResources): HostPort {
   switch (setup.kind) {
     case "tap":
@@ -77,6 +78,8 @@ export function makePort(setup: PortSetup, resources: PortResources): HostPort {
       return new PacketPort(setup, resources);
     case "ring":
       return new RingPort(setup.name, RING_PORT_SIZE, resources);
+    case "link":
+      return new LinkPort(setup.name, resources);
     case "null":
       return new NullPort(setup.name, setup.frameBytes, resources);
   }
@@ -85,7 +88,7 @@ export function makePort(setup: PortSetup, resources: PortResources): HostPort {
 let memoryPorts = 0;
 
 function openMemoryPort(kind: MemorySetup["kind"], name: string, mtu: number): OpenedPort {
-  const isDefault = kind === "ring" || name === "";
+  const isDefault = kind !== "null" || name === "";
   const frameBytes = isDefault ? NULL_FRAME_BYTES : /^\d+$/.test(name) ? Number(name) : NaN;
   const most = FRAME_MIN_BYTES + mtu;
   const isLength = Number.isInteger(frameBytes) && frameBytes <= most &&
@@ -96,7 +99,8 @@ function openMemoryPort(kind: MemorySetup["kind"], name: string, mtu: number): O
         `${FRAME_MIN_BYTES} to ${most} bytes`,
     );
   }
-  const mac = Uint8Array.of(0x02, 0x43, 0x56, 0, 0, memoryPorts++); // locally administered
+  const number = memoryPorts++;
+  const mac = Uint8Array.of(0x02, 0x43, 0x56, 0, number >>> 8, number); // locally administered
   const setup: PortSetup = { kind, name: name ? `${kind}:${name}` : kind, frameBytes };
   return { setup, mac, restore: () => {} };
 }

@@ -29,6 +29,9 @@ export interface HostPort extends Port {
   /** Descriptors that become readable when frames wait; none for ports without a kernel side. */
   readonly pollable: number[];
 
+  /** Whether it makes frames by itself, as soon as there are mbufs: nothing tells when. */
+  readonly hasFrames?: boolean;
+
   /** False while its interface is down or gone. */
   readonly isUp: boolean;
 

@@ -1,7 +1,7 @@
 import { UsageError } from "../../ffi/error.ts";
 
 /** The kinds of port that `--port` takes. */
-export const PORT_KINDS = ["tap", "packet", "null", "ring"] as const;
+export const PORT_KINDS = ["tap", "packet", "null", "ring", "link"] as const;
 
 /** One of {@linkcode PORT_KINDS}. */
 export type PortKind = typeof PORT_KINDS[number];
@@ -10,12 +10,12 @@ export type PortKind = typeof PORT_KINDS[number];
 export interface PortSpec {
   /** What stands before the colon. */
   readonly kind: PortKind;
-  /** Interface name, or for a null port the frame length in bytes. */
+  /** Of the interface, ring or link; for a null port the frame length in bytes. */
   readonly name: string;
 }
 
 /**
- * Read `tap:NAME`, `packet:IFACE`, `null[:BYTES]` or `ring[:NAME]`.
+ * Read `tap:NAME`, `packet:IFACE`, `null[:BYTES]`, `ring[:NAME]` or `link:NAME`.
  *
  * @throws {UsageError} if it is none of these.
  */
@@ -27,11 +27,14 @@ export function parsePortSpec(text: string): PortSpec {
   if (found === undefined) {
     throw new UsageError(
       `Cannot use port "${text}" as "${kind}" is no kind of port: tap:NAME, packet:IFACE, ` +
-        `null[:BYTES] and ring[:NAME] are`,
+        `null[:BYTES], ring[:NAME] and link:NAME are`,
     );
   }
   if (name === "" && (found === "tap" || found === "packet")) {
     throw new UsageError(`Cannot use port "${text}" as it names no interface: write ${kind}:NAME`);
+  }
+  if (name === "" && found === "link") {
+    throw new UsageError(`Cannot use port "${text}" as it names no link: write link:NAME`);
   }
   return { kind: found, name };
 }

@@ -20,14 +20,17 @@ async function claim(lab: HostLab, wantsMbufs = false): Promise<Attachment> {
 
 /** What becomes of the host when a new one begins in the same memory. */
 function startAnew(lab: HostLab): void {
-  layOut(lab.memory, "r0", { mbufs: 64, mtu: 1500, ringSize: 64 }, [openedPort("p0")]).region
+  layOut(lab.memory, "r0", { mbufs: 64, mtu: 1500, ringSize: 64 }, [{
+    number: 0,
+    ports: [openedPort("p0")],
+  }]).region
     .publish();
 }
 
 Deno.test("Attachment.claim() learns from the region all that the host has laid out", async () => {
   using lab = new HostLab({ ports: 2 });
   const attachment = await claim(lab);
-  const { geometry, places, region, frameMax } = lab.laidOut;
+  const { laidOut: { geometry, region, frameMax }, places } = lab;
   deepEqual(attachment.geometry, geometry);
   deepEqual(
     attachment.channels,

@@ -17,7 +17,7 @@ Deno.test("readGuestOptions() gives a default to everything", () => {
     portsPerLcore: undefined,
     statsPeriod: 10,
     txBytes: 64,
-    idle: "backoff",
+    idle: "adaptive",
     burst: 32,
   });
 });
@@ -88,7 +88,7 @@ for (
     [["-T", "86401"], /^Cannot use -T 86401 as it is no whole number from 0 to 86400$/],
     [["--txpkts", "59"], /^Cannot use --txpkts 59 as it is no whole number from 60 to 1514$/],
     [["--txpkts", "1515"], /^Cannot use --txpkts 1515 as /],
-    [["--idle", ""], /^Cannot use --idle {2}as it is none of poll, backoff$/],
+    [["--idle", ""], /^Cannot use --idle {2}as it is none of poll, adaptive, sleep$/],
     [
       ["--forward-mode", "toString"],
       /^Cannot use --forward-mode toString as it is none of l2fwd, io, mac, macswap, icmpecho, /,

@@ -16,9 +16,9 @@ export function macOf(port: number): Uint8Array {
   return Uint8Array.of(0x52, 0x54, 0xaa, 0xbb, 0xcc, port);
 }
 
-/** The counters of a virtual port, by name. */
+/** What a virtual port counts of frames, by name. */
 export function counted(counters: GuestCounters): Record<string, number> {
-  const names = Object.entries(GUEST_COUNTER).filter(([name]) => name !== "COUNT");
+  const names = Object.entries(GUEST_COUNTER).filter(([name]) => !["COUNT", "RUNG"].includes(name));
   return Object.fromEntries(names.map(([name, at]) => [name, counters[at]]));
 }
 

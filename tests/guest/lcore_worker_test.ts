@@ -28,8 +28,9 @@ function order(lab: GuestLab, mode: string): GuestLcoreInit {
     mode,
     macUpdating: true,
     txBytes: 64,
-    idle: "backoff",
+    idle: "adaptive",
     burst: 32,
+    lcore: 0,
     lanes: [{ from: port(0), to: port(1) }, { from: port(1), to: port(0) }],
   };
 }

@@ -12,7 +12,7 @@ const OPTIONS: GuestOptions = {
   macUpdating: true,
   statsPeriod: 10,
   txBytes: 64,
-  idle: "backoff",
+  idle: "adaptive",
   burst: 32,
 };
 
@@ -21,7 +21,7 @@ function ports(count: number): VirtualPortInit[] {
     number,
     name: `p${number}`,
     mac: macOf(number),
-    place: { rx: 0, tx: 0, lend: 0, giveback: 0, ringSize: 2 },
+    place: { channel: 0, rx: 0, tx: 0, lend: 0, giveback: 0, ringSize: 2 },
     counters: new Float64Array(new SharedArrayBuffer(GUEST_COUNTER.COUNT * 8)),
   }));
 }

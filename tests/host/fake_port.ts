@@ -14,6 +14,8 @@ export class FakePort implements HostPort {
   takes = Infinity;
   /** Descriptors of the frames that were sent, both words of each. */
   readonly sent: number[] = [];
+  /** The first byte of each of them. */
+  readonly marks: number[] = [];
   refreshes = 0;
   isClosed = false;
 
@@ -31,6 +33,10 @@ export class FakePort implements HostPort {
   txBurst(burst: Uint32Array, count: number): number {
     const n = this.isUp ? Math.min(count, this.takes) : 0;
     this.sent.push(...burst.subarray(0, n * DESCRIPTOR.WORDS));
+    const { mbufs } = this.resources;
+    for (let i = 0; i < n; i++) {
+      this.marks.push(mbufs.u8[mbufs.frameByte(burst[2 * i], burst[2 * i + 1])]);
+    }
     this.resources.mempool.free(burst, n);
     this.resources.counters[COUNTER.TX] += n;
     return n;

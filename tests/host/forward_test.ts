@@ -1,28 +1,13 @@
 import { deepEqual, equal } from "node:assert/strict";
-import { COMMAND, CommandWord } from "../../app/lcore/command.ts";
+import { COMMAND } from "../../app/lcore/command.ts";
 import { Idle } from "../../app/lcore/idle.ts";
 import { forward } from "../../app/host/forward.ts";
+import type { PortResources } from "../../app/port/kernel_port.ts";
+import { joinLinks, LinkPort } from "../../app/port/link_port.ts";
 import { freshCommand } from "../lcore/fresh_command.ts";
 import { FakePort } from "./fake_port.ts";
 import { counted, HostLab } from "./host_lab.ts";
-
-/** A command word that does something each time the loop looks at it: once a turn. */
-class ScriptedCommand extends CommandWord {
-  turns = 0;
-
-  constructor(command: CommandWord, private readonly script: (turn: number) => void) {
-    super(command.handle);
-  }
-
-  override get value(): number {
-    this.script(this.turns++);
-    return super.value;
-  }
-
-  override set value(command: number) {
-    super.value = command;
-  }
-}
+import { ScriptedCommand } from "./scripted_command.ts";
 
 /** An idle strategy that writes down what it is told, and never waits. */
 class IdleLog extends Idle {
@@ -87,6 +72,30 @@ Deno.test("host forward() that drains takes no more frames, but brings home thos
   equal(lent, 64);
   lab.cutOff();
   lab.checkAccounts();
+});
+
+Deno.test("host forward() that drains goes on receiving from links: their frames are under way", () => {
+  using lab = new HostLab({ ports: 2 });
+  using word = freshCommand();
+  const link = (resources: PortResources) => new LinkPort("link:x", resources);
+  const [[lane, end], [otherLane, otherEnd]] = [0, 1].map((port) => lab.lane(link, port));
+  joinLinks([end, otherEnd]);
+  const guest = lab.attach();
+  const burst = new Uint32Array(2 * 64);
+  let received = 0;
+  equal(lab.mempool.allocBulk(burst, 64), 64);
+  for (let i = 0; i < 64; i++) burst[2 * i + 1] |= 60 << 16;
+  const command = new ScriptedCommand(word, (turn) => {
+    if (turn === 1) {
+      command.value = COMMAND.DRAIN;
+      equal(end.txBurst(burst, 64), 64);
+    }
+    if (turn === 5) received = guest[1].rx.dequeueBurst(burst, 64);
+    if (turn === 6) command.value = COMMAND.STOP;
+  });
+  forward([lane, otherLane], [lab.keeper], command, new IdleLog());
+  equal(received, 64);
+  lab.cutOff();
 });
 
 Deno.test("host forward() takes back what the guest gives back", () => {

@@ -5,16 +5,24 @@ import { usableCores } from "../../app/lcore/core_list.ts";
 const PORT = ["--port", "null"];
 const CORES = usableCores();
 
+/** The one region of a command line. */
+function regionOf(args: string[]) {
+  const { regions } = readHostOptions(args)!;
+  equal(regions.length, 1);
+  return regions[0];
+}
+
 Deno.test("readHostOptions() gives defaults to all but ports", () => {
   deepEqual(readHostOptions(["--port", "tap:tap0"]), {
-    ports: [{ kind: "tap", name: "tap0" }],
-    region: "culvert0",
-    size: 64 << 20,
-    mbufs: 8192,
+    regions: [{
+      name: "culvert0",
+      mbufs: 8192,
+      ringSize: 1024,
+      guests: [{ number: 0, ports: [{ kind: "tap", name: "tap0" }] }],
+    }],
     mtu: 1500,
-    ringSize: 1024,
     cores: [CORES[0]],
-    idle: "backoff",
+    idle: "adaptive",
     burst: 32,
     statsPeriod: 0,
   });
@@ -25,19 +33,24 @@ Deno.test("readHostOptions() reads every option", () => {
     ...["--port", "tap:tap0", "--port=packet:eth1", "--port", "null:64", "--port", "ring:a"],
     ...["--region", "/dev/shm/red", "--size", "1G", "--mbufs", "65536", "--mtu", "9000"],
     ...["--ring-size", "512", "-l", CORES.join(","), "--idle", "poll", "-T", "2", "--burst", "64"],
+    ...["--numa-node", "1"],
+  ];
+  const ports = [
+    { kind: "tap", name: "tap0" },
+    { kind: "packet", name: "eth1" },
+    { kind: "null", name: "64" },
+    { kind: "ring", name: "a" },
   ];
   deepEqual(readHostOptions(args), {
-    ports: [
-      { kind: "tap", name: "tap0" },
-      { kind: "packet", name: "eth1" },
-      { kind: "null", name: "64" },
-      { kind: "ring", name: "a" },
-    ],
-    region: "/dev/shm/red",
-    size: 2 ** 30,
-    mbufs: 65536,
+    regions: [{
+      name: "/dev/shm/red",
+      size: 2 ** 30,
+      mbufs: 65536,
+      ringSize: 512,
+      numaNode: 1,
+      guests: [{ number: 0, ports }],
+    }],
     mtu: 9000,
-    ringSize: 512,
     cores: CORES,
     idle: "poll",
     burst: 64,
@@ -90,10 +103,17 @@ for (
     [[...PORT, "--ring-size", "2097152"], /^Cannot use --ring-size 2097152 as /],
     [[...PORT, "-l", "x"], /^Cannot use -l x as "x" is no core: /],
     [[...PORT, "-l", "1024"], /^Cannot use -l 1024 as core 1024 does not exist or is not ours: /],
-    [[...PORT, "--idle", "sleep"], /^Cannot use --idle sleep as it is none of poll, backoff$/],
+    [
+      [...PORT, "--idle", "never"],
+      /^Cannot use --idle never as it is none of poll, adaptive, sleep$/,
+    ],
     [[...PORT, "-T", "86401"], /^Cannot use -T 86401 as it is no whole number from 0 to 86400$/],
     [[...PORT, "-T", "soon"], /^Cannot use -T soon as /],
-    [[...PORT, "--guest", "1"], /^Cannot read the command line: .*--guest/],
+    [[...PORT, "--vm", "1"], /^Cannot read the command line: .*--vm/],
+    [
+      [...PORT, "--numa-node", "64"],
+      /^Cannot use --numa-node 64 as it is no whole number from 0 to 63$/,
+    ],
     [[...PORT, "eth0"], /^Cannot read the command line: .*eth0/],
     [[...PORT, "--mtu"], /^Cannot read the command line: .*--mtu/],
   ] as [string[], RegExp][]
@@ -106,18 +126,15 @@ for (
 Deno.test("readHostOptions() takes what is at its limits", () => {
   for (const [mbufs, mtu, ring] of [["64", "68", "2"], ["16777216", "9216", "1048576"]]) {
     const args = [...PORT, "--mbufs", mbufs, "--mtu", mtu, "--ring-size", ring];
-    const options = readHostOptions(args)!;
-    deepEqual(
-      [options.mbufs, options.mtu, options.ringSize],
-      [mbufs, mtu, ring].map(Number),
-    );
+    equal(readHostOptions(args)!.mtu, Number(mtu));
+    deepEqual([regionOf(args).mbufs, regionOf(args).ringSize], [Number(mbufs), Number(ring)]);
   }
-  equal(readHostOptions(Array(32).fill("--port=null"))!.ports.length, 32);
+  equal(regionOf(Array(32).fill("--port=null")).guests[0].ports.length, 32);
 });
 
 Deno.test("readHostOptions() takes ports in memory more than once, unless they have one name", () => {
   const args = ["null:64", "null:64", "ring", "ring", "ring:a", "tap:a"].map((p) => `--port=${p}`);
-  equal(readHostOptions(args)!.ports.length, 6);
+  equal(regionOf(args).guests[0].ports.length, 6);
 });
 
 Deno.test("readHostOptions() takes a burst of 1 to 256", () => {

@@ -1,12 +1,14 @@
 import { equal } from "node:assert/strict";
 import { MappedMemory } from "../../ffi/mapped_memory.ts";
-import { Channel } from "../../app/channel/channel.ts";
+import { Channel, type ChannelPlace } from "../../app/channel/channel.ts";
 import { GUEST_STATE, GuestState } from "../../app/channel/guest_state.ts";
 import { Ledger } from "../../app/channel/ledger.ts";
 import { GUEST_COUNTER, VirtualPort } from "../../app/guest/virtual_port.ts";
 import { Gate, GateKeeper } from "../../app/host/gate.ts";
 import { GuestSupervisor } from "../../app/host/guest_supervisor.ts";
+import { RegionPeers } from "../../app/host/region_peers.ts";
 import { type LaidOutRegion, layOut } from "../../app/host/host_plan.ts";
+import type { LcoreRegion } from "../../app/host/host_lcore.ts";
 import { Lane } from "../../app/host/lane.ts";
 import { Mbufs } from "../../app/mempool/mbuf.ts";
 import { Mempool } from "../../app/mempool/mempool.ts";
@@ -47,29 +49,39 @@ export class HostLab implements Disposable {
   constructor({ ports = 1, mbufs = 256, ringSize = 64 } = {}) {
     this.memory = MappedMemory.ofProcess(1 << 20);
     const opened = Array.from({ length: ports }, (_, port) => openedPort(`p${port}`, port));
-    this.laidOut = layOut(this.memory, "r0", { mbufs, mtu: 1500, ringSize }, opened);
+    const guests = [{ number: 0, ports: opened }];
+    this.laidOut = layOut(this.memory, "r0", { mbufs, mtu: 1500, ringSize }, guests);
     this.laidOut.region.publish();
-    const { geometry, frameMax, guestState, places, region } = this.laidOut;
+    const { geometry, frameMax, region } = this.laidOut;
+    const [{ state }] = this.laidOut.guests;
     this.mbufs = new Mbufs(this.memory, geometry);
     this.mempool = Mempool.create(mbufs, 0);
     this.ledger = new Ledger(new SharedArrayBuffer(mbufs), geometry, frameMax, false);
     this.counters = newCounters(ports);
-    this.#channels = places.map((place) => new Channel(this.memory, place));
+    this.#channels = this.places.map((place) => new Channel(this.memory, place));
     this.gate = Gate.create(1);
     this.keeper = new GateKeeper(this.gate.handle, 0, () => {
       for (const channel of this.#channels) channel.reset();
     });
     const mainThread = Mempool.attach(this.mempool.handle);
     const log = (line: string) => this.log.push(line);
-    this.supervisor = new GuestSupervisor(
-      0,
-      guestState,
-      this.gate,
-      this.ledger,
-      mainThread,
+    this.supervisor = new GuestSupervisor({
+      guest: 0,
+      name: "guest 0",
+      state,
+      gate: this.gate,
+      ledger: this.ledger,
+      mempool: mainThread,
+      peers: new RegionPeers(undefined, log),
+      wakeLcores() {},
       log,
-    );
+    });
     this.guest = GuestState.attach(region, 0);
+  }
+
+  /** Where the guest's channels lie. */
+  get places(): readonly ChannelPlace[] {
+    return this.laidOut.guests[0].places;
   }
 
   /** The lane of port `number`, and the port that `make` makes for it. */
@@ -88,7 +100,7 @@ export class HostLab implements Disposable {
     this.keeper.follow();
     this.supervisor.step(now);
     equal(this.guest.state, GUEST_STATE.RUNNING);
-    return this.laidOut.places.map((place) => new Channel(this.memory, place));
+    return this.places.map((place) => new Channel(this.memory, place));
   }
 
   /** As {@linkcode attach}, for the virtual port of port 0. */
@@ -134,4 +146,17 @@ export function counted(counters: Counters): Partial<Record<keyof typeof COUNTER
   return Object.fromEntries(
     names.map(([name, at]) => [name, counters[at]]).filter(([, n]) => n !== 0),
   );
+}
+
+/** What an lcore is told of a lab's region. */
+export function forLcore(lab: HostLab): LcoreRegion {
+  return {
+    memory: lab.memory.handle,
+    geometry: lab.laidOut.geometry,
+    mempool: lab.mempool.handle,
+    ledger: lab.ledger.buffer,
+    several: false,
+    frameMax: lab.laidOut.frameMax,
+    vectors: [],
+  };
 }

@@ -4,22 +4,16 @@ import { type HostLcoreInit, runHostLcore } from "../../app/host/host_lcore.ts";
 import type { PortResources } from "../../app/port/kernel_port.ts";
 import { freshCommand } from "../lcore/fresh_command.ts";
 import { FakePort } from "./fake_port.ts";
-import { counted, HostLab, openedPort } from "./host_lab.ts";
+import { counted, forLcore, HostLab, openedPort } from "./host_lab.ts";
 
 /** What an lcore with one lane for each of the lab's ports is sent. */
 function order(lab: HostLab): HostLcoreInit {
-  const { geometry, frameMax, places } = lab.laidOut;
   return {
     lcore: 0,
-    region: lab.memory.handle,
-    geometry,
-    mempool: lab.mempool.handle,
-    ledger: lab.ledger.buffer,
-    several: false,
-    frameMax,
-    gate: lab.gate.handle,
-    guest: 0,
-    lanes: places.map((place, port) => ({
+    regions: [forLcore(lab)],
+    guests: [{ region: 0, number: 0, gate: lab.gate.handle, keeper: 0 }],
+    lanes: lab.places.map((place, port) => ({
+      guest: 0,
       setup: openedPort(`p${port}`).setup,
       place,
       counters: lab.counters[port],
@@ -61,7 +55,7 @@ Deno.test("runHostLcore() opens its ports, forwards, and gives all mbufs back wh
 Deno.test("runHostLcore() lends to the guest that the gate lets in, by rings that it has reset", () => {
   using lab = new HostLab();
   using command = freshCommand();
-  lab.memory.u32[lab.laidOut.places[0].rx / 4] = 99; // a former guest's, say
+  lab.memory.u32[lab.places[0].rx / 4] = 99; // a former guest's, say
   lab.gate.open(false);
   runHostLcore(
     order(lab),
@@ -70,7 +64,7 @@ Deno.test("runHostLcore() lends to the guest that the gate lets in, by rings tha
   );
   equal(lab.gate.isAcknowledged, true);
   equal(lab.ledger.framesHeldBy(0), 32);
-  equal(lab.memory.u32[lab.laidOut.places[0].rx / 4], 32);
+  equal(lab.memory.u32[lab.places[0].rx / 4], 32);
   equal(lab.mempool.available, 256 - 32);
 });
 

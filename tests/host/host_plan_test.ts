@@ -11,6 +11,7 @@ import { openedPort } from "./host_lab.ts";
 
 const MIB = 1 << 20;
 const PORTS = [openedPort("tap0", 1), openedPort("eth1", 2), openedPort("null:64", 3)];
+const GUESTS = [{ number: 0, ports: PORTS }];
 
 Deno.test("frameMaxOf() has room for an Ethernet header and two VLAN tags beside the MTU", () => {
   equal(frameMaxOf(1500), 1522);
@@ -36,14 +37,14 @@ Deno.test("strideFor() holds headroom and frame, in an odd number of cache lines
 for (const mtu of [1500, 9000]) {
   Deno.test(`layOut() for an MTU of ${mtu} tells guests all that they need to know`, () => {
     using memory = freshMemory(2 * MIB);
-    const laidOut = layOut(memory, "r0", { mbufs: 100, mtu, ringSize: 64 }, PORTS);
+    const laidOut = layOut(memory, "r0", { mbufs: 100, mtu, ringSize: 64 }, GUESTS);
     laidOut.region.publish();
     const region = Region.attach(memory, "r0");
     equal(laidOut.frameMax, mtu + 22);
     equal(GuestState.attach(region, 0).channels, 3);
     PORTS.forEach(({ setup, mac }, port) => {
       const found = findChannel(region, 0, port);
-      const { frameMax, places } = laidOut;
+      const { frameMax, guests: [{ places }] } = laidOut;
       deepEqual(found, { portName: setup.name, mac, frameMax, place: places[port] });
       equal(found.place.ringSize, 64);
     });
@@ -57,7 +58,7 @@ for (const mtu of [1500, 9000]) {
 
 Deno.test("layOut() begins a region that guests are refused from until it is published", () => {
   using memory = freshMemory(MIB);
-  layOut(memory, "r0", { mbufs: 100, mtu: 1500, ringSize: 64 }, PORTS);
+  layOut(memory, "r0", { mbufs: 100, mtu: 1500, ringSize: 64 }, GUESTS);
   throws(() => Region.attach(memory, "r0"), { message: /as it is half-built: / });
 });
 
@@ -66,21 +67,21 @@ for (const mtu of [1500, 9000]) {
     using memory = freshMemory(MIB);
     const plan = { mtu, ringSize: 64 };
     const stride = mtu === 1500 ? 2368 : 9152;
-    const { region, geometry } = layOut(memory, "r0", { ...plan, mbufs: 1 }, PORTS);
+    const { region, geometry } = layOut(memory, "r0", { ...plan, mbufs: 1 }, GUESTS);
     const most = Math.floor((MIB - geometry.offset) / stride);
     ok(region.free > 0 && most > 64);
-    throws(() => layOut(memory, "r0", { ...plan, mbufs: most + 1 }, PORTS), {
+    throws(() => layOut(memory, "r0", { ...plan, mbufs: most + 1 }, GUESTS), {
       name: "CulvertError",
       message: `Cannot put ${most + 1} mbufs of ${stride} bytes into region r0 as ${most} fit: ` +
         `use --mbufs ${most}, or a larger --size`,
     });
-    equal(layOut(memory, "r0", { ...plan, mbufs: most }, PORTS).geometry.count, most);
+    equal(layOut(memory, "r0", { ...plan, mbufs: most }, GUESTS).geometry.count, most);
   });
 }
 
 Deno.test("layOut() refuses rings that the region has no room for", () => {
   using memory = freshMemory(MIB);
-  throws(() => layOut(memory, "r0", { mbufs: 64, mtu: 1500, ringSize: 2 ** 16 }, PORTS), {
+  throws(() => layOut(memory, "r0", { mbufs: 64, mtu: 1500, ringSize: 2 ** 16 }, GUESTS), {
     name: "CulvertError",
     message: /^Cannot add memzone g0\.p0\.tx to region r0 as it needs 524544 bytes where /,
   });
@@ -89,12 +90,43 @@ Deno.test("layOut() refuses rings that the region has no room for", () => {
 Deno.test("layOut() in memory that had a host before raises the epoch, and resets the guest's place", () => {
   using memory = freshMemory(MIB);
   const plan = { mbufs: 64, mtu: 1500, ringSize: 64 };
-  const first = layOut(memory, "r0", plan, PORTS);
-  first.guestState.introduce(4711, true);
-  first.guestState.retire();
-  const second = layOut(memory, "r0", plan, PORTS);
+  const first = layOut(memory, "r0", plan, GUESTS);
+  const [{ state }] = first.guests;
+  state.introduce(4711, true);
+  state.retire();
+  const second = layOut(memory, "r0", plan, GUESTS);
   equal(second.region.epoch, 2);
-  equal(second.guestState.pid, 0);
-  equal(second.guestState.incarnation, 0);
-  deepEqual(second.places, first.places);
+  equal(second.guests[0].state.pid, 0);
+  equal(second.guests[0].state.incarnation, 0);
+  deepEqual(second.guests[0].places, first.guests[0].places);
+});
+
+Deno.test("layOut() gives each guest a place and channels of its own, by its number", () => {
+  using memory = freshMemory(2 * MIB);
+  const guests = [{ number: 5, ports: PORTS }, { number: 0, ports: PORTS.slice(2) }];
+  const laidOut = layOut(memory, "r0", { mbufs: 100, mtu: 1500, ringSize: 64 }, guests);
+  laidOut.region.publish();
+  const region = Region.attach(memory, "r0");
+  guests.forEach(({ number, ports }, i) => {
+    equal(laidOut.guests[i].number, number);
+    equal(GuestState.attach(region, number).channels, ports.length);
+    ports.forEach(({ setup }, port) => {
+      const { portName, place } = findChannel(region, number, port);
+      equal(portName, setup.name);
+      deepEqual(place, laidOut.guests[i].places[port]);
+    });
+  });
+  throws(() => findChannel(region, 0, 1), { message: /memzone g0\.p1 / });
+  throws(() => GuestState.attach(region, 1), { message: /memzone g1 / });
+});
+
+Deno.test("layOut() refuses more guests and ports than the directory has entries for", () => {
+  using memory = freshMemory(2 * MIB);
+  const guests = Array.from({ length: 43 }, (_, number) => ({ number, ports: [PORTS[0]] }));
+  const plan = { mbufs: 64, mtu: 1500, ringSize: 2 };
+  equal(layOut(memory, "r0", plan, guests.slice(1)).guests.length, 42);
+  throws(() => layOut(memory, "r0", plan, guests), {
+    name: "CulvertError",
+    message: /the directory is full: 256 memzones fit; use fewer ports or guests$/,
+  });
 });

@@ -218,8 +218,8 @@ Deno.test("Lane.refresh() refreshes the port, and counts impossible positions of
   using lab = new HostLab();
   const [lane, port] = lab.lane(fakePort);
   lab.attachPort();
-  lab.memory.u32[lab.laidOut.places[0].tx / 4 + RING.PRODUCER] = 65;
-  lab.memory.u32[lab.laidOut.places[0].giveback / 4 + RING.PRODUCER] = 0x80000000;
+  lab.memory.u32[lab.places[0].tx / 4 + RING.PRODUCER] = 65;
+  lab.memory.u32[lab.places[0].giveback / 4 + RING.PRODUCER] = 0x80000000;
   equal(lane.guestToHost(), 0);
   equal(lane.takeGiveback(), 0);
   lane.refresh();

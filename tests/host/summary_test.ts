@@ -34,9 +34,32 @@ Deno.test("accountOf() adds up ports, and leaves out reasons for which nothing w
 
 Deno.test("summaryText() of a quiet host is two lines", () => {
   equal(
-    summaryText(ports({}, {}), { available: 8192, total: 8192 }),
+    summaryText(ports({}, {}), [{ name: "r", available: 8192, total: 8192 }]),
     "received 0 = forwarded 0 + dropped 0\nmbufs: 8192 of 8192 free",
   );
+});
+
+Deno.test("summaryText() of several regions tells the mbufs of each, and of all", () => {
+  const regions = [
+    { name: "a", available: 90, total: 100 },
+    { name: "/dev/shm/b", available: 8192, total: 8192 },
+  ];
+  equal(
+    summaryText(ports({}), regions),
+    [
+      "received 0 = forwarded 0 + dropped 0",
+      "mbufs: 8282 of 8292 free",
+      "  region a: 90 of 100",
+      "  region /dev/shm/b: 8192 of 8192",
+    ].join("\n"),
+  );
+});
+
+Deno.test("LiveTable.text() has room for long names", () => {
+  const counted = ports({}, {}).map((port, i) => ({ ...port, name: i ? "b" : "n".repeat(40) }));
+  const [head, first, second] = new LiveTable(counted).text().split("\n");
+  equal(new Set([head.length, first.length, second.length]).size, 1);
+  equal(first.startsWith(`${"n".repeat(40)} `), true);
 });
 
 Deno.test("summaryText() says where every frame went", () => {
@@ -45,7 +68,7 @@ Deno.test("summaryText() says where every frame went", () => {
     { RX: 20, TX: 40, NO_GUEST: 20, MALFORMED: 2, FOREIGN: 1, POSITION: 9, DOWN: 1 },
   );
   equal(
-    summaryText(counted, { available: 8000, total: 8192 }),
+    summaryText(counted, [{ name: "r", available: 8000, total: 8192 }]),
     [
       "received 120 + originated by the guest 7 = forwarded 100 + dropped 27",
       "  dropped 20: no guest attached",
@@ -64,7 +87,9 @@ for (const { counter, reason } of DROPS) {
     const [port] = ports({ RX: 4 });
     port.counters[counter] = 4;
     equal(
-      summaryText([port], { available: 1, total: 1 }).split("\n").slice(0, 2).join("\n"),
+      summaryText([port], [{ name: "r", available: 1, total: 1 }]).split("\n").slice(0, 2).join(
+        "\n",
+      ),
       `received 4 = forwarded 0 + dropped 4\n  dropped 4: ${reason}`,
     );
   });

@@ -1,11 +1,8 @@
-import { equal, ok } from "node:assert/strict";
+import { deepEqual, equal, ok } from "node:assert/strict";
 import { shim } from "../../ffi/shim.ts";
-import { Idle } from "../../app/lcore/idle.ts";
+import { type Alarm, Idle } from "../../app/lcore/idle.ts";
 import { readKernelFile } from "../../app/memory/kernel_file.ts";
 import { OpenFiles } from "../ffi/open_files.ts";
-
-/** Turns that pause before one that sleeps. */
-const SPINS = 2000;
 
 /** How often this thread has gone to sleep. */
 function sleeps(): number {
@@ -23,48 +20,54 @@ function measure(idle: Idle, turns: number): { slept: number; milliseconds: numb
   return { slept: sleeps() - before, milliseconds };
 }
 
+/** Let it spin until it has slept for the first time. Returns the milliseconds that it took. */
+function exhaust(idle: Idle): number {
+  const before = sleeps();
+  const start = shim.shim_clock();
+  while (sleeps() === before) for (let turn = 0; turn < 20; turn++) idle.wait();
+  return (shim.shim_clock() - start) / 1e6;
+}
+
 /** An idle strategy that sleeps as long as it ever does. */
 function tired(fds: number[]): Idle {
-  const idle = new Idle("backoff");
+  const idle = new Idle("adaptive");
   idle.watch(fds);
-  for (let turn = 0; turn < SPINS + 6; turn++) idle.wait();
+  exhaust(idle);
+  for (let turn = 0; turn < 6; turn++) idle.wait();
   return idle;
 }
 
 Deno.test("Idle that polls never sleeps, however long there is nothing to do", () => {
   const idle = new Idle("poll");
   idle.watch([]);
-  const { slept } = measure(idle, 20 * SPINS);
+  const { slept } = measure(idle, 40_000);
   ok(slept < 5, `slept ${slept} times`);
 });
 
-Deno.test("Idle that backs off does not sleep at first", () => {
-  const { slept } = measure(new Idle("backoff"), SPINS);
+Deno.test("Idle that adapts does not sleep at first", () => {
+  const { slept } = measure(new Idle("adaptive"), 100);
   ok(slept < 3, `slept ${slept} times`);
 });
 
-Deno.test("Idle that backs off sleeps once it has spun for a while: 50 us first, 1 ms at last", () => {
-  const idle = new Idle("backoff");
-  measure(idle, SPINS);
-  const first = measure(idle, 5);
-  ok(first.slept >= 5, `slept ${first.slept} times`);
-  ok(first.milliseconds >= 0.05 + 0.1 + 0.2 + 0.4 + 0.8, `${first.milliseconds} ms`);
+Deno.test("Idle without an alarm naps once it has spun for a while: 50 us first, 1 ms at last", () => {
+  const idle = new Idle("adaptive");
+  const before = exhaust(idle);
+  ok(before >= 0.3, `slept after ${before} ms`);
   const later = measure(idle, 30);
   ok(later.milliseconds >= 30 && later.milliseconds < 300, `${later.milliseconds} ms`);
 });
 
-Deno.test("Idle.reset() makes it spin again, and sleep 50 us again after that", () => {
+Deno.test("Idle.reset() makes it spin again, and nap 50 us again after that", () => {
   const idle = tired([]);
   idle.reset();
-  const { slept } = measure(idle, SPINS);
+  const { slept } = measure(idle, 100);
   ok(slept < 3, `slept ${slept} times`);
   let shortest = Infinity;
   for (let i = 0; i < 10; i++) {
-    shortest = Math.min(shortest, measure(idle, 1).milliseconds);
     idle.reset();
-    measure(idle, SPINS);
+    shortest = Math.min(shortest, exhaust(idle));
   }
-  ok(shortest >= 0.05 && shortest < 0.9, `${shortest} ms`);
+  ok(shortest >= 0.35 && shortest < 20, `${shortest} ms`);
 });
 
 Deno.test("Idle wakes on any descriptor that it watches, and sleeps again when that is drained", () => {
@@ -89,4 +92,52 @@ Deno.test("Idle.watch() forgets the descriptors of before", () => {
   idle.watch([]);
   const { milliseconds } = measure(idle, 10);
   ok(milliseconds >= 10, `${milliseconds} ms`);
+});
+
+Deno.test("Idle that sleeps does so at once", () => {
+  const idle = new Idle("sleep");
+  const { slept } = measure(idle, 5);
+  ok(slept >= 5, `slept ${slept} times`);
+});
+
+/** An alarm that notes what is asked of it. */
+class NotingAlarm implements Alarm {
+  readonly notes: string[] = [];
+  readonly fds: number[];
+  constructor(fd: number, public work: boolean) {
+    this.fds = [fd];
+  }
+  raise(): void {
+    this.notes.push("raise");
+  }
+  lower(): void {
+    this.notes.push("lower");
+  }
+  hasWork(): boolean {
+    this.notes.push("look");
+    return this.work;
+  }
+}
+
+Deno.test("Idle with an alarm raises its flag, looks once more, and does not sleep if there is work", () => {
+  using files = new OpenFiles();
+  const alarm = new NotingAlarm(files.add(shim.shim_eventfd()), true);
+  const { milliseconds } = measure(new Idle("sleep", alarm), 1);
+  deepEqual(alarm.notes, ["raise", "look", "lower"]);
+  ok(milliseconds < 80, `${milliseconds} ms`);
+});
+
+Deno.test("Idle with an alarm sleeps until it rings, 0.1 s at most, and drains it", () => {
+  using files = new OpenFiles();
+  const fd = files.add(shim.shim_eventfd());
+  const idle = new Idle("sleep", new NotingAlarm(fd, false));
+  const undisturbed = measure(idle, 2);
+  ok(undisturbed.milliseconds >= 200, `${undisturbed.milliseconds} ms`);
+  let shortest = Infinity;
+  for (let i = 0; i < 5; i++) {
+    shim.shim_eventfd_signal(fd);
+    shortest = Math.min(shortest, measure(idle, 1).milliseconds);
+    equal(shim.shim_eventfd_drain(fd), 0);
+  }
+  ok(shortest < 50, `${shortest} ms`);
 });

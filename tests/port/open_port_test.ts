@@ -1,5 +1,6 @@
-import { deepEqual, equal, notDeepEqual, ok, throws } from "node:assert/strict";
+import { deepEqual, equal, ok, throws } from "node:assert/strict";
 import { COUNTER } from "../../app/port/counters.ts";
+import { joinLinks } from "../../app/port/link_port.ts";
 import { makePort, openPort } from "../../app/port/open_port.ts";
 import { parsePortSpec } from "../../app/port/port_spec.ts";
 import { PortLab } from "./port_lab.ts";
@@ -20,6 +21,7 @@ for (
     ["null:1514", "null:1514", 1514],
     ["ring", "ring", 64],
     ["ring:loop", "ring:loop", 64],
+    ["link:ab", "link:ab", 64],
   ] as const
 ) {
   Deno.test(`openPort("${text}") is called "${name}", its frames have ${frameBytes} bytes`, () => {
@@ -45,10 +47,12 @@ Deno.test("openPort() lets the frames of a null port be as long as the MTU says"
 });
 
 Deno.test("openPort() gives each port in memory a MAC address of its own, locally administered", () => {
-  const [a, b] = [open("null").mac, open("ring").mac];
-  equal(a.length, 6);
-  notDeepEqual(a, b);
-  for (const [first] of [a, b]) equal(first & 3, 2, "a local unicast address");
+  const macs = Array.from({ length: 600 }, (_, i) => open(["null", "ring", "link:x"][i % 3]).mac);
+  equal(new Set(macs.map((mac) => mac.toHex())).size, 600);
+  for (const mac of macs) {
+    equal(mac.length, 6);
+    equal(mac[0] & 3, 2, "a local unicast address");
+  }
 });
 
 Deno.test("openPort() refuses a packet port on an interface that is not there", () => {
@@ -96,4 +100,15 @@ Deno.test("makePort() makes a ring port that receives what it is sent", () => {
   equal(port.txBurst(burst, 32), 32);
   equal(port.rxBurst(burst, 32), 32);
   ok(port.isUp);
+});
+
+Deno.test("makePort() makes the two ends of a link, to be joined", () => {
+  using lab = new PortLab(64);
+  const ends = [0, 1].map(() => makePort(open("link:ab").setup, lab));
+  joinLinks(ends);
+  const burst = new Uint32Array(64);
+  equal(lab.mempool.allocBulk(burst, 32), 32);
+  equal(ends[0].txBurst(burst, 32), 32);
+  equal(ends[1].rxBurst(burst, 32), 32);
+  equal(ends[1].name, "link:ab");
 });

@@ -12,6 +12,7 @@ for (
     ["null:1500", "null", "1500"],
     ["ring", "ring", ""],
     ["ring:loop", "ring", "loop"],
+    ["link:ab", "link", "ab"],
   ]
 ) {
   Deno.test(`parsePortSpec("${text}") is ${kind} "${name}"`, () => {
@@ -25,7 +26,7 @@ for (const text of ["", ":", ":tap0", "tap0", "TAP:tap0", "tap tap0", "veth:a", 
     throws(() => parsePortSpec(text), {
       name: "UsageError",
       message: `Cannot use port "${text}" as "${kind}" is no kind of port: tap:NAME, ` +
-        "packet:IFACE, null[:BYTES] and ring[:NAME] are",
+        "packet:IFACE, null[:BYTES], ring[:NAME] and link:NAME are",
     });
   });
 }
@@ -37,6 +38,15 @@ for (const text of ["tap", "tap:", "packet", "packet:"]) {
       message: `Cannot use port "${text}" as it names no interface: write ${
         text.replace(":", "")
       }:NAME`,
+    });
+  });
+}
+
+for (const text of ["link", "link:"]) {
+  Deno.test(`parsePortSpec() refuses "${text}", which names no link`, () => {
+    throws(() => parsePortSpec(text), {
+      name: "UsageError",
+      message: `Cannot use port "${text}" as it names no link: write link:NAME`,
     });
   });
 }

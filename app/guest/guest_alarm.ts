@@ -1,0 +1,48 @@
+import type { MappedMemory } from "../../ffi/mapped_memory.ts";
+import { SleepFlag } from "../channel/sleep_flag.ts";
+import type { Alarm } from "../lcore/idle.ts";
+import type { GuestLane } from "./guest_lane.ts";
+
+/** What wakes a guest's lcore: the host, when it has lent something on one of the lcore's channels. */
+export class GuestAlarm implements Alarm {
+  readonly #flags: SleepFlag[] = [];
+  readonly #lanes: GuestLane[] = [];
+
+  /**
+   * For no lane yet.
+   *
+   * @param memory The region's.
+   * @param wake The eventfd of our vector, and its number; undefined if nothing wakes this lcore.
+   */
+  constructor(
+    private readonly memory: MappedMemory,
+    private readonly wake?: { readonly fd: number; readonly vector: number },
+  ) {}
+
+  /** Sleep only while this lane has nothing to do; the flag is of the channel that it receives from. */
+  add(lane: GuestLane, sleepWord: number): void {
+    this.#flags.push(new SleepFlag(this.memory, sleepWord, this.wake?.vector));
+    this.#lanes.push(lane);
+  }
+
+  /** Whether it ever rings. */
+  get canRing(): boolean {
+    return this.wake !== undefined;
+  }
+
+  get fds(): number[] {
+    return this.wake ? [this.wake.fd] : [];
+  }
+
+  raise(): void {
+    for (const flag of this.#flags) flag.raise();
+  }
+
+  lower(): void {
+    for (const flag of this.#flags) flag.lower();
+  }
+
+  hasWork(): boolean {
+    return this.#lanes.some(({ from, out }) => from.hasWork || !out.isEmpty);
+  }
+}

@@ -1,0 +1,46 @@
+import type { MappedMemory } from "../../ffi/mapped_memory.ts";
+import { SleepFlag } from "../channel/sleep_flag.ts";
+import type { Alarm } from "../lcore/idle.ts";
+import type { GateKeeper } from "./gate.ts";
+import type { Lane } from "./lane.ts";
+
+/** What wakes a host's lcore: its guests, when they have sent or given back something. */
+export class HostAlarm implements Alarm {
+  readonly fds: readonly number[];
+  /** Whether it rings for all lanes: an lcore with one that it does not ring for takes naps. */
+  readonly canRing: boolean;
+  readonly #flags: SleepFlag[] = [];
+
+  /**
+   * With no flag to raise yet.
+   *
+   * @param lanes The lcore sleeps only while none of these has work,
+   * @param gates and none of these has changed.
+   * @param eventfds Of the lcore's vector in each of its regions; undefined where there is none.
+   */
+  constructor(
+    private readonly lanes: readonly Lane[],
+    private readonly gates: readonly GateKeeper[],
+    eventfds: readonly (number | undefined)[],
+  ) {
+    this.fds = eventfds.filter((fd) => fd !== undefined);
+    this.canRing = this.fds.length === eventfds.length;
+  }
+
+  /** Raise the flag at `word` of a region too, which a guest answers by ringing `vector`. */
+  add(memory: MappedMemory, word: number, vector: number): void {
+    this.#flags.push(new SleepFlag(memory, word, this.canRing ? vector : undefined));
+  }
+
+  raise(): void {
+    for (const flag of this.#flags) flag.raise();
+  }
+
+  lower(): void {
+    for (const flag of this.#flags) flag.lower();
+  }
+
+  hasWork(): boolean {
+    return this.gates.some((gate) => gate.hasNews) || this.lanes.some((lane) => lane.hasWork);
+  }
+}

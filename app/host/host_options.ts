@@ -1,0 +1,42 @@
+import type { IdleMode } from "../lcore/idle.ts";
+import type { PortSpec } from "../port/port_spec.ts";
+
+/** What a host is asked to do; see `culvert host --help`. */
+export interface HostOptions {
+  /** One or more. */
+  readonly regions: readonly RegionOptions[];
+  /** Bytes, of TAPs that are made, and what frames may be long. One for all regions: links join them. */
+  readonly mtu: number;
+  /** Cores to pin lcores to, one each. Ports are dealt to them in turn; the rest stay free. */
+  readonly cores: readonly number[];
+  /** What an lcore does in turns that find nothing. */
+  readonly idle: IdleMode;
+  /** Frames that are moved at a time. */
+  readonly burst: number;
+  /** Seconds between two tables; 0 for none. */
+  readonly statsPeriod: number;
+}
+
+/** A region that a host is to make. */
+export interface RegionOptions {
+  /** A name or a path. */
+  readonly name: string;
+  /** Bytes; if left out, what is there, or 64 MiB. */
+  readonly size?: number;
+  /** Mbufs for all its ports together. */
+  readonly mbufs: number;
+  /** Slots of each ring, a power of two. */
+  readonly ringSize: number;
+  /** The NUMA node that its memory is kept on; wherever the kernel puts it if there is none. */
+  readonly numaNode?: number;
+  /** Places for guests, one or more, each with a number of its own. */
+  readonly guests: readonly GuestPlaceOptions[];
+}
+
+/** A place for a guest in a region. */
+export interface GuestPlaceOptions {
+  /** From 0. */
+  readonly number: number;
+  /** One or more; the guest's virtual ports 0, 1 and so on. */
+  readonly ports: readonly PortSpec[];
+}
