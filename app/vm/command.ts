@@ -5,11 +5,15 @@
  */
 
 import { UsageError } from "../../ffi/error.ts";
-import { locateRegion } from "../memory/region_file.ts";
+import { observeHostMachine } from "./host_machine.ts";
 import { buildGuestImage } from "./image.ts";
-import { IMAGE_USAGE, parseImageOptions, parseQemuOptions, QEMU_USAGE } from "./options.ts";
-import { qemuArguments, shellQuote } from "./qemu.ts";
-import { runQemu } from "./run_qemu.ts";
+import { planLaunches } from "./launch.ts";
+import { libvirtText } from "./libvirt.ts";
+import { locateRegions } from "./located_region.ts";
+import { IMAGE_USAGE, parseImageOptions } from "./options.ts";
+import { parseQemuOptions, QEMU_USAGE } from "./qemu_options.ts";
+import { runLaunches } from "./run_qemu.ts";
+import { jsonText, shellText } from "./show.ts";
 
 /**
  * `culvert image`: builds a guest's image and prints where its two files are.
@@ -28,7 +32,7 @@ export function imageCommand(args: string[]): Promise<number> {
 }
 
 /**
- * `culvert qemu`: prints or (`--run`) runs the QEMU command line of a guest, after building its
+ * `culvert qemu`: prints or (`--run`) runs the QEMU command lines of guests, after building their
  * image.
  *
  * @param args The arguments after `qemu`; `--help` explains them.
@@ -39,11 +43,21 @@ export function qemuCommand(args: string[]): Promise<number> {
   return reportErrors(async () => {
     const request = parseQemuOptions(args, progress);
     if (!request) return show(QEMU_USAGE);
-    const { path: regionPath, bytes: regionBytes } = locateRegion(request.region);
+    const machine = observeHostMachine();
+    const regions = locateRegions(request, machine);
     const image = await buildGuestImage(request.image);
-    const words = qemuArguments({ ...request.machine, image, regionPath, regionBytes });
-    if (request.run) return await runQemu(request.program, words);
-    return show(shellQuote([request.program, ...words]) + "\n");
+    const launches = planLaunches(request, regions, image, machine);
+    switch (request.output) {
+      case "run":
+        return await runLaunches(launches);
+      case "json":
+        return show(jsonText(launches));
+      case "libvirt":
+        launches[0].advice.forEach(progress); // XML comments may not hold options' dashes
+        return show(libvirtText(launches));
+      case "shell":
+        return show(shellText(launches));
+    }
   });
 }
 

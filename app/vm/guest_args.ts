@@ -18,7 +18,7 @@ const UNSAFE = /[^A-Za-z0-9_.,:\/()=@~-]/gu;
  *
  * @throws {RangeError} If an argument holds a NUL character, which no program can receive.
  */
-export function encodeGuestArguments(args: string[]): string {
+export function encodeGuestArguments(args: readonly string[]): string {
   return args.map(encodeOne).join("+");
 }
 

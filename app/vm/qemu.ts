@@ -1,10 +1,12 @@
 /**
- * The QEMU command line for a Culvert guest: nothing but a serial console and the region, as an
- * ivshmem device.
+ * The QEMU command line for a Culvert guest: nothing but a serial console and regions, as ivshmem
+ * devices.
  *
  * @module
  */
 
+import { emptySlots, escapeComma, interruptIommu, ivshmemDevice } from "./devices.ts";
+import type { RegionDevice } from "./devices.ts";
 import { encodeGuestArguments } from "./guest_args.ts";
 import type { GuestImage } from "./image.ts";
 import { KERNEL_PARAMETERS } from "./init.ts";
@@ -12,81 +14,105 @@ import { KERNEL_PARAMETERS } from "./init.ts";
 /** The program that {@linkcode qemuArguments} is written for. */
 export const QEMU = "qemu-system-x86_64";
 
-/** What {@linkcode qemuArguments} needs. */
-export interface QemuOptions {
-  /** What to boot. */
-  image: GuestImage;
-  /** The region's file: a path in /dev/shm or on hugetlbfs, or `/proc/PID/fd/N` for a memfd. */
-  regionPath: string;
-  /** The region's size in bytes: a power of two, at least a page (4096). */
-  regionBytes: number;
+/** Memory of a guest in MiB, unless told: enough for Deno and the image. */
+export const MEMORY_MIB = 384;
+
+/** A guest's machine, apart from its image and its regions. */
+export interface Machine {
   /** Arguments of the guest command, e.g. `["guest", "--pci", "auto"]`. */
-  guestArgs: string[];
-  /** The guest's own memory in MiB; 384 (enough for Deno) if left out. */
-  memoryMiB?: number;
+  readonly guestArgs: readonly string[];
+  /** The guest's own memory in MiB; {@linkcode MEMORY_MIB} if left out. */
+  readonly memoryMiB?: number;
   /** Emulation (`tcg`, works everywhere) or hardware virtualization (`kvm`); `tcg` if left out. */
-  accel?: "tcg" | "kvm";
+  readonly accel?: "tcg" | "kvm";
   /** Virtual processors, 1 if left out. */
-  cpus?: number;
+  readonly cpus?: number;
   /** Kernel modules that the guest loads before its command, dependencies included. */
-  modules?: string[];
+  readonly modules?: readonly string[];
   /** A shell instead of the guest command. */
-  shell?: boolean;
+  readonly shell?: boolean;
   /** More words for the kernel's command line. */
-  kernelParameters?: string[];
+  readonly kernelParameters?: readonly string[];
+  /** What interrupts to the guest need: an IOMMU, and vfio in the guest. */
+  readonly doorbell?: boolean;
+  /** Whether migration takes the content of regions along; if not, QEMU refuses to migrate. */
+  readonly master?: boolean;
+  /** Path of a UNIX socket for QEMU's monitor (QMP), which plugs and unplugs regions. */
+  readonly qmp?: string;
+  /** Empty slots for regions that are plugged later. */
+  readonly slots?: number;
+  /** A folder on hugetlbfs: the guest's own memory comes from there. */
+  readonly hugepages?: string;
+  /** The NUMA node that the guest's own memory is on. */
+  readonly numaNode?: number;
   /** More QEMU arguments, appended as they are. */
-  extra?: string[];
+  readonly extra?: readonly string[];
 }
+
+/** What {@linkcode qemuArguments} needs. */
+export interface QemuOptions extends Machine {
+  /** What to boot. */
+  readonly image: GuestImage;
+  /** The regions, as PCI devices in this order: `--pci auto` is the first. */
+  readonly regions: readonly RegionDevice[];
+}
+
+/** Modules that a guest needs to receive interrupts. */
+const VFIO_MODULES = ["vfio-pci", "vfio_iommu_type1"];
 
 /** x86 Linux cuts its command line off here (`COMMAND_LINE_SIZE`), the final NUL included. */
 const KERNEL_COMMAND_LINE_BYTES = 2048;
 
-const PAGE_BYTES = 4096;
-
 /**
  * Returns QEMU's arguments, the program's name not included.
  *
- * The region is `share=on`, so both sides see the same pages, and the device is no `master`: QEMU
- * then refuses to migrate the VM, which would leave its host behind. The machine is q35: it boots
- * as fast as pc (5.1 s and 4.8 s to the app on a busy machine, within noise) and has PCI Express
- * and a virtual IOMMU, which interrupts to the guest need.
+ * The machine is q35: it boots as fast as pc (5.1 s and 4.8 s to the app on a busy machine, within
+ * noise) and has PCI Express and an IOMMU, which interrupts to the guest need; README.md in this folder
+ * tells which of its parameters do what. A region's device is no `master` unless asked for: QEMU then
+ * refuses to migrate the VM, which would leave its host behind.
  *
  * Under TCG `maxcpus` is never 1: QEMU would then turn atomic instructions into ordinary ones, and
  * updates of words shared with the host would get lost.
  *
- * @throws {RangeError} If the region's size is not a power of two of at least 4096, memory or
- * processors are not positive integers, or the kernel's command line gets longer than 2047 bytes.
+ * @throws {RangeError} If a region's size is not a power of two of at least 4096, a number is out of
+ * range, or the kernel's command line gets longer than 2047 bytes.
  */
 export function qemuArguments(options: QemuOptions): string[] {
-  const { image, regionPath, regionBytes, memoryMiB = 384, cpus = 1, accel = "tcg" } = options;
-  checkRegionBytes(regionBytes);
+  const { image, regions, memoryMiB = MEMORY_MIB, cpus = 1, accel = "tcg" } = options;
   checkPositive("memory", "MiB", memoryMiB);
   checkPositive("processors", "processors", cpus);
-  const backend = `memory-backend-file,id=culvert,share=on,mem-path=${escapeComma(regionPath)}`;
+  const memory = memoryBackend(options, memoryMiB);
+  // Interrupts are remapped by QEMU, not by KVM, so their controller must be QEMU's.
+  const irqchip = options.doorbell && accel === "kvm" ? ",kernel-irqchip=split" : "";
   // deno-fmt-ignore
   return [
     "-nodefaults", "-no-user-config", "-no-reboot",
     "-display", "none", "-monitor", "none", "-serial", "stdio",
-    "-machine", "q35",
+    "-machine", `q35${irqchip}${memory ? ",memory-backend=ram" : ""}`,
     ...acceleration(accel),
     "-smp", `${cpus},maxcpus=${Math.max(2, cpus)}`,
     "-m", `${memoryMiB}`,
+    ...memory ? ["-object", memory] : [],
     "-kernel", image.kernel,
     "-initrd", image.initrd,
     "-append", kernelCommandLine(options),
-    "-object", `${backend},size=${regionBytes}`,
-    "-device", "ivshmem-plain,memdev=culvert",
+    ...options.doorbell ? interruptIommu() : [],
+    ...regions.flatMap((region, i) => ivshmemDevice(region, i, options.master ?? false)),
+    ...emptySlots(options.slots ?? 0),
+    ...options.qmp === undefined ? [] : ["-qmp", `unix:${escapeComma(options.qmp)},server=on,wait=off`],
     ...options.extra ?? [],
   ];
 }
 
-/**
- * Joins a command and its arguments into one line that a POSIX shell reads back as the same words.
- */
-export function shellQuote(words: string[]): string {
-  const quote = (word: string) =>
-    /^[A-Za-z0-9_@%+=:,.\/-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
-  return words.map(quote).join(" ");
+/** Where the guest's own memory comes from; undefined for QEMU's default. */
+function memoryBackend(options: Machine, memoryMiB: number): string | undefined {
+  const { hugepages, numaNode } = options;
+  const node = numaNode === undefined ? "" : `,host-nodes=${numaNode},policy=bind`;
+  if (hugepages !== undefined) {
+    return `memory-backend-file,id=ram,size=${memoryMiB}M,mem-path=${escapeComma(hugepages)},` +
+      `share=off,prealloc=on${node}`;
+  }
+  return node ? `memory-backend-ram,id=ram,size=${memoryMiB}M${node}` : undefined;
 }
 
 /**
@@ -98,12 +124,17 @@ function acceleration(accel: "tcg" | "kvm"): string[] {
   return ["-accel", "tcg,thread=multi,tb-size=64", "-cpu", "max,erms=off,fsrm=off"];
 }
 
-function kernelCommandLine(options: QemuOptions): string {
+/**
+ * The kernel's command line as it gets to the guest.
+ *
+ * @throws {RangeError} If it gets longer than 2047 bytes.
+ */
+export function kernelCommandLine(options: Machine): string {
   const words = ["console=ttyS0", "quiet", "panic=-1"];
-  if (options.modules?.length) {
-    words.push(`${KERNEL_PARAMETERS.modules}=${options.modules.join(",")}`);
-  }
+  const modules = [...options.doorbell ? VFIO_MODULES : [], ...options.modules ?? []];
+  if (modules.length) words.push(`${KERNEL_PARAMETERS.modules}=${modules.join(",")}`);
   if (options.shell) words.push(KERNEL_PARAMETERS.shell);
+  if (options.doorbell) words.push("intel_iommu=on");
   words.push(...options.kernelParameters ?? []);
   words.push(`${KERNEL_PARAMETERS.arguments}=${encodeGuestArguments(options.guestArgs)}`);
   const line = words.join(" ");
@@ -115,22 +146,9 @@ function kernelCommandLine(options: QemuOptions): string {
   );
 }
 
-function checkRegionBytes(bytes: number): void {
-  if (bytes >= PAGE_BYTES && 2 ** Math.round(Math.log2(bytes)) === bytes) return;
-  throw new RangeError(
-    `Cannot give the guest a region of ${bytes} bytes: ` +
-      `QEMU wants a power of two, ${PAGE_BYTES} or more`,
-  );
-}
-
 function checkPositive(what: string, unit: string, value: number): void {
   if (Number.isSafeInteger(value) && value > 0) return;
   throw new RangeError(
     `Cannot give the guest ${value} ${unit} of ${what}: pass a positive integer`,
   );
-}
-
-/** QEMU splits option values at commas; a doubled one stands for itself. */
-function escapeComma(value: string): string {
-  return value.replaceAll(",", ",,");
 }

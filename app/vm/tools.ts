@@ -19,6 +19,7 @@ const PACKAGE_OF: Record<string, string> = {
   "ldd": "libc-bin",
   "lz4": "lz4",
   "qemu-system-x86_64": "qemu-system-x86",
+  "taskset": "util-linux",
   "xz": "xz-utils",
   "zstd": "zstd",
 };

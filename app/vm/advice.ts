@@ -1,0 +1,125 @@
+/**
+ * What to think of before a VM is started.
+ *
+ * @module
+ */
+
+import { CulvertError } from "../../ffi/error.ts";
+import { type HostMachine, hugetlbMountOf } from "./host_machine.ts";
+import { hasDoorbell, type LocatedRegion } from "./located_region.ts";
+import { MEMORY_MIB } from "./qemu.ts";
+import type { QemuRequest } from "./qemu_options.ts";
+
+/**
+ * Advice for the VMs of a request, a line each; none if all is well.
+ *
+ * @throws {CulvertError} If the guest's memory cannot come from huge pages as asked.
+ */
+export function adviceFor(
+  request: QemuRequest,
+  regions: readonly LocatedRegion[],
+  machine: HostMachine,
+): string[] {
+  return [
+    ...regions.flatMap((region) => aboutRegion(region, request)),
+    ...aboutProcessors(request, machine),
+    ...aboutNodes(request, regions, machine),
+    ...aboutHugepages(request, machine),
+    ...aboutPlugging(request),
+  ];
+}
+
+function aboutRegion(place: LocatedRegion, request: QemuRequest): string[] {
+  const { doorbell, master } = request.machine;
+  const advice = [];
+  const [, keeper] = /^\/proc\/(\d+)\//.exec(place.path) ?? [];
+  if (doorbell && hasDoorbell(place)) {
+    advice.push(`QEMU connects to ${place.socket} as it starts, so run it as a user who may`);
+    if (request.vectors !== undefined && request.vectors < place.vectors) {
+      advice.push(
+        `its server hands out ${place.vectors} vectors: QEMU will warn that these are too many, and ` +
+          `close those that the device does not have`,
+      );
+    }
+  } else {
+    if (keeper !== undefined) advice.push(`${place.path} is there while process ${keeper} runs`);
+    if (doorbell) advice.push("no server hands out interrupts with it, so it has no doorbell");
+    else if (hasDoorbell(place)) {
+      advice.push("the guest will poll; --doorbell lets the host wake it");
+    }
+  }
+  if (master) {
+    advice.push(
+      "with master=on its content migrates with the VM, over what the destination's region holds: no " +
+        "host may be forwarding there",
+    );
+  }
+  return advice.map((line) => `region ${place.region}: ${line}`);
+}
+
+function aboutProcessors({ machine: { accel, numaNode }, pin }: QemuRequest, host: HostMachine) {
+  const advice = [];
+  if (accel !== "kvm" && host.hasKvm) {
+    advice.push("/dev/kvm can be opened: --accel kvm is some 10 times faster where it works");
+  }
+  if (accel === "kvm" && !host.hasKvm) {
+    advice.push("/dev/kvm cannot be opened by this user: QEMU will refuse --accel kvm");
+  }
+  const [first, ...others] = host.cores;
+  if (pin === undefined && numaNode === undefined && others.length > 0) {
+    advice.push(
+      `culvert host forwards on core ${first} unless told otherwise: --pin ${rangesOf(others)} ` +
+        `keeps QEMU off it`,
+    );
+  }
+  return advice;
+}
+
+function aboutNodes(
+  { machine: { numaNode } }: QemuRequest,
+  regions: readonly LocatedRegion[],
+  host: HostMachine,
+): string[] {
+  if (host.nodes.length < 2) return [];
+  return regions.filter(({ nodes }) => nodes?.length && !nodes.includes(numaNode!))
+    .map(({ region, nodes }) =>
+      `region ${region} is on NUMA node ${nodes!.join(", ")}: --numa-node ${nodes![0]} puts the ` +
+      `guest there too`
+    );
+}
+
+function aboutHugepages({ machine, guests }: QemuRequest, host: HostMachine): string[] {
+  if (machine.hugepages === undefined) return [];
+  const { pageKiB } = hugetlbMountOf(machine.hugepages, host);
+  const pages = (machine.memoryMiB ?? MEMORY_MIB) * 1024 / pageKiB;
+  if (!Number.isInteger(pages)) {
+    throw new CulvertError(
+      `Cannot take the guest's memory from ${machine.hugepages} as its pages have ${pageKiB} KiB: ` +
+        `--memory must be a multiple of ${pageKiB / 1024} MiB`,
+    );
+  }
+  const wanted = pages * guests.length;
+  const free = host.freeHugepages.get(pageKiB) ?? 0;
+  if (free >= wanted) return [];
+  return [
+    `the guest's memory takes ${wanted} pages of ${pageKiB} KiB, and ${free} are to be had: write ` +
+    `more to /sys/kernel/mm/hugepages/hugepages-${pageKiB}kB/nr_hugepages`,
+  ];
+}
+
+function aboutPlugging({ machine: { slots, qmp }, regions, output }: QemuRequest): string[] {
+  const isPlugged = slots || regions.length === 0;
+  if (!isPlugged || qmp !== undefined || output === "libvirt") return [];
+  return ["no region can be plugged without --qmp SOCKET"];
+}
+
+/** Numbers, lowest first, as `taskset -c` takes them: `1-3,5`. */
+function rangesOf(numbers: readonly number[]): string {
+  const ranges: [number, number][] = [];
+  for (const number of numbers) {
+    const last = ranges.at(-1);
+    if (last && last[1] === number - 1) last[1] = number;
+    else ranges.push([number, number]);
+  }
+  return ranges.map(([from, to]) => from === to ? `${from}` : `${from}-${to}`).join(",");
+}
