@@ -11,6 +11,7 @@ import { requirePrograms, VethNamespace } from "./demo/veth_namespace.ts";
 const USAGE = `deno task demo - ping and iperf3 between two namespaces, through a guest
 
   --vm           the guest runs in a QEMU virtual machine, not in a process
+  --doorbell     with --vm: host and guest wake each other by interrupts
   --seconds N    how long iperf3 sends each way (default 5)
   --help         show this text
 
@@ -29,6 +30,7 @@ const HOST_FLAGS = [
   `--allow-ffi=${ROOT}.cache/shim/libculvert.so`,
   `--allow-read=${ROOT},/run/culvert,/dev/shm`,
   "--allow-write=/run/culvert,/dev/shm",
+  "--allow-run",
 ];
 const GUEST_FLAGS = [`--allow-ffi=${ROOT}.cache/shim/libculvert.so`, `--allow-read=${ROOT}`];
 
@@ -43,7 +45,12 @@ function step(what: string): void {
 }
 
 /** All that is made is removed when this returns or throws, last first. */
-async function demo(isVm: boolean, seconds: string, stopped: Promise<never>): Promise<void> {
+async function demo(
+  isVm: boolean,
+  qemuArgs: string[],
+  seconds: string,
+  stopped: Promise<never>,
+): Promise<void> {
   const orStopped = <T>(wait: Promise<T>) => Promise.race([wait, stopped]);
   if (Deno.uid() !== 0) {
     throw new CulvertError("Cannot make network namespaces as this is not root: run it as root");
@@ -66,11 +73,12 @@ async function demo(isVm: boolean, seconds: string, stopped: Promise<never>): Pr
   await orStopped(host.says(/ is ready/, HOST_READY_MS));
 
   const guestArgs = ["--no-mac-updating", "-T", "0"];
-  step(isVm ? "culvert qemu --run: a VM with the guest in it" : "culvert guest: a process");
+  const qemu = ["culvert", "qemu", ...qemuArgs, "--run"].join(" ");
+  step(isVm ? `${qemu}: a VM with the guest in it` : "culvert guest: a process");
   await using guest = Program.start(
     "guest",
     isVm
-      ? culvert(["-A"], "qemu", "--region", REGION, "--run", "--", ...guestArgs)
+      ? culvert(["-A"], "qemu", "--region", REGION, ...qemuArgs, "--run", "--", ...guestArgs)
       : culvert(GUEST_FLAGS, "guest", "--region", REGION, ...guestArgs),
   );
   const guestEnds = guest.ends().then(() => {
@@ -99,6 +107,7 @@ async function demo(isVm: boolean, seconds: string, stopped: Promise<never>): Pr
 async function main(): Promise<number> {
   const values = readOptions(Deno.args, {
     vm: { type: "boolean", default: false },
+    doorbell: { type: "boolean", default: false },
     seconds: { type: "string", default: "5" },
     help: { type: "boolean", default: false },
   });
@@ -106,13 +115,17 @@ async function main(): Promise<number> {
     console.log(USAGE);
     return 0;
   }
+  if (values.doorbell && !values.vm) {
+    throw new UsageError("Cannot use --doorbell without --vm: a process has doorbells anyway");
+  }
+  const qemuArgs = values.doorbell ? ["--doorbell"] : [];
   const seconds = String(readNumber("--seconds", values.seconds, 1, 9999));
   const { promise: stopped, reject } = Promise.withResolvers<never>();
   stopped.catch(() => {}); // nobody may be waiting when it comes
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
     Deno.addSignalListener(signal, () => reject(new CulvertError(`Stopped by ${signal}.`)));
   }
-  await demo(values.vm, seconds, stopped);
+  await demo(values.vm, qemuArgs, seconds, stopped);
   console.log(
     "\nAll of that went through the guest. Namespaces, veths and programs are gone again.",
   );

@@ -13,8 +13,14 @@ usage: culvert COMMAND [options]
 
   host     open ports (TAP, AF_PACKET), lend their frames to a guest through shared memory
   guest    forward what the host lends, in the manner of DPDK's l2fwd
+  server   keep a region alive and tell its peers of each other, as QEMU's ivshmem-server
+  client   a peer that does what it is told, as QEMU's ivshmem-client
   image    build what a guest VM boots
   qemu     show or run QEMU with a guest that forwards
+  plug     give a region to a VM that already runs
+  unplug   take it away again
+  inspect  decode a region without disturbing it
+  layout   show sockets, cores, caches and nodes, and which cores to use
 
 culvert COMMAND --help tells more.
 `;
@@ -27,10 +33,22 @@ async function run([command, ...args]: string[]): Promise<number> {
       const { guestCommand } = await import("./guest_command.ts");
       return await guestCommand(args, new URL("./guest/lcore_worker.ts", import.meta.url));
     }
+    case "server":
+      return await (await import("./server_command.ts")).serverCommand(args);
+    case "client":
+      return await (await import("./client_command.ts")).clientCommand(args);
     case "image":
       return await (await import("./vm/command.ts")).imageCommand(args);
     case "qemu":
       return await (await import("./vm/command.ts")).qemuCommand(args);
+    case "plug":
+      return await (await import("./plug_command.ts")).plugCommand(args);
+    case "unplug":
+      return await (await import("./plug_command.ts")).unplugCommand(args);
+    case "inspect":
+      return await (await import("./inspect_command.ts")).inspectCommand(args);
+    case "layout":
+      return await (await import("./layout_command.ts")).layoutCommand(args);
     case "--help":
     case "-h":
     case "help":

@@ -6,13 +6,14 @@ import { deepEqual, equal, ok } from "node:assert/strict";
  */
 const LAYERS = [
   ["memory"],
+  ["ivshmem"],
   ["ring"],
   ["mempool"],
   ["channel"],
   ["port"],
   ["lcore"],
   ["host", "guest"],
-  ["vm"],
+  ["vm", "inspect"],
   ["demo"],
 ];
 const TOP = "";

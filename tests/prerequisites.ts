@@ -1,6 +1,8 @@
 /** Programs that the tests call, and the Debian packages that bring them. */
 const PACKAGES: Readonly<Record<string, string>> = {
   cc: "gcc libc6-dev",
+  gcc: "gcc libc6-dev", // spin calls it by this name
+  spin: "spin",
   ip: "iproute2",
   ping: "iputils-ping",
   iperf3: "iperf3",

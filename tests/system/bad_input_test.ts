@@ -8,7 +8,7 @@ import assert from "node:assert/strict";
 import { MappedMemory } from "../../ffi/mapped_memory.ts";
 import { DIRECTORY_BYTES, ENTRY, HEADER } from "../../app/memory/layout.ts";
 import { Region } from "../../app/memory/region.ts";
-import { openRegionMemory } from "../../app/memory/region_file.ts";
+import { openRegion } from "../../app/ivshmem/region_source.ts";
 import { account, assertBalanced, type Ended, exists, Lab, testFrame } from "./lab.ts";
 
 const USAGE = 2;
@@ -54,7 +54,7 @@ async function refuseAll(
 function regionFile(lab: Lab, spoil: (memory: MappedMemory, region: Region) => void): string {
   const path = lab.newPath();
   Deno.writeFileSync(path, new Uint8Array(1 << 20));
-  const memory = openRegionMemory(path)!;
+  const memory = openRegion(path)!.memory;
   const region = Region.build(memory, path);
   region.publish();
   spoil(memory, region);
@@ -98,7 +98,7 @@ Deno.test("culvert host refuses options that it does not know or cannot use", as
     ["--port null --mbufs 3", USAGE, /--mbufs 3 .*64/],
     ["--port null --mbufs many", USAGE, /--mbufs many/],
     ["--port null --mtu 67", USAGE, /--mtu 67 .*68/],
-    ["--port null --idle never", USAGE, /--idle never.*poll, backoff/],
+    ["--port null --idle never", USAGE, /--idle never.*poll, adaptive, sleep/],
     ["--port null -T soon", USAGE, /-T soon/],
     ["--port null -l 1023", USAGE, /core 1023 does not exist/],
     ["--port null -l 0,0", USAGE, /twice/],

@@ -7,7 +7,7 @@ import assert from "node:assert/strict";
 import { Channel } from "../../app/channel/channel.ts";
 import { Attachment } from "../../app/guest/attachment.ts";
 import { RING } from "../../app/memory/layout.ts";
-import { openRegionMemory } from "../../app/memory/region_file.ts";
+import { openRegion } from "../../app/ivshmem/region_source.ts";
 import { dataWord, Mbufs } from "../../app/mempool/mbuf.ts";
 import { type HostAccount, Lab, pause, testFrame, waitUntil, type Wire } from "./lab.ts";
 
@@ -168,7 +168,7 @@ Deno.test("Frames that a guest makes too short, too long or out of bounds are co
   const host = lab.host(ports);
   await host.stderrLine(/is ready/);
   const wires = await lab.wires(pair);
-  const memory = openRegionMemory(lab.region)!;
+  const memory = openRegion(lab.region)!.memory;
   const attachment = await Attachment.claim(memory, lab.region, 0, true);
   const heart = setInterval(() => attachment.beat(), 50);
   try {

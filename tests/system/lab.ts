@@ -27,6 +27,9 @@ const ROOT = new URL("../../", import.meta.url).pathname;
 /** Milliseconds that anything may take: the machine may be busy with other tests. */
 export const PATIENCE_MS = 20_000;
 
+/** Milliseconds that what is about to end of itself may take. */
+const GRACE_MS = 1000;
+
 /** How a program ended. */
 export interface Ended {
   /** Exit status; 128 + number if a signal ended it. */
@@ -184,13 +187,19 @@ export class Lab implements AsyncDisposable {
     return await this.finishHost(host);
   }
 
-  /** Stop a host: it must end well, and nothing be lost or left behind. */
+  /** Stop a host that has no guest: it must end well, and nothing be lost or left behind. */
   async finishHost(host: Running, signal: Deno.Signal = "SIGINT"): Promise<HostAccount> {
+    const found = await this.stopHost(host, signal);
+    await this.nothingLeft();
+    return found;
+  }
+
+  /** Stop a host: it must end well, and nothing be lost. Its server stays for guests that stay. */
+  async stopHost(host: Running, signal: Deno.Signal = "SIGINT"): Promise<HostAccount> {
     const { code, stdout, stderr } = await host.stop(signal);
     assert.equal(code, 0, stderr);
     const found = account(stdout);
     assertBalanced(found);
-    assert.deepEqual(this.leftovers(), []);
     return found;
   }
 
@@ -266,6 +275,12 @@ export class Lab implements AsyncDisposable {
     return ended.code === 0 ? JSON.parse(ended.stdout)[0] : undefined;
   }
 
+  /** Wait until no region of this lab has a socket or a file: its server ends soon after its host. */
+  async nothingLeft(): Promise<void> {
+    await waitUntil(() => this.leftovers().length === 0);
+    assert.deepEqual(this.leftovers(), []);
+  }
+
   /** Regions of this lab that still have a socket or a file. */
   leftovers(): string[] {
     return this.#files.filter(exists);
@@ -276,7 +291,9 @@ export class Lab implements AsyncDisposable {
     await Promise.all(this.#processes.map((running) => running.ended(PATIENCE_MS).catch(() => {})));
     for (const link of this.#links) await this.tryRun("ip", "link", "delete", link);
     for (const netns of this.#namespaces) await this.tryRun("ip", "netns", "delete", netns);
-    for (const file of this.#files.filter(exists)) Deno.removeSync(file);
+    // A region's server ends by itself, and takes its socket with it, once its host is gone.
+    const isClean = await waitUntil(() => this.leftovers().length === 0, GRACE_MS);
+    if (!isClean) { for (const file of this.leftovers()) Deno.removeSync(file); }
   }
 
   async #veth(outer: string, inner: string, netns: string, mtu: number): Promise<void> {

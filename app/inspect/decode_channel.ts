@@ -1,0 +1,78 @@
+import type { MappedMemory } from "../../ffi/mapped_memory.ts";
+import { GUEST_STATE_NAMES } from "../channel/guest_state.ts";
+import { CHANNEL, GUEST, SLEEP } from "../memory/layout.ts";
+import type { Memzone } from "../memory/zone.ts";
+import { COUNTER } from "../port/counters.ts";
+import type { ChannelReport, GuestReport, SleepReport } from "./region_report.ts";
+
+const decoder = new TextDecoder();
+
+/** The counters of a channel, by their places in `COUNTER`: `RX_BYTES` is `rxBytes` in a report. */
+export const COUNTER_KEYS: ReadonlyMap<number, string> = new Map(
+  Object.entries(COUNTER).filter(([name]) => name !== "COUNT").map(([name, at]) => [
+    at,
+    name.toLowerCase().replace(/_(.)/g, (_, letter: string) => letter.toUpperCase()),
+  ]),
+);
+
+/** A peer id or vector that is kept plus 1, 0 if there is none. */
+export function orNull(word: number): number | null {
+  return word === 0 ? null : word - 1;
+}
+
+/** A guest's control memzone, which is large enough. */
+export function decodeGuest(
+  memory: MappedMemory,
+  { name, offset, parameter }: Memzone,
+): GuestReport {
+  const word = (at: number) => memory.load((offset >>> 2) + at);
+  const state = word(GUEST.STATE);
+  return {
+    name,
+    state: GUEST_STATE_NAMES[state] ?? `${state}`,
+    heartbeat: word(GUEST.HEARTBEAT),
+    isAlive: null,
+    pid: word(GUEST.PID),
+    peer: orNull(word(GUEST.PEER)),
+    incarnation: word(GUEST.INCARNATION),
+    wantsMbufs: word(GUEST.WANTS_MBUFS) !== 0,
+    isAskedToLeave: word(GUEST.LEAVE) !== 0,
+    channels: parameter,
+  };
+}
+
+/** A channel's memzone, which is large enough. */
+export function decodeChannel(memory: MappedMemory, { name, offset }: Memzone): ChannelReport {
+  const { u8, u32 } = memory;
+  const start = offset >>> 2;
+  const bytes = (word: number, count: number) =>
+    u8.slice(offset + word * 4, offset + word * 4 + count);
+  const mac = [...bytes(CHANNEL.MAC, 6)].map((byte) => byte.toString(16).padStart(2, "0"));
+  return {
+    name,
+    portName: decoder.decode(bytes(CHANNEL.PORT_NAME, 16)).split("\0")[0],
+    mac: mac.join(":"),
+    frameMax: u32[start + CHANNEL.FRAME_MAX],
+    headroom: u32[start + CHANNEL.HEADROOM],
+    queue: u32[start + CHANNEL.QUEUE],
+    hostSleep: decodeSleep(memory, start + CHANNEL.HOST_SLEEP),
+    guestSleep: decodeSleep(memory, start + CHANNEL.GUEST_SLEEP),
+    counters: decodeCounters(bytes(CHANNEL.COUNTERS, COUNTER.COUNT * 8)),
+  };
+}
+
+function decodeSleep(memory: MappedMemory, word: number): SleepReport {
+  const count = memory.load(word + SLEEP.COUNT);
+  return {
+    isAsleep: (count & 1) === 1,
+    sleeps: Math.ceil(count / 2),
+    vector: orNull(memory.load(word + SLEEP.VECTOR)),
+  };
+}
+
+function decodeCounters(bytes: Uint8Array<ArrayBuffer>): Record<string, number | null> {
+  const values = new Float64Array(bytes.buffer);
+  return Object.fromEntries(
+    [...COUNTER_KEYS].map(([at, key]) => [key, Number.isFinite(values[at]) ? values[at] : null]),
+  );
+}

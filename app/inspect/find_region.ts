@@ -1,0 +1,152 @@
+import { check, CulvertError } from "../../ffi/error.ts";
+import { MappedMemory } from "../../ffi/mapped_memory.ts";
+import { cString, shim } from "../../ffi/shim.ts";
+import { findIvshmem } from "../memory/pci.ts";
+import { fileBytes } from "../ivshmem/own_file.ts";
+import { isPath } from "../memory/region_name.ts";
+import { INSPECT_MIN_BYTES } from "./decode.ts";
+
+/** open(2) read-only: as the path stands; links followed, as those in /proc are. */
+const READ_ONLY = 0, READ_ONLY_LINKED = 3;
+
+const PAGE_BYTES = 4096;
+
+/** Most bytes that can be mapped at once; a region has no more. */
+const MAP_MAX_BYTES = 2 ** 32;
+
+/** A region that is mapped for reading alone: a store into it would end the process. */
+export interface FoundRegion {
+  /** Its memory: whole pages of it. */
+  readonly memory: MappedMemory;
+  /** Where it was found: a path. */
+  readonly source: string;
+}
+
+/**
+ * Find a region on this machine without its server or host learning of it.
+ *
+ * A name is looked for among the descriptors of all processes (a memfd has no other name), which takes
+ * root and Deno's `-A`; a path may also be a link such as `/proc/4711/fd/5`.
+ *
+ * @throws {CulvertError} if there is none, or several of that name.
+ */
+export function findRegion(region: string): FoundRegion {
+  const path = isPath(region) ? region : memfdPath(region);
+  checkIsFile(path);
+  const fd = check(shim.shim_file_open(cString(path), READ_ONLY_LINKED), `open region ${path}`);
+  try {
+    return { memory: mapReadOnly(fd, fileBytes(fd, path), path), source: path };
+  } finally {
+    shim.shim_fd_close(fd);
+  }
+}
+
+/**
+ * Find a region in a VM: the memory of an ivshmem device.
+ *
+ * @param address `auto` for the first one, or a PCI address.
+ * @throws {CulvertError} if there is none.
+ */
+export function findPciRegion(address: string): FoundRegion {
+  const device = findIvshmem(address);
+  if (!device) {
+    throw new CulvertError(
+      `Cannot inspect PCI device ${address} as this machine has no ivshmem device (1af4:1110) ` +
+        `there: in a VM started with -device ivshmem-plain there is one; elsewhere name the region`,
+    );
+  }
+  const path = `/sys/bus/pci/devices/${device.address}/resource2`;
+  const fd = check(shim.shim_file_open(cString(path), READ_ONLY), `open ${path}`);
+  try {
+    return { memory: mapReadOnly(fd, device.bytes, path), source: path };
+  } finally {
+    shim.shim_fd_close(fd);
+  }
+}
+
+/** The shim maps what was opened read-only for reading alone. */
+function mapReadOnly(fd: number, bytes: number, path: string): MappedMemory {
+  if (bytes < INSPECT_MIN_BYTES) {
+    throw new CulvertError(
+      `Cannot inspect ${path} as it has ${bytes} bytes: a region's header alone has ` +
+        `${INSPECT_MIN_BYTES}; if its host has just begun, try again`,
+    );
+  }
+  const mapped = Math.min(bytes - bytes % PAGE_BYTES, MAP_MAX_BYTES);
+  return MappedMemory.ofFile(fd, mapped, `region ${path}`);
+}
+
+/** Opening a device may do something, opening a FIFO may take for ever. */
+function checkIsFile(path: string): void {
+  let found: Deno.FileInfo;
+  try {
+    found = Deno.statSync(path);
+  } catch (error) {
+    throw new CulvertError(
+      `Cannot inspect ${path} as ${(error as Error).message}: is there such a region?`,
+    );
+  }
+  if (found.isFile) return;
+  throw new CulvertError(
+    found.isSocket
+      ? `Cannot inspect ${path} as it is a server's socket, and to join would be told to all peers: ` +
+        `name the region, or its memory: /proc/PID/fd/N`
+      : `Cannot inspect ${path} as it is no file: name a region's memory`,
+  );
+}
+
+/** What the descriptor of a memfd that a server made points to. */
+const MEMFD = /^\/memfd:culvert-(.*) \(deleted\)$/;
+
+/** A memfd that some process has open. */
+interface OpenMemfd {
+  readonly region: string;
+  readonly path: string;
+  /** Device and inode: the same for all descriptors of one memory. */
+  readonly identity: string;
+}
+
+function memfdPath(region: string): string {
+  const all = openMemfds();
+  const found = all.filter((memfd) => memfd.region === region);
+  if (found.length === 0) {
+    const others = [...new Set(all.map((memfd) => memfd.region))].join(", ") || "none";
+    throw new CulvertError(
+      `Cannot find region ${region} as no process that we may look into has it: there are ${others}; ` +
+        `run as root, or name a path`,
+    );
+  }
+  const memories = new Map(found.map((memfd) => [memfd.identity, memfd.path]));
+  if (memories.size === 1) return found[0].path;
+  throw new CulvertError(
+    `Cannot tell which region ${region} is meant as there are ${memories.size} of that name: use ` +
+      [...memories.values()].join(" or "),
+  );
+}
+
+/** The regions' memfds that processes have open, as far as we may see. */
+function openMemfds(): OpenMemfd[] {
+  const pids = [...Deno.readDirSync("/proc")].map(({ name }) => Number(name)).filter(Boolean);
+  return pids.sort((a, b) => a - b).flatMap((pid) => {
+    const folder = `/proc/${pid}/fd`;
+    return orNone(() => [...Deno.readDirSync(folder)]).flatMap(({ name }) =>
+      orNone(() => {
+        const path = `${folder}/${name}`;
+        const match = MEMFD.exec(Deno.readLinkSync(path));
+        if (!match) return [];
+        const { dev, ino } = Deno.statSync(path);
+        return [{ region: match[1], path, identity: `${dev}:${ino}` }];
+      })
+    );
+  });
+}
+
+/** Processes end and close files while we look at them, and not all of them are ours to look at. */
+function orNone<T>(look: () => T[]): T[] {
+  try {
+    return look();
+  } catch (error) {
+    if (error instanceof Deno.errors.NotCapable || !(error instanceof Error)) throw error;
+    return [];
+  }
+}

@@ -1,0 +1,168 @@
+/**
+ * What `culvert inspect` says of a region, in the form that `--json` prints: keys are never left out,
+ * what cannot be told is null.
+ *
+ * @module
+ */
+
+/** A region, as it was found in one look. */
+export interface RegionReport {
+  /** Bytes of the memory that was looked at. */
+  readonly bytes: number;
+  /** Whether it begins with Culvert's magic. */
+  readonly isRegion: boolean;
+  /** The layout's version: 0 while the region is half-built; null if this is no region. */
+  readonly version: number | null;
+  /** The layout's hash in hexadecimal; null if this is no region. */
+  readonly layoutHash: string | null;
+  /** Whether this build knows the layout. If not, nothing below is decoded. */
+  readonly isOurLayout: boolean;
+  /** What is wrong with the region as a whole, in words. */
+  readonly problems: readonly string[];
+  /** What the host says of itself in the header; null if the layout is not ours. */
+  readonly host: HostReport | null;
+  /** The directory, in its own order. */
+  readonly zones: readonly ZoneReport[];
+  /** Control memzones. */
+  readonly guests: readonly GuestReport[];
+  /** Channels; their rings are among {@linkcode rings}, named with the channel's name in front. */
+  readonly channels: readonly ChannelReport[];
+  /** All rings, those of channels included. */
+  readonly rings: readonly RingReport[];
+  /** The host's mbufs. */
+  readonly mbufs: readonly MbufsReport[];
+  /** Mempools that are shared with trusted guests. */
+  readonly mempools: readonly MempoolReport[];
+}
+
+/** The header, written by the host. */
+export interface HostReport {
+  /** A key of `REGION_STATE`, or the number if it is none. */
+  readonly state: string;
+  /** Counts the hosts that began or ended. */
+  readonly epoch: number;
+  /** Counts while the host lives. */
+  readonly heartbeat: number;
+  /** Whether the heartbeat moved between two looks; null after one look. */
+  readonly isAlive: boolean | null;
+  /** The host's peer id. */
+  readonly peer: number | null;
+  /** Bytes of the region, as the host says. */
+  readonly bytes: number;
+  /** Mbufs in the host's private mempool. */
+  readonly mbufsFree: number;
+}
+
+/** A memzone of the directory. */
+export interface ZoneReport {
+  /** Up to 31 bytes. */
+  readonly name: string;
+  /** A key of `ZONE_KIND`, or the number if it is none. */
+  readonly kind: string;
+  /** Bytes from the region's start. */
+  readonly offset: number;
+  /** Bytes. */
+  readonly size: number;
+  /** Depends on the kind; see `ZONE_KIND`. */
+  readonly parameter: number;
+  /** Why it cannot be used; null if it can. */
+  readonly problem: string | null;
+}
+
+/** A guest's control memzone. */
+export interface GuestReport {
+  /** Of the memzone: `g0`. */
+  readonly name: string;
+  /** A key of `GUEST_STATE`, or the number if it is none. */
+  readonly state: string;
+  /** Counts while the guest lives. */
+  readonly heartbeat: number;
+  /** Whether the heartbeat moved between two looks; null after one look. */
+  readonly isAlive: boolean | null;
+  /** The process id in the guest's own world. */
+  readonly pid: number;
+  /** The guest's peer id. */
+  readonly peer: number | null;
+  /** Counts the guests that this place has had. */
+  readonly incarnation: number;
+  /** Whether it asks for empty mbufs. */
+  readonly wantsMbufs: boolean;
+  /** Whether it is asked to detach. */
+  readonly isAskedToLeave: boolean;
+  /** How many channels it has. */
+  readonly channels: number;
+}
+
+/** One side's sleeping flag on a channel. */
+export interface SleepReport {
+  /** Whether the lcore sleeps. */
+  readonly isAsleep: boolean;
+  /** How often it went to sleep. */
+  readonly sleeps: number;
+  /** The interrupt that wakes it. */
+  readonly vector: number | null;
+}
+
+/** A channel: one port of the host, as one guest sees it. */
+export interface ChannelReport {
+  /** Of the memzone: `g0.p1`. */
+  readonly name: string;
+  /** The host's port. */
+  readonly portName: string;
+  /** As `52:54:00:12:34:56`. */
+  readonly mac: string;
+  /** Longest frame in bytes, FCS not included. */
+  readonly frameMax: number;
+  /** Bytes in front of a frame. */
+  readonly headroom: number;
+  /** Of the host's port. */
+  readonly queue: number;
+  /** The host's lcore. */
+  readonly hostSleep: SleepReport;
+  /** The guest's lcore. */
+  readonly guestSleep: SleepReport;
+  /** What the host counted of the port, by the names of `COUNTER`; published some times a second. */
+  readonly counters: Readonly<Record<string, number | null>>;
+}
+
+/** A ring's positions. */
+export interface RingReport {
+  /** Of the memzone: `g0.p1.rx`. */
+  readonly name: string;
+  /** One producer and one consumer, or several. */
+  readonly kind: "spsc" | "mpmc";
+  /** How many there are. */
+  readonly slots: number;
+  /** Elements ever enqueued, modulo 2^32. */
+  readonly producer: number;
+  /** Elements ever dequeued, modulo 2^32. */
+  readonly consumer: number;
+  /** Slots in use. */
+  readonly used: number;
+  /** Why these positions cannot be; null if they can. */
+  readonly problem: string | null;
+}
+
+/** A memzone of mbufs. */
+export interface MbufsReport {
+  /** Of the memzone. */
+  readonly name: string;
+  /** How many fit. */
+  readonly count: number;
+  /** Bytes from one to the next. */
+  readonly stride: number;
+}
+
+/** A mempool in the region. */
+export interface MempoolReport {
+  /** Of the memzone. */
+  readonly name: string;
+  /** Mbufs in all. */
+  readonly count: number;
+  /** Bytes from one to the next. */
+  readonly stride: number;
+  /** Mbufs in the free ring; those in somebody's cache are not. */
+  readonly free: number;
+  /** Why the free ring's positions cannot be; null if they can. */
+  readonly problem: string | null;
+}

@@ -1,0 +1,166 @@
+import { COUNTER, DROPS } from "../port/counters.ts";
+import { COUNTER_KEYS } from "./decode_channel.ts";
+import type {
+  ChannelReport,
+  GuestReport,
+  HostReport,
+  RegionReport,
+  RingReport,
+  SleepReport,
+  ZoneReport,
+} from "./region_report.ts";
+import { alignColumns, bar, bytesText, printable } from "./table.ts";
+
+/** A region for people: sections with aligned columns, rings and memory drawn. */
+export function reportText(source: string, report: RegionReport): string {
+  const lines = [`region at ${source}, ${bytesText(report.bytes)}`];
+  for (const problem of report.problems) lines.push(`  ! ${problem}`);
+  if (report.isRegion) lines.push(`  layout  ${layoutText(report)}`);
+  if (report.host) lines.push(...hostLines(report.host, report));
+  lines.push(...section("guests", guestLines(report.guests)));
+  lines.push(...section("channels", report.channels.flatMap((c) => channelLines(c, report))));
+  const isOfChannel = ({ name }: RingReport) =>
+    report.channels.some((channel) => name.startsWith(`${channel.name}.`));
+  lines.push(...section("other rings", ringLines(report.rings.filter((r) => !isOfChannel(r)))));
+  lines.push(...section("mempools", mempoolLines(report)));
+  lines.push(...section(zonesTitle(report), zoneLines(report)));
+  return lines.map(printable).join("\n");
+}
+
+function section(title: string, lines: readonly string[]): string[] {
+  return lines.length === 0 ? [] : ["", title, ...lines.map((line) => `  ${line}`)];
+}
+
+function layoutText({ version, layoutHash, isOurLayout }: RegionReport): string {
+  return `version ${version}, hash ${layoutHash}, ` +
+    (isOurLayout ? "as this build has it" : "not this build's");
+}
+
+function hostLines(host: HostReport, { mbufs }: RegionReport): string[] {
+  const peer = host.peer === null ? "" : `, peer ${host.peer}`;
+  const lines = [
+    `  host    ${host.state}${lifeText(host.state, host.isAlive)}, epoch ${host.epoch}${peer}, ` +
+    `heartbeat ${host.heartbeat}`,
+  ];
+  const total = mbufs.reduce((sum, { count }) => sum + count, 0);
+  if (total > 0) {
+    const free = Math.min(host.mbufsFree, total);
+    const busy = `${total - free} of ${total} in use`;
+    lines.push(`  mbufs   ${bar(total - free, total)} ${busy}, ${mbufs[0].stride} bytes each`);
+  }
+  return lines;
+}
+
+/** Nobody beats in the state in which nobody is there. */
+function lifeText(state: string, isAlive: boolean | null): string {
+  if (isAlive === null || state === "ABSENT" || state === "CLOSED") return "";
+  return isAlive ? ", alive" : ", silent: its heartbeat stands still";
+}
+
+function guestLines(guests: readonly GuestReport[]): string[] {
+  const rows = guests.map((guest) => [
+    guest.name,
+    guest.state + lifeText(guest.state, guest.isAlive),
+    `${guest.channels} channel${guest.channels === 1 ? "" : "s"}`,
+    `incarnation ${guest.incarnation}`,
+    guest.pid === 0 ? "" : `pid ${guest.pid} of its own world`,
+    guest.peer === null ? "" : `peer ${guest.peer}`,
+    guest.wantsMbufs ? "wants mbufs" : "",
+    guest.isAskedToLeave ? "is asked to leave" : "",
+  ]);
+  return alignColumns(rows, Array(8).fill("left"));
+}
+
+function channelLines(channel: ChannelReport, { rings }: RegionReport): string[] {
+  const { name, portName, mac, frameMax, headroom, queue } = channel;
+  const own = rings.filter((ring) => ring.name.startsWith(`${name}.`));
+  const title = `${name}  port ${portName}, queue ${queue}, ${mac}, ` +
+    `frames to ${frameMax} bytes behind ${headroom} of headroom`;
+  const lcores = `lcores: host ${sleepText(channel.hostSleep)}; guest ${
+    sleepText(channel.guestSleep)
+  }`;
+  const lines = [lcores, ...ringLines(own, `${name}.`), ...counterLines(channel)];
+  return [title, ...lines.map((line) => `    ${line}`)];
+}
+
+function sleepText({ isAsleep, sleeps, vector }: SleepReport): string {
+  const waker = vector === null ? "woken by nobody" : `woken by vector ${vector}`;
+  return `${isAsleep ? "asleep" : "awake"}, slept ${sleeps}x, ${waker}`;
+}
+
+/** Of each ring its fill, and the slots in which producer and consumer are. */
+function ringLines(rings: readonly RingReport[], prefix = ""): string[] {
+  const rows = rings.map(({ name, kind, slots, producer, consumer, used, problem }) => [
+    name.slice(prefix.length),
+    kind === "mpmc" ? "MP/MC" : "",
+    bar(used, slots),
+    `${used}`,
+    `of ${slots}`,
+    "producer",
+    `${producer}`,
+    "consumer",
+    `${consumer}`,
+    problem === null ? "" : `! ${problem}`,
+  ]);
+  // deno-fmt-ignore
+  return alignColumns(rows, ["left", "left", "left", "right", "left", "left", "right", "left", "right", "left"]);
+}
+
+function counterLines({ counters }: ChannelReport): string[] {
+  const of = (counter: number) => counters[COUNTER_KEYS.get(counter) ?? ""] ?? 0;
+  const drops = DROPS.filter(({ counter }) => of(counter) > 0);
+  const dropped = drops.reduce((sum, { counter }) => sum + of(counter), 0);
+  const made = of(COUNTER.ORIGINATED) > 0 ? ` + originated ${of(COUNTER.ORIGINATED)}` : "";
+  const also = [
+    of(COUNTER.MISSED) > 0 ? `missed by the kernel ${of(COUNTER.MISSED)}` : "",
+    of(COUNTER.FOREIGN) > 0 ? `foreign handles ${of(COUNTER.FOREIGN)}` : "",
+    of(COUNTER.POSITION) > 0 ? `impossible positions ${of(COUNTER.POSITION)}` : "",
+    of(COUNTER.RUNG) > 0 ? `doorbells rung ${of(COUNTER.RUNG)}` : "",
+    of(COUNTER.DOWN) > 0 ? "port down" : "",
+  ].filter(Boolean).join(", ");
+  return [
+    `port: received ${of(COUNTER.RX)}${made}, sent ${of(COUNTER.TX)}, dropped ${dropped}` +
+    (also && `; ${also}`),
+    ...drops.map(({ counter, reason }) => `  dropped ${of(counter)}: ${reason}`),
+  ];
+}
+
+function mempoolLines({ mempools }: RegionReport): string[] {
+  const rows = mempools.map(({ name, count, stride, free, problem }) => [
+    name,
+    bar(count - free, count),
+    `${count - free}`,
+    `of ${count} in use or in caches`,
+    `${stride} bytes each`,
+    problem === null ? "" : `! ${problem}`,
+  ]);
+  return alignColumns(rows, ["left", "left", "right", "left", "left", "left"]);
+}
+
+function zonesTitle({ zones, bytes }: RegionReport): string {
+  const end = Math.max(0, ...zones.filter((z) => z.problem === null).map((z) => z.offset + z.size));
+  return `${zones.length} memzones, ${bytesText(end)} of ${bytesText(bytes)} given out ` +
+    bar(end, bytes);
+}
+
+const PARAMETERS: Readonly<Record<string, string>> = {
+  RING: "slots",
+  MPMC: "slots",
+  MBUFS: "stride",
+  MEMPOOL: "stride",
+  GUEST: "channels",
+};
+
+function zoneLines({ zones }: RegionReport): string[] {
+  if (zones.length === 0) return [];
+  const rows = zones.map(({ name, kind, offset, size, parameter, problem }: ZoneReport) => [
+    name,
+    kind,
+    `${offset}`,
+    `${size}`,
+    PARAMETERS[kind] ? `${PARAMETERS[kind]} ${parameter}` : "",
+    problem === null ? "" : `! ${problem}`,
+  ]);
+  const head = ["name", "kind", "offset", "bytes", "", ""];
+  return alignColumns([head, ...rows], ["left", "left", "right", "right", "left", "left"]);
+}

@@ -1,0 +1,139 @@
+import { deepEqual, equal, match, throws } from "node:assert/strict";
+import { GUEST_STATE } from "../../app/channel/guest_state.ts";
+import { decodeRegion, withLives } from "../../app/inspect/decode.ts";
+import { reportText } from "../../app/inspect/report_text.ts";
+import { alignColumns, bar, bytesText, printable } from "../../app/inspect/table.ts";
+import { readInspectOptions } from "../../app/inspect_command.ts";
+import { CHANNEL, HEADER, LAYOUT_HASH, LAYOUT_VERSION, RING } from "../../app/memory/layout.ts";
+import { COUNTER } from "../../app/port/counters.ts";
+import { SampleRegion } from "./sample_region.ts";
+
+const HASH = LAYOUT_HASH.toString(16).padStart(8, "0");
+
+Deno.test("reportText() draws a region", () => {
+  using sample = new SampleRegion();
+  sample.guest.move("guest", GUEST_STATE.ABSENT, GUEST_STATE.ATTACHING);
+  sample.guest.introduce(4711, false, 2);
+  sample.memory.u32[sample.word("g0.p0") + CHANNEL.HEADROOM] = 128;
+  sample.memory.u32[sample.word("g0.p0") + CHANNEL.GUEST_SLEEP] = 1;
+  sample.channel.rx.enqueueBulk(new Uint32Array(2 * 16), 16);
+  sample.memory.u32[sample.word("g0.p0.tx") + RING.PRODUCER] = 1000;
+  sample.count(COUNTER.RX, 1234567);
+  sample.count(COUNTER.TX, 7);
+  sample.count(COUNTER.RING_FULL, 30);
+  sample.count(COUNTER.RUNG, 4);
+  sample.shared.pool.allocBulk(new Uint32Array(2 * 5), 5);
+  const before = decodeRegion(sample.memory);
+  sample.region.beat();
+  const report = withLives(before, decodeRegion(sample.memory));
+  const [text, zones] = reportText("/dev/shm/r0", report).split(/\n\n(?=\d+ memzones)/);
+  const { offset, size } = sample.zone("mbufs");
+  const end = offset + size;
+  equal(
+    text,
+    `\
+region at /dev/shm/r0, 1 MiB
+  layout  version ${LAYOUT_VERSION}, hash ${HASH}, as this build has it
+  host    READY, alive, epoch 1, heartbeat 1
+  mbufs   [######..................] 25 of 100 in use, 2368 bytes each
+
+guests
+  g0  ATTACHING, silent: its heartbeat stands still  1 channel  incarnation 0  pid 4711 of its own world  peer 2
+
+channels
+  g0.p0  port tap0, queue 0, 52:54:00:12:34:56, frames to 1522 bytes behind 128 of headroom
+      lcores: host awake, slept 0x, woken by nobody; guest asleep, slept 1x, woken by nobody
+      rx          [######..................]  16  of 64  producer    16  consumer  0
+      tx          [########################]  64  of 64  producer  1000  consumer  0  ! the producer is 1000 ahead of the consumer, of 64 slots
+      lend        [........................]   0  of 64  producer     0  consumer  0
+      giveback    [........................]   0  of 64  producer     0  consumer  0
+      port: received 1234567, sent 7, dropped 30; doorbells rung 4
+        dropped 30: guest too slow, its rx ring full
+
+other rings
+  work  MP/MC  [........................]  0  of 16  producer  0  consumer  0
+
+mempools
+  shared  [######..................]  5  of 20 in use or in caches  448 bytes each`,
+  );
+  deepEqual(zones.split("\n").map((line) => line.replaceAll(/ +/g, " ")).slice(0, 4), [
+    `10 memzones, ${bytesText(end)} of 1 MiB given out ${bar(end, 1 << 20)}`,
+    " name kind offset bytes",
+    " g0 GUEST 16384 384 channels 1",
+    ` g0.p0 CHANNEL 16768 ${CHANNEL.BYTES}`,
+  ]);
+  match(zones, /^ {2}work +MPMC +\d+ +320 +slots 16$/m);
+  match(zones, /^ {2}mbufs +MBUFS +\d+ +236800 +stride 2368$/m);
+});
+
+Deno.test("reportText() says little of what it cannot decode, and calls it by its name", () => {
+  using sample = new SampleRegion();
+  sample.memory.store(HEADER.VERSION, 1);
+  equal(
+    reportText("r0", decodeRegion(sample.memory)),
+    `\
+region at r0, 1 MiB
+  ! of layout version 1, this build reads ${LAYOUT_VERSION}: use its own build
+  layout  version 1, hash ${HASH}, not this build's`,
+  );
+});
+
+Deno.test("reportText() lets no name out that would steer a terminal", () => {
+  using sample = new SampleRegion();
+  const { offset } = sample.zone("g0.p0");
+  sample.memory.u8.set(new TextEncoder().encode("\x1b[2Jt\x9bp\u202e"), offset);
+  match(reportText("r0", decodeRegion(sample.memory)), /port \?\[2Jt\?+p\?, queue 0/);
+});
+
+Deno.test("printable() keeps what can be printed", () => {
+  equal(printable("eth0 größe 漢字"), "eth0 größe 漢字");
+  equal(printable("a\nb\tc\x7f"), "a?b?c?");
+});
+
+Deno.test("alignColumns() puts text left and numbers right, and ends no line in spaces", () => {
+  const lines = alignColumns([["a", "1", ""], ["long", "1000", "x"], ["b"]], [
+    "left",
+    "right",
+    "left",
+  ]);
+  deepEqual(lines, ["a        1", "long  1000  x", "b"]);
+});
+
+Deno.test("bar() shows a share, and anything at all as one mark at least", () => {
+  equal(bar(0, 100, 10), "[..........]");
+  equal(bar(1, 100, 10), "[#.........]");
+  equal(bar(55, 100, 10), "[#####.....]");
+  equal(bar(100, 100, 10), "[##########]");
+  equal(bar(1000, 100, 10), "[##########]");
+  equal(bar(5, 0, 10), "[#.........]");
+});
+
+Deno.test("bytesText() is short", () => {
+  deepEqual([0, 384, 1024, 8448, 64 << 20, 2 ** 32].map(bytesText), [
+    "0 B",
+    "384 B",
+    "1 KiB",
+    "8.3 KiB",
+    "64 MiB",
+    "4 GiB",
+  ]);
+});
+
+Deno.test("readInspectOptions() takes a region before or behind options, or a PCI device", () => {
+  deepEqual(readInspectOptions(["r0"]), { source: { region: "r0" }, json: false, watch: 0 });
+  deepEqual(readInspectOptions(["--json", "/a/b", "--watch", "5"]), {
+    source: { region: "/a/b" },
+    json: true,
+    watch: 5,
+  });
+  deepEqual(readInspectOptions(["--pci", "auto"])?.source, { pci: "auto" });
+  equal(readInspectOptions(["--help"]), undefined);
+});
+
+for (
+  const args of [[], ["a", "b"], ["a", "--pci", "auto"], ["a b"], ["a", "--watch", "x"], ["-x"]]
+) {
+  Deno.test(`readInspectOptions() refuses ${JSON.stringify(args)}`, () => {
+    throws(() => readInspectOptions(args), { name: "UsageError" });
+  });
+}

@@ -1,0 +1,109 @@
+import assert from "node:assert/strict";
+import { type Ended, Lab, PATIENCE_MS, type Running, testFrame } from "./lab.ts";
+
+/** A VM boots in 5 s on a machine of its own, and builds its image before if there is none. */
+const BOOT_MS = 180_000;
+
+/** QEMU's default for q35, and what other machines and OVMF do: there a guest's kernel takes 5 s to let go. */
+const KINDS: [string, string[]][] = [
+  ["ACPI", []],
+  [
+    "PCI Express",
+    ["--qemu-arg=-global", "--qemu-arg=ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off"],
+  ],
+];
+
+/** A VM without a region, whose guest waits for one. */
+async function startVm(lab: Lab, qmp: string, options: string[]): Promise<Running> {
+  const vm = lab.culvert("qemu", [
+    ...["--run", "--no-region", "--qmp", qmp, "--hotplug", "1", ...options],
+    ...["--", "-T", "0", "--no-mac-updating"],
+  ]);
+  await vm.stdoutLine(/waiting for ivshmem device auto/, BOOT_MS);
+  return vm;
+}
+
+/** Run `culvert plug` or `unplug` on the lab's region to its end. */
+function plug(
+  lab: Lab,
+  command: "plug" | "unplug",
+  qmp: string,
+  ...more: string[]
+): Promise<Ended> {
+  const args = ["--qmp", qmp, "--region", lab.region, ...more];
+  return lab.culvert(command, args).ended(3 * PATIENCE_MS);
+}
+
+for (const [kind, options] of KINDS) {
+  Deno.test(`a region is plugged into a VM that runs, unplugged, plugged again (${kind})`, async () => {
+    await using lab = await Lab.open();
+    const pair = await lab.namespacePair({ quiet: true });
+    const wires = await lab.wires(pair);
+    const ports = [pair.a, pair.b].flatMap(({ outer }) => ["--port", `packet:${outer}`]);
+    const host = lab.host(ports);
+    await host.stderrLine(/is ready/);
+    const qmp = lab.newPath();
+    const vm = await startVm(lab, qmp, options);
+
+    for (const round of [1, 2]) {
+      const plugged = await plug(lab, "plug", qmp);
+      assert.equal(plugged.code, 0, plugged.stderr);
+      assert.match(plugged.stderr, /is device culvert-[\w.-]+ in culvert-slot1/);
+      assert.equal(plugged.stdout, "culvert guest --pci 0000:01:00.0\n");
+      await host.stderrLine(/guest 0 attached/, BOOT_MS);
+      await vm.stdoutLine(/forwarding \(l2fwd\)/, BOOT_MS);
+      await lab.flows(wires);
+
+      const again = await plug(lab, "plug", qmp);
+      assert.equal(again.code, 1);
+      assert.match(again.stderr, /as the VM has a device culvert-.*: unplug that first/);
+
+      {
+        await using _ = wires.a.traffic(testFrame(300, { seed: round }));
+        const unplugged = await plug(lab, "unplug", qmp);
+        assert.equal(unplugged.code, 0, unplugged.stderr);
+        assert.match(unplugged.stderr, /is unplugged/);
+      }
+      await host.stderrLine(/guest 0 detached/);
+      await vm.stdoutLine(/asked to leave/);
+      await vm.stdoutLine(/waiting for ivshmem device auto/);
+    }
+
+    const none = await plug(lab, "unplug", qmp);
+    assert.equal(none.code, 1);
+    assert.match(none.stderr, /as the VM has no such device: its regions are none/);
+    assert.equal((await vm.stop()).code, 130);
+    const { forwarded } = await lab.finishHost(host);
+    assert(forwarded > 0);
+  });
+}
+
+Deno.test("a region is plugged with a doorbell, and stays as long as the VM runs", async () => {
+  await using lab = await Lab.open();
+  const pair = await lab.namespacePair({ quiet: true });
+  const wires = await lab.wires(pair);
+  const ports = [pair.a, pair.b].flatMap(({ outer }) => ["--port", `packet:${outer}`]);
+  const host = lab.host(ports);
+  await host.stderrLine(/is ready/);
+  const qmp = lab.newPath();
+  const vm = await startVm(lab, qmp, ["--doorbell"]);
+
+  const plugged = await plug(lab, "plug", qmp, "--doorbell");
+  assert.equal(plugged.code, 0, plugged.stderr);
+  await vm.stdoutLine(
+    /region is PCI device 0000:01:00.0, BAR2, 64 MiB, [1-9]\d* interrupts/,
+    BOOT_MS,
+  );
+  await host.stderrLine(/guest 0 attached/, BOOT_MS);
+  assert.doesNotMatch(await vm.stdoutLine(/forwarding \(l2fwd\)/, BOOT_MS), /no doorbell/);
+  await lab.flows(wires);
+
+  const refused = await plug(lab, "unplug", qmp);
+  assert.equal(refused.code, 1);
+  assert.match(refused.stderr, /as it is an ivshmem-doorbell: QEMU mostly dies of that/);
+  await lab.flows(wires);
+
+  assert.equal((await vm.stop()).code, 130);
+  await host.stderrLine(/guest 0 (died|detached)/);
+  await lab.finishHost(host);
+});

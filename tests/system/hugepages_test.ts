@@ -1,0 +1,139 @@
+/**
+ * Regions on hugetlbfs. Pages are added to the system's for as long as it takes, and the file system is
+ * mounted below /dev/hugepages, where `deno task host` may write.
+ *
+ * @module
+ */
+import assert from "node:assert/strict";
+import { HUGEPAGE_BYTES, reserveHugepages } from "../../bench/peers/hugepages.ts";
+import { exists, Lab, testFrame } from "./lab.ts";
+
+const FOLDER = "/dev/hugepages";
+const BOOT_MS = 180_000;
+
+/** Room for one region of 64 MiB and little more, however many pages the machine has. */
+const MOUNT_BYTES = 80 << 20;
+
+/** A file system of hugepages that is a test's own. */
+class HugeFolder implements AsyncDisposable {
+  readonly path: string;
+
+  private constructor(
+    private readonly lab: Lab,
+    private readonly pages: AsyncDisposable,
+    private readonly isNew: boolean,
+  ) {
+    this.path = `${FOLDER}/${lab.name("test-")}`;
+  }
+
+  /** Reserve the pages and mount it. */
+  static async mount(lab: Lab): Promise<HugeFolder> {
+    const pages = await reserveHugepages(MOUNT_BYTES / HUGEPAGE_BYTES);
+    const folder = new HugeFolder(lab, pages, !exists(FOLDER));
+    Deno.mkdirSync(folder.path, { recursive: true });
+    const options = `pagesize=2M,size=${MOUNT_BYTES}`;
+    await lab.run("mount", "-t", "hugetlbfs", "-o", options, "none", folder.path);
+    return folder;
+  }
+
+  /** What is in it. */
+  get files(): string[] {
+    return [...Deno.readDirSync(this.path)].map(({ name }) => name);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.lab.tryRun("umount", "--lazy", this.path); // processes of a failed test end later
+    Deno.removeSync(this.path);
+    if (this.isNew) Deno.removeSync(FOLDER);
+    await this.pages[Symbol.asyncDispose]();
+  }
+}
+
+/** Sizes of the pages, in KiB, of which a process's mappings of a file consist. */
+function pageSizes(pid: number, path: string): number[] {
+  const mappings = Deno.readTextFileSync(`/proc/${pid}/smaps`).split(/^(?=[\da-f]+-[\da-f]+ )/m);
+  return mappings.filter((mapping) => mapping.split("\n")[0].endsWith(path)).map((mapping) =>
+    Number(/^KernelPageSize: +(\d+) kB$/m.exec(mapping)?.[1])
+  );
+}
+
+for (const [size, ...rest] of [["64M"], ["2M", "--mbufs", "128", "--ring-size", "64"]]) {
+  Deno.test(`Host and guest forward through a region of ${size} on hugepages, which is gone in the end`, async () => {
+    await using lab = await Lab.open();
+    await using folder = await HugeFolder.mount(lab);
+    const region = `${folder.path}/region`;
+    const pair = await lab.namespacePair({ quiet: true });
+    const running = await lab.forwarding(pair, {
+      host: ["--region", region, "--size", size, ...rest],
+      guest: ["--region", region],
+    });
+    await lab.flows(running.wires);
+    const frames = [60, 61, 1000, 1514].map((bytes, seed) => testFrame(bytes, { seed }));
+    for (const frame of frames) {
+      await running.wires.a.send(frame, 10);
+      await running.wires.b.arrived((found) => found === frame, 10);
+    }
+    assert.deepEqual(pageSizes(running.host.pid, region), [2048], "the host's mapping");
+    assert.deepEqual(pageSizes(running.guest.pid, region), [2048], "the guest's mapping");
+    await lab.finish(running);
+    assert.deepEqual(folder.files, []);
+  });
+}
+
+Deno.test("A host on hugepages says what to do if there are too few, or its size is none of theirs", async () => {
+  await using lab = await Lab.open();
+  await using folder = await HugeFolder.mount(lab);
+  const region = `${folder.path}/region`;
+  for (
+    const [size, said] of [
+      ["128M", /Cannot get 134217728 bytes for .* ENOSPC: .*raise vm\.nr_hugepages/],
+      ["1M", /Cannot get 1048576 bytes for .* EINVAL: .*multiple of the page size; use --size 2M/],
+    ] as [string, RegExp][]
+  ) {
+    const { code, stderr } = await lab.host([
+      "--port",
+      "null:0",
+      "--region",
+      region,
+      "--size",
+      size,
+    ])
+      .ended();
+    assert.match(stderr, said);
+    assert.equal(code, 1, "no signal ended it");
+    assert.deepEqual(folder.files, []);
+  }
+});
+
+Deno.test("A VM attaches to a region on hugepages", async () => {
+  await using lab = await Lab.open();
+  await using folder = await HugeFolder.mount(lab);
+  const region = `${folder.path}/region`;
+  const host = lab.host(["--port", "ring:a", "--region", region, "--size", "64M", "-l", "0"]);
+  await host.stderrLine(/is ready/);
+  const vm = lab.culvert("qemu", ["--run", "--region", region, "--", "-T", "0"]);
+  await host.stderrLine(/guest 0 attached/, BOOT_MS);
+  const [qemu] = qemusOf(region);
+  try {
+    assert.deepEqual(pageSizes(qemu, region), [2048], "QEMU's mapping");
+  } finally {
+    await vm.stop("SIGINT");
+    for (const pid of qemusOf(region)) Deno.kill(pid, "SIGKILL");
+  }
+  await host.stderrLine(/guest 0 (died|detached)/);
+  await lab.finishHost(host);
+  assert.deepEqual(folder.files, []);
+});
+
+/** Process ids of QEMUs whose command line names a region. */
+function qemusOf(region: string): number[] {
+  const pids = [...Deno.readDirSync("/proc")].map(({ name }) => Number(name)).filter(Boolean);
+  return pids.filter((pid) => {
+    try {
+      const command = Deno.readTextFileSync(`/proc/${pid}/cmdline`);
+      return command.startsWith("qemu-system") && command.includes(`mem-path=${region}`);
+    } catch {
+      return false; // it has just ended
+    }
+  });
+}

@@ -1,0 +1,75 @@
+import assert from "node:assert/strict";
+import { Lab, type Running } from "./lab.ts";
+import { assertNothingBroken, ping, untilReachable } from "./traffic.ts";
+import { BOOT_MS, exchangeNumbered, qemuOf, ROOM, startVm } from "./vm_lab.ts";
+
+/** How often a side rang, as its last words tell. */
+function rung(text: string): number {
+  return Number(/(\d+) doorbells rung/.exec(text)?.[1] ?? 0);
+}
+
+/** Wait until all these guests are attached, in whatever order. */
+async function attached(host: Running, guests: string[]): Promise<void> {
+  for (const guest of guests) {
+    const line = new RegExp(`${guest} attached`);
+    if (!line.test(host.stderr)) await host.stderrLine(line, BOOT_MS);
+  }
+}
+
+Deno.test("a VM with doorbells is woken and wakes its host, and its death is known at once", async () => {
+  await using lab = await Lab.open();
+  const { a, b } = await lab.namespacePair();
+  const host = lab.host(["--port", `packet:${a.outer}`, "--port", `packet:${b.outer}`, "-l", "0"]);
+  await host.stderrLine(/is ready/);
+  const vm = startVm(lab, "--doorbell");
+  await host.stderrLine(/guest 0 attached/, BOOT_MS);
+  assert.match(vm.stdout, /\d+ interrupts/);
+  assert.doesNotMatch(vm.stdout, /no interrupts|no doorbell/);
+  await untilReachable(lab, a, b, BOOT_MS);
+  await lab.inNamespace(a.netns, "ping", "-c", "20", "-i", "0.1", b.ip4); // it sleeps in between
+  await exchangeNumbered(lab, [a, b]);
+
+  const killed = performance.now();
+  Deno.kill(qemuOf(vm), "SIGKILL");
+  await host.stderrLine(/guest 0 died: its connection to the server is closed/);
+  const milliseconds = performance.now() - killed;
+  assert(milliseconds < 1500, `known after ${milliseconds} ms: by its heartbeat only?`);
+  await vm.ended();
+  await assertNothingBroken(lab, a, b);
+  await lab.finishHost(host);
+  assert(rung(host.stdout) > 20, `the host rang ${rung(host.stdout)} times`);
+});
+
+for (
+  const [where, regions] of [
+    ["in one region, by descriptors", 1],
+    ["in a region each, by copies", 2],
+  ] as const
+) {
+  Deno.test(`frames go through two VMs, one behind the other, ${where}`, async () => {
+    await using lab = await Lab.open();
+    const { a, b } = await lab.namespacePair();
+    const second = regions === 1 ? lab.region : lab.newRegion();
+    const place = regions === 1 ? ["--guest", "1"] : ["--region", second];
+    const host = lab.host([
+      ...["-l", "0", ...ROOM, "--region", lab.region],
+      ...["--port", `packet:${a.outer}`, "--port", "link:ab"],
+      ...[...place, "--port", "link:ab", "--port", `packet:${b.outer}`],
+    ]);
+    await host.stderrLine(/is ready/);
+    const vms = regions === 1
+      ? [startVm(lab, "--doorbell", "--guest", "0", "--guest", "1")]
+      : [startVm(lab, "--doorbell"), startVm(lab, "--doorbell", "--region", second)];
+    const names = regions === 1
+      ? ["guest 0", "guest 1"]
+      : [lab.region, second].map((region) => `guest 0 of region ${region}`);
+    await attached(host, names);
+    await untilReachable(lab, a, b, BOOT_MS);
+    assert.equal(await ping(lab, a, b.ip4, 20), 20, "pings answered through both");
+    assert.equal(await ping(lab, b, a.ip6, 20, { bytes: 1452 }), 20, "long ones too");
+    await exchangeNumbered(lab, [a, b], { frames: 3000, rate: 1000 });
+    await assertNothingBroken(lab, a, b);
+    for (const vm of vms) assert.equal((await vm.stop("SIGINT")).code, 130);
+    await lab.finishHost(host);
+  });
+}

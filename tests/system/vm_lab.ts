@@ -1,0 +1,61 @@
+/** What tests with VMs share. */
+import assert from "node:assert/strict";
+import { type CableEnd, type Lab, PATIENCE_MS, type Running } from "./lab.ts";
+import type { PeerReport } from "./numbered_peer.ts";
+
+/** A VM boots in 5 s on a machine of its own, and builds its image before if there is none. */
+export const BOOT_MS = 180_000;
+
+/** Frames a second each way: a fifth of what a guest under TCG carries without loss on two cores. */
+const RATE = 5000;
+export const FRAMES = 10_000;
+
+/** Frames wait in the rings, some 0.8 s of them, while a busy machine gives QEMU no time. */
+export const ROOM = ["--ring-size", "4096", "--mbufs", "16384"];
+
+/** Start VMs with a guest in each that forwards, on the lab's region unless `options` name another. */
+export function startVm(lab: Lab, ...options: string[]): Running {
+  const region = options.includes("--region") ? [] : ["--region", lab.region];
+  const guest = ["-T", "0", "--no-mac-updating"];
+  return lab.culvert("qemu", ["--run", ...region, ...options, "--", ...guest]);
+}
+
+/** The process id of the QEMU that `culvert qemu` runs. */
+export function qemuOf(vm: Running): number {
+  const children = Deno.readTextFileSync(`/proc/${vm.pid}/task/${vm.pid}/children`);
+  const found = children.trim().split(" ").map(Number)
+    .filter((pid) => Deno.readTextFileSync(`/proc/${pid}/cmdline`).startsWith("qemu-system"));
+  assert.equal(found.length, 1, children);
+  return found[0];
+}
+
+/** Whether a process is there. */
+export function runs(pid: number): boolean {
+  try {
+    return Deno.statSync(`/proc/${pid}`).isDirectory;
+  } catch {
+    return false;
+  }
+}
+
+/** Send numbered frames from each end to the other; both must see them all, in order, untouched. */
+export async function exchangeNumbered(
+  lab: Lab,
+  ends: CableEnd[],
+  { frames = FRAMES, rate = RATE } = {},
+): Promise<void> {
+  const peers = ends.map(({ netns, inner }, i) => {
+    const args = [inner, 1 + i, ends.length - i, frames, rate].map(String);
+    const script = new URL("numbered_peer.ts", import.meta.url).pathname;
+    return lab.start("ip", "netns", "exec", netns, Deno.execPath(), "run", "-A", script, ...args);
+  });
+  for (const peer of peers) await peer.stdoutLine(/^READY/);
+  for (const peer of peers) await peer.write("go");
+  for (const peer of peers) {
+    const { code, stdout, stderr } = await peer.ended(3 * PATIENCE_MS);
+    assert.equal(code, 0, stderr);
+    const { foreign: _, seconds, ...rest }: PeerReport = JSON.parse(stdout.split("\n")[1]);
+    assert.deepEqual(rest, { sent: frames, next: frames, faults: "", missed: 0 });
+    console.log(`  ${frames} frames in ${seconds.toFixed(1)} s, none lost or changed`);
+  }
+}
