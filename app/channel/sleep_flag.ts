@@ -28,10 +28,11 @@ export class SleepFlag {
     this.lower();
   }
 
-  /** About to sleep. The caller fences, and looks at its rings once more, before it does. */
+  /** About to sleep. The caller fences (F1), and looks at its rings once more, before it does. */
   raise(): void {
     this.#count = (this.#count + 1) >>> 0;
-    this.#memory.store(this.#word, this.#count); // pairs with the load in Doorbell.ring()
+    // R1, pairs with A1: who sees the flag sees the vector that was stored before it.
+    this.#memory.store(this.#word, this.#count);
   }
 
   /** Awake again. */
@@ -69,7 +70,8 @@ export class Doorbell {
    * @returns whether it was woken.
    */
   ring(): boolean {
-    // The fence pairs with the sleeper's: either we see its flag, or it sees what we published.
+    // F2, pairs with F1 in Idle: either we see the sleeper's flag, or it sees what we published. A1,
+    // pairs with R1: without it a vector that is older than the flag would make us miss this sleep.
     const count = shim.shim_fenced_load(this.#memory.map, this.#word + SLEEP.COUNT);
     return (count & 1) !== 0 && count !== this.#last && this.#wakeOnce(count);
   }

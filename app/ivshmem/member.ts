@@ -41,18 +41,18 @@ export class Member {
   /**
    * Adopt a connection.
    *
-   * @param leaveSent Told the id of each peer of which this one now knows that it has left.
+   * @param joinedAt When it came, as the server counts.
    * @throws {ShimError} if there are no descriptors left for its vectors. The socket stays the caller's.
    */
   constructor(
     readonly id: number,
     readonly socket: number,
     vectors: number,
-    leaveSent: (id: number) => void,
+    readonly joinedAt: number,
   ) {
     this.credentials = credentialsOf(socket);
     this.eventfds = newEventfds(vectors);
-    this.#outbox = new Outbox(socket, leaveSent);
+    this.#outbox = new Outbox(socket);
   }
 
   /** When it was last seen to take a message, if it has some to take; in ms, else Infinity. */
@@ -97,7 +97,7 @@ export class Member {
    */
   tellLeft({ id, eventfds }: Member): boolean {
     if (this.#outbox.withdraw(id) === eventfds.length) return false;
-    this.#outbox.pushLeave(id);
+    this.#outbox.push(id, NO_FD);
     return true;
   }
 
@@ -125,9 +125,8 @@ export class Member {
     return code === "EAGAIN" || code === "EINTR" ? "nothing" : "left";
   }
 
-  /** Close the connection. Whoever was to be told something by it need not wait for that any more. */
+  /** Close the connection. */
   close(): void {
-    this.#outbox.clear();
     shim.shim_fd_close(this.socket);
     for (const eventfd of this.eventfds) shim.shim_fd_close(eventfd);
   }

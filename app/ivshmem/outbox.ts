@@ -16,22 +16,14 @@ export type Sending =
 /** How the kernel says "later", which no poll(2) waits for. */
 const LATER = ["ETOOMANYREFS", "ENOBUFS", "ENOMEM"];
 
-interface Waiting extends Message {
-  readonly isLeave: boolean;
-}
-
 /** The messages for one member that its socket has not taken yet. */
 export class Outbox {
-  #waiting: Waiting[] = [];
+  #waiting: Message[] = [];
   #first = 0;
   #sent = 0;
 
-  /**
-   * Of a socket that does not block.
-   *
-   * @param leaveSent Told each id that the member has been told of having left.
-   */
-  constructor(private readonly socket: number, private readonly leaveSent: (id: number) => void) {}
+  /** Of a socket that does not block. */
+  constructor(private readonly socket: number) {}
 
   /** How many wait. */
   get length(): number {
@@ -45,23 +37,17 @@ export class Outbox {
 
   /** Put a message behind the others. Its descriptor stays the caller's. */
   push(value: number, fd: number): void {
-    this.#waiting.push({ value, fd, isLeave: false });
-  }
-
-  /** Put behind the others that a peer has left. */
-  pushLeave(id: number): void {
-    this.#waiting.push({ value: id, fd: NO_FD, isLeave: true });
+    this.#waiting.push({ value, fd });
   }
 
   /** Send what the socket takes. Never blocks. */
   flush(): Sending {
     while (this.#first < this.#waiting.length) {
-      const { value, fd, isLeave } = this.#waiting[this.#first];
+      const { value, fd } = this.#waiting[this.#first];
       const result = shim.shim_unix_send(this.socket, BigInt(value), fd);
       if (result < 0) return sending(new ShimError("send", -result).code);
       this.#first++;
       this.#sent++;
-      if (isLeave) this.leaveSent(value);
     }
     this.#waiting = [];
     this.#first = 0;
@@ -79,14 +65,7 @@ export class Outbox {
     return before - this.length;
   }
 
-  /** Empty it. What leave messages were still to tell counts as told. */
-  clear(): void {
-    const leaves = this.#waiting.slice(this.#first).filter(({ isLeave }) => isLeave);
-    this.#keep(() => false);
-    for (const { value } of leaves) this.leaveSent(value);
-  }
-
-  #keep(isKept: (message: Waiting) => boolean): void {
+  #keep(isKept: (message: Message) => boolean): void {
     this.#waiting = this.#waiting.slice(this.#first).filter(isKept);
     this.#first = 0;
   }

@@ -2,14 +2,16 @@ import { PEER_ID_MAX } from "./protocol.ts";
 
 /**
  * The ids that a server gives. One that was never used comes before one that was; of those, the one
- * that has been free for longest. None is given again before all who knew its last owner have been
- * told that it left: until then a newcomer of that id would get interrupts meant for the other.
+ * that has been free for longest.
+ *
+ * None is given again while a member is there that saw its last owner leave: QEMU frees what it knows of
+ * a peer that leaves, and writes there if another comes by that id (`close_peer_eventfds()` and
+ * `process_msg_connect()` in hw/misc/ivshmem.c, 7.2 and later).
  */
 export class PeerIds {
   #next = 0;
-  readonly #free: number[] = [];
-  /** Of each id that is not free yet, how many members are still to be told. */
-  readonly #untold = new Map<number, number>();
+  /** Ids whose owners have left, and when; in this order. */
+  readonly #retired: { readonly id: number; readonly at: number }[] = [];
 
   /**
    * None is given yet.
@@ -18,30 +20,20 @@ export class PeerIds {
    */
   constructor(private readonly limit: number = PEER_ID_MAX + 1) {}
 
-  /** An id for a newcomer; undefined if there is none that is safe. */
-  take(): number | undefined {
-    return this.#next < this.limit ? this.#next++ : this.#free.shift();
-  }
-
   /**
-   * Its owner has left.
+   * An id for a newcomer.
    *
-   * @param untold How many members have not been told so yet.
+   * @param oldest When the oldest member came; Infinity if there is none.
+   * @returns undefined if there is none that is safe.
    */
-  retire(id: number, untold: number): void {
-    if (untold === 0) this.#free.push(id);
-    else this.#untold.set(id, untold);
+  take(oldest: number): number | undefined {
+    if (this.#next < this.limit) return this.#next++;
+    const isSafe = this.#retired.length > 0 && this.#retired[0].at < oldest;
+    return isSafe ? this.#retired.shift()!.id : undefined;
   }
 
-  /** One more member has been told of an id's retirement, or is itself gone. */
-  told(id: number): void {
-    const untold = this.#untold.get(id);
-    if (untold === undefined) return;
-    if (untold > 1) {
-      this.#untold.set(id, untold - 1);
-      return;
-    }
-    this.#untold.delete(id);
-    this.#free.push(id);
+  /** Its owner has left, `at` that time: any count that grows with each that comes or leaves. */
+  retire(id: number, at: number): void {
+    this.#retired.push({ id, at });
   }
 }

@@ -90,6 +90,8 @@ export class IvshmemServer {
   /** Members that are to go, and why. */
   readonly #leaving = new Map<Member, string>();
   #acceptAt = 0;
+  /** Counts all that come and all that leave. */
+  #moves = 0;
   #isShort = false;
 
   /**
@@ -200,17 +202,18 @@ export class IvshmemServer {
   }
 
   #admit(socket: number, now: number): void {
-    const id = this.#ids.take();
+    const [oldest] = this.#members.values();
+    const id = this.#ids.take(oldest?.joinedAt ?? Infinity);
     if (id === undefined) {
-      this.#refuse(socket, "all ids are in use, or not safe to be used again");
+      this.#refuse(socket, "all ids are in use, or were when those came who are there");
       return;
     }
     let member;
     try {
-      member = new Member(id, socket, this.region.vectors, (left) => this.#ids.told(left));
+      member = new Member(id, socket, this.region.vectors, ++this.#moves);
     } catch (error) {
       if (!(error instanceof CulvertError)) throw error;
-      this.#ids.retire(id, 0);
+      this.#ids.retire(id, ++this.#moves);
       this.#refuse(socket, error.message);
       this.#pauseAccepting(error, now);
       return;
@@ -281,7 +284,7 @@ export class IvshmemServer {
     if (how === "left") this.log.event(line);
     else this.log.trouble(line);
     const told = [...this.#members.values()].filter((other) => other.tellLeft(member));
-    this.#ids.retire(member.id, told.length);
+    this.#ids.retire(member.id, ++this.#moves);
     member.close();
     for (const other of told) this.#flush(other, now);
   }

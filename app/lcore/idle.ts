@@ -85,7 +85,7 @@ export class Idle {
 
   #sleep(alarm: Alarm): void {
     alarm.raise();
-    shim.shim_full_fence(); // pairs with the fence in Doorbell.ring()
+    shim.shim_full_fence(); // F1, pairs with F2 in Doorbell.ring()
     if (!alarm.hasWork()) {
       shim.shim_poll(this.#fds, this.#fds.length, SLEEP_MAX_US);
       for (const fd of alarm.fds) shim.shim_eventfd_drain(fd);

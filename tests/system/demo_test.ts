@@ -40,6 +40,18 @@ Deno.test("The demo pings and sends TCP through a guest, and leaves nothing behi
   await assertNothingLeft();
 });
 
+Deno.test("The demo does so too with the guest in a VM, where each side wakes the other", async () => {
+  const { code, text } = await demo(["--vm", "--doorbell", "--seconds", "1"]);
+  assert.equal(code, 0, text);
+  assert.match(text, /[1-9]\d* interrupts/);
+  assert.doesNotMatch(text, /no interrupts|no doorbell/);
+  assert.match(text, / 5 received, 0% packet loss/);
+  assert.equal(text.match(/bits\/sec.*receiver/g)?.length, 2, text);
+  assert.match(text, /also [1-9]\d* doorbells rung/);
+  assert.match(text, /mbufs: 8192 of 8192 free/);
+  await assertNothingLeft();
+});
+
 Deno.test("The demo that is stopped by Ctrl-C cleans up", async () => {
   const { code, text } = await demo(["--seconds", "60"], /\[5\/5\]/);
   assert.equal(code, 1, text);
@@ -50,4 +62,5 @@ Deno.test("The demo that is stopped by Ctrl-C cleans up", async () => {
 Deno.test("The demo refuses what it does not know with status 2", async () => {
   assert.equal((await demo(["--nonsense"])).code, 2);
   assert.equal((await demo(["--seconds", "no"])).code, 2);
+  assert.equal((await demo(["--doorbell"])).code, 2);
 });

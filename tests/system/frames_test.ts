@@ -168,7 +168,7 @@ Deno.test("Frames that a guest makes too short, too long or out of bounds are co
   const host = lab.host(ports);
   await host.stderrLine(/is ready/);
   const wires = await lab.wires(pair);
-  const memory = openRegion(lab.region)!.memory;
+  const { memory, close } = openRegion(lab.region)!;
   const attachment = await Attachment.claim(memory, lab.region, 0, true);
   const heart = setInterval(() => attachment.beat(), 50);
   try {
@@ -203,7 +203,7 @@ Deno.test("Frames that a guest makes too short, too long or out of bounds are co
   } finally {
     await attachment.leave();
     clearInterval(heart);
-    memory.close();
+    close();
   }
   const ended = await host.stop();
   assert.match(ended.stdout, /also 2 handles that the guest gave back and did not hold/);
