@@ -8,7 +8,8 @@ import { shim } from "../ffi/shim.ts";
 import { hostRegionMemory } from "./ivshmem/hosted_memory.ts";
 import type { Peer } from "./ivshmem/peer.ts";
 import { openRegion } from "./ivshmem/region_source.ts";
-import { openPciMemory } from "./memory/pci.ts";
+import { mapMemoryCached } from "./memory/cached_bar.ts";
+import { requireIvshmem } from "./memory/pci.ts";
 import { Region } from "./memory/region.ts";
 
 /** Milliseconds between two signs of life, and between two looks at what the server says. */
@@ -38,7 +39,13 @@ export interface OpenedRegion extends Disposable {
  */
 export async function hostRegion(name: string, bytes?: number): Promise<OpenedRegion> {
   const hosted = await hostRegionMemory(name, bytes, VECTORS);
-  const region = Region.build(hosted.memory, name);
+  let region: Region;
+  try {
+    region = Region.build(hosted.memory, name);
+  } catch (error) {
+    hosted.close();
+    throw error;
+  }
   return opened(region, hosted.peer, () => {
     region.close();
     hosted.close();
@@ -64,11 +71,16 @@ export function attachRegion(name: string): OpenedRegion {
  * In a VM: attach to the region that an ivshmem device brings. `ivshmemDevices()` tells which there are.
  *
  * @param address Such as `0000:00:04.0`; `auto` for the first.
+ * @param log Told if its memory is mapped slowly, and what to do.
  * @throws {CulvertError} if there is no such device, or the region in it is not one that this build can use.
  */
-export function attachDevice(address = "auto"): OpenedRegion {
-  const device = openPciMemory(address);
-  return attached(device.memory, device.address, () => device.memory.close());
+export function attachDevice(
+  address = "auto",
+  log: (line: string) => void = (line) => console.error(line),
+): OpenedRegion {
+  const device = requireIvshmem(address);
+  const memory = mapMemoryCached(device, log);
+  return attached(memory, device.address, () => memory.close());
 }
 
 function attached(

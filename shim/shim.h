@@ -11,7 +11,7 @@
 #define SHIM_ABI 2
 #define SHIM_API __attribute__((visibility("default")))
 
-enum { SHIM_MAPS = 256, SHIM_BURST = 256, SHIM_POLL = 64 };
+enum { SHIM_MAPS = 256, SHIM_BURST = 256, SHIM_POLL = 1024 };
 
 /* One mapped memory. `cells` describes the mbufs inside it, once shim_map_cells has been called. */
 struct shim_map {

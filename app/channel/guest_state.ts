@@ -99,11 +99,39 @@ export class GuestState {
     return this.#memory.load(this.#start + GUEST.HEARTBEAT);
   }
 
-  /** Guest: who it is, whether it wants to be lent empty mbufs, its peer id if it has one. */
-  introduce(pid: number, wantsMbufs: boolean, peer?: number): void {
+  /**
+   * Guest: who it is, once the place is its own. The host lets it in only then.
+   *
+   * @param wantsMbufs Whether it wants to be lent empty mbufs.
+   * @param peer Its peer id, if it has one.
+   * @param rings Whether it wakes the host.
+   */
+  introduce(pid: number, wantsMbufs: boolean, peer?: number, rings = false): void {
     this.#memory.store(this.#start + GUEST.PID, pid);
     this.#memory.store(this.#start + GUEST.WANTS_MBUFS, wantsMbufs ? 1 : 0);
     this.#memory.store(this.#start + GUEST.PEER, peer === undefined ? 0 : peer + 1);
+    this.#memory.store(this.#start + GUEST.RINGS, rings ? 1 : 0);
+    this.#memory.store(this.#start + GUEST.INTRODUCED, (this.incarnation + 1) >>> 0); // the last
+  }
+
+  /** Whether the guest that waits to be let in has said who it is. */
+  get isIntroduced(): boolean {
+    return this.#memory.load(this.#start + GUEST.INTRODUCED) === (this.incarnation + 1) >>> 0;
+  }
+
+  /** Whether the guest wakes the host, as it says. */
+  get rings(): boolean {
+    return this.#memory.load(this.#start + GUEST.RINGS) === 1;
+  }
+
+  /** Whether the host wakes the guest, as it says. */
+  get isRung(): boolean {
+    return this.#memory.load(this.#start + GUEST.RUNG) === 1;
+  }
+
+  /** Host: say so, before the guest is let in. */
+  set isRung(isRung: boolean) {
+    this.#memory.store(this.#start + GUEST.RUNG, isRung ? 1 : 0);
   }
 
   /** The peer id that the guest gave; undefined if none. To be checked: it may name another. */

@@ -34,6 +34,12 @@ export function isOver(memory: MappedMemory, lease: Lease): boolean {
     memory.load(HEADER.EPOCH) !== lease.epoch;
 }
 
+/** The host's peer id; undefined if it has none. */
+export function hostPeerOf(memory: MappedMemory): number | undefined {
+  const peer = memory.load(HEADER.HOST_PEER);
+  return peer === 0 ? undefined : peer - 1;
+}
+
 /** A guest's place in a region, held from {@linkcode Attachment.claim} to {@linkcode leave}. */
 export class Attachment {
   /** When it ends; lcores are sent this and ask {@linkcode isOver} once a turn. */
@@ -71,6 +77,7 @@ export class Attachment {
    *
    * @param wantsMbufs Whether to be lent empty mbufs, to originate frames.
    * @param peer Our peer id, if we have one.
+   * @param rings Whether we wake the host.
    * @throws {RegionNotReadyError} if there is no host, or it does not answer.
    * @throws {AskedToLeaveError} if guests are to stay away.
    * @throws {CulvertError} if the region is not sound, or the place is taken.
@@ -81,6 +88,7 @@ export class Attachment {
     guest: number,
     wantsMbufs: boolean,
     peer?: number,
+    rings = false,
   ): Promise<Attachment> {
     const refuse = (found: string, wanted: string, Kind = CulvertError) =>
       new Kind(`Cannot attach to region ${name} as ${found}: ${wanted}`);
@@ -101,7 +109,7 @@ export class Attachment {
         "stop that one, or wait 2 s if it has died",
       );
     }
-    state.introduce(Deno.pid, wantsMbufs, peer);
+    state.introduce(Deno.pid, wantsMbufs, peer, rings);
     const isWaiting = () => state.state === GUEST_STATE.ATTACHING && region.epoch === epoch;
     if (!await until(() => !isWaiting(), ADMISSION_MS, () => state.beat())) {
       state.move("guest", GUEST_STATE.ATTACHING, GUEST_STATE.DETACHING);
@@ -127,10 +135,9 @@ export class Attachment {
     return this.state.isAskedToLeave;
   }
 
-  /** The host's peer id; undefined if it has none. */
-  get hostPeer(): number | undefined {
-    const peer = this.memory.load(HEADER.HOST_PEER);
-    return peer === 0 ? undefined : peer - 1;
+  /** Whether the host wakes us. */
+  get isRung(): boolean {
+    return this.state.isRung;
   }
 
   /**

@@ -1,7 +1,8 @@
 import { CulvertError } from "../../ffi/error.ts";
 import type { MappedMemory } from "../../ffi/mapped_memory.ts";
 import { shim } from "../../ffi/shim.ts";
-import { openRegion } from "../ivshmem/region_source.ts";
+import type { Peer } from "../ivshmem/peer.ts";
+import { type OpenedRegion, openRegion } from "../ivshmem/region_source.ts";
 import { mapMemoryCached } from "../memory/cached_bar.ts";
 import { findIvshmem, type IvshmemDevice, mapRegisters } from "../memory/pci.ts";
 import { type Interrupts, REGISTER } from "./interrupts.ts";
@@ -20,8 +21,12 @@ export interface RegionLink {
   readonly peer?: number;
   /** How to be woken, and to wake the host, given its peer id; undefined if that is not to be had. */
   interrupts(host: number | undefined): Interrupts | undefined;
-  /** Whether a peer is known to be gone. Looks for news. */
-  hasLeft(peer: number): boolean;
+  /** Hear who has come and gone; some times a second, or the server takes us for one that hangs. */
+  poll(): void;
+  /** Whether the host that {@linkcode interrupts} was asked for last is known to be gone. */
+  readonly hostHasLeft: boolean;
+  /** Whether the region's server is gone, or has cut us off: open the region again to attach. */
+  readonly isCutOff: boolean;
   /** Let go of everything. No lcore may be using it. */
   close(): void;
   /** Whether the device is still plugged in; undefined for memory that cannot vanish under us. */
@@ -43,39 +48,94 @@ export function openRegionLink(
   return device && openDeviceLink(device, log);
 }
 
-/** A process beside the host: a peer of the region's server, if it has one. */
 function openProcessLink(region: string): RegionLink | undefined {
   const opened = openRegion(region);
-  if (!opened) return undefined;
-  const { memory, peer } = opened;
-  const gone = new Map<number, readonly number[]>();
+  return opened &&
+    (opened.peer ? new PeerLink(region, opened, opened.peer) : fileLink(region, opened));
+}
+
+/** A region without a server: nobody wakes anybody. */
+function fileLink(region: string, { memory, close }: OpenedRegion): RegionLink {
   return {
     memory,
     description: `region ${region}`,
-    peer: peer?.id,
-    interrupts(host) {
-      const eventfds = host === undefined ? undefined : peer?.others.get(host);
-      return peer && eventfds && { vectors: peer.vectors, host: { eventfds } };
-    },
-    hasLeft(id) {
-      for (const event of peer?.poll() ?? []) {
-        if (event.kind === "left") gone.set(event.id, event.eventfds);
-      }
-      return gone.has(id);
-    },
-    close() {
-      for (const fd of [...gone.values()].flat()) shim.shim_fd_close(fd);
-      opened.close();
-    },
+    interrupts: () => undefined,
+    poll() {},
+    hostHasLeft: false,
+    isCutOff: false,
+    close,
   };
+}
+
+/** A process beside the host: a peer of the region's server. */
+class PeerLink implements RegionLink {
+  readonly memory: MappedMemory;
+  readonly description: string;
+  /** What lcores may be using: the host's eventfds. */
+  #used?: readonly number[];
+  /** Hosts' eventfds that are to be closed once no lcore can be using them. */
+  readonly #old: number[] = [];
+  hostHasLeft = false;
+
+  constructor(
+    region: string,
+    private readonly opened: OpenedRegion,
+    private readonly connection: Peer,
+  ) {
+    this.memory = opened.memory;
+    this.description = `region ${region}`;
+  }
+
+  get peer(): number {
+    return this.connection.id;
+  }
+
+  get isCutOff(): boolean {
+    return !this.connection.isConnected;
+  }
+
+  interrupts(host: number | undefined): Interrupts | undefined {
+    this.poll();
+    this.#used = host === undefined ? undefined : this.connection.others.get(host);
+    this.hostHasLeft = false;
+    return this.#used && { vectors: this.connection.vectors, host: { eventfds: this.#used } };
+  }
+
+  poll(): void {
+    for (const event of this.connection.poll()) {
+      if (event.kind !== "left") continue;
+      if (event.eventfds === this.#used) {
+        this.hostHasLeft = true;
+        this.#old.push(...event.eventfds);
+      } else {
+        for (const fd of event.eventfds) shim.shim_fd_close(fd);
+      }
+    }
+  }
+
+  close(): void {
+    for (const fd of this.#old) shim.shim_fd_close(fd);
+    this.opened.close();
+  }
 }
 
 /** In a VM: a PCI device, with interrupts if it is an ivshmem-doorbell and vfio has it. */
 function openDeviceLink(device: IvshmemDevice, log: (line: string) => void): RegionLink {
   const { address, bytes } = device;
   const interrupts = device.hasInterrupts ? tryInterrupts(address, log) : undefined;
-  const memory = mapMemoryCached(device, log);
-  const registers = interrupts && mapRegisters(device);
+  const mapped: MappedMemory[] = [];
+  const close = () => {
+    for (const of of mapped) of.close();
+    interrupts?.close();
+  };
+  try {
+    mapped.push(mapMemoryCached(device, log));
+    if (interrupts) mapped.push(mapRegisters(device));
+  } catch (error) {
+    close();
+    throw error;
+  }
+  const [memory, registers] = mapped;
   const word = device.registersOffset / 4;
   return {
     memory,
@@ -83,18 +143,16 @@ function openDeviceLink(device: IvshmemDevice, log: (line: string) => void): Reg
       (interrupts ? `${interrupts.vectors.length} interrupts` : "no interrupts"),
     peer: registers?.load(word + REGISTER.IV_POSITION),
     interrupts(host) {
-      if (!interrupts || !registers || host === undefined) return undefined;
+      if (!interrupts || host === undefined) return undefined;
       return {
         vectors: interrupts.vectors,
         host: { registers: registers.handle, doorbell: word + REGISTER.DOORBELL, peer: host },
       };
     },
-    hasLeft: () => false,
-    close() {
-      registers?.close();
-      memory.close();
-      interrupts?.close();
-    },
+    poll() {},
+    hostHasLeft: false,
+    isCutOff: false,
+    close,
     isPlugged: () => findIvshmem(address) !== undefined,
   };
 }

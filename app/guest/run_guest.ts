@@ -2,8 +2,10 @@ import { CulvertError, UsageError } from "../../ffi/error.ts";
 import { COMMAND, CommandWord } from "../lcore/command.ts";
 import type { IdleMode } from "../lcore/idle.ts";
 import { type Lcore, LcoreWorker } from "../lcore/lcore.ts";
+import { Pause } from "../lcore/pause.ts";
 import { RegionNotReadyError } from "../memory/region.ts";
-import { AskedToLeaveError, Attachment } from "./attachment.ts";
+import { AskedToLeaveError, Attachment, hostPeerOf } from "./attachment.ts";
+import type { Interrupts } from "./interrupts.ts";
 import type { GuestLcoreInit, VirtualPortInit } from "./lcore_worker.ts";
 import { ANSWERING_MODES } from "./modes/mod.ts";
 import { pairPorts, parsePortMask } from "./port_map.ts";
@@ -70,9 +72,9 @@ export async function runGuest(
     let wasAskedToLeave = false;
     try {
       await Promise.all(workers.map((worker) => worker.ready));
-      const attachment = await claimPatiently(link, options, patience, signal, log);
-      if (attachment) await runAttached(attachment, link, options, workers, signal, log);
-      wasAskedToLeave = attachment?.isAskedToLeave ?? !signal.aborted;
+      const claimed = await claimPatiently(link, options, patience, signal, log);
+      if (claimed) await runAttached(claimed, link, options, workers, signal, log);
+      wasAskedToLeave = claimed?.attachment.isAskedToLeave ?? !signal.aborted;
     } finally {
       for (const worker of workers) worker.close();
       link.close();
@@ -101,7 +103,7 @@ async function waitForRegion(
       const what = "region" in source ? `region ${source.region}` : `ivshmem device ${source.pci}`;
       log(`waiting for ${"region" in source ? "a host of " : ""}${what}`);
     }
-    await pause(WAIT_MS);
+    await sleep(WAIT_MS);
   }
 }
 
@@ -109,12 +111,12 @@ async function waitForRegion(
 async function untilGone(link: RegionLink, signal: AbortSignal): Promise<void> {
   for (const start = performance.now(); !signal.aborted && link.isPlugged?.();) {
     if (performance.now() - start > UNPLUG_MS) return;
-    await pause(WAIT_MS);
+    await sleep(WAIT_MS);
   }
 }
 
 async function runAttached(
-  attachment: Attachment,
+  { attachment, interrupts }: Claimed,
   link: RegionLink,
   options: GuestOptions,
   workers: readonly GuestLcoreWorker[],
@@ -125,7 +127,6 @@ async function runAttached(
   try {
     const ports = virtualPorts(attachment);
     const plan = planLcores(options, ports);
-    const interrupts = link.interrupts(attachment.hostPeer);
     const lcores = plan.map(({ init }, i) =>
       workers[i].run(command, {
         region: attachment.memory.handle,
@@ -133,6 +134,7 @@ async function runAttached(
         lease: attachment.lease,
         lcore: i,
         interrupts,
+        isRung: attachment.isRung,
         ...init,
       })
     );
@@ -141,7 +143,7 @@ async function runAttached(
       `forwarding (${options.mode}) on core ${
         plan.map((p) => p.core).join(", ")
       }, ports: ${names}` +
-        (interrupts ? "" : ", no doorbell"),
+        (interrupts && attachment.isRung ? "" : ", no doorbell"),
     );
     await follow(attachment, link, lcores, ports, options, signal, command);
     log(
@@ -157,11 +159,18 @@ async function runAttached(
   }
 }
 
+/** A place, and how to be woken there and to wake the host. */
+interface Claimed {
+  readonly attachment: Attachment;
+  readonly interrupts?: Interrupts;
+}
+
 /**
  * Claim a place. A region that is not sound may be one that its host is just building. A guest waits as
  * long as it takes if it was attached before, or if a server keeps the region for a host to come.
  *
- * @returns undefined if we are told to stop before, or to let go of a device that is to be unplugged.
+ * @returns undefined if we are told to stop before, or to let go of a device that is to be unplugged, or
+ * if the region has to be opened anew.
  */
 async function claimPatiently(
   link: RegionLink,
@@ -169,13 +178,23 @@ async function claimPatiently(
   patience: number,
   signal: AbortSignal,
   log: (line: string) => void,
-): Promise<Attachment | undefined> {
+): Promise<Claimed | undefined> {
   const start = performance.now();
   const wantsMbufs = options.mode === "txonly";
-  for (let told = ""; !signal.aborted;) {
+  const name = nameOf(options);
+  for (let told = ""; !signal.aborted && !link.isCutOff;) {
+    link.poll();
+    const interrupts = link.interrupts(hostPeerOf(link.memory));
     try {
-      const name = nameOf(options);
-      return await Attachment.claim(link.memory, name, options.guest, wantsMbufs, link.peer);
+      const attachment = await Attachment.claim(
+        link.memory,
+        name,
+        options.guest,
+        wantsMbufs,
+        link.peer,
+        interrupts !== undefined,
+      );
+      return { attachment, interrupts };
     } catch (error) {
       if (!(error instanceof CulvertError)) throw error;
       const mayBecomeReady = error instanceof RegionNotReadyError && link.peer !== undefined;
@@ -185,7 +204,7 @@ async function claimPatiently(
       const { message } = error;
       if (message !== told) log(`waiting for the host: ${message}`);
       told = message;
-      await pause(WAIT_MS);
+      await sleep(WAIT_MS);
     }
   }
 }
@@ -250,16 +269,22 @@ async function follow(
 ): Promise<void> {
   const statistics = new Statistics(ports);
   const done = Promise.all(lcores.map((lcore) => lcore.done));
-  const isDone = done.then(() => true, () => true);
+  const pause = new Pause();
+  let isDone = false;
+  done.catch(() => {}).finally(() => {
+    isDone = true;
+    pause.wake();
+  });
   const stop = () => command.value = COMMAND.STOP;
   signal.addEventListener("abort", stop);
   if (signal.aborted) stop();
-  const { hostPeer } = attachment;
-  const hostHasLeft = () => hostPeer !== undefined && link.hasLeft(hostPeer);
   let shown = performance.now();
   try {
-    while (!await Promise.race([isDone, pause(BEAT_MS)])) {
-      if (!attachment.beat() || hostHasLeft() || attachment.isAskedToLeave) stop();
+    for (;;) {
+      await pause.wait(BEAT_MS);
+      if (isDone) break;
+      link.poll();
+      if (!attachment.beat() || link.hostHasLeft || attachment.isAskedToLeave) stop();
       if (options.statsPeriod === 0) continue;
       if (performance.now() - shown < options.statsPeriod * 1000) continue;
       shown = performance.now();
@@ -281,6 +306,6 @@ function summary(ports: readonly VirtualPortInit[]): string {
     `dropped ${total(GUEST_COUNTER.DROPPED)}` + (rung > 0 ? `; ${rung} doorbells rung` : "");
 }
 
-function pause(milliseconds: number): Promise<false> {
-  return new Promise((resolve) => setTimeout(() => resolve(false), milliseconds));
+function sleep(milliseconds: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, milliseconds));
 }

@@ -2,10 +2,14 @@ import { MappedMemory, type MappedMemoryHandle } from "../../ffi/mapped_memory.t
 import { shim } from "../../ffi/shim.ts";
 import { LINE } from "../memory/layout.ts";
 
-/** Bits of a gate word: whether lanes may use the guest's channels, whether to lend it mbufs. */
+/**
+ * Bits of a gate word: whether lanes may use the guest's channels, whether to lend it mbufs, whether it wakes
+ * the host.
+ */
 const OPEN = 1;
 const WANTS_MBUFS = 2;
-const STEP = 4;
+const RINGS = 4;
+const STEP = 8;
 
 /** Where the guest's eventfds lie, their number first, and the lcores' acknowledgements: word indexes. */
 const EVENTFDS = LINE, ACKNOWLEDGEMENTS = 3 * LINE;
@@ -35,12 +39,14 @@ export class Gate {
    * Let lanes use the channels, whose rings they first reset.
    *
    * @param eventfds What wakes the guest's lcores, by vector; open until the gate has been closed.
+   * @param rings Whether the guest wakes the host.
    */
-  open(wantsMbufs: boolean, eventfds: readonly number[] = []): void {
+  open(wantsMbufs: boolean, eventfds: readonly number[] = [], rings = false): void {
     const used = eventfds.slice(0, EVENTFDS_MAX);
     this.#memory.u32.set([used.length, ...used], EVENTFDS);
     const next = (this.#memory.load(0) & ~(STEP - 1)) + STEP;
-    this.#memory.store(0, (next | OPEN | (wantsMbufs ? WANTS_MBUFS : 0)) >>> 0);
+    const wishes = (wantsMbufs ? WANTS_MBUFS : 0) | (rings ? RINGS : 0);
+    this.#memory.store(0, (next | OPEN | wishes) >>> 0);
   }
 
   /** Keep lanes away from the channels. */
@@ -69,6 +75,8 @@ export class GateKeeper {
   isOpen = false;
   /** Whether the guest is to be lent empty mbufs. */
   wantsMbufs = false;
+  /** Whether the guest wakes the host. */
+  rings = false;
   /** Whether the guest has lcores that may sleep until they are woken. */
   canWake = false;
 
@@ -108,6 +116,7 @@ export class GateKeeper {
     this.#seen = value;
     this.isOpen = (value & OPEN) !== 0;
     this.wantsMbufs = (value & WANTS_MBUFS) !== 0;
+    this.rings = (value & RINGS) !== 0;
     const { u32 } = this.#memory;
     const eventfds = this.isOpen ? u32[EVENTFDS] : 0;
     this.#eventfds = u32.slice(EVENTFDS + 1, EVENTFDS + 1 + eventfds);

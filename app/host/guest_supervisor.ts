@@ -75,7 +75,7 @@ export class GuestSupervisor {
     const state = this.parts.state.state;
     switch (this.#phase) {
       case "closed":
-        if (state === GUEST_STATE.ATTACHING) this.#admits && this.#open(now);
+        if (state === GUEST_STATE.ATTACHING) this.#mayOpen && this.#open(now);
         else if (state !== GUEST_STATE.ABSENT) this.parts.state.clear(); // gave up unseen, or garbage
         break;
       case "opening":
@@ -112,12 +112,19 @@ export class GuestSupervisor {
     this.#phase = "closing";
   }
 
+  get #mayOpen(): boolean {
+    return this.#admits && this.parts.state.isIntroduced;
+  }
+
   #open(now: number): void {
     this.#beatAt = now;
     this.#heartbeat = this.parts.state.heartbeat;
     this.parts.state.retire();
-    this.#eventfds = this.parts.peers.eventfdsOf(this.parts.state.peer);
-    this.parts.gate.open(this.parts.state.wantsMbufs, this.#eventfds);
+    const { state, gate, peers } = this.parts;
+    peers.poll(); // it may have joined just now
+    this.#eventfds = peers.eventfdsOf(state.peer);
+    state.isRung = this.#eventfds.length > 0;
+    gate.open(state.wantsMbufs, this.#eventfds, state.rings);
     this.parts.wakeLcores();
     this.#phase = "opening";
   }

@@ -7,8 +7,7 @@ import type { Lane } from "./lane.ts";
 /** What wakes a host's lcore: its guests, when they have sent or given back something. */
 export class HostAlarm implements Alarm {
   readonly fds: readonly number[];
-  /** Whether it rings for all lanes: an lcore with one that it does not ring for takes naps. */
-  readonly canRing: boolean;
+  readonly #hasVectors: boolean;
   readonly #flags: SleepFlag[] = [];
 
   /**
@@ -24,12 +23,16 @@ export class HostAlarm implements Alarm {
     eventfds: readonly (number | undefined)[],
   ) {
     this.fds = eventfds.filter((fd) => fd !== undefined);
-    this.canRing = this.fds.length === eventfds.length;
+    this.#hasVectors = this.fds.length === eventfds.length;
+  }
+
+  get canRing(): boolean {
+    return this.#hasVectors && this.gates.every((gate) => !gate.isOpen || gate.rings);
   }
 
   /** Raise the flag at `word` of a region too, which a guest answers by ringing `vector`. */
   add(memory: MappedMemory, word: number, vector: number): void {
-    this.#flags.push(new SleepFlag(memory, word, this.canRing ? vector : undefined));
+    this.#flags.push(new SleepFlag(memory, word, this.#hasVectors ? vector : undefined));
   }
 
   raise(): void {

@@ -125,7 +125,7 @@ export function runHostLcore(
     alarm.add(regionOf(lane).memory, channels[i].hostSleepWord, init.lcore);
   });
   try {
-    forward(lanes, gates, command, new Idle(init.idle, alarm.canRing ? alarm : undefined));
+    forward(lanes, gates, command, new Idle(init.idle, alarm));
   } finally {
     for (const port of ports) port.close();
     for (const { mempool } of regions) mempool.close();

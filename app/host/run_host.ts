@@ -1,6 +1,7 @@
 import { CulvertError } from "../../ffi/error.ts";
 import { COMMAND, CommandWord } from "../lcore/command.ts";
 import { type Lcore, startLcore } from "../lcore/lcore.ts";
+import { Pause } from "../lcore/pause.ts";
 import { type HostedMemory, hostRegionMemory } from "../ivshmem/hosted_memory.ts";
 import { giveUpRunning } from "../ivshmem/start_server.ts";
 import { HEADER, REGION_STATE } from "../memory/layout.ts";
@@ -18,7 +19,7 @@ import { namesFor } from "./names.ts";
 import { type CountedPort, LiveTable, summaryText } from "./summary.ts";
 
 /** Between two looks at guests: while one is coming or going, and otherwise. */
-const STEP_MS = 10, QUIET_STEP_MS = 50;
+const STEP_MS = 10, QUIET_STEP_MS = 100;
 const DRAIN_MS = 500;
 /** Interrupt vectors of a peer, where we start the server: for so many lcores at least. */
 const VECTORS_MIN = 4;
@@ -116,6 +117,8 @@ interface OpenedRegion {
 /** A host at work: its lcores forward, its main thread looks after guests, sockets and the table. */
 class Host {
   readonly #command = CommandWord.create();
+  readonly #pause = new Pause();
+  #hasEnded = false;
   readonly counters: Counters[];
   readonly #regions: HostedRegion[];
   readonly #guests: HostedGuest[];
@@ -176,13 +179,25 @@ class Host {
 
   async run(signal: AbortSignal): Promise<string> {
     for (const region of this.#regions) region.publish();
-    for (const { name, path, bytes } of this.#regions) {
+    for (const { name, path, bytes, forLcores: { vectors } } of this.#regions) {
       this.log(`region ${name} is ready: ${path}, ${bytes / 2 ** 20} MiB`);
+      if (!path.endsWith(".sock") || vectors.length >= this.#lcores.length) continue;
+      this.log(
+        `the server of region ${name} gives ${vectors.length} interrupt vectors: lcores from ` +
+          `${vectors.length} on nap, as nothing wakes them (culvert server -n ${this.#lcores.length})`,
+      );
     }
-    const ended = Promise.all(this.#lcores.map((lcore) => lcore.done)).then(() => true);
+    const ended = Promise.all(this.#lcores.map((lcore) => lcore.done));
+    const wake = () => this.#pause.wake();
+    ended.catch(() => {}).finally(() => {
+      this.#hasEnded = true;
+      wake();
+    });
+    signal.addEventListener("abort", wake);
     let shown = performance.now();
     try {
-      while (!signal.aborted && !await Promise.race([ended, pause(this.#stepMs())])) {
+      while (!signal.aborted && !this.#hasEnded) {
+        await this.#pause.wait(this.#stepMs());
         this.#step();
         if (this.options.statsPeriod === 0) continue;
         if (performance.now() - shown < this.options.statsPeriod * 1000) continue;
@@ -191,8 +206,9 @@ class Host {
       }
       // Or a guest that is cut off finds this host again.
       for (const region of this.#regions) region.withdraw();
-      await this.#drain(ended);
+      await this.#drain();
     } finally {
+      signal.removeEventListener("abort", wake);
       this.#command.value = COMMAND.STOP;
       for (const region of this.#regions) region.close();
       await Promise.allSettled(this.#lcores.map((lcore) => lcore.done));
@@ -234,16 +250,16 @@ class Host {
   }
 
   /** No more frames from ports; wait for those that guests and links have, then for the guests' mbufs. */
-  async #drain(ended: Promise<unknown>): Promise<void> {
+  async #drain(): Promise<void> {
     this.#command.value = COMMAND.DRAIN;
     const end = performance.now() + DRAIN_MS;
-    while (!this.#isQuiet() && performance.now() < end) {
-      await Promise.race([ended, pause(STEP_MS)]);
+    while (!this.#hasEnded && !this.#isQuiet() && performance.now() < end) {
+      await this.#pause.wait(STEP_MS);
       this.#step();
     }
     for (const { supervisor } of this.#guests) supervisor.close("is cut off: the host stops");
-    while (this.#guests.some(({ supervisor }) => !supervisor.isClosed)) {
-      await Promise.race([ended, pause(STEP_MS)]);
+    while (!this.#hasEnded && this.#guests.some(({ supervisor }) => !supervisor.isClosed)) {
+      await this.#pause.wait(STEP_MS);
       for (const { supervisor } of this.#guests) supervisor.step(performance.now());
     }
   }
@@ -276,8 +292,4 @@ class Host {
     }
     return summaryText(this.#counted, this.#regions.map(({ name, mbufs }) => ({ name, ...mbufs })));
   }
-}
-
-function pause(milliseconds: number): Promise<false> {
-  return new Promise((resolve) => setTimeout(() => resolve(false), milliseconds));
 }

@@ -113,7 +113,7 @@ function memfdPath(region: string): string {
     const others = [...new Set(all.map((memfd) => memfd.region))].join(", ") || "none";
     throw new CulvertError(
       `Cannot find region ${region} as no process that we may look into has it: there are ${others}; ` +
-        `run as root, or name a path`,
+        `run as root, or name a path (of a server's -M /dev/shm/NAME, of its -m /proc/PID/fd/N)`,
     );
   }
   const memories = new Map(found.map((memfd) => [memfd.identity, memfd.path]));

@@ -1,3 +1,4 @@
+import { check } from "../../ffi/error.ts";
 import { shim } from "../../ffi/shim.ts";
 
 /** How an lcore waits that has nothing to do. */
@@ -20,6 +21,8 @@ const SLEEP_MAX_US = 100_000;
 export interface Alarm {
   /** Readable when somebody has rung: eventfds. */
   readonly fds: readonly number[];
+  /** Whether all who may have work ring, as things are. */
+  readonly canRing: boolean;
   /** Tell all who may have work that this lcore is about to sleep. */
   raise(): void;
   /** Tell them that it is awake. */
@@ -35,8 +38,8 @@ export interface Alarm {
  * - `adaptive` does so for 0.3 ms, then sleeps.
  * - `sleep` sleeps at once.
  *
- * A sleep lasts until a port has frames or the {@linkcode Alarm} rings, 0.1 s at most. An lcore without an alarm
- * takes naps instead, 50 us at first and 1 ms in the end (Agrona `BackoffIdleStrategy`): a frame in a
+ * A sleep lasts until a port has frames or the {@linkcode Alarm} rings, 0.1 s at most. An lcore whose
+ * alarm does not ring for all takes naps instead, 50 us at first and 1 ms in the end (Agrona `BackoffIdleStrategy`): a frame in a
  * ring may wait that long.
  */
 export class Idle {
@@ -71,7 +74,7 @@ export class Idle {
   wait(): void {
     if (!this.#isTired) this.#lookAtClock();
     if (!this.#isTired) shim.shim_pause(4);
-    else if (this.#alarm) this.#sleep(this.#alarm);
+    else if (this.#alarm?.canRing) this.#sleep(this.#alarm);
     else this.#nap();
   }
 
@@ -87,14 +90,18 @@ export class Idle {
     alarm.raise();
     shim.shim_full_fence(); // F1, pairs with F2 in Doorbell.ring()
     if (!alarm.hasWork()) {
-      shim.shim_poll(this.#fds, this.#fds.length, SLEEP_MAX_US);
+      check(shim.shim_poll(this.#fds, this.#fds.length, SLEEP_MAX_US), this.#what());
       for (const fd of alarm.fds) shim.shim_eventfd_drain(fd);
     }
     alarm.lower();
   }
 
+  #what(): string {
+    return `sleep on ${this.#fds.length} descriptors`;
+  }
+
   #nap(): void {
-    shim.shim_poll(this.#fds, this.#fds.length, this.#napMicroseconds);
+    check(shim.shim_poll(this.#fds, this.#fds.length, this.#napMicroseconds), this.#what());
     this.#napMicroseconds = Math.min(this.#napMicroseconds * 2, NAP_MAX_US);
   }
 }

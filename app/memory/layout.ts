@@ -156,14 +156,29 @@ export const MEMPOOL = { COUNT: 0, FREE_RING: LINE } as const;
 export const DESCRIPTOR = { WORDS: 2, INDEX_MASK: 0xffffff, FLAGS_SHIFT: 24 } as const;
 
 /**
+ * A descriptor's flags, in word 0. All of them are for one trust domain: what is lent to a guest that is not
+ * trusted has none, and what comes back from it is stripped of them.
+ *
+ * MORE: the frame goes on in the mbuf that `NOTE.NEXT` of this one names. SHARED: others may hold the same
+ * mbuf, `NOTE.HOLDERS` tells how many. POOL: in a mempool for debugging its number, 1 to 15.
+ */
+export const DESCRIPTOR_FLAG = {
+  MORE: 1 << 24,
+  SHARED: 1 << 25,
+  POOL_SHIFT: 28,
+} as const;
+
+/**
  * A guest's control memzone, in words: one line that both sides change by CAS, one of the guest's, one
  * of the host's.
  *
  * ```text
  *  byte 0        STATE (b)
- *  byte 128      HEARTBEAT (g), PID (g), WANTS_MBUFS (g), PEER (g): its peer id + 1, 0: none
+ *  byte 128      HEARTBEAT (g), PID (g), WANTS_MBUFS (g), PEER (g): its peer id + 1, 0: none,
+ *                RINGS (g): 1 if it wakes the host, INTRODUCED (g): the incarnation that these are of
  *  byte 256      INCARNATION (h): raised whenever the host retires the guest that is there
  *                LEAVE (h): 1 asks the guest to detach and let go of the region's device
+ *                RUNG (h): 1 if the host wakes the guest
  * ```
  */
 export const GUEST = {
@@ -172,8 +187,11 @@ export const GUEST = {
   PID: LINE + 1,
   WANTS_MBUFS: LINE + 2,
   PEER: LINE + 3,
+  RINGS: LINE + 4,
+  INTRODUCED: LINE + 5,
   INCARNATION: 2 * LINE,
   LEAVE: 2 * LINE + 1,
+  RUNG: 2 * LINE + 2,
   BYTES: 3 * LINE_BYTES,
 } as const;
 

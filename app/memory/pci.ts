@@ -72,14 +72,14 @@ export function findIvshmem(address: string): IvshmemDevice | undefined {
 }
 
 /**
- * Map the shared memory of an ivshmem device through sysfs.
+ * An ivshmem device that has to be there.
  *
  * @param address `auto` for the first one, or a PCI address.
  * @throws {CulvertError} if there is none.
  */
-export function openPciMemory(address: string): { memory: MappedMemory; address: string } {
+export function requireIvshmem(address: string): IvshmemDevice {
   const device = findIvshmem(address);
-  if (device) return { memory: mapMemory(device), address: device.address };
+  if (device) return device;
   const found = ivshmemDevices().map((device) => device.address).join(", ") || "none";
   throw new CulvertError(
     `Cannot find an ivshmem device (1af4:1110)${address === "auto" ? "" : ` at ${address}`} as ` +

@@ -239,7 +239,8 @@ async function connectTo(path: string): Promise<Deno.Conn> {
 
 /** Whether it says no more than that the other end is gone. */
 function isHangUp(error: unknown): boolean {
-  return error instanceof Deno.errors.ConnectionReset || error instanceof Deno.errors.BrokenPipe;
+  return error instanceof Deno.errors.Interrupted || error instanceof Deno.errors.ConnectionReset ||
+    error instanceof Deno.errors.BrokenPipe;
 }
 
 function parse(line: string): QmpMessage | undefined {

@@ -76,6 +76,7 @@ function sleepyGuest(lab: GuestLab, files: OpenFiles) {
     idle: "sleep",
     burst: 1,
     lcore: 0,
+    isRung: true,
     interrupts: { vectors: [guestFd], host: { eventfds: [hostFd] } },
     lanes: [{ from: port, to: port }],
   };

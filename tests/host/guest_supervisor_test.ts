@@ -104,9 +104,23 @@ Deno.test("GuestSupervisor.close() cuts a guest off, once, and says why", () => 
   deepEqual(lab.log, [ATTACHED, "guest 0 is cut off: the host stops"]);
 });
 
+Deno.test("GuestSupervisor lets a guest in only when it has said who it is", () => {
+  using lab = new HostLab();
+  lab.guest.move("guest", ABSENT, ATTACHING);
+  for (let i = 0; i < 3; i++) lab.supervisor.step(i);
+  equal(lab.supervisor.isClosed, true);
+  lab.guest.introduce(4711, true);
+  lab.supervisor.step(3);
+  lab.keeper.follow();
+  equal(lab.keeper.wantsMbufs, true);
+  lab.supervisor.step(4);
+  equal(lab.supervisor.isOpen, true);
+});
+
 Deno.test("GuestSupervisor copes with a guest that gives up before it is let in", () => {
   using lab = new HostLab();
   lab.guest.move("guest", ABSENT, ATTACHING);
+  lab.guest.introduce(4711, false);
   lab.supervisor.step(0);
   lab.guest.move("guest", ATTACHING, DETACHING);
   for (let now = 10; now < 50; now += 10) {

@@ -1,4 +1,4 @@
-import { deepEqual, equal, ok } from "node:assert/strict";
+import { deepEqual, equal, ok, throws } from "node:assert/strict";
 import { shim } from "../../ffi/shim.ts";
 import { type Alarm, Idle } from "../../app/lcore/idle.ts";
 import { readKernelFile } from "../../app/memory/kernel_file.ts";
@@ -104,7 +104,7 @@ Deno.test("Idle that sleeps does so at once", () => {
 class NotingAlarm implements Alarm {
   readonly notes: string[] = [];
   readonly fds: number[];
-  constructor(fd: number, public work: boolean) {
+  constructor(fd: number, public work: boolean, public canRing = true) {
     this.fds = [fd];
   }
   raise(): void {
@@ -140,4 +140,21 @@ Deno.test("Idle with an alarm sleeps until it rings, 0.1 s at most, and drains i
     equal(shim.shim_eventfd_drain(fd), 0);
   }
   ok(shortest < 50, `${shortest} ms`);
+});
+
+Deno.test("Idle naps while its alarm does not ring for all, and sleeps once it does", () => {
+  using files = new OpenFiles();
+  const alarm = new NotingAlarm(files.add(shim.shim_eventfd()), false, false);
+  const idle = new Idle("sleep", alarm);
+  const naps = measure(idle, 10);
+  ok(naps.milliseconds < 80, `${naps.milliseconds} ms`);
+  deepEqual(alarm.notes, []);
+  alarm.canRing = true;
+  ok(measure(idle, 1).milliseconds >= 95);
+});
+
+Deno.test("Idle refuses more descriptors than can be slept on, rather than not to sleep", () => {
+  const idle = new Idle("sleep");
+  idle.watch(Array.from({ length: 2000 }, () => 0));
+  throws(() => idle.wait(), /^ShimError: Cannot sleep on 2000 descriptors/);
 });

@@ -1,5 +1,5 @@
 import { deepEqual, throws } from "node:assert/strict";
-import { openPciMemory, parsePciDevices } from "../../app/memory/pci.ts";
+import { parsePciDevices, requireIvshmem } from "../../app/memory/pci.ts";
 
 // What a guest with two ivshmem devices showed: QEMU 7.2, machine q35, Linux 6.1. `|` stands for a tab.
 const GUEST = `\
@@ -77,16 +77,16 @@ Deno.test("parsePciDevices() passes over devices whose id is only part of it, or
 for (
   const address of ["", "first", "00:04.0", "0000:00:04", "0000:00:04.8", "0000:00:4.0", " auto"]
 ) {
-  Deno.test(`openPciMemory("${address}") is refused, as that is no address`, () => {
-    throws(() => openPciMemory(address), {
+  Deno.test(`requireIvshmem("${address}") is refused, as that is no address`, () => {
+    throws(() => requireIvshmem(address), {
       name: "UsageError",
       message: `Cannot use --pci ${address} as it is no address: auto or 0000:00:04.0`,
     });
   });
 }
 
-Deno.test("openPciMemory() of an address without an ivshmem device is refused", () => {
-  throws(() => openPciMemory("0000:ff:1f.7"), {
+Deno.test("requireIvshmem() of an address without an ivshmem device is refused", () => {
+  throws(() => requireIvshmem("0000:ff:1f.7"), {
     name: "CulvertError",
     message:
       /^Cannot (find an ivshmem device \(1af4:1110\) at 0000:ff:1f\.7|read \/proc\/bus\/pci)/,

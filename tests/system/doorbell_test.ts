@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
-import { Lab, pause, type Running } from "./lab.ts";
+import { Peer } from "../../app/ivshmem/peer.ts";
+import { type CableEnd, Lab, pause, type Running, waitUntil } from "./lab.ts";
+import { roundTrips } from "./traffic.ts";
 
 /** Nanoseconds that all threads of a process have run. */
 function cpuTime(pid: number): number {
@@ -22,11 +24,6 @@ function rung(text: string): number {
   return Number(/(\d+) doorbells rung/.exec(text)?.[1] ?? 0);
 }
 
-/** Milliseconds of each answered ping, fewest first. */
-function roundTrips(pings: string): number[] {
-  return [...pings.matchAll(/time=([\d.]+) ms/g)].map(([, ms]) => Number(ms)).sort((a, b) => a - b);
-}
-
 Deno.test("an idle host and its idle guest take less than a hundredth of a core each", async () => {
   await using lab = await Lab.open();
   const { host, guest } = await lab.forwarding(await lab.namespacePair({ quiet: true }));
@@ -43,10 +40,7 @@ for (const idle of ["adaptive", "sleep"]) {
     const pair = await lab.namespacePair();
     const options = ["--idle", idle];
     const { host, guest } = await lab.forwarding(pair, { host: options, guest: options });
-    const ping = ["ping", "-c", "60", "-i", "0.05", "-W", "2", pair.b.ip4];
-    await lab.inNamespace(pair.a.netns, ...ping.with(2, "3")); // addresses are known after these
-    const times = roundTrips((await lab.inNamespace(pair.a.netns, ...ping)).stdout);
-    assert.equal(times.length, 60);
+    const times = await roundTrips(lab, pair.a, pair.b.ip4, 60);
     const [quartile, median] = [times[15], times[30]];
     console.log(`  ping, six wake-ups: median ${median} ms, worst ${times.at(-1)} ms`);
     assert(quartile < 1, `a quarter took ${quartile} ms or less`);
@@ -73,4 +67,68 @@ Deno.test("a busy host and a busy guest ring no doorbell", async () => {
   for (const rings of [byHost, byGuest]) {
     assert(rings < found.forwarded / 1000, `${rings} doorbells`);
   }
+});
+
+/** Both pings wait for no time-out of a sleep, of which there are four on their way. */
+async function assertPrompt(lab: Lab, { a, b }: { a: CableEnd; b: CableEnd }): Promise<void> {
+  const times = await roundTrips(lab, a, b.ip4);
+  console.log(`  ping: median ${times[15]} ms, worst ${times.at(-1)} ms`);
+  assert(times[15] < 20, `median ${times[15]} ms: is it time alone that wakes them?`);
+}
+
+Deno.test("a guest that nothing wakes naps, and so does its host, which it does not wake either", async () => {
+  await using lab = await Lab.open();
+  const pair = await lab.namespacePair();
+  const region = ["--region", lab.newPath()];
+  const { host, guest } = await lab.forwarding(pair, { host: region, guest: region });
+  assert.match(guest.stderr, /no doorbell/);
+  await assertPrompt(lab, pair);
+  await lab.finish({ host, guest });
+});
+
+Deno.test("a guest that came before its host has doorbells, with each host that comes", async () => {
+  await using lab = await Lab.open();
+  const pair = await lab.namespacePair();
+  const ports = [pair.a, pair.b].flatMap(({ outer }) => ["--port", `packet:${outer}`]);
+  const server = lab.culvert("server", ["-F", "-S", lab.region, "-l", "64M", "-n", "4"]);
+  await server.stderrLine(/is ready/);
+  const guest = lab.guest(["--no-mac-updating", "-T", "0"]);
+  await guest.stderrLine(/waiting for the host/);
+  for (let round = 0; round < 2; round++) {
+    const host = lab.host(ports);
+    await guest.stderrLine(/forwarding/);
+    assert.doesNotMatch(guest.stderr, /no doorbell/);
+    await assertPrompt(lab, pair);
+    await lab.stopHost(host);
+    await guest.stderrLine(/waiting for the host/);
+  }
+  assert.equal((await guest.stop()).code, 0);
+  assert.equal((await server.stop()).code, 0);
+});
+
+Deno.test("peers that come and go cost an attached guest and its host no descriptors", async () => {
+  await using lab = await Lab.open();
+  const { host, guest } = await lab.forwarding(await lab.namespacePair({ quiet: true }));
+  const open = (program: Running) => [...Deno.readDirSync(`/proc/${program.pid}/fd`)].length;
+  const before = [open(host), open(guest)];
+  for (let i = 0; i < 100; i++) Peer.connect(`/run/culvert/${lab.region}.sock`)!.close();
+  const isAsBefore = () => open(host) <= before[0] && open(guest) <= before[1];
+  assert(await waitUntil(isAsBefore), `${before} before, ${[open(host), open(guest)]} now`);
+  await lab.finish({ host, guest });
+});
+
+Deno.test("a host of 33 regions with a TAP each sleeps when there is nothing to do", async () => {
+  await using lab = await Lab.open();
+  const netns = await lab.namespace({ quiet: true });
+  const regions = Array.from({ length: 33 }, () => [
+    ...["--region", lab.newPath(), "--size", "1M", "--mbufs", "64", "--ring-size", "64"],
+    ...["--port", `tap:${lab.name("t")}`],
+  ]);
+  const host = lab.host([...regions.flat(), "-l", "0", "--idle", "sleep"], { netns });
+  for (let i = 0; i < 33; i++) await host.stderrLine(/is ready/);
+  await pause(1000);
+  const of = await load(host, 3000);
+  console.log(`  ${(of * 100).toFixed(1)} % of a core`);
+  assert(of < 0.2, `${(of * 100).toFixed(1)} % of a core: naps take less`);
+  await lab.finishHost(host);
 });

@@ -5,6 +5,7 @@
  * @module
  */
 import assert from "node:assert/strict";
+import { Peer } from "../../app/ivshmem/peer.ts";
 import {
   account,
   assertBalanced,
@@ -230,6 +231,44 @@ Deno.test("A host is killed whose region only it knew: the guest attaches to the
   await running.guest.stderrLine(/forwarding/);
   await lab.flows(running.wires);
   await lab.finish({ host: next, guest: running.guest });
+});
+
+/** The process that listens at a region's socket. */
+function serverOf(region: string): number {
+  const peer = Peer.connect(`/run/culvert/${region}.sock`)!;
+  peer.close();
+  return peer.server.pid;
+}
+
+Deno.test("A server that is killed takes nobody along: frames go on, the next host has another", async () => {
+  await using lab = await Lab.open();
+  const pair = await lab.namespacePair({ quiet: true });
+  const running = await lab.forwarding(pair);
+  Deno.kill(serverOf(lab.region), "SIGKILL");
+  await running.host.stderrLine(/the server is gone .*forwarding goes on/);
+  for (let round = 0; round < 3; round++) await lab.flows(running.wires);
+  assert.equal((await running.guest.stop()).code, 0);
+  await lab.stopHost(running.host);
+  const next = lab.host(portsOf(pair.a, pair.b));
+  await next.stderrLine(/is ready/);
+  const guest = lab.guest(["--no-mac-updating"]);
+  await guest.stderrLine(/forwarding/);
+  await lab.flows(running.wires);
+  await lab.finish({ host: next, guest });
+});
+
+Deno.test("A host is killed: its server, and the memory with it, stay for the next one", async () => {
+  await using lab = await Lab.open();
+  const pair = await lab.namespacePair({ quiet: true });
+  const { host, guest, wires } = await lab.forwarding(pair);
+  const server = serverOf(lab.region);
+  await host.stop("SIGKILL");
+  await guest.stderrLine(/host is gone or has started anew/);
+  const next = lab.host(portsOf(pair.a, pair.b));
+  await next.stderrLine(/guest 0 attached/);
+  assert.equal(serverOf(lab.region), server);
+  await lab.flows(wires);
+  await lab.finish({ host: next, guest });
 });
 
 Deno.test("A guest that sleeps while its host is killed and replaced wakes to the new one", async () => {

@@ -66,6 +66,25 @@ export async function ping(
   return answered;
 }
 
+/**
+ * Ping at intervals long enough for all to fall asleep.
+ *
+ * @returns the round trips in milliseconds, shortest first. All must be answered.
+ */
+export async function roundTrips(
+  lab: Lab,
+  from: NetworkEnd,
+  target: string,
+  count = 30,
+): Promise<number[]> {
+  const ping = ["ping", "-c", `${count}`, "-i", "0.1", "-W", "3", target];
+  await lab.inNamespace(from.netns, ...ping.with(2, "2")); // addresses are known after these
+  const { stdout } = await lab.inNamespace(from.netns, ...ping);
+  const times = [...stdout.matchAll(/time=([\d.]+) ms/g)].map(([, ms]) => Number(ms));
+  assert.equal(times.length, count, stdout);
+  return times.sort((a, b) => a - b);
+}
+
 /** What an iperf3 test came to. */
 export interface Throughput {
   readonly bytes: number;

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { Lab, type Running } from "./lab.ts";
-import { assertNothingBroken, ping, untilReachable } from "./traffic.ts";
+import { assertNothingBroken, ping, roundTrips, untilReachable } from "./traffic.ts";
 import { BOOT_MS, exchangeNumbered, qemuOf, ROOM, startVm } from "./vm_lab.ts";
 
 /** How often a side rang, as its last words tell. */
@@ -19,7 +19,8 @@ async function attached(host: Running, guests: string[]): Promise<void> {
 Deno.test("a VM with doorbells is woken and wakes its host, and its death is known at once", async () => {
   await using lab = await Lab.open();
   const { a, b } = await lab.namespacePair();
-  const host = lab.host(["--port", `packet:${a.outer}`, "--port", `packet:${b.outer}`, "-l", "0"]);
+  const ports = [a, b].flatMap(({ outer }) => ["--port", `packet:${outer}`]);
+  const host = lab.host([...ports, "-l", "0", ...ROOM]);
   await host.stderrLine(/is ready/);
   const vm = startVm(lab, "--doorbell");
   await host.stderrLine(/guest 0 attached/, BOOT_MS);
@@ -39,6 +40,47 @@ Deno.test("a VM with doorbells is woken and wakes its host, and its death is kno
   await lab.finishHost(host);
   assert(rung(host.stdout) > 20, `the host rang ${rung(host.stdout)} times`);
 });
+
+Deno.test("a VM without an IOMMU says that it has no interrupts, and forwards all the same", async () => {
+  await using lab = await Lab.open();
+  const { a, b } = await lab.namespacePair();
+  const host = lab.host(["--port", `packet:${a.outer}`, "--port", `packet:${b.outer}`, "-l", "0"]);
+  await host.stderrLine(/is ready/);
+  const vm = startVm(lab, "--doorbell", "--append", "intel_iommu=off");
+  await host.stderrLine(/guest 0 attached/, BOOT_MS);
+  assert.match(
+    vm.stdout,
+    /no interrupts, so idle lcores poll: .* no IOMMU group has it: give the VM/,
+  );
+  await untilReachable(lab, a, b, BOOT_MS);
+  const times = await roundTrips(lab, a, b.ip4);
+  console.log(`  ping: median ${times[15]} ms`);
+  assert(times[15] < 30, `median ${times[15]} ms: does the host sleep although nobody wakes it?`);
+  assert.equal((await vm.stop("SIGINT")).code, 130);
+  await lab.finishHost(host);
+});
+
+for (const kind of ["plain", "doorbell"]) {
+  Deno.test(`a host is killed and started again: its VM (${kind}) attaches in the same boot`, async () => {
+    await using lab = await Lab.open();
+    const { a, b } = await lab.namespacePair();
+    const ports = [a, b].flatMap(({ outer }) => ["--port", `packet:${outer}`]);
+    const host = lab.host([...ports, "-l", "0"]);
+    await host.stderrLine(/is ready/);
+    const vm = startVm(lab, ...kind === "doorbell" ? ["--doorbell"] : []);
+    await host.stderrLine(/guest 0 attached/, BOOT_MS);
+    await untilReachable(lab, a, b, BOOT_MS);
+    await host.stop("SIGKILL");
+    const next = lab.host([...ports, "-l", "0"]);
+    await next.stderrLine(/guest 0 attached/);
+    await untilReachable(lab, a, b);
+    const times = await roundTrips(lab, a, b.ip4);
+    assert(times[15] < 30, `median ${times[15]} ms`);
+    assert.equal(vm.stdout.match(/region is PCI device/g)?.length, 2, "attached twice, booted once");
+    assert.equal((await vm.stop("SIGINT")).code, 130);
+    await lab.finishHost(next);
+  });
+}
 
 for (
   const [where, regions] of [

@@ -145,7 +145,7 @@ Deno.test("qemuArguments() puts modules, shell, own words and arguments on the k
   );
   strictEqual(
     line,
-    "console=ttyS0 quiet panic=-1 culvert.modules=virtio_pci,tun culvert.shell intel_iommu=on " +
+    "console=ttyS0 quiet panic=-1 no_timer_check culvert.modules=virtio_pci,tun culvert.shell intel_iommu=on " +
       "culvert.args=guest+--portmap+(0,1)(2,3)",
   );
 });

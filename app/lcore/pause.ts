@@ -1,0 +1,29 @@
+/**
+ * The pauses of a main thread that looks after things at intervals, and after some at once.
+ *
+ * A `Promise.race()` with a promise that lasts as long as the program would grow with each pause.
+ */
+export class Pause {
+  #end = () => {};
+  #isWoken = false;
+
+  /** Wait so many milliseconds, or until {@linkcode wake}: not at all if that came since the last pause. */
+  async wait(milliseconds: number): Promise<void> {
+    if (!this.#isWoken) {
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, milliseconds);
+        this.#end = () => {
+          clearTimeout(timer);
+          resolve();
+        };
+      });
+    }
+    this.#isWoken = false;
+  }
+
+  /** End the pause that is under way, or the next one. */
+  wake(): void {
+    this.#isWoken = true;
+    this.#end();
+  }
+}
