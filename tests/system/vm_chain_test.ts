@@ -76,7 +76,11 @@ for (const kind of ["plain", "doorbell"]) {
     await untilReachable(lab, a, b);
     const times = await roundTrips(lab, a, b.ip4);
     assert(times[15] < 30, `median ${times[15]} ms`);
-    assert.equal(vm.stdout.match(/region is PCI device/g)?.length, 2, "attached twice, booted once");
+    assert.equal(
+      vm.stdout.match(/region is PCI device/g)?.length,
+      2,
+      "attached twice, booted once",
+    );
     assert.equal((await vm.stop("SIGINT")).code, 130);
     await lab.finishHost(next);
   });
