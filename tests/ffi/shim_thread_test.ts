@@ -76,8 +76,8 @@ Deno.test("shim_poll() returns at once with the number of descriptors that are r
   ok(elapsed < 1000, `${elapsed} ms`);
 });
 
-Deno.test("shim_poll() takes 64 descriptors and no more", () => {
-  const fds = new Int32Array(65).fill(-1); // -1: poll(2) passes over it
-  equal(shim.shim_poll(fds, 64, 0), 0);
-  equal(shim.shim_poll(fds, 65, 0), -EINVAL);
+Deno.test("shim_poll() takes 1024 descriptors and no more", () => {
+  const fds = new Int32Array(1025).fill(-1); // -1: poll(2) passes over it
+  equal(shim.shim_poll(fds, 1024, 0), 0);
+  equal(shim.shim_poll(fds, 1025, 0), -EINVAL);
 });
