@@ -47,7 +47,7 @@ async function refuseAll(
     }
   };
   await Promise.all([worker(), worker()]);
-  assert.deepEqual(lab.leftovers(), []);
+  await lab.nothingLeft();
 }
 
 /** A region file of 1 MiB that a host has published, except for what `spoil` does. */
@@ -145,7 +145,7 @@ Deno.test("culvert host makes no port if another one cannot be opened", async ()
   const found = await lab.link(cable.outer);
   assert(found && !found.flags.includes("UP"), "the interface is down again");
   assert.equal(found.promiscuity, 0);
-  assert.deepEqual(lab.leftovers(), []);
+  await lab.nothingLeft();
 });
 
 Deno.test("culvert host refuses a TAP that another program has open", async () => {
@@ -156,7 +156,7 @@ Deno.test("culvert host refuses a TAP that another program has open", async () =
   const second = lab.host(["--port", `tap:${tap}`, "--region", lab.newRegion()]);
   assertRefused(await second.ended(), FAILURE, /another program has it open/);
   assert.equal((await first.stop()).code, 0);
-  assert.deepEqual(lab.leftovers(), []);
+  await lab.nothingLeft();
 });
 
 Deno.test("culvert host refuses sizes that a region cannot have, or that are too small", async () => {
@@ -244,7 +244,7 @@ Deno.test("A second culvert host on a region is refused, by name and by path", a
     await first.stderrLine(/guest 0 detached/);
     assertBalanced(account((await first.stop()).stdout));
   }
-  assert.deepEqual(lab.leftovers(), []);
+  await lab.nothingLeft();
 });
 
 Deno.test("A socket that a killed host left behind does not hinder the next one", async () => {
@@ -256,7 +256,7 @@ Deno.test("A socket that a killed host left behind does not hinder the next one"
   const second = lab.host(["--port", "ring"]);
   await second.stderrLine(/is ready/);
   assert.equal((await second.stop()).code, 0);
-  assert.deepEqual(lab.leftovers(), []);
+  await lab.nothingLeft();
 });
 
 Deno.test("Without capabilities culvert host says which one it lacks", async () => {
@@ -274,7 +274,7 @@ Deno.test("Without capabilities culvert host says which one it lacks", async () 
     assertRefused(await running.ended(), FAILURE, new RegExp(`EPERM.*${capability}`));
   }
   assert.equal(await lab.link(tap), undefined);
-  assert.deepEqual(lab.leftovers(), []);
+  await lab.nothingLeft();
 });
 
 Deno.test("Where /run/culvert cannot be made, culvert host says so", async () => {

@@ -43,7 +43,7 @@ for (const idle of ["adaptive", "sleep"]) {
     const times = await roundTrips(lab, pair.a, pair.b.ip4, 60);
     const [quartile, median] = [times[15], times[30]];
     console.log(`  ping, six wake-ups: median ${median} ms, worst ${times.at(-1)} ms`);
-    assert(quartile < 1, `a quarter took ${quartile} ms or less`);
+    assert(quartile < 2, `a quarter took ${quartile} ms or less: a third of one for each wake-up`);
     const guestEnded = await guest.stop();
     const hostEnded = await host.stop();
     assert(rung(hostEnded.stdout) > 60, `the host rang ${rung(hostEnded.stdout)} times`);

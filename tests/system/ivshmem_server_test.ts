@@ -308,7 +308,7 @@ Deno.test("a host starts a server beside itself, which goes when the host does",
   assert(isAlive(Number(pid)), "a guest is still there");
   opened.close();
   assert(await waitUntil(() => !isAlive(Number(pid))));
-  assert.deepEqual(lab.leftovers(), []);
+  await lab.nothingLeft();
 });
 
 Deno.test("a server outlives the host that started it, and the next host goes on with the region", async () => {

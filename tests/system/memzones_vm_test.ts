@@ -175,7 +175,7 @@ Deno.test("two VMs find memzones, rings and mempools by name, and share them wit
   for (const { region } of [{ region: common }, ...own]) assertConserved(region);
   for (const vm of vms) assert.equal((await vm.ended()).code, 0, vm.stderr);
   stack.dispose();
-  assert.deepEqual(lab.leftovers(), []);
+  await lab.nothingLeft();
 });
 
 Deno.test("checkAtomics() finds out a VM that QEMU emulates without atomics", async () => {

@@ -221,7 +221,7 @@ Deno.test("a VM that forwards for one host migrates, and forwards for another", 
     assert.equal(code, 0, stderr);
     assertBalanced(account(stdout));
   }
-  assert.deepEqual(lab.leftovers(), []);
+  await lab.nothingLeft();
 });
 
 async function canConnect(socket: string): Promise<boolean> {

@@ -55,6 +55,6 @@ Deno.test("a VM forwards between veths and between TAPs, and after a crash does 
     "the VM waits for a host until it is ended",
   );
   assert(await waitUntil(() => !runs(qemu)), "QEMU is gone");
-  assert.deepEqual(lab.leftovers(), []);
+  await lab.nothingLeft();
   for (const { netns, inner } of [c, d]) assert.equal(await lab.link(inner, netns), undefined);
 });
