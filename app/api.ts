@@ -47,8 +47,23 @@ export { type IvshmemDevice, ivshmemDevices } from "./memory/pci.ts";
 export { addMemzone, attachMemzone, RawMemzone } from "./memory/raw_memzone.ts";
 export { Region } from "./memory/region.ts";
 export type { Memzone } from "./memory/zone.ts";
+export {
+  CheckedMempool,
+  type CheckedMempoolHandle,
+  type CheckedOptions,
+  type MempoolProblem,
+} from "./mempool/checked_mempool.ts";
+export { Frames } from "./mempool/frames.ts";
+export { IndexBurst } from "./mempool/index_burst.ts";
 export { dataWord, type MbufGeometry, Mbufs, MbufView } from "./mempool/mbuf.ts";
-export { Mempool, type MempoolHandle } from "./mempool/mempool.ts";
+export { MbufNotes, type MbufNotesHandle } from "./mempool/mbuf_notes.ts";
+export { type CacheOptions, Mempool, type MempoolHandle } from "./mempool/mempool.ts";
+export { auditMempool, dumpMempool } from "./mempool/mempool_audit.ts";
+export {
+  MempoolWatch,
+  type MempoolWatchHandle,
+  type WatchedMbuf,
+} from "./mempool/mempool_watch.ts";
 export {
   addMempool,
   attachMempool,
@@ -57,12 +72,15 @@ export {
   type SharedMempoolUse,
 } from "./mempool/shared_mempool.ts";
 export { attachDevice, attachRegion, hostRegion, type OpenedRegion } from "./open_region.ts";
-export { MpmcRing, type Sharing } from "./ring/mpmc_ring.ts";
+export { MpmcRing, type MpmcShape, type Sharing } from "./ring/mpmc_ring.ts";
 export {
   addRing,
   attachRing,
+  listRings,
   type MpmcOptions,
+  type NamedRing,
   type RingOptions,
   type SpscOptions,
 } from "./ring/named_ring.ts";
-export { SpscRing } from "./ring/spsc_ring.ts";
+export { type ElementBytes, slotsFor } from "./ring/ring_size.ts";
+export { SpscRing, type SpscShape } from "./ring/spsc_ring.ts";

@@ -6,13 +6,14 @@
 import { readOptions } from "../app/options.ts";
 import { UsageError } from "../ffi/error.ts";
 import { type BenchOptions, jsonOf, type Measurement, tableOf } from "./measurement.ts";
+import { benchMempool } from "./mempool.ts";
 import { benchPorts } from "./ports.ts";
 import { benchRing } from "./ring.ts";
 import { benchRoundTrip } from "./round_trip.ts";
 
 const USAGE = `deno task bench - rings, memory round trip and ports, beside DPDK on this machine
 
-  --only NAME    one section: ring, round-trip or ports; may be repeated
+  --only NAME    one section: ring, mempool, round-trip or ports; may be repeated
   --quick        two short turns instead of five full ones: proves that it runs
   --no-peers     ours alone; without DPDK's packages that is all there can be
   --json FILE    write the results as JSON lines too
@@ -24,6 +25,7 @@ Uses cores 0 and 1; nothing else should be running. The peers need
 
 const SECTIONS: Record<string, (options: BenchOptions) => Promise<void>> = {
   "ring": benchRing,
+  "mempool": benchMempool,
   "round-trip": benchRoundTrip,
   "ports": benchPorts,
 };

@@ -1,67 +1,182 @@
 import { MappedMemory } from "../ffi/mapped_memory.ts";
-import { SpscRing } from "../app/ring/spsc_ring.ts";
+import { MpmcRing } from "../app/ring/mpmc_ring.ts";
 import { type BenchOptions, compare, type Sample } from "./measurement.ts";
 import { RteRing } from "./peers/rte_ring.ts";
-import type { RingOrder } from "./ring_worker.ts";
+import type { RingMode, RingOrder } from "./ring_order.ts";
 
 const SIZE = 1024;
 const BURSTS = [1, 2, 4, 8, 16, 32, 64, 128, 256];
 
+/** Of modes that are not measured at all bursts. */
+const FEW_BURSTS = [8, 32, 128];
+
 /** Seconds that one sample takes, at some {@linkcode expectedNs} an element. */
-const SAMPLE_SECONDS = 0.3;
+const SAMPLE_SECONDS = 0.2;
+
+/**
+ * Pauses of a producer or consumer that has to wait, before it looks again: each look takes the line
+ * away from the other side. Where lines travel slowly 100 is better still at short bursts, where
+ * they travel quickly 10 to 30 is; the peer does as well with 3 as with 10 or 30 (see `RteRing`).
+ */
+function pausesFor(burst: number): number {
+  return burst <= 64 ? 60 : 20;
+}
 
 /** A guess, to make samples of all bursts take about as long. */
 function expectedNs(burst: number): number {
   return 1.5 + 20 / burst;
 }
 
+/** What is measured, in this order. */
+const MODES: readonly (RingMode & { cores: 1 | 2; ends: "threads" | "processes" })[] = [
+  { mode: "spsc", how: "zc", elementBytes: 8, cores: 2, ends: "threads" },
+  { mode: "spsc", how: "bulk", elementBytes: 8, cores: 2, ends: "threads" },
+  { mode: "mpmc", how: "bulk", elementBytes: 8, cores: 2, ends: "threads" },
+  { mode: "mpmc", how: "zc", elementBytes: 8, cores: 2, ends: "threads" },
+  { mode: "hts", how: "zc", elementBytes: 8, cores: 2, ends: "threads" },
+  { mode: "spsc", how: "zc", elementBytes: 4, cores: 2, ends: "threads" },
+  { mode: "spsc", how: "bulk", elementBytes: 4, cores: 2, ends: "threads" },
+  { mode: "mpmc", how: "bulk", elementBytes: 4, cores: 2, ends: "threads" },
+  { mode: "spsc", how: "zc", elementBytes: 8, cores: 1, ends: "threads" },
+  { mode: "spsc", how: "bulk", elementBytes: 8, cores: 1, ends: "threads" },
+  { mode: "mpmc", how: "bulk", elementBytes: 8, cores: 1, ends: "threads" },
+  { mode: "mpmc", how: "bulk", elementBytes: 4, cores: 1, ends: "threads" },
+  { mode: "spsc", how: "bulk", elementBytes: 8, cores: 2, ends: "processes" },
+  { mode: "mpmc", how: "bulk", elementBytes: 8, cores: 2, ends: "processes" },
+];
+
+type MeasuredMode = (typeof MODES)[number];
+
 /**
- * The ring alone: one producer, one consumer, each pinned to its core, nanoseconds per element one
- * way; in bulks, whose first and last elements are checked. The peer is DPDK's SP/SC `rte_ring`,
- * which does the same.
+ * The ring alone, nanoseconds per element: one way between two pinned cores, or enqueue and dequeue
+ * in turns on one; in bulks whose elements are checked. The peer is DPDK's `rte_ring` of the same
+ * mode and element size in two threads, which does the same. It has no zero-copy for MP/MC, where
+ * its bulks stand beside ours.
  */
 export async function benchRing({ pairs, scale, peers, report }: BenchOptions): Promise<void> {
-  const memory = MappedMemory.ofProcess(SpscRing.bytes(SIZE));
-  const ends = [new RingEnd(0, "producer"), new RingEnd(1, "consumer")] as const;
   const rteRing = peers ? await RteRing.start() : undefined;
   try {
-    for (const burst of BURSTS) {
-      const bulks = Math.ceil(SAMPLE_SECONDS * scale * 1e9 / expectedNs(burst) / burst);
-      const elements = bulks * burst;
-      const ours: Sample = async () => {
-        const order = { memory: memory.handle, size: SIZE, burst, elements };
-        const [, consumer] = await Promise.all(ends.map((end) => end.run(order)));
-        return consumer / elements;
-      };
-      const sample = rteRing && (async () => {
-        return (await rteRing.measure({ mode: "spsc", burst, elements })).nsPerElement;
-      });
-      await ours(); // V8 optimizes what it has seen enough of
-      await sample?.();
-      const peer = sample && { name: "DPDK rte_ring SP/SC", sample };
-      report(await compare(`ring one way, burst ${burst}`, "ns", "less", pairs, ours, peer));
+    for (const mode of MODES) {
+      const isFull = mode === MODES[0] || mode === MODES[1] || mode === MODES[2];
+      await using pair = await RingPair.start(mode);
+      for (const burst of isFull ? BURSTS : FEW_BURSTS) {
+        const bulks = Math.ceil(SAMPLE_SECONDS * scale * 1e9 / expectedNs(burst) / burst);
+        const elements = bulks * burst;
+        const ours: Sample = async () => await pair.run(burst, elements) / elements;
+        const peerHow = mode.mode === "mpmc" ? "bulk" : mode.how;
+        const sample = rteRing && (async () => {
+          const run = { ...mode, how: peerHow, burst, elements };
+          return (await rteRing.measure(run)).nsPerElement;
+        });
+        await ours(); // V8 optimizes what it has seen enough of
+        await sample?.();
+        const peer = sample && { name: `rte_ring ${peerHow}`, sample };
+        report(await compare(nameOf(mode, burst), "ns", "less", pairs, ours, peer));
+      }
     }
   } finally {
-    for (const end of ends) end.close();
     await rteRing?.[Symbol.asyncDispose]();
   }
 }
 
-/** One Worker of the benchmark. */
-class RingEnd {
+function nameOf({ mode, how, elementBytes, cores, ends }: MeasuredMode, burst: number): string {
+  const sync = { spsc: "SP/SC", mpmc: "MP/MC", hts: "HTS" }[mode];
+  const where = cores === 1 ? "one core" : `two ${ends === "threads" ? "cores" : "processes"}`;
+  return `ring ${sync} ${how}, ${elementBytes} B, ${where}, burst ${burst}`;
+}
+
+/** Both ends of a ring, in Workers or processes, which keep their ring from run to run. */
+class RingPair implements AsyncDisposable {
+  private constructor(
+    readonly mode: MeasuredMode,
+    readonly memory: MappedMemory | undefined,
+    readonly ends: RingEnd[],
+    readonly file?: string,
+  ) {}
+
+  static async start(mode: MeasuredMode): Promise<RingPair> {
+    const bytes = MpmcRing.bytes(SIZE, mode.elementBytes);
+    if (mode.ends === "threads") {
+      const ends = mode.cores === 1 ? [new WorkerEnd()] : [new WorkerEnd(), new WorkerEnd()];
+      return new RingPair(mode, MappedMemory.ofProcess(bytes), ends);
+    }
+    const file = await Deno.makeTempFile({ dir: "/dev/shm", prefix: "culvert-bench-" });
+    await Deno.truncate(file, Math.ceil(bytes / 4096) * 4096);
+    return new RingPair(mode, undefined, [new ProcessEnd(file), new ProcessEnd(file)], file);
+  }
+
+  /** Nanoseconds until the last element has arrived. */
+  async run(burst: number, elements: number): Promise<number> {
+    const { mode: { mode, how, elementBytes }, memory } = this;
+    const roles = this.ends.length === 1 ? ["both"] as const : ["producer", "consumer"] as const;
+    const times = await Promise.all(this.ends.map((end, core) =>
+      end.run({
+        mode: { mode, how, elementBytes },
+        memory: memory?.handle,
+        size: SIZE,
+        core,
+        role: roles[core],
+        burst,
+        elements,
+        pauses: pausesFor(burst),
+      })
+    ));
+    return times.at(-1)!;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const end of this.ends) await end.close();
+    if (this.file) await Deno.remove(this.file);
+    this.memory?.close();
+  }
+}
+
+interface RingEnd {
+  run(order: RingOrder): Promise<number>;
+  close(): Promise<void>;
+}
+
+class WorkerEnd implements RingEnd {
   readonly #worker = new Worker(new URL("./ring_worker.ts", import.meta.url), { type: "module" });
 
-  constructor(readonly core: number, readonly role: RingOrder["role"]) {}
-
-  run(order: Pick<RingOrder, "memory" | "size" | "burst" | "elements">): Promise<number> {
+  run(order: RingOrder): Promise<number> {
     return new Promise((resolve, reject) => {
       this.#worker.onmessage = ({ data }: MessageEvent<number>) => resolve(data);
       this.#worker.onerror = (event) => reject(new Error(event.message));
-      this.#worker.postMessage({ ...order, core: this.core, role: this.role } satisfies RingOrder);
+      this.#worker.postMessage(order);
     });
   }
 
-  close(): void {
+  // deno-lint-ignore require-await
+  async close(): Promise<void> {
     this.#worker.terminate();
+  }
+}
+
+class ProcessEnd implements RingEnd {
+  readonly #child: Deno.ChildProcess;
+  readonly #orders: WritableStreamDefaultWriter<Uint8Array>;
+  readonly #answers: ReadableStreamDefaultReader<string>;
+
+  constructor(file: string) {
+    const module = new URL("./ring_process.ts", import.meta.url).pathname;
+    const args = ["run", "-A", "--no-check", module, file];
+    this.#child = new Deno.Command(Deno.execPath(), { args, stdin: "piped", stdout: "piped" })
+      .spawn();
+    this.#orders = this.#child.stdin.getWriter();
+    this.#answers = this.#child.stdout.pipeThrough(new TextDecoderStream()).getReader();
+  }
+
+  async run(order: RingOrder): Promise<number> {
+    await this.#orders.write(new TextEncoder().encode(JSON.stringify(order) + "\n"));
+    const { value } = await this.#answers.read();
+    if (value === undefined) throw new Error("a process of the ring benchmark ended");
+    return Number(value);
+  }
+
+  async close(): Promise<void> {
+    await this.#orders.close();
+    await this.#answers.cancel();
+    await this.#child.status;
   }
 }

@@ -6,7 +6,7 @@
  */
 
 /** The number that {@linkcode shim_abi} must return: `SHIM_ABI` in `shim/shim.h`. */
-export const SHIM_ABI = 2;
+export const SHIM_ABI = 3;
 
 /** What `Deno.dlopen` is told of the shim. */
 export const SYMBOLS = {
@@ -46,6 +46,13 @@ export const SYMBOLS = {
   shim_store_release: { parameters: ["i32", "u32", "u32"], result: "void" },
   // int32_t shim_compare_and_swap(int32_t map, uint32_t word, uint32_t expected, uint32_t desired)
   shim_compare_and_swap: { parameters: ["i32", "u32", "u32", "u32"], result: "i32" },
+  // uint32_t shim_compare_exchange(int32_t map, uint32_t word, uint32_t expected, uint32_t desired)
+  shim_compare_exchange: { parameters: ["i32", "u32", "u32", "u32"], result: "u32" },
+  // int32_t shim_compare_and_swap_pair(int32_t map, uint32_t word, uint32_t expected_low, uint32_t expected_high, uint32_t low, uint32_t high)
+  shim_compare_and_swap_pair: {
+    parameters: ["i32", "u32", "u32", "u32", "u32", "u32"],
+    result: "i32",
+  },
   // uint32_t shim_fetch_add(int32_t map, uint32_t word, uint32_t addend)
   shim_fetch_add: { parameters: ["i32", "u32", "u32"], result: "u32" },
   // void shim_full_fence(void)
@@ -54,8 +61,20 @@ export const SYMBOLS = {
   shim_fenced_load: { parameters: ["i32", "u32"], result: "u32" },
   // void shim_pause(uint32_t times)
   shim_pause: { parameters: ["u32"], result: "void" },
+  // int32_t shim_store_in_turn(int32_t map, uint32_t word, uint32_t turn, uint32_t value, uint32_t pauses)
+  shim_store_in_turn: { parameters: ["i32", "u32", "u32", "u32", "u32"], result: "i32" },
   // void shim_yield(void)
   shim_yield: { parameters: [], result: "void" },
+  // int32_t shim_slots_write(int32_t map, uint32_t slots, uint32_t size, uint32_t at, const uint32_t *burst, uint32_t words, uint32_t position, uint32_t turn, uint32_t value)
+  shim_slots_write: {
+    parameters: ["i32", "u32", "u32", "u32", "buffer", "u32", "u32", "u32", "u32"],
+    result: "i32",
+  },
+  // int32_t shim_slots_read(int32_t map, uint32_t slots, uint32_t size, uint32_t at, uint32_t *burst, uint32_t words, uint32_t position, uint32_t turn, uint32_t value)
+  shim_slots_read: {
+    parameters: ["i32", "u32", "u32", "u32", "buffer", "u32", "u32", "u32", "u32"],
+    result: "i32",
+  },
   // void shim_prefetch(int32_t map, const uint32_t *descriptors, uint32_t count)
   shim_prefetch: { parameters: ["i32", "buffer", "u32"], result: "void" },
 

@@ -135,7 +135,7 @@ SHIM_API int32_t shim_frames_copy(int32_t from, const uint32_t *sources, int32_t
     uint8_t *source = shim_frame(map_of(from), sources + 2 * i);
     uint8_t *room = shim_frame(map_of(to), target);
     if (!source || !room) return (int32_t)i;
-    memcpy(room, source, length);
+    memmove(room, source, length); /* they may be one mbuf */
     targets[2 * i + 1] = target[1];
   }
   return (int32_t)count;

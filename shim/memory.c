@@ -13,6 +13,9 @@
 
 struct shim_map shim_maps[SHIM_MAPS];
 
+/* Which of them are taken: several threads may map at once. */
+static uint8_t is_taken[SHIM_MAPS];
+
 SHIM_API uint32_t shim_abi(void) { return SHIM_ABI; }
 
 /*
@@ -22,17 +25,13 @@ SHIM_API uint32_t shim_abi(void) { return SHIM_ABI; }
  */
 SHIM_API int32_t shim_map(void *buffer, uint64_t bytes, int32_t fd, uint64_t offset) {
   int32_t id = 0;
-  uint8_t *claimed = 0;
   int flags = MAP_SHARED | (buffer ? MAP_FIXED : 0) | (fd < 0 ? MAP_ANONYMOUS : 0);
   int is_read_only = fd >= 0 && (fcntl(fd, F_GETFL) & O_ACCMODE) == O_RDONLY;
   void *base = mmap(buffer, bytes, PROT_READ | (is_read_only ? 0 : PROT_WRITE), flags, fd, (off_t)offset);
   if (base == MAP_FAILED) return -errno;
-  while (id < SHIM_MAPS && !__atomic_compare_exchange_n(&shim_maps[id].base, &claimed, base, 0,
-                                                        __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)) {
-    claimed = 0;
-    id++;
-  }
+  while (id < SHIM_MAPS && __atomic_test_and_set(&is_taken[id], __ATOMIC_ACQUIRE)) id++;
   if (id == SHIM_MAPS) return -ENFILE; /* a MAP_FIXED mapping is left in place: the buffer needs it */
+  shim_maps[id].base = base;
   shim_maps[id].bytes = bytes;
   shim_maps[id].count = 0;
   return id;
@@ -70,7 +69,8 @@ SHIM_API int32_t shim_unmap(int32_t map) {
   if (mmap(base, shim_maps[map].bytes, PROT_READ | PROT_WRITE, flags, -1, 0) == MAP_FAILED) return -errno;
   shim_maps[map].bytes = 0;
   shim_maps[map].count = 0;
-  __atomic_store_n(&shim_maps[map].base, 0, __ATOMIC_RELEASE);
+  shim_maps[map].base = 0;
+  __atomic_clear(&is_taken[map], __ATOMIC_RELEASE);
   return 0;
 }
 

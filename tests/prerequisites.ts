@@ -3,6 +3,7 @@ const PACKAGES: Readonly<Record<string, string>> = {
   cc: "gcc libc6-dev",
   gcc: "gcc libc6-dev", // spin calls it by this name
   spin: "spin",
+  clang: "clang",
   ip: "iproute2",
   ping: "iputils-ping",
   iperf3: "iperf3",
@@ -20,6 +21,7 @@ const PACKAGES: Readonly<Record<string, string>> = {
 /** Packages that bring no program: headers and libraries. */
 const LIBRARIES: Readonly<Record<string, string>> = {
   "/usr/include/dpdk/rte_ring.h": "dpdk-dev libdpdk-dev",
+  "/usr/lib/llvm-14/lib/clang/14.0.6/lib/linux/libclang_rt.tsan-x86_64.a": "libclang-rt-14-dev",
 };
 
 async function isThere(program: string): Promise<boolean> {

@@ -1,5 +1,5 @@
 import type { MappedMemory } from "../../ffi/mapped_memory.ts";
-import { LINE_BYTES, MEMPOOL, MPMC, RING } from "../memory/layout.ts";
+import { LINE_BYTES, MEMPOOL, MPMC, MPMC_END, MPMC_SYNC, RING } from "../memory/layout.ts";
 import type { Memzone } from "../memory/zone.ts";
 import { freeRingSize } from "../mempool/mempool.ts";
 import { MpmcRing } from "../ring/mpmc_ring.ts";
@@ -92,9 +92,10 @@ export function decodeMpmc(memory: MappedMemory, { name, offset, parameter }: Me
 }
 
 function mpmcAt(memory: MappedMemory, name: string, start: number, slots: number): RingReport {
+  const isRts = memory.u32[start + MPMC.PRODUCERS] === MPMC_SYNC.rts;
   const positions = readPositions(memory, {
     producer: start + MPMC.PRODUCER_TAIL,
-    claimed: start + MPMC.PRODUCER_HEAD,
+    claimed: start + MPMC.PRODUCER_HEAD + (isRts ? MPMC_END.RTS_HEAD : MPMC_END.HEAD),
     consumer: start + MPMC.CONSUMER_TAIL,
   });
   return judge(name, "mpmc", slots, positions);

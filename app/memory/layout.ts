@@ -2,8 +2,8 @@
  * The memory format: every offset in the region, written once. All else derives from this file.
  *
  * Everything is little-endian 32-bit words at offsets from the region's start; there are no
- * addresses. Offsets below are in **words** where the name ends in nothing, in **bytes** where it ends in
- * `_BYTES`. Behind each field stands who writes it: (h) host, (g) guest, (b) both, by CAS.
+ * addresses. Offsets below are in **words** where the name ends in nothing, in **bytes** where it
+ * ends in `_BYTES`. Behind each field stands who writes it: (h) host, (g) guest, (b) both, by CAS.
  *
  * ```text
  *  byte 0        header page      (h) magic, version, size, state, epoch
@@ -12,11 +12,11 @@
  * ```
  *
  * Ownership: the host writes header and channel descriptions before `version` is published and not
- * again. Memzones may be added later: an entry is whole, and what it names is filled, before ZONE_COUNT
- * is published; none ever changes or goes away. A ring's producer line belongs to its producer, its
- * consumer line to its consumer; an mbuf belongs to whoever the host's ledger says. Words that
- * different sides write never share 128 bytes (two cache lines, since the adjacent-line prefetcher pairs
- * them).
+ * again. Memzones may be added later: an entry is whole, and what it names is filled, before
+ * ZONE_COUNT is published; none ever changes or goes away. A ring's producer line belongs to its
+ * producer, its consumer line to its consumer; an mbuf belongs to whoever the host's ledger says.
+ * Words that different sides write never share 128 bytes (two cache lines, since the adjacent-line
+ * prefetcher pairs them).
  *
  * @module
  */
@@ -68,7 +68,9 @@ export const HEADER = {
 /** "CULV" and "ERT\0" as little-endian words. */
 export const MAGIC: readonly [number, number] = [0x564c5543, 0x00545245];
 
-/** What {@linkcode HEADER}`.STATE` says: EMPTY -> BUILDING -> READY -> CLOSED, or BUILDING again. */
+/**
+ * What {@linkcode HEADER}`.STATE` says: EMPTY -> BUILDING -> READY -> CLOSED, or BUILDING again.
+ */
 export const REGION_STATE = { EMPTY: 0, BUILDING: 1, READY: 2, CLOSED: 3 } as const;
 
 /** Where the directory starts and where memzones may. */
@@ -116,29 +118,96 @@ export const RING = { PRODUCER: 0, CONSUMER: LINE, SLOTS: 2 * LINE } as const;
 
 /**
  * A ring with several producers or consumers, in words: each end has a head (claimed) and a tail
- * (finished), both on that end's line.
+ * (finished), both on that end's line. {@linkcode MPMC_END} says what else may be there. The shape,
+ * behind the producers' words, is written once, when a ring gets a name in a region.
+ *
+ * ```text
+ *  byte 0        producers: HEAD, TAIL                                          (b)
+ *  byte 32       SHAPE: ELEMENT_BYTES, CAPACITY, PRODUCERS, CONSUMERS           (h)
+ *  byte 128      consumers: HEAD, TAIL                                          (b)
+ *  byte 256      size slots
+ * ```
  */
 export const MPMC = {
   PRODUCER_HEAD: 0,
   PRODUCER_TAIL: 1,
+  ELEMENT_BYTES: 8,
+  CAPACITY: 9,
+  PRODUCERS: 10,
+  CONSUMERS: 11,
   CONSUMER_HEAD: LINE,
   CONSUMER_TAIL: LINE + 1,
   SLOTS: 2 * LINE,
 } as const;
 
 /**
- * A mempool that host and guests share, in words from its memzone's start. The mbufs follow the free ring,
- * an MPMC ring of as many slots as the next power of two, at the next multiple of 128 bytes; COUNT of
- * them, STRIDE (the memzone's PARAMETER) bytes apart. An mbuf belongs to who has taken its index out of the
- * free ring. There is no ledger: whoever may write here is trusted.
+ * An end of such a ring, in words from its line's start, as DPDK has it. HEAD and TAIL are one
+ * 64-bit word in head-tail-sync mode. In relaxed-tail-sync mode, TAIL_COUNT (in HEAD's place) and
+ * TAIL are one 64-bit word, and RTS_HEAD and HEAD_COUNT another: positions, and how many enqueues
+ * (or dequeues) were finished or begun.
+ */
+export const MPMC_END = { HEAD: 0, TAIL_COUNT: 0, TAIL: 1, RTS_HEAD: 2, HEAD_COUNT: 3 } as const;
+
+/**
+ * How the users of an end agree: what PRODUCERS and CONSUMERS of {@linkcode MPMC} say. 0: nothing
+ * is said.
+ */
+export const MPMC_SYNC = { single: 1, multi: 2, hts: 3, rts: 4 } as const;
+
+/**
+ * A mempool that host and guests share, in words from its memzone's start. The mbufs follow the
+ * free ring, an MPMC ring of as many slots as the next power of two, at the next multiple of 128
+ * bytes; COUNT of them, STRIDE (the memzone's PARAMETER) bytes apart, and behind them a note on
+ * each. An mbuf belongs to who has taken its index out of the free ring. There is no ledger:
+ * whoever may write here is trusted.
+ *
+ * In a mempool for debugging GUARD bytes lie in front of the first mbuf and at the end of each,
+ * and behind the notes is a watch: see `WATCH`.
  *
  * ```text
  *  byte 0        COUNT      (h) mbufs, before the memzone is in the directory
+ *                GUARD      (h) bytes of each mbuf that no frame may use: 0, or 64
+ *                NUMBER     (h) of the mempool among those for debugging in its region, 1 to 15
  *  byte 128      FREE_RING  (b) an MPMC ring of mbuf indexes: see above
  *  byte 128n     mbufs      (b) each by its owner
+ *  byte 128m     notes      (b) each by its mbuf's owner: see `NOTE`
+ *  byte 128k     watch      (b) see `WATCH`
  * ```
  */
-export const MEMPOOL = { COUNT: 0, FREE_RING: LINE } as const;
+export const MEMPOOL = { COUNT: 0, GUARD: 1, NUMBER: 2, FREE_RING: LINE } as const;
+
+/**
+ * What is noted on an mbuf beside it, in words. Frame memory that a guest may spoil never holds it.
+ *
+ * ```text
+ *  word 0        HOLDERS  besides one; changed by fetch-and-add, meaningful in descriptors with `SHARED`
+ *  word 1..2     NEXT     descriptor of the frame's next segment, meaningful behind one with `MORE`
+ * ```
+ */
+export const NOTE = { HOLDERS: 0, NEXT: 1, WORDS: 4 } as const;
+
+/**
+ * A mempool's watch, for debugging, in words from its start: who uses it, then four words an mbuf.
+ *
+ * ```text
+ *  word 0        USERS    names given, by fetch-and-add
+ *  byte 128      64 names of 16 bytes, NUL-padded, each by its user
+ *  byte 1152     per mbuf: STATE (by CAS), USER who changed it last, TIMES it was allocated, WHEN it
+ *                changed, in milliseconds of CLOCK_MONOTONIC
+ * ```
+ */
+export const WATCH = {
+  USERS: 0,
+  NAMES: LINE,
+  NAMES_MAX: 64,
+  NAME_WORDS: 4,
+  MBUFS: LINE + 256,
+  STATE: 0,
+  USER: 1,
+  TIMES: 2,
+  WHEN: 3,
+  WORDS: 4,
+} as const;
 
 /**
  * A descriptor: what a ring carries across, 8 bytes.
@@ -156,11 +225,12 @@ export const MEMPOOL = { COUNT: 0, FREE_RING: LINE } as const;
 export const DESCRIPTOR = { WORDS: 2, INDEX_MASK: 0xffffff, FLAGS_SHIFT: 24 } as const;
 
 /**
- * A descriptor's flags, in word 0. All of them are for one trust domain: what is lent to a guest that is not
- * trusted has none, and what comes back from it is stripped of them.
+ * A descriptor's flags, in word 0. All of them are for one trust domain: what is lent to a guest
+ * that is not trusted has none, and what comes back from it is stripped of them.
  *
- * MORE: the frame goes on in the mbuf that `NOTE.NEXT` of this one names. SHARED: others may hold the same
- * mbuf, `NOTE.HOLDERS` tells how many. POOL: in a mempool for debugging its number, 1 to 15.
+ * MORE: the frame goes on in the mbuf that `NOTE.NEXT` of this one names. SHARED: others may hold
+ * the same mbuf, `NOTE.HOLDERS` tells how many. POOL: in a mempool for debugging its number, 1 to
+ * 15.
  */
 export const DESCRIPTOR_FLAG = {
   MORE: 1 << 24,
@@ -169,8 +239,8 @@ export const DESCRIPTOR_FLAG = {
 } as const;
 
 /**
- * A guest's control memzone, in words: one line that both sides change by CAS, one of the guest's, one
- * of the host's.
+ * A guest's control memzone, in words: one line that both sides change by CAS, one of the guest's,
+ * one of the host's.
  *
  * ```text
  *  byte 0        STATE (b)
@@ -196,8 +266,8 @@ export const GUEST = {
 } as const;
 
 /**
- * A channel's description, its two sleeping flags (see `SleepFlag`), and what was counted of its port,
- * in words.
+ * A channel's description, its two sleeping flags (see `SleepFlag`), and what was counted of its
+ * port, in words.
  *
  * ```text
  *  word 0..3     PORT_NAME (h) 16 bytes, NUL-padded
@@ -223,8 +293,8 @@ export const CHANNEL = {
 } as const;
 
 /**
- * A sleeping flag, in words from its line's start. SLEEP counts up: odd while the lcore sleeps. VECTOR is the
- * interrupt that wakes it, plus 1; 0 if none does.
+ * A sleeping flag, in words from its line's start. SLEEP counts up: odd while the lcore sleeps.
+ * VECTOR is the interrupt that wakes it, plus 1; 0 if none does.
  */
 export const SLEEP = { COUNT: 0, VECTOR: 1 } as const;
 
@@ -232,8 +302,8 @@ export const SLEEP = { COUNT: 0, VECTOR: 1 } as const;
 export const HEADROOM_BYTES = 128;
 
 /**
- * Default distance of mbufs in bytes: 37 cache lines. A multiple of 64, but of no larger power of two, or
- * the first lines of all mbufs meet in the same few cache sets.
+ * Default distance of mbufs in bytes: 37 cache lines. A multiple of 64, but of no larger power of
+ * two, or the first lines of all mbufs meet in the same few cache sets.
  */
 export const MBUF_STRIDE_BYTES = 2368;
 
@@ -244,6 +314,8 @@ export const FRAME_MIN_BYTES = 14;
 export const LAYOUT_HASH: number = fnv1a(JSON.stringify([
   [LINE_BYTES, DIRECTORY_BYTES, ZONES_BYTES, HEADROOM_BYTES, FRAME_MIN_BYTES],
   [HEADER, REGION_STATE, ENTRY, ZONE_KIND, RING, MPMC, MEMPOOL, DESCRIPTOR, GUEST, CHANNEL, SLEEP],
+  [MPMC_END, MPMC_SYNC],
+  [DESCRIPTOR_FLAG, NOTE, WATCH],
 ]));
 
 function fnv1a(text: string): number {

@@ -1,6 +1,6 @@
 import type { MappedMemory } from "../../ffi/mapped_memory.ts";
 import { shim } from "../../ffi/shim.ts";
-import { DESCRIPTOR, HEADROOM_BYTES } from "../memory/layout.ts";
+import { DESCRIPTOR, DESCRIPTOR_FLAG, HEADROOM_BYTES } from "../memory/layout.ts";
 import { check } from "../../ffi/error.ts";
 
 /** Word 1 of the descriptor of an empty mbuf: data at the headroom's end, no bytes. */
@@ -19,6 +19,8 @@ export interface MbufGeometry {
   readonly stride: number;
   /** How many there are. */
   readonly count: number;
+  /** Bytes at each mbuf's end that no frame may use: those of a mempool for debugging. None unless told. */
+  readonly guard?: number;
 }
 
 /** The mbufs of a region: fixed cells of `stride` bytes, addressed by index. */
@@ -35,6 +37,8 @@ export class Mbufs {
   readonly offset: number;
   /** Bytes from one mbuf to the next. */
   readonly stride: number;
+  /** Bytes of an mbuf that a frame may use, its headroom included. */
+  readonly room: number;
   /** How many there are. */
   readonly count: number;
   /** Whether the shim knows them: ports can then send and receive them. */
@@ -53,6 +57,7 @@ export class Mbufs {
     this.map = memory.map;
     this.offset = geometry.offset;
     this.stride = geometry.stride;
+    this.room = geometry.stride - (geometry.guard ?? 0);
     this.count = geometry.count;
     this.isForPorts = isForPorts;
     if (!isForPorts) return;
@@ -111,7 +116,12 @@ export class MbufView {
     return this.#burst[this.#at] & DESCRIPTOR.INDEX_MASK;
   }
 
-  /** Bytes of the frame. */
+  /** Whether the frame goes on in other mbufs: all else here is about its first segment alone. */
+  get hasMore(): boolean {
+    return (this.#burst[this.#at] & DESCRIPTOR_FLAG.MORE) !== 0;
+  }
+
+  /** Bytes of the frame, in this mbuf. */
   get length(): number {
     return this.#burst[this.#at + 1] >>> 16;
   }
@@ -123,7 +133,7 @@ export class MbufView {
 
   /** Bytes free behind the frame. */
   get tailroom(): number {
-    return this.mbufs.stride - this.headroom - this.length;
+    return this.mbufs.room - this.headroom - this.length;
   }
 
   /** Where the frame starts, in bytes from the region's start. */
@@ -141,9 +151,12 @@ export class MbufView {
     return n <= this.headroom && this.#set(this.headroom - n, this.length + n);
   }
 
-  /** Grow by `n` bytes behind; false, with nothing changed, if the tailroom is smaller. */
+  /**
+   * Grow by `n` bytes behind; false, with nothing changed, if the tailroom is smaller, or other segments
+   * follow: `Frames.append()` goes to the last.
+   */
   append(n: number): boolean {
-    return n <= this.tailroom && this.#set(this.headroom, this.length + n);
+    return !this.hasMore && n <= this.tailroom && this.#set(this.headroom, this.length + n);
   }
 
   /** Cut `n` bytes off the front; false, with nothing changed, if the frame is shorter. */
@@ -151,9 +164,12 @@ export class MbufView {
     return n <= this.length && this.#set(this.headroom + n, this.length - n);
   }
 
-  /** Cut `n` bytes off the end; false, with nothing changed, if the frame is shorter. */
+  /**
+   * Cut `n` bytes off the end; false, with nothing changed, if the frame is shorter, or other segments
+   * follow.
+   */
   trim(n: number): boolean {
-    return n <= this.length && this.#set(this.headroom, this.length - n);
+    return !this.hasMore && n <= this.length && this.#set(this.headroom, this.length - n);
   }
 
   #set(offset: number, length: number): boolean {

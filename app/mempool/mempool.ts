@@ -1,6 +1,8 @@
 import { MappedMemory, type MappedMemoryHandle } from "../../ffi/mapped_memory.ts";
-import { DESCRIPTOR } from "../memory/layout.ts";
+import { CulvertError } from "../../ffi/error.ts";
+import { DESCRIPTOR, MPMC } from "../memory/layout.ts";
 import { MpmcRing } from "../ring/mpmc_ring.ts";
+import type { IndexBurst } from "./index_burst.ts";
 import { EMPTY_DATA } from "./mbuf.ts";
 
 /** What a Worker needs to use a mempool; survives `postMessage`. */
@@ -15,10 +17,22 @@ export interface MempoolHandle {
   readonly total: number;
 }
 
-/** Mbufs that an lcore keeps back for itself by default; one refill serves this many. */
-const CACHE_SIZE = 256;
+/** How many mbufs a thread keeps back for itself (DPDK: `rte_mempool_cache`). */
+export interface CacheOptions {
+  /**
+   * Mbufs in the cache after a refill or a flush: one access to the free ring serves so many. 256 unless
+   * told, 0 for no cache, and never more than a quarter of all mbufs.
+   */
+  readonly cacheSize?: number;
+  /**
+   * A cache that a `free()` leaves larger than this is flushed: brought back to `cacheSize`. At least that, at
+   * most 512 more; 1.5 times that unless told, as in DPDK.
+   */
+  readonly flushThreshold?: number;
+}
 
-/** A cache that has grown to this times its size is brought back to it (DPDK). */
+/** What {@linkcode CacheOptions} says unless told. */
+const CACHE_SIZE = 256;
 const FLUSH_FACTOR = 1.5;
 
 /** Most mbufs that one call allocates. */
@@ -51,27 +65,43 @@ export function freeRingSize(total: number): number {
 export class Mempool {
   readonly #ring: MpmcRing;
   readonly #cache: Uint32Array;
+  /** The same memory, two indexes at a time: see {@linkcode IndexBurst}. */
+  readonly #pairs: Float64Array;
   readonly #spill: Uint32Array;
   readonly #cacheSize: number;
   readonly #flushThreshold: number;
   #cached = 0;
 
-  private constructor(readonly handle: MempoolHandle, cacheSize: number) {
+  /** For {@linkcode create}, {@linkcode attach} and those who add to what a mempool does. */
+  protected constructor(readonly handle: MempoolHandle, cache: number | CacheOptions) {
     this.#ring = new MpmcRing(new MappedMemory(handle.memory), handle.offset, handle.ringSize);
-    this.#cacheSize = Math.min(cacheSize, handle.total >>> 2);
-    this.#flushThreshold = Math.floor(this.#cacheSize * FLUSH_FACTOR);
-    this.#cache = new Uint32Array(this.#cacheSize + BULK_MAX);
+    const { size, threshold } = checkedCache(handle.total, cache);
+    this.#cacheSize = size;
+    this.#flushThreshold = threshold;
+    this.#cache = new Uint32Array((size + BULK_MAX + 2) & ~1);
+    this.#pairs = new Float64Array(this.#cache.buffer);
     this.#spill = new Uint32Array(this.#cache.length);
   }
 
   /**
    * Make a mempool of the mbufs 0 to `total - 1`, all free.
    *
-   * @param cacheSize Mbufs to keep back for this thread; 0 for none.
+   * @param total Mbufs, 1 to 2^24.
+   * @param cache What to keep back for this thread; a number is a `cacheSize`.
+   * @throws {CulvertError} if there is no such cache.
+   *
+   * @example
+   * ```ts
+   * import { Mempool } from "./mempool.ts";
+   *
+   * const pool = Mempool.create(1000, { cacheSize: 64, flushThreshold: 128 });
+   * console.assert(pool.available === 1000 && pool.inUse === 0);
+   * ```
    */
-  static create(total: number, cacheSize = CACHE_SIZE): Mempool {
+  static create(total: number, cache: number | CacheOptions = CACHE_SIZE): Mempool {
+    checkedCache(total, cache);
     const memory = MappedMemory.ofProcess(MpmcRing.bytes(freeRingSize(total)));
-    return new Mempool(Mempool.fill(memory, 0, total), cacheSize);
+    return new Mempool(Mempool.fill(memory, 0, total), cache);
   }
 
   /** Make a free ring of the mbufs 0 to `total - 1`, all free, in zeroed memory from byte `offset` on. */
@@ -85,15 +115,39 @@ export class Mempool {
   /**
    * Use a mempool that another thread made, with a cache of this thread's own.
    *
-   * @param cacheSize Mbufs to keep back for this thread; 0 for none.
+   * @param cache What to keep back for this thread; a number is a `cacheSize`.
+   * @throws {CulvertError} if there is no such cache.
+   *
+   * @example
+   * ```ts
+   * import { Mempool } from "./mempool.ts";
+   *
+   * const pool = Mempool.create(1000);
+   * const { handle } = pool; // in earnest: posted to a Worker
+   * const workers = Mempool.attach(handle, { cacheSize: 64 });
+   * const burst = new Uint32Array(2 * 10);
+   * workers.allocBulk(burst, 10);
+   * workers.free(burst, 10);
+   * console.assert(pool.available === 1000 - 74, "the Worker's cache is not ours");
+   * workers.close();
+   * console.assert(pool.available === 1000);
+   * ```
    */
-  static attach(handle: MempoolHandle, cacheSize = CACHE_SIZE): Mempool {
-    return new Mempool(handle, cacheSize);
+  static attach(handle: MempoolHandle, cache: number | CacheOptions = CACHE_SIZE): Mempool {
+    return new Mempool(handle, cache);
   }
 
   /** Mbufs free to this thread: in the free ring and in its own cache. */
   get available(): number {
     return this.#ring.count + this.#cached;
+  }
+
+  /**
+   * Mbufs not free to this thread: those that somebody holds, and those in other threads' caches until they
+   * {@linkcode close}. A moment's answer while others are at work.
+   */
+  get inUse(): number {
+    return this.handle.total - this.available;
   }
 
   /**
@@ -107,12 +161,22 @@ export class Mempool {
     return this.#pop(burst, count, at);
   }
 
-  /** As {@linkcode allocBulk}, but up to `max` (512 at most); returns how many. */
+  /**
+   * As {@linkcode allocBulk}, but up to `max` (512 at most); returns how many.
+   *
+   * @example
+   * ```ts
+   * import { Mempool } from "./mempool.ts";
+   *
+   * const pool = Mempool.create(20);
+   * const burst = new Uint32Array(2 * 32);
+   * console.assert(pool.allocBulk(burst, 32) === 0 && pool.allocBurst(burst, 32) === 20);
+   * pool.free(burst, 5, 15); // the last five
+   * console.assert(pool.available === 5);
+   * ```
+   */
   allocBurst(burst: Uint32Array, max: number, at = 0): number {
-    if (this.#cached < max && !this.#refill(max)) {
-      const room = Math.min(max, this.#cache.length) - this.#cached;
-      this.#push(this.#ring.dequeueBurst(this.#spill, room));
-    }
+    if (this.#cached < max) this.#refillFor(max);
     return this.#pop(burst, max < this.#cached ? max : this.#cached, at);
   }
 
@@ -120,11 +184,116 @@ export class Mempool {
   free(burst: Uint32Array, count: number, at = 0): void {
     const cache = this.#cache;
     let cached = this.#cached;
+    if (cached + count > cache.length) {
+      this.#freeMany(burst, count, at);
+      return;
+    }
     for (let i = at << 1, end = (at + count) << 1; i < end; i += 2) {
-      if (cached === cache.length) cached = this.#flush(cached);
       cache[cached++] = burst[i] & DESCRIPTOR.INDEX_MASK;
     }
     this.#cached = cached > this.#flushThreshold ? this.#flush(cached) : cached;
+  }
+
+  /**
+   * Allocate exactly `count` (512 at most) mbufs, or none, as bare indexes from the start of `burst` on: the
+   * least that an allocation can be, as `rte_mempool_get_bulk`.
+   *
+   * @returns `count` or 0.
+   *
+   * @example
+   * ```ts
+   * import { IndexBurst } from "./index_burst.ts";
+   * import { Mempool } from "./mempool.ts";
+   *
+   * const pool = Mempool.create(1000);
+   * const burst = new IndexBurst(32);
+   * console.assert(pool.allocIndexBulk(burst, 32) === 32 && burst.indexes[31] < 1000);
+   * pool.freeIndexes(burst, 32);
+   * console.assert(pool.available === 1000);
+   * ```
+   */
+  allocIndexBulk(burst: IndexBurst, count: number): number {
+    if (this.#cached < count && !this.#refill(count)) return 0;
+    return this.#popIndexes(burst, count);
+  }
+
+  /** As {@linkcode allocIndexBulk}, but up to `max` (512 at most); returns how many. */
+  allocIndexBurst(burst: IndexBurst, max: number): number {
+    if (this.#cached < max) this.#refillFor(max);
+    return this.#popIndexes(burst, max < this.#cached ? max : this.#cached);
+  }
+
+  /** Free the mbufs whose indexes are the first `count` of `burst`. */
+  freeIndexes(burst: IndexBurst, count: number): void {
+    if (count === 0) return;
+    const old = this.#cached;
+    const cached = old + count;
+    if (cached > this.#cache.length) {
+      this.#freeManyIndexes(burst.indexes, count);
+      return;
+    }
+    // Pairs lie at even places of both arrays; up to two indexes that have no such place go singly.
+    const { indexes, pairs } = burst;
+    const first = (old + 1) & ~1;
+    const n = (cached - first) >> 1;
+    for (let i = 0, to = first >> 1; i < n; i++) this.#pairs[to + i] = pairs[i];
+    let single = n << 1;
+    if (first !== old) this.#cache[old] = indexes[single++];
+    if (single < count) this.#cache[cached - 1] = indexes[single];
+    this.#cached = cached > this.#flushThreshold ? this.#flush(cached) : cached;
+  }
+
+  /**
+   * Visit each free mbuf: those in the free ring, from the next one on, then those in this thread's cache,
+   * from the coldest on (DPDK: `rte_mempool_obj_iter` knows all objects alone). Nobody else may be
+   * allocating or freeing meanwhile.
+   *
+   * @example
+   * ```ts
+   * import { Mempool } from "./mempool.ts";
+   *
+   * const pool = Mempool.create(4, 0);
+   * pool.allocBulk(new Uint32Array(2), 1);
+   * const free: number[] = [];
+   * pool.walkFree((index) => free.push(index));
+   * console.assert(free.join() === "1,2,3");
+   * ```
+   */
+  walkFree(visit: (index: number) => void): void {
+    const { memory, offset, ringSize } = this.handle;
+    const { u32 } = new MappedMemory(memory);
+    const start = offset >>> 2;
+    const first = u32[start + MPMC.CONSUMER_TAIL];
+    const n = Math.min((u32[start + MPMC.PRODUCER_TAIL] - first) >>> 0, ringSize);
+    for (let i = 0; i < n; i++) visit(u32[start + MPMC.SLOTS + ((first + i) & (ringSize - 1))]);
+    for (let i = 0; i < this.#cached; i++) visit(this.#cache[i]);
+  }
+
+  /**
+   * Visit each mbuf, 0 to `total - 1`, and whether it is free to this thread. Nobody else may be
+   * allocating or freeing meanwhile.
+   *
+   * @example
+   * ```ts
+   * import { Mempool } from "./mempool.ts";
+   *
+   * const pool = Mempool.create(4, 0);
+   * pool.allocBulk(new Uint32Array(2), 1);
+   * const held: number[] = [];
+   * pool.walk((index, isFree) => isFree || held.push(index));
+   * console.assert(held.join() === "0");
+   * ```
+   */
+  walk(visit: (index: number, isFree: boolean) => void): void {
+    const { total } = this.handle;
+    const isFree = new Uint8Array(total);
+    this.walkFree((index) => isFree[index] = 1);
+    for (let index = 0; index < total; index++) visit(index, isFree[index] === 1);
+  }
+
+  /** How the cache is set, and what is in it: for `dumpMempool()`. */
+  get cache(): { readonly size: number; readonly flushThreshold: number; readonly cached: number } {
+    return { size: this.#cacheSize, flushThreshold: this.#flushThreshold, cached: this.#cached };
   }
 
   /** Give the cache back to the free ring, when this thread ends. */
@@ -134,13 +303,55 @@ export class Mempool {
   }
 
   #pop(burst: Uint32Array, count: number, at: number): number {
+    const cache = this.#cache;
     let cached = this.#cached;
     for (let i = at << 1, end = (at + count) << 1; i < end; i += 2) {
-      burst[i] = this.#cache[--cached];
+      burst[i] = cache[--cached];
       burst[i + 1] = EMPTY_DATA;
     }
     this.#cached = cached;
     return count;
+  }
+
+  #popIndexes(burst: IndexBurst, count: number): number {
+    if (count === 0) return 0;
+    const old = this.#cached;
+    const cached = old - count;
+    const { indexes, pairs } = burst;
+    const first = (cached + 1) & ~1;
+    // As in freeIndexes().
+    const n = (old - first) >> 1;
+    for (let i = 0, from = first >> 1; i < n; i++) pairs[i] = this.#pairs[from + i];
+    let single = n << 1;
+    if (first !== cached) indexes[single++] = this.#cache[cached];
+    if (single < count) indexes[single] = this.#cache[old - 1];
+    this.#cached = cached;
+    return count;
+  }
+
+  /** Free descriptors for which the cache has no room. */
+  #freeMany(burst: Uint32Array, count: number, at: number): void {
+    for (let i = at << 1, end = (at + count) << 1; i < end; i += 2) {
+      if (this.#cached === this.#cache.length) this.#cached = this.#flush(this.#cached);
+      this.#cache[this.#cached++] = burst[i] & DESCRIPTOR.INDEX_MASK;
+    }
+    if (this.#cached > this.#flushThreshold) this.#cached = this.#flush(this.#cached);
+  }
+
+  /** Free indexes for which the cache has no room. */
+  #freeManyIndexes(indexes: Uint32Array, count: number): void {
+    for (let i = 0; i < count; i++) {
+      if (this.#cached === this.#cache.length) this.#cached = this.#flush(this.#cached);
+      this.#cache[this.#cached++] = indexes[i];
+    }
+    if (this.#cached > this.#flushThreshold) this.#cached = this.#flush(this.#cached);
+  }
+
+  /** Bring as many of `max` into the cache as there are. */
+  #refillFor(max: number): void {
+    if (this.#refill(max)) return;
+    const room = Math.min(max, this.#cache.length) - this.#cached;
+    this.#push(this.#ring.dequeueBurst(this.#spill, room));
   }
 
   /** Bring the cache to its size and `count` more, or to `count`; false, with nothing taken, if not. */
@@ -166,4 +377,35 @@ export class Mempool {
     this.#cache.copyWithin(0, surplus, cached);
     return this.#cacheSize;
   }
+}
+
+/** The numbers of a cache, within their limits. */
+function checkedCache(
+  total: number,
+  cache: number | CacheOptions,
+): { size: number; threshold: number } {
+  const { cacheSize = CACHE_SIZE, flushThreshold } = typeof cache === "number"
+    ? { cacheSize: cache }
+    : cache;
+  if (!Number.isInteger(total) || total < 1 || total > DESCRIPTOR.INDEX_MASK + 1) {
+    throw new CulvertError(
+      `Cannot use a mempool of ${total} mbufs: 1 to ${DESCRIPTOR.INDEX_MASK + 1} are possible`,
+    );
+  }
+  if (!Number.isInteger(cacheSize) || cacheSize < 0) {
+    throw new CulvertError(
+      `Cannot use a mempool with a cache of ${cacheSize} mbufs: 0 or more are possible`,
+    );
+  }
+  const size = Math.min(cacheSize, total >>> 2);
+  const threshold = flushThreshold ?? Math.floor(size * FLUSH_FACTOR);
+  if (flushThreshold === undefined) return { size, threshold };
+  const [least, most] = [cacheSize, cacheSize + BULK_MAX];
+  if (!Number.isInteger(threshold) || threshold < least || threshold > most) {
+    throw new CulvertError(
+      `Cannot use a mempool with a cache of ${cacheSize} mbufs that is flushed above ${threshold}: ` +
+        `${least} to ${most} are possible`,
+    );
+  }
+  return { size, threshold: Math.min(threshold, size + BULK_MAX) };
 }

@@ -1,4 +1,5 @@
 import { CulvertError } from "../../ffi/error.ts";
+import type { MappedMemory } from "../../ffi/mapped_memory.ts";
 import {
   DESCRIPTOR,
   HEADROOM_BYTES,
@@ -9,25 +10,30 @@ import {
 } from "../memory/layout.ts";
 import type { Region } from "../memory/region.ts";
 import { MpmcRing } from "../ring/mpmc_ring.ts";
-import { Mbufs } from "./mbuf.ts";
+import { CheckedMempool, type CheckedOptions } from "./checked_mempool.ts";
+import { Frames } from "./frames.ts";
+import { GUARD_BYTES, Guards } from "./guards.ts";
+import { type MbufGeometry, Mbufs } from "./mbuf.ts";
+import { MbufNotes } from "./mbuf_notes.ts";
 import { freeRingSize, Mempool } from "./mempool.ts";
+import { MempoolWatch } from "./mempool_watch.ts";
 
 /** A mempool in a region, and its mbufs. */
 export interface SharedMempool {
-  /** Allocates and frees; one a thread. */
+  /** Allocates and frees; one a thread. A `CheckedMempool` if it was added for debugging. */
   readonly pool: Mempool;
   /** The mbufs that the pool's descriptors speak of. */
   readonly mbufs: Mbufs;
+  /** Frames of several segments, or with several holders. */
+  readonly frames: Frames;
 }
 
-/** How {@linkcode attachMempool} uses a mempool. */
-export interface SharedMempoolUse {
-  /**
-   * Mbufs to keep back for this thread; 0 unless told, since those of a thread that dies without
-   * `pool.close()` are lost to all.
-   */
-  readonly cacheSize?: number;
-}
+/**
+ * How {@linkcode attachMempool} uses a mempool: `cacheSize` and `flushThreshold`, and with one for debugging
+ * `user` and `onProblem`. The `cacheSize` is 0 unless told, since the mbufs in the cache of a thread that dies
+ * without `pool.close()` are lost to all.
+ */
+export type SharedMempoolUse = Omit<CheckedOptions, "mbufs">;
 
 /** What {@linkcode addMempool} makes. */
 export interface SharedMempoolOptions extends SharedMempoolUse {
@@ -35,6 +41,11 @@ export interface SharedMempoolOptions extends SharedMempoolUse {
   readonly count: number;
   /** Bytes of frame that an mbuf holds behind its headroom at least, up to 65535; 2240 unless told. */
   readonly dataRoom?: number;
+  /**
+   * For debugging: all who attach check each mbuf that they allocate or free, and the guards around it; see
+   * `CheckedMempool`. False unless told.
+   */
+  readonly debug?: boolean;
 }
 
 const COUNT_MAX = DESCRIPTOR.INDEX_MASK + 1;
@@ -43,16 +54,18 @@ const COUNT_MAX = DESCRIPTOR.INDEX_MASK + 1;
 const DATA_ROOM_MAX = 0xffff;
 
 /** Bytes of an mbuf with so much data room: an odd number of cache lines, as `MBUF_STRIDE_BYTES` is. */
-function strideFor(dataRoom: number): number {
-  return (Math.ceil((HEADROOM_BYTES + dataRoom) / 64) | 1) * 64;
+function strideFor(dataRoom: number, guard: number): number {
+  return (Math.ceil((HEADROOM_BYTES + dataRoom + guard) / 64) | 1) * 64;
 }
 
 /** Where the parts lie, in bytes from the memzone's start. */
-function partsOf(count: number, stride: number): { ring: number; mbufs: number; bytes: number } {
+function partsOf(count: number, stride: number, guard: number) {
+  const nextLine = (bytes: number) => Math.ceil(bytes / LINE_BYTES) * LINE_BYTES;
   const ring = MEMPOOL.FREE_RING * 4;
-  const end = ring + MpmcRing.bytes(freeRingSize(count));
-  const mbufs = Math.ceil(end / LINE_BYTES) * LINE_BYTES;
-  return { ring, mbufs, bytes: mbufs + count * stride };
+  const mbufs = nextLine(ring + MpmcRing.bytes(freeRingSize(count))) + guard;
+  const notes = nextLine(mbufs + count * stride);
+  const watch = nextLine(notes + MbufNotes.bytes(count));
+  return { ring, mbufs, notes, watch, bytes: guard ? watch + MempoolWatch.bytes(count) : watch };
 }
 
 /**
@@ -92,6 +105,29 @@ function partsOf(count: number, stride: number): { ring: number; mbufs: number; 
  * console.assert(theirs.pool.available === 100);
  * memory.close();
  * ```
+ *
+ * @example
+ * One for debugging, which finds a write behind the data room:
+ * ```ts
+ * import { MappedMemory } from "../../ffi/mapped_memory.ts";
+ * import { Region } from "../memory/region.ts";
+ * import { addMempool } from "./shared_mempool.ts";
+ *
+ * const region = Region.build(MappedMemory.ofProcess(1 << 20), "r0");
+ * const found: string[] = [];
+ * const { pool, mbufs } = addMempool(region, "small", {
+ *   count: 100,
+ *   dataRoom: 256,
+ *   debug: true,
+ *   user: "rx",
+ *   onProblem: ({ kind, index, last }) => found.push(`${kind} of ${index}: ${last?.user}`),
+ * });
+ * const burst = new Uint32Array(2);
+ * pool.allocBulk(burst, 1);
+ * mbufs.u8[mbufs.frameByte(burst[0], mbufs.room)] = 0; // one byte too far
+ * pool.free(burst, 1);
+ * console.assert(found.join() === "overrun of 0: rx");
+ * ```
  */
 export function addMempool(
   region: Region,
@@ -107,11 +143,19 @@ export function addMempool(
   if (!isWhole(dataRoom, DATA_ROOM_MAX)) {
     throw refuse(`its data room is to be ${dataRoom} bytes`, `1 to ${DATA_ROOM_MAX} are possible`);
   }
-  const stride = strideFor(dataRoom);
-  const { ring, bytes } = partsOf(count, stride);
+  const guard = options.debug ? GUARD_BYTES : 0;
+  const stride = strideFor(dataRoom, guard);
+  const { ring, mbufs, watch, bytes } = partsOf(count, stride, guard);
+  const pools = region.zones.filter(({ kind }) => kind === ZONE_KIND.MEMPOOL).length;
   region.addMemzone(name, ZONE_KIND.MEMPOOL, bytes, stride, ({ offset }) => {
-    region.memory.u32[(offset >>> 2) + MEMPOOL.COUNT] = count;
-    Mempool.fill(region.memory, offset + ring, count);
+    const { memory } = region;
+    memory.u32[(offset >>> 2) + MEMPOOL.COUNT] = count;
+    Mempool.fill(memory, offset + ring, count);
+    if (guard === 0) return;
+    memory.u32[(offset >>> 2) + MEMPOOL.GUARD] = guard;
+    memory.u32[(offset >>> 2) + MEMPOOL.NUMBER] = 1 + pools % 15;
+    new Guards(mbufsAt(memory, { offset: offset + mbufs, stride, count, guard })).fill();
+    MempoolWatch.fill(memory, offset + watch, count);
   });
   return attachMempool(region, name, options);
 }
@@ -125,26 +169,41 @@ export function addMempool(
 export function attachMempool(
   region: Region,
   name: string,
-  { cacheSize = 0 }: SharedMempoolUse = {},
+  use: SharedMempoolUse = {},
 ): SharedMempool {
   const { memory } = region;
   const { offset, size, parameter: stride } = region.zone(name, ZONE_KIND.MEMPOOL);
   // Read once: what is checked is what is used.
-  const count = size < MEMPOOL.FREE_RING * 4 ? 0 : memory.u32[(offset >>> 2) + MEMPOOL.COUNT];
-  const isSound = isWhole(count, COUNT_MAX) && stride > HEADROOM_BYTES && stride % 64 === 0 &&
-    stride <= strideFor(DATA_ROOM_MAX) && partsOf(count, stride).bytes <= size;
+  const [count, guard, number] = size < MEMPOOL.FREE_RING * 4
+    ? [0, 0, 0]
+    : [MEMPOOL.COUNT, MEMPOOL.GUARD, MEMPOOL.NUMBER].map((word) =>
+      memory.u32[(offset >>> 2) + word]
+    );
+  const isSound = isWhole(count, COUNT_MAX) && (guard === 0 || guard === GUARD_BYTES) &&
+    (guard === 0 || isWhole(number, 15)) && stride > HEADROOM_BYTES + guard && stride % 64 === 0 &&
+    stride <= strideFor(DATA_ROOM_MAX, guard) && partsOf(count, stride, guard).bytes <= size;
   if (!isSound) {
     throw new CulvertError(
       `Cannot use mempool ${name} of region ${region.name} as its memzone has ${size} bytes for ` +
         `${count} mbufs of ${stride}: the directory is spoiled; let its host build the region again`,
     );
   }
-  const parts = partsOf(count, stride);
-  const ring = { offset: offset + parts.ring, ringSize: freeRingSize(count), total: count };
-  return {
-    pool: Mempool.attach({ memory: memory.handle, ...ring }, cacheSize),
-    mbufs: new Mbufs(memory, { offset: offset + parts.mbufs, stride, count }, false),
-  };
+  const parts = partsOf(count, stride, guard);
+  const zone = { memory: memory.handle, offset: offset + parts.ring };
+  const free = { ...zone, ringSize: freeRingSize(count), total: count };
+  const mbufs = mbufsAt(memory, { offset: offset + parts.mbufs, stride, count, guard });
+  const watch = { ...zone, offset: offset + parts.watch, count };
+  const options = { cacheSize: 0, ...use };
+  const pool = guard === 0
+    ? Mempool.attach(free, options)
+    : CheckedMempool.attach({ ...free, watch, number }, { ...options, mbufs });
+  const notes = new MbufNotes({ ...zone, offset: offset + parts.notes, count });
+  return { pool, mbufs, frames: new Frames(pool, mbufs, notes) };
+}
+
+/** Mbufs that no port uses. */
+function mbufsAt(memory: MappedMemory, geometry: MbufGeometry): Mbufs {
+  return new Mbufs(memory, geometry, false);
 }
 
 function isWhole(n: number, max: number): boolean {

@@ -1,22 +1,58 @@
+import { CulvertError } from "../../ffi/error.ts";
 import type { MappedMemory } from "../../ffi/mapped_memory.ts";
 import { shim } from "../../ffi/shim.ts";
-import { MPMC } from "../memory/layout.ts";
-import { checkRingSize } from "./ring_size.ts";
-
-/** Whether one thread or several use an end of a ring. */
-export type Sharing = "single" | "multi";
-
-/** After so many pauses a waiting thread gives its core away: the one it waits for may want it. */
-const SPINS_BEFORE_YIELD = 1000;
+import { MPMC, MPMC_END } from "../memory/layout.ts";
+import { HtsEnd } from "./hts_end.ts";
+import { MultiEnd } from "./multi_end.ts";
+import type { EndPlace, RingEnd } from "./ring_end.ts";
+import { checkCapacity, checkElementBytes, checkRingSize, type ElementBytes } from "./ring_size.ts";
+import { RtsEnd } from "./rts_end.ts";
+import { SingleEnd } from "./single_end.ts";
+import { Slots } from "./slots.ts";
 
 /**
- * A ring of 4-byte elements (mbuf indexes) for any number of producers and consumers in one trust
- * domain.
+ * How the threads that use an end of a ring agree (DPDK: `enum rte_ring_sync_type`).
  *
- * DPDK's two-step head/tail (`rte_ring_generic_pvt.h`): a thread claims slots by moving the head with
- * compare-and-swap, fills or empties them, waits until those who claimed before it are done, and
- * moves the tail. A thread that dies between the two steps blocks its end for ever; that is why
- * this ring never crosses to a guest that is not trusted.
+ * - `single`: there is one;
+ * - `multi`: several, in two steps: each waits for those who began before it;
+ * - `hts`, head-tail-sync: several, one at a time: a preempted thread blocks only who comes
+ *   meanwhile;
+ * - `rts`, relaxed-tail-sync: several at a time, and none waits for those who began before it.
+ *
+ * `hts` and `rts` are for more threads than cores, or vCPUs.
+ */
+export type Sharing = "single" | "multi" | "hts" | "rts";
+
+/** What makes one ring differ from another of the same size. */
+export interface MpmcShape {
+  /** How producers agree; `multi` unless told. */
+  readonly producers?: Sharing;
+  /** How consumers agree; `multi` unless told. */
+  readonly consumers?: Sharing;
+  /**
+   * Bytes of an element: 4 unless told. In a burst it has a quarter as many words.
+   */
+  readonly elementBytes?: ElementBytes;
+  /** Elements that the ring may hold; all its slots unless told. See `slotsFor()`. */
+  readonly capacity?: number;
+  /**
+   * Of an `rts` end: how far the head may be ahead of the tail; an eighth of the capacity unless
+   * told (DPDK).
+   */
+  readonly headTailMax?: number;
+}
+
+/**
+ * A ring for any number of producers and consumers in one trust domain, with elements of 4 bytes
+ * (mbuf indexes), 8 or 16.
+ *
+ * DPDK's `rte_ring`: {@linkcode Sharing} says how the threads of an end agree. A thread that dies
+ * in the middle of an enqueue or dequeue blocks its end for ever, in every mode; that is why this
+ * ring never crosses to a guest that is not trusted. Each thread makes its own `MpmcRing` over the
+ * memory, all of the same shape.
+ *
+ * Both ends can also work in the ring's own slots: {@linkcode reserveBurst} and {@linkcode commit},
+ * {@linkcode peekBurst} and {@linkcode finish} (DPDK `rte_ring_peek_zc.h`).
  *
  * @example
  * ```ts
@@ -29,136 +65,404 @@ const SPINS_BEFORE_YIELD = 1000;
  * ```
  */
 export class MpmcRing {
-  readonly #u32: Uint32Array;
+  /**
+   * The slots as words, to be used between {@linkcode reserveBurst} and {@linkcode commit}, or
+   * {@linkcode peekBurst} and {@linkcode finish}. Element `i` begins at word `((first + i) & mask)
+   * * wordsPerElement`.
+   */
+  readonly words: Uint32Array;
+  /** Slots less one. */
+  readonly mask: number;
+  /** Words of an element: 1, 2 or 4. */
+  readonly wordsPerElement: number;
+  /** Elements that the ring may hold. */
+  readonly capacity: number;
+  /** How producers agree. */
+  readonly producers: Sharing;
+  /** How consumers agree. */
+  readonly consumers: Sharing;
+
   readonly #map: number;
-  readonly #mask: number;
   readonly #start: number;
-  readonly #slots: number;
-  readonly #producers: Sharing;
-  readonly #consumers: Sharing;
+  readonly #producer: RingEnd;
+  readonly #consumer: RingEnd;
+  readonly #slots: Slots;
+  #reserved = 0;
+  #peeked = 0;
 
   /**
-   * Use the ring whose memzone starts at `offset` (bytes).
+   * Use the ring whose memzone starts at `offset` (bytes, a multiple of 128).
    *
    * @param size Slots, a power of two; all of them can be used.
-   * @throws {CulvertError} if the size is no power of two.
+   * @throws {CulvertError} if the size is no power of two, or the shape is not possible.
    */
-  constructor(
-    memory: MappedMemory,
-    offset: number,
-    readonly size: number,
-    { producers = "multi", consumers = "multi" }: { producers?: Sharing; consumers?: Sharing } = {},
-  ) {
+  constructor(memory: MappedMemory, offset: number, readonly size: number, shape: MpmcShape = {}) {
+    const { producers = "multi", consumers = "multi", elementBytes = 4, capacity = size } = shape;
     checkRingSize(size);
-    this.#u32 = memory.u32;
+    checkElementBytes(elementBytes);
+    checkCapacity(capacity, size);
+    const start = offset >>> 2;
+    const headTailMax = shape.headTailMax ?? Math.max(1, capacity >>> 3);
+    const line = { producer: start + MPMC.PRODUCER_HEAD, consumer: start + MPMC.CONSUMER_HEAD };
+    this.capacity = capacity;
+    this.producers = producers;
+    this.consumers = consumers;
+    this.wordsPerElement = elementBytes / 4;
+    this.mask = size - 1;
     this.#map = memory.map;
-    this.#mask = size - 1;
-    this.#start = offset >>> 2;
-    this.#slots = this.#start + MPMC.SLOTS;
-    this.#producers = producers;
-    this.#consumers = consumers;
+    this.#start = start;
+    this.#slots = new Slots(memory, start + MPMC.SLOTS, size, elementBytes);
+    this.words = this.#slots.words;
+    this.#producer = endOf(producers, headTailMax, {
+      memory,
+      line: line.producer,
+      opposite: line.consumer,
+      capacity,
+      whenEqual: capacity,
+    });
+    this.#consumer = endOf(consumers, headTailMax, {
+      memory,
+      line: line.consumer,
+      opposite: line.producer,
+      capacity,
+      whenEqual: 0,
+    });
   }
 
-  /** Bytes of memory for a ring of `size` slots. */
-  static bytes(size: number): number {
-    return (MPMC.SLOTS + size) * 4;
+  /** Bytes of memory for a ring of `size` slots, elements of 4 bytes unless told. */
+  static bytes(size: number, elementBytes: ElementBytes = 4): number {
+    return MPMC.SLOTS * 4 + size * elementBytes;
   }
 
-  /** Enqueue exactly `count` elements from the start of `elements`, or none: `count` or 0. */
+  /**
+   * Enqueue one element of 4 bytes.
+   *
+   * @returns whether there was room.
+   *
+   * @example
+   * ```ts
+   * import { MappedMemory } from "../../ffi/mapped_memory.ts";
+   * import { MpmcRing } from "./mpmc_ring.ts";
+   *
+   * const ring = new MpmcRing(MappedMemory.ofProcess(MpmcRing.bytes(2)), 0, 2);
+   * console.assert(ring.enqueue(7) && ring.enqueue(8) && !ring.enqueue(9));
+   * console.assert(ring.dequeue() === 7 && ring.dequeue() === 8 && ring.dequeue() === -1);
+   * ```
+   */
+  enqueue(element: number): boolean {
+    if (this.#producer.claim(1, 1) === 0) return false;
+    this.words[(this.#producer.head & this.mask) * this.wordsPerElement] = element;
+    this.#producer.finish(1);
+    return true;
+  }
+
+  /** Dequeue one element of 4 bytes: it, or -1 if there is none. See {@linkcode enqueue}. */
+  dequeue(): number {
+    if (this.#consumer.claim(1, 1) === 0) return -1;
+    const element = this.words[(this.#consumer.head & this.mask) * this.wordsPerElement];
+    this.#consumer.finish(1);
+    return element;
+  }
+
+  /**
+   * Enqueue exactly `count` elements from the start of `elements`, or none: `count` or 0.
+   *
+   * @example
+   * ```ts
+   * import { MappedMemory } from "../../ffi/mapped_memory.ts";
+   * import { MpmcRing } from "./mpmc_ring.ts";
+   *
+   * const ring = new MpmcRing(MappedMemory.ofProcess(MpmcRing.bytes(4)), 0, 4);
+   * console.assert(ring.enqueueBulk(new Uint32Array(5), 5) === 0 && ring.isEmpty);
+   * console.assert(ring.enqueueBulk(new Uint32Array(4), 4) === 4 && ring.isFull);
+   * ```
+   */
   enqueueBulk(elements: Uint32Array, count: number): number {
     return this.#enqueue(elements, count, count);
   }
 
-  /** Enqueue up to `count` elements from the start of `elements`; returns how many. */
+  /**
+   * Enqueue up to `count` elements from the start of `elements`; returns how many.
+   *
+   * @example
+   * ```ts
+   * import { MappedMemory } from "../../ffi/mapped_memory.ts";
+   * import { MpmcRing } from "./mpmc_ring.ts";
+   *
+   * const ring = new MpmcRing(MappedMemory.ofProcess(MpmcRing.bytes(4)), 0, 4);
+   * console.assert(ring.enqueueBurst(new Uint32Array(5), 5) === 4);
+   * ```
+   */
   enqueueBurst(elements: Uint32Array, count: number): number {
     return this.#enqueue(elements, count, 1);
   }
 
-  /** Dequeue exactly `count` elements to the start of `elements`, or none: `count` or 0. */
+  /**
+   * Dequeue exactly `count` elements to the start of `elements`, or none: `count` or 0.
+   *
+   * @example
+   * ```ts
+   * import { MappedMemory } from "../../ffi/mapped_memory.ts";
+   * import { MpmcRing } from "./mpmc_ring.ts";
+   *
+   * const shape = { elementBytes: 16, producers: "hts", consumers: "rts" } as const;
+   * const ring = new MpmcRing(MappedMemory.ofProcess(MpmcRing.bytes(4, 16)), 0, 4, shape);
+   * ring.enqueueBulk(Uint32Array.of(1, 2, 3, 4, 5, 6, 7, 8), 2); // two elements of four words
+   * const elements = new Uint32Array(12);
+   * console.assert(ring.dequeueBulk(elements, 3) === 0);
+   * console.assert(ring.dequeueBulk(elements, 2) === 2 && elements[7] === 8);
+   * ```
+   */
   dequeueBulk(elements: Uint32Array, count: number): number {
     return this.#dequeue(elements, count, count);
   }
 
-  /** Dequeue up to `max` elements to the start of `elements`; returns how many. */
+  /**
+   * Dequeue up to `max` elements to the start of `elements`; returns how many.
+   *
+   * @example
+   * ```ts
+   * import { MappedMemory } from "../../ffi/mapped_memory.ts";
+   * import { MpmcRing } from "./mpmc_ring.ts";
+   *
+   * const ring = new MpmcRing(MappedMemory.ofProcess(MpmcRing.bytes(4)), 0, 4);
+   * ring.enqueueBulk(new Uint32Array([1, 2, 3]), 3);
+   * console.assert(ring.dequeueBurst(new Uint32Array(32), 32) === 3);
+   * ```
+   */
   dequeueBurst(elements: Uint32Array, max: number): number {
     return this.#dequeue(elements, max, 1);
   }
 
-  /** Slots in use: a moment's answer while others are at work. */
+  /**
+   * Claim exactly `count` slots to write to in place, or none: `count` or 0. They are this thread's
+   * until {@linkcode commit}; {@linkcode reserved} says which.
+   *
+   * @example
+   * ```ts
+   * import { MappedMemory } from "../../ffi/mapped_memory.ts";
+   * import { MpmcRing } from "./mpmc_ring.ts";
+   *
+   * const ring = new MpmcRing(MappedMemory.ofProcess(MpmcRing.bytes(4)), 0, 4);
+   * console.assert(ring.reserveBulk(5) === 0);
+   * const n = ring.reserveBulk(3);
+   * for (let i = 0; i < n; i++) ring.words[(ring.reserved + i) & ring.mask] = 100 + i;
+   * ring.commit(n);
+   * console.assert(ring.dequeue() === 100 && ring.count === 2);
+   * ```
+   */
+  reserveBulk(count: number): number {
+    return this.#reserved = this.#producer.claim(count, count);
+  }
+
+  /** As {@linkcode reserveBulk}, but up to `count` slots; returns how many. */
+  reserveBurst(count: number): number {
+    return this.#reserved = this.#producer.claim(count, 1);
+  }
+
+  /** Number of the first slot that was reserved; the others follow, modulo the size. */
+  get reserved(): number {
+    return this.#producer.head & this.mask;
+  }
+
+  /**
+   * Publish the first `n` of the slots that were reserved. The others go back, which only a
+   * `single` or `hts` end can do: in the other modes somebody may have claimed behind them.
+   *
+   * @throws {CulvertError} if `n` is more than was reserved, or less at an end that cannot give
+   * back; nothing has been published then.
+   *
+   * @example
+   * ```ts
+   * import { MappedMemory } from "../../ffi/mapped_memory.ts";
+   * import { MpmcRing } from "./mpmc_ring.ts";
+   *
+   * const memory = MappedMemory.ofProcess(MpmcRing.bytes(4));
+   * const ring = new MpmcRing(memory, 0, 4, { producers: "hts" });
+   * ring.reserveBurst(4);
+   * ring.words[ring.reserved] = 42;
+   * ring.commit(1);
+   * console.assert(ring.count === 1 && ring.dequeue() === 42);
+   * ```
+   */
+  commit(n: number): void {
+    if (n !== this.#reserved) this.#part("commit", this.#producer, this.producers, n);
+    else if (n > 0) this.#producer.finish(n);
+    this.#reserved = 0;
+  }
+
+  /**
+   * Look at exactly `count` elements in place, or none: `count` or 0. They stay this thread's until
+   * {@linkcode finish}; {@linkcode peeked} says where they are.
+   *
+   * @example
+   * ```ts
+   * import { MappedMemory } from "../../ffi/mapped_memory.ts";
+   * import { MpmcRing } from "./mpmc_ring.ts";
+   *
+   * const memory = MappedMemory.ofProcess(MpmcRing.bytes(4));
+   * const ring = new MpmcRing(memory, 0, 4, { consumers: "single" });
+   * ring.enqueueBulk(new Uint32Array([5, 6, 7]), 3);
+   * let n = ring.peekBulk(3), sum = 0;
+   * for (let i = 0; i < n; i++) sum += ring.words[(ring.peeked + i) & ring.mask];
+   * ring.finish(2); // the last one stays
+   * console.assert(sum === 18 && ring.dequeue() === 7);
+   * ```
+   */
+  peekBulk(count: number): number {
+    return this.#peeked = this.#consumer.claim(count, count);
+  }
+
+  /** As {@linkcode peekBulk}, but up to `max` elements; returns how many. */
+  peekBurst(max: number): number {
+    return this.#peeked = this.#consumer.claim(max, 1);
+  }
+
+  /**
+   * Number of the slot of the first element that was peeked; the others follow, modulo the size.
+   */
+  get peeked(): number {
+    return this.#consumer.head & this.mask;
+  }
+
+  /**
+   * Take the first `n` of the elements that were peeked: their slots are free again. The others
+   * stay in the ring, which only a `single` or `hts` end can do.
+   *
+   * @throws {CulvertError} if `n` is more than was peeked, or less at an end that cannot give back;
+   * nothing has been taken then.
+   */
+  finish(n: number): void {
+    if (n !== this.#peeked) this.#part("finish", this.#consumer, this.consumers, n);
+    else if (n > 0) this.#consumer.finish(n);
+    this.#peeked = 0;
+  }
+
+  /**
+   * Elements in the ring: a moment's answer while others are at work.
+   *
+   * @example
+   * ```ts
+   * import { MappedMemory } from "../../ffi/mapped_memory.ts";
+   * import { MpmcRing } from "./mpmc_ring.ts";
+   *
+   * const memory = MappedMemory.ofProcess(MpmcRing.bytes(4));
+   * const ring = new MpmcRing(memory, 0, 4, { capacity: 3 });
+   * ring.enqueueBulk(new Uint32Array([1, 2]), 2);
+   * console.assert(ring.count === 2 && ring.freeCount === 1 && !ring.isEmpty && !ring.isFull);
+   * console.assert(ring.capacity === 3 && ring.size === 4);
+   * ```
+   */
   get count(): number {
     const consumer = shim.shim_load_acquire(this.#map, this.#start + MPMC.CONSUMER_TAIL);
     const used = shim.shim_load_acquire(this.#map, this.#start + MPMC.PRODUCER_TAIL) - consumer;
-    return Math.min(used >>> 0, this.size);
+    return Math.min(used >>> 0, this.capacity);
   }
 
-  /** Set both ends to `position`, empty. Nobody may be using the ring. */
+  /**
+   * Elements that there is room for: a moment's answer while others are at work. See
+   * {@linkcode count}.
+   */
+  get freeCount(): number {
+    return this.capacity - this.count;
+  }
+
+  /** Whether there is no room: a moment's answer while others are at work. */
+  get isFull(): boolean {
+    return this.count === this.capacity;
+  }
+
+  /** Whether there is nothing in the ring: a moment's answer while others are at work. */
+  get isEmpty(): boolean {
+    return this.count === 0;
+  }
+
+  /**
+   * Set both ends to `position`, empty. Nobody may be using the ring, and every other `MpmcRing`
+   * over the same memory must be made anew: it remembers positions.
+   *
+   * @example
+   * ```ts
+   * import { MappedMemory } from "../../ffi/mapped_memory.ts";
+   * import { MpmcRing } from "./mpmc_ring.ts";
+   *
+   * const ring = new MpmcRing(MappedMemory.ofProcess(MpmcRing.bytes(4)), 0, 4);
+   * ring.enqueueBulk(new Uint32Array(4), 4);
+   * ring.reset();
+   * console.assert(ring.isEmpty && ring.enqueueBulk(new Uint32Array(4), 4) === 4);
+   * ```
+   */
   reset(position = 0): void {
-    const words = [MPMC.PRODUCER_HEAD, MPMC.PRODUCER_TAIL, MPMC.CONSUMER_HEAD, MPMC.CONSUMER_TAIL];
-    for (const word of words) shim.shim_store_release(this.#map, this.#start + word, position);
+    this.#reserved = this.#peeked = 0;
+    this.#consumer.reset(position);
+    this.#producer.reset(position);
+    this.#consumer.reset(position); // once more: it loads what the producers' end has stored
+  }
+
+  /**
+   * The ring as text: shape, fill and positions (DPDK `rte_ring_dump`).
+   *
+   * @example
+   * ```ts
+   * import { MappedMemory } from "../../ffi/mapped_memory.ts";
+   * import { MpmcRing } from "./mpmc_ring.ts";
+   *
+   * const ring = new MpmcRing(MappedMemory.ofProcess(MpmcRing.bytes(4)), 0, 4);
+   * ring.enqueue(7);
+   * console.assert(ring.dump().startsWith("4 slots of 4 bytes, capacity 4: 1 used, 3 free\n"));
+   * ```
+   */
+  dump(): string {
+    const load = (word: number) => shim.shim_load_acquire(this.#map, this.#start + word);
+    const { size, capacity, wordsPerElement, count, producers, consumers } = this;
+    return `${size} slots of ${wordsPerElement * 4} bytes, capacity ${capacity}: ` +
+      `${count} used, ${capacity - count} free\n` +
+      `producers ${producers}: head ${load(MPMC.PRODUCER_HEAD + headWord(producers))}, ` +
+      `tail ${load(MPMC.PRODUCER_TAIL)}\n` +
+      `consumers ${consumers}: head ${load(MPMC.CONSUMER_HEAD + headWord(consumers))}, ` +
+      `tail ${load(MPMC.CONSUMER_TAIL)}\n`;
   }
 
   #enqueue(elements: Uint32Array, count: number, least: number): number {
-    const opposite = this.#start + MPMC.CONSUMER_TAIL;
-    const headWord = this.#start + MPMC.PRODUCER_HEAD;
-    let head: number, n: number;
-    do {
-      // The head before the opposite tail, both with acquire: a head newer than the tail it is
-      // compared with would count slots that are not free (DPDK carried that bug for years).
-      head = shim.shim_load_acquire(this.#map, headWord);
-      // L2, pairs with S2 in #dequeue(): the slots counted as free have been read.
-      const free = (this.size + shim.shim_load_acquire(this.#map, opposite) - head) >>> 0;
-      n = count < free ? count : free;
-      if (n < least || n === 0) return 0;
-    } while (!this.#claim(headWord, head, n, this.#producers));
-
-    const u32 = this.#u32;
-    const mask = this.#mask;
-    const slots = this.#slots;
-    for (let i = 0; i < n; i++) u32[slots + ((head + i) & mask)] = elements[i];
-    // S1, pairs with L1 in #dequeue(): who sees the tail sees the slots.
-    this.#finish(this.#start + MPMC.PRODUCER_TAIL, head, n, this.#producers);
+    const n = this.#producer.claim(count, least);
+    if (n === 0) return 0;
+    const { head, tailWord } = this.#producer;
+    if (!this.#slots.write(head, elements, n, tailWord)) this.#producer.finish(n);
     return n;
   }
 
   #dequeue(elements: Uint32Array, max: number, least: number): number {
-    const opposite = this.#start + MPMC.PRODUCER_TAIL;
-    const headWord = this.#start + MPMC.CONSUMER_HEAD;
-    let head: number, n: number;
-    do {
-      head = shim.shim_load_acquire(this.#map, headWord);
-      // L1, pairs with S1 in #enqueue(): the slots counted as used have been written.
-      const used = (shim.shim_load_acquire(this.#map, opposite) - head) >>> 0;
-      n = max < used ? max : used;
-      if (n < least || n === 0) return 0;
-    } while (!this.#claim(headWord, head, n, this.#consumers));
-
-    const u32 = this.#u32;
-    const mask = this.#mask;
-    const slots = this.#slots;
-    for (let i = 0; i < n; i++) elements[i] = u32[slots + ((head + i) & mask)];
-    // S2, pairs with L2 in #enqueue(): who sees the tail may overwrite the slots.
-    this.#finish(this.#start + MPMC.CONSUMER_TAIL, head, n, this.#consumers);
+    const n = this.#consumer.claim(max, least);
+    if (n === 0) return 0;
+    const { head, tailWord } = this.#consumer;
+    if (!this.#slots.read(head, elements, n, tailWord)) this.#consumer.finish(n);
     return n;
   }
 
-  /** Step one: take the slots from `head` on. */
-  #claim(headWord: number, head: number, n: number, sharing: Sharing): boolean {
-    const next = (head + n) >>> 0;
-    if (sharing === "multi") {
-      return shim.shim_compare_and_swap(this.#map, headWord, head, next) === 1;
-    }
-    this.#u32[headWord] = next;
-    return true;
+  #part(what: "commit" | "finish", end: RingEnd, sharing: Sharing, n: number): void {
+    const claimed = what === "commit" ? this.#reserved : this.#peeked;
+    const isPart = Number.isInteger(n) && n >= 0 && n < claimed;
+    if (isPart && end.finishPart(n)) return;
+    const wanted = isPart
+      ? `an end of mode ${sharing} gives nothing back; use single or hts`
+      : "no more than that is possible";
+    throw new CulvertError(`Cannot ${what} ${n} slots of a ring as ${claimed} are held: ${wanted}`);
   }
+}
 
-  /** Step two: when all who claimed before are done, hand the slots to the other end. */
-  #finish(tailWord: number, head: number, n: number, sharing: Sharing): void {
-    if (sharing === "multi") {
-      for (let spins = 0; shim.shim_load_acquire(this.#map, tailWord) !== head; spins++) {
-        if (spins < SPINS_BEFORE_YIELD) shim.shim_pause(1);
-        else shim.shim_yield();
-      }
-    }
-    shim.shim_store_release(this.#map, tailWord, (head + n) >>> 0);
+function headWord(sharing: Sharing): number {
+  return sharing === "rts" ? MPMC_END.RTS_HEAD : MPMC_END.HEAD;
+}
+
+function endOf(sharing: Sharing, headTailMax: number, place: EndPlace): RingEnd {
+  switch (sharing) {
+    case "single":
+      return new SingleEnd(place);
+    case "multi":
+      return new MultiEnd(place);
+    case "hts":
+      return new HtsEnd(place);
+    case "rts":
+      return new RtsEnd(place, headTailMax);
   }
 }

@@ -1,11 +1,20 @@
 import type { MappedMemory } from "../../ffi/mapped_memory.ts";
 import { shim } from "../../ffi/shim.ts";
-import { DESCRIPTOR, RING } from "../memory/layout.ts";
-import { checkRingSize } from "./ring_size.ts";
+import { RING } from "../memory/layout.ts";
+import { checkCapacity, checkElementBytes, checkRingSize, type ElementBytes } from "./ring_size.ts";
+import { Slots } from "./slots.ts";
+
+/** What makes one ring differ from another of the same size; both sides must say the same. */
+export interface SpscShape {
+  /** Bytes of an element: 8, a descriptor, unless told. */
+  readonly elementBytes?: ElementBytes;
+  /** Elements that the ring may hold; all its slots unless told. See `slotsFor()`. */
+  readonly capacity?: number;
+}
 
 /**
- * A ring of 8-byte descriptors for one producer and one consumer: the only kind that crosses a
- * trust boundary.
+ * A ring for one producer and one consumer, of 8-byte descriptors unless told: the only kind that
+ * crosses a trust boundary.
  *
  * Each side makes its own `SpscRing` over the same memory and uses one end of it. Positions run
  * freely through 2^32 and are masked on access, so `used = (producer - consumer) >>> 0` needs no
@@ -16,7 +25,9 @@ import { checkRingSize } from "./ring_size.ts";
  * A peer's position is read once and believed only if it is possible. One that is not is counted in
  * {@linkcode violations} and otherwise ignored: the ring then looks full, or empty.
  *
- * A burst is a `Uint32Array` that starts at a multiple of 8 bytes, two words a descriptor.
+ * A burst is a `Uint32Array`, two words a descriptor. Either side may instead work in the ring's
+ * own slots, between {@linkcode reserveBurst} and {@linkcode commit}, or {@linkcode peekBurst} and
+ * {@linkcode finish} (DPDK `rte_ring_peek_zc.h`).
  *
  * @example
  * ```ts
@@ -34,57 +45,117 @@ export class SpscRing {
   /** Impossible positions that the peer has published. */
   violations = 0;
 
+  /**
+   * The slots as words, to be used between {@linkcode reserveBurst} and {@linkcode commit}, or
+   * {@linkcode peekBurst} and {@linkcode finish}. Element `i` begins at word `((first + i) & mask)
+   * * wordsPerElement`.
+   */
+  readonly words: Uint32Array;
+  /** Slots less one. */
+  readonly mask: number;
+  /** Words of an element: 1, 2 or 4. */
+  readonly wordsPerElement: number;
+  /** Elements that the ring may hold. */
+  readonly capacity: number;
+
   readonly #map: number;
-  readonly #mask: number;
-  readonly #slots: BigUint64Array;
+  readonly #slots: Slots;
   readonly #producerWord: number;
   readonly #consumerWord: number;
-  /** Our copies of the two positions, as int32: V8 keeps those in the object, larger numbers not. */
+  /**
+   * Our copies of the two positions, as int32: V8 keeps those in the object, larger numbers not.
+   */
   #producer: number;
   #consumer: number;
-  #burst: Uint32Array = new Uint32Array();
-  #elements: BigUint64Array = new BigUint64Array();
 
   /**
-   * Use the ring whose memzone starts at `offset` (bytes).
+   * Use the ring whose memzone starts at `offset` (bytes, a multiple of 128).
    *
    * @param size Slots, a power of two, as both sides agreed: it is not read from shared memory.
-   * @throws {CulvertError} if the size is no power of two.
+   * @throws {CulvertError} if the size is no power of two, or the shape is not possible.
    */
-  constructor(memory: MappedMemory, offset: number, readonly size: number) {
+  constructor(memory: MappedMemory, offset: number, readonly size: number, shape: SpscShape = {}) {
+    const { elementBytes = 8, capacity = size } = shape;
     checkRingSize(size);
+    checkElementBytes(elementBytes);
+    checkCapacity(capacity, size);
     const start = offset >>> 2;
+    this.capacity = capacity;
+    this.wordsPerElement = elementBytes / 4;
+    this.mask = size - 1;
     this.#map = memory.map;
-    this.#mask = size - 1;
-    this.#slots = new BigUint64Array(
-      memory.u32.buffer,
-      memory.u32.byteOffset + offset + RING.SLOTS * 4,
-      size,
-    );
+    this.#slots = new Slots(memory, start + RING.SLOTS, size, elementBytes);
+    this.words = this.#slots.words;
     this.#producerWord = start + RING.PRODUCER;
     this.#consumerWord = start + RING.CONSUMER;
     this.#producer = memory.load(this.#producerWord) | 0;
     this.#consumer = memory.load(this.#consumerWord) | 0;
-    if (this.#used > size) {
+    if (this.#used > capacity) {
       this.violations++;
       this.#consumer = this.#producer;
     }
   }
 
-  /** Bytes of memory for a ring of `size` slots. */
-  static bytes(size: number): number {
-    return (RING.SLOTS + size * DESCRIPTOR.WORDS) * 4;
+  /** Bytes of memory for a ring of `size` slots, elements of 8 bytes unless told. */
+  static bytes(size: number, elementBytes: ElementBytes = 8): number {
+    return RING.SLOTS * 4 + size * elementBytes;
+  }
+
+  /**
+   * Enqueue one element of two words, a descriptor; the second one is left out where elements have
+   * 4 bytes.
+   *
+   * @returns whether there was room.
+   *
+   * @example
+   * ```ts
+   * import { MappedMemory } from "../../ffi/mapped_memory.ts";
+   * import { SpscRing } from "./spsc_ring.ts";
+   *
+   * const memory = MappedMemory.ofProcess(SpscRing.bytes(4));
+   * const [producer, consumer] = [new SpscRing(memory, 0, 4), new SpscRing(memory, 0, 4)];
+   * console.assert(producer.enqueue(7, 64 << 16));
+   * console.assert(consumer.dequeue() === 7 && consumer.dequeue() === -1);
+   * ```
+   */
+  enqueue(word0: number, word1 = 0): boolean {
+    if (this.reserveBulk(1) === 0) return false;
+    const at = this.reserved * this.wordsPerElement;
+    this.words[at] = word0;
+    if (this.wordsPerElement > 1) this.words[at + 1] = word1;
+    this.#publish(1);
+    return true;
+  }
+
+  /**
+   * Dequeue one element: its first word, which is a descriptor's mbuf index, or -1. See
+   * {@linkcode enqueue}.
+   */
+  dequeue(): number {
+    if (this.peekBulk(1) === 0) return -1;
+    const word0 = this.words[this.peeked * this.wordsPerElement];
+    this.#release(1);
+    return word0;
   }
 
   /**
    * Enqueue up to `count` descriptors from the start of `burst`.
    *
    * @returns how many fitted; they have been published.
+   *
+   * @example
+   * ```ts
+   * import { MappedMemory } from "../../ffi/mapped_memory.ts";
+   * import { SpscRing } from "./spsc_ring.ts";
+   *
+   * const memory = MappedMemory.ofProcess(SpscRing.bytes(4));
+   * const [producer, consumer] = [new SpscRing(memory, 0, 4), new SpscRing(memory, 0, 4)];
+   * console.assert(producer.enqueueBurst(new Uint32Array(2 * 5), 5) === 4);
+   * console.assert(consumer.dequeueBurst(new Uint32Array(2 * 32), 32) === 4);
+   * ```
    */
   enqueueBurst(burst: Uint32Array, count: number): number {
-    let free = this.size - this.#used;
-    if (free < count) free = this.size - this.#reloadConsumer();
-    const n = count < free ? count : free;
+    const n = this.reserveBurst(count);
     if (n > 0) this.#write(burst, n);
     return n;
   }
@@ -93,37 +164,152 @@ export class SpscRing {
    * Enqueue exactly `count` descriptors, or none.
    *
    * @returns `count` or 0.
+   *
+   * @example
+   * ```ts
+   * import { MappedMemory } from "../../ffi/mapped_memory.ts";
+   * import { SpscRing } from "./spsc_ring.ts";
+   *
+   * const memory = MappedMemory.ofProcess(SpscRing.bytes(4));
+   * const [producer, consumer] = [new SpscRing(memory, 0, 4), new SpscRing(memory, 0, 4)];
+   * console.assert(producer.enqueueBulk(new Uint32Array(2 * 5), 5) === 0);
+   * console.assert(producer.enqueueBulk(new Uint32Array(2 * 4), 4) === 4);
+   * console.assert(consumer.dequeueBulk(new Uint32Array(2 * 5), 5) === 0);
+   * console.assert(consumer.dequeueBulk(new Uint32Array(2 * 5), 4) === 4);
+   * ```
    */
   enqueueBulk(burst: Uint32Array, count: number): number {
-    if (this.size - this.#used < count) {
-      if (this.size - this.#reloadConsumer() < count) return 0;
-    }
-    this.#write(burst, count);
-    return count;
+    const n = this.reserveBulk(count);
+    if (n > 0) this.#write(burst, n);
+    return n;
   }
 
   /**
-   * Dequeue up to `max` descriptors to the start of `burst`.
+   * Dequeue up to `max` descriptors to the start of `burst`. See {@linkcode enqueueBurst}.
    *
    * @returns how many there were; their slots have been given back.
    */
   dequeueBurst(burst: Uint32Array, max: number): number {
-    let used = this.#used;
-    if (used < max) used = this.#reloadProducer();
-    const n = max < used ? max : used;
+    const n = this.peekBurst(max);
     if (n > 0) this.#read(burst, n);
     return n;
   }
 
   /**
-   * Dequeue exactly `count` descriptors, or none.
+   * Dequeue exactly `count` descriptors, or none. See {@linkcode enqueueBulk}.
    *
    * @returns `count` or 0.
    */
   dequeueBulk(burst: Uint32Array, count: number): number {
-    if (this.#used < count && this.#reloadProducer() < count) return 0;
-    this.#read(burst, count);
-    return count;
+    const n = this.peekBulk(count);
+    if (n > 0) this.#read(burst, n);
+    return n;
+  }
+
+  /**
+   * Producer: see that exactly `count` slots from {@linkcode reserved} on are free to be written in
+   * place. Nothing is claimed: until {@linkcode commit} they can be reserved again.
+   *
+   * @returns `count` or 0.
+   *
+   * @example
+   * ```ts
+   * import { MappedMemory } from "../../ffi/mapped_memory.ts";
+   * import { SpscRing } from "./spsc_ring.ts";
+   *
+   * const memory = MappedMemory.ofProcess(SpscRing.bytes(4));
+   * const [producer, consumer] = [new SpscRing(memory, 0, 4), new SpscRing(memory, 0, 4)];
+   * const n = producer.reserveBulk(3);
+   * for (let i = 0; i < n; i++) {
+   *   const word = ((producer.reserved + i) & producer.mask) * 2;
+   *   producer.words[word] = i; // mbuf index
+   *   producer.words[word + 1] = 64 << 16; // 64 bytes at offset 0
+   * }
+   * producer.commit(n);
+   * console.assert(consumer.count === 3 && producer.reserveBulk(2) === 0);
+   * ```
+   */
+  reserveBulk(count: number): number {
+    if (this.capacity - this.#used >= count) return count;
+    return this.capacity - this.#reloadConsumer() >= count ? count : 0;
+  }
+
+  /**
+   * As {@linkcode reserveBulk}, but up to `count` slots.
+   *
+   * @returns how many.
+   */
+  reserveBurst(count: number): number {
+    let free = this.capacity - this.#used;
+    if (free < count) free = this.capacity - this.#reloadConsumer();
+    return count < free ? count : free;
+  }
+
+  /**
+   * Producer: number of the first slot that may be reserved; the others follow, modulo the size.
+   */
+  get reserved(): number {
+    return this.#producer & this.mask;
+  }
+
+  /**
+   * Producer: publish the first `n` slots from {@linkcode reserved} on, no more than have been
+   * reserved. The count is the caller's to keep: more would overtake the consumer.
+   */
+  commit(n: number): void {
+    if (n > 0) this.#publish(n);
+  }
+
+  /**
+   * Consumer: see that exactly `count` elements are there, to be read in place from slot
+   * {@linkcode peeked} on. They stay there until {@linkcode finish}, and can be peeked again.
+   *
+   * A peer that is not trusted may go on writing to them: read each word once, into private memory,
+   * and check that.
+   *
+   * @returns `count` or 0.
+   *
+   * @example
+   * ```ts
+   * import { MappedMemory } from "../../ffi/mapped_memory.ts";
+   * import { SpscRing } from "./spsc_ring.ts";
+   *
+   * const memory = MappedMemory.ofProcess(SpscRing.bytes(4));
+   * const [producer, consumer] = [new SpscRing(memory, 0, 4), new SpscRing(memory, 0, 4)];
+   * producer.enqueueBulk(Uint32Array.of(5, 0, 6, 0, 7, 0), 3);
+   * const n = consumer.peekBulk(3);
+   * let sum = 0;
+   * for (let i = 0; i < n; i++) sum += consumer.words[((consumer.peeked + i) & consumer.mask) * 2];
+   * consumer.finish(2); // the last one stays
+   * console.assert(sum === 18 && consumer.dequeue() === 7);
+   * ```
+   */
+  peekBulk(count: number): number {
+    return this.#used >= count || this.#reloadProducer() >= count ? count : 0;
+  }
+
+  /**
+   * As {@linkcode peekBulk}, but up to `max` elements.
+   *
+   * @returns how many.
+   */
+  peekBurst(max: number): number {
+    let used = this.#used;
+    if (used < max) used = this.#reloadProducer();
+    return max < used ? max : used;
+  }
+
+  /** Consumer: number of the slot of the first element; the others follow, modulo the size. */
+  get peeked(): number {
+    return this.#consumer & this.mask;
+  }
+
+  /**
+   * Consumer: give back the first `n` slots from {@linkcode peeked} on, no more than have been
+   * peeked.
+   */
+  finish(n: number): void {
+    if (n > 0) this.#release(n);
   }
 
   /** Consumer: descriptors that wait, as the producer's position says now, if it is possible. */
@@ -137,6 +323,46 @@ export class SpscRing {
     return (producer - shim.shim_load_acquire(this.#map, this.#consumerWord)) >>> 0;
   }
 
+  /** Elements that there is room for, as the words in memory say now. */
+  get freeCount(): number {
+    return Math.max(0, this.capacity - this.count);
+  }
+
+  /** Whether there is no room, as the words in memory say now. */
+  get isFull(): boolean {
+    return this.count >= this.capacity;
+  }
+
+  /** Whether there is nothing in the ring, as the words in memory say now. */
+  get isEmpty(): boolean {
+    return this.count === 0;
+  }
+
+  /**
+   * The ring as text: shape, fill, positions and what the peer did wrong (DPDK `rte_ring_dump`).
+   *
+   * @example
+   * ```ts
+   * import { MappedMemory } from "../../ffi/mapped_memory.ts";
+   * import { SpscRing } from "./spsc_ring.ts";
+   *
+   * const memory = MappedMemory.ofProcess(SpscRing.bytes(4));
+   * const [producer, consumer] = [new SpscRing(memory, 0, 4), new SpscRing(memory, 0, 4)];
+   * producer.enqueue(7);
+   * console.assert(consumer.dump().startsWith("4 slots of 8 bytes, capacity 4: 1 used, 3 free\n"));
+   * console.assert(producer.freeCount === 3 && !producer.isFull && !producer.isEmpty);
+   * ```
+   */
+  dump(): string {
+    const producer = shim.shim_load_acquire(this.#map, this.#producerWord);
+    const consumer = shim.shim_load_acquire(this.#map, this.#consumerWord);
+    const { size, capacity, wordsPerElement, violations } = this;
+    const used = (producer - consumer) >>> 0;
+    return `${size} slots of ${wordsPerElement * 4} bytes, capacity ${capacity}: ` +
+      `${used} used, ${Math.max(0, capacity - used)} free\n` +
+      `producer ${producer}, consumer ${consumer}, ${violations} violations\n`;
+  }
+
   /** Start again from empty. Neither side may be using the ring. */
   reset(): void {
     this.#producer = this.#consumer = 0;
@@ -145,40 +371,36 @@ export class SpscRing {
   }
 
   #write(burst: Uint32Array, n: number): void {
-    const elements = burst === this.#burst ? this.#elements : this.#widen(burst);
-    const at = this.#producer & this.#mask;
-    const toEnd = this.size - at;
-    if (n <= toEnd) {
-      copyElements(this.#slots, at, elements, 0, n);
+    // S1 for a long burst: the shim publishes after the copy. It does not if somebody else has
+    // written our word.
+    if (this.#slots.write(this.#producer, burst, n, this.#producerWord)) {
+      this.#producer = (this.#producer + n) | 0;
     } else {
-      copyElements(this.#slots, at, elements, 0, toEnd);
-      copyElements(this.#slots, 0, elements, toEnd, n - toEnd);
+      this.#publish(n);
     }
+  }
+
+  #read(burst: Uint32Array, n: number): void {
+    // S2 for a long burst.
+    if (this.#slots.read(this.#consumer, burst, n, this.#consumerWord)) {
+      this.#consumer = (this.#consumer + n) | 0;
+    } else {
+      this.#release(n);
+    }
+  }
+
+  /** Publish the first `n` free slots, which have been written. */
+  #publish(n: number): void {
     this.#producer = (this.#producer + n) | 0;
     // S1, pairs with L1: who sees the position sees the slots and the frames they name.
     shim.shim_store_release(this.#map, this.#producerWord, this.#producer >>> 0);
   }
 
-  #read(burst: Uint32Array, n: number): void {
-    const elements = burst === this.#burst ? this.#elements : this.#widen(burst);
-    const at = this.#consumer & this.#mask;
-    const toEnd = this.size - at;
-    if (n <= toEnd) {
-      copyElements(elements, 0, this.#slots, at, n);
-    } else {
-      copyElements(elements, 0, this.#slots, at, toEnd);
-      copyElements(elements, toEnd, this.#slots, 0, n - toEnd);
-    }
+  /** Give back the first `n` used slots, which have been read. */
+  #release(n: number): void {
     this.#consumer = (this.#consumer + n) | 0;
     // S2, pairs with L2: who sees the position may overwrite the slots, for we have read them.
     shim.shim_store_release(this.#map, this.#consumerWord, this.#consumer >>> 0);
-  }
-
-  /** A burst as 8-byte elements; the last one is remembered, as loops use the same one again. */
-  #widen(burst: Uint32Array): BigUint64Array {
-    this.#burst = burst;
-    this.#elements = new BigUint64Array(burst.buffer, burst.byteOffset, burst.length >>> 1);
-    return this.#elements;
   }
 
   /** Slots in use, as far as we know. */
@@ -189,7 +411,7 @@ export class SpscRing {
   /** L1, pairs with S1. Returns the slots in use. */
   #reloadProducer(): number {
     const used = (shim.shim_load_acquire(this.#map, this.#producerWord) - this.#consumer) >>> 0;
-    if (used > this.size) this.violations++;
+    if (used > this.capacity) this.violations++;
     else this.#producer = (this.#consumer + used) | 0;
     return this.#used;
   }
@@ -197,22 +419,8 @@ export class SpscRing {
   /** L2, pairs with S2. Returns the slots in use. */
   #reloadConsumer(): number {
     const used = (this.#producer - shim.shim_load_acquire(this.#map, this.#consumerWord)) >>> 0;
-    if (used > this.size) this.violations++;
+    if (used > this.capacity) this.violations++;
     else this.#consumer = (this.#producer - used) | 0;
     return this.#used;
   }
-}
-
-/**
- * Copy `count` elements. V8 moves an element of one BigUint64Array to another by one load and one
- * store and makes no BigInt of it; two words a descriptor take half as long again.
- */
-function copyElements(
-  target: BigUint64Array,
-  to: number,
-  source: BigUint64Array,
-  from: number,
-  count: number,
-): void {
-  for (const end = from + count; from < end; from++, to++) target[to] = source[from];
 }

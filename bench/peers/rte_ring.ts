@@ -22,8 +22,12 @@ export interface RteRingRun {
   readonly how?: "bulk" | "zc";
   /** Elements per call, 1 to 256. */
   readonly burst: number;
-  /** Elements in all, 8 bytes each. */
+  /** Elements in all. */
   readonly elements: number;
+  /** Bytes of an element; 8 unless told. */
+  readonly elementBytes?: 4 | 8;
+  /** 2, one at either end, unless told; 1 enqueues and dequeues in turns. */
+  readonly cores?: 1 | 2;
   /** Slots, a power of two; DPDK leaves one empty. Default 1024. */
   readonly ringSize?: number;
   /** `pause` instructions before a full or empty ring is looked at again. Default 3. */
@@ -86,7 +90,8 @@ export class RteRing implements AsyncDisposable {
 
   async #run(run: RteRingRun, elements: number): Promise<RteRingResult> {
     const { mode, how = "bulk", burst, ringSize = 1024, pauses = 3 } = run;
-    const request = [mode, how, burst, elements, ringSize, pauses].join(" ");
+    const { elementBytes = 8, cores = 2 } = run;
+    const request = [mode, how, elementBytes, cores, burst, elements, ringSize, pauses].join(" ");
     const answer = await this.#process.ask(request, /\n$/, 60);
     const [, ns, errors] = /^ns_per_element=(\S+) errors=(\d+)$/m.exec(answer) ?? [];
     if (ns === undefined) throw new Error(`Cannot measure rte_ring "${request}": ${answer.trim()}`);

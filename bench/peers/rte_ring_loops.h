@@ -1,7 +1,8 @@
 /*
  * The loops of rte_ring.c. `bulk`, as bench/ring_worker.ts does: the first element of each bulk carries its number,
  * the others a mark; the consumer checks the first and the last. What is timed is the ring, not the caller's loops.
- * `zc`: every element is its number, written and compared in the ring's own slots.
+ * `zc`: every element is its number, written and compared in the ring's own slots. `both`: one lcore enqueues and
+ * dequeues in turns.
  */
 #ifndef RTE_RING_LOOPS_H
 #define RTE_RING_LOOPS_H
@@ -15,7 +16,7 @@
 #include <rte_ring_peek_zc.h>
 
 #define MAX_BURST 256
-#define MARK UINT64_C(0x05ea008000000000)
+#define MARK 0x05ea0080u
 
 struct run {
 	struct rte_ring *ring;
@@ -25,9 +26,6 @@ struct run {
 	unsigned pauses;
 	bool ready;
 };
-
-typedef unsigned enqueue_fn(struct rte_ring *, void *const *, unsigned, unsigned *);
-typedef unsigned dequeue_fn(struct rte_ring *, void **, unsigned, unsigned *);
 
 static __rte_always_inline void
 idle(unsigned pauses)
@@ -42,106 +40,132 @@ wanted(const struct run *run, uint64_t next)
 	return RTE_MIN((uint64_t)run->burst, run->elements - next);
 }
 
-static __rte_always_inline void
-produce(struct run *run, enqueue_fn *enqueue)
-{
-	void *objects[MAX_BURST];
-
-	for (unsigned i = 0; i < MAX_BURST; i++)
-		objects[i] = (void *)(uintptr_t)MARK;
-	for (uint64_t next = 0; next < run->elements;) {
-		unsigned want = wanted(run, next);
-		objects[0] = (void *)(uintptr_t)next;
-		while (enqueue(run->ring, objects, want, NULL) == 0)
-			idle(run->pauses);
-		next += want;
-	}
-}
-
-static __rte_always_inline void
-consume(struct run *run, dequeue_fn *dequeue)
-{
-	void *objects[MAX_BURST];
-	uint64_t errors = 0;
-
-	for (uint64_t next = 0; next < run->elements;) {
-		unsigned want = wanted(run, next);
-		if (dequeue(run->ring, objects, want, NULL) == 0) {
-			idle(run->pauses);
-			continue;
-		}
-		errors += (uintptr_t)objects[0] != next;
-		errors += want > 1 && (uintptr_t)objects[want - 1] != MARK;
-		next += want;
-	}
-	run->errors = errors;
-}
-
-static void
-produce_zc(struct run *run)
-{
-	struct rte_ring_zc_data slots;
-
-	for (uint64_t next = 0; next < run->elements;) {
-		unsigned n = rte_ring_enqueue_zc_bulk_start(run->ring, wanted(run, next), &slots, NULL);
-		if (n == 0) {
-			idle(run->pauses);
-			continue;
-		}
-		uint64_t *first = slots.ptr1, *wrapped = slots.ptr2;
-		unsigned n1 = slots.n1;
-		for (unsigned i = 0; i < n1; i++)
-			first[i] = next + i;
-		for (unsigned i = n1; i < n; i++)
-			wrapped[i - n1] = next + i;
-		rte_ring_enqueue_zc_finish(run->ring, n);
-		next += n;
-	}
-}
-
-static int
-consume_zc(void *arg)
-{
-	struct run *run = arg;
-	struct rte_ring_zc_data slots;
-	uint64_t errors = 0;
-
-	__atomic_store_n(&run->ready, true, __ATOMIC_RELEASE);
-	for (uint64_t next = 0; next < run->elements;) {
-		unsigned n = rte_ring_dequeue_zc_bulk_start(run->ring, wanted(run, next), &slots, NULL);
-		if (n == 0) {
-			idle(run->pauses);
-			continue;
-		}
-		const uint64_t *first = slots.ptr1, *wrapped = slots.ptr2;
-		unsigned n1 = slots.n1;
-		for (unsigned i = 0; i < n1; i++)
-			errors += first[i] != next + i;
-		for (unsigned i = n1; i < n; i++)
-			errors += wrapped[i - n1] != next + i;
-		rte_ring_dequeue_zc_finish(run->ring, n);
-		next += n;
-	}
-	run->errors = errors;
-	return 0;
-}
-
-/* A pair of functions per mode, so that rte_ring's inline functions are compiled into the loops. */
-#define LOOPS(name, p, c, how) \
-	static int consume_##name(void *arg) \
+/* A set of functions per mode and element, so that rte_ring's inline functions are compiled into the loops. */
+#define BULK(name, type, p, c) \
+	static void produce_bulk_##name(struct run *run) \
+	{ \
+		type objects[MAX_BURST]; \
+		for (unsigned i = 0; i < MAX_BURST; i++) \
+			objects[i] = MARK; \
+		for (uint64_t next = 0; next < run->elements;) { \
+			unsigned want = wanted(run, next); \
+			objects[0] = next; \
+			while (rte_ring_##p##_enqueue_bulk_elem(run->ring, objects, sizeof(type), want, NULL) == 0) \
+				idle(run->pauses); \
+			next += want; \
+		} \
+	} \
+	static int consume_bulk_##name(void *arg) \
 	{ \
 		struct run *run = arg; \
+		type objects[MAX_BURST]; \
+		uint64_t errors = 0; \
 		__atomic_store_n(&run->ready, true, __ATOMIC_RELEASE); \
-		consume(run, rte_ring_##c##_dequeue_##how); \
+		for (uint64_t next = 0; next < run->elements;) { \
+			unsigned want = wanted(run, next); \
+			if (rte_ring_##c##_dequeue_bulk_elem(run->ring, objects, sizeof(type), want, NULL) == 0) { \
+				idle(run->pauses); \
+				continue; \
+			} \
+			errors += objects[0] != (type)next; \
+			errors += want > 1 && objects[want - 1] != MARK; \
+			next += want; \
+		} \
+		run->errors = errors; \
 		return 0; \
 	} \
-	static void produce_##name(struct run *run) \
+	static void both_bulk_##name(struct run *run) \
 	{ \
-		produce(run, rte_ring_##p##_enqueue_##how); \
+		type sent[MAX_BURST], got[MAX_BURST]; \
+		uint64_t errors = 0; \
+		for (unsigned i = 0; i < MAX_BURST; i++) \
+			sent[i] = MARK; \
+		for (uint64_t next = 0; next < run->elements;) { \
+			unsigned want = wanted(run, next); \
+			sent[0] = next; \
+			errors += rte_ring_##p##_enqueue_bulk_elem(run->ring, sent, sizeof(type), want, NULL) != want; \
+			errors += rte_ring_##c##_dequeue_bulk_elem(run->ring, got, sizeof(type), want, NULL) != want; \
+			errors += got[0] != (type)next; \
+			errors += want > 1 && got[want - 1] != MARK; \
+			next += want; \
+		} \
+		run->errors = errors; \
 	}
 
-LOOPS(spsc_bulk, sp, sc, bulk)
-LOOPS(mpmc_bulk, mp, mc, bulk)
-LOOPS(hts_bulk, mp_hts, mc_hts, bulk)
+#define ZC(name, type) \
+	static __rte_always_inline unsigned fill_##name(struct run *run, uint64_t next) \
+	{ \
+		struct rte_ring_zc_data slots; \
+		unsigned n = rte_ring_enqueue_zc_bulk_elem_start(run->ring, sizeof(type), wanted(run, next), \
+								 &slots, NULL); \
+		if (n == 0) \
+			return 0; \
+		type *first = slots.ptr1, *wrapped = slots.ptr2; \
+		unsigned n1 = RTE_MIN(n, slots.n1); \
+		for (unsigned i = 0; i < n1; i++) \
+			first[i] = next + i; \
+		for (unsigned i = n1; i < n; i++) \
+			wrapped[i - n1] = next + i; \
+		rte_ring_enqueue_zc_elem_finish(run->ring, n); \
+		return n; \
+	} \
+	static __rte_always_inline unsigned empty_##name(struct run *run, uint64_t next, uint64_t *errors) \
+	{ \
+		struct rte_ring_zc_data slots; \
+		unsigned n = rte_ring_dequeue_zc_bulk_elem_start(run->ring, sizeof(type), wanted(run, next), \
+								 &slots, NULL); \
+		if (n == 0) \
+			return 0; \
+		const type *first = slots.ptr1, *wrapped = slots.ptr2; \
+		unsigned n1 = RTE_MIN(n, slots.n1); \
+		for (unsigned i = 0; i < n1; i++) \
+			*errors += first[i] != (type)(next + i); \
+		for (unsigned i = n1; i < n; i++) \
+			*errors += wrapped[i - n1] != (type)(next + i); \
+		rte_ring_dequeue_zc_elem_finish(run->ring, n); \
+		return n; \
+	} \
+	static void produce_zc_##name(struct run *run) \
+	{ \
+		for (uint64_t next = 0; next < run->elements;) { \
+			unsigned n = fill_##name(run, next); \
+			if (n == 0) \
+				idle(run->pauses); \
+			next += n; \
+		} \
+	} \
+	static int consume_zc_##name(void *arg) \
+	{ \
+		struct run *run = arg; \
+		uint64_t errors = 0; \
+		__atomic_store_n(&run->ready, true, __ATOMIC_RELEASE); \
+		for (uint64_t next = 0; next < run->elements;) { \
+			unsigned n = empty_##name(run, next, &errors); \
+			if (n == 0) \
+				idle(run->pauses); \
+			next += n; \
+		} \
+		run->errors = errors; \
+		return 0; \
+	} \
+	static void both_zc_##name(struct run *run) \
+	{ \
+		uint64_t errors = 0; \
+		for (uint64_t next = 0; next < run->elements;) { \
+			unsigned n = fill_##name(run, next); \
+			errors += empty_##name(run, next, &errors) != n; \
+			next += n; \
+		} \
+		run->errors = errors; \
+	}
+
+BULK(spsc4, uint32_t, sp, sc)
+BULK(spsc8, uint64_t, sp, sc)
+BULK(mpmc4, uint32_t, mp, mc)
+BULK(mpmc8, uint64_t, mp, mc)
+BULK(hts4, uint32_t, mp_hts, mc_hts)
+BULK(hts8, uint64_t, mp_hts, mc_hts)
+ZC(4, uint32_t)
+ZC(8, uint64_t)
 
 #endif

@@ -1,6 +1,7 @@
 import { deepEqual, ok, rejects } from "node:assert/strict";
 import { startMemif } from "../../bench/peers/memif.ts";
 import { startPacketForwarder } from "../../bench/peers/packet.ts";
+import { RteMempool } from "../../bench/peers/rte_mempool.ts";
 import { requirePrograms } from "../../bench/peers/requirements.ts";
 import { measureRteRing, RteRing } from "../../bench/peers/rte_ring.ts";
 
@@ -116,6 +117,17 @@ async function ip(line: string): Promise<string> {
   ok(output.success, `ip ${line}: ${new TextDecoder().decode(output.stderr)}`);
   return new TextDecoder().decode(output.stdout);
 }
+
+peerTest("RteMempool.measure() times get and put, at the least and the most burst", async () => {
+  await using mempool = await RteMempool.start();
+  for (const [burst, held] of [[1, 1], [32, 2048], [256, 256]]) {
+    const { nsPerObject } = await mempool.measure({ burst, held, objects: 100 * held });
+    ok(nsPerObject > 0.01 && nsPerObject < 1e5, `${nsPerObject} ns`);
+  }
+  await rejects(mempool.measure({ burst: 257, held: 257, objects: 257 }), {
+    message: /refused=want/,
+  });
+});
 
 peerTest("startPacketForwarder() forwards between two veth ends in a namespace", async () => {
   await using lab = await vethPairs();

@@ -47,3 +47,57 @@ Deno.test("shim_prefetch() skips descriptors outside the mbufs", () => {
   shim.shim_prefetch(memory.map, burst, 3);
   shim.shim_prefetch(NO_MAP, burst, 3);
 });
+
+Deno.test("shim_compare_exchange() returns what it found, and swaps if that was expected", () => {
+  using memory = freshMemory(4096);
+  equal(shim.shim_compare_exchange(memory.map, 5, 0, 0xffffffff), 0);
+  equal(shim.shim_compare_exchange(memory.map, 5, 0, 7), 0xffffffff);
+  equal(memory.u32[5], 0xffffffff);
+  equal(shim.shim_compare_exchange(memory.map, 1024, 9, 7), 10, "beyond the map it never succeeds");
+});
+
+Deno.test("shim_compare_and_swap_pair() swaps both words or none", () => {
+  using memory = freshMemory(4096);
+  memory.u32.set([1, 2], 6);
+  for (const [low, high] of [[1, 3], [2, 2], [2, 1]]) {
+    equal(shim.shim_compare_and_swap_pair(memory.map, 6, low, high, 8, 9), 0);
+  }
+  equal(memory.u32[6] * 10 + memory.u32[7], 12);
+  equal(shim.shim_compare_and_swap_pair(memory.map, 6, 1, 2, 0xffffffff, 0xfffffffe), 1);
+  equal(memory.u32[6], 0xffffffff);
+  equal(memory.u32[7], 0xfffffffe);
+  equal(memory.u32[8], 0);
+  equal(shim.shim_compare_and_swap_pair(memory.map, 1024, 0, 0, 1, 1), 0);
+});
+
+Deno.test("shim_store_in_turn() stores when its turn has come, and gives up after its pauses", () => {
+  using memory = freshMemory(4096);
+  equal(shim.shim_store_in_turn(memory.map, 3, 5, 6, 10), 0);
+  equal(memory.u32[3], 0);
+  memory.u32[3] = 5;
+  equal(shim.shim_store_in_turn(memory.map, 3, 5, 6, 0), 1);
+  equal(memory.u32[3], 6);
+  equal(shim.shim_store_in_turn(memory.map, 1024, 5, 6, 10), 1, "nobody waits beyond the map");
+});
+
+Deno.test("shim_slots_write() and shim_slots_read() copy round the end, and publish in turn", () => {
+  using memory = freshMemory(4096);
+  const burst = Uint32Array.from([1, 2, 3, 4, 5, 6]);
+  equal(shim.shim_slots_write(memory.map, 100, 8, 5, burst, 6, 0, 0, 6), 1);
+  equal(memory.u32.slice(99, 109).join(), "0,4,5,6,0,0,1,2,3,0");
+  equal(memory.u32[0], 6);
+  const got = new Uint32Array(7);
+  equal(shim.shim_slots_read(memory.map, 100, 8, 5, got, 6, 32, 1, 7), 0, "not its turn");
+  equal(got.join(), "1,2,3,4,5,6,0");
+  equal(memory.u32[32], 0);
+});
+
+Deno.test("shim_slots_write() and shim_slots_read() touch nothing if the slots are not in the map", () => {
+  using memory = freshMemory(4096);
+  const burst = new Uint32Array(16).fill(7);
+  for (const [slots, size, at, words] of [[1020, 8, 0, 1], [0, 8, 8, 1], [0, 8, 0, 9]]) {
+    equal(shim.shim_slots_write(memory.map, slots, size, at, burst, words, 50, 0, 1), 0);
+    equal(shim.shim_slots_read(memory.map, slots, size, at, burst, words, 50, 0, 1), 0);
+  }
+  ok(memory.u32.every((word) => word === 0) && burst.every((word) => word === 7));
+});

@@ -6,6 +6,9 @@ import type { MempoolAnswer, MempoolOrder } from "./mempool_worker.ts";
 
 const url = new URL("./mempool_worker.ts", import.meta.url);
 
+/** `deno test ... tests/mempool -- --seconds 15` runs longer. */
+const seconds = Number(Deno.args[Deno.args.indexOf("--seconds") + 1] ?? 0.4) || 0.4;
+
 // 400 are less than the two Workers would like to hold, so that they meet at the bottom.
 for (const [total, cacheSize] of [[400, 0], [400, 32], [4096, 256]]) {
   Deno.test(`Mempool of ${total} with caches of ${cacheSize}: two Workers never hold one mbuf`, async () => {
@@ -14,7 +17,7 @@ for (const [total, cacheSize] of [[400, 0], [400, 32], [4096, 256]]) {
       handle: pool.handle,
       cacheSize,
       workers: 2,
-      milliseconds: 400,
+      milliseconds: seconds * 1000,
       shared: new Int32Array(new SharedArrayBuffer(4)),
       held: new Uint8Array(new SharedArrayBuffer(total)),
     };

@@ -1,12 +1,13 @@
-import { deepEqual, equal } from "node:assert/strict";
+import { deepEqual, equal, throws } from "node:assert/strict";
 import { HEADROOM_BYTES } from "../../app/memory/layout.ts";
-import { Mempool } from "../../app/mempool/mempool.ts";
+import { IndexBurst } from "../../app/mempool/index_burst.ts";
+import { type CacheOptions, Mempool } from "../../app/mempool/mempool.ts";
 import { MappedMemory } from "../../ffi/mapped_memory.ts";
 import fc from "fast-check";
 
 /** A mempool of one test, whose free ring is unmapped at its end. */
-function freshPool(total: number, cacheSize?: number): Mempool & Disposable {
-  const pool = Mempool.create(total, cacheSize);
+function freshPool(total: number, cache?: number | CacheOptions): Mempool & Disposable {
+  const pool = Mempool.create(total, cache);
   const close = () => new MappedMemory(pool.handle.memory).close();
   return Object.assign(pool, { [Symbol.dispose]: close });
 }
@@ -164,5 +165,132 @@ Deno.test("Mempool conserves its mbufs and gives none twice, whatever three thre
       equal(first.available + held.size, total);
     }),
     { numRuns: 60 },
+  );
+});
+
+Deno.test("Mempool.cache is flushed above its threshold, to its size", () => {
+  for (const [flushThreshold, above] of [[undefined, 24], [16, 16], [40, 40], [528, 528]]) {
+    using pool = freshPool(1000, { cacheSize: 16, flushThreshold });
+    equal(pool.cache.flushThreshold, above);
+    const other = Mempool.attach(pool.handle, 0);
+    const burst = new Uint32Array(2 * 600);
+    for (let n = 0; n < 600;) n += other.allocBurst(burst, 300, n);
+    pool.free(burst, above!);
+    equal(pool.cache.cached, above);
+    pool.free(burst, 1, above);
+    equal(pool.cache.cached, 16);
+  }
+});
+
+for (const total of [0, -1, 1.5, NaN, 2 ** 24 + 1]) {
+  Deno.test(`Mempool.create() refuses ${total} mbufs`, () => {
+    throws(() => Mempool.create(total), {
+      name: "CulvertError",
+      message: `Cannot use a mempool of ${total} mbufs: 1 to 16777216 are possible`,
+    });
+  });
+}
+
+for (const cache of [-1, 0.5, NaN]) {
+  Deno.test(`Mempool.create() refuses a cache of ${cache}`, () => {
+    throws(() => Mempool.create(10, cache), {
+      message: `Cannot use a mempool with a cache of ${cache} mbufs: 0 or more are possible`,
+    });
+  });
+}
+
+for (const flushThreshold of [15, 529, 20.5]) {
+  Deno.test(`Mempool.create() refuses to flush a cache of 16 above ${flushThreshold}`, () => {
+    throws(() => Mempool.create(100, { cacheSize: 16, flushThreshold }), {
+      message: `Cannot use a mempool with a cache of 16 mbufs that is flushed above ` +
+        `${flushThreshold}: 16 to 528 are possible`,
+    });
+  });
+}
+
+Deno.test("Mempool.inUse is what is neither in the free ring nor in this thread's cache", () => {
+  using pool = freshPool(100, 25);
+  const other = Mempool.attach(pool.handle, 25);
+  const burst = new Uint32Array(2 * 10);
+  pool.allocBulk(burst, 10);
+  equal(pool.inUse, 10);
+  other.allocBulk(new Uint32Array(2), 1);
+  equal(pool.inUse, 10 + 26, "what is in another's cache counts");
+  other.close();
+  equal(pool.inUse, 11);
+});
+
+Deno.test("Mempool.allocIndexBulk() is all or none, allocIndexBurst() up to `max`", () => {
+  using pool = freshPool(10);
+  const burst = new IndexBurst(16);
+  equal(pool.allocIndexBulk(burst, 11), 0);
+  equal(pool.available, 10);
+  equal(pool.allocIndexBulk(burst, 0), 0);
+  equal(pool.allocIndexBulk(burst, 7), 7);
+  equal(pool.allocIndexBurst(burst, 4), 3);
+  equal(pool.allocIndexBurst(burst, 4), 0);
+});
+
+Deno.test("Mempool.freeIndexes() takes more than its cache has room for", () => {
+  using pool = freshPool(3000, 16);
+  const burst = new IndexBurst(2000);
+  const part = new IndexBurst(500);
+  for (let n = 0; n < 2000; n += 500) {
+    equal(pool.allocIndexBulk(part, 500), 500);
+    burst.indexes.set(part.indexes, n);
+  }
+  equal(pool.inUse, 2000);
+  pool.freeIndexes(burst, 2000);
+  equal(pool.available, 3000);
+  const free = new Set<number>();
+  pool.walkFree((index) => free.add(index));
+  equal(free.size, 3000);
+});
+
+Deno.test("Mempool's calls for indexes and for descriptors do as a list of free mbufs does", () => {
+  const call = fc.constantFrom("allocIndexBulk", "allocIndexBurst", "freeIndexes", "alloc", "free");
+  const sizes = fc.tuple(fc.integer({ min: 1, max: 300 }), fc.nat(70));
+  const step = fc.tuple(call, fc.nat(90));
+  fc.assert(
+    fc.property(sizes, fc.array(step, { maxLength: 100 }), ([total, cacheSize], steps) => {
+      using pool = freshPool(total, cacheSize);
+      const held = new Set<number>();
+      const indexes = new IndexBurst(90);
+      const burst = new Uint32Array(2 * 90);
+      const take = (got: number, indexOf: (i: number) => number) => {
+        for (let i = 0; i < got; i++) {
+          const index = indexOf(i);
+          equal(index < total && !held.has(index), true, `mbuf ${index} of ${total} given twice`);
+          held.add(index);
+        }
+      };
+      for (const [what, n] of steps) {
+        const free = total - held.size;
+        if (what === "freeIndexes" || what === "free") {
+          const some = [...held].slice(0, n);
+          for (const index of some) held.delete(index);
+          some.forEach((index, i) => indexes.indexes[i] = burst[2 * i] = index);
+          if (what === "free") pool.free(burst, some.length);
+          else pool.freeIndexes(indexes, some.length);
+        } else if (what === "alloc") {
+          const got = pool.allocBurst(burst, n);
+          equal(got, Math.min(n, free));
+          take(got, (i) => burst[2 * i]);
+        } else {
+          indexes.indexes.fill(0xeeeeeeee);
+          const got = pool[what](indexes, n);
+          equal(got, what === "allocIndexBulk" ? (n <= free ? n : 0) : Math.min(n, free));
+          take(got, (i) => indexes.indexes[i]);
+          equal(indexes.indexes.subarray(got).every((word) => word === 0xeeeeeeee), true);
+        }
+        equal(pool.inUse, held.size);
+        equal(pool.available, total - held.size);
+      }
+      const free = new Set<number>();
+      pool.walkFree((index) => free.add(index));
+      equal(free.size, total - held.size);
+      equal([...free].some((index) => held.has(index)), false);
+    }),
+    { numRuns: 150 },
   );
 });

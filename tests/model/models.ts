@@ -22,7 +22,7 @@ export const MODELS: readonly Model[] = [
   },
   {
     name: "mpmc_ring",
-    labelledIn: "app/ring/mpmc_ring.ts",
+    labelledIn: "app/ring/multi_end.ts",
     sizes: [
       { PRODUCERS: 2, CONSUMERS: 2, EACH: 2 },
       { PRODUCERS: 2, CONSUMERS: 1, EACH: 3 },
@@ -37,6 +37,7 @@ export const MODELS: readonly Model[] = [
   },
   {
     name: "hts_ring",
+    labelledIn: "app/ring/hts_end.ts",
     sizes: [
       { PRODUCERS: 2, CONSUMERS: 2, EACH: 2 },
       { PRODUCERS: 2, CONSUMERS: 1, EACH: 3 },

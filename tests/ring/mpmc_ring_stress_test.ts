@@ -8,25 +8,39 @@ const SEQUENCE_BITS = 22;
 const url = new URL("./mpmc_ring_worker.ts", import.meta.url);
 
 /** Producers and consumers over a ring, for how long. */
-const RUNS = [
+const RUNS: Run[] = [
   { producerCount: 2, consumerCount: 2, size: 64, milliseconds: 800 },
   { producerCount: 2, consumerCount: 2, size: 1024, milliseconds: 400 },
   { producerCount: 1, consumerCount: 2, size: 64, milliseconds: 300 },
   { producerCount: 2, consumerCount: 1, size: 64, milliseconds: 300 },
   { producerCount: 1, consumerCount: 1, size: 64, milliseconds: 300 },
+  { producerCount: 2, consumerCount: 2, size: 64, milliseconds: 500, several: "hts" },
+  { producerCount: 2, consumerCount: 2, size: 64, milliseconds: 500, several: "rts" },
+  { producerCount: 1, consumerCount: 2, size: 64, milliseconds: 300, several: "rts" },
+  { producerCount: 2, consumerCount: 1, size: 64, milliseconds: 300, several: "hts" },
 ];
 
-for (const { producerCount, consumerCount, size, milliseconds } of RUNS) {
-  const what = `${producerCount} producers and ${consumerCount} consumers`;
+interface Run {
+  producerCount: number;
+  consumerCount: number;
+  size: number;
+  milliseconds: number;
+  /** How they agree where they are several; `multi` unless told. */
+  several?: Sharing;
+}
+
+for (const { producerCount, consumerCount, size, milliseconds, several = "multi" } of RUNS) {
+  const what = `${producerCount} producers and ${consumerCount} consumers (${several})`;
   Deno.test(`MpmcRing of ${size} slots loses and doubles nothing between ${what}`, async () => {
     using memory = freshMemory(MpmcRing.bytes(size));
-    new MpmcRing(memory, 0, size).reset(2 ** 32 - 50); // soon past 2^32
-    const sharing = (count: number): Sharing => count > 1 ? "multi" : "single";
+    const sharing = (count: number): Sharing => count > 1 ? several : "single";
+    const mode = { producers: sharing(producerCount), consumers: sharing(consumerCount) };
+    new MpmcRing(memory, 0, size, mode).reset(2 ** 32 - 50); // soon past 2^32
     const seen = new Uint8Array(new SharedArrayBuffer(producerCount << SEQUENCE_BITS));
     const order = {
       workers: producerCount + consumerCount,
       producerCount,
-      mode: { producers: sharing(producerCount), consumers: sharing(consumerCount) },
+      mode,
       memory: memory.handle,
       size,
       sequenceBits: SEQUENCE_BITS,
@@ -52,6 +66,6 @@ for (const { producerCount, consumerCount, size, milliseconds } of RUNS) {
     }
     equal(received.reduce((sum, { moved }) => sum + moved, 0), sent.reduce((sum, n) => sum + n, 0));
     for (const { reordered } of received) equal(reordered, 0, "each producer's order is kept");
-    equal(new MpmcRing(memory, 0, size).count, 0);
+    equal(new MpmcRing(memory, 0, size, mode).count, 0);
   });
 }

@@ -51,15 +51,34 @@ function produce(
   while (shim.shim_clock() < end && moved < 2 ** sequenceBits - BURST_MAX) {
     const count = 1 + random.below(BURST_MAX);
     for (let i = 0; i < count; i++) elements[i] = id << sequenceBits | (moved + i);
-    const n = random.below(2)
+    const how = random.below(3);
+    const n = how === 0
       ? ring.enqueueBurst(elements, count)
-      : ring.enqueueBulk(elements, count);
+      : how === 1
+      ? ring.enqueueBulk(elements, count)
+      : enqueueInPlace(ring, elements, count);
     if (n === 0) shim.shim_yield();
     moved += n;
   }
   Atomics.add(shared, 2, moved);
   Atomics.add(shared, 1, 1);
   return { moved, reordered: 0 };
+}
+
+function enqueueInPlace(ring: MpmcRing, elements: Uint32Array, count: number): number {
+  const n = ring.reserveBurst(count);
+  const first = ring.reserved;
+  for (let i = 0; i < n; i++) ring.words[(first + i) & ring.mask] = elements[i];
+  ring.commit(n);
+  return n;
+}
+
+function dequeueInPlace(ring: MpmcRing, elements: Uint32Array, max: number): number {
+  const n = ring.peekBurst(max);
+  const first = ring.peeked;
+  for (let i = 0; i < n; i++) elements[i] = ring.words[(first + i) & ring.mask];
+  ring.finish(n);
+  return n;
 }
 
 function consume(order: MpmcOrder, ring: MpmcRing, random: Random, end: number): MpmcAnswer {
@@ -72,9 +91,12 @@ function consume(order: MpmcOrder, ring: MpmcRing, random: Random, end: number):
     Atomics.load(shared, 3) >= Atomics.load(shared, 2);
   while (!isDone() && shim.shim_clock() < end + 1e9) { // a second more, or elements are lost
     const max = 1 + random.below(BURST_MAX);
-    const n = random.below(2)
+    const how = random.below(3);
+    const n = how === 0
       ? ring.dequeueBurst(elements, max)
-      : ring.dequeueBulk(elements, 1 + max % 4);
+      : how === 1
+      ? ring.dequeueBulk(elements, 1 + max % 4)
+      : dequeueInPlace(ring, elements, max);
     if (n === 0) shim.shim_yield();
     for (let i = 0; i < n; i++) {
       const producer = elements[i] >>> sequenceBits;

@@ -1,9 +1,9 @@
 import { deepEqual, equal, ok, throws } from "node:assert/strict";
 import type { MappedMemory } from "../../ffi/mapped_memory.ts";
-import { DIRECTORY_BYTES, ENTRY, ZONE_KIND } from "../../app/memory/layout.ts";
+import { DIRECTORY_BYTES, ENTRY, MPMC, ZONE_KIND } from "../../app/memory/layout.ts";
 import { Region } from "../../app/memory/region.ts";
 import { MpmcRing } from "../../app/ring/mpmc_ring.ts";
-import { addRing, attachRing } from "../../app/ring/named_ring.ts";
+import { addRing, attachRing, listRings } from "../../app/ring/named_ring.ts";
 import { SpscRing } from "../../app/ring/spsc_ring.ts";
 import { freshMemory } from "../ffi/fresh_memory.ts";
 
@@ -120,4 +120,69 @@ Deno.test("a named ring outlives the one who made it and goes on where it was", 
   equal(late.dequeueBurst(got, 2), 2);
   deepEqual([...got], [1, 2, 3, 4]);
   equal(late.violations, 0);
+});
+
+Deno.test("attachRing() gives a ring of kind mpmc the shape that it was added with", () => {
+  using memory = freshMemory(1 << 20);
+  const region = Region.build(memory, "r0");
+  const shape = {
+    producers: "rts",
+    consumers: "hts",
+    elementBytes: 16,
+    capacity: 5,
+  } as const;
+  addRing(region, "work", 8, { kind: "mpmc", ...shape });
+  region.publish();
+  const guest = Region.attach(memory, "r0");
+  const { producers, consumers, wordsPerElement, capacity } = attachRing(guest, "work", {
+    kind: "mpmc",
+  });
+  deepEqual([producers, consumers, wordsPerElement, capacity], ["rts", "hts", 4, 5]);
+  attachRing(guest, "work", { kind: "mpmc", ...shape });
+  const others = [
+    { producers: "multi" },
+    { consumers: "single" },
+    { elementBytes: 4 },
+    { capacity: 8 },
+  ] as const;
+  for (const other of others) {
+    const [[key, value]] = Object.entries(other);
+    throws(() => attachRing(guest, "work", { kind: "mpmc", ...other }), {
+      name: "CulvertError",
+      message: `Cannot use ring work of region r0 as its ${key} is ` +
+        `${shape[key as keyof typeof shape]}: ${value} is wanted; say the same on all sides`,
+    });
+  }
+});
+
+for (const word of ["ELEMENT_BYTES", "CAPACITY", "PRODUCERS", "CONSUMERS"] as const) {
+  for (const value of [0, 5, 17, 0xffffffff]) {
+    if (word === "CAPACITY" && value === 5) continue;
+    Deno.test(`attachRing() refuses a ring whose ${word} is spoiled to ${value}`, () => {
+      using memory = freshMemory(1 << 20);
+      const { region } = ringIn(memory, "mpmc");
+      memory.u32[region.zones[0].offset / 4 + MPMC[word]] = value;
+      throws(() => attachRing(region, "work", { kind: "mpmc" }), /its shape is none that a ring/);
+    });
+  }
+}
+
+Deno.test("attachRing() refuses elements that are larger than the memzone has room for", () => {
+  using memory = freshMemory(1 << 20);
+  const { region } = ringIn(memory, "mpmc");
+  memory.u32[region.zones[0].offset / 4 + MPMC.ELEMENT_BYTES] = 16;
+  throws(() => attachRing(region, "work", { kind: "mpmc" }), /has 288 bytes for 8 slots/);
+  addRing(region, "spsc", 8, { kind: "spsc" });
+  throws(() => attachRing(region, "spsc", { kind: "spsc", elementBytes: 16 }), /bytes for 8 slots/);
+});
+
+Deno.test("listRings() tells all rings of a region, and nothing else", () => {
+  using memory = freshMemory(1 << 20);
+  const { region } = ringIn(memory, "mpmc");
+  region.addMemzone("config", ZONE_KIND.RAW, 4096);
+  addRing(region, "in", 16, { kind: "spsc", elementBytes: 4 });
+  deepEqual(listRings(Region.attach(memory, "r0")), [
+    { name: "work", kind: "mpmc", size: 8 },
+    { name: "in", kind: "spsc", size: 16 },
+  ]);
 });

@@ -1,0 +1,308 @@
+import { CulvertError } from "../../ffi/error.ts";
+import { MappedMemory } from "../../ffi/mapped_memory.ts";
+import { DESCRIPTOR, DESCRIPTOR_FLAG } from "../memory/layout.ts";
+import { MpmcRing } from "../ring/mpmc_ring.ts";
+import { Guards } from "./guards.ts";
+import type { IndexBurst } from "./index_burst.ts";
+import type { Mbufs } from "./mbuf.ts";
+import { type CacheOptions, freeRingSize, Mempool, type MempoolHandle } from "./mempool.ts";
+import { MempoolWatch, type MempoolWatchHandle, type WatchedMbuf } from "./mempool_watch.ts";
+
+const { INDEX_MASK } = DESCRIPTOR;
+const { MORE, SHARED, POOL_SHIFT } = DESCRIPTOR_FLAG;
+
+/** Numbers that descriptors have room for, 0 meaning none. */
+const POOL_MAX = 15;
+
+/** Descriptors that are passed on at a time. */
+const CHUNK = 64;
+
+/** What a checked mempool found. */
+export interface MempoolProblem {
+  /**
+   * `double free`: the mbuf was free. `foreign free`: it is not of this mempool. `part freed`: it is one of
+   * several segments, or may be held by others. `given twice`: it came out of the free ring although it was
+   * allocated, or does not exist. `overrun`, `underrun`: somebody wrote behind, or in front of, what a frame
+   * may use.
+   */
+  readonly kind:
+    | "double free"
+    | "foreign free"
+    | "part freed"
+    | "given twice"
+    | "overrun"
+    | "underrun";
+  /** The mbuf. */
+  readonly index: number;
+  /** The user whose call found it. */
+  readonly user: string;
+  /** What was known of the mbuf then, who had it last above all; undefined if it is no mbuf of this mempool. */
+  readonly last?: WatchedMbuf;
+  /** All that in words. */
+  readonly message: string;
+}
+
+/** How {@linkcode CheckedMempool} is used. */
+export interface CheckedOptions extends CacheOptions {
+  /** Who allocates and frees here, say "lcore 3": 15 bytes that problems tell. "somebody" unless told. */
+  readonly user?: string;
+  /** Is told each problem; unless there is one, the call that found the first throws it when it is done. */
+  readonly onProblem?: (problem: MempoolProblem) => void;
+  /** The mbufs, if they have guards around them. */
+  readonly mbufs?: Mbufs;
+}
+
+/** What a Worker needs to use a checked mempool; survives `postMessage`. */
+export interface CheckedMempoolHandle extends MempoolHandle {
+  /** The record of who has what. */
+  readonly watch: MempoolWatchHandle;
+  /** The mempool's number, 1 to 15, in its descriptors. */
+  readonly number: number;
+}
+
+let made = 0;
+
+/**
+ * A mempool for debugging (DPDK: `RTE_LIBRTE_MEMPOOL_DEBUG`): each mbuf that is allocated or freed is looked
+ * up in a {@linkcode MempoolWatch}, and the guards around it are looked at. What is wrong is reported with the mbuf
+ * and who had it last, and does no more harm: an mbuf that may not be freed is not.
+ *
+ * All who use the free ring must use it checked. It costs some 70 ns to allocate an mbuf and as much to free
+ * it, 100 with guards; a plain {@linkcode Mempool}, which knows nothing of this, nothing.
+ *
+ * @example
+ * ```ts
+ * import { CheckedMempool } from "./checked_mempool.ts";
+ *
+ * const pool = CheckedMempool.create(100, {
+ *   user: "rx",
+ *   onProblem: ({ kind, index, last }) => found.push(`${kind} of ${index}: ${last?.user}`),
+ * });
+ * const found: string[] = [];
+ * const burst = new Uint32Array(2);
+ * pool.allocBulk(burst, 1);
+ * pool.free(burst, 1);
+ * pool.free(burst, 1);
+ * console.assert(found.length === 1 && /^double free of \d+: rx$/.test(found[0]));
+ * console.assert(pool.available === 100);
+ * ```
+ */
+export class CheckedMempool extends Mempool {
+  /** Who has what. */
+  readonly watch: MempoolWatch;
+  readonly #user: number;
+  readonly #userName: string;
+  readonly #onProblem?: CheckedOptions["onProblem"];
+  readonly #guards?: Guards;
+  readonly #tag: number;
+  readonly #chunk = new Uint32Array(2 * CHUNK);
+  #first?: MempoolProblem;
+
+  private constructor(override readonly handle: CheckedMempoolHandle, options: CheckedOptions) {
+    super(handle, options);
+    this.watch = new MempoolWatch(handle.watch);
+    this.#userName = options.user ?? "somebody";
+    this.#user = this.watch.addUser(this.#userName);
+    this.#onProblem = options.onProblem;
+    const { mbufs } = options;
+    if (mbufs && mbufs.room < mbufs.stride) this.#guards = new Guards(mbufs);
+    this.#tag = handle.number << POOL_SHIFT >>> 0;
+  }
+
+  /**
+   * Make a checked mempool of the mbufs 0 to `total - 1`, all free.
+   *
+   * @throws {CulvertError} if there is no such cache.
+   */
+  static override create(total: number, options: CheckedOptions = {}): CheckedMempool {
+    const memory = MappedMemory.ofProcess(MpmcRing.bytes(freeRingSize(total)));
+    const watch = MempoolWatch.create(total).handle;
+    const number = 1 + made++ % POOL_MAX;
+    return new CheckedMempool({ ...Mempool.fill(memory, 0, total), watch, number }, options);
+  }
+
+  /**
+   * Use a checked mempool that another thread made.
+   *
+   * @throws {CulvertError} if there is no such cache.
+   */
+  static override attach(
+    handle: CheckedMempoolHandle,
+    options: CheckedOptions = {},
+  ): CheckedMempool {
+    return new CheckedMempool(handle, options);
+  }
+
+  /** As in {@linkcode Mempool}; the descriptors carry the mempool's number. */
+  override allocBulk(burst: Uint32Array, count: number, at = 0): number {
+    return this.#allocated(burst, super.allocBulk(burst, count, at), at);
+  }
+
+  /** As in {@linkcode Mempool}; the descriptors carry the mempool's number. */
+  override allocBurst(burst: Uint32Array, max: number, at = 0): number {
+    return this.#allocated(burst, super.allocBurst(burst, max, at), at);
+  }
+
+  /** As in {@linkcode Mempool}. */
+  override allocIndexBulk(burst: IndexBurst, count: number): number {
+    return this.#allocatedIndexes(burst, super.allocIndexBulk(burst, count));
+  }
+
+  /** As in {@linkcode Mempool}. */
+  override allocIndexBurst(burst: IndexBurst, max: number): number {
+    return this.#allocatedIndexes(burst, super.allocIndexBurst(burst, max));
+  }
+
+  /** As in {@linkcode Mempool}, for those that may be freed. */
+  override free(burst: Uint32Array, count: number, at = 0): void {
+    for (let from = at; from < at + count; from += CHUNK) {
+      let good = 0;
+      for (let i = from; i < at + count && i < from + CHUNK; i++) {
+        if (this.#mayFree(burst[i << 1])) this.#chunk[good++ << 1] = burst[i << 1];
+      }
+      super.free(this.#chunk, good);
+    }
+    this.#throwFirst();
+  }
+
+  /** As in {@linkcode Mempool}, for those that may be freed. */
+  override freeIndexes(burst: IndexBurst, count: number): void {
+    for (let from = 0; from < count; from += CHUNK) {
+      let good = 0;
+      for (let i = from; i < count && i < from + CHUNK; i++) {
+        const index = burst.indexes[i];
+        // An index is looked at as it is: it has no flags.
+        const mayFree = index <= INDEX_MASK ? this.#mayFree(index) : this.#foreign(index);
+        if (mayFree) this.#chunk[good++ << 1] = index;
+      }
+      super.free(this.#chunk, good);
+    }
+    this.#throwFirst();
+  }
+
+  /**
+   * Look at the guards of all mbufs, whoever holds them, and report what was written there.
+   *
+   * @returns how many mbufs are damaged.
+   */
+  checkGuards(): number {
+    let damaged = 0;
+    for (let index = 0; index < this.handle.total; index++) {
+      if (this.#isDamaged(index)) damaged++;
+    }
+    this.#throwFirst();
+    return damaged;
+  }
+
+  #allocated(burst: Uint32Array, count: number, at: number): number {
+    for (let i = at << 1, end = (at + count) << 1; i < end; i += 2) {
+      this.#allocate(burst[i]);
+      burst[i] |= this.#tag;
+    }
+    this.#throwFirst();
+    return count;
+  }
+
+  #allocatedIndexes(burst: IndexBurst, count: number): number {
+    for (let i = 0; i < count; i++) this.#allocate(burst.indexes[i]);
+    this.#throwFirst();
+    return count;
+  }
+
+  #allocate(index: number): void {
+    const { total } = this.handle;
+    if (index >= total) {
+      const why = `it is not one of ${total}: it was freed unchecked`;
+      this.#report("given twice", index, undefined, `Cannot allocate mbuf ${index} as ${why}`);
+      return;
+    }
+    this.#isDamaged(index);
+    if (this.watch.allocate(index, this.#user)) return;
+    const last = this.watch.look(index);
+    this.#report(
+      "given twice",
+      index,
+      last,
+      `Cannot allocate mbuf ${index} as ${inWords(last)}: it was freed unchecked, ` +
+        "or somebody wrote into the free ring",
+    );
+    this.watch.seize(index, this.#user);
+  }
+
+  #mayFree(word0: number): boolean {
+    const index = word0 & INDEX_MASK;
+    const tag = word0 >>> POOL_SHIFT;
+    if (index >= this.handle.total || tag !== 0 && tag !== this.handle.number) {
+      return this.#foreign(index, tag);
+    }
+    if ((word0 & (MORE | SHARED)) !== 0) {
+      const flag = (word0 & MORE) !== 0 ? "its frame goes on in other mbufs" : "it may be shared";
+      return this.#report(
+        "part freed",
+        index,
+        this.watch.look(index),
+        `Cannot free mbuf ${index} as ${flag}: use Frames.free()`,
+      );
+    }
+    this.#isDamaged(index);
+    if (this.watch.free(index, this.#user)) return true;
+    const last = this.watch.look(index);
+    return this.#report(
+      "double free",
+      index,
+      last,
+      `Cannot free mbuf ${index} as ${inWords(last)}: one of the two may not free it`,
+    );
+  }
+
+  #foreign(index: number, tag = 0): false {
+    const { total, number } = this.handle;
+    const why = index < total
+      ? `it is of mempool number ${tag}, this is ${number}`
+      : `it is not one of ${total}`;
+    const last = index < total ? this.watch.look(index) : undefined;
+    const message = `Cannot free mbuf ${index} as ${why}: free it to the mempool it is of`;
+    return this.#report("foreign free", index, last, message);
+  }
+
+  #isDamaged(index: number): boolean {
+    const damage = this.#guards?.check(index);
+    if (damage === undefined) return false;
+    const { kind, byte, bytes } = damage;
+    const last = this.watch.look(index);
+    this.#report(
+      kind,
+      index,
+      last,
+      `Cannot vouch for mbuf ${index} as ${bytes} bytes were written at its byte ${byte}, where no ` +
+        `frame may be, and ${inWords(last)}: see what that writes`,
+    );
+    return true;
+  }
+
+  #report(
+    kind: MempoolProblem["kind"],
+    index: number,
+    last: WatchedMbuf | undefined,
+    text: string,
+  ): false {
+    const user = this.#userName;
+    const problem = { kind, index, user, last, message: `${text} (found by ${user})` };
+    if (this.#onProblem) this.#onProblem(problem);
+    else this.#first ??= problem;
+    return false;
+  }
+
+  #throwFirst(): void {
+    const first = this.#first;
+    this.#first = undefined;
+    if (first) throw new CulvertError(first.message);
+  }
+}
+
+/** Who had an mbuf last. */
+function inWords({ state, user, times, secondsAgo }: WatchedMbuf): string {
+  if (state === "spoiled") return "its record was written over";
+  const verb = state === "free" ? "freed" : "allocated";
+  return `${user} ${verb} it ${secondsAgo.toFixed(3)} s ago, allocation ${times} of it`;
+}

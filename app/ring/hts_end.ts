@@ -1,0 +1,103 @@
+import { shim } from "../../ffi/shim.ts";
+import { MPMC_END } from "../memory/layout.ts";
+import { type EndPlace, OppositeTail, type RingEnd, waitALittle } from "./ring_end.ts";
+
+/**
+ * An end in head-tail-sync mode (DPDK `rte_ring_hts_elem_pvt.h`): several threads use it, one at a
+ * time. Head and tail are one 64-bit word, which is moved by compare-and-swap, and only while both
+ * are equal. So nobody finishes before another, a thread that is preempted blocks only those who
+ * come meanwhile, and a claim can be given back in part.
+ *
+ * Whoever claims next has loaded a tail that was stored by release; the compare-and-swap need order
+ * nothing.
+ */
+export class HtsEnd implements RingEnd {
+  head = 0;
+  readonly tailWord: number;
+
+  readonly #map: number;
+  readonly #headWord: number;
+  readonly #opposite: OppositeTail;
+  /** Where both were last: a guess that the swap confirms, or not. */
+  #next = 0;
+  /** Slots claimed. */
+  #claimed = 0;
+
+  /** Use the positions that are there. */
+  constructor(place: EndPlace) {
+    this.#map = place.memory.map;
+    this.#headWord = place.line + MPMC_END.HEAD;
+    this.tailWord = place.line + MPMC_END.TAIL;
+    this.#opposite = new OppositeTail(place);
+    this.#next = this.#loadTail();
+  }
+
+  claim(count: number, least: number): number {
+    let at = this.#next;
+    while (true) {
+      const available = this.#opposite.available(at, count);
+      if (!this.#opposite.isPossible(available)) {
+        const now = this.#loadTail();
+        if (now === at) return 0; // spoiled
+        at = now;
+        continue;
+      }
+      const n = count < available ? count : available;
+      if (n < least || n === 0) return 0;
+      if (this.#move(at, at, (at + n) | 0, at)) {
+        this.head = at;
+        this.#claimed = n;
+        this.#next = (at + n) | 0;
+        return n;
+      }
+      at = this.#waitUntilEqual();
+    }
+  }
+
+  finish(n: number): void {
+    // S1, pairs with L1, or S2, pairs with L2: who sees the tail sees that the slots were written,
+    // or read.
+    shim.shim_store_release(this.#map, this.tailWord, (this.head + n) >>> 0);
+  }
+
+  finishPart(n: number): boolean {
+    const next = (this.head + n) | 0;
+    this.#move((this.head + this.#claimed) | 0, this.head, next, next); // nobody else may: not equal
+    this.#next = next;
+    return true;
+  }
+
+  reset(position: number): void {
+    shim.shim_store_release(this.#map, this.#headWord, position);
+    shim.shim_store_release(this.#map, this.tailWord, position);
+    this.#next = position | 0;
+    this.#opposite.reload();
+  }
+
+  #move(head: number, tail: number, toHead: number, toTail: number): boolean {
+    return shim.shim_compare_and_swap_pair(
+      this.#map,
+      this.#headWord,
+      head >>> 0,
+      tail >>> 0,
+      toHead >>> 0,
+      toTail >>> 0,
+    ) === 1;
+  }
+
+  #waitUntilEqual(): number {
+    for (let spins = 0;; spins++) {
+      const tail = this.#loadTail();
+      if ((shim.shim_load_acquire(this.#map, this.#headWord) | 0) === tail) return tail;
+      waitALittle(spins);
+    }
+  }
+
+  /**
+   * T1, pairs with S1, or T2, pairs with S2: what those before have done is handed on with what is
+   * done here.
+   */
+  #loadTail(): number {
+    return shim.shim_load_acquire(this.#map, this.tailWord) | 0;
+  }
+}

@@ -1,0 +1,108 @@
+import type { MappedMemory } from "../../ffi/mapped_memory.ts";
+import { shim } from "../../ffi/shim.ts";
+import { MPMC_END } from "../memory/layout.ts";
+
+/** Where one end of a ring keeps its positions, and how far it may go. */
+export interface EndPlace {
+  /** The ring's memory. */
+  readonly memory: MappedMemory;
+  /** First word of this end's line. */
+  readonly line: number;
+  /** First word of the opposite end's line. */
+  readonly opposite: number;
+  /** Elements that the ring may hold. */
+  readonly capacity: number;
+  /** What this end may claim when the positions of both are equal: the capacity, or nothing. */
+  readonly whenEqual: number;
+}
+
+/**
+ * One end of a ring: two steps around the copying, or the work on the slots in place. The
+ * producers' end and the consumers' are alike; labels of ordering edges with a 1 are those of the
+ * producers, with a 2 the consumers'.
+ *
+ * Positions are int32 here: V8 keeps those in the object, larger numbers not.
+ */
+export interface RingEnd {
+  /** The first slot's position of what {@linkcode claim} gave last. */
+  readonly head: number;
+  /**
+   * Where {@linkcode head} plus what was claimed may be stored, with acquire and release, when it
+   * is still `head`, instead of {@linkcode finish}; or `NO_WORD`.
+   */
+  readonly tailWord: number;
+  /**
+   * Step one: claim up to `count` slots, `least` at least.
+   *
+   * @returns how many, from {@linkcode head} on; 0 if they are not there.
+   */
+  claim(count: number, least: number): number;
+  /** Step two: hand the `n` slots that were claimed to the other end. */
+  finish(n: number): void;
+  /**
+   * Instead of {@linkcode finish}: hand over only the first `n` and give back the others.
+   *
+   * @returns false if that is not possible, as others may have claimed behind them.
+   */
+  finishPart(n: number): boolean;
+  /** Set all positions of this end. Nobody may be using the ring. */
+  reset(position: number): void;
+}
+
+/** After so many pauses a waiting thread gives its core away: the one it waits for may want it. */
+export const SPINS_BEFORE_YIELD = 1000;
+
+/** Wait for another thread of the same end a little: what to do at the `spins`-th look. */
+export function waitALittle(spins: number): void {
+  if (spins < SPINS_BEFORE_YIELD) shim.shim_pause(1);
+  else shim.shim_yield();
+}
+
+/**
+ * What the ends have in common: a copy of the opposite tail, which is loaded again only when it
+ * does not suffice (rigtorp `SPSCQueue`). That spares the cache miss, and is safe for many users
+ * too: a tail only goes forward, so an old copy says that there is less than there is; or, if
+ * others at this end know a newer one and went past it, that there is less than nothing, as a u32
+ * more than the capacity, and then it is loaded again.
+ */
+export class OppositeTail {
+  readonly #map: number;
+  readonly #word: number;
+  readonly #capacity: number;
+  readonly #whenEqual: number;
+  #tail = 0;
+
+  /** Load it for the first time. */
+  constructor({ memory, opposite, capacity, whenEqual }: EndPlace) {
+    this.#map = memory.map;
+    this.#word = opposite + MPMC_END.TAIL;
+    this.#capacity = capacity;
+    this.#whenEqual = whenEqual;
+    this.reload();
+  }
+
+  /**
+   * Slots that may be claimed from `head` on, loaded again if there seem to be less than `wanted`.
+   *
+   * More than the capacity if `head` is not the newest; never less than there are then.
+   */
+  available(head: number, wanted: number): number {
+    const known = (this.#whenEqual + this.#tail - head) >>> 0;
+    if (wanted <= known && known <= this.#capacity) return known;
+    this.reload();
+    return (this.#whenEqual + this.#tail - head) >>> 0;
+  }
+
+  /** Whether that many can be: if not, it was asked from an old head. */
+  isPossible(available: number): boolean {
+    return available <= this.#capacity;
+  }
+
+  /**
+   * L1, pairs with S1, or L2, pairs with S2: the slots that the tail tells of have been written, or
+   * read.
+   */
+  reload(): void {
+    this.#tail = shim.shim_load_acquire(this.#map, this.#word) | 0;
+  }
+}

@@ -1,0 +1,52 @@
+import { shim } from "../../ffi/shim.ts";
+import { MPMC_END } from "../memory/layout.ts";
+import { type EndPlace, OppositeTail, type RingEnd } from "./ring_end.ts";
+
+/** An end that one thread uses: nobody to agree with (DPDK `RTE_RING_SYNC_ST`). */
+export class SingleEnd implements RingEnd {
+  head = 0;
+  readonly tailWord: number;
+
+  readonly #u32: Uint32Array;
+  readonly #map: number;
+  readonly #headWord: number;
+  readonly #opposite: OppositeTail;
+
+  /** Use the positions that are there. */
+  constructor(place: EndPlace) {
+    this.#u32 = place.memory.u32;
+    this.#map = place.memory.map;
+    this.#headWord = place.line + MPMC_END.HEAD;
+    this.tailWord = place.line + MPMC_END.TAIL;
+    this.#opposite = new OppositeTail(place);
+  }
+
+  claim(count: number, least: number): number {
+    const head = this.#u32[this.#headWord] | 0; // plain: it is this thread's own
+    const available = this.#opposite.available(head, count);
+    if (!this.#opposite.isPossible(available)) return 0; // spoiled
+    const n = count < available ? count : available;
+    if (n < least || n === 0) return 0;
+    this.head = head;
+    this.#u32[this.#headWord] = head + n;
+    return n;
+  }
+
+  finish(n: number): void {
+    // S1, pairs with L1, or S2, pairs with L2: who sees the tail sees that the slots were written,
+    // or read.
+    shim.shim_store_release(this.#map, this.tailWord, (this.head + n) >>> 0);
+  }
+
+  finishPart(n: number): boolean {
+    this.#u32[this.#headWord] = this.head + n;
+    if (n > 0) this.finish(n);
+    return true;
+  }
+
+  reset(position: number): void {
+    shim.shim_store_release(this.#map, this.#headWord, position);
+    shim.shim_store_release(this.#map, this.tailWord, position);
+    this.#opposite.reload();
+  }
+}

@@ -1,0 +1,34 @@
+const TARGET = new URL("../../.cache/bench/", import.meta.url).pathname;
+
+/**
+ * Compile a C program on libdpdk, unless the one that is there is newer than its sources.
+ *
+ * @param sources Paths; the first is the program, the others are what it includes.
+ * @param architecture What the compiler is told by `-march`.
+ * @returns the program's path.
+ * @throws {Error} with the compiler's words, if it refuses.
+ */
+export async function buildProgram(
+  sources: readonly string[],
+  architecture: string,
+): Promise<string> {
+  const name = sources[0].replace(/^.*\/|\.c$/g, "");
+  const program = `${TARGET}${name}-${architecture}`;
+  const built = (await Deno.stat(program).catch(() => undefined))?.mtime ?? new Date(0);
+  const changed = await Promise.all(sources.map(async (path) => (await Deno.stat(path)).mtime!));
+  if (changed.every((time) => time < built)) return program;
+  await Deno.mkdir(TARGET, { recursive: true });
+  const fresh = `${program}.${Deno.pid}`;
+  const flags = "-std=gnu11 -O3 -Wall -Wextra -Werror -DALLOW_EXPERIMENTAL_API";
+  const command = `cc ${flags} $(pkg-config --cflags libdpdk) -march=${architecture} "$1" ` +
+    '-o "$2" $(pkg-config --libs libdpdk)';
+  const args = ["-c", command, "sh", sources[0], fresh];
+  const { success, stderr } = await new Deno.Command("sh", { args }).output();
+  if (!success) {
+    throw new Error(
+      `Cannot build ${sources[0]} as cc refused it:\n${new TextDecoder().decode(stderr)}`,
+    );
+  }
+  await Deno.rename(fresh, program);
+  return program;
+}

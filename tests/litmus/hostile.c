@@ -1,0 +1,308 @@
+/*
+ * Every call of the shim with random and hostile arguments, for AddressSanitizer and
+ * UndefinedBehaviorSanitizer to watch: `hostile SEED SECONDS`.
+ *
+ * What the shim cannot check is kept: buffers have the room that their caller promises (shim.h), a file
+ * is not mapped beyond its end for longer than it takes to unmap it.
+ */
+#include "litmus.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+uint32_t shim_abi(void);
+uint32_t shim_compare_exchange(int32_t map, uint32_t word, uint32_t expected, uint32_t desired);
+int32_t shim_compare_and_swap_pair(int32_t map, uint32_t word, uint32_t expected_low,
+                                   uint32_t expected_high, uint32_t low, uint32_t high);
+int32_t shim_map_cells(int32_t map, uint64_t offset, uint32_t stride, uint32_t count);
+int32_t shim_map_bind(int32_t map, uint32_t node);
+int32_t shim_memfd(const char *name, uint64_t bytes);
+int32_t shim_file_open(const char *path, uint32_t access);
+int32_t shim_file_read(int32_t fd, uint8_t *bytes, uint32_t count);
+int32_t shim_file_write(int32_t fd, const uint8_t *bytes, uint32_t count, uint32_t offset);
+int32_t shim_ioctl(int32_t fd, uint32_t request, uint8_t *argument, uint32_t value);
+int64_t shim_file_size(int32_t fd);
+int32_t shim_file_resize(int32_t fd, uint64_t bytes);
+int32_t shim_file_lock(int32_t fd);
+int32_t shim_fd_close(int32_t fd);
+void shim_prefetch(int32_t map, const uint32_t *descriptors, uint32_t count);
+int32_t shim_thread_pin(uint32_t core);
+int32_t shim_thread_may_run_on(uint32_t core);
+double shim_clock(void);
+int32_t shim_eventfd(void);
+int32_t shim_eventfd_signal(int32_t fd);
+int32_t shim_eventfd_drain(int32_t fd);
+int32_t shim_poll(const int32_t *fds, uint32_t count, uint32_t microseconds);
+int32_t shim_poll_events(struct pollfd *polled, uint32_t count, int32_t milliseconds);
+int32_t shim_unix_listen(const char *path);
+int32_t shim_unix_accept(int32_t listener);
+int32_t shim_unix_connect(const char *path, uint32_t milliseconds);
+int32_t shim_unix_send(int32_t fd, int64_t value, int32_t passed);
+int32_t shim_unix_receive(int32_t fd, int64_t *value, int32_t *passed, uint32_t waits);
+int32_t shim_unix_discard(int32_t fd, uint32_t *descriptors);
+int32_t shim_unix_peer(int32_t fd, uint32_t *ids);
+int32_t shim_interface_get(const char *name, uint32_t *words);
+int32_t shim_interface_flags(const char *name, uint32_t set, uint32_t clear);
+int32_t shim_interface_mtu(const char *name, uint32_t mtu);
+int32_t shim_tap_open(const char *name);
+int32_t shim_packet_open(const char *name, uint32_t buffer);
+int32_t shim_packet_missed(int32_t fd);
+int32_t shim_packet_rx(int32_t fd, int32_t map, uint32_t *descriptors, void *notes,
+                       uint8_t *overflow, uint32_t count);
+int32_t shim_packet_tx(int32_t fd, int32_t map, const uint32_t *descriptors, uint32_t count);
+int32_t shim_tap_rx(int32_t fd, int32_t map, uint32_t *descriptors, void *notes, uint8_t *overflow,
+                    uint32_t count);
+int32_t shim_tap_tx(int32_t fd, int32_t map, const uint32_t *descriptors, uint32_t count);
+int32_t shim_discard(int32_t fd, uint32_t count);
+int32_t shim_frames_copy(int32_t from, const uint32_t *sources, int32_t to, uint32_t *targets,
+                         uint32_t count);
+
+static uint64_t state;
+
+static uint32_t any(void) {
+  state = state * 6364136223846793005u + 1442695040888963407u;
+  return (uint32_t)(state >> 33) << 1 | (uint32_t)(state >> 20 & 1);
+}
+
+static uint32_t below(uint32_t limit) { return any() % limit; }
+
+/* A number at the edges of what is possible, or any. */
+static uint64_t odd_number(void) {
+  static const uint64_t edges[] = {0, 1, 2, 3, 63, 64, 65, 255, 256, 257, 4095, 4096, 65535, 65536,
+                                   INT32_MAX, 0x80000000u, UINT32_MAX, 1ull << 62, INT64_MAX, UINT64_MAX};
+  uint64_t edge = edges[below(sizeof edges / sizeof *edges)];
+  return below(3) ? edge : below(2) ? edge - below(5) : any();
+}
+
+/* Descriptors of files that this program opened itself. */
+enum { FILES = 24 };
+static int files[FILES];
+
+static void keep(int fd) {
+  if (fd < 0) return;
+  int *place = &files[below(FILES)];
+  if (*place >= 0) close(*place);
+  *place = fd;
+}
+
+static void keep_pair(int type) {
+  int pair[2];
+  if (socketpair(AF_UNIX, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair) < 0) return;
+  keep(pair[0]);
+  keep(pair[1]);
+}
+
+/* One of ours, or one that nobody has. */
+static int some_file(void) {
+  return below(8) ? files[below(FILES)] : below(2) ? 1000 + (int)below(1 << 20) : -(int)below(1u << 31);
+}
+
+static int32_t some_map(void) { return below(4) ? (int32_t)below(12) : (int32_t)odd_number(); }
+
+static const char *some_path(void) {
+  static char name[301];
+  static const char *const names[] = {"a", "b", "c", "link", "", ".", "/", "none/a", "lo", "zz0", "zz1"};
+  if (below(6)) return names[below(sizeof names / sizeof *names)];
+  uint32_t length = below(2) ? 100 + below(16) : below(sizeof name - 1);
+  for (uint32_t i = 0; i < length; i++) name[i] = (char)('a' + below(26));
+  name[length] = 0;
+  return name;
+}
+
+/* Buffers as large as a caller has to make them, and no larger: ASan guards their ends. */
+static uint32_t *descriptors, *targets, *notes;
+static uint8_t *overflow, *bytes;
+static const uint32_t BYTES = 1 << 16; /* more than an ioctl's argument can be (14 bits) */
+
+static void fill_descriptors(uint32_t *burst) {
+  uint32_t good = below(2) ? 4 : UINT32_MAX; /* three of four, or all */
+  for (uint32_t i = 0; i < SHIM_BURST; i++) {
+    burst[2 * i] = below(good) ? below(2) : (uint32_t)odd_number();
+    burst[2 * i + 1] = below(good) ? below(200) | below(1900) << 16 : any();
+  }
+}
+
+static void map_something(void) {
+  int fd = below(2) ? -1 : some_file();
+  uint64_t size = below(4) ? 4096ull * (1 + below(64)) : odd_number();
+  uint64_t offset = below(4) ? 0 : odd_number();
+  if (fd < 0 && size > 1 << 24) size = 1ull << 62; /* no more memory than that */
+  int64_t there = fd < 0 ? INT64_MAX : shim_file_size(fd);
+  int32_t id = shim_map(0, size, fd, offset);
+  if (id < 0) return;
+  int is_short = there < 0 || size > (uint64_t)there || offset > (uint64_t)there - size;
+  int is_read_only = fd >= 0 && (fcntl(fd, F_GETFL) & O_ACCMODE) == O_RDONLY;
+  if (is_short || is_read_only || below(8) == 0) shim_unmap(id);
+  else if (below(2)) shim_map_cells(id, 0, 2368, (uint32_t)(size / 2368));
+}
+
+/* Words of a ring: as many as `descriptors` has, or fewer. */
+static void on_slots(int32_t id, uint32_t word) {
+  uint32_t slots = below(2) ? below(1024) : (uint32_t)odd_number();
+  uint32_t size = below(4) ? 1u << below(10) : (uint32_t)odd_number();
+  uint32_t at = below(4) && size ? below(size) : (uint32_t)odd_number();
+  uint32_t words = below(2 * SHIM_BURST + 1);
+  switch (below(5)) {
+    case 0: shim_compare_exchange(id, word, below(2), any()); break;
+    case 1: shim_compare_and_swap_pair(id, word, below(2), below(2), any(), any()); break;
+    case 2: shim_store_in_turn(id, word, below(2), any(), below(9)); break;
+    case 3: shim_slots_write(id, slots, size, at, descriptors, words, word, below(2), below(2)); break;
+    default: shim_slots_read(id, slots, size, at, descriptors, words, word, below(2), below(2));
+  }
+}
+
+static void on_memory(void) {
+  int32_t id = some_map();
+  uint32_t word = (uint32_t)odd_number();
+  switch (below(18)) {
+    case 15: case 16: case 17: on_slots(id, word); break;
+    case 0: case 1: map_something(); break;
+    case 2: case 3:
+      shim_map_cells(id, below(2) ? 4096 * below(8) : odd_number(), below(2) ? 2368 : any(),
+                     below(2) ? below(64) : (uint32_t)odd_number());
+      break;
+    case 4: if (below(4) == 0) shim_unmap(id); break;
+    case 5: shim_map_bind(id, (uint32_t)odd_number()); break;
+    case 6: shim_load_acquire(id, word); break;
+    case 7: shim_store_release(id, word, any()); break;
+    case 8: shim_compare_and_swap(id, word, below(2), any()); break;
+    case 9: shim_fetch_add(id, word, any()); break;
+    case 10: shim_fenced_load(id, word); break;
+    case 11: shim_full_fence(); shim_pause(below(9)); shim_yield(); break;
+    case 12: fill_descriptors(descriptors); shim_prefetch(id, descriptors, below(SHIM_BURST + 1)); break;
+    default:
+      fill_descriptors(descriptors);
+      fill_descriptors(targets);
+      shim_frames_copy(id, descriptors, some_map(), targets, below(SHIM_BURST + 1));
+  }
+}
+
+static void on_files(void) {
+  int fd = some_file();
+  switch (below(10)) {
+    case 0: keep(shim_memfd(below(9) ? "fuzz" : some_path(), below(2) ? 4096 * below(256) : odd_number())); break;
+    case 1: case 2: keep(shim_file_open(some_path(), below(2) ? below(6) : (uint32_t)odd_number())); break;
+    case 3: shim_file_read(fd, bytes, below(BYTES + 1)); break;
+    case 4: shim_file_write(fd, bytes, below(BYTES + 1), below(2) ? below(BYTES) : (uint32_t)odd_number()); break;
+    case 5: shim_file_size(fd); break;
+    case 6: shim_file_resize(fd, below(2) ? below(1 << 20) : 1ull << 63); break; /* else it is allocated */
+    case 7: shim_file_lock(fd); break;
+    case 8: { /* not of a socket: that would be its interface's */
+      int kind = 0;
+      socklen_t length = sizeof kind;
+      if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &kind, &length) < 0)
+        shim_ioctl(fd, any(), below(2) ? bytes : 0, any());
+      break;
+    }
+    default:
+      if (below(4)) break;
+      int *place = &files[below(FILES)];
+      shim_fd_close(*place);
+      *place = -1;
+  }
+}
+
+static void on_threads(void) {
+  int32_t polled[2 * SHIM_POLL];
+  struct pollfd events[8];
+  switch (below(8)) {
+    case 0: shim_thread_pin((uint32_t)odd_number()); break;
+    case 1: shim_thread_may_run_on((uint32_t)odd_number()); break;
+    case 2: if (shim_clock() <= 0) abort(); break;
+    case 3: keep(shim_eventfd()); break;
+    case 4: shim_eventfd_signal(some_file()); break;
+    case 5: shim_eventfd_drain(some_file()); break;
+    case 6:
+      for (int i = 0; i < 2 * SHIM_POLL; i++) polled[i] = some_file();
+      shim_poll(polled, below(4) ? below(SHIM_POLL + 1) : (uint32_t)odd_number() | (SHIM_POLL + 1), below(20));
+      break;
+    default:
+      for (int i = 0; i < 8; i++) events[i] = (struct pollfd){some_file(), (short)any(), (short)any()};
+      shim_poll_events(events, below(9), 0);
+  }
+}
+
+static void on_sockets(void) {
+  int64_t value;
+  int32_t passed;
+  uint32_t words[6];
+  int fd = some_file();
+  switch (below(10)) {
+    case 0: keep(shim_unix_listen(some_path())); break;
+    case 1: keep(shim_unix_accept(fd)); break;
+    case 2: keep(shim_unix_connect(some_path(), 1 + below(2))); break;
+    case 3: case 4: shim_unix_send(fd, (int64_t)odd_number(), some_file()); break;
+    case 5:
+      if (shim_unix_receive(fd, &value, &passed, below(2)) == 0) keep(passed);
+      else if (passed >= 0) close(passed);
+      break;
+    case 6: if (below(4) == 0) shim_unix_discard(fd, words); break;
+    case 7: shim_unix_peer(fd, words); break;
+    case 8: keep_pair(below(2) ? SOCK_STREAM : SOCK_DGRAM); break;
+    default: (void)!write(fd, bytes, below(24)); /* half a message, or several */
+  }
+}
+
+static void on_frames(void) {
+  int fd = some_file();
+  int32_t id = some_map();
+  uint32_t count = below(4) ? below(9) : below(SHIM_BURST + 1);
+  fill_descriptors(descriptors);
+  switch (below(7)) {
+    case 0: shim_packet_rx(fd, id, descriptors, notes, overflow, below(8) ? count : SHIM_BURST + 1 + below(9)); break;
+    case 1: shim_packet_tx(fd, id, descriptors, below(8) ? count : SHIM_BURST + 1 + below(9)); break;
+    case 2: shim_tap_rx(fd, id, descriptors, notes, overflow, count); break;
+    case 3: shim_tap_tx(fd, id, descriptors, count); break;
+    case 4: shim_discard(fd, below(9)); break;
+    case 5: shim_packet_missed(fd); break;
+    default: (void)!write(fd, bytes, below(3000));
+  }
+}
+
+static void on_interfaces(void) {
+  uint32_t words[6];
+  const char *name = some_path();
+  switch (below(6)) {
+    case 0: shim_interface_get(name, words); break;
+    case 1: shim_interface_flags(name, any(), any()); break;
+    case 2: shim_interface_mtu(name, (uint32_t)odd_number()); break;
+    case 3: keep(shim_tap_open(below(2) ? "zz0" : "zz1")); break;
+    case 4: keep(shim_packet_open(name, (uint32_t)odd_number())); break;
+    default: shim_interface_flags("lo", 1, 0); break;
+  }
+}
+
+int main(int count, char **arguments) {
+  if (count != 3) {
+    fprintf(stderr, "usage: %s SEED SECONDS, in an empty folder\n", arguments[0]);
+    return 2;
+  }
+  signal(SIGPIPE, SIG_IGN); /* as Deno does */
+  state = strtoull(arguments[1], 0, 10);
+  deadline = seconds_now() + atof(arguments[2]);
+  /* Interfaces only where there are none but our own. */
+  int has_network = unshare(CLONE_NEWNET) == 0;
+  for (int i = 0; i < FILES; i++) files[i] = -1;
+  descriptors = malloc(SHIM_BURST * 8);
+  targets = malloc(SHIM_BURST * 8);
+  notes = malloc(SHIM_BURST * 16);
+  overflow = malloc((size_t)SHIM_BURST << 18);
+  bytes = calloc(1, BYTES);
+  if (!bytes || !overflow || symlink("a", "link") != 0) abort();
+  uint64_t calls = 0;
+  for (; calls % 256 != 0 || seconds_now() < deadline; calls++) {
+    uint32_t what = below(15 * 16);
+    if (what < 5 * 16) on_memory();
+    else if (what < 8 * 16) on_files();
+    else if (what < 9 * 16) on_threads();
+    else if (what < 11 * 16) on_sockets();
+    else if (what < 15 * 16 - 1) on_frames();
+    else if (has_network) on_interfaces(); /* seldom: the kernel takes milliseconds for one */
+  }
+  printf("%s interfaces: ", has_network ? "with" : "without");
+  return shim_abi() == SHIM_ABI ? report(calls) : 1;
+}

@@ -1,0 +1,182 @@
+import { deepEqual, equal, match, throws } from "node:assert/strict";
+import { MPMC, MPMC_END, RING } from "../../app/memory/layout.ts";
+import { MpmcRing } from "../../app/ring/mpmc_ring.ts";
+import { SpscRing } from "../../app/ring/spsc_ring.ts";
+import { freshMemory } from "../ffi/fresh_memory.ts";
+import { runWorkers } from "../ffi/run_workers.ts";
+import type { LateOrder } from "./late_user_worker.ts";
+import { watchedBurst } from "./watched_burst.ts";
+
+const SIZE = 8;
+const numbers = (count: number, first = 0) =>
+  Uint32Array.from({ length: count }, (_, i) => first + i);
+
+Deno.test("MpmcRing (rts) lets others finish past a producer that is preempted, and publishes when it is back", () => {
+  using memory = freshMemory(4096);
+  const shape = { producers: "rts", headTailMax: SIZE } as const;
+  const [preempted, other] = [
+    new MpmcRing(memory, 0, SIZE, shape),
+    new MpmcRing(memory, 0, SIZE, shape),
+  ];
+  equal(preempted.reserveBulk(2), 2);
+  equal(other.enqueueBulk(numbers(3, 100), 3), 3);
+  equal(other.enqueueBulk(numbers(2, 103), 2), 2);
+  equal(other.count, 0, "nothing is seen before what came first is whole");
+  preempted.words[0] = 7;
+  preempted.words[1] = 8;
+  preempted.commit(2);
+  const got = new Uint32Array(8);
+  equal(other.dequeueBurst(got, 8), 7);
+  deepEqual([...got.subarray(0, 7)], [7, 8, 100, 101, 102, 103, 104]);
+});
+
+Deno.test("MpmcRing (rts) frees no slot that a preempted consumer still reads", () => {
+  using memory = freshMemory(4096);
+  const shape = { consumers: "rts", headTailMax: SIZE } as const;
+  const [preempted, other] = [
+    new MpmcRing(memory, 0, SIZE, shape),
+    new MpmcRing(memory, 0, SIZE, shape),
+  ];
+  other.enqueueBulk(numbers(8), 8);
+  equal(preempted.peekBulk(1), 1);
+  equal(other.dequeueBulk(new Uint32Array(5), 5), 5);
+  equal(other.enqueueBurst(numbers(1), 1), 0);
+  preempted.finish(1);
+  equal(other.enqueueBurst(numbers(8), 8), 6);
+});
+
+Deno.test("MpmcRing (rts) keeps each count beside its position, also past 2^32", () => {
+  using memory = freshMemory(4096);
+  const shape = { producers: "rts", consumers: "rts" } as const;
+  const ring = new MpmcRing(memory, 0, SIZE, shape);
+  ring.reset(2 ** 32 - 3);
+  memory.u32[MPMC_END.TAIL_COUNT] = memory.u32[MPMC_END.HEAD_COUNT] = 2 ** 32 - 1;
+  equal(ring.enqueueBulk(numbers(5), 5), 5);
+  deepEqual(
+    [MPMC_END.TAIL_COUNT, MPMC_END.TAIL, MPMC_END.RTS_HEAD, MPMC_END.HEAD_COUNT].map((word) =>
+      memory.u32[word]
+    ),
+    [0, 2, 2, 0],
+  );
+});
+
+Deno.test("MpmcRing (hts) claims nothing while another is at work, and gives back what it does not use", () => {
+  using memory = freshMemory(4096);
+  const shape = { producers: "hts", consumers: "hts" } as const;
+  const ring = new MpmcRing(memory, 0, SIZE, shape);
+  equal(ring.reserveBurst(5), 5);
+  deepEqual([memory.u32[MPMC.PRODUCER_HEAD], memory.u32[MPMC.PRODUCER_TAIL]], [5, 0]);
+  ring.commit(2);
+  deepEqual([memory.u32[MPMC.PRODUCER_HEAD], memory.u32[MPMC.PRODUCER_TAIL]], [2, 2]);
+  equal(ring.reserveBurst(9), 6, "the three are free again");
+  ring.commit(0);
+  equal(ring.count, 2);
+  equal(ring.peekBurst(8), 2);
+  deepEqual([memory.u32[MPMC.CONSUMER_HEAD], memory.u32[MPMC.CONSUMER_TAIL]], [2, 0]);
+  ring.finish(0);
+  equal(ring.dequeueBurst(new Uint32Array(8), 8), 2);
+});
+
+Deno.test("MpmcRing.dump() tells shape, fill and both ends' positions", () => {
+  using memory = freshMemory(4096);
+  const shape = { producers: "rts", consumers: "hts", elementBytes: 16, capacity: 6 } as const;
+  const ring = new MpmcRing(memory, 0, SIZE, shape);
+  ring.enqueueBulk(new Uint32Array(20), 5);
+  ring.dequeueBulk(new Uint32Array(8), 2);
+  equal(
+    ring.dump(),
+    "8 slots of 16 bytes, capacity 6: 3 used, 3 free\n" +
+      "producers rts: head 5, tail 5\nconsumers hts: head 2, tail 2\n",
+  );
+});
+
+Deno.test("SpscRing.dump() tells shape, fill, positions and violations", () => {
+  using memory = freshMemory(4096);
+  const ring = new SpscRing(memory, 0, SIZE, { elementBytes: 4 });
+  ring.enqueueBulk(numbers(3), 3);
+  match(
+    ring.dump(),
+    /^8 slots of 4 bytes, capacity 8: 3 used, 5 free\nproducer 3, consumer 0, 0 v/,
+  );
+});
+
+Deno.test("a ring refuses elements and capacities that are not possible", () => {
+  using memory = freshMemory(4096);
+  for (const Ring of [SpscRing, MpmcRing]) {
+    for (const capacity of [0, 9, 1.5, -1]) {
+      throws(() => new Ring(memory, 0, 8, { capacity }), /^CulvertError: .* 1 to 8 are possible/);
+    }
+    const elementBytes = 12 as 16;
+    throws(() => new Ring(memory, 0, 8, { elementBytes }), /4, 8 or 16 are possible/);
+  }
+});
+
+Deno.test("a burst array that is too short is never read or written beyond its end", () => {
+  using memory = freshMemory(8192);
+  const ring = new MpmcRing(memory, 0, 64);
+  ring.enqueueBulk(numbers(64, 1), 64);
+  const around = new Uint32Array(64).fill(0xee);
+  equal(ring.dequeueBurst(around.subarray(0, 30), 50), 50);
+  equal(around.subarray(30).every((word) => word === 0xee), true);
+});
+
+/** Long enough for another thread to do what it must not. */
+const LONG_MS = 30;
+const lateUser = new URL("./late_user_worker.ts", import.meta.url);
+
+for (const sharing of ["multi", "hts"] as const) {
+  for (const count of [3, 30]) {
+    Deno.test(`MpmcRing (${sharing}): who enqueues ${count} waits for a producer that began before`, async () => {
+      using memory = freshMemory(4096);
+      const shape = { producers: sharing, consumers: sharing };
+      const ring = new MpmcRing(memory, 0, 64, shape);
+      equal(ring.reserveBulk(2), 2);
+      const shared = new Int32Array(new SharedArrayBuffer(4));
+      const order = { memory: memory.handle, size: 64, shape, call: "enqueueBulk", count, shared };
+      const late = runWorkers<LateOrder, number>(lateUser, [order as LateOrder]);
+      await Atomics.waitAsync(shared, 0, 0, 10_000).value;
+      await new Promise((resolve) => setTimeout(resolve, LONG_MS));
+      equal(ring.count, 0, "slots that are not written have been published");
+      ring.words.set([7, 8], ring.reserved);
+      ring.commit(2);
+      deepEqual(await late, [count]);
+      const got = new Uint32Array(64);
+      equal(ring.dequeueBurst(got, 64), count + 2);
+      deepEqual([...got.subarray(0, 3)], [7, 8, 100]);
+    });
+
+    Deno.test(`MpmcRing (${sharing}): who dequeues ${count} waits for a consumer that began before`, async () => {
+      using memory = freshMemory(4096);
+      const shape = { producers: sharing, consumers: sharing };
+      const ring = new MpmcRing(memory, 0, 64, shape);
+      ring.enqueueBulk(numbers(64), 64);
+      equal(ring.peekBulk(2), 2);
+      const shared = new Int32Array(new SharedArrayBuffer(4));
+      const order = { memory: memory.handle, size: 64, shape, call: "dequeueBulk", count, shared };
+      const late = runWorkers<LateOrder, number>(lateUser, [order as LateOrder]);
+      await Atomics.waitAsync(shared, 0, 0, 10_000).value;
+      await new Promise((resolve) => setTimeout(resolve, LONG_MS));
+      equal(ring.count, 64, "slots that are not read have been given back");
+      ring.finish(2);
+      deepEqual(await late, [count]);
+      equal(ring.count, 62 - count);
+    });
+  }
+}
+
+Deno.test("SpscRing publishes no slot before it is written, and frees none before it is read", () => {
+  using memory = freshMemory(4096);
+  const [producer, consumer] = [new SpscRing(memory, 0, SIZE), new SpscRing(memory, 0, SIZE)];
+  let accesses = 0;
+  const enqueued = watchedBurst(numbers(8), () => {
+    accesses++;
+    equal(memory.u32[RING.PRODUCER], 0);
+  });
+  equal(producer.enqueueBurst(enqueued, 4), 4);
+  const dequeued = watchedBurst(new Uint32Array(8), () => {
+    accesses++;
+    equal(memory.u32[RING.CONSUMER], 0);
+  });
+  equal(consumer.dequeueBurst(dequeued, 4), 4);
+  equal(accesses >= 16, true, "the bursts were watched");
+});

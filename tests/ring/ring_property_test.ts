@@ -1,0 +1,224 @@
+import { deepEqual, equal, throws } from "node:assert/strict";
+import type { MappedMemory } from "../../ffi/mapped_memory.ts";
+import { RING } from "../../app/memory/layout.ts";
+import { MpmcRing, type Sharing } from "../../app/ring/mpmc_ring.ts";
+import type { ElementBytes } from "../../app/ring/ring_size.ts";
+import { SpscRing } from "../../app/ring/spsc_ring.ts";
+import fc from "fast-check";
+import { freshMemory } from "../ffi/fresh_memory.ts";
+
+// Every operation of every ring and mode beside a plain array. Rings of 64 slots: a burst may be
+// longer than what the shim copies at once (see slots.ts), and wrap.
+
+const SIZE = 64;
+const SHARINGS: Sharing[] = ["single", "multi", "hts", "rts"];
+const ELEMENTS: ElementBytes[] = [4, 8, 16];
+
+/** A ring whose both ends one test uses. */
+interface Ends {
+  readonly producer: SpscRing | MpmcRing;
+  readonly consumer: SpscRing | MpmcRing;
+  /** Whether a producer, or consumer, can give back a part of what it reserved, or peeked. */
+  readonly givesBack: { readonly producer: boolean; readonly consumer: boolean };
+}
+
+/** A ring that is made anew, with positions that stand at `position`. */
+interface Kind {
+  readonly name: string;
+  readonly elementBytes: ElementBytes;
+  make(memory: MappedMemory, position: number, capacity: number): Ends;
+}
+
+const spscKinds: Kind[] = ELEMENTS.map((elementBytes) => ({
+  name: `SpscRing, ${elementBytes} bytes`,
+  elementBytes,
+  make(memory, position, capacity) {
+    memory.u32[RING.PRODUCER] = memory.u32[RING.CONSUMER] = position;
+    const newRing = () => new SpscRing(memory, 0, SIZE, { elementBytes, capacity });
+    return {
+      producer: newRing(),
+      consumer: newRing(),
+      givesBack: { producer: true, consumer: true },
+    };
+  },
+}));
+
+const mpmcKinds: Kind[] = SHARINGS.flatMap((producers) =>
+  SHARINGS.flatMap((consumers) =>
+    ELEMENTS.map((elementBytes): Kind => ({
+      name: `MpmcRing, ${producers} producer, ${consumers} consumer, ${elementBytes} bytes`,
+      elementBytes,
+      make(memory, position, capacity) {
+        const shape = { producers, consumers, elementBytes, capacity, headTailMax: SIZE };
+        new MpmcRing(memory, 0, SIZE, shape).reset(position);
+        const newRing = () => new MpmcRing(memory, 0, SIZE, shape);
+        const canGiveBack = (sharing: Sharing) => sharing === "single" || sharing === "hts";
+        return {
+          producer: newRing(),
+          consumer: newRing(),
+          givesBack: { producer: canGiveBack(producers), consumer: canGiveBack(consumers) },
+        };
+      },
+    }))
+  )
+);
+
+const CALLS = [
+  "enqueueBulk",
+  "enqueueBurst",
+  "dequeueBulk",
+  "dequeueBurst",
+  "reserveBulk",
+  "reserveBurst",
+  "peekBulk",
+  "peekBurst",
+  "enqueue",
+  "dequeue",
+] as const;
+
+const position = fc.oneof(
+  fc.integer({ min: 2 ** 32 - 2 * SIZE, max: 2 ** 32 - 1 }),
+  fc.integer({ min: 2 ** 31 - 2 * SIZE, max: 2 ** 31 + SIZE }),
+  fc.nat(0xffffffff),
+);
+/** A call, its count, and how many of those that it gave are then committed or finished, of 100. */
+const step = fc.tuple(fc.constantFrom(...CALLS), fc.nat(SIZE + 6), fc.nat(100));
+
+for (const { name, elementBytes, make } of [...spscKinds, ...mpmcKinds]) {
+  const width = elementBytes / 4;
+  /** The words of element number `i`. */
+  const wordsOf = (i: number) =>
+    Array.from({ length: width }, (_, k) => Math.imul(i + 1, 0x9e3779b1) + k >>> 0);
+
+  Deno.test(`${name}: all operations are those of a bounded queue, whatever the position`, () => {
+    using memory = freshMemory(8192);
+    const capacities = fc.constantFrom(SIZE, SIZE - 1, 37, 1);
+    const steps = fc.array(step, { maxLength: 60 });
+    fc.assert(
+      fc.property(position, capacities, steps, (position, capacity, steps) => {
+        const { producer, consumer, givesBack } = make(memory, position, capacity);
+        const model: number[] = [];
+        let next = 0;
+        const burstOf = (n: number) =>
+          Uint32Array.from(Array.from({ length: n }, (_, i) => wordsOf(next + i)).flat());
+        const taken = (n: number) => model.splice(0, n).flatMap(wordsOf);
+        for (const [call, n, share] of steps) {
+          const has = call.startsWith("enqueue") || call.startsWith("reserve")
+            ? capacity - model.length
+            : model.length;
+          const wanted = n <= has ? n : call.endsWith("Burst") ? has : 0;
+          switch (call) {
+            case "enqueueBulk":
+            case "enqueueBurst":
+              equal(producer[call](burstOf(n), n), wanted);
+              for (let i = 0; i < wanted; i++) model.push(next++);
+              break;
+            case "dequeueBulk":
+            case "dequeueBurst": {
+              const burst = new Uint32Array(n * width).fill(0xee);
+              equal(consumer[call](burst, n), wanted);
+              deepEqual([...burst.subarray(0, wanted * width)], taken(wanted));
+              equal(burst.subarray(wanted * width).every((word) => word === 0xee), true);
+              break;
+            }
+            case "reserveBulk":
+            case "reserveBurst": {
+              equal(producer[call](n), wanted);
+              const first = producer.reserved;
+              const used = givesBack.producer ? Math.floor(wanted * share / 100) : wanted;
+              for (let i = 0; i < used; i++) {
+                producer.words.set(wordsOf(next + i), ((first + i) & producer.mask) * width);
+              }
+              producer.commit(used);
+              for (let i = 0; i < used; i++) model.push(next++);
+              break;
+            }
+            case "peekBulk":
+            case "peekBurst": {
+              equal(consumer[call](n), wanted);
+              const first = consumer.peeked;
+              const seen = Array.from({ length: wanted }, (_, i) => {
+                const word = ((first + i) & consumer.mask) * width;
+                return [...consumer.words.subarray(word, word + width)];
+              });
+              deepEqual(seen.flat(), model.slice(0, wanted).flatMap(wordsOf));
+              const used = givesBack.consumer ? Math.floor(wanted * share / 100) : wanted;
+              consumer.finish(used);
+              taken(used);
+              break;
+            }
+            case "enqueue": {
+              const isRoom = model.length < capacity;
+              if (width > 1) continue; // a mark, not a whole element
+              equal(producer.enqueue(wordsOf(next)[0]), isRoom);
+              if (isRoom) model.push(next++);
+              break;
+            }
+            case "dequeue":
+              equal(consumer.dequeue(), model.length === 0 ? -1 : taken(1)[0]);
+          }
+          equal(producer.count, model.length);
+          equal(consumer.freeCount, capacity - model.length);
+          equal(producer.isFull, model.length === capacity);
+          equal(consumer.isEmpty, model.length === 0);
+        }
+        if (producer instanceof SpscRing) equal(producer.violations, 0);
+      }),
+      { numRuns: 40 },
+    );
+  });
+}
+
+for (const sharing of SHARINGS) {
+  const canGiveBack = sharing === "single" || sharing === "hts";
+
+  Deno.test(`MpmcRing.commit() and finish() refuse what was not claimed (${sharing})`, () => {
+    using memory = freshMemory(8192);
+    const ring = new MpmcRing(memory, 0, 8, { producers: sharing, consumers: sharing });
+    equal(ring.reserveBulk(3), 3);
+    throws(() => ring.commit(4), /^CulvertError: Cannot commit 4 slots .* as 3 are held/);
+    throws(() => ring.commit(-1), { name: "CulvertError" });
+    if (!canGiveBack) throws(() => ring.commit(2), /gives nothing back/);
+    ring.commit(3);
+    throws(() => ring.commit(1), { name: "CulvertError" });
+    equal(ring.peekBurst(8), 3);
+    throws(() => ring.finish(4), /^CulvertError: Cannot finish 4 slots/);
+    if (!canGiveBack) throws(() => ring.finish(2), /gives nothing back/);
+    ring.finish(3);
+    equal(ring.isEmpty, true);
+  });
+
+  Deno.test(`MpmcRing that is spoiled looks full, or empty, and hangs nobody (${sharing})`, () => {
+    using memory = freshMemory(8192);
+    const shape = { producers: sharing, consumers: sharing };
+    const ring = new MpmcRing(memory, 0, 8, shape);
+    memory.u32[1] = 1000; // the producers' tail
+    equal(ring.dequeueBurst(new Uint32Array(8), 8), 0);
+    ring.reset();
+    equal(ring.enqueueBurst(new Uint32Array(8), 8), 8);
+    memory.u32[33] = 1000; // the consumers' tail
+    equal(ring.enqueueBurst(new Uint32Array(8), 8), 0);
+  });
+
+  Deno.test(`MpmcRing's remembered positions do not mislead who comes after others (${sharing})`, () => {
+    using memory = freshMemory(8192);
+    const shape = { producers: sharing, consumers: sharing };
+    const rings = [0, 1, 2].map(() => new MpmcRing(memory, 0, 8, shape));
+    const random = Array.from({ length: 2000 }, (_, i) => Math.imul(i + 7, 0x9e3779b1) >>> 20);
+    const model: number[] = [];
+    random.forEach((number, i) => {
+      const ring = rings[number % 3];
+      const n = number % 7;
+      if (number & 64) {
+        const wanted = Math.min(n, 8 - model.length);
+        const elements = Uint32Array.from({ length: n }, (_, k) => i * 8 + k);
+        equal(ring.enqueueBurst(elements, n), wanted);
+        model.push(...elements.subarray(0, wanted));
+      } else {
+        const elements = new Uint32Array(8);
+        const got = ring.dequeueBurst(elements, n);
+        deepEqual([...elements.subarray(0, got)], model.splice(0, Math.min(n, model.length)));
+      }
+    });
+  });
+}

@@ -1,0 +1,4 @@
+import { serveOrder } from "../ffi/run_workers.ts";
+import { runAgent } from "./agent.ts";
+
+serveOrder(runAgent);

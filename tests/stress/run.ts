@@ -1,0 +1,91 @@
+/**
+ * `deno task stress`: rings and mempools between Workers and processes, in the manner of DPDK's
+ * `test_ring_stress`: see `runMode()`.
+ *
+ * @module
+ */
+import { CulvertError, UsageError } from "../../ffi/error.ts";
+import { crewsFor, SIZES } from "./crews.ts";
+import { type Mode, MODES } from "./modes.ts";
+import { type Crew, crewText, runMode } from "./run_mode.ts";
+
+const USAGE = `deno task stress - rings and mempools between Workers and processes
+
+usage: deno task stress [--seconds N] [--only MODE]
+
+  --seconds N   for each mode, 60 unless told; they are shared out among its crews
+  --only MODE   one of: ${MODES.map(({ name }) => name).join("; ")}
+`;
+
+const SECONDS = 60;
+
+interface Options {
+  readonly seconds: number;
+  readonly modes: readonly Mode[];
+}
+
+function parse(args: readonly string[]): Options {
+  let seconds = SECONDS, modes = MODES;
+  for (let i = 0; i < args.length; i += 2) {
+    const [option, value] = [args[i], args[i + 1]];
+    if (option === "--seconds" && Number(value) > 0) seconds = Number(value);
+    else if (option === "--only" && MODES.some(({ name }) => name === value)) {
+      modes = MODES.filter(({ name }) => name === value);
+    } else throw new UsageError(`Cannot understand ${option} ${value ?? ""}\n\n${USAGE}`);
+  }
+  return { seconds, modes };
+}
+
+const encoder = new TextEncoder();
+
+/** A line that the next one overwrites, where somebody looks. */
+function progress(text: string): void {
+  if (Deno.stderr.isTerminal()) Deno.stderr.writeSync(encoder.encode(`\r\x1b[K${text}`));
+}
+
+/** Returns whether nothing was wrong. */
+async function runCrew(
+  mode: Mode,
+  crew: Crew,
+  [size, burstMax]: readonly [number, number],
+  seconds: number,
+): Promise<boolean> {
+  const what = `${mode.name}, ${size} slots, bursts to ${burstMax}, ${crewText(crew)}`;
+  progress(what);
+  const onProgress = (elapsed: number) => progress(`${what}: ${elapsed.toFixed(0)} s`);
+  const run = await runMode({ mode, crew, size, burstMax, seconds, onProgress });
+  progress("");
+  const rate = run.moved / run.seconds / 1e6;
+  console.log(`${what}: ${(run.moved / 1e6).toFixed(1)} M objects, ${rate.toFixed(2)} M/s`);
+  for (const complaint of run.complaints) console.log(`  WRONG: ${complaint}`);
+  return run.complaints.length === 0;
+}
+
+async function main(args: readonly string[]): Promise<boolean> {
+  if (args.includes("--help") || args.includes("-h")) {
+    console.log(USAGE);
+    return true;
+  }
+  const { seconds, modes } = parse(args);
+  let isGood = true;
+  for (const mode of modes) {
+    const crews = crewsFor(mode);
+    const sizes = mode.isFifo ? SIZES : SIZES.filter(([size]) => size > 2);
+    for (const crew of crews) {
+      for (const size of sizes) {
+        const share = seconds / crews.length / sizes.length;
+        isGood = await runCrew(mode, crew, size, share) && isGood;
+      }
+    }
+  }
+  console.log(isGood ? "nothing was wrong" : "something was WRONG: see above");
+  return isGood;
+}
+
+try {
+  Deno.exit(await main(Deno.args) ? 0 : 1);
+} catch (error) {
+  if (!(error instanceof CulvertError)) throw error;
+  console.error(error.message);
+  Deno.exit(error instanceof UsageError ? 2 : 1);
+}

@@ -1,0 +1,4 @@
+import { serveOrder } from "../ffi/run_workers.ts";
+import { play } from "./sleeper.ts";
+
+serveOrder(play);

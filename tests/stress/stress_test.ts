@@ -1,0 +1,57 @@
+import { deepEqual, ok } from "node:assert/strict";
+import { crewsFor, SIZES } from "./crews.ts";
+import { FLAWED_MODES, type Mode, MODES } from "./modes.ts";
+import { type Crew, crewText, runMode } from "./run_mode.ts";
+
+/** In seconds. `deno task stress` takes longer. */
+const SHORT = 0.15;
+
+/** One size for each crew: all of them would take long. */
+for (const mode of MODES) {
+  for (const [i, crew] of crewsFor(mode).entries()) {
+    const [size, burstMax] = SIZES[mode.isMulti ? 0 : i];
+    Deno.test(`${mode.name} of ${size}, ${crewText(crew)}: each object is whole and there once`, async () => {
+      const run = await runMode({ mode, crew, size, burstMax, seconds: SHORT });
+      deepEqual(run.complaints, []);
+      ok(run.moved > 100, `only ${run.moved} were moved: too few to show anything`);
+    });
+  }
+  const [crew] = crewsFor(mode);
+  for (const [size, burstMax] of SIZES.slice(1)) {
+    if (!mode.isFifo) continue;
+    Deno.test(`${mode.name} of ${size}, ${crewText(crew)}, bursts of up to ${burstMax}`, async () => {
+      const run = await runMode({ mode, crew, size, burstMax, seconds: SHORT });
+      deepEqual(run.complaints, []);
+    });
+  }
+}
+
+/** Those that are most likely to meet half-way. */
+const MEETING: readonly Crew[] = [{ agents: [3, 0], processes: 0 }, {
+  agents: [2, 2],
+  processes: 0,
+}];
+const ATTEMPTS = 20;
+
+async function complaintsOf(mode: Mode): Promise<readonly string[]> {
+  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+    const crew = MEETING[attempt % MEETING.length];
+    const { complaints } = await runMode({ mode, crew, size: 64, burstMax: 20, seconds: 0.5 });
+    if (complaints.length > 0) return complaints;
+  }
+  return [];
+}
+
+const [flawless, ...flawed] = FLAWED_MODES;
+
+Deno.test(`the stress test has nothing to say against ${flawless.name}`, async () => {
+  const crew = { agents: [2, 2], processes: 0 } as const;
+  const run = await runMode({ mode: flawless, crew, size: 64, burstMax: 20, seconds: SHORT });
+  deepEqual(run.complaints, []);
+});
+
+for (const mode of flawed) {
+  Deno.test(`the stress test complains of ${mode.name}`, async () => {
+    ok((await complaintsOf(mode)).length > 0, `it does not, in ${ATTEMPTS} attempts`);
+  });
+}
