@@ -11,15 +11,19 @@ const BURSTS = [1, 2, 4, 8, 16, 32, 64, 128, 256];
 const FEW_BURSTS = [8, 32, 128];
 
 /** Seconds that one sample takes, at some {@linkcode expectedNs} an element. */
-const SAMPLE_SECONDS = 0.2;
+const SAMPLE_SECONDS = 0.1;
 
 /**
  * Pauses of a producer or consumer that has to wait, before it looks again: each look takes the line
- * away from the other side. Where lines travel slowly 100 is better still at short bursts, where
- * they travel quickly 10 to 30 is; the peer does as well with 3 as with 10 or 30 (see `RteRing`).
+ * away from the other side, so it is as much as the ring that is measured. What is best depends on the
+ * burst and on how quickly lines travel just now, so each side has its best of these, found just before.
  */
-function pausesFor(burst: number): number {
-  return burst <= 64 ? 60 : 20;
+const PAUSES = [3, 30, 100];
+
+async function bestPauses(run: (pauses: number) => Promise<number>): Promise<number> {
+  const times = [];
+  for (const pauses of PAUSES) times.push(await run(pauses));
+  return PAUSES[times.indexOf(Math.min(...times))];
 }
 
 /** A guess, to make samples of all bursts take about as long. */
@@ -62,15 +66,20 @@ export async function benchRing({ pairs, scale, peers, report }: BenchOptions): 
       for (const burst of isFull ? BURSTS : FEW_BURSTS) {
         const bulks = Math.ceil(SAMPLE_SECONDS * scale * 1e9 / expectedNs(burst) / burst);
         const elements = bulks * burst;
-        const ours: Sample = async () => await pair.run(burst, elements) / elements;
+        const own = (pauses: number) => pair.run(burst, elements, pauses);
+        await own(PAUSES[0]); // V8 optimizes what it has seen enough of
+        const pauses = mode.cores === 1 ? 0 : await bestPauses(own);
+        const ours: Sample = async () => await own(pauses) / elements;
         const peerHow = mode.mode === "mpmc" ? "bulk" : mode.how;
-        const sample = rteRing && (async () => {
-          const run = { ...mode, how: peerHow, burst, elements };
-          return (await rteRing.measure(run)).nsPerElement;
-        });
-        await ours(); // V8 optimizes what it has seen enough of
-        await sample?.();
-        const peer = sample && { name: `rte_ring ${peerHow}`, sample };
+        let peer: { name: string; sample: Sample } | undefined;
+        if (rteRing) {
+          const other = async (pauses: number) => {
+            const run = { ...mode, how: peerHow, burst, elements, pauses } as const;
+            return (await rteRing.measure(run)).nsPerElement;
+          };
+          const itsPauses = mode.cores === 1 ? 0 : await bestPauses(other);
+          peer = { name: `rte_ring ${peerHow}`, sample: () => other(itsPauses) };
+        }
         report(await compare(nameOf(mode, burst), "ns", "less", pairs, ours, peer));
       }
     }
@@ -106,7 +115,7 @@ class RingPair implements AsyncDisposable {
   }
 
   /** Nanoseconds until the last element has arrived. */
-  async run(burst: number, elements: number): Promise<number> {
+  async run(burst: number, elements: number, pauses: number): Promise<number> {
     const { mode: { mode, how, elementBytes }, memory } = this;
     const roles = this.ends.length === 1 ? ["both"] as const : ["producer", "consumer"] as const;
     const times = await Promise.all(this.ends.map((end, core) =>
@@ -118,7 +127,7 @@ class RingPair implements AsyncDisposable {
         role: roles[core],
         burst,
         elements,
-        pauses: pausesFor(burst),
+        pauses,
       })
     ));
     return times.at(-1)!;

@@ -50,7 +50,7 @@ export interface RingEnd {
 }
 
 /** After so many pauses a waiting thread gives its core away: the one it waits for may want it. */
-export const SPINS_BEFORE_YIELD = 1000;
+export const SPINS_BEFORE_YIELD = 50;
 
 /** Wait for another thread of the same end a little: what to do at the `spins`-th look. */
 export function waitALittle(spins: number): void {
