@@ -317,7 +317,7 @@ export class Frames {
     length = Infinity,
   ): boolean {
     const there = this.length(burst, i) - offset;
-    if (there < 0) return false;
+    if (!(offset >= 0 && length >= 0) || there < 0) return false;
     const wanted = Math.min(there, length);
     const capacity = this.mbufs.room - HEADROOM_BYTES;
     const n = Math.max(1, Math.ceil(wanted / capacity));

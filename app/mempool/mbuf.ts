@@ -159,7 +159,21 @@ export class MbufView {
     return !this.hasMore && n <= this.tailroom && this.#set(this.headroom, this.length + n);
   }
 
-  /** Cut `n` bytes off the front; false, with nothing changed, if the frame is shorter. */
+  /**
+   * Cut `n` bytes off the front; false, with nothing changed, if the frame is shorter.
+   *
+   * @example
+   * ```ts
+   * import { MappedMemory } from "../../ffi/mapped_memory.ts";
+   * import { dataWord, Mbufs, MbufView } from "./mbuf.ts";
+   *
+   * const memory = MappedMemory.ofProcess(1 << 20);
+   * const view = new MbufView(new Mbufs(memory, { offset: 0, stride: 2368, count: 100 }));
+   * view.moveTo(new Uint32Array([3, dataWord(128, 64)]), 0);
+   * console.assert(view.adjust(14) && view.length === 50 && view.headroom === 142);
+   * console.assert(view.trim(10) && view.length === 40 && view.tailroom === 2368 - 182);
+   * ```
+   */
   adjust(n: number): boolean {
     return n <= this.length && this.#set(this.headroom + n, this.length - n);
   }

@@ -399,7 +399,9 @@ function checkedCache(
   }
   const size = Math.min(cacheSize, total >>> 2);
   const threshold = flushThreshold ?? Math.floor(size * FLUSH_FACTOR);
-  if (flushThreshold === undefined) return { size, threshold };
+  if (flushThreshold === undefined) {
+    return { size, threshold: Math.min(threshold, size + BULK_MAX) };
+  }
   const [least, most] = [cacheSize, cacheSize + BULK_MAX];
   if (!Number.isInteger(threshold) || threshold < least || threshold > most) {
     throw new CulvertError(

@@ -39,7 +39,7 @@ export type SharedMempoolUse = Omit<CheckedOptions, "mbufs">;
 export interface SharedMempoolOptions extends SharedMempoolUse {
   /** Mbufs, 1 to 2^24. */
   readonly count: number;
-  /** Bytes of frame that an mbuf holds behind its headroom at least, up to 65535; 2240 unless told. */
+  /** Bytes of frame that an mbuf holds behind its headroom at least, up to 65280; 2240 unless told. */
   readonly dataRoom?: number;
   /**
    * For debugging: all who attach check each mbuf that they allocate or free, and the guards around it; see
@@ -50,8 +50,8 @@ export interface SharedMempoolOptions extends SharedMempoolUse {
 
 const COUNT_MAX = DESCRIPTOR.INDEX_MASK + 1;
 
-/** The longest frame that a descriptor can tell of. */
-const DATA_ROOM_MAX = 0xffff;
+/** With headroom and guards no mbuf is longer than a descriptor can tell of, 65535 bytes. */
+const DATA_ROOM_MAX = 65280;
 
 /** Bytes of an mbuf with so much data room: an odd number of cache lines, as `MBUF_STRIDE_BYTES` is. */
 function strideFor(dataRoom: number, guard: number): number {

@@ -51,6 +51,7 @@ export class HtsEnd implements RingEnd {
         return n;
       }
       at = this.#waitUntilEqual();
+      this.#opposite.reload(); // others were at work, for who knows how long: see OppositeTail
     }
   }
 

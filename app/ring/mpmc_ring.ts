@@ -36,8 +36,8 @@ export interface MpmcShape {
   /** Elements that the ring may hold; all its slots unless told. See `slotsFor()`. */
   readonly capacity?: number;
   /**
-   * Of an `rts` end: how far the head may be ahead of the tail; an eighth of the capacity unless
-   * told (DPDK).
+   * Of an `rts` end: how far the head may be ahead of the tail, for this user; an eighth of the
+   * capacity unless told (DPDK).
    */
   readonly headTailMax?: number;
 }
@@ -103,6 +103,12 @@ export class MpmcRing {
     checkCapacity(capacity, size);
     const start = offset >>> 2;
     const headTailMax = shape.headTailMax ?? Math.max(1, capacity >>> 3);
+    if (!Number.isInteger(headTailMax) || headTailMax < 1 || headTailMax > size) {
+      throw new CulvertError(
+        `Cannot use a ring whose head may be ${headTailMax} ahead of the tail: 1 to its size, ` +
+          `${size}, are possible`,
+      );
+    }
     const line = { producer: start + MPMC.PRODUCER_HEAD, consumer: start + MPMC.CONSUMER_HEAD };
     this.capacity = capacity;
     this.producers = producers;
@@ -150,6 +156,7 @@ export class MpmcRing {
    * ```
    */
   enqueue(element: number): boolean {
+    if (this.#reserved > 0) refuseSecond("reserved");
     if (this.#producer.claim(1, 1) === 0) return false;
     this.words[(this.#producer.head & this.mask) * this.wordsPerElement] = element;
     this.#producer.finish(1);
@@ -158,6 +165,7 @@ export class MpmcRing {
 
   /** Dequeue one element of 4 bytes: it, or -1 if there is none. See {@linkcode enqueue}. */
   dequeue(): number {
+    if (this.#peeked > 0) refuseSecond("peeked");
     if (this.#consumer.claim(1, 1) === 0) return -1;
     const element = this.words[(this.#consumer.head & this.mask) * this.wordsPerElement];
     this.#consumer.finish(1);
@@ -236,7 +244,10 @@ export class MpmcRing {
 
   /**
    * Claim exactly `count` slots to write to in place, or none: `count` or 0. They are this thread's
-   * until {@linkcode commit}; {@linkcode reserved} says which.
+   * until {@linkcode commit}; {@linkcode reserved} says which. Until then this object enqueues and
+   * reserves nothing else.
+   *
+   * @throws {CulvertError} if slots are reserved already.
    *
    * @example
    * ```ts
@@ -252,12 +263,12 @@ export class MpmcRing {
    * ```
    */
   reserveBulk(count: number): number {
-    return this.#reserved = this.#producer.claim(count, count);
+    return this.#reserve(count, count);
   }
 
   /** As {@linkcode reserveBulk}, but up to `count` slots; returns how many. */
   reserveBurst(count: number): number {
-    return this.#reserved = this.#producer.claim(count, 1);
+    return this.#reserve(count, 1);
   }
 
   /** Number of the first slot that was reserved; the others follow, modulo the size. */
@@ -293,7 +304,10 @@ export class MpmcRing {
 
   /**
    * Look at exactly `count` elements in place, or none: `count` or 0. They stay this thread's until
-   * {@linkcode finish}; {@linkcode peeked} says where they are.
+   * {@linkcode finish}; {@linkcode peeked} says where they are. Until then this object dequeues and
+   * peeks nothing else.
+   *
+   * @throws {CulvertError} if elements are peeked already.
    *
    * @example
    * ```ts
@@ -310,12 +324,12 @@ export class MpmcRing {
    * ```
    */
   peekBulk(count: number): number {
-    return this.#peeked = this.#consumer.claim(count, count);
+    return this.#peek(count, count);
   }
 
   /** As {@linkcode peekBulk}, but up to `max` elements; returns how many. */
   peekBurst(max: number): number {
-    return this.#peeked = this.#consumer.claim(max, 1);
+    return this.#peek(max, 1);
   }
 
   /**
@@ -423,7 +437,19 @@ export class MpmcRing {
       `tail ${load(MPMC.CONSUMER_TAIL)}\n`;
   }
 
+  #reserve(count: number, least: number): number {
+    if (this.#reserved > 0) refuseSecond("reserved");
+    return this.#reserved = count > 0 ? this.#producer.claim(count, least) : 0;
+  }
+
+  #peek(count: number, least: number): number {
+    if (this.#peeked > 0) refuseSecond("peeked");
+    return this.#peeked = count > 0 ? this.#consumer.claim(count, least) : 0;
+  }
+
   #enqueue(elements: Uint32Array, count: number, least: number): number {
+    if (this.#reserved > 0) refuseSecond("reserved");
+    if (!(count > 0)) return 0;
     const n = this.#producer.claim(count, least);
     if (n === 0) return 0;
     const { head, tailWord } = this.#producer;
@@ -432,6 +458,8 @@ export class MpmcRing {
   }
 
   #dequeue(elements: Uint32Array, max: number, least: number): number {
+    if (this.#peeked > 0) refuseSecond("peeked");
+    if (!(max > 0)) return 0;
     const n = this.#consumer.claim(max, least);
     if (n === 0) return 0;
     const { head, tailWord } = this.#consumer;
@@ -448,6 +476,13 @@ export class MpmcRing {
       : "no more than that is possible";
     throw new CulvertError(`Cannot ${what} ${n} slots of a ring as ${claimed} are held: ${wanted}`);
   }
+}
+
+function refuseSecond(what: "reserved" | "peeked"): never {
+  const end = what === "reserved" ? "commit" : "finish";
+  throw new CulvertError(
+    `Cannot use an end of a ring as slots are ${what} there: ${end}() them first`,
+  );
 }
 
 function headWord(sharing: Sharing): number {

@@ -58,6 +58,7 @@ export class MultiEnd implements RingEnd {
         return n;
       }
       head = found;
+      this.#opposite.reload(); // others were at work, for who knows how long: see OppositeTail
     }
   }
 

@@ -60,10 +60,11 @@ export function waitALittle(spins: number): void {
 
 /**
  * What the ends have in common: a copy of the opposite tail, which is loaded again only when it
- * does not suffice (rigtorp `SPSCQueue`). That spares the cache miss, and is safe for many users
- * too: a tail only goes forward, so an old copy says that there is less than there is; or, if
- * others at this end know a newer one and went past it, that there is less than nothing, as a u32
- * more than the capacity, and then it is loaded again.
+ * does not suffice (rigtorp `SPSCQueue`). That spares the cache miss.
+ *
+ * With many users it serves only while the head stands where this user left it. Then nobody else was at
+ * work here, and an old copy says that there is less than there is. Behind a head that others have
+ * moved it is loaded again: they may have moved it by some 2^32, and an old copy would look possible.
  */
 export class OppositeTail {
   readonly #map: number;

@@ -20,6 +20,8 @@ export class RtsEnd implements RingEnd {
   readonly #map: number;
   readonly #line: number;
   readonly #opposite: OppositeTail;
+  /** Where this user left the head. */
+  #next = 0;
 
   /** `headTailMax`: how far the head may be ahead of the tail. */
   constructor(place: EndPlace, readonly headTailMax: number) {
@@ -38,6 +40,10 @@ export class RtsEnd implements RingEnd {
         waitALittle(spins++);
         continue;
       }
+      if (head !== this.#next) {
+        this.#opposite.reload(); // others were at work, for who knows how long: see OppositeTail
+        this.#next = head;
+      }
       const available = this.#opposite.available(head, count);
       const isOld = !this.#opposite.isPossible(available);
       if (isOld && this.#load(MPMC_END.RTS_HEAD) === head) return 0; // spoiled
@@ -46,6 +52,7 @@ export class RtsEnd implements RingEnd {
       if (n < least || n === 0) return 0;
       if (this.#move(MPMC_END.RTS_HEAD, head, begun, (head + n) | 0, (begun + 1) | 0)) {
         this.head = head;
+        this.#next = (head + n) | 0;
         return n;
       }
     }

@@ -319,8 +319,9 @@ export class SpscRing {
 
   /** Slots in use, as the words in memory say now: a moment's answer while a peer is at work. */
   get count(): number {
-    const producer = shim.shim_load_acquire(this.#map, this.#producerWord);
-    return (producer - shim.shim_load_acquire(this.#map, this.#consumerWord)) >>> 0;
+    // The consumer's first: the producer's, loaded later, is never behind it.
+    const consumer = shim.shim_load_acquire(this.#map, this.#consumerWord);
+    return (shim.shim_load_acquire(this.#map, this.#producerWord) - consumer) >>> 0;
   }
 
   /** Elements that there is room for, as the words in memory say now. */
@@ -354,8 +355,8 @@ export class SpscRing {
    * ```
    */
   dump(): string {
-    const producer = shim.shim_load_acquire(this.#map, this.#producerWord);
     const consumer = shim.shim_load_acquire(this.#map, this.#consumerWord);
+    const producer = shim.shim_load_acquire(this.#map, this.#producerWord);
     const { size, capacity, wordsPerElement, violations } = this;
     const used = (producer - consumer) >>> 0;
     return `${size} slots of ${wordsPerElement * 4} bytes, capacity ${capacity}: ` +
@@ -363,7 +364,20 @@ export class SpscRing {
       `producer ${producer}, consumer ${consumer}, ${violations} violations\n`;
   }
 
-  /** Start again from empty. Neither side may be using the ring. */
+  /**
+   * Start again from empty. Neither side may be using the ring.
+   *
+   * @example
+   * ```ts
+   * import { MappedMemory } from "../../ffi/mapped_memory.ts";
+   * import { SpscRing } from "./spsc_ring.ts";
+   *
+   * const ring = new SpscRing(MappedMemory.ofProcess(SpscRing.bytes(4)), 0, 4);
+   * ring.enqueue(7);
+   * ring.reset();
+   * console.assert(ring.isEmpty && ring.freeCount === 4);
+   * ```
+   */
   reset(): void {
     this.#producer = this.#consumer = 0;
     shim.shim_store_release(this.#map, this.#producerWord, 0);

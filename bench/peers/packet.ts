@@ -31,16 +31,22 @@ export interface PacketForwarder extends AsyncDisposable {
  */
 export async function startPacketForwarder(options: PacketOptions): Promise<PacketForwarder> {
   const { ports, mode = "io", namespace, core = 0, frameBytes = 64 } = options;
-  const testpmd = await Testpmd.open({
-    mode,
-    core,
-    vdevs: ports.map((name, i) =>
-      `net_af_packet${i},iface=${name},blocksz=65536,framesz=2048,framecnt=2048,qdisc_bypass=1`
-    ),
-    memory: { mebibytes: 128, huge: false },
-    args: ["--total-num-mbufs=16384", "--mbcache=256", "--burst=64"]
-      .concat(mode === "txonly" ? `--txpkts=${frameBytes}` : []),
-    namespace,
+  const open = () =>
+    Testpmd.open({
+      mode,
+      core,
+      vdevs: ports.map((name, i) =>
+        `net_af_packet${i},iface=${name},blocksz=65536,framesz=2048,framecnt=2048,qdisc_bypass=1`
+      ),
+      memory: { mebibytes: 128, huge: false },
+      args: ["--total-num-mbufs=16384", "--mbcache=256", "--burst=64"]
+        .concat(mode === "txonly" ? `--txpkts=${frameBytes}` : []),
+      namespace,
+    });
+  // It numbers its fanout group by process id and interface: two of them may come to the same number.
+  const testpmd = await open().catch((error: Error) => {
+    if (error.message.includes("PACKET_FANOUT")) return open();
+    throw error;
   });
   try {
     await testpmd.start();

@@ -180,3 +180,73 @@ Deno.test("SpscRing publishes no slot before it is written, and frees none befor
   equal(consumer.dequeueBurst(dequeued, 4), 4);
   equal(accesses >= 16, true, "the bursts were watched");
 });
+
+for (const producers of ["multi", "hts", "rts"] as const) {
+  Deno.test(`a ${producers} producer that slept while 2^32 elements went by sees that the ring is full`, () => {
+    using memory = freshMemory(4096);
+    const ring = () => new MpmcRing(memory, 0, 8, { producers, headTailMax: 8 });
+    const [sleeper, worker] = [ring(), ring()];
+    worker.reset(2 ** 32 - 4);
+    equal(worker.enqueueBulk(Uint32Array.of(1, 2, 3, 4, 5, 6, 7, 8), 8), 8);
+    equal(sleeper.enqueueBurst(Uint32Array.of(91, 92, 93, 94), 4), 0);
+    const found = new Uint32Array(8);
+    equal(worker.dequeueBulk(found, 8), 8);
+    deepEqual([...found], [1, 2, 3, 4, 5, 6, 7, 8]);
+  });
+}
+
+for (const sharing of ["single", "multi", "hts", "rts"] as const) {
+  Deno.test(`an end of mode ${sharing} does nothing else while slots of it are reserved or peeked`, () => {
+    using memory = freshMemory(4096);
+    const ring = new MpmcRing(memory, 0, 8, { producers: sharing, consumers: sharing });
+    equal(ring.reserveBulk(1), 1);
+    const elements = new Uint32Array(4);
+    for (
+      const use of [
+        () => ring.reserveBurst(1),
+        () => ring.enqueue(1),
+        () => ring.enqueueBulk(elements, 1),
+      ]
+    ) {
+      throws(use, /^CulvertError: Cannot use an end of a ring as slots are reserved there/);
+    }
+    ring.commit(1);
+    equal(ring.peekBulk(1), 1);
+    for (
+      const use of [
+        () => ring.peekBurst(1),
+        () => ring.dequeue(),
+        () => ring.dequeueBulk(elements, 1),
+      ]
+    ) {
+      throws(use, /^CulvertError: Cannot use an end of a ring as slots are peeked there/);
+    }
+    ring.finish(1);
+    equal(ring.isEmpty, true);
+  });
+
+  Deno.test(`an end of mode ${sharing} takes no count below 1 for one`, () => {
+    using memory = freshMemory(4096);
+    const ring = new MpmcRing(memory, 0, 8, { producers: sharing, consumers: sharing });
+    const elements = new Uint32Array(8);
+    for (const count of [0, -1, NaN]) {
+      equal(ring.enqueueBulk(elements, count), 0);
+      equal(ring.enqueueBurst(elements, count), 0);
+      equal(ring.reserveBurst(count), 0);
+      equal(ring.dequeueBulk(elements, count), 0);
+      equal(ring.peekBurst(count), 0);
+    }
+    equal(ring.count, 0);
+    equal(ring.enqueueBulk(elements, 8), 8);
+  });
+}
+
+for (const headTailMax of [0, -1, NaN, 1.5, 9]) {
+  Deno.test(`a ring refuses a headTailMax of ${headTailMax}`, () => {
+    using memory = freshMemory(4096);
+    throws(
+      () => new MpmcRing(memory, 0, 8, { producers: "rts", headTailMax }),
+      /^CulvertError: Cannot use a ring whose head may be .* ahead of the tail: 1 to its size, 8/,
+    );
+  });
+}
