@@ -72,6 +72,7 @@ export {
   type SharedMempoolUse,
 } from "./mempool/shared_mempool.ts";
 export { attachDevice, attachRegion, hostRegion, type OpenedRegion } from "./open_region.ts";
+export { newBurst } from "./ring/burst.ts";
 export { MpmcRing, type MpmcShape, type Sharing } from "./ring/mpmc_ring.ts";
 export {
   addRing,

@@ -7,6 +7,7 @@
 import { check } from "../ffi/error.ts";
 import { MappedMemory } from "../ffi/mapped_memory.ts";
 import { shim } from "../ffi/shim.ts";
+import { newBurst } from "../app/ring/burst.ts";
 import { MpmcRing } from "../app/ring/mpmc_ring.ts";
 import { SpscRing } from "../app/ring/spsc_ring.ts";
 import type { RingMode, RingOrder } from "./ring_order.ts";
@@ -37,7 +38,7 @@ function failed(number: number): Error {
 }
 
 function produceBulk(ring: Ring, { burst, elements, pauses }: RingOrder): void {
-  const sent = new Uint32Array(burst * ring.wordsPerElement).fill(MARK);
+  const sent = newBurst(burst * ring.wordsPerElement).fill(MARK);
   for (let next = 0; next < elements; next += burst) {
     sent[0] = next;
     while (ring.enqueueBulk(sent, burst) === 0) shim.shim_pause(pauses);
@@ -45,7 +46,7 @@ function produceBulk(ring: Ring, { burst, elements, pauses }: RingOrder): void {
 }
 
 function consumeBulk(ring: Ring, { burst, elements, pauses }: RingOrder): void {
-  const got = new Uint32Array(burst * ring.wordsPerElement);
+  const got = newBurst(burst * ring.wordsPerElement);
   const last = got.length - 1;
   for (let next = 0; next < elements; next += burst) {
     while (ring.dequeueBulk(got, burst) === 0) shim.shim_pause(pauses);
@@ -54,8 +55,8 @@ function consumeBulk(ring: Ring, { burst, elements, pauses }: RingOrder): void {
 }
 
 function bothBulk(ring: Ring, { burst, elements }: RingOrder): void {
-  const sent = new Uint32Array(burst * ring.wordsPerElement).fill(MARK);
-  const got = new Uint32Array(sent.length);
+  const sent = newBurst(burst * ring.wordsPerElement).fill(MARK);
+  const got = newBurst(sent.length);
   const last = got.length - 1;
   for (let next = 0; next < elements; next += burst) {
     sent[0] = next;

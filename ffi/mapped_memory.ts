@@ -9,7 +9,10 @@ const WASM_PAGES_MAX = 65536;
 /** Pages of hugetlbfs lie at multiples of their size, where V8 puts a memory by chance alone. */
 const HUGE_PAGE = 2 << 20;
 
-const EINVAL = 22;
+const EINVAL = 22, ENFILE = 23;
+
+/** `SHIM_MAPS` in shim/shim.h. */
+const MAPS_MAX = 2048;
 
 /** What another thread needs to use the same mapped memory; survives `postMessage`. */
 export interface MappedMemoryHandle {
@@ -62,7 +65,8 @@ export class MappedMemory {
    */
   static ofFile(fd: number, bytes: number, name: string, offset = 0): MappedMemory {
     const { memory, start, map } = place(fd, bytes, BigInt(offset));
-    check(map, `map ${name}`);
+    const advice = map === -ENFILE ? `a process has ${MAPS_MAX} maps: close some` : undefined;
+    check(map, `map ${name}`, advice);
     forever.push(memory);
     return new MappedMemory({ memory, start, map, bytes });
   }

@@ -6,7 +6,7 @@
  */
 
 /** The number that {@linkcode shim_abi} must return: `SHIM_ABI` in `shim/shim.h`. */
-export const SHIM_ABI = 3;
+export const SHIM_ABI = 4;
 
 /** What `Deno.dlopen` is told of the shim. */
 export const SYMBOLS = {
@@ -19,6 +19,8 @@ export const SYMBOLS = {
   shim_map_cells: { parameters: ["i32", "u64", "u32", "u32"], result: "i32" },
   // int32_t shim_map_bind(int32_t map, uint32_t node)
   shim_map_bind: { parameters: ["i32", "u32"], result: "i32" },
+  // int32_t shim_map_is_lost(int32_t map)
+  shim_map_is_lost: { parameters: ["i32"], result: "i32" },
   // int32_t shim_unmap(int32_t map)
   shim_unmap: { parameters: ["i32"], result: "i32" },
   // int32_t shim_memfd(const char *name, uint64_t bytes)
@@ -37,6 +39,10 @@ export const SYMBOLS = {
   shim_file_resize: { parameters: ["i32", "u64"], result: "i32" },
   // int32_t shim_file_lock(int32_t fd)
   shim_file_lock: { parameters: ["i32"], result: "i32" },
+  // int32_t shim_fd_copy(int32_t from, int32_t to)
+  shim_fd_copy: { parameters: ["i32", "i32"], result: "i32" },
+  // int32_t shim_fd_same(int32_t a, int32_t b)
+  shim_fd_same: { parameters: ["i32", "i32"], result: "i32" },
   // int32_t shim_fd_close(int32_t fd)
   shim_fd_close: { parameters: ["i32"], result: "i32" },
 
@@ -65,14 +71,9 @@ export const SYMBOLS = {
   shim_store_in_turn: { parameters: ["i32", "u32", "u32", "u32", "u32"], result: "i32" },
   // void shim_yield(void)
   shim_yield: { parameters: [], result: "void" },
-  // int32_t shim_slots_write(int32_t map, uint32_t slots, uint32_t size, uint32_t at, const uint32_t *burst, uint32_t words, uint32_t position, uint32_t turn, uint32_t value)
-  shim_slots_write: {
-    parameters: ["i32", "u32", "u32", "u32", "buffer", "u32", "u32", "u32", "u32"],
-    result: "i32",
-  },
-  // int32_t shim_slots_read(int32_t map, uint32_t slots, uint32_t size, uint32_t at, uint32_t *burst, uint32_t words, uint32_t position, uint32_t turn, uint32_t value)
-  shim_slots_read: {
-    parameters: ["i32", "u32", "u32", "u32", "buffer", "u32", "u32", "u32", "u32"],
+  // int32_t shim_slots_copy(uint32_t route, uint32_t slots, uint32_t burst, uint32_t n, uint32_t turn, uint32_t position)
+  shim_slots_copy: {
+    parameters: ["u32", "u32", "u32", "u32", "u32", "u32"],
     result: "i32",
   },
   // void shim_prefetch(int32_t map, const uint32_t *descriptors, uint32_t count)
@@ -109,6 +110,27 @@ export const SYMBOLS = {
   shim_unix_discard: { parameters: ["i32", "buffer"], result: "i32" },
   // int32_t shim_unix_peer(int32_t fd, uint32_t *ids)
   shim_unix_peer: { parameters: ["i32", "buffer"], result: "i32" },
+
+  // int32_t shim_privileges_drop(uint32_t uid, uint32_t gid)
+  shim_privileges_drop: { parameters: ["u32", "u32"], result: "i32" },
+  // int32_t shim_privileges_get(uint32_t *words)
+  shim_privileges_get: { parameters: ["buffer"], result: "i32" },
+  // int32_t shim_user_find(const char *name, uint32_t *ids)
+  shim_user_find: { parameters: ["buffer", "buffer"], result: "i32" },
+  // int32_t shim_group_find(const char *name, uint32_t *id)
+  shim_group_find: { parameters: ["buffer", "buffer"], result: "i32" },
+  // int32_t shim_fd_give(int32_t fd, uint32_t uid, uint32_t gid, uint32_t mode)
+  shim_fd_give: { parameters: ["i32", "u32", "u32", "u32"], result: "i32" },
+  // int32_t shim_path_give(const char *path, uint32_t uid, uint32_t gid, uint32_t mode)
+  shim_path_give: { parameters: ["buffer", "u32", "u32", "u32"], result: "i32" },
+  // int32_t shim_path_status(const char *path, uint32_t *words)
+  shim_path_status: { parameters: ["buffer", "buffer"], result: "i32" },
+  // int32_t shim_path_remove(const char *path)
+  shim_path_remove: { parameters: ["buffer"], result: "i32" },
+  // int32_t shim_keeper_start(const char *names, uint32_t bytes, uint32_t has_files)
+  shim_keeper_start: { parameters: ["buffer", "u32", "u32"], result: "i32" },
+  // int32_t shim_keeper_stop(void)
+  shim_keeper_stop: { parameters: [], result: "i32" },
 
   // int32_t shim_interface_get(const char *name, uint32_t *words)
   shim_interface_get: { parameters: ["buffer", "buffer"], result: "i32" },

@@ -36,14 +36,15 @@ SHIM_API uint32_t shim_compare_exchange(int32_t map, uint32_t word, uint32_t exp
   return expected;
 }
 
-/* As shim_compare_and_swap, of two words at once; the first one is even. */
+/* As shim_compare_and_swap, of two words at once; the first one is even. -1 if they are not in the map. */
 SHIM_API int32_t shim_compare_and_swap_pair(int32_t map, uint32_t word, uint32_t expected_low,
                                             uint32_t expected_high, uint32_t low, uint32_t high) {
   uint32_t *at = word_at(map, word | 1, 0);
   uint64_t expected = (uint64_t)expected_high << 32 | expected_low;
   uint64_t desired = (uint64_t)high << 32 | low;
-  return at && __atomic_compare_exchange_n((uint64_t *)(void *)(at - 1), &expected, desired, 0,
-                                           __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+  if (!at) return -1; /* who tries until it succeeds would never end */
+  return __atomic_compare_exchange_n((uint64_t *)(void *)(at - 1), &expected, desired, 0,
+                                     __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
 }
 
 /* The value before the addition. Sequentially consistent. */
@@ -89,44 +90,43 @@ SHIM_API int32_t shim_store_in_turn(int32_t map, uint32_t word, uint32_t turn, u
 
 SHIM_API void shim_yield(void) { sched_yield(); }
 
-/* Part of a ring's `size` words of slots from word `slots` on, which wrap. */
-static inline uint32_t *slots_at(int32_t map, uint32_t slots, uint32_t size, uint32_t at,
-                                 uint32_t words) {
-  const struct shim_map *m = &shim_maps[map & (SHIM_MAPS - 1)];
-  if (at >= size || words > size || ((uint64_t)slots + size) * 4 > m->bytes) return 0;
-  return (uint32_t *)(void *)m->base + slots;
+static inline void copy_words(uint32_t *restrict to, const uint32_t *restrict from, uint32_t words) {
+  for (; words >= 16; words -= 16, to += 16, from += 16) memcpy(to, from, 64);
+  for (; words >= 2; words -= 2, to += 2, from += 2) memcpy(to, from, 8);
+  if (words) *to = *from;
 }
 
-/* If the word is `turn`, store `value` with release ordering: 1. */
-static inline int32_t publish(int32_t map, uint32_t position, uint32_t turn, uint32_t value) {
-  uint32_t nowhere = turn + 1, *at = word_at(map, position, &nowhere);
-  if (__atomic_load_n(at, __ATOMIC_ACQUIRE) != turn) return 0;
-  __atomic_store_n(at, value, __ATOMIC_RELEASE);
+/*
+ * Copy `n` elements between a burst, from word `burst` of its map on, and a ring, whose slots begin at word `slots`
+ * of its map, from position `turn` on; then, if the word `position` of the ring's map is `turn` still, store
+ * `turn + n` there with release ordering: 1. Else, or if it is no word of the map, 0. Nothing is copied if slots or
+ * burst lie outside their maps.
+ *
+ * route, from its least bit on: the ring's map (11), the burst's map (11), log2 of the slots' words (5), log2 of an
+ * element's words (2), and 0 to write the slots, 1 to read them.
+ */
+SHIM_API int32_t shim_slots_copy(uint32_t route, uint32_t slots, uint32_t burst, uint32_t n, uint32_t turn,
+                                 uint32_t position) {
+  const struct shim_map *map = &shim_maps[route & (SHIM_MAPS - 1)];
+  const struct shim_map *own_map = &shim_maps[route >> 11 & (SHIM_MAPS - 1)];
+  uint32_t shift = route >> 27 & 3, size = 1u << (route >> 22 & 31), at = turn << shift & (size - 1);
+  uint64_t words = (uint64_t)n << shift;
+  if (((uint64_t)slots + size) * 4 > map->bytes || ((uint64_t)burst + words) * 4 > own_map->bytes ||
+      words > size)
+    return 0;
+  uint32_t *ring = (uint32_t *)(void *)map->base + slots, *own = (uint32_t *)(void *)own_map->base + burst;
+  uint32_t first = words < size - at ? (uint32_t)words : size - at, rest = (uint32_t)words - first;
+  if (route >> 29) {
+    copy_words(own, ring + at, first);
+    copy_words(own + first, ring, rest);
+  } else {
+    copy_words(ring + at, own, first);
+    copy_words(ring, own + first, rest);
+  }
+  uint32_t *word = (uint32_t *)(void *)map->base + position;
+  if ((uint64_t)position * 4 + 4 > map->bytes || __atomic_load_n(word, __ATOMIC_ACQUIRE) != turn) return 0;
+  __atomic_store_n(word, turn + n, __ATOMIC_RELEASE);
   return 1;
-}
-
-/* Copy a burst to the slots from `at` on, then publish the position: 1, or 0 if not its turn. */
-SHIM_API int32_t shim_slots_write(int32_t map, uint32_t slots, uint32_t size, uint32_t at,
-                                  const uint32_t *burst, uint32_t words, uint32_t position,
-                                  uint32_t turn, uint32_t value) {
-  uint32_t *to = slots_at(map, slots, size, at, words);
-  if (!to) return 0;
-  uint32_t first = words < size - at ? words : size - at;
-  memcpy(to + at, burst, (size_t)first * 4);
-  if (first < words) memcpy(to, burst + first, (size_t)(words - first) * 4);
-  return publish(map, position, turn, value);
-}
-
-/* Copy the slots from `at` on to a burst, then publish as above. */
-SHIM_API int32_t shim_slots_read(int32_t map, uint32_t slots, uint32_t size, uint32_t at,
-                                 uint32_t *burst, uint32_t words, uint32_t position, uint32_t turn,
-                                 uint32_t value) {
-  const uint32_t *from = slots_at(map, slots, size, at, words);
-  if (!from) return 0;
-  uint32_t first = words < size - at ? words : size - at;
-  memcpy(burst, from + at, (size_t)first * 4);
-  if (first < words) memcpy(burst + first, from, (size_t)(words - first) * 4);
-  return publish(map, position, turn, value);
 }
 
 /* Ask for the first cache line of each frame of a burst, to be written. */

@@ -6,8 +6,27 @@
  */
 import { createHash } from "node:crypto";
 
-const SOURCES = ["memory.c", "atomic.c", "thread.c", "unix.c", "interface.c", "burst.c"];
-const FLAGS = ["-std=c11", "-O2", "-Wall", "-Wextra", "-Werror", "-fPIC", "-shared"]
+/** The C files, all of them. */
+export const SOURCES: readonly string[] = [
+  "memory.c",
+  "bus_error.c",
+  "atomic.c",
+  "thread.c",
+  "unix.c",
+  "interface.c",
+  "burst.c",
+]
+  .concat("privileges.c", "keeper.c");
+/** What the compiler is told. */
+export const FLAGS: readonly string[] = [
+  "-std=c11",
+  "-O2",
+  "-Wall",
+  "-Wextra",
+  "-Werror",
+  "-fPIC",
+  "-shared",
+]
   .concat("-fvisibility=hidden", Deno.build.arch === "x86_64" ? ["-mprfchw"] : []);
 
 const folder = new URL("./", import.meta.url);

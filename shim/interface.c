@@ -47,8 +47,7 @@ SHIM_API int32_t shim_interface_get(const char *name, uint32_t *words) {
   return 0;
 }
 
-/* Set and clear interface flags (IFF_*). */
-SHIM_API int32_t shim_interface_flags(const char *name, uint32_t set, uint32_t clear) {
+int32_t interface_flags(const char *name, uint32_t set, uint32_t clear) {
   struct ifreq request;
   int error = request_for(name, &request);
   if (error < 0 || (error = ask(SIOCGIFFLAGS, &request)) < 0) return error;
@@ -56,7 +55,12 @@ SHIM_API int32_t shim_interface_flags(const char *name, uint32_t set, uint32_t c
   return ask(SIOCSIFFLAGS, &request);
 }
 
-SHIM_API int32_t shim_interface_mtu(const char *name, uint32_t mtu) {
+/* Set and clear interface flags (IFF_*). */
+SHIM_API int32_t shim_interface_flags(const char *name, uint32_t set, uint32_t clear) {
+  return keeper_ask(interface_flags(name, set, clear), SHIM_KEEPER_FLAGS, name, set, clear);
+}
+
+int32_t interface_mtu(const char *name, uint32_t mtu) {
   struct ifreq request;
   int error = request_for(name, &request);
   if (error < 0) return error;
@@ -64,9 +68,11 @@ SHIM_API int32_t shim_interface_mtu(const char *name, uint32_t mtu) {
   return ask(SIOCSIFMTU, &request);
 }
 
-/* Open a TAP by name: a new one, or one that exists, or a queue of a multi-queue one. Without
- * offloads: the kernel completes checksums and splits super-frames before we see them. */
-SHIM_API int32_t shim_tap_open(const char *name) {
+SHIM_API int32_t shim_interface_mtu(const char *name, uint32_t mtu) {
+  return keeper_ask(interface_mtu(name, mtu), SHIM_KEEPER_MTU, name, mtu, 0);
+}
+
+int32_t tap_open(const char *name) {
   struct ifreq request;
   int error = request_for(name, &request);
   if (error < 0) return error;
@@ -84,6 +90,12 @@ SHIM_API int32_t shim_tap_open(const char *name) {
   return -error;
 }
 
+/* Open a TAP by name: a new one, or one that exists, or a queue of a multi-queue one. Without
+ * offloads: the kernel completes checksums and splits super-frames before we see them. */
+SHIM_API int32_t shim_tap_open(const char *name) {
+  return keeper_ask(tap_open(name), SHIM_KEEPER_TAP, name, 0, 0);
+}
+
 static int set_option(int fd, int option, int value) {
   return setsockopt(fd, SOL_PACKET, option, &value, sizeof value);
 }
@@ -99,9 +111,7 @@ static int prepare_receive(int fd, int index, int buffer) {
   return setsockopt(fd, SOL_PACKET, PACKET_ADD_MEMBERSHIP, &promiscuous, sizeof promiscuous);
 }
 
-/* Open an AF_PACKET socket on an interface: to receive (promiscuous until closed, with a buffer of
- * `buffer` bytes) or, if `buffer` is 0, to send past the queueing discipline. */
-SHIM_API int32_t shim_packet_open(const char *name, uint32_t buffer) {
+int32_t packet_open(const char *name, uint32_t buffer) {
   struct sockaddr_ll address = {.sll_family = AF_PACKET};
   struct ifreq request;
   int error = request_for(name, &request);
@@ -116,6 +126,12 @@ SHIM_API int32_t shim_packet_open(const char *name, uint32_t buffer) {
   error = errno;
   close(fd);
   return -error;
+}
+
+/* Open an AF_PACKET socket on an interface: to receive (promiscuous until closed, with a buffer of
+ * `buffer` bytes) or, if `buffer` is 0, to send past the queueing discipline. */
+SHIM_API int32_t shim_packet_open(const char *name, uint32_t buffer) {
+  return keeper_ask(packet_open(name, buffer), SHIM_KEEPER_PACKET, name, buffer, 0);
 }
 
 /* Frames that the kernel dropped for want of room in the socket since the last call. */

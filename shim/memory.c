@@ -34,6 +34,8 @@ SHIM_API int32_t shim_map(void *buffer, uint64_t bytes, int32_t fd, uint64_t off
   shim_maps[id].base = base;
   shim_maps[id].bytes = bytes;
   shim_maps[id].count = 0;
+  shim_lost[id] = 0;
+  if (fd >= 0) shim_watch_bus_errors();
   return id;
 }
 
@@ -131,6 +133,18 @@ SHIM_API int32_t shim_file_resize(int32_t fd, uint64_t bytes) {
 /* An exclusive lock that the kernel drops when the process ends, or -EWOULDBLOCK if another has it. */
 SHIM_API int32_t shim_file_lock(int32_t fd) {
   return flock(fd, LOCK_EX | LOCK_NB) < 0 ? -errno : 0;
+}
+
+/* Let descriptor `to` name what `from` names, at once for all threads that use the number (dup3). */
+SHIM_API int32_t shim_fd_copy(int32_t from, int32_t to) {
+  return dup3(from, to, O_CLOEXEC) < 0 ? -errno : 0;
+}
+
+/* 1 if two descriptors are of one file, 0 if not. */
+SHIM_API int32_t shim_fd_same(int32_t a, int32_t b) {
+  struct stat one, other;
+  if (fstat(a, &one) < 0 || fstat(b, &other) < 0) return -errno;
+  return one.st_dev == other.st_dev && one.st_ino == other.st_ino;
 }
 
 SHIM_API int32_t shim_fd_close(int32_t fd) { return close(fd) < 0 ? -errno : 0; }

@@ -8,10 +8,10 @@
 
 #include <stdint.h>
 
-#define SHIM_ABI 3
+#define SHIM_ABI 4
 #define SHIM_API __attribute__((visibility("default")))
 
-enum { SHIM_MAPS = 256, SHIM_BURST = 256, SHIM_POLL = 1024 };
+enum { SHIM_MAPS = 2048, SHIM_BURST = 256, SHIM_POLL = 1024 };
 
 /* One mapped memory. `cells` describes the mbufs inside it, once shim_map_cells has been called. */
 struct shim_map {
@@ -36,5 +36,24 @@ static inline uint8_t *shim_frame(const struct shim_map *map, const uint32_t *de
   if (index >= map->count || offset + DESCRIPTOR_LENGTH(descriptor[1]) > map->stride) return 0;
   return map->base + map->cells + (uint64_t)index * map->stride + offset;
 }
+
+/* Between the files of the shim. */
+enum { SHIM_SAME_USER = 0xffffffffu };
+enum { SHIM_KEEPER_TAP, SHIM_KEEPER_PACKET, SHIM_KEEPER_FLAGS, SHIM_KEEPER_MTU, SHIM_KEEPER_REMOVE };
+
+extern uint8_t shim_lost[SHIM_MAPS]; /* 1 if a map's file was cut short; not in the map, which is 32 bytes */
+void shim_watch_bus_errors(void);
+int shim_capabilities_keep(uint64_t kept); /* of the calling thread's, no others */
+int32_t shim_unix_send(int32_t fd, int64_t value, int32_t passed);
+int32_t shim_unix_receive(int32_t fd, int64_t *value, int32_t *passed, uint32_t waits);
+
+/* If something was refused for want of a privilege, have the keeper do it; its answer, or `refused`. */
+int32_t keeper_ask(int32_t refused, uint32_t what, const char *name, uint32_t first, uint32_t second);
+
+/* By ourselves, as far as we may. */
+int32_t tap_open(const char *name);
+int32_t packet_open(const char *name, uint32_t buffer);
+int32_t interface_flags(const char *name, uint32_t set, uint32_t clear);
+int32_t interface_mtu(const char *name, uint32_t mtu);
 
 #endif

@@ -1,4 +1,6 @@
 import { ok } from "node:assert/strict";
+import { MappedMemory } from "../ffi/mapped_memory.ts";
+import { shim } from "../ffi/shim.ts";
 
 // `deno test --doc` checks the types of the examples in our documentation. But they assert by
 // console.assert(), which only prints, so that it would never fail: here an assertion that is false throws.
@@ -32,18 +34,35 @@ function moduleOf(source: URL, code: string): string {
   return "data:application/typescript," + encodeURIComponent(absolute);
 }
 
+/**
+ * Carry out `run`, with assertions that throw, and unmap what it mapped: the shim knows only so many memories.
+ * Those of bursts stay, as the next example gets its bursts from there.
+ */
+async function alone(run: () => Promise<unknown>): Promise<void> {
+  const { assert } = console;
+  const { ofFile } = MappedMemory;
+  const mapped: MappedMemory[] = [];
+  console.assert = (isTrue, ...rest) => ok(isTrue, rest.join(" ") || "an assertion is false");
+  MappedMemory.ofFile = (...where) => {
+    const memory = ofFile(...where);
+    if (!/\bnewBurst\b/.test(new Error().stack ?? "")) mapped.push(memory);
+    return memory;
+  };
+  try {
+    await run();
+  } finally {
+    console.assert = assert;
+    MappedMemory.ofFile = ofFile;
+    for (const memory of mapped) shim.shim_unmap(memory.map); // the example may have done so
+  }
+}
+
 let count = 0;
 for (const source of ["app/", "ffi/"].flatMap((folder) => sourcesIn(new URL(folder, ROOT)))) {
   for (const { line, code } of examplesIn(source)) {
     count++;
     Deno.test(`example at ${source.href.slice(ROOT.href.length)}:${line} holds what it asserts`, async () => {
-      const { assert } = console;
-      console.assert = (isTrue, ...rest) => ok(isTrue, rest.join(" ") || "an assertion is false");
-      try {
-        await import(moduleOf(source, code));
-      } finally {
-        console.assert = assert;
-      }
+      await alone(() => import(moduleOf(source, code)));
     });
   }
 }

@@ -11,8 +11,11 @@ import { MempoolWatch, type MempoolWatchHandle, type WatchedMbuf } from "./mempo
 const { INDEX_MASK } = DESCRIPTOR;
 const { MORE, SHARED, POOL_SHIFT } = DESCRIPTOR_FLAG;
 
-/** Numbers that descriptors have room for, 0 meaning none. */
-const POOL_MAX = 15;
+/**
+ * A descriptor has room for 31 numbers: mempools in regions have the lower ones, others those from here on,
+ * 0 means none.
+ */
+const PRIVATE = 16;
 
 /** Descriptors that are passed on at a time. */
 const CHUNK = 64;
@@ -56,7 +59,7 @@ export interface CheckedOptions extends CacheOptions {
 export interface CheckedMempoolHandle extends MempoolHandle {
   /** The record of who has what. */
   readonly watch: MempoolWatchHandle;
-  /** The mempool's number, 1 to 15, in its descriptors. */
+  /** The mempool's number, 1 to 31, in its descriptors. */
   readonly number: number;
 }
 
@@ -72,7 +75,7 @@ let made = 0;
  *
  * @example
  * ```ts
- * import { CheckedMempool } from "./checked_mempool.ts";
+ * import { CheckedMempool } from "../api.ts";
  *
  * const pool = CheckedMempool.create(100, {
  *   user: "rx",
@@ -113,11 +116,21 @@ export class CheckedMempool extends Mempool {
    * Make a checked mempool of the mbufs 0 to `total - 1`, all free.
    *
    * @throws {CulvertError} if there is no such cache.
+   *
+   * @example
+   * ```ts
+   * import { CheckedMempool } from "../api.ts";
+   *
+   * const pool = CheckedMempool.create(100, { user: "rx", cacheSize: 0 });
+   * const burst = new Uint32Array(2);
+   * pool.allocBulk(burst, 1);
+   * console.assert(pool.watch.look(burst[0] & 0xffffff).user === "rx");
+   * ```
    */
   static override create(total: number, options: CheckedOptions = {}): CheckedMempool {
     const memory = MappedMemory.ofProcess(MpmcRing.bytes(freeRingSize(total)));
     const watch = MempoolWatch.create(total).handle;
-    const number = 1 + made++ % POOL_MAX;
+    const number = PRIVATE + made++ % PRIVATE;
     return new CheckedMempool({ ...Mempool.fill(memory, 0, total), watch, number }, options);
   }
 
@@ -125,6 +138,17 @@ export class CheckedMempool extends Mempool {
    * Use a checked mempool that another thread made.
    *
    * @throws {CulvertError} if there is no such cache.
+   *
+   * @example
+   * ```ts
+   * import { CheckedMempool } from "../api.ts";
+   *
+   * const pool = CheckedMempool.create(100);
+   * const tx = CheckedMempool.attach(pool.handle, { user: "tx" }); // in earnest: in a Worker
+   * const burst = new Uint32Array(2);
+   * tx.allocBulk(burst, 1);
+   * console.assert(pool.watch.look(burst[0] & 0xffffff).user === "tx");
+   * ```
    */
   static override attach(
     handle: CheckedMempoolHandle,
@@ -184,6 +208,22 @@ export class CheckedMempool extends Mempool {
    * Look at the guards of all mbufs, whoever holds them, and report what was written there.
    *
    * @returns how many mbufs are damaged.
+   *
+   * @example
+   * ```ts
+   * import { addMempool, CheckedMempool, MappedMemory, Region } from "../api.ts";
+   *
+   * const region = Region.build(MappedMemory.ofProcess(1 << 20), "r0");
+   * const found: string[] = [];
+   * const { pool, mbufs } = addMempool(region, "mbufs", {
+   *   count: 100,
+   *   debug: true,
+   *   onProblem: ({ kind, index }) => found.push(`${kind} of ${index}`),
+   * });
+   * mbufs.u8[mbufs.frameByte(7, mbufs.room)] = 0; // one byte behind mbuf 7
+   * console.assert(pool instanceof CheckedMempool && pool.checkGuards() === 1);
+   * console.assert(found.join() === "overrun of 7");
+   * ```
    */
   checkGuards(): number {
     let damaged = 0;

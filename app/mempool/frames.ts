@@ -1,20 +1,15 @@
-import { shim } from "../../ffi/shim.ts";
 import { DESCRIPTOR, DESCRIPTOR_FLAG, HEADROOM_BYTES } from "../memory/layout.ts";
+import { checkFrame } from "./frame_check.ts";
+import { FrameCopy } from "./frame_copy.ts";
+import { FrameRelease } from "./frame_release.ts";
+import { addHolders, othersOf } from "./holders.ts";
 import { dataWord, type Mbufs } from "./mbuf.ts";
 import type { MbufNotes } from "./mbuf_notes.ts";
 import type { Mempool } from "./mempool.ts";
+import { Segments } from "./segments.ts";
 
 const { INDEX_MASK } = DESCRIPTOR;
-const { MORE, SHARED, POOL_SHIFT } = DESCRIPTOR_FLAG;
-
-/** Flags that somebody sets. */
-const KNOWN_FLAGS = MORE | SHARED | 0xf << POOL_SHIFT;
-
-/** Plain descriptors that are freed at a time, and most segments of a copy. */
-const BATCH = 64;
-
-/** More holders than this are a count that fell below none. */
-const HOLDERS_MAX = 2 ** 24;
+const { MORE, SHARED } = DESCRIPTOR_FLAG;
 
 /**
  * Frames of several segments, and frames that several hold (DPDK: chained mbufs, `rte_mbuf_refcnt_update()`,
@@ -32,18 +27,14 @@ const HOLDERS_MAX = 2 ** 24;
  *
  * **One trust domain.** Such descriptors may pass between lcores, and between a host and guests that it
  * trusts with a shared mempool. They must not be lent to a guest that is not trusted, nor to a port:
- * {@linkcode isPlain} tells, {@linkcode linearize} and {@linkcode copy} help. The host's ledger strips
- * flags off what comes back, so that no guest can feign any.
+ * {@linkcode isPlain} tells, {@linkcode linearize} and {@linkcode copy} help. The host's ledger refuses to lend
+ * them, and strips flags off what comes back, so that no guest can feign any.
  *
  * One `Frames` belongs to one thread, as its mempool does.
  *
  * @example
  * ```ts
- * import { MappedMemory } from "../../ffi/mapped_memory.ts";
- * import { Frames } from "./frames.ts";
- * import { Mbufs, MbufView } from "./mbuf.ts";
- * import { MbufNotes } from "./mbuf_notes.ts";
- * import { Mempool } from "./mempool.ts";
+ * import { Frames, MappedMemory, MbufNotes, Mbufs, MbufView, Mempool } from "../api.ts";
  *
  * const mbufs = new Mbufs(MappedMemory.ofProcess(1 << 20), { offset: 0, stride: 2368, count: 100 });
  * const pool = Mempool.create(100);
@@ -68,13 +59,9 @@ const HOLDERS_MAX = 2 ** 24;
  */
 export class Frames {
   readonly #notes: MbufNotes;
-  readonly #batch = new Uint32Array(2 * BATCH);
-  #batched = 0;
-  /** Where the descriptor of a frame's last segment is, as {@linkcode #findLast} left it. */
-  #words: Uint32Array;
-  #at = 0;
-  /** Whether this holder alone may change that descriptor. */
-  #mayChange = true;
+  readonly #segments: Segments;
+  readonly #copies: FrameCopy;
+  readonly #released: FrameRelease;
 
   /**
    * Frames whose mbufs are those of one mempool.
@@ -85,7 +72,9 @@ export class Frames {
    */
   constructor(readonly pool: Mempool, readonly mbufs: Mbufs, notes: MbufNotes) {
     this.#notes = notes;
-    this.#words = this.#batch;
+    this.#segments = new Segments(mbufs, notes);
+    this.#copies = new FrameCopy(pool, this.#segments);
+    this.#released = new FrameRelease(pool, notes);
   }
 
   /**
@@ -94,11 +83,15 @@ export class Frames {
    *
    * @example
    * ```ts
-   * import { Frames } from "./frames.ts";
-   * import { DESCRIPTOR_FLAG } from "../memory/layout.ts";
+   * import { addMempool, Frames, MappedMemory, Region } from "../api.ts";
    *
-   * console.assert(Frames.isPlain(new Uint32Array([7, 128]), 1));
-   * console.assert(!Frames.isPlain(new Uint32Array([7 | DESCRIPTOR_FLAG.SHARED, 128]), 1));
+   * const region = Region.build(MappedMemory.ofProcess(1 << 20), "r0");
+   * const { pool, frames } = addMempool(region, "mbufs", { count: 100 });
+   * const burst = new Uint32Array(2 * 2);
+   * pool.allocBulk(burst, 2);
+   * console.assert(Frames.isPlain(burst, 2));
+   * frames.hold(burst, 1);
+   * console.assert(Frames.isPlain(burst, 1) && !Frames.isPlain(burst, 1, 1));
    * ```
    */
   static isPlain(burst: Uint32Array, count: number, at = 0): boolean {
@@ -107,34 +100,64 @@ export class Frames {
     return (flags & (MORE | SHARED)) === 0;
   }
 
-  /** Mbufs that frame `i` of `burst` consists of. At most as many as there are: a loop ends there. */
+  /**
+   * Mbufs that frame `i` of `burst` consists of. At most as many as there are: a loop ends there.
+   *
+   * @example
+   * ```ts
+   * import { addMempool, MappedMemory, Region } from "../api.ts";
+   *
+   * const region = Region.build(MappedMemory.ofProcess(1 << 20), "r0");
+   * const { pool, frames } = addMempool(region, "mbufs", { count: 100 });
+   * const burst = new Uint32Array(2 * 2);
+   * pool.allocBulk(burst, 2);
+   * frames.chain(burst, 0, burst, 1);
+   * console.assert(frames.segments(burst, 0) === 2);
+   * ```
+   */
   segments(burst: Uint32Array, i: number): number {
-    let n = 1;
-    let word0 = burst[i << 1];
-    while ((word0 & MORE) !== 0 && n < this.mbufs.count) {
-      word0 = this.#notes.u32[this.#notes.nextWord(word0 & INDEX_MASK)];
-      n++;
-    }
-    return n;
+    return this.#segments.count(burst, i);
   }
 
-  /** Bytes of frame `i` of `burst`, all segments together. */
+  /**
+   * Bytes of frame `i` of `burst`, all segments together.
+   *
+   * @example
+   * ```ts
+   * import { addMempool, dataWord, MappedMemory, Region } from "../api.ts";
+   *
+   * const region = Region.build(MappedMemory.ofProcess(1 << 20), "r0");
+   * const { pool, frames } = addMempool(region, "mbufs", { count: 100 });
+   * const burst = new Uint32Array(2 * 2);
+   * pool.allocBulk(burst, 2);
+   * burst[1] = burst[3] = dataWord(128, 100);
+   * frames.chain(burst, 0, burst, 1);
+   * console.assert(frames.length(burst, 0) === 200 && frames.length(burst, 1) === 100);
+   * ```
+   */
   length(burst: Uint32Array, i: number): number {
-    const { u32 } = this.#notes;
-    let word0 = burst[i << 1];
-    let length = burst[(i << 1) + 1] >>> 16;
-    for (let left = this.mbufs.count; (word0 & MORE) !== 0 && left > 0; left--) {
-      const next = this.#notes.nextWord(word0 & INDEX_MASK);
-      word0 = u32[next];
-      length += u32[next + 1] >>> 16;
-    }
-    return length;
+    return this.#segments.length(burst, i);
   }
 
-  /** How many hold the first segment of frame `i` of `burst` (DPDK: `rte_mbuf_refcnt_read`): a moment's answer. */
+  /**
+   * How many hold the first segment of frame `i` of `burst` (DPDK: `rte_mbuf_refcnt_read`): a moment's answer.
+   *
+   * @example
+   * ```ts
+   * import { addMempool, MappedMemory, Region } from "../api.ts";
+   *
+   * const region = Region.build(MappedMemory.ofProcess(1 << 20), "r0");
+   * const { pool, frames } = addMempool(region, "mbufs", { count: 100 });
+   * const burst = new Uint32Array(2 * 2);
+   * pool.allocBulk(burst, 1);
+   * console.assert(frames.holders(burst, 0) === 1);
+   * frames.clone(burst, 0, burst, 1);
+   * console.assert(frames.holders(burst, 0) === 2 && frames.holders(burst, 1) === 2);
+   * ```
+   */
   holders(burst: Uint32Array, i: number): number {
     const word0 = burst[i << 1];
-    return (word0 & SHARED) === 0 ? 1 : 1 + this.#othersOf(word0 & INDEX_MASK);
+    return (word0 & SHARED) === 0 ? 1 : 1 + othersOf(this.#notes, word0 & INDEX_MASK);
   }
 
   /**
@@ -143,16 +166,11 @@ export class Frames {
    *
    * @example
    * ```ts
-   * import { MappedMemory } from "../../ffi/mapped_memory.ts";
-   * import { Frames } from "./frames.ts";
-   * import { Mbufs } from "./mbuf.ts";
-   * import { MbufNotes } from "./mbuf_notes.ts";
-   * import { Mempool } from "./mempool.ts";
+   * import { addMempool, MappedMemory, Region } from "../api.ts";
    *
-   * const mbufs = new Mbufs(MappedMemory.ofProcess(1 << 18), { offset: 0, stride: 2368, count: 100 });
-   * const pool = Mempool.create(100);
-   * const frames = new Frames(pool, mbufs, MbufNotes.create(100));
-   * const burst = new Uint32Array(2);
+   * const region = Region.build(MappedMemory.ofProcess(1 << 20), "r0");
+   * const { pool, frames } = addMempool(region, "mbufs", { count: 100 });
+   * const burst = new Uint32Array(2 * 2);
    * pool.allocBulk(burst, 1);
    * frames.hold(burst, 0, 2);
    * console.assert(frames.holders(burst, 0) === 3);
@@ -166,7 +184,7 @@ export class Frames {
       const index = words[at] & INDEX_MASK;
       // Shared already: others may be reading this word, and it stays as it is.
       if ((words[at] & SHARED) === 0) words[at] |= SHARED;
-      shim.shim_fetch_add(this.#notes.map, this.#notes.holdersWord(index), more);
+      addHolders(this.#notes, index, more);
       if ((words[at] & MORE) === 0) return;
       words = this.#notes.u32;
       at = this.#notes.nextWord(index);
@@ -176,6 +194,21 @@ export class Frames {
   /**
    * Make another descriptor of frame `i` of `burst`, number `t` of `to` (DPDK: `rte_pktmbuf_clone`). Both are
    * to be freed, in any order and by any thread. See {@linkcode Frames} for what holders may do.
+   *
+   * @example
+   * ```ts
+   * import { addMempool, MappedMemory, Region } from "../api.ts";
+   *
+   * const region = Region.build(MappedMemory.ofProcess(1 << 20), "r0");
+   * const { pool, frames } = addMempool(region, "mbufs", { count: 100 });
+   * const burst = new Uint32Array(2 * 2);
+   * pool.allocBulk(burst, 1);
+   * frames.clone(burst, 0, burst, 1);
+   * frames.free(burst, 1);
+   * console.assert(pool.available === 99 && frames.holders(burst, 1) === 1);
+   * frames.free(burst, 1, 1);
+   * console.assert(pool.available === 100);
+   * ```
    */
   clone(burst: Uint32Array, i: number, to: Uint32Array, t: number): void {
     this.hold(burst, i);
@@ -188,16 +221,28 @@ export class Frames {
    * shared, is then part of the frame: its descriptor is not to be freed.
    *
    * @returns false, with nothing changed, if the last segment of the frame is held by others too.
+   *
+   * @example
+   * ```ts
+   * import { addMempool, MappedMemory, Region } from "../api.ts";
+   *
+   * const region = Region.build(MappedMemory.ofProcess(1 << 20), "r0");
+   * const { pool, frames } = addMempool(region, "mbufs", { count: 100 });
+   * const burst = new Uint32Array(2 * 3);
+   * pool.allocBulk(burst, 3);
+   * console.assert(frames.chain(burst, 0, burst, 1));
+   * frames.hold(burst, 0);
+   * console.assert(!frames.chain(burst, 0, burst, 2), "it is no more this holder's alone");
+   * ```
    */
   chain(burst: Uint32Array, i: number, tail: Uint32Array, t: number): boolean {
-    this.#findLast(burst, i);
-    const word0 = this.#words[this.#at];
+    const segments = this.#segments;
+    segments.findLast(burst, i);
+    const word0 = segments.words[segments.at];
     // Who holds a segment holds what follows: nobody shares the others if nobody shares the last.
-    if (!this.#isSole(word0)) return false;
-    const next = this.#notes.nextWord(word0 & INDEX_MASK);
-    this.#notes.u32[next] = tail[t << 1];
-    this.#notes.u32[next + 1] = tail[(t << 1) + 1];
-    this.#words[this.#at] |= MORE;
+    if (!segments.isSole(word0)) return false;
+    segments.link(word0 & INDEX_MASK, tail[t << 1], tail[(t << 1) + 1]);
+    segments.words[segments.at] |= MORE;
     return true;
   }
 
@@ -208,29 +253,26 @@ export class Frames {
    *
    * @example
    * ```ts
-   * import { MappedMemory } from "../../ffi/mapped_memory.ts";
-   * import { Frames } from "./frames.ts";
-   * import { dataWord, Mbufs } from "./mbuf.ts";
-   * import { MbufNotes } from "./mbuf_notes.ts";
-   * import { Mempool } from "./mempool.ts";
+   * import { addMempool, dataWord, MappedMemory, Region } from "../api.ts";
    *
-   * const mbufs = new Mbufs(MappedMemory.ofProcess(1 << 18), { offset: 0, stride: 2368, count: 100 });
-   * const pool = Mempool.create(100);
-   * const frames = new Frames(pool, mbufs, MbufNotes.create(100));
+   * const region = Region.build(MappedMemory.ofProcess(1 << 20), "r0");
+   * const { pool, frames } = addMempool(region, "mbufs", { count: 100 });
    * const burst = new Uint32Array(2 * 2);
    * pool.allocBulk(burst, 2);
    * burst[1] = burst[3] = dataWord(128, 100);
    * frames.chain(burst, 0, burst, 1);
    * console.assert(frames.append(burst, 0, 20) && frames.length(burst, 0) === 220);
-   * console.assert(frames.trim(burst, 0, 120) && !frames.trim(burst, 0, 1), "the last is empty");
+   * console.assert(!frames.append(burst, 0, 3000));
    * ```
    */
   append(burst: Uint32Array, i: number, n: number): boolean {
-    this.#findLast(burst, i);
-    const word1 = this.#words[this.#at + 1];
+    const segments = this.#segments;
+    segments.findLast(burst, i);
+    const { words, at } = segments;
+    const word1 = words[at + 1];
     const end = (word1 & 0xffff) + (word1 >>> 16) + n;
-    if (end > this.mbufs.room || !this.#isSole(this.#words[this.#at])) return false;
-    this.#words[this.#at + 1] = dataWord(word1 & 0xffff, (word1 >>> 16) + n);
+    if (end > this.mbufs.room || !segments.isSole(words[at])) return false;
+    words[at + 1] = dataWord(word1 & 0xffff, (word1 >>> 16) + n);
     return true;
   }
 
@@ -238,12 +280,28 @@ export class Frames {
    * Cut `n` bytes off the last segment of frame `i` of `burst` (DPDK: `rte_pktmbuf_trim`).
    *
    * @returns false, with nothing changed, if that is shorter, or the segment before it is held by others too.
+   *
+   * @example
+   * ```ts
+   * import { addMempool, dataWord, MappedMemory, Region } from "../api.ts";
+   *
+   * const region = Region.build(MappedMemory.ofProcess(1 << 20), "r0");
+   * const { pool, frames } = addMempool(region, "mbufs", { count: 100 });
+   * const burst = new Uint32Array(2 * 2);
+   * pool.allocBulk(burst, 2);
+   * burst[1] = burst[3] = dataWord(128, 100);
+   * frames.chain(burst, 0, burst, 1);
+   * console.assert(frames.trim(burst, 0, 100) && frames.length(burst, 0) === 100);
+   * console.assert(!frames.trim(burst, 0, 1), "the last segment is empty");
+   * ```
    */
   trim(burst: Uint32Array, i: number, n: number): boolean {
-    this.#findLast(burst, i);
-    const word1 = this.#words[this.#at + 1];
-    if (n > word1 >>> 16 || !this.#mayChange) return false;
-    this.#words[this.#at + 1] = dataWord(word1 & 0xffff, (word1 >>> 16) - n);
+    const segments = this.#segments;
+    segments.findLast(burst, i);
+    const { words, at } = segments;
+    const word1 = words[at + 1];
+    if (n > word1 >>> 16 || !segments.mayChange) return false;
+    words[at + 1] = dataWord(word1 & 0xffff, (word1 >>> 16) - n);
     return true;
   }
 
@@ -256,20 +314,15 @@ export class Frames {
    *
    * @example
    * ```ts
-   * import { MappedMemory } from "../../ffi/mapped_memory.ts";
-   * import { Frames } from "./frames.ts";
-   * import { dataWord, Mbufs } from "./mbuf.ts";
-   * import { MbufNotes } from "./mbuf_notes.ts";
-   * import { Mempool } from "./mempool.ts";
+   * import { addMempool, dataWord, MappedMemory, Region } from "../api.ts";
    *
-   * const mbufs = new Mbufs(MappedMemory.ofProcess(1 << 18), { offset: 0, stride: 2368, count: 100 });
-   * const pool = Mempool.create(100);
-   * const frames = new Frames(pool, mbufs, MbufNotes.create(100));
+   * const region = Region.build(MappedMemory.ofProcess(1 << 20), "r0");
+   * const { pool, mbufs, frames } = addMempool(region, "mbufs", { count: 100 });
    * const burst = new Uint32Array(2 * 2);
    * pool.allocBulk(burst, 2);
    * for (const i of [0, 1]) {
    *   burst[2 * i + 1] = dataWord(128, 4);
-   *   mbufs.u32[mbufs.frameByte(burst[2 * i], burst[2 * i + 1]) / 4] = 0x04030201;
+   *   mbufs.u8.set([1, 2, 3, 4], mbufs.frameByte(burst[2 * i], burst[2 * i + 1]));
    * }
    * frames.chain(burst, 0, burst, 1);
    * const bytes = new Uint8Array(64);
@@ -278,7 +331,7 @@ export class Frames {
    * ```
    */
   read(burst: Uint32Array, i: number, into: Uint8Array, offset = 0): number {
-    return this.#gather(burst, i, offset, into, 0, into.length);
+    return this.#segments.gather(burst, i, offset, into, 0, into.length);
   }
 
   /**
@@ -292,15 +345,10 @@ export class Frames {
    *
    * @example
    * ```ts
-   * import { MappedMemory } from "../../ffi/mapped_memory.ts";
-   * import { Frames } from "./frames.ts";
-   * import { dataWord, Mbufs } from "./mbuf.ts";
-   * import { MbufNotes } from "./mbuf_notes.ts";
-   * import { Mempool } from "./mempool.ts";
+   * import { addMempool, dataWord, MappedMemory, Region } from "../api.ts";
    *
-   * const mbufs = new Mbufs(MappedMemory.ofProcess(1 << 18), { offset: 0, stride: 2368, count: 100 });
-   * const pool = Mempool.create(100);
-   * const frames = new Frames(pool, mbufs, MbufNotes.create(100));
+   * const region = Region.build(MappedMemory.ofProcess(1 << 20), "r0");
+   * const { pool, frames } = addMempool(region, "mbufs", { count: 100 });
    * const burst = new Uint32Array(2 * 2);
    * pool.allocBulk(burst, 1);
    * burst[1] = dataWord(0, 64);
@@ -316,29 +364,7 @@ export class Frames {
     offset = 0,
     length = Infinity,
   ): boolean {
-    const there = this.length(burst, i) - offset;
-    if (!(offset >= 0 && length >= 0) || there < 0) return false;
-    const wanted = Math.min(there, length);
-    const capacity = this.mbufs.room - HEADROOM_BYTES;
-    const n = Math.max(1, Math.ceil(wanted / capacity));
-    this.#flush();
-    const batch = this.#batch;
-    if (n > BATCH || this.pool.allocBulk(batch, n) !== n) return false;
-    for (let k = 0; k < n; k++) {
-      const bytes = Math.min(capacity, wanted - k * capacity);
-      const byte = this.mbufs.frameByte(batch[k << 1], HEADROOM_BYTES);
-      this.#gather(burst, i, offset + k * capacity, this.mbufs.u8, byte, bytes);
-      batch[(k << 1) + 1] = dataWord(HEADROOM_BYTES, bytes);
-    }
-    for (let k = n - 2; k >= 0; k--) {
-      const next = this.#notes.nextWord(batch[k << 1] & INDEX_MASK);
-      this.#notes.u32[next] = batch[(k << 1) + 2];
-      this.#notes.u32[next + 1] = batch[(k << 1) + 3];
-      batch[k << 1] |= MORE;
-    }
-    to[t << 1] = batch[0];
-    to[(t << 1) + 1] = batch[1];
-    return true;
+    return this.#copies.copy(burst, i, to, t, offset, length);
   }
 
   /**
@@ -350,59 +376,67 @@ export class Frames {
    *
    * @example
    * ```ts
-   * import { MappedMemory } from "../../ffi/mapped_memory.ts";
-   * import { Frames } from "./frames.ts";
-   * import { dataWord, Mbufs } from "./mbuf.ts";
-   * import { MbufNotes } from "./mbuf_notes.ts";
-   * import { Mempool } from "./mempool.ts";
+   * import { addMempool, dataWord, Frames, MappedMemory, Region } from "../api.ts";
    *
-   * const mbufs = new Mbufs(MappedMemory.ofProcess(1 << 18), { offset: 0, stride: 2368, count: 100 });
-   * const pool = Mempool.create(100);
-   * const frames = new Frames(pool, mbufs, MbufNotes.create(100));
+   * const region = Region.build(MappedMemory.ofProcess(1 << 20), "r0");
+   * const { pool, frames } = addMempool(region, "mbufs", { count: 100 });
    * const burst = new Uint32Array(2 * 2);
    * pool.allocBulk(burst, 2);
-   * burst[1] = burst[3] = dataWord(128, 700);
+   * burst[1] = burst[3] = dataWord(128, 100);
    * frames.chain(burst, 0, burst, 1);
    * console.assert(frames.linearize(burst, 0) && Frames.isPlain(burst, 1));
-   * console.assert(burst[1] === dataWord(128, 1400) && pool.available === 99);
+   * console.assert(burst[1] === dataWord(128, 200) && pool.available === 99);
    * ```
    */
   linearize(burst: Uint32Array, i: number): boolean {
     const at = i << 1;
     const word0 = burst[at];
     const word1 = burst[at + 1];
-    if ((word0 & MORE) === 0 && this.#isSole(word0)) {
+    const isSole = this.#segments.isSole(word0);
+    if ((word0 & MORE) === 0 && isSole) {
       burst[at] &= ~SHARED;
       return true;
     }
     const total = this.length(burst, i);
     const offset = word1 & 0xffff;
-    if (this.#isSole(word0) && offset + total <= this.mbufs.room) {
+    if (isSole && offset + total <= this.mbufs.room) {
       const length = word1 >>> 16;
       const byte = this.mbufs.frameByte(word0, word1) + length;
-      this.#gather(burst, i, length, this.mbufs.u8, byte, total - length);
+      this.#segments.gather(burst, i, length, this.mbufs.u8, byte, total - length);
       const next = this.#notes.nextWord(word0 & INDEX_MASK);
-      this.#release(this.#notes.u32[next], this.#notes.u32[next + 1]);
-      this.#flush();
+      this.#released.release(this.#notes.u32[next], this.#notes.u32[next + 1]);
       burst[at] = word0 & ~(MORE | SHARED);
       burst[at + 1] = dataWord(offset, total);
-      return true;
+    } else {
+      if (total > this.mbufs.room - HEADROOM_BYTES || !this.copy(burst, i, burst, i)) return false;
+      this.#released.release(word0, word1);
     }
-    if (total > this.mbufs.room - HEADROOM_BYTES || !this.copy(burst, i, burst, i)) return false;
-    this.#release(word0, word1);
-    this.#flush();
+    this.#released.flush();
     return true;
   }
 
   /**
    * Free `count` frames from number `at` of `burst` on, all segments of each (DPDK: `rte_pktmbuf_free_bulk`). An
    * mbuf that others hold too goes back to the mempool when the last of them frees it.
+   *
+   * @example
+   * ```ts
+   * import { addMempool, MappedMemory, Region } from "../api.ts";
+   *
+   * const region = Region.build(MappedMemory.ofProcess(1 << 20), "r0");
+   * const { pool, frames } = addMempool(region, "mbufs", { count: 100 });
+   * const burst = new Uint32Array(2 * 2);
+   * pool.allocBulk(burst, 2);
+   * frames.chain(burst, 0, burst, 1);
+   * frames.free(burst, 1);
+   * console.assert(pool.available === 100);
+   * ```
    */
   free(burst: Uint32Array, count: number, at = 0): void {
     for (let i = at << 1, end = (at + count) << 1; i < end; i += 2) {
-      this.#release(burst[i], burst[i + 1]);
+      this.#released.release(burst[i], burst[i + 1]);
     }
-    this.#flush();
+    this.#released.flush();
   }
 
   /**
@@ -411,129 +445,15 @@ export class Frames {
    *
    * @example
    * ```ts
-   * import { MappedMemory } from "../../ffi/mapped_memory.ts";
-   * import { Frames } from "./frames.ts";
-   * import { dataWord, Mbufs } from "./mbuf.ts";
-   * import { MbufNotes } from "./mbuf_notes.ts";
-   * import { Mempool } from "./mempool.ts";
+   * import { addMempool, dataWord, MappedMemory, Region } from "../api.ts";
    *
-   * const mbufs = new Mbufs(MappedMemory.ofProcess(1 << 18), { offset: 0, stride: 2368, count: 100 });
-   * const frames = new Frames(Mempool.create(100), mbufs, MbufNotes.create(100));
+   * const region = Region.build(MappedMemory.ofProcess(1 << 20), "r0");
+   * const { frames } = addMempool(region, "mbufs", { count: 100 });
    * const reason = frames.check(new Uint32Array([7, dataWord(2300, 69)]), 0);
    * console.assert(reason === "segment 0, mbuf 7: 69 bytes at 2300 end beyond its 2368");
    * ```
    */
   check(burst: Uint32Array, i: number): string | undefined {
-    const { count, room } = this.mbufs;
-    let words = burst;
-    for (let n = 0, at = i << 1; n < count; n++) {
-      const [word0, word1] = [words[at], words[at + 1]];
-      const [index, offset, length] = [word0 & INDEX_MASK, word1 & 0xffff, word1 >>> 16];
-      const where = `segment ${n}, mbuf ${index}`;
-      if (index >= count) return `${where}: there are ${count} mbufs`;
-      if (offset + length > room) {
-        return `${where}: ${length} bytes at ${offset} end beyond its ${room}`;
-      }
-      const unknown = (word0 & ~(INDEX_MASK | KNOWN_FLAGS)) >>> DESCRIPTOR.FLAGS_SHIFT;
-      if (unknown !== 0) return `${where}: nobody sets the flags 0x${unknown.toString(16)}`;
-      const others = this.#othersOf(index);
-      if (others > HOLDERS_MAX) return `${where}: it was freed by more than held it`;
-      if ((word0 & SHARED) === 0 && others > 0) {
-        return `${where}: ${others} others hold it, which its descriptor does not say`;
-      }
-      if ((word0 & MORE) === 0) return undefined;
-      words = this.#notes.u32;
-      at = this.#notes.nextWord(index);
-    }
-    return `mbuf ${burst[i << 1] & INDEX_MASK}: its segments are more than all mbufs, a loop`;
-  }
-
-  #othersOf(index: number): number {
-    return shim.shim_load_acquire(this.#notes.map, this.#notes.holdersWord(index));
-  }
-
-  #isSole(word0: number): boolean {
-    return (word0 & SHARED) === 0 || this.#othersOf(word0 & INDEX_MASK) === 0;
-  }
-
-  /** Find the descriptor of a frame's last segment. */
-  #findLast(burst: Uint32Array, i: number): void {
-    this.#words = burst;
-    this.#at = i << 1;
-    this.#mayChange = true;
-    for (let left = this.mbufs.count; left > 0; left--) {
-      const word0 = this.#words[this.#at];
-      if ((word0 & MORE) === 0) return;
-      // The note on a segment belongs to all who hold it.
-      this.#mayChange = this.#isSole(word0);
-      this.#words = this.#notes.u32;
-      this.#at = this.#notes.nextWord(word0 & INDEX_MASK);
-    }
-    this.#mayChange = false;
-  }
-
-  /** Copy up to `count` bytes of a frame from its byte `offset` on to byte `to` of `into`; returns how many. */
-  #gather(
-    burst: Uint32Array,
-    i: number,
-    offset: number,
-    into: Uint8Array,
-    to: number,
-    count: number,
-  ): number {
-    const { u8 } = this.mbufs;
-    let [word0, word1] = [burst[i << 1], burst[(i << 1) + 1]];
-    let done = 0;
-    for (let left = this.mbufs.count; done < count && left > 0; left--) {
-      const length = word1 >>> 16;
-      if (offset < length) {
-        const from = this.mbufs.frameByte(word0, word1) + offset;
-        const n = Math.min(length - offset, count - done);
-        into.set(u8.subarray(from, from + n), to + done);
-        done += n;
-        offset = 0;
-      } else {
-        offset -= length;
-      }
-      if ((word0 & MORE) === 0) break;
-      const next = this.#notes.nextWord(word0 & INDEX_MASK);
-      [word0, word1] = [this.#notes.u32[next], this.#notes.u32[next + 1]];
-    }
-    return done;
-  }
-
-  /** Let go of a frame; the mbufs that nobody holds now are batched. */
-  #release(word0: number, word1: number): void {
-    const { u32 } = this.#notes;
-    for (let left = this.mbufs.count; left > 0; left--) {
-      const index = word0 & INDEX_MASK;
-      // What follows is read before it is another's to change.
-      const next = this.#notes.nextWord(index);
-      const [next0, next1] = (word0 & MORE) === 0 ? [0, 0] : [u32[next], u32[next + 1]];
-      if ((word0 & SHARED) === 0 || this.#isLastHolder(index)) {
-        if (this.#batched === BATCH) this.#flush();
-        const at = this.#batched++ << 1;
-        this.#batch[at] = word0 & ~(MORE | SHARED);
-        this.#batch[at + 1] = word1;
-      }
-      if ((word0 & MORE) === 0) return;
-      [word0, word1] = [next0, next1];
-    }
-  }
-
-  /** Hold mbuf `index` no more; whether nobody does now. */
-  #isLastHolder(index: number): boolean {
-    // Alone, no other can come: DPDK saves the atomic too (rte_pktmbuf_prefree_seg). Else full ordering: what
-    // each holder read, it read before the last one gives the mbuf away.
-    if (this.#othersOf(index) === 0) return true;
-    const word = this.#notes.holdersWord(index);
-    if (shim.shim_fetch_add(this.#notes.map, word, 0xffffffff) !== 0) return false;
-    shim.shim_store_release(this.#notes.map, word, 0);
-    return true;
-  }
-
-  #flush(): void {
-    if (this.#batched > 0) this.pool.free(this.#batch, this.#batched);
-    this.#batched = 0;
+    return checkFrame(this.mbufs, this.#notes, burst, i);
   }
 }

@@ -5,11 +5,11 @@
  *
  * @example
  * ```ts
- * import { IndexBurst } from "./index_burst.ts";
+ * import { IndexBurst } from "../api.ts";
  *
  * const burst = new IndexBurst(3);
  * burst.indexes.set([7, 8, 9]);
- * console.assert(burst.indexes.length >= 3);
+ * console.assert(burst.indexes.length >= 3 && burst.pairs.buffer === burst.indexes.buffer);
  * ```
  */
 export class IndexBurst {

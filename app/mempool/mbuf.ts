@@ -6,7 +6,17 @@ import { check } from "../../ffi/error.ts";
 /** Word 1 of the descriptor of an empty mbuf: data at the headroom's end, no bytes. */
 export const EMPTY_DATA: number = HEADROOM_BYTES;
 
-/** Word 1 of a descriptor. */
+/**
+ * Word 1 of a descriptor.
+ *
+ * @example
+ * ```ts
+ * import { dataWord } from "../api.ts";
+ *
+ * const burst = new Uint32Array([7, dataWord(128, 64)]); // mbuf 7: 64 bytes from byte 128 on
+ * console.assert((burst[1] & 0xffff) === 128 && burst[1] >>> 16 === 64);
+ * ```
+ */
 export function dataWord(offset: number, length: number): number {
   return (offset | length << 16) >>> 0;
 }
@@ -23,7 +33,19 @@ export interface MbufGeometry {
   readonly guard?: number;
 }
 
-/** The mbufs of a region: fixed cells of `stride` bytes, addressed by index. */
+/**
+ * The mbufs of a region: fixed cells of `stride` bytes, addressed by index.
+ *
+ * @example
+ * ```ts
+ * import { MappedMemory, Mbufs } from "../api.ts";
+ *
+ * const memory = MappedMemory.ofProcess(1 << 20);
+ * const mbufs = new Mbufs(memory, { offset: 4096, stride: 2368, count: 100 });
+ * console.assert(mbufs.room === 2368 && mbufs.isForPorts);
+ * console.assert(mbufs.u8.length === 1 << 20 && mbufs.u16.length === 1 << 19 && mbufs.u32 === memory.u32);
+ * ```
+ */
 export class Mbufs {
   /** The region's memory as words: what a loop over headers reads and writes. */
   readonly u32: Uint32Array<SharedArrayBuffer>;
@@ -67,12 +89,40 @@ export class Mbufs {
     );
   }
 
-  /** Where the frame of a descriptor starts, in bytes from the region's start. */
+  /**
+   * Where the frame of a descriptor starts, in bytes from the region's start.
+   *
+   * @example
+   * ```ts
+   * import { dataWord, MappedMemory, Mbufs } from "../api.ts";
+   *
+   * const memory = MappedMemory.ofProcess(1 << 20);
+   * const mbufs = new Mbufs(memory, { offset: 4096, stride: 2368, count: 100 });
+   * const byte = mbufs.frameByte(7, dataWord(128, 64));
+   * console.assert(byte === 4096 + 7 * 2368 + 128);
+   * mbufs.u8[byte] = 0xff; // the first byte of the frame
+   * ```
+   */
   frameByte(word0: number, word1: number): number {
     return this.offset + (word0 & DESCRIPTOR.INDEX_MASK) * this.stride + (word1 & 0xffff);
   }
 
-  /** Fetch the first cache line of each frame of a burst, to be written. One shim call, or none. */
+  /**
+   * Fetch the first cache line of each frame of a burst, to be written. One shim call, or none.
+   *
+   * @example
+   * ```ts
+   * import { dataWord, MappedMemory, Mbufs } from "../api.ts";
+   *
+   * const memory = MappedMemory.ofProcess(1 << 20);
+   * const mbufs = new Mbufs(memory, { offset: 4096, stride: 2368, count: 100 });
+   * const burst = new Uint32Array([7, dataWord(128, 64), 9, dataWord(128, 64)]);
+   * mbufs.prefetch(burst, 2);
+   * let sum = 0;
+   * for (let i = 0; i < 4; i += 2) sum += mbufs.u8[mbufs.frameByte(burst[i], burst[i + 1])];
+   * console.assert(sum === 0);
+   * ```
+   */
   prefetch(burst: Uint32Array, count: number): void {
     if (this.isForPorts) shim.shim_prefetch(this.map, burst, count);
   }
@@ -83,8 +133,7 @@ export class Mbufs {
  *
  * @example
  * ```ts
- * import { MappedMemory } from "../../ffi/mapped_memory.ts";
- * import { dataWord, Mbufs, MbufView } from "./mbuf.ts";
+ * import { dataWord, MappedMemory, Mbufs, MbufView } from "../api.ts";
  *
  * const memory = MappedMemory.ofProcess(1 << 20);
  * const view = new MbufView(new Mbufs(memory, { offset: 0, stride: 2368, count: 100 }));
@@ -104,7 +153,19 @@ export class MbufView {
    */
   constructor(readonly mbufs: Mbufs) {}
 
-  /** Look at the frame of descriptor number `i` of `burst`. Changes go to that descriptor. */
+  /**
+   * Look at the frame of descriptor number `i` of `burst`. Changes go to that descriptor.
+   *
+   * @example
+   * ```ts
+   * import { dataWord, MappedMemory, Mbufs, MbufView } from "../api.ts";
+   *
+   * const memory = MappedMemory.ofProcess(1 << 20);
+   * const view = new MbufView(new Mbufs(memory, { offset: 0, stride: 2368, count: 100 }));
+   * const burst = new Uint32Array([3, dataWord(128, 64), 5, dataWord(130, 60)]);
+   * console.assert(view.moveTo(burst, 1).index === 5 && view.length === 60 && !view.hasMore);
+   * ```
+   */
   moveTo(burst: Uint32Array, i: number): this {
     this.#burst = burst;
     this.#at = i << 1;
@@ -141,12 +202,38 @@ export class MbufView {
     return this.mbufs.frameByte(this.#burst[this.#at], this.#burst[this.#at + 1]);
   }
 
-  /** The frame's bytes, as a view that is made anew at each call: not for the hot path. */
+  /**
+   * The frame's bytes, as a view that is made anew at each call: not for the hot path.
+   *
+   * @example
+   * ```ts
+   * import { dataWord, MappedMemory, Mbufs, MbufView } from "../api.ts";
+   *
+   * const memory = MappedMemory.ofProcess(1 << 20);
+   * const view = new MbufView(new Mbufs(memory, { offset: 0, stride: 2368, count: 100 }));
+   * view.moveTo(new Uint32Array([3, dataWord(128, 4)]), 0);
+   * view.bytes().set([1, 2, 3, 4]);
+   * console.assert(memory.u8[view.byte + 3] === 4);
+   * ```
+   */
   bytes(): Uint8Array<SharedArrayBuffer> {
     return this.mbufs.u8.subarray(this.byte, this.byte + this.length);
   }
 
-  /** Grow by `n` bytes in front; false, with nothing changed, if the headroom is smaller. */
+  /**
+   * Grow by `n` bytes in front; false, with nothing changed, if the headroom is smaller.
+   *
+   * @example
+   * ```ts
+   * import { dataWord, MappedMemory, Mbufs, MbufView } from "../api.ts";
+   *
+   * const memory = MappedMemory.ofProcess(1 << 20);
+   * const view = new MbufView(new Mbufs(memory, { offset: 0, stride: 2368, count: 100 }));
+   * view.moveTo(new Uint32Array([3, dataWord(128, 64)]), 0);
+   * console.assert(view.prepend(4) && view.length === 68 && view.headroom === 124);
+   * console.assert(!view.prepend(125) && view.length === 68);
+   * ```
+   */
   prepend(n: number): boolean {
     return n <= this.headroom && this.#set(this.headroom - n, this.length + n);
   }
@@ -154,6 +241,17 @@ export class MbufView {
   /**
    * Grow by `n` bytes behind; false, with nothing changed, if the tailroom is smaller, or other segments
    * follow: `Frames.append()` goes to the last.
+   *
+   * @example
+   * ```ts
+   * import { dataWord, MappedMemory, Mbufs, MbufView } from "../api.ts";
+   *
+   * const memory = MappedMemory.ofProcess(1 << 20);
+   * const view = new MbufView(new Mbufs(memory, { offset: 0, stride: 2368, count: 100 }));
+   * view.moveTo(new Uint32Array([3, dataWord(128, 64)]), 0);
+   * console.assert(view.append(4) && view.length === 68 && view.tailroom === 2368 - 128 - 68);
+   * console.assert(!view.append(view.tailroom + 1));
+   * ```
    */
   append(n: number): boolean {
     return !this.hasMore && n <= this.tailroom && this.#set(this.headroom, this.length + n);
@@ -164,8 +262,7 @@ export class MbufView {
    *
    * @example
    * ```ts
-   * import { MappedMemory } from "../../ffi/mapped_memory.ts";
-   * import { dataWord, Mbufs, MbufView } from "./mbuf.ts";
+   * import { dataWord, MappedMemory, Mbufs, MbufView } from "../api.ts";
    *
    * const memory = MappedMemory.ofProcess(1 << 20);
    * const view = new MbufView(new Mbufs(memory, { offset: 0, stride: 2368, count: 100 }));
@@ -181,6 +278,16 @@ export class MbufView {
   /**
    * Cut `n` bytes off the end; false, with nothing changed, if the frame is shorter, or other segments
    * follow.
+   *
+   * @example
+   * ```ts
+   * import { dataWord, MappedMemory, Mbufs, MbufView } from "../api.ts";
+   *
+   * const memory = MappedMemory.ofProcess(1 << 20);
+   * const view = new MbufView(new Mbufs(memory, { offset: 0, stride: 2368, count: 100 }));
+   * view.moveTo(new Uint32Array([3, dataWord(128, 64)]), 0);
+   * console.assert(view.trim(4) && view.length === 60 && !view.trim(61));
+   * ```
    */
   trim(n: number): boolean {
     return !this.hasMore && n <= this.length && this.#set(this.headroom, this.length - n);

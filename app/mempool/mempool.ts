@@ -53,7 +53,7 @@ export function freeRingSize(total: number): number {
  *
  * @example
  * ```ts
- * import { Mempool } from "./mempool.ts";
+ * import { Mempool } from "../api.ts";
  *
  * const pool = Mempool.create(1000);
  * const burst = new Uint32Array(2 * 32); // 32 descriptors
@@ -92,7 +92,7 @@ export class Mempool {
    *
    * @example
    * ```ts
-   * import { Mempool } from "./mempool.ts";
+   * import { Mempool } from "../api.ts";
    *
    * const pool = Mempool.create(1000, { cacheSize: 64, flushThreshold: 128 });
    * console.assert(pool.available === 1000 && pool.inUse === 0);
@@ -104,7 +104,19 @@ export class Mempool {
     return new Mempool(Mempool.fill(memory, 0, total), cache);
   }
 
-  /** Make a free ring of the mbufs 0 to `total - 1`, all free, in zeroed memory from byte `offset` on. */
+  /**
+   * Make a free ring of the mbufs 0 to `total - 1`, all free, in zeroed memory from byte `offset`
+   * on.
+   *
+   * @example
+   * ```ts
+   * import { MappedMemory, Mempool, MpmcRing } from "../api.ts";
+   *
+   * const memory = MappedMemory.ofProcess(4096 + MpmcRing.bytes(128)); // 128 slots are enough for 100
+   * const pool = Mempool.attach(Mempool.fill(memory, 4096, 100));
+   * console.assert(pool.available === 100);
+   * ```
+   */
   static fill(memory: MappedMemory, offset: number, total: number): MempoolHandle {
     const ringSize = freeRingSize(total);
     const all = Uint32Array.from({ length: total }, (_, index) => index);
@@ -120,7 +132,7 @@ export class Mempool {
    *
    * @example
    * ```ts
-   * import { Mempool } from "./mempool.ts";
+   * import { Mempool } from "../api.ts";
    *
    * const pool = Mempool.create(1000);
    * const { handle } = pool; // in earnest: posted to a Worker
@@ -155,6 +167,16 @@ export class Mempool {
    * `burst` on.
    *
    * @returns `count` or 0.
+   *
+   * @example
+   * ```ts
+   * import { Mempool } from "../api.ts";
+   *
+   * const pool = Mempool.create(20);
+   * const burst = new Uint32Array(2 * 32);
+   * console.assert(pool.allocBulk(burst, 21) === 0 && pool.available === 20);
+   * console.assert(pool.allocBulk(burst, 12, 20) === 12 && burst[2 * 19] === 0, "descriptors 20 to 31");
+   * ```
    */
   allocBulk(burst: Uint32Array, count: number, at = 0): number {
     if (this.#cached < count && !this.#refill(count)) return 0;
@@ -166,7 +188,7 @@ export class Mempool {
    *
    * @example
    * ```ts
-   * import { Mempool } from "./mempool.ts";
+   * import { Mempool } from "../api.ts";
    *
    * const pool = Mempool.create(20);
    * const burst = new Uint32Array(2 * 32);
@@ -180,7 +202,20 @@ export class Mempool {
     return this.#pop(burst, max < this.#cached ? max : this.#cached, at);
   }
 
-  /** Free the mbufs of `count` descriptors from descriptor number `at` of `burst` on. */
+  /**
+   * Free the mbufs of `count` descriptors from descriptor number `at` of `burst` on.
+   *
+   * @example
+   * ```ts
+   * import { Mempool } from "../api.ts";
+   *
+   * const pool = Mempool.create(20);
+   * const burst = new Uint32Array(2 * 10);
+   * pool.allocBulk(burst, 10);
+   * pool.free(burst, 4, 6); // the last four
+   * console.assert(pool.available === 14);
+   * ```
+   */
   free(burst: Uint32Array, count: number, at = 0): void {
     const cache = this.#cache;
     let cached = this.#cached;
@@ -202,8 +237,7 @@ export class Mempool {
    *
    * @example
    * ```ts
-   * import { IndexBurst } from "./index_burst.ts";
-   * import { Mempool } from "./mempool.ts";
+   * import { IndexBurst, Mempool } from "../api.ts";
    *
    * const pool = Mempool.create(1000);
    * const burst = new IndexBurst(32);
@@ -217,13 +251,37 @@ export class Mempool {
     return this.#popIndexes(burst, count);
   }
 
-  /** As {@linkcode allocIndexBulk}, but up to `max` (512 at most); returns how many. */
+  /**
+   * As {@linkcode allocIndexBulk}, but up to `max` (512 at most); returns how many.
+   *
+   * @example
+   * ```ts
+   * import { IndexBurst, Mempool } from "../api.ts";
+   *
+   * const pool = Mempool.create(20);
+   * const burst = new IndexBurst(32);
+   * console.assert(pool.allocIndexBulk(burst, 32) === 0 && pool.allocIndexBurst(burst, 32) === 20);
+   * ```
+   */
   allocIndexBurst(burst: IndexBurst, max: number): number {
     if (this.#cached < max) this.#refillFor(max);
     return this.#popIndexes(burst, max < this.#cached ? max : this.#cached);
   }
 
-  /** Free the mbufs whose indexes are the first `count` of `burst`. */
+  /**
+   * Free the mbufs whose indexes are the first `count` of `burst`.
+   *
+   * @example
+   * ```ts
+   * import { IndexBurst, Mempool } from "../api.ts";
+   *
+   * const pool = Mempool.create(20);
+   * const burst = new IndexBurst(10);
+   * pool.allocIndexBulk(burst, 10);
+   * pool.freeIndexes(burst, 4); // the first four
+   * console.assert(pool.available === 14);
+   * ```
+   */
   freeIndexes(burst: IndexBurst, count: number): void {
     if (count === 0) return;
     const old = this.#cached;
@@ -250,7 +308,7 @@ export class Mempool {
    *
    * @example
    * ```ts
-   * import { Mempool } from "./mempool.ts";
+   * import { Mempool } from "../api.ts";
    *
    * const pool = Mempool.create(4, 0);
    * pool.allocBulk(new Uint32Array(2), 1);
@@ -275,7 +333,7 @@ export class Mempool {
    *
    * @example
    * ```ts
-   * import { Mempool } from "./mempool.ts";
+   * import { Mempool } from "../api.ts";
    *
    * const pool = Mempool.create(4, 0);
    * pool.allocBulk(new Uint32Array(2), 1);
@@ -296,7 +354,22 @@ export class Mempool {
     return { size: this.#cacheSize, flushThreshold: this.#flushThreshold, cached: this.#cached };
   }
 
-  /** Give the cache back to the free ring, when this thread ends. */
+  /**
+   * Give the cache back to the free ring, when this thread ends.
+   *
+   * @example
+   * ```ts
+   * import { Mempool } from "../api.ts";
+   *
+   * const ours = Mempool.create(1000), theirs = Mempool.attach(ours.handle);
+   * const burst = new Uint32Array(2);
+   * theirs.allocBulk(burst, 1);
+   * theirs.free(burst, 1);
+   * console.assert(ours.available < 1000, "their cache keeps some");
+   * theirs.close();
+   * console.assert(ours.available === 1000);
+   * ```
+   */
   close(): void {
     this.#ring.enqueueBulk(this.#cache, this.#cached);
     this.#cached = 0;

@@ -31,8 +31,7 @@ function positionsOf({ handle }: Mempool) {
  *
  * @example
  * ```ts
- * import { Mempool } from "./mempool.ts";
- * import { auditMempool } from "./mempool_audit.ts";
+ * import { auditMempool, Mempool } from "../api.ts";
  *
  * const pool = Mempool.create(100);
  * const burst = new Uint32Array(2 * 2);
@@ -83,8 +82,7 @@ function heldBy(pool: Mempool): (index: number) => boolean {
  *
  * @example
  * ```ts
- * import { Mempool } from "./mempool.ts";
- * import { dumpMempool } from "./mempool_audit.ts";
+ * import { dumpMempool, Mempool } from "../api.ts";
  *
  * const text = dumpMempool(Mempool.create(1000));
  * console.assert(text.startsWith("1000 mbufs: 1000 free to this thread, 0 in use or in other caches\n"));

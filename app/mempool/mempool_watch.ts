@@ -37,7 +37,7 @@ const SOMEBODY = "somebody";
  *
  * @example
  * ```ts
- * import { MempoolWatch } from "./mempool_watch.ts";
+ * import { MempoolWatch } from "../api.ts";
  *
  * const watch = MempoolWatch.create(100);
  * const rx = watch.addUser("rx"), tx = watch.addUser("tx");
@@ -59,17 +59,51 @@ export class MempoolWatch {
     this.#start = handle.offset >>> 2;
   }
 
-  /** Bytes of memory for a watch over `count` mbufs. */
+  /**
+   * Bytes of memory for a watch over `count` mbufs.
+   *
+   * @example
+   * ```ts
+   * import { MappedMemory, MempoolWatch } from "../api.ts";
+   *
+   * const memory = MappedMemory.ofProcess(4096 + MempoolWatch.bytes(100));
+   * const watch = MempoolWatch.fill(memory, 4096, 100);
+   * console.assert(watch.handle.offset === 4096 && watch.look(99).state === "free");
+   * ```
+   */
   static bytes(count: number): number {
     return (WATCH.MBUFS + count * WATCH.WORDS) * 4;
   }
 
-  /** A watch over `count` mbufs, all free, in memory that only this process sees. */
+  /**
+   * A watch over `count` mbufs, all free, in memory that only this process sees.
+   *
+   * @example
+   * ```ts
+   * import { MempoolWatch } from "../api.ts";
+   *
+   * const watch = MempoolWatch.create(100);
+   * const sameWatch = new MempoolWatch(watch.handle); // in earnest: in a Worker that was posted the handle
+   * watch.allocate(7, watch.addUser("rx"));
+   * console.assert(sameWatch.look(7).user === "rx");
+   * ```
+   */
   static create(count: number): MempoolWatch {
     return MempoolWatch.fill(MappedMemory.ofProcess(MempoolWatch.bytes(count)), 0, count);
   }
 
-  /** A watch over `count` mbufs, all free, in zeroed memory from byte `offset` on. */
+  /**
+   * A watch over `count` mbufs, all free, in zeroed memory from byte `offset` on.
+   *
+   * @example
+   * ```ts
+   * import { MappedMemory, MempoolWatch } from "../api.ts";
+   *
+   * const memory = MappedMemory.ofProcess(MempoolWatch.bytes(100));
+   * const watch = MempoolWatch.fill(memory, 0, 100);
+   * console.assert(watch.look(0).user === "nobody");
+   * ```
+   */
   static fill(memory: MappedMemory, offset: number, count: number): MempoolWatch {
     const watch = new MempoolWatch({ memory: memory.handle, offset, count });
     for (let index = 0; index < count; index++) {
@@ -82,6 +116,16 @@ export class MempoolWatch {
    * Give a user a number; he writes it where he allocates or frees.
    *
    * @param name Of which the first 15 bytes are kept. When 64 names are given, who comes is "somebody".
+   *
+   * @example
+   * ```ts
+   * import { MempoolWatch } from "../api.ts";
+   *
+   * const watch = MempoolWatch.create(100);
+   * const user = watch.addUser("a name too long by far");
+   * watch.allocate(7, user);
+   * console.assert(watch.look(7).user === "a name too long");
+   * ```
    */
   addUser(name: string): number {
     const user = shim.shim_fetch_add(this.#map, this.#start + WATCH.USERS, 1) + 1;
@@ -92,7 +136,19 @@ export class MempoolWatch {
     return user;
   }
 
-  /** Note that `user` allocates mbuf `index`; false, with nothing changed, if it was not free. */
+  /**
+   * Note that `user` allocates mbuf `index`; false, with nothing changed, if it was not free.
+   *
+   * @example
+   * ```ts
+   * import { MempoolWatch } from "../api.ts";
+   *
+   * const watch = MempoolWatch.create(100);
+   * const [rx, tx] = [watch.addUser("rx"), watch.addUser("tx")];
+   * console.assert(watch.allocate(7, rx) && !watch.allocate(7, tx));
+   * console.assert(watch.look(7).user === "rx" && watch.look(7).times === 1);
+   * ```
+   */
   allocate(index: number, user: number): boolean {
     const record = this.#record(index);
     if (!this.#become(record, COOKIE.FREE, COOKIE.ALLOCATED)) return false;
@@ -101,7 +157,20 @@ export class MempoolWatch {
     return true;
   }
 
-  /** Note that `user` has allocated mbuf `index`, whatever it was. */
+  /**
+   * Note that `user` has allocated mbuf `index`, whatever it was.
+   *
+   * @example
+   * ```ts
+   * import { MempoolWatch } from "../api.ts";
+   *
+   * const watch = MempoolWatch.create(100);
+   * const [rx, tx] = [watch.addUser("rx"), watch.addUser("tx")];
+   * watch.allocate(7, rx);
+   * watch.seize(7, tx); // it came out of the free ring all the same
+   * console.assert(watch.look(7).user === "tx" && watch.look(7).times === 2);
+   * ```
+   */
   seize(index: number, user: number): void {
     const record = this.#record(index);
     this.#u32[record + WATCH.STATE] = COOKIE.ALLOCATED;
@@ -109,7 +178,19 @@ export class MempoolWatch {
     this.#sign(record, user);
   }
 
-  /** Note that `user` frees mbuf `index`; false, with nothing changed, if it was not allocated. */
+  /**
+   * Note that `user` frees mbuf `index`; false, with nothing changed, if it was not allocated.
+   *
+   * @example
+   * ```ts
+   * import { MempoolWatch } from "../api.ts";
+   *
+   * const watch = MempoolWatch.create(100);
+   * const [rx, tx] = [watch.addUser("rx"), watch.addUser("tx")];
+   * console.assert(!watch.free(7, rx), "it was not allocated");
+   * console.assert(watch.allocate(7, rx) && watch.free(7, tx) && !watch.free(7, rx));
+   * ```
+   */
   free(index: number, user: number): boolean {
     const record = this.#record(index);
     if (!this.#become(record, COOKIE.ALLOCATED, COOKIE.FREE)) return false;
@@ -117,7 +198,21 @@ export class MempoolWatch {
     return true;
   }
 
-  /** What is known of mbuf `index`. */
+  /**
+   * What is known of mbuf `index`.
+   *
+   * @example
+   * ```ts
+   * import { MempoolWatch } from "../api.ts";
+   *
+   * const watch = MempoolWatch.create(100);
+   * const [rx, tx] = [watch.addUser("rx"), watch.addUser("tx")];
+   * watch.allocate(7, rx);
+   * watch.free(7, tx);
+   * const { state, user, times, secondsAgo } = watch.look(7);
+   * console.assert(state === "free" && user === "tx" && times === 1 && secondsAgo < 60);
+   * ```
+   */
   look(index: number): WatchedMbuf {
     const record = this.#record(index);
     const state = shim.shim_load_acquire(this.#map, record + WATCH.STATE);

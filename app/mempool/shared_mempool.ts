@@ -48,6 +48,11 @@ export interface SharedMempoolOptions extends SharedMempoolUse {
   readonly debug?: boolean;
 }
 
+/** Most numbers of mempools for debugging in regions: see `CheckedMempool`. */
+const NUMBER_MAX = 15;
+
+let added = 0;
+
 const COUNT_MAX = DESCRIPTOR.INDEX_MASK + 1;
 
 /** With headroom and guards no mbuf is longer than a descriptor can tell of, 65535 bytes. */
@@ -85,10 +90,7 @@ function partsOf(count: number, stride: number, guard: number) {
  *
  * @example
  * ```ts
- * import { MappedMemory } from "../../ffi/mapped_memory.ts";
- * import { Region } from "../memory/region.ts";
- * import { MbufView } from "./mbuf.ts";
- * import { addMempool, attachMempool } from "./shared_mempool.ts";
+ * import { addMempool, attachMempool, MappedMemory, MbufView, Region } from "../api.ts";
  *
  * const memory = MappedMemory.ofProcess(1 << 20); // in earnest: a file, or a PCI device's BAR
  * const host = Region.build(memory, "r0");
@@ -107,11 +109,25 @@ function partsOf(count: number, stride: number, guard: number) {
  * ```
  *
  * @example
+ * Two with data rooms of their own, for short and for long frames:
+ * ```ts
+ * import { addMempool, MappedMemory, Region } from "../api.ts";
+ *
+ * const region = Region.build(MappedMemory.ofProcess(4 << 20), "r0");
+ * const short = addMempool(region, "short", { count: 1000, dataRoom: 256 });
+ * const long = addMempool(region, "long", { count: 100, dataRoom: 9018 });
+ * const poolFor = (bytes: number) => bytes <= 256 ? short : long;
+ * const burst = new Uint32Array(2);
+ * console.assert(poolFor(9000).pool.allocBulk(burst, 1) === 1);
+ * console.assert(short.mbufs.room >= 128 + 256 && long.mbufs.room >= 128 + 9018);
+ * console.assert(short.pool.available === 1000 && long.pool.available === 99);
+ * long.pool.free(burst, 1); // to the mempool it is of
+ * ```
+ *
+ * @example
  * One for debugging, which finds a write behind the data room:
  * ```ts
- * import { MappedMemory } from "../../ffi/mapped_memory.ts";
- * import { Region } from "../memory/region.ts";
- * import { addMempool } from "./shared_mempool.ts";
+ * import { addMempool, MappedMemory, Region } from "../api.ts";
  *
  * const region = Region.build(MappedMemory.ofProcess(1 << 20), "r0");
  * const found: string[] = [];
@@ -146,14 +162,13 @@ export function addMempool(
   const guard = options.debug ? GUARD_BYTES : 0;
   const stride = strideFor(dataRoom, guard);
   const { ring, mbufs, watch, bytes } = partsOf(count, stride, guard);
-  const pools = region.zones.filter(({ kind }) => kind === ZONE_KIND.MEMPOOL).length;
   region.addMemzone(name, ZONE_KIND.MEMPOOL, bytes, stride, ({ offset }) => {
     const { memory } = region;
     memory.u32[(offset >>> 2) + MEMPOOL.COUNT] = count;
     Mempool.fill(memory, offset + ring, count);
     if (guard === 0) return;
     memory.u32[(offset >>> 2) + MEMPOOL.GUARD] = guard;
-    memory.u32[(offset >>> 2) + MEMPOOL.NUMBER] = 1 + pools % 15;
+    memory.u32[(offset >>> 2) + MEMPOOL.NUMBER] = newNumber(region);
     new Guards(mbufsAt(memory, { offset: offset + mbufs, stride, count, guard })).fill();
     MempoolWatch.fill(memory, offset + watch, count);
   });
@@ -165,6 +180,19 @@ export function addMempool(
  *
  * @throws {CulvertError} if there is none of that name, or it does not fit its memzone. One that was added
  * after this side attached is found after `region.refresh()`.
+ *
+ * @example
+ * ```ts
+ * import { addMempool, attachMempool, MappedMemory, Region } from "../api.ts";
+ *
+ * const memory = MappedMemory.ofProcess(1 << 20);
+ * const host = Region.build(memory, "r0");
+ * addMempool(host, "mbufs", { count: 100 });
+ * host.publish();
+ * const { pool, mbufs } = attachMempool(Region.attach(memory, "r0"), "mbufs", { cacheSize: 16 });
+ * console.assert(pool.available === 100 && mbufs.count === 100);
+ * console.assert(!mbufs.isForPorts && pool.cache.size === 16);
+ * ```
  */
 export function attachMempool(
   region: Region,
@@ -180,7 +208,8 @@ export function attachMempool(
       memory.u32[(offset >>> 2) + word]
     );
   const isSound = isWhole(count, COUNT_MAX) && (guard === 0 || guard === GUARD_BYTES) &&
-    (guard === 0 || isWhole(number, 15)) && stride > HEADROOM_BYTES + guard && stride % 64 === 0 &&
+    (guard === 0 || isWhole(number, NUMBER_MAX)) && stride > HEADROOM_BYTES + guard &&
+    stride % 64 === 0 &&
     stride <= strideFor(DATA_ROOM_MAX, guard) && partsOf(count, stride, guard).bytes <= size;
   if (!isSound) {
     throw new CulvertError(
@@ -199,6 +228,18 @@ export function attachMempool(
     : CheckedMempool.attach({ ...free, watch, number }, { ...options, mbufs });
   const notes = new MbufNotes({ ...zone, offset: offset + parts.notes, count });
   return { pool, mbufs, frames: new Frames(pool, mbufs, notes) };
+}
+
+/** A number that no other mempool of the region has, nor the last ones added to other regions. */
+function newNumber({ zones, memory }: Region): number {
+  const taken = zones.filter(({ kind }) => kind === ZONE_KIND.MEMPOOL)
+    .map(({ offset }) => memory.u32[(offset >>> 2) + MEMPOOL.NUMBER]);
+  let number = 0;
+  for (let tries = 0; tries < NUMBER_MAX; tries++) {
+    number = 1 + added++ % NUMBER_MAX;
+    if (!taken.includes(number)) break;
+  }
+  return number;
 }
 
 /** Mbufs that no port uses. */

@@ -1,6 +1,13 @@
 import { shim } from "../../ffi/shim.ts";
 import { MPMC_END } from "../memory/layout.ts";
-import { type EndPlace, OppositeTail, type RingEnd, waitALittle } from "./ring_end.ts";
+import {
+  type EndPlace,
+  OppositeTail,
+  type RingEnd,
+  storePositions,
+  swapPair,
+  waitALittle,
+} from "./ring_end.ts";
 
 /**
  * An end in head-tail-sync mode (DPDK `rte_ring_hts_elem_pvt.h`): several threads use it, one at a
@@ -40,18 +47,21 @@ export class HtsEnd implements RingEnd {
         const now = this.#loadTail();
         if (now === at) return 0; // spoiled
         at = now;
+        this.#opposite.reload(); // R1, R2: others may have been at work since it was
         continue;
       }
       const n = count < available ? count : available;
       if (n < least || n === 0) return 0;
-      if (this.#move(at, at, (at + n) | 0, at)) {
+      const moved = swapPair(this.#map, this.#headWord, at, at, (at + n) | 0, at);
+      if (moved === 1) {
         this.head = at;
         this.#claimed = n;
         this.#next = (at + n) | 0;
         return n;
       }
+      if (moved < 0) return 0; // closed
       at = this.#waitUntilEqual();
-      this.#opposite.reload(); // others were at work, for who knows how long: see OppositeTail
+      this.#opposite.reload(); // R1, R2: others were at work, for who knows how long
     }
   }
 
@@ -63,27 +73,16 @@ export class HtsEnd implements RingEnd {
 
   finishPart(n: number): boolean {
     const next = (this.head + n) | 0;
-    this.#move((this.head + this.#claimed) | 0, this.head, next, next); // nobody else may: not equal
+    const head = (this.head + this.#claimed) | 0;
+    swapPair(this.#map, this.#headWord, head, this.head, next, next); // nobody else may: not equal
     this.#next = next;
     return true;
   }
 
   reset(position: number): void {
-    shim.shim_store_release(this.#map, this.#headWord, position);
-    shim.shim_store_release(this.#map, this.tailWord, position);
+    storePositions(this.#map, this.#headWord, this.tailWord, position);
     this.#next = position | 0;
     this.#opposite.reload();
-  }
-
-  #move(head: number, tail: number, toHead: number, toTail: number): boolean {
-    return shim.shim_compare_and_swap_pair(
-      this.#map,
-      this.#headWord,
-      head >>> 0,
-      tail >>> 0,
-      toHead >>> 0,
-      toTail >>> 0,
-    ) === 1;
   }
 
   #waitUntilEqual(): number {

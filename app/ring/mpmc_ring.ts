@@ -2,13 +2,14 @@ import { CulvertError } from "../../ffi/error.ts";
 import type { MappedMemory } from "../../ffi/mapped_memory.ts";
 import { shim } from "../../ffi/shim.ts";
 import { MPMC, MPMC_END } from "../memory/layout.ts";
+import { writeElement } from "./element.ts";
 import { HtsEnd } from "./hts_end.ts";
 import { MultiEnd } from "./multi_end.ts";
 import type { EndPlace, RingEnd } from "./ring_end.ts";
 import { checkCapacity, checkElementBytes, checkRingSize, type ElementBytes } from "./ring_size.ts";
 import { RtsEnd } from "./rts_end.ts";
 import { SingleEnd } from "./single_end.ts";
-import { Slots } from "./slots.ts";
+import { SlotsCopy, slotWords } from "./slots.ts";
 
 /**
  * How the threads that use an end of a ring agree (DPDK: `enum rte_ring_sync_type`).
@@ -56,8 +57,7 @@ export interface MpmcShape {
  *
  * @example
  * ```ts
- * import { MappedMemory } from "../../ffi/mapped_memory.ts";
- * import { MpmcRing } from "./mpmc_ring.ts";
+ * import { MappedMemory, MpmcRing } from "../api.ts";
  *
  * const ring = new MpmcRing(MappedMemory.ofProcess(MpmcRing.bytes(4)), 0, 4);
  * console.assert(ring.enqueueBulk(new Uint32Array([1, 2, 3]), 3) === 3);
@@ -86,7 +86,8 @@ export class MpmcRing {
   readonly #start: number;
   readonly #producer: RingEnd;
   readonly #consumer: RingEnd;
-  readonly #slots: Slots;
+  readonly #writer: SlotsCopy;
+  readonly #reader: SlotsCopy;
   #reserved = 0;
   #peeked = 0;
 
@@ -117,8 +118,10 @@ export class MpmcRing {
     this.mask = size - 1;
     this.#map = memory.map;
     this.#start = start;
-    this.#slots = new Slots(memory, start + MPMC.SLOTS, size, elementBytes);
-    this.words = this.#slots.words;
+    const slots = { memory, start: start + MPMC.SLOTS, size, elementBytes };
+    this.words = slotWords(slots);
+    this.#writer = new SlotsCopy(slots, "write");
+    this.#reader = new SlotsCopy(slots, "read");
     this.#producer = endOf(producers, headTailMax, {
       memory,
       line: line.producer,
@@ -135,35 +138,59 @@ export class MpmcRing {
     });
   }
 
-  /** Bytes of memory for a ring of `size` slots, elements of 4 bytes unless told. */
+  /**
+   * Bytes of memory for a ring of `size` slots, elements of 4 bytes unless told.
+   *
+   * @example
+   * ```ts
+   * import { MappedMemory, MpmcRing } from "../api.ts";
+   *
+   * const memory = MappedMemory.ofProcess(128 + MpmcRing.bytes(64, 16));
+   * const ring = new MpmcRing(memory, 128, 64, { elementBytes: 16 });
+   * console.assert(ring.enqueueBulk(new Uint32Array(4 * 64), 64) === 64 && ring.isFull);
+   * ```
+   */
   static bytes(size: number, elementBytes: ElementBytes = 4): number {
     return MPMC.SLOTS * 4 + size * elementBytes;
   }
 
   /**
-   * Enqueue one element of 4 bytes.
+   * Enqueue one element: of 4 bytes one word, of 8 two, of 16 four. Words that are too many for it
+   * are left out.
    *
    * @returns whether there was room.
    *
    * @example
    * ```ts
-   * import { MappedMemory } from "../../ffi/mapped_memory.ts";
-   * import { MpmcRing } from "./mpmc_ring.ts";
+   * import { MappedMemory, MpmcRing } from "../api.ts";
    *
    * const ring = new MpmcRing(MappedMemory.ofProcess(MpmcRing.bytes(2)), 0, 2);
    * console.assert(ring.enqueue(7) && ring.enqueue(8) && !ring.enqueue(9));
    * console.assert(ring.dequeue() === 7 && ring.dequeue() === 8 && ring.dequeue() === -1);
    * ```
    */
-  enqueue(element: number): boolean {
+  enqueue(word0: number, word1 = 0, word2 = 0, word3 = 0): boolean {
     if (this.#reserved > 0) refuseSecond("reserved");
     if (this.#producer.claim(1, 1) === 0) return false;
-    this.words[(this.#producer.head & this.mask) * this.wordsPerElement] = element;
+    const at = (this.#producer.head & this.mask) * this.wordsPerElement;
+    writeElement(this.words, at, this.wordsPerElement, word0, word1, word2, word3);
     this.#producer.finish(1);
     return true;
   }
 
-  /** Dequeue one element of 4 bytes: it, or -1 if there is none. See {@linkcode enqueue}. */
+  /**
+   * Dequeue one element: its first word, or -1 if there is none. `dequeueBulk(elements, 1)` gives
+   * all words of one that has more.
+   *
+   * @example
+   * ```ts
+   * import { MappedMemory, MpmcRing } from "../api.ts";
+   *
+   * const ring = new MpmcRing(MappedMemory.ofProcess(MpmcRing.bytes(2)), 0, 2);
+   * ring.enqueue(7);
+   * console.assert(ring.dequeue() === 7 && ring.dequeue() === -1);
+   * ```
+   */
   dequeue(): number {
     if (this.#peeked > 0) refuseSecond("peeked");
     if (this.#consumer.claim(1, 1) === 0) return -1;
@@ -177,8 +204,7 @@ export class MpmcRing {
    *
    * @example
    * ```ts
-   * import { MappedMemory } from "../../ffi/mapped_memory.ts";
-   * import { MpmcRing } from "./mpmc_ring.ts";
+   * import { MappedMemory, MpmcRing } from "../api.ts";
    *
    * const ring = new MpmcRing(MappedMemory.ofProcess(MpmcRing.bytes(4)), 0, 4);
    * console.assert(ring.enqueueBulk(new Uint32Array(5), 5) === 0 && ring.isEmpty);
@@ -194,8 +220,7 @@ export class MpmcRing {
    *
    * @example
    * ```ts
-   * import { MappedMemory } from "../../ffi/mapped_memory.ts";
-   * import { MpmcRing } from "./mpmc_ring.ts";
+   * import { MappedMemory, MpmcRing } from "../api.ts";
    *
    * const ring = new MpmcRing(MappedMemory.ofProcess(MpmcRing.bytes(4)), 0, 4);
    * console.assert(ring.enqueueBurst(new Uint32Array(5), 5) === 4);
@@ -210,8 +235,7 @@ export class MpmcRing {
    *
    * @example
    * ```ts
-   * import { MappedMemory } from "../../ffi/mapped_memory.ts";
-   * import { MpmcRing } from "./mpmc_ring.ts";
+   * import { MappedMemory, MpmcRing } from "../api.ts";
    *
    * const shape = { elementBytes: 16, producers: "hts", consumers: "rts" } as const;
    * const ring = new MpmcRing(MappedMemory.ofProcess(MpmcRing.bytes(4, 16)), 0, 4, shape);
@@ -230,8 +254,7 @@ export class MpmcRing {
    *
    * @example
    * ```ts
-   * import { MappedMemory } from "../../ffi/mapped_memory.ts";
-   * import { MpmcRing } from "./mpmc_ring.ts";
+   * import { MappedMemory, MpmcRing } from "../api.ts";
    *
    * const ring = new MpmcRing(MappedMemory.ofProcess(MpmcRing.bytes(4)), 0, 4);
    * ring.enqueueBulk(new Uint32Array([1, 2, 3]), 3);
@@ -251,8 +274,7 @@ export class MpmcRing {
    *
    * @example
    * ```ts
-   * import { MappedMemory } from "../../ffi/mapped_memory.ts";
-   * import { MpmcRing } from "./mpmc_ring.ts";
+   * import { MappedMemory, MpmcRing } from "../api.ts";
    *
    * const ring = new MpmcRing(MappedMemory.ofProcess(MpmcRing.bytes(4)), 0, 4);
    * console.assert(ring.reserveBulk(5) === 0);
@@ -266,7 +288,20 @@ export class MpmcRing {
     return this.#reserve(count, count);
   }
 
-  /** As {@linkcode reserveBulk}, but up to `count` slots; returns how many. */
+  /**
+   * As {@linkcode reserveBulk}, but up to `count` slots; returns how many.
+   *
+   * @example
+   * ```ts
+   * import { MappedMemory, MpmcRing } from "../api.ts";
+   *
+   * const ring = new MpmcRing(MappedMemory.ofProcess(MpmcRing.bytes(4)), 0, 4);
+   * const n = ring.reserveBurst(32);
+   * for (let i = 0; i < n; i++) ring.words[(ring.reserved + i) & ring.mask] = 100 + i;
+   * ring.commit(n);
+   * console.assert(n === 4 && ring.isFull);
+   * ```
+   */
   reserveBurst(count: number): number {
     return this.#reserve(count, 1);
   }
@@ -285,8 +320,7 @@ export class MpmcRing {
    *
    * @example
    * ```ts
-   * import { MappedMemory } from "../../ffi/mapped_memory.ts";
-   * import { MpmcRing } from "./mpmc_ring.ts";
+   * import { MappedMemory, MpmcRing } from "../api.ts";
    *
    * const memory = MappedMemory.ofProcess(MpmcRing.bytes(4));
    * const ring = new MpmcRing(memory, 0, 4, { producers: "hts" });
@@ -311,8 +345,7 @@ export class MpmcRing {
    *
    * @example
    * ```ts
-   * import { MappedMemory } from "../../ffi/mapped_memory.ts";
-   * import { MpmcRing } from "./mpmc_ring.ts";
+   * import { MappedMemory, MpmcRing } from "../api.ts";
    *
    * const memory = MappedMemory.ofProcess(MpmcRing.bytes(4));
    * const ring = new MpmcRing(memory, 0, 4, { consumers: "single" });
@@ -327,7 +360,22 @@ export class MpmcRing {
     return this.#peek(count, count);
   }
 
-  /** As {@linkcode peekBulk}, but up to `max` elements; returns how many. */
+  /**
+   * As {@linkcode peekBulk}, but up to `max` elements; returns how many.
+   *
+   * @example
+   * ```ts
+   * import { MappedMemory, MpmcRing } from "../api.ts";
+   *
+   * const ring = new MpmcRing(MappedMemory.ofProcess(MpmcRing.bytes(4)), 0, 4);
+   * ring.enqueueBulk(new Uint32Array([5, 6, 7]), 3);
+   * const n = ring.peekBurst(32);
+   * let sum = 0;
+   * for (let i = 0; i < n; i++) sum += ring.words[(ring.peeked + i) & ring.mask];
+   * ring.finish(n);
+   * console.assert(sum === 18 && ring.isEmpty);
+   * ```
+   */
   peekBurst(max: number): number {
     return this.#peek(max, 1);
   }
@@ -345,6 +393,18 @@ export class MpmcRing {
    *
    * @throws {CulvertError} if `n` is more than was peeked, or less at an end that cannot give back;
    * nothing has been taken then.
+   *
+   * @example
+   * ```ts
+   * import { MappedMemory, MpmcRing } from "../api.ts";
+   *
+   * const memory = MappedMemory.ofProcess(MpmcRing.bytes(4));
+   * const ring = new MpmcRing(memory, 0, 4, { consumers: "hts" });
+   * ring.enqueueBulk(new Uint32Array([5, 6, 7]), 3);
+   * ring.peekBulk(3);
+   * ring.finish(1); // 6 and 7 stay
+   * console.assert(ring.count === 2 && ring.dequeue() === 6);
+   * ```
    */
   finish(n: number): void {
     if (n !== this.#peeked) this.#part("finish", this.#consumer, this.consumers, n);
@@ -357,8 +417,7 @@ export class MpmcRing {
    *
    * @example
    * ```ts
-   * import { MappedMemory } from "../../ffi/mapped_memory.ts";
-   * import { MpmcRing } from "./mpmc_ring.ts";
+   * import { MappedMemory, MpmcRing } from "../api.ts";
    *
    * const memory = MappedMemory.ofProcess(MpmcRing.bytes(4));
    * const ring = new MpmcRing(memory, 0, 4, { capacity: 3 });
@@ -397,8 +456,7 @@ export class MpmcRing {
    *
    * @example
    * ```ts
-   * import { MappedMemory } from "../../ffi/mapped_memory.ts";
-   * import { MpmcRing } from "./mpmc_ring.ts";
+   * import { MappedMemory, MpmcRing } from "../api.ts";
    *
    * const ring = new MpmcRing(MappedMemory.ofProcess(MpmcRing.bytes(4)), 0, 4);
    * ring.enqueueBulk(new Uint32Array(4), 4);
@@ -418,8 +476,7 @@ export class MpmcRing {
    *
    * @example
    * ```ts
-   * import { MappedMemory } from "../../ffi/mapped_memory.ts";
-   * import { MpmcRing } from "./mpmc_ring.ts";
+   * import { MappedMemory, MpmcRing } from "../api.ts";
    *
    * const ring = new MpmcRing(MappedMemory.ofProcess(MpmcRing.bytes(4)), 0, 4);
    * ring.enqueue(7);
@@ -453,7 +510,7 @@ export class MpmcRing {
     const n = this.#producer.claim(count, least);
     if (n === 0) return 0;
     const { head, tailWord } = this.#producer;
-    if (!this.#slots.write(head, elements, n, tailWord)) this.#producer.finish(n);
+    if (!this.#writer.copy(head, elements, n, tailWord)) this.#producer.finish(n);
     return n;
   }
 
@@ -463,7 +520,7 @@ export class MpmcRing {
     const n = this.#consumer.claim(max, least);
     if (n === 0) return 0;
     const { head, tailWord } = this.#consumer;
-    if (!this.#slots.read(head, elements, n, tailWord)) this.#consumer.finish(n);
+    if (!this.#reader.copy(head, elements, n, tailWord)) this.#consumer.finish(n);
     return n;
   }
 

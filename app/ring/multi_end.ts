@@ -5,6 +5,7 @@ import {
   OppositeTail,
   type RingEnd,
   SPINS_BEFORE_YIELD,
+  storePositions,
   waitALittle,
 } from "./ring_end.ts";
 
@@ -41,6 +42,7 @@ export class MultiEnd implements RingEnd {
         const now = this.#loadHead();
         if (now === head) return 0; // spoiled
         head = now;
+        this.#opposite.reload(); // R1, R2: others may have been at work since it was
         continue;
       }
       // From an old head there seems to be more than there is: if that is too little, so is the
@@ -58,7 +60,7 @@ export class MultiEnd implements RingEnd {
         return n;
       }
       head = found;
-      this.#opposite.reload(); // others were at work, for who knows how long: see OppositeTail
+      this.#opposite.reload(); // R1, R2: others were at work, for who knows how long
     }
   }
 
@@ -78,8 +80,7 @@ export class MultiEnd implements RingEnd {
   }
 
   reset(position: number): void {
-    shim.shim_store_release(this.#map, this.#headWord, position);
-    shim.shim_store_release(this.#map, this.tailWord, position);
+    storePositions(this.#map, this.#headWord, this.tailWord, position);
     this.#next = position | 0;
     this.#opposite.reload();
   }

@@ -48,9 +48,7 @@ const ZONE_KIND_OF = { spsc: ZONE_KIND.RING, mpmc: ZONE_KIND.MPMC } as const;
  *
  * @example
  * ```ts
- * import { MappedMemory } from "../../ffi/mapped_memory.ts";
- * import { Region } from "../memory/region.ts";
- * import { addRing, attachRing } from "./named_ring.ts";
+ * import { addRing, attachRing, MappedMemory, Region } from "../api.ts";
  *
  * const memory = MappedMemory.ofProcess(1 << 20); // in earnest: a file, or a PCI device's BAR
  * const host = Region.build(memory, "r0");
@@ -96,9 +94,7 @@ export function addRing(
  *
  * @example
  * ```ts
- * import { MappedMemory } from "../../ffi/mapped_memory.ts";
- * import { Region } from "../memory/region.ts";
- * import { addRing, attachRing } from "./named_ring.ts";
+ * import { addRing, attachRing, MappedMemory, Region } from "../api.ts";
  *
  * const memory = MappedMemory.ofProcess(1 << 20);
  * const host = Region.build(memory, "r0");
@@ -137,9 +133,7 @@ export interface NamedRing {
  *
  * @example
  * ```ts
- * import { MappedMemory } from "../../ffi/mapped_memory.ts";
- * import { Region } from "../memory/region.ts";
- * import { addRing, listRings } from "./named_ring.ts";
+ * import { addRing, listRings, MappedMemory, Region } from "../api.ts";
  *
  * const memory = MappedMemory.ofProcess(1 << 20);
  * const region = Region.build(memory, "r0");

@@ -59,12 +59,44 @@ export function waitALittle(spins: number): void {
 }
 
 /**
+ * Swap two neighbouring words, the first of them even, if they are still what they were; with full
+ * ordering.
+ *
+ * @returns 1 if they were, 0 if not, less if the memory was closed: who tries again would do so for
+ * ever.
+ */
+export function swapPair(
+  map: number,
+  word: number,
+  low: number,
+  high: number,
+  toLow: number,
+  toHigh: number,
+): number {
+  return shim.shim_compare_and_swap_pair(
+    map,
+    word,
+    low >>> 0,
+    high >>> 0,
+    toLow >>> 0,
+    toHigh >>> 0,
+  );
+}
+
+/** Set the head and the tail of an end that nobody uses. */
+export function storePositions(map: number, head: number, tail: number, position: number): void {
+  shim.shim_store_release(map, head, position);
+  shim.shim_store_release(map, tail, position);
+}
+
+/**
  * What the ends have in common: a copy of the opposite tail, which is loaded again only when it
  * does not suffice (rigtorp `SPSCQueue`). That spares the cache miss.
  *
  * With many users it serves only while the head stands where this user left it. Then nobody else was at
  * work here, and an old copy says that there is less than there is. Behind a head that others have
- * moved it is loaded again: they may have moved it by some 2^32, and an old copy would look possible.
+ * moved it is loaded again, after the head (R1, R2 in tests/model): they may have moved it by some
+ * 2^32, and an old copy would look possible.
  */
 export class OppositeTail {
   readonly #map: number;

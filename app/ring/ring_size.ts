@@ -63,9 +63,7 @@ export function checkElementBytes(bytes: number): void {
  *
  * @example
  * ```ts
- * import { MappedMemory } from "../../ffi/mapped_memory.ts";
- * import { MpmcRing } from "./mpmc_ring.ts";
- * import { slotsFor } from "./ring_size.ts";
+ * import { MappedMemory, MpmcRing, slotsFor } from "../api.ts";
  *
  * const size = slotsFor(100);
  * const memory = MappedMemory.ofProcess(MpmcRing.bytes(size));

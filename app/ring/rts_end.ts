@@ -1,6 +1,6 @@
 import { shim } from "../../ffi/shim.ts";
 import { MPMC_END } from "../memory/layout.ts";
-import { type EndPlace, OppositeTail, type RingEnd, waitALittle } from "./ring_end.ts";
+import { type EndPlace, OppositeTail, type RingEnd, swapPair, waitALittle } from "./ring_end.ts";
 import { NO_WORD } from "./slots.ts";
 
 /**
@@ -33,6 +33,8 @@ export class RtsEnd implements RingEnd {
   claim(count: number, least: number): number {
     for (let spins = 0;;) {
       const begun = this.#load(MPMC_END.HEAD_COUNT);
+      // H1, pairs with C1, or H2, pairs with C2: an acquire load of the head, before the opposite
+      // tail is loaded.
       const head = this.#load(MPMC_END.RTS_HEAD);
       // The tail after the head: if it has gone past, the difference is huge, and all is loaded
       // again.
@@ -50,29 +52,33 @@ export class RtsEnd implements RingEnd {
       if (isOld) continue;
       const n = count < available ? count : available;
       if (n < least || n === 0) return 0;
-      if (this.#move(MPMC_END.RTS_HEAD, head, begun, (head + n) | 0, (begun + 1) | 0)) {
+      // C1, pairs with H1 and N1, or C2, pairs with H2 and N2: who sees the new head sees the opposite
+      // tail it was computed from, and the count that goes with it.
+      const moved = this.#move(MPMC_END.RTS_HEAD, head, begun, (head + n) | 0, (begun + 1) | 0);
+      if (moved === 1) {
         this.head = head;
         this.#next = (head + n) | 0;
         return n;
       }
+      if (moved < 0) return 0; // closed
     }
   }
 
   finish(): void {
     while (true) {
+      // T1, pairs with S1, or T2, pairs with S2: who sees that others have finished sees that they
+      // had begun.
       const finished = this.#load(MPMC_END.TAIL_COUNT);
       const tail = this.#load(MPMC_END.TAIL);
-      // Head and count belong together if the head was the same before and after: it never stands
-      // still.
+      // N1, pairs with C1, or N2, pairs with C2: the count, loaded after the head, is not older. If all
+      // who have begun have finished, it is not newer either, for T shows the head that they saw.
       const head = this.#load(MPMC_END.RTS_HEAD);
       const begun = this.#load(MPMC_END.HEAD_COUNT);
-      if (this.#load(MPMC_END.RTS_HEAD) !== head) continue;
       const count = (finished + 1) | 0;
-      // Releases what was done to the slots, here and by all who finished before, to who loads the
-      // tail.
-      if (this.#move(MPMC_END.TAIL_COUNT, finished, tail, count, count === begun ? head : tail)) {
-        return;
-      }
+      // S1, pairs with L1 and T1, or S2, pairs with L2 and T2: releases what was done to the slots,
+      // here and by all who finished before.
+      const to = count === begun ? head : tail;
+      if (this.#move(MPMC_END.TAIL_COUNT, finished, tail, count, to) !== 0) return; // or closed
     }
   }
 
@@ -94,15 +100,7 @@ export class RtsEnd implements RingEnd {
     shim.shim_store_release(this.#map, this.#line + word, value);
   }
 
-  /** Swap two neighbouring words of this end, if they are still what they were; full ordering. */
-  #move(word: number, low: number, high: number, toLow: number, toHigh: number): boolean {
-    return shim.shim_compare_and_swap_pair(
-      this.#map,
-      this.#line + word,
-      low >>> 0,
-      high >>> 0,
-      toLow >>> 0,
-      toHigh >>> 0,
-    ) === 1;
+  #move(word: number, low: number, high: number, toLow: number, toHigh: number): number {
+    return swapPair(this.#map, this.#line + word, low, high, toLow, toHigh);
   }
 }

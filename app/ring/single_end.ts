@@ -1,6 +1,6 @@
 import { shim } from "../../ffi/shim.ts";
 import { MPMC_END } from "../memory/layout.ts";
-import { type EndPlace, OppositeTail, type RingEnd } from "./ring_end.ts";
+import { type EndPlace, OppositeTail, type RingEnd, storePositions } from "./ring_end.ts";
 
 /** An end that one thread uses: nobody to agree with (DPDK `RTE_RING_SYNC_ST`). */
 export class SingleEnd implements RingEnd {
@@ -45,8 +45,7 @@ export class SingleEnd implements RingEnd {
   }
 
   reset(position: number): void {
-    shim.shim_store_release(this.#map, this.#headWord, position);
-    shim.shim_store_release(this.#map, this.tailWord, position);
+    storePositions(this.#map, this.#headWord, this.tailWord, position);
     this.#opposite.reload();
   }
 }

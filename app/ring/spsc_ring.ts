@@ -1,8 +1,9 @@
 import type { MappedMemory } from "../../ffi/mapped_memory.ts";
 import { shim } from "../../ffi/shim.ts";
 import { RING } from "../memory/layout.ts";
+import { writeElement } from "./element.ts";
 import { checkCapacity, checkElementBytes, checkRingSize, type ElementBytes } from "./ring_size.ts";
-import { Slots } from "./slots.ts";
+import { SlotsCopy, slotWords } from "./slots.ts";
 
 /** What makes one ring differ from another of the same size; both sides must say the same. */
 export interface SpscShape {
@@ -25,14 +26,13 @@ export interface SpscShape {
  * A peer's position is read once and believed only if it is possible. One that is not is counted in
  * {@linkcode violations} and otherwise ignored: the ring then looks full, or empty.
  *
- * A burst is a `Uint32Array`, two words a descriptor. Either side may instead work in the ring's
- * own slots, between {@linkcode reserveBurst} and {@linkcode commit}, or {@linkcode peekBurst} and
+ * A burst is a `Uint32Array`, two words a descriptor, copied quickest if it is of `newBurst()`.
+ * Either side may instead work in the ring's own slots, between {@linkcode reserveBurst} and {@linkcode commit}, or {@linkcode peekBurst} and
  * {@linkcode finish} (DPDK `rte_ring_peek_zc.h`).
  *
  * @example
  * ```ts
- * import { MappedMemory } from "../../ffi/mapped_memory.ts";
- * import { SpscRing } from "./spsc_ring.ts";
+ * import { MappedMemory, SpscRing } from "../api.ts";
  *
  * const memory = MappedMemory.ofProcess(SpscRing.bytes(4));
  * const [producer, consumer] = [new SpscRing(memory, 0, 4), new SpscRing(memory, 0, 4)];
@@ -59,7 +59,8 @@ export class SpscRing {
   readonly capacity: number;
 
   readonly #map: number;
-  readonly #slots: Slots;
+  readonly #writer: SlotsCopy;
+  readonly #reader: SlotsCopy;
   readonly #producerWord: number;
   readonly #consumerWord: number;
   /**
@@ -84,33 +85,45 @@ export class SpscRing {
     this.wordsPerElement = elementBytes / 4;
     this.mask = size - 1;
     this.#map = memory.map;
-    this.#slots = new Slots(memory, start + RING.SLOTS, size, elementBytes);
-    this.words = this.#slots.words;
+    const slots = { memory, start: start + RING.SLOTS, size, elementBytes };
+    this.words = slotWords(slots);
+    this.#writer = new SlotsCopy(slots, "write");
+    this.#reader = new SlotsCopy(slots, "read");
     this.#producerWord = start + RING.PRODUCER;
     this.#consumerWord = start + RING.CONSUMER;
     this.#producer = memory.load(this.#producerWord) | 0;
     this.#consumer = memory.load(this.#consumerWord) | 0;
-    if (this.#used > capacity) {
+    if (this.used > capacity) {
       this.violations++;
       this.#consumer = this.#producer;
     }
   }
 
-  /** Bytes of memory for a ring of `size` slots, elements of 8 bytes unless told. */
+  /**
+   * Bytes of memory for a ring of `size` slots, elements of 8 bytes unless told.
+   *
+   * @example
+   * ```ts
+   * import { MappedMemory, SpscRing } from "../api.ts";
+   *
+   * const memory = MappedMemory.ofProcess(128 + SpscRing.bytes(64, 4));
+   * const ring = new SpscRing(memory, 128, 64, { elementBytes: 4 });
+   * console.assert(ring.enqueueBulk(new Uint32Array(64), 64) === 64 && ring.isFull);
+   * ```
+   */
   static bytes(size: number, elementBytes: ElementBytes = 8): number {
     return RING.SLOTS * 4 + size * elementBytes;
   }
 
   /**
-   * Enqueue one element of two words, a descriptor; the second one is left out where elements have
-   * 4 bytes.
+   * Enqueue one element: of 8 bytes, a descriptor, two words, of 4 bytes one, of 16 four. Words
+   * that are too many for it are left out.
    *
    * @returns whether there was room.
    *
    * @example
    * ```ts
-   * import { MappedMemory } from "../../ffi/mapped_memory.ts";
-   * import { SpscRing } from "./spsc_ring.ts";
+   * import { MappedMemory, SpscRing } from "../api.ts";
    *
    * const memory = MappedMemory.ofProcess(SpscRing.bytes(4));
    * const [producer, consumer] = [new SpscRing(memory, 0, 4), new SpscRing(memory, 0, 4)];
@@ -118,23 +131,33 @@ export class SpscRing {
    * console.assert(consumer.dequeue() === 7 && consumer.dequeue() === -1);
    * ```
    */
-  enqueue(word0: number, word1 = 0): boolean {
+  enqueue(word0: number, word1 = 0, word2 = 0, word3 = 0): boolean {
     if (this.reserveBulk(1) === 0) return false;
     const at = this.reserved * this.wordsPerElement;
-    this.words[at] = word0;
-    if (this.wordsPerElement > 1) this.words[at + 1] = word1;
-    this.#publish(1);
+    writeElement(this.words, at, this.wordsPerElement, word0, word1, word2, word3);
+    this.commit(1);
     return true;
   }
 
   /**
    * Dequeue one element: its first word, which is a descriptor's mbuf index, or -1. See
    * {@linkcode enqueue}.
+   *
+   * @example
+   * ```ts
+   * import { MappedMemory, SpscRing } from "../api.ts";
+   *
+   * const memory = MappedMemory.ofProcess(SpscRing.bytes(4));
+   * const [producer, consumer] = [new SpscRing(memory, 0, 4), new SpscRing(memory, 0, 4)];
+   * producer.enqueue(7, 64 << 16);
+   * console.assert(consumer.pending === 1 && consumer.violations === 0);
+   * console.assert(consumer.dequeue() === 7 && consumer.dequeue() === -1);
+   * ```
    */
   dequeue(): number {
     if (this.peekBulk(1) === 0) return -1;
     const word0 = this.words[this.peeked * this.wordsPerElement];
-    this.#release(1);
+    this.finish(1);
     return word0;
   }
 
@@ -145,8 +168,7 @@ export class SpscRing {
    *
    * @example
    * ```ts
-   * import { MappedMemory } from "../../ffi/mapped_memory.ts";
-   * import { SpscRing } from "./spsc_ring.ts";
+   * import { MappedMemory, SpscRing } from "../api.ts";
    *
    * const memory = MappedMemory.ofProcess(SpscRing.bytes(4));
    * const [producer, consumer] = [new SpscRing(memory, 0, 4), new SpscRing(memory, 0, 4)];
@@ -156,7 +178,7 @@ export class SpscRing {
    */
   enqueueBurst(burst: Uint32Array, count: number): number {
     const n = this.reserveBurst(count);
-    if (n > 0) this.#write(burst, n);
+    if (n > 0) this.write(burst, n);
     return n;
   }
 
@@ -167,8 +189,7 @@ export class SpscRing {
    *
    * @example
    * ```ts
-   * import { MappedMemory } from "../../ffi/mapped_memory.ts";
-   * import { SpscRing } from "./spsc_ring.ts";
+   * import { MappedMemory, SpscRing } from "../api.ts";
    *
    * const memory = MappedMemory.ofProcess(SpscRing.bytes(4));
    * const [producer, consumer] = [new SpscRing(memory, 0, 4), new SpscRing(memory, 0, 4)];
@@ -180,7 +201,7 @@ export class SpscRing {
    */
   enqueueBulk(burst: Uint32Array, count: number): number {
     const n = this.reserveBulk(count);
-    if (n > 0) this.#write(burst, n);
+    if (n > 0) this.write(burst, n);
     return n;
   }
 
@@ -188,10 +209,21 @@ export class SpscRing {
    * Dequeue up to `max` descriptors to the start of `burst`. See {@linkcode enqueueBurst}.
    *
    * @returns how many there were; their slots have been given back.
+   *
+   * @example
+   * ```ts
+   * import { MappedMemory, SpscRing } from "../api.ts";
+   *
+   * const memory = MappedMemory.ofProcess(SpscRing.bytes(4));
+   * const [producer, consumer] = [new SpscRing(memory, 0, 4), new SpscRing(memory, 0, 4)];
+   * producer.enqueueBulk(new Uint32Array([5, 0, 6, 0, 7, 0]), 3);
+   * const burst = new Uint32Array(2 * 32);
+   * console.assert(consumer.dequeueBurst(burst, 32) === 3 && burst[2 * 2] === 7);
+   * ```
    */
   dequeueBurst(burst: Uint32Array, max: number): number {
     const n = this.peekBurst(max);
-    if (n > 0) this.#read(burst, n);
+    if (n > 0) this.read(burst, n);
     return n;
   }
 
@@ -199,10 +231,21 @@ export class SpscRing {
    * Dequeue exactly `count` descriptors, or none. See {@linkcode enqueueBulk}.
    *
    * @returns `count` or 0.
+   *
+   * @example
+   * ```ts
+   * import { MappedMemory, SpscRing } from "../api.ts";
+   *
+   * const memory = MappedMemory.ofProcess(SpscRing.bytes(4));
+   * const [producer, consumer] = [new SpscRing(memory, 0, 4), new SpscRing(memory, 0, 4)];
+   * producer.enqueueBulk(new Uint32Array([5, 0, 6, 0, 7, 0]), 3);
+   * const burst = new Uint32Array(2 * 4);
+   * console.assert(consumer.dequeueBulk(burst, 4) === 0 && consumer.dequeueBulk(burst, 2) === 2);
+   * ```
    */
   dequeueBulk(burst: Uint32Array, count: number): number {
     const n = this.peekBulk(count);
-    if (n > 0) this.#read(burst, n);
+    if (n > 0) this.read(burst, n);
     return n;
   }
 
@@ -214,8 +257,7 @@ export class SpscRing {
    *
    * @example
    * ```ts
-   * import { MappedMemory } from "../../ffi/mapped_memory.ts";
-   * import { SpscRing } from "./spsc_ring.ts";
+   * import { MappedMemory, SpscRing } from "../api.ts";
    *
    * const memory = MappedMemory.ofProcess(SpscRing.bytes(4));
    * const [producer, consumer] = [new SpscRing(memory, 0, 4), new SpscRing(memory, 0, 4)];
@@ -230,18 +272,30 @@ export class SpscRing {
    * ```
    */
   reserveBulk(count: number): number {
-    if (this.capacity - this.#used >= count) return count;
-    return this.capacity - this.#reloadConsumer() >= count ? count : 0;
+    if (this.capacity - this.used >= count) return count;
+    return this.capacity - this.reloadConsumer() >= count ? count : 0;
   }
 
   /**
    * As {@linkcode reserveBulk}, but up to `count` slots.
    *
    * @returns how many.
+   *
+   * @example
+   * ```ts
+   * import { MappedMemory, SpscRing } from "../api.ts";
+   *
+   * const memory = MappedMemory.ofProcess(SpscRing.bytes(4));
+   * const [producer, consumer] = [new SpscRing(memory, 0, 4), new SpscRing(memory, 0, 4)];
+   * const n = producer.reserveBurst(32);
+   * for (let i = 0; i < n; i++) producer.words[((producer.reserved + i) & producer.mask) * 2] = i;
+   * producer.commit(n);
+   * console.assert(n === 4 && consumer.isFull);
+   * ```
    */
   reserveBurst(count: number): number {
-    let free = this.capacity - this.#used;
-    if (free < count) free = this.capacity - this.#reloadConsumer();
+    let free = this.capacity - this.used;
+    if (free < count) free = this.capacity - this.reloadConsumer();
     return count < free ? count : free;
   }
 
@@ -255,9 +309,24 @@ export class SpscRing {
   /**
    * Producer: publish the first `n` slots from {@linkcode reserved} on, no more than have been
    * reserved. The count is the caller's to keep: more would overtake the consumer.
+   *
+   * @example
+   * ```ts
+   * import { MappedMemory, SpscRing } from "../api.ts";
+   *
+   * const memory = MappedMemory.ofProcess(SpscRing.bytes(4));
+   * const [producer, consumer] = [new SpscRing(memory, 0, 4), new SpscRing(memory, 0, 4)];
+   * producer.reserveBulk(3);
+   * producer.words[producer.reserved * 2] = 7;
+   * producer.commit(1); // the other two are not claimed any more
+   * console.assert(consumer.count === 1 && consumer.dequeue() === 7);
+   * ```
    */
   commit(n: number): void {
-    if (n > 0) this.#publish(n);
+    if (!(n > 0)) return;
+    this.#producer = (this.#producer + n) | 0;
+    // S1, pairs with L1: who sees the position sees the slots and the frames they name.
+    shim.shim_store_release(this.#map, this.#producerWord, this.#producer >>> 0);
   }
 
   /**
@@ -271,8 +340,7 @@ export class SpscRing {
    *
    * @example
    * ```ts
-   * import { MappedMemory } from "../../ffi/mapped_memory.ts";
-   * import { SpscRing } from "./spsc_ring.ts";
+   * import { MappedMemory, SpscRing } from "../api.ts";
    *
    * const memory = MappedMemory.ofProcess(SpscRing.bytes(4));
    * const [producer, consumer] = [new SpscRing(memory, 0, 4), new SpscRing(memory, 0, 4)];
@@ -285,17 +353,31 @@ export class SpscRing {
    * ```
    */
   peekBulk(count: number): number {
-    return this.#used >= count || this.#reloadProducer() >= count ? count : 0;
+    return this.used >= count || this.reloadProducer() >= count ? count : 0;
   }
 
   /**
    * As {@linkcode peekBulk}, but up to `max` elements.
    *
    * @returns how many.
+   *
+   * @example
+   * ```ts
+   * import { MappedMemory, SpscRing } from "../api.ts";
+   *
+   * const memory = MappedMemory.ofProcess(SpscRing.bytes(4));
+   * const [producer, consumer] = [new SpscRing(memory, 0, 4), new SpscRing(memory, 0, 4)];
+   * producer.enqueueBulk(new Uint32Array([5, 0, 6, 0, 7, 0]), 3);
+   * const n = consumer.peekBurst(32);
+   * let sum = 0;
+   * for (let i = 0; i < n; i++) sum += consumer.words[((consumer.peeked + i) & consumer.mask) * 2];
+   * consumer.finish(n);
+   * console.assert(sum === 18 && consumer.isEmpty);
+   * ```
    */
   peekBurst(max: number): number {
-    let used = this.#used;
-    if (used < max) used = this.#reloadProducer();
+    let used = this.used;
+    if (used < max) used = this.reloadProducer();
     return max < used ? max : used;
   }
 
@@ -307,14 +389,29 @@ export class SpscRing {
   /**
    * Consumer: give back the first `n` slots from {@linkcode peeked} on, no more than have been
    * peeked.
+   *
+   * @example
+   * ```ts
+   * import { MappedMemory, SpscRing } from "../api.ts";
+   *
+   * const memory = MappedMemory.ofProcess(SpscRing.bytes(4));
+   * const [producer, consumer] = [new SpscRing(memory, 0, 4), new SpscRing(memory, 0, 4)];
+   * producer.enqueueBulk(new Uint32Array([5, 0, 6, 0, 7, 0]), 3);
+   * consumer.peekBulk(3);
+   * consumer.finish(1); // 6 and 7 stay
+   * console.assert(producer.count === 2 && consumer.dequeue() === 6);
+   * ```
    */
   finish(n: number): void {
-    if (n > 0) this.#release(n);
+    if (!(n > 0)) return;
+    this.#consumer = (this.#consumer + n) | 0;
+    // S2, pairs with L2: who sees the position may overwrite the slots, for we have read them.
+    shim.shim_store_release(this.#map, this.#consumerWord, this.#consumer >>> 0);
   }
 
   /** Consumer: descriptors that wait, as the producer's position says now, if it is possible. */
   get pending(): number {
-    return this.#reloadProducer();
+    return this.reloadProducer();
   }
 
   /** Slots in use, as the words in memory say now: a moment's answer while a peer is at work. */
@@ -344,8 +441,7 @@ export class SpscRing {
    *
    * @example
    * ```ts
-   * import { MappedMemory } from "../../ffi/mapped_memory.ts";
-   * import { SpscRing } from "./spsc_ring.ts";
+   * import { MappedMemory, SpscRing } from "../api.ts";
    *
    * const memory = MappedMemory.ofProcess(SpscRing.bytes(4));
    * const [producer, consumer] = [new SpscRing(memory, 0, 4), new SpscRing(memory, 0, 4)];
@@ -369,8 +465,7 @@ export class SpscRing {
    *
    * @example
    * ```ts
-   * import { MappedMemory } from "../../ffi/mapped_memory.ts";
-   * import { SpscRing } from "./spsc_ring.ts";
+   * import { MappedMemory, SpscRing } from "../api.ts";
    *
    * const ring = new SpscRing(MappedMemory.ofProcess(SpscRing.bytes(4)), 0, 4);
    * ring.enqueue(7);
@@ -384,57 +479,47 @@ export class SpscRing {
     shim.shim_store_release(this.#map, this.#consumerWord, 0);
   }
 
-  #write(burst: Uint32Array, n: number): void {
+  // Private but not #: V8 checks a brand at each call of a #method, which costs 2 ns.
+
+  /** Copy to the first `n` free slots, and publish. */
+  private write(burst: Uint32Array, n: number): void {
     // S1 for a long burst: the shim publishes after the copy. It does not if somebody else has
     // written our word.
-    if (this.#slots.write(this.#producer, burst, n, this.#producerWord)) {
+    if (this.#writer.copy(this.#producer, burst, n, this.#producerWord)) {
       this.#producer = (this.#producer + n) | 0;
     } else {
-      this.#publish(n);
+      this.commit(n);
     }
   }
 
-  #read(burst: Uint32Array, n: number): void {
+  /** Copy from the first `n` used slots, and give them back. */
+  private read(burst: Uint32Array, n: number): void {
     // S2 for a long burst.
-    if (this.#slots.read(this.#consumer, burst, n, this.#consumerWord)) {
+    if (this.#reader.copy(this.#consumer, burst, n, this.#consumerWord)) {
       this.#consumer = (this.#consumer + n) | 0;
     } else {
-      this.#release(n);
+      this.finish(n);
     }
-  }
-
-  /** Publish the first `n` free slots, which have been written. */
-  #publish(n: number): void {
-    this.#producer = (this.#producer + n) | 0;
-    // S1, pairs with L1: who sees the position sees the slots and the frames they name.
-    shim.shim_store_release(this.#map, this.#producerWord, this.#producer >>> 0);
-  }
-
-  /** Give back the first `n` used slots, which have been read. */
-  #release(n: number): void {
-    this.#consumer = (this.#consumer + n) | 0;
-    // S2, pairs with L2: who sees the position may overwrite the slots, for we have read them.
-    shim.shim_store_release(this.#map, this.#consumerWord, this.#consumer >>> 0);
   }
 
   /** Slots in use, as far as we know. */
-  get #used(): number {
+  private get used(): number {
     return (this.#producer - this.#consumer) >>> 0;
   }
 
   /** L1, pairs with S1. Returns the slots in use. */
-  #reloadProducer(): number {
+  private reloadProducer(): number {
     const used = (shim.shim_load_acquire(this.#map, this.#producerWord) - this.#consumer) >>> 0;
     if (used > this.capacity) this.violations++;
     else this.#producer = (this.#consumer + used) | 0;
-    return this.#used;
+    return this.used;
   }
 
   /** L2, pairs with S2. Returns the slots in use. */
-  #reloadConsumer(): number {
+  private reloadConsumer(): number {
     const used = (this.#producer - shim.shim_load_acquire(this.#map, this.#consumerWord)) >>> 0;
     if (used > this.capacity) this.violations++;
     else this.#consumer = (this.#producer - used) | 0;
-    return this.#used;
+    return this.used;
   }
 }

@@ -1,9 +1,9 @@
+import { buildProgram } from "./build_program.ts";
 import { DpdkProcess } from "./dpdk_process.ts";
 import { requireLibdpdk, requirePrograms } from "./requirements.ts";
 
 const SOURCES = ["./rte_ring.c", "./rte_ring_loops.h"]
   .map((name) => new URL(name, import.meta.url).pathname);
-const TARGET = new URL("../../.cache/bench/", import.meta.url).pathname;
 
 /**
  * The best of corei7 (libdpdk's own), x86-64-v3 and native on an EPYC 9004: at burst 32 it takes
@@ -58,10 +58,11 @@ export class RteRing implements AsyncDisposable {
   static async start(producerCore = 0, consumerCore = 1): Promise<RteRing> {
     await requireLibdpdk();
     await requirePrograms("setpriv");
+    const program = await buildProgram(SOURCES, ARCHITECTURE);
     const lcores = `0@${producerCore},1@${consumerCore}`;
     const process = new DpdkProcess(
       // 4 KiB pages: a ring is two to ten of them, and with hugepages the figures are the same.
-      [await build(), "--lcores", lcores, "--no-huge", "-m", "64", "--no-shconf", "--no-pci"]
+      [program, "--lcores", lcores, "--no-huge", "-m", "64", "--no-shconf", "--no-pci"]
         .concat("--no-telemetry", "--log-level=error"),
     );
     try {
@@ -109,26 +110,4 @@ export class RteRing implements AsyncDisposable {
 export async function measureRteRing(run: RteRingRun): Promise<RteRingResult> {
   await using ring = await RteRing.start();
   return await ring.measure(run);
-}
-
-/** Compile the program, unless the one that is there is newer than its sources. */
-async function build(): Promise<string> {
-  const program = `${TARGET}rte_ring-${ARCHITECTURE}`;
-  const built = (await Deno.stat(program).catch(() => undefined))?.mtime ?? new Date(0);
-  const changed = await Promise.all(SOURCES.map(async (path) => (await Deno.stat(path)).mtime!));
-  if (changed.every((time) => time < built)) return program;
-  await Deno.mkdir(TARGET, { recursive: true });
-  const fresh = `${program}.${Deno.pid}`;
-  const flags = "-std=gnu11 -O3 -Wall -Wextra -Werror -DALLOW_EXPERIMENTAL_API";
-  const command = `cc ${flags} $(pkg-config --cflags libdpdk) -march=${ARCHITECTURE} "$1" ` +
-    '-o "$2" $(pkg-config --libs libdpdk)';
-  const args = ["-c", command, "sh", SOURCES[0], fresh];
-  const { success, stderr } = await new Deno.Command("sh", { args }).output();
-  if (!success) {
-    throw new Error(
-      `Cannot build ${SOURCES[0]} as cc refused it:\n${new TextDecoder().decode(stderr)}`,
-    );
-  }
-  await Deno.rename(fresh, program);
-  return program;
 }

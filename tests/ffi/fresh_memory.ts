@@ -2,7 +2,7 @@ import { MappedMemory } from "../../ffi/mapped_memory.ts";
 
 /**
  * Zeroed memory for one test: `using memory = freshMemory(4096)` unmaps it at the end, since a process
- * has 256 maps and all tests share them.
+ * has 2048 maps and all tests share them.
  */
 export function freshMemory(bytes: number): MappedMemory & Disposable {
   const memory = MappedMemory.ofProcess(bytes);

@@ -84,14 +84,14 @@ Deno.test("MappedMemory.close() leaves zeros behind, and no access fails", () =>
 });
 
 Deno.test("MappedMemory.close() gives the map's number back", () => {
-  for (let i = 0; i < 300; i++) freshMemory(4096)[Symbol.dispose]();
+  for (let i = 0; i < 2100; i++) freshMemory(4096)[Symbol.dispose]();
 });
 
 Deno.test("MappedMemory.ofProcess() says so when the shim has no map left", () => {
   const memories: MappedMemory[] = [];
   try {
     throws(() => {
-      for (let i = 0; i < 257; i++) memories.push(MappedMemory.ofProcess(4096));
+      for (let i = 0; i < 2049; i++) memories.push(MappedMemory.ofProcess(4096));
     }, { code: "ENFILE" });
   } finally {
     for (const memory of memories) memory.close();

@@ -1,8 +1,9 @@
 import { equal, ok } from "node:assert/strict";
 import { shim } from "../../ffi/shim.ts";
+import type { MappedMemory } from "../../ffi/mapped_memory.ts";
 import { freshMemory } from "./fresh_memory.ts";
 
-const NO_MAP = 255; // the last number; the tests come nowhere near it
+const NO_MAP = 2047; // the last number; the tests come nowhere near it
 
 Deno.test("shim_compare_and_swap() returns 1 if it swapped, else 0", () => {
   using memory = freshMemory(4096);
@@ -67,7 +68,7 @@ Deno.test("shim_compare_and_swap_pair() swaps both words or none", () => {
   equal(memory.u32[6], 0xffffffff);
   equal(memory.u32[7], 0xfffffffe);
   equal(memory.u32[8], 0);
-  equal(shim.shim_compare_and_swap_pair(memory.map, 1024, 0, 0, 1, 1), 0);
+  equal(shim.shim_compare_and_swap_pair(memory.map, 1024, 0, 0, 1, 1), -1);
 });
 
 Deno.test("shim_store_in_turn() stores when its turn has come, and gives up after its pauses", () => {
@@ -80,24 +81,63 @@ Deno.test("shim_store_in_turn() stores when its turn has come, and gives up afte
   equal(shim.shim_store_in_turn(memory.map, 1024, 5, 6, 10), 1, "nobody waits beyond the map");
 });
 
-Deno.test("shim_slots_write() and shim_slots_read() copy round the end, and publish in turn", () => {
-  using memory = freshMemory(4096);
-  const burst = Uint32Array.from([1, 2, 3, 4, 5, 6]);
-  equal(shim.shim_slots_write(memory.map, 100, 8, 5, burst, 6, 0, 0, 6), 1);
-  equal(memory.u32.slice(99, 109).join(), "0,4,5,6,0,0,1,2,3,0");
-  equal(memory.u32[0], 6);
-  const got = new Uint32Array(7);
-  equal(shim.shim_slots_read(memory.map, 100, 8, 5, got, 6, 32, 1, 7), 0, "not its turn");
-  equal(got.join(), "1,2,3,4,5,6,0");
-  equal(memory.u32[32], 0);
+/** The first argument of `shim_slots_copy()`, of elements of 8 bytes. */
+function routeOf(ring: MappedMemory, burst: MappedMemory, slots: number, reads: boolean): number {
+  return ring.map | burst.map << 11 | (Math.log2(slots) + 1) << 22 | 1 << 27 |
+    (reads ? 1 << 29 : 0);
+}
+
+Deno.test("shim_slots_copy() copies round the end, and publishes in turn", () => {
+  using ring = freshMemory(4096);
+  using own = freshMemory(4096);
+  const WRITE = routeOf(ring, own, 4, false), READ = routeOf(ring, own, 4, true);
+  own.u32.set([1, 2, 3, 4, 5, 6], 20);
+  ring.u32[0] = 7;
+  equal(shim.shim_slots_copy(WRITE, 100, 20, 3, 7, 0), 1);
+  equal(ring.u32.slice(99, 109).join(), "0,3,4,5,6,0,0,1,2,0");
+  equal(ring.u32[0], 10);
+  equal(shim.shim_slots_copy(READ, 100, 40, 3, 7, 32), 0, "not its turn");
+  equal(own.u32.slice(39, 47).join(), "0,1,2,3,4,5,6,0");
+  equal(ring.u32[32], 0);
+  equal(shim.shim_slots_copy(READ, 100, 40, 0, 0, 32), 1, "nothing to copy");
+  own.u32.fill(0, 40, 46);
+  equal(shim.shim_slots_copy(READ, 100, 40, 3, 7, 2 ** 32 - 1), 0, "no word: copied all the same");
+  equal(own.u32.slice(39, 47).join(), "0,1,2,3,4,5,6,0");
 });
 
-Deno.test("shim_slots_write() and shim_slots_read() touch nothing if the slots are not in the map", () => {
-  using memory = freshMemory(4096);
-  const burst = new Uint32Array(16).fill(7);
-  for (const [slots, size, at, words] of [[1020, 8, 0, 1], [0, 8, 8, 1], [0, 8, 0, 9]]) {
-    equal(shim.shim_slots_write(memory.map, slots, size, at, burst, words, 50, 0, 1), 0);
-    equal(shim.shim_slots_read(memory.map, slots, size, at, burst, words, 50, 0, 1), 0);
+Deno.test("shim_slots_copy() takes runs of every length, and positions near 2^32", () => {
+  using ring = freshMemory(4096);
+  using own = freshMemory(8192);
+  const WRITE = routeOf(ring, own, 64, false), READ = routeOf(ring, own, 64, true);
+  for (let n = 0; n <= 64; n++) {
+    for (const turn of [0, 40, (0 - n) >>> 0, 2 ** 32 - 1]) {
+      for (let i = 0; i < 2 * n; i++) own.u32[i] = n * 1000 + i + 1;
+      own.u32.fill(0, 1000, 1200);
+      ring.u32[0] = ring.u32[1] = turn;
+      equal(shim.shim_slots_copy(WRITE, 128, 0, n, turn, 0), 1);
+      equal(shim.shim_slots_copy(READ, 128, 1000, n, turn, 1), 1);
+      equal(own.u32.slice(1000, 1000 + 2 * n).join(), own.u32.slice(0, 2 * n).join());
+      equal(own.u32[1000 + 2 * n], 0);
+      equal(ring.u32[1], (turn + n) >>> 0);
+    }
   }
-  ok(memory.u32.every((word) => word === 0) && burst.every((word) => word === 7));
+});
+
+Deno.test("shim_slots_copy() touches nothing outside the maps, and no more than the ring has", () => {
+  using ring = freshMemory(4096);
+  using own = freshMemory(4096);
+  own.u32.fill(7);
+  const wrong = [[1020, 0, 1, 50], [0, 1020, 4, 50], [0, 0, 5, 50], [
+    0,
+    0,
+    2 ** 31,
+    50,
+  ]];
+  for (const [slots, burst, n, position] of wrong) {
+    for (const reads of [false, true]) {
+      const route = routeOf(ring, own, 4, reads);
+      equal(shim.shim_slots_copy(route, slots, burst, n, 0, position), 0);
+    }
+  }
+  ok(ring.u32.every((word) => word === 0) && own.u32.every((word) => word === 7));
 });

@@ -16,8 +16,6 @@
 
 uint32_t shim_abi(void);
 uint32_t shim_compare_exchange(int32_t map, uint32_t word, uint32_t expected, uint32_t desired);
-int32_t shim_compare_and_swap_pair(int32_t map, uint32_t word, uint32_t expected_low,
-                                   uint32_t expected_high, uint32_t low, uint32_t high);
 int32_t shim_map_cells(int32_t map, uint64_t offset, uint32_t stride, uint32_t count);
 int32_t shim_map_bind(int32_t map, uint32_t node);
 int32_t shim_memfd(const char *name, uint64_t bytes);
@@ -140,18 +138,15 @@ static void map_something(void) {
   else if (below(2)) shim_map_cells(id, 0, 2368, (uint32_t)(size / 2368));
 }
 
-/* Words of a ring: as many as `descriptors` has, or fewer. */
 static void on_slots(int32_t id, uint32_t word) {
   uint32_t slots = below(2) ? below(1024) : (uint32_t)odd_number();
-  uint32_t size = below(4) ? 1u << below(10) : (uint32_t)odd_number();
-  uint32_t at = below(4) && size ? below(size) : (uint32_t)odd_number();
-  uint32_t words = below(2 * SHIM_BURST + 1);
-  switch (below(5)) {
+  uint32_t route = below(4) ? (uint32_t)id | (uint32_t)some_map() << 11 | below(12) << 22 | below(2) << 29 : any();
+  uint32_t n = below(4) ? below(300) : any();
+  switch (below(4)) {
     case 0: shim_compare_exchange(id, word, below(2), any()); break;
     case 1: shim_compare_and_swap_pair(id, word, below(2), below(2), any(), any()); break;
     case 2: shim_store_in_turn(id, word, below(2), any(), below(9)); break;
-    case 3: shim_slots_write(id, slots, size, at, descriptors, words, word, below(2), below(2)); break;
-    default: shim_slots_read(id, slots, size, at, descriptors, words, word, below(2), below(2));
+    default: shim_slots_copy(route, slots, below(2) ? below(1024) : any(), n, below(2) ? below(2) : any(), word);
   }
 }
 

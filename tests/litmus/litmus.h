@@ -13,14 +13,13 @@ int32_t shim_unmap(int32_t map);
 uint32_t shim_load_acquire(int32_t map, uint32_t word);
 void shim_store_release(int32_t map, uint32_t word, uint32_t value);
 int32_t shim_compare_and_swap(int32_t map, uint32_t word, uint32_t expected, uint32_t desired);
+int32_t shim_compare_and_swap_pair(int32_t map, uint32_t word, uint32_t expected_low,
+                                   uint32_t expected_high, uint32_t low, uint32_t high);
 uint32_t shim_fetch_add(int32_t map, uint32_t word, uint32_t addend);
 int32_t shim_store_in_turn(int32_t map, uint32_t word, uint32_t turn, uint32_t value,
                            uint32_t pauses);
-int32_t shim_slots_write(int32_t map, uint32_t slots, uint32_t size, uint32_t at,
-                         const uint32_t *burst, uint32_t words, uint32_t position, uint32_t turn,
-                         uint32_t value);
-int32_t shim_slots_read(int32_t map, uint32_t slots, uint32_t size, uint32_t at, uint32_t *burst,
-                        uint32_t words, uint32_t position, uint32_t turn, uint32_t value);
+int32_t shim_slots_copy(uint32_t route, uint32_t slots, uint32_t burst, uint32_t n, uint32_t turn,
+                        uint32_t position);
 void shim_full_fence(void);
 uint32_t shim_fenced_load(int32_t map, uint32_t word);
 void shim_pause(uint32_t times);

@@ -4,7 +4,8 @@
  *
  * @module
  */
-import { CulvertError, UsageError } from "../../ffi/error.ts";
+import { UsageError } from "../../ffi/error.ts";
+import { runTask } from "../ffi/run_task.ts";
 import { Folder } from "../ffi/folder.ts";
 import { type Check, CHECKS, CONTROLS } from "./controls.ts";
 import { compile, run } from "./programs.ts";
@@ -39,10 +40,6 @@ async function attempt({ build, args }: Check, seconds: number): Promise<string>
 }
 
 async function main(args: readonly string[]): Promise<boolean> {
-  if (args.includes("--help") || args.includes("-h")) {
-    console.log(USAGE);
-    return true;
-  }
   const seconds = secondsOf(args);
   let isGood = true;
   for (const check of CHECKS) {
@@ -59,10 +56,4 @@ async function main(args: readonly string[]): Promise<boolean> {
   return isGood;
 }
 
-try {
-  Deno.exit(await main(Deno.args) ? 0 : 1);
-} catch (error) {
-  if (!(error instanceof CulvertError)) throw error;
-  console.error(error.message);
-  Deno.exit(error instanceof UsageError ? 2 : 1);
-}
+await runTask(USAGE, main);

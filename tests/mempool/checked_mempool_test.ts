@@ -1,4 +1,4 @@
-import { deepEqual, equal, match, ok, throws } from "node:assert/strict";
+import { deepEqual, equal, match, notEqual, ok, throws } from "node:assert/strict";
 import { HEADROOM_BYTES, MPMC, WATCH } from "../../app/memory/layout.ts";
 import { Region } from "../../app/memory/region.ts";
 import {
@@ -200,15 +200,42 @@ Deno.test("the guard in front of the first mbuf is not in the free ring", () => 
   equal(problems.length, 0);
 });
 
-Deno.test("mempools for debugging in one region have numbers of their own", () => {
-  using memory = freshMemory(1 << 20);
-  const region = Region.build(memory, "r0");
-  const numbers = ["a", "b", "c"].map((name) => {
+Deno.test("CheckedMempool.free() reports an mbuf of another kind of mempool, or of another region's", () => {
+  using memoryA = freshMemory(1 << 20);
+  using memoryB = freshMemory(1 << 20);
+  const own = Array.from({ length: 16 }, () => checkedPool(4));
+  try {
+    const pools = [guardedPool(memoryA), guardedPool(memoryB), ...own];
+    for (const { pool } of pools) {
+      const burst = new Uint32Array(2);
+      pool.allocBulk(burst, 1);
+      for (const other of pools) {
+        if (other.pool === pool) continue;
+        other.pool.free(burst, 1);
+        equal(other.problems.pop()?.kind, "foreign free");
+      }
+      pool.free(burst, 1);
+    }
+    equal(pools.some(({ problems }) => problems.length > 0), false);
+  } finally {
+    for (const pool of own) pool[Symbol.dispose]();
+  }
+});
+
+Deno.test("a mempool for debugging has a number that no other in its region has", () => {
+  using memoryA = freshMemory(1 << 20);
+  using memoryB = freshMemory(1 << 20);
+  const [a, b] = [Region.build(memoryA, "a"), Region.build(memoryB, "b")];
+  const numberIn = (region: Region, name: string) => {
     const { pool } = addMempool(region, name, { count: 4, dataRoom: 64, debug: true });
     ok(pool instanceof CheckedMempool);
     return pool.handle.number;
-  });
-  deepEqual(numbers, [1, 2, 3]);
+  };
+  const first = numberIn(a, "first");
+  for (let i = 0; i < 14; i++) numberIn(b, `${i}`);
+  const second = numberIn(a, "second"); // all 15 were given
+  notEqual(first, second);
+  ok(first <= 15 && second <= 15);
 });
 
 Deno.test("frames of several segments pass through a checked mempool, whole only", () => {

@@ -1,5 +1,5 @@
 import { deepEqual, equal, match, ok } from "node:assert/strict";
-import { Ledger } from "../../app/channel/ledger.ts";
+import { Ledger, nothingTaken } from "../../app/channel/ledger.ts";
 import { DESCRIPTOR, DESCRIPTOR_FLAG } from "../../app/memory/layout.ts";
 import { Frames } from "../../app/mempool/frames.ts";
 import { dataWord, MbufView } from "../../app/mempool/mbuf.ts";
@@ -245,8 +245,8 @@ const WRONG: [what: string, spoil: (lab: FramesLab, burst: Uint32Array) => void,
     ],
     [
       "holders that it does not know of",
-      (lab, burst) => lab.notes.u32[lab.notes.holdersWord(burst[0] & 0xff)] = 2,
-      /: 2 others hold it, which its descriptor does not say$/,
+      (lab, burst) => lab.notes.u32[lab.notes.holdersWord(burst[0] & 0xff)] = 1,
+      /: 1 others hold it, which its descriptor does not say$/,
     ],
     ["itself behind it", (lab, burst) => lab.frames.chain(burst, 0, burst, 0), /a loop$/],
     [
@@ -280,8 +280,8 @@ Deno.test("no guest can feign a flag: the ledger strips what comes back", () => 
   const ledger = new Ledger(new SharedArrayBuffer(4), geometry, 1518, false);
   const burst = new Uint32Array([2, dataWord(128, 60)]);
   ledger.lend(burst, 1, 0, true);
-  burst[0] |= MORE | SHARED | 0xf << DESCRIPTOR_FLAG.POOL_SHIFT;
-  const taken = { frames: 0, originated: 0, malformed: 0, malformedFrames: 0, foreign: 0 };
+  burst[0] |= MORE | SHARED | 0x1f << DESCRIPTOR_FLAG.POOL_SHIFT;
+  const taken = nothingTaken();
   equal(ledger.takeFrames(burst, 1, 0, new Uint32Array(2), taken), 1);
   equal(burst[0], 2);
   ledger.lend(burst, 1, 0, false);

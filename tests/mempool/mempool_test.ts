@@ -182,6 +182,21 @@ Deno.test("Mempool.cache is flushed above its threshold, to its size", () => {
   }
 });
 
+Deno.test("Mempool.cache is flushed above its threshold after more than it has room for too", () => {
+  for (const isByIndex of [false, true]) {
+    using pool = freshPool(1000, { cacheSize: 16, flushThreshold: 16 });
+    const other = Mempool.attach(pool.handle, 0);
+    const descriptors = new Uint32Array(2 * 600);
+    for (let n = 0; n < 600;) n += other.allocBurst(descriptors, 300, n);
+    const burst = new IndexBurst(600);
+    for (let i = 0; i < 600; i++) burst.indexes[i] = descriptors[2 * i];
+    if (isByIndex) pool.freeIndexes(burst, 600);
+    else pool.free(descriptors, 600);
+    equal(pool.cache.cached, 16);
+    equal(pool.available, 1000);
+  }
+});
+
 for (const total of [0, -1, 1.5, NaN, 2 ** 24 + 1]) {
   Deno.test(`Mempool.create() refuses ${total} mbufs`, () => {
     throws(() => Mempool.create(total), {

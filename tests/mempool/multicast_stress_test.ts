@@ -5,6 +5,7 @@ import { freshMemory } from "../ffi/fresh_memory.ts";
 import { runWorkers } from "../ffi/run_workers.ts";
 import { FramesLab, STRIDE } from "./frames_lab.ts";
 import type { FreeRaceAnswer, FreeRaceOrder } from "./free_race_worker.ts";
+import type { HoldRaceOrder } from "./hold_race_worker.ts";
 import type { MulticastAnswer, MulticastOrder } from "./multicast_worker.ts";
 
 const url = new URL("./multicast_worker.ts", import.meta.url);
@@ -62,4 +63,13 @@ Deno.test("frames that two Workers free at the same time go back once", async ()
   for (const { rounds } of answers) ok(rounds > 10, `${rounds} rounds are too few`);
   equal(answers[0].lost, 0);
   deepEqual(auditMempool(lab.pool), []);
+});
+
+Deno.test("of holders that two Workers add at the same time none is lost", async () => {
+  using lab = new FramesLab(1);
+  const shared = new Int32Array(new SharedArrayBuffer(4));
+  const order = { notes: lab.notes.handle, times: 100_000, workers: 2, shared };
+  const url = new URL("./hold_race_worker.ts", import.meta.url);
+  await runWorkers<HoldRaceOrder, number>(url, [order, order]);
+  equal(lab.notes.u32[lab.notes.holdersWord(0)], 2 * order.times);
 });

@@ -6,6 +6,9 @@
  * Compare-and-swap is relaxed. It leaves the tail as it is, and carries what the last store to the
  * tail carries, so to the other end it is that store still. So the list of stores is that of the
  * tail, and the head beside it is always the newest: with an older one the swap would fail.
+ *
+ * As in mpmc_ring.pml each user remembers where it left both, and has a copy of the opposite tail; a
+ * claim is one step; and positions are compared whole, but soon wrap in subtraction.
  */
 
 #ifndef PRODUCERS
@@ -15,7 +18,10 @@
 #define CONSUMERS 2
 #endif
 #ifndef EACH /* elements from each producer */
-#define EACH 2
+#define EACH 3
+#endif
+#ifndef SIZE
+#define SIZE 2
 #endif
 #define ELEMENTS (PRODUCERS * EACH)
 #define STORES ELEMENTS
@@ -23,6 +29,9 @@
 mtype = { CONSUMER_TAIL_WORD, PRODUCER_TAIL_WORD };
 #define PRODUCER_TAIL 0
 #define CONSUMER_TAIL 1
+
+#define POSITIONS (2 * SIZE)
+#define MOVED(position, n) ((position) + (n))
 
 /* The ordering edges; -DS1=false takes one away. Compare-and-swap needs none. */
 #ifndef S1 /* store of the producers' tail */
@@ -43,12 +52,20 @@ mtype = { CONSUMER_TAIL_WORD, PRODUCER_TAIL_WORD };
 #ifndef T2 /* load of the consumers' head and tail by a consumer, until they are equal */
 #define T2 true
 #endif
+/* Not orderings: whether the copy of the opposite tail is loaded again behind a head that others moved. */
+#ifndef R1 /* by a producer */
+#define R1 true
+#endif
+#ifndef R2 /* by a consumer */
+#define R2 true
+#endif
 
 #include "memory.pml"
 #include "slots.pml"
 
-#define HAS_ROOM(tail) (FREE(head, tail) > 0)
-#define HAS_SOME(tail) (USED(tail, head) > 0)
+#define IS_POSSIBLE(available) ((available) > 0 && (available) <= SIZE)
+#define HAS_ROOM(tail) IS_POSSIBLE(FREE(head, tail))
+#define HAS_SOME(tail) IS_POSSIBLE(USED(tail, head))
 
 byte producer_head = FIRST, consumer_head = FIRST;
 
@@ -62,51 +79,57 @@ init {
 }
 
 /*
- * Whether the 64-bit word is what it was when it was loaded: nobody at work, and nobody has been
- * since.
+ * Whether the 64-bit word is what it was: nobody at work, and nobody has been since. If not, it is
+ * waited for that nobody is.
  */
 #define IS_SAME(HEAD, TAIL) (HEAD == head && NEWEST(TAIL) == head)
+#define HAS_MOVED(HEAD, TAIL) (HEAD == NEWEST(TAIL) && HEAD != head)
 
 /* Enqueue, of all counts */
 proctype produce(byte me) {
   VIEW;
-  byte enqueued, head, tail, n, i;
+  byte enqueued, n, i;
+  byte head = FIRST, tail = FIRST;
 
   do
   :: enqueued == EACH -> break
   :: else ->
 again:
     atomic {
-      producer_head == NEWEST(PRODUCER_TAIL);
-      load_newest(PRODUCER_TAIL, T1, head)
-    }
-    atomic {
+      if
+      :: IS_SAME(producer_head, PRODUCER_TAIL) && HAS_ROOM(tail) -> goto claim
+      :: IS_SAME(producer_head, PRODUCER_TAIL)
+      :: HAS_MOVED(producer_head, PRODUCER_TAIL) ->
+        load_newest(PRODUCER_TAIL, T1, head);
+        if
+        :: !R1 && HAS_ROOM(tail) -> goto claim
+        :: else
+        fi
+      fi;
       if
       CHOOSE(CONSUMER_TAIL, HAS_ROOM)
       :: !IS_SAME(producer_head, PRODUCER_TAIL) -> goto again
       fi;
+      if /* others may have come while there was no room */
+      :: !IS_SAME(producer_head, PRODUCER_TAIL) -> chosen = 0; goto again
+      :: else
+      fi;
       load_chosen(CONSUMER_TAIL, L2, tail);
+claim:
       n = 1;
       do
       :: n < EACH - enqueued && n < FREE(head, tail) -> n++
       :: break
       od;
-      tail = 0
-    }
-    atomic {
-      if
-      :: IS_SAME(producer_head, PRODUCER_TAIL) ->
-        producer_head = MOVED(head, n);
-        printf("%d: PRODUCER_HEAD = %d\n", _pid, producer_head)
-      :: else -> n = 0; goto again
-      fi;
+      producer_head = MOVED(head, n);
+      printf("%d: PRODUCER_HEAD = %d\n", _pid, producer_head);
       for (i : 0 .. n - 1) { write_slot(head + i, me * EACH + enqueued + i) }
-      i = 0
+      i = 0;
+      enqueued = enqueued + n
     }
     atomic {
-      store(PRODUCER_TAIL, MOVED(head, n), S1);
-      enqueued = enqueued + n;
-      head = 0;
+      head = MOVED(head, n);
+      store(PRODUCER_TAIL, head, S1);
       n = 0
     }
   od
@@ -115,7 +138,8 @@ again:
 /* Dequeue, of all counts, until all elements have been read */
 proctype consume() {
   VIEW;
-  byte head, tail, n, i, element;
+  byte n, i, element;
+  byte head = FIRST, tail = FIRST;
   byte expected[PRODUCERS];
 
   do
@@ -124,32 +148,34 @@ proctype consume() {
 again:
     atomic {
       if
-      :: consumer_head == NEWEST(CONSUMER_TAIL)
+      :: IS_SAME(consumer_head, CONSUMER_TAIL) && HAS_SOME(tail) -> goto claim
+      :: IS_SAME(consumer_head, CONSUMER_TAIL)
+      :: HAS_MOVED(consumer_head, CONSUMER_TAIL) ->
+        load_newest(CONSUMER_TAIL, T2, head);
+        if
+        :: !R2 && HAS_SOME(tail) -> goto claim
+        :: else
+        fi
       :: taken == ALL -> break
       fi;
-      load_newest(CONSUMER_TAIL, T2, head)
-    }
-    atomic {
       if
       CHOOSE(PRODUCER_TAIL, HAS_SOME)
       :: !IS_SAME(consumer_head, CONSUMER_TAIL) -> goto again
       :: taken == ALL -> break
       fi;
+      if
+      :: !IS_SAME(consumer_head, CONSUMER_TAIL) -> chosen = 0; goto again
+      :: else
+      fi;
       load_chosen(PRODUCER_TAIL, L1, tail);
+claim:
       n = 1;
       do
       :: n < SIZE && n < USED(tail, head) -> n++
       :: break
       od;
-      tail = 0
-    }
-    atomic {
-      if
-      :: IS_SAME(consumer_head, CONSUMER_TAIL) ->
-        consumer_head = MOVED(head, n);
-        printf("%d: CONSUMER_HEAD = %d\n", _pid, consumer_head)
-      :: else -> n = 0; goto again
-      fi;
+      consumer_head = MOVED(head, n);
+      printf("%d: CONSUMER_HEAD = %d\n", _pid, consumer_head);
       for (i : 0 .. n - 1) {
         read_slot(head + i, element);
         out_of_order = element % EACH < expected[element / EACH];
@@ -160,8 +186,8 @@ again:
       element = 0
     }
     atomic {
-      store(CONSUMER_TAIL, MOVED(head, n), S2);
-      head = 0;
+      head = MOVED(head, n);
+      store(CONSUMER_TAIL, head, S2);
       n = 0
     }
   od

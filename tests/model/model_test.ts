@@ -1,5 +1,5 @@
 import { deepEqual, equal, ok, rejects } from "node:assert/strict";
-import { type Model, MODELS, textOf } from "./models.ts";
+import { type Model, MODELS, sizeFor, textOf } from "./models.ts";
 import { edgesOf, forEachTwo, verify } from "./spin.ts";
 
 const ROOT = new URL("../../", import.meta.url);
@@ -20,7 +20,9 @@ for (const model of MODELS) {
       const { violation, isComplete, states, unreached, trail } = await verify(name, size);
       equal(violation, undefined, trail.join("\n"));
       ok(isComplete && states > 0, `not all states were searched: ${states}`);
-      if (size === sizes[0]) deepEqual(unreached, [], "nothing is shown about such statements");
+      if (size === sizes[0] && !model.seeks) {
+        deepEqual(unreached, [], "nothing is shown about such statements");
+      }
     });
   }
 
@@ -28,7 +30,11 @@ for (const model of MODELS) {
     const edges = edgesOf(name);
     const breaks: Record<string, string> = {};
     await forEachTwo(edges, async (edge) => {
-      const { violation } = await verify(name, { ...sizes[0], [edge]: false }, "violation");
+      const { violation } = await verify(
+        name,
+        { ...sizeFor(model, edge), [edge]: false },
+        "violation",
+      );
       breaks[edge] = violation ?? "nothing";
     });
     ok(edges.length >= 4, `edges: ${edges}`);

@@ -6,11 +6,36 @@ export interface Model {
   readonly name: string;
   /** The source whose comments label ordering edges as the model does: a path from the project's root. */
   readonly labelledIn?: string;
-  /** Sizes that are searched wholly. By the first one each ordering edge is shown to be needed. */
+  /** Sizes that are searched wholly. */
   readonly sizes: readonly Defines[];
+  /**
+   * By which of {@linkcode sizes} it is shown that an edge is needed whose label ends in 1 (of the
+   * producers), or in 2 (of the consumers); by the first one unless told.
+   */
+  readonly needed?: readonly [producers: number, consumers: number];
+  /** Edges that are shown to be needed by a size of their own. */
+  readonly neededBy?: Readonly<Record<string, Defines>>;
+  /**
+   * What must be possible, as `SEEK` has it: shows that the model moves, where statements that are
+   * taken away, or belong to other sizes, are never reached.
+   */
+  readonly seeks?: readonly string[];
   /** Sizes that take longer. */
   readonly long: readonly Defines[];
 }
+
+/** The sizes of guest_life.pml: two processes after one place, one host after another, and so on. */
+const LIVES = {
+  two: { GUESTS: 2, CRASHES: 0, MBUFS: 1, FRAMES: 1 },
+  nextHost: { GUESTS: 1, LIVES: 2, HOSTS: 2, CRASHES: 0, MBUFS: 1, FRAMES: 1 },
+  lcores: { GUESTS: 1, LCORES: 2, CRASHES: 1, MBUFS: 2, FRAMES: 1 },
+  hostile: { GUESTS: 1, LIVES: 2, SCRIBBLES: 1, CRASHES: 0, MBUFS: 1, FRAMES: 1 },
+  untold: { GUESTS: 1, STOPS: false, CRASHES: 0, MBUFS: 1, FRAMES: 1 },
+  twoAndTwo: {
+    ...{ GUESTS: 2, HOSTS: 2, STOPS: false, EMPTY_TURNS: 0 },
+    ...{ CRASHES: 0, MBUFS: 1, FRAMES: 1 },
+  },
+} as const;
 
 /** All but the litmus tests. */
 export const MODELS: readonly Model[] = [
@@ -26,10 +51,11 @@ export const MODELS: readonly Model[] = [
     sizes: [
       { PRODUCERS: 2, CONSUMERS: 2, EACH: 2 },
       { PRODUCERS: 2, CONSUMERS: 1, EACH: 3 },
-      { PRODUCERS: 1, CONSUMERS: 2, EACH: 4 },
+      { PRODUCERS: 1, CONSUMERS: 2, EACH: 5 },
       { PRODUCERS: 1, CONSUMERS: 1, EACH: 6 },
       { PRODUCERS: 3, CONSUMERS: 1, EACH: 1 },
     ],
+    needed: [1, 2],
     long: [
       { PRODUCERS: 2, CONSUMERS: 2, EACH: 2, SIZE: 4 },
       { PRODUCERS: 1, CONSUMERS: 3, EACH: 3 },
@@ -41,12 +67,28 @@ export const MODELS: readonly Model[] = [
     sizes: [
       { PRODUCERS: 2, CONSUMERS: 2, EACH: 2 },
       { PRODUCERS: 2, CONSUMERS: 1, EACH: 3 },
+      { PRODUCERS: 1, CONSUMERS: 2, EACH: 5 },
+      { PRODUCERS: 3, CONSUMERS: 1, EACH: 1 },
+    ],
+    needed: [1, 2],
+    long: [
+      { PRODUCERS: 2, CONSUMERS: 2, EACH: 2, SIZE: 4 },
+      { PRODUCERS: 1, CONSUMERS: 3, EACH: 3 },
+    ],
+  },
+  {
+    name: "rts_ring",
+    labelledIn: "app/ring/rts_end.ts",
+    sizes: [
+      { PRODUCERS: 2, CONSUMERS: 2, EACH: 2 },
+      { PRODUCERS: 2, CONSUMERS: 1, EACH: 2, FAR: 1 },
       { PRODUCERS: 1, CONSUMERS: 2, EACH: 4 },
       { PRODUCERS: 3, CONSUMERS: 1, EACH: 1 },
     ],
     long: [
       { PRODUCERS: 2, CONSUMERS: 2, EACH: 2, SIZE: 4 },
-      { PRODUCERS: 1, CONSUMERS: 3, EACH: 3 },
+      { PRODUCERS: 2, CONSUMERS: 2, EACH: 2, FAR: 1 },
+      { PRODUCERS: 1, CONSUMERS: 3, EACH: 4 },
     ],
   },
   {
@@ -61,7 +103,41 @@ export const MODELS: readonly Model[] = [
       { PUBLISHERS: 2, EACH: 1, PORT_WAKES: 1 },
     ],
   },
+  {
+    name: "guest_life",
+    sizes: [LIVES.two, LIVES.nextHost, LIVES.lcores, LIVES.hostile],
+    neededBy: {
+      A1: LIVES.nextHost,
+      E1: { ...LIVES.twoAndTwo, FRAMES: 0 },
+      I2: LIVES.untold,
+      L1: LIVES.hostile,
+      N3: LIVES.nextHost,
+      N5: LIVES.nextHost,
+      Q1: LIVES.hostile,
+    },
+    seeks: [
+      "FORWARDED_AT_LAST",
+      "WOKEN",
+      "DEAD_IN_LIMBO",
+      "ACCUSED",
+      "CLAIM_LOST",
+      "SUCCEEDED",
+    ],
+    long: [
+      LIVES.untold,
+      LIVES.twoAndTwo,
+      { GUESTS: 2, CRASHES: 1, MBUFS: 1, FRAMES: 1 },
+      { GUESTS: 2, CRASHES: 0, MBUFS: 2, FRAMES: 2 },
+      { ...LIVES.hostile, SCRIBBLES: 2 },
+      { ...LIVES.nextHost, LCORES: 2, MBUFS: 2 },
+    ],
+  },
 ];
+
+/** The size by which it is shown that `edge` is needed. */
+export function sizeFor({ sizes, needed = [0, 0], neededBy }: Model, edge: string): Defines {
+  return neededBy?.[edge] ?? sizes[needed[edge.endsWith("2") ? 1 : 0]];
+}
 
 /** Sizes as they are written on a command line. */
 export function textOf(defines: Defines): string {

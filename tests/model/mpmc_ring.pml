@@ -1,8 +1,11 @@
 /*
  * app/ring/mpmc_ring.ts: two steps, head and tail; an end with one user has no need to swap and to
- * wait.
+ * wait. Each user remembers where it left the head, and has a copy of the opposite tail: OppositeTail
+ * in app/ring/ring_end.ts.
  *
- * A ring that is full or empty is waited for: the program returns 0, and its caller comes again.
+ * A swap that fails is not there: an attempt that fails only adds to what was seen, and loads that are
+ * older than the swap may as well be made with it. So a claim is one step. A ring that is full or
+ * empty is waited for: the program returns 0, and its caller comes again.
  */
 
 #ifndef PRODUCERS
@@ -12,7 +15,10 @@
 #define CONSUMERS 2
 #endif
 #ifndef EACH /* elements from each producer */
-#define EACH 2
+#define EACH 3
+#endif
+#ifndef SIZE
+#define SIZE 2
 #endif
 #define ELEMENTS (PRODUCERS * EACH)
 #define STORES ELEMENTS
@@ -24,7 +30,15 @@ mtype = { CONSUMER_HEAD_WORD, PRODUCER_HEAD_WORD, CONSUMER_TAIL_WORD, PRODUCER_T
 #define PRODUCER_HEAD 2
 #define CONSUMER_HEAD 3
 
-/* The ordering edges, S and L labelled as in the code; -DS1=false takes one away. */
+/*
+ * Positions wrap where one is subtracted from another, and so soon that one that is old can look
+ * possible: after 2^32 in truth. They are compared whole: a head that is the same again after exactly
+ * so many is left out.
+ */
+#define POSITIONS (2 * SIZE)
+#define MOVED(position, n) ((position) + (n))
+
+/* The ordering edges, labelled as in the code; -DS1=false takes one away. */
 #ifndef S1 /* store of the producers' tail */
 #define S1 true
 #endif
@@ -55,12 +69,20 @@ mtype = { CONSUMER_HEAD_WORD, PRODUCER_HEAD_WORD, CONSUMER_TAIL_WORD, PRODUCER_T
 #ifndef T2 /* load of the consumers' tail by a consumer that waits for its turn */
 #define T2 true
 #endif
+/* Not orderings: whether the copy of the opposite tail is loaded again behind a head that others moved. */
+#ifndef R1 /* by a producer */
+#define R1 true
+#endif
+#ifndef R2 /* by a consumer */
+#define R2 true
+#endif
 
 #include "memory.pml"
 #include "slots.pml"
 
-#define HAS_ROOM(tail) (FREE(head, tail) > 0)
-#define HAS_SOME(tail) (USED(tail, head) > 0)
+#define IS_POSSIBLE(available) ((available) > 0 && (available) <= SIZE)
+#define HAS_ROOM(tail) IS_POSSIBLE(FREE(head, tail))
+#define HAS_SOME(tail) IS_POSSIBLE(USED(tail, head))
 #define IS_HEAD(tail) ((tail) == head)
 
 init {
@@ -73,17 +95,15 @@ init {
 }
 
 /* Step one: take slots, from the head on. */
-#define CLAIM(HEAD, RELEASES) compare_and_swap(HEAD, head, MOVED(head, n), RELEASES, claimed)
-#define CLAIM_ALONE(HEAD, RELEASES) store(HEAD, MOVED(head, n), false); claimed = true
 #if PRODUCERS > 1
-#define CLAIM_ROOM CLAIM
+#define RELEASED_1 C1
 #else
-#define CLAIM_ROOM CLAIM_ALONE
+#define RELEASED_1 false
 #endif
 #if CONSUMERS > 1
-#define CLAIM_SOME CLAIM
+#define RELEASED_2 C2
 #else
-#define CLAIM_SOME CLAIM_ALONE
+#define RELEASED_2 false
 #endif
 
 /*
@@ -95,45 +115,52 @@ init {
   CHOOSE(TAIL, IS_HEAD) \
   fi; \
   load_chosen(TAIL, (SHARING > 1 && ACQUIRES), head); \
-  store(TAIL, MOVED(head, n), RELEASES)
+  head = MOVED(head, n); \
+  store(TAIL, head, RELEASES)
 
 /* #enqueue(), of all counts */
 proctype produce(byte me) {
   VIEW;
-  byte enqueued, head, tail, n, i;
-  bool claimed;
+  byte enqueued, n, i;
+  byte head = FIRST, tail = FIRST;
 
   do
   :: enqueued == EACH -> break
   :: else ->
 again:
-    load_newest(PRODUCER_HEAD, H1, head);
     atomic {
+      if
+      :: NEWEST(PRODUCER_HEAD) == head && HAS_ROOM(tail) -> goto claim
+      :: NEWEST(PRODUCER_HEAD) == head
+      :: NEWEST(PRODUCER_HEAD) != head ->
+        load_newest(PRODUCER_HEAD, H1, head);
+        if
+        :: !R1 && HAS_ROOM(tail) -> goto claim
+        :: else
+        fi
+      fi;
       if
       CHOOSE(CONSUMER_TAIL, HAS_ROOM)
       :: NEWEST(PRODUCER_HEAD) != head -> goto again
       fi;
+      if /* others may have come while there was no room */
+      :: NEWEST(PRODUCER_HEAD) != head -> chosen = 0; goto again
+      :: else
+      fi;
       load_chosen(CONSUMER_TAIL, L2, tail);
+claim:
       n = 1;
       do
       :: n < EACH - enqueued && n < FREE(head, tail) -> n++
       :: break
       od;
-      tail = 0
-    }
-    atomic {
-      CLAIM_ROOM(PRODUCER_HEAD, C1);
-      if
-      :: !claimed -> n = 0; goto again
-      :: else -> claimed = false
-      fi;
+      store(PRODUCER_HEAD, MOVED(head, n), RELEASED_1);
       for (i : 0 .. n - 1) { write_slot(head + i, me * EACH + enqueued + i) }
-      i = 0
+      i = 0;
+      enqueued = enqueued + n
     }
     atomic {
       FINISH(PRODUCER_TAIL, PRODUCERS, T1, S1);
-      enqueued = enqueued + n;
-      head = 0;
       n = 0
     }
   od
@@ -142,35 +169,42 @@ again:
 /* #dequeue(), of all counts, until all elements have been read */
 proctype consume() {
   VIEW;
-  byte head, tail, n, i, element;
+  byte n, i, element;
+  byte head = FIRST, tail = FIRST;
   byte expected[PRODUCERS];
-  bool claimed;
 
   do
   :: taken == ALL -> break
   :: else ->
 again:
-    load_newest(CONSUMER_HEAD, H2, head);
     atomic {
+      if
+      :: NEWEST(CONSUMER_HEAD) == head && HAS_SOME(tail) -> goto claim
+      :: NEWEST(CONSUMER_HEAD) == head
+      :: NEWEST(CONSUMER_HEAD) != head ->
+        load_newest(CONSUMER_HEAD, H2, head);
+        if
+        :: !R2 && HAS_SOME(tail) -> goto claim
+        :: else
+        fi
+      fi;
       if
       CHOOSE(PRODUCER_TAIL, HAS_SOME)
       :: NEWEST(CONSUMER_HEAD) != head -> goto again
       :: taken == ALL -> break
       fi;
+      if
+      :: NEWEST(CONSUMER_HEAD) != head -> chosen = 0; goto again
+      :: else
+      fi;
       load_chosen(PRODUCER_TAIL, L1, tail);
+claim:
       n = 1;
       do
       :: n < SIZE && n < USED(tail, head) -> n++
       :: break
       od;
-      tail = 0
-    }
-    atomic {
-      CLAIM_SOME(CONSUMER_HEAD, C2);
-      if
-      :: !claimed -> n = 0; goto again
-      :: else -> claimed = false
-      fi;
+      store(CONSUMER_HEAD, MOVED(head, n), RELEASED_2);
       for (i : 0 .. n - 1) {
         read_slot(head + i, element);
         out_of_order = element % EACH < expected[element / EACH];
@@ -182,7 +216,6 @@ again:
     }
     atomic {
       FINISH(CONSUMER_TAIL, CONSUMERS, T2, S2);
-      head = 0;
       n = 0
     }
   od

@@ -3,11 +3,13 @@
  *
  * @module
  */
-import { CulvertError, UsageError } from "../../ffi/error.ts";
-import { type Model, MODELS, textOf } from "./models.ts";
+import { UsageError } from "../../ffi/error.ts";
+import { runTask } from "../ffi/run_task.ts";
+import { type Model, MODELS, sizeFor, textOf } from "./models.ts";
 import { type Defines, edgesOf, forEachTwo, type Verdict, verify } from "./spin.ts";
 
-const USAGE = `deno task model - search all states of the Promela models of rings and sleeping flag
+const USAGE =
+  `deno task model - search all states of the Promela models: rings, sleeping flag, a guest's life
 
 usage: deno task model [--long]            all, with each ordering edge and without
        deno task model NAME [MACRO=VALUE...]  one, and the shortest way to what is violated
@@ -24,7 +26,8 @@ function report(name: string, defines: Defines, verdict: Verdict): void {
 }
 
 /** Returns whether the model holds, and does not without any one of its edges. */
-async function runModel({ name, sizes, long }: Model, isLong: boolean): Promise<boolean> {
+async function runModel(model: Model, isLong: boolean): Promise<boolean> {
+  const { name, sizes, long } = model;
   let isGood = true;
   for (const size of isLong ? [...sizes, ...long] : sizes) {
     const verdict = await verify(name, size);
@@ -32,7 +35,7 @@ async function runModel({ name, sizes, long }: Model, isLong: boolean): Promise<
     isGood &&= verdict.violation === undefined && verdict.isComplete;
   }
   await forEachTwo(edgesOf(name), async (edge) => {
-    const defines = { ...sizes[0], [edge]: false };
+    const defines = { ...sizeFor(model, edge), [edge]: false };
     const verdict = await verify(name, defines, "violation");
     report(name, defines, verdict);
     isGood &&= verdict.violation !== undefined;
@@ -47,7 +50,7 @@ async function runOne(name: string, macros: readonly string[]): Promise<boolean>
   const wrong = macros.find((macro) => !/^\w+=\w+$/.test(macro));
   if (wrong) throw new UsageError(`Cannot use ${wrong}: MACRO=VALUE is wanted, as in S1=false`);
   const defines = {
-    ...model.sizes[0],
+    ...sizeFor(model, macros.find((macro) => macro.endsWith("=false"))?.slice(0, -6) ?? ""),
     ...Object.fromEntries(macros.map((macro) => macro.split("="))),
   };
   const verdict = await verify(name, defines, "shortest");
@@ -57,20 +60,10 @@ async function runOne(name: string, macros: readonly string[]): Promise<boolean>
 }
 
 async function run([first, ...others]: readonly string[]): Promise<boolean> {
-  if (first === "--help" || first === "-h") {
-    console.log(USAGE);
-    return true;
-  }
   if (first !== undefined && first !== "--long") return await runOne(first, others);
   let isGood = true;
   for (const model of MODELS) isGood = await runModel(model, first === "--long") && isGood;
   return isGood;
 }
 
-try {
-  Deno.exit(await run(Deno.args) ? 0 : 1);
-} catch (error) {
-  if (!(error instanceof CulvertError)) throw error;
-  console.error(error.message);
-  Deno.exit(error instanceof UsageError ? 2 : 1);
-}
+await runTask(USAGE, run);

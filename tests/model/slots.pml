@@ -7,8 +7,8 @@
  * step.
  */
 
-#if STORES * LISTED + 2 * ELEMENTS > 31
-#error What a process has seen is 31 events at most
+#if STORES * LISTED + 2 * ELEMENTS > 32
+#error What a process has seen is 32 events at most
 #endif
 #if STORES >= CHOICES
 #error CHOOSE chooses from fewer stores
@@ -17,9 +17,13 @@
 #ifndef SIZE
 #define SIZE 2
 #endif
+#ifndef POSITIONS
 #define POSITIONS (4 * SIZE) /* positions wrap, */
+#endif
 #define FIRST (POSITIONS - 2) /* and soon */
+#ifndef MOVED
 #define MOVED(position, n) (((position) + (n)) & (POSITIONS - 1))
+#endif
 #define USED(producer, consumer) (((producer) - (consumer)) & (POSITIONS - 1))
 #define FREE(producer, consumer) ((SIZE + (consumer) - (producer)) & (POSITIONS - 1))
 

@@ -1,4 +1,5 @@
 import { deepEqual, equal, match, throws } from "node:assert/strict";
+import { shim } from "../../ffi/shim.ts";
 import { MPMC, MPMC_END, RING } from "../../app/memory/layout.ts";
 import { MpmcRing } from "../../app/ring/mpmc_ring.ts";
 import { SpscRing } from "../../app/ring/spsc_ring.ts";
@@ -10,6 +11,20 @@ import { watchedBurst } from "./watched_burst.ts";
 const SIZE = 8;
 const numbers = (count: number, first = 0) =>
   Uint32Array.from({ length: count }, (_, i) => first + i);
+
+for (const producers of ["multi", "rts"] as const) {
+  Deno.test(`MpmcRing (${producers}) gives two producers slots of their own, though one of them remembers an old head`, () => {
+    using memory = freshMemory(4096);
+    const ring = () => new MpmcRing(memory, 0, SIZE, { producers, headTailMax: SIZE });
+    const [one, other] = [ring(), ring()];
+    equal(one.reserveBulk(3), 3);
+    equal(other.reserveBulk(2), 2);
+    deepEqual([one.reserved, other.reserved], [0, 3]);
+    one.commit(3);
+    other.commit(2);
+    equal(one.count, 5);
+  });
+}
 
 Deno.test("MpmcRing (rts) lets others finish past a producer that is preempted, and publishes when it is back", () => {
   using memory = freshMemory(4096);
@@ -120,6 +135,22 @@ Deno.test("a burst array that is too short is never read or written beyond its e
   equal(around.subarray(30).every((word) => word === 0xee), true);
 });
 
+/** Do something just after a word is loaded next, before who loaded it goes on. */
+function afterNextLoad(map: number, word: number, act: () => void): Disposable {
+  const { shim_load_acquire } = shim;
+  const restore = () => void Object.assign(shim, { shim_load_acquire });
+  const hooked = (ofMap: number, ofWord: number) => {
+    const value = shim_load_acquire(ofMap, ofWord);
+    if (ofMap === map && ofWord === word) {
+      restore();
+      act();
+    }
+    return value;
+  };
+  Object.assign(shim, { shim_load_acquire: hooked });
+  return { [Symbol.dispose]: restore };
+}
+
 /** Long enough for another thread to do what it must not. */
 const LONG_MS = 30;
 const lateUser = new URL("./late_user_worker.ts", import.meta.url);
@@ -192,6 +223,28 @@ for (const producers of ["multi", "hts", "rts"] as const) {
     const found = new Uint32Array(8);
     equal(worker.dequeueBulk(found, 8), 8);
     deepEqual([...found], [1, 2, 3, 4, 5, 6, 7, 8]);
+  });
+}
+
+for (const producers of ["multi", "hts", "rts"] as const) {
+  Deno.test(`a ${producers} producer that is preempted between two loads while 2^32 elements go by sees that the ring is full`, () => {
+    using memory = freshMemory(4096);
+    const ring = () => new MpmcRing(memory, 0, 8, { producers, headTailMax: 8 });
+    const [preempted, worker] = [ring(), ring()];
+    // It knows of 2 free slots behind its head, 6. The others have gone on to 8.
+    equal(preempted.enqueueBulk(numbers(6), 6), 6);
+    equal(worker.dequeueBulk(new Uint32Array(6), 6), 6);
+    equal(worker.enqueueBulk(numbers(2), 2), 2);
+    equal(worker.dequeueBulk(new Uint32Array(2), 2), 2);
+    // After it has loaded their tail, 8, and before the head, 8 + 2^32 or so.
+    using _hook = afterNextLoad(memory.map, MPMC.CONSUMER_TAIL, () => {
+      worker.reset(4);
+      equal(worker.enqueueBulk(numbers(8), 8), 8);
+    });
+    equal(preempted.enqueueBurst(numbers(4, 90), 4), 0);
+    const found = new Uint32Array(9);
+    equal(worker.dequeueBurst(found, 9), 8);
+    deepEqual(found.subarray(0, 8), numbers(8));
   });
 }
 

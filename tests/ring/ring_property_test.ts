@@ -14,50 +14,43 @@ const SIZE = 64;
 const SHARINGS: Sharing[] = ["single", "multi", "hts", "rts"];
 const ELEMENTS: ElementBytes[] = [4, 8, 16];
 
-/** A ring whose both ends one test uses. */
-interface Ends {
-  readonly producer: SpscRing | MpmcRing;
-  readonly consumer: SpscRing | MpmcRing;
-  /** Whether a producer, or consumer, can give back a part of what it reserved, or peeked. */
-  readonly givesBack: { readonly producer: boolean; readonly consumer: boolean };
-}
+type Ring = SpscRing | MpmcRing;
 
-/** A ring that is made anew, with positions that stand at `position`. */
+/** A ring whose both ends one test uses. */
 interface Kind {
   readonly name: string;
   readonly elementBytes: ElementBytes;
-  make(memory: MappedMemory, position: number, capacity: number): Ends;
+  /** Whether a producer, or consumer, can give back a part of what it reserved, or peeked. */
+  readonly givesBack: { readonly producer: boolean; readonly consumer: boolean };
+  /** Set the positions of a new ring. */
+  prepare(memory: MappedMemory, position: number): void;
+  /** Use the ring that is there. */
+  open(memory: MappedMemory, capacity: number): Ring;
 }
 
 const spscKinds: Kind[] = ELEMENTS.map((elementBytes) => ({
   name: `SpscRing, ${elementBytes} bytes`,
   elementBytes,
-  make(memory, position, capacity) {
+  givesBack: { producer: true, consumer: true },
+  prepare(memory, position) {
     memory.u32[RING.PRODUCER] = memory.u32[RING.CONSUMER] = position;
-    const newRing = () => new SpscRing(memory, 0, SIZE, { elementBytes, capacity });
-    return {
-      producer: newRing(),
-      consumer: newRing(),
-      givesBack: { producer: true, consumer: true },
-    };
   },
+  open: (memory, capacity) => new SpscRing(memory, 0, SIZE, { elementBytes, capacity }),
 }));
+
+const canGiveBack = (sharing: Sharing) => sharing === "single" || sharing === "hts";
 
 const mpmcKinds: Kind[] = SHARINGS.flatMap((producers) =>
   SHARINGS.flatMap((consumers) =>
     ELEMENTS.map((elementBytes): Kind => ({
       name: `MpmcRing, ${producers} producer, ${consumers} consumer, ${elementBytes} bytes`,
       elementBytes,
-      make(memory, position, capacity) {
+      givesBack: { producer: canGiveBack(producers), consumer: canGiveBack(consumers) },
+      prepare: (memory, position) =>
+        new MpmcRing(memory, 0, SIZE, { producers, consumers, elementBytes }).reset(position),
+      open(memory, capacity) {
         const shape = { producers, consumers, elementBytes, capacity, headTailMax: SIZE };
-        new MpmcRing(memory, 0, SIZE, shape).reset(position);
-        const newRing = () => new MpmcRing(memory, 0, SIZE, shape);
-        const canGiveBack = (sharing: Sharing) => sharing === "single" || sharing === "hts";
-        return {
-          producer: newRing(),
-          consumer: newRing(),
-          givesBack: { producer: canGiveBack(producers), consumer: canGiveBack(consumers) },
-        };
+        return new MpmcRing(memory, 0, SIZE, shape);
       },
     }))
   )
@@ -74,6 +67,7 @@ const CALLS = [
   "peekBurst",
   "enqueue",
   "dequeue",
+  "reset",
 ] as const;
 
 const position = fc.oneof(
@@ -84,7 +78,7 @@ const position = fc.oneof(
 /** A call, its count, and how many of those that it gave are then committed or finished, of 100. */
 const step = fc.tuple(fc.constantFrom(...CALLS), fc.nat(SIZE + 6), fc.nat(100));
 
-for (const { name, elementBytes, make } of [...spscKinds, ...mpmcKinds]) {
+for (const { name, elementBytes, givesBack, prepare, open } of [...spscKinds, ...mpmcKinds]) {
   const width = elementBytes / 4;
   /** The words of element number `i`. */
   const wordsOf = (i: number) =>
@@ -96,7 +90,8 @@ for (const { name, elementBytes, make } of [...spscKinds, ...mpmcKinds]) {
     const steps = fc.array(step, { maxLength: 60 });
     fc.assert(
       fc.property(position, capacities, steps, (position, capacity, steps) => {
-        const { producer, consumer, givesBack } = make(memory, position, capacity);
+        prepare(memory, position);
+        let producer = open(memory, capacity), consumer = open(memory, capacity);
         const model: number[] = [];
         let next = 0;
         const burstOf = (n: number) =>
@@ -145,6 +140,16 @@ for (const { name, elementBytes, make } of [...spscKinds, ...mpmcKinds]) {
               const used = givesBack.consumer ? Math.floor(wanted * share / 100) : wanted;
               consumer.finish(used);
               taken(used);
+              break;
+            }
+            case "reset": {
+              // By either end, which goes on as it is; the other one is opened again.
+              const ring = share < 50 ? producer : consumer;
+              if (ring instanceof SpscRing) ring.reset();
+              else ring.reset((2 ** 32 - n) >>> 0);
+              const other = open(memory, capacity);
+              [producer, consumer] = share < 50 ? [ring, other] : [other, ring];
+              model.length = 0;
               break;
             }
             case "enqueue": {

@@ -1,6 +1,7 @@
 import { check } from "../../ffi/error.ts";
 import { MappedMemory } from "../../ffi/mapped_memory.ts";
 import { cString, shim } from "../../ffi/shim.ts";
+import { newBurst } from "../../app/ring/burst.ts";
 import { Random } from "../ffi/random.ts";
 import { type Ends, modeNamed } from "./modes.ts";
 
@@ -132,7 +133,7 @@ class Agent {
     this.#u32 = this.#memory.u32;
     this.#objects = objects >>> 2;
     this.#words = modeNamed(mode).words;
-    this.#elements = new Uint32Array(this.#words * burstMax);
+    this.#elements = newBurst(this.#words * burstMax);
     this.#last = new Uint32Array(agents + 1);
   }
 

@@ -1,5 +1,5 @@
 import type { Mode } from "./modes.ts";
-import type { Crew } from "./run_mode.ts";
+import type { Crew } from "./stage.ts";
 
 /** Two cores have to do for all of them: some crews are larger than that on purpose. */
 const SINGLE: readonly Crew[] = [

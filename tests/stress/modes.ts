@@ -27,6 +27,8 @@ export interface Mode {
   readonly name: string;
   /** Words of an element; the first is the object's number. */
   readonly words: number;
+  /** Elements that a ring of `size` slots may hold. */
+  capacity(size: number): number;
   /** Bytes of a ring of `size` slots. */
   bytes(size: number): number;
   /** Make an empty ring, in zeroed memory, whose positions begin at `position`. */
@@ -39,27 +41,11 @@ export interface Mode {
   readonly isMulti: boolean;
 }
 
-/** What `SpscRing` and `MpmcRing` have in common. */
-interface BulkRing {
-  readonly words: Uint32Array;
-  readonly mask: number;
-  readonly wordsPerElement: number;
-  readonly reserved: number;
-  readonly peeked: number;
-  enqueueBulk(elements: Uint32Array, count: number): number;
-  enqueueBurst(elements: Uint32Array, count: number): number;
-  dequeueBulk(elements: Uint32Array, count: number): number;
-  dequeueBurst(elements: Uint32Array, max: number): number;
-  reserveBulk(count: number): number;
-  reserveBurst(count: number): number;
-  commit(n: number): void;
-  peekBulk(count: number): number;
-  peekBurst(max: number): number;
-  finish(n: number): void;
-}
+/** A ring that elements can be copied to and from, or worked on in place. */
+type BulkRing = SpscRing | MpmcRing;
 
 /** How elements get into the slots and out of them. */
-type Way = "copied" | "in place";
+type Way = "copied" | "in place" | "in parts";
 
 /** By the ring's own loops. */
 function copied(ring: BulkRing): StressRing {
@@ -71,12 +57,15 @@ function copied(ring: BulkRing): StressRing {
   };
 }
 
-/** By reserve and commit, peek and finish. */
-function inPlace(ring: BulkRing): StressRing {
+/**
+ * By reserve and commit, peek and finish. Of `n` elements that could be moved, `used(n)` are: at an end
+ * that can give slots back.
+ */
+function inPlace(ring: BulkRing, used: (n: number) => number): StressRing {
   const { words, mask, wordsPerElement } = ring;
   return {
     enqueue(elements, count, isBulk) {
-      const n = isBulk ? ring.reserveBulk(count) : ring.reserveBurst(count);
+      const n = isBulk ? ring.reserveBulk(count) : used(ring.reserveBurst(count));
       for (let i = 0, word = 0; i < n; i++) {
         const slot = ((ring.reserved + i) & mask) * wordsPerElement;
         for (let j = 0; j < wordsPerElement; j++) words[slot + j] = elements[word++];
@@ -85,7 +74,7 @@ function inPlace(ring: BulkRing): StressRing {
       return n;
     },
     dequeue(elements, count, isBulk) {
-      const n = isBulk ? ring.peekBulk(count) : ring.peekBurst(count);
+      const n = isBulk ? ring.peekBulk(count) : used(ring.peekBurst(count));
       for (let i = 0, word = 0; i < n; i++) {
         const slot = ((ring.peeked + i) & mask) * wordsPerElement;
         for (let j = 0; j < wordsPerElement; j++) elements[word++] = words[slot + j];
@@ -96,21 +85,40 @@ function inPlace(ring: BulkRing): StressRing {
   };
 }
 
-const WAYS = { copied, "in place": inPlace };
+const WAYS = {
+  copied,
+  "in place": (ring: BulkRing) => inPlace(ring, (n) => n),
+  // None of one, one of two or three, and so on: with what is given back others go on.
+  "in parts": (ring: BulkRing) => inPlace(ring, (n) => n >>> 1),
+};
 
-function spsc(elementBytes: ElementBytes, way: Way): Mode {
+/** How much of a ring is used. */
+type Fill = "whole" | "three quarters";
+
+function capacityOf(fill: Fill, size: number): number {
+  return fill === "whole" ? size : size - Math.ceil(size / 4);
+}
+
+function nameOf(kind: string, elementBytes: ElementBytes, way: Way, fill: Fill): string {
+  return `${kind}, ${elementBytes} bytes ${way}` +
+    (fill === "whole" ? "" : `, ${fill} of the slots`);
+}
+
+function spsc(elementBytes: ElementBytes, way: Way, fill: Fill = "whole"): Mode {
   return {
-    name: `spsc, ${elementBytes} bytes ${way}`,
+    name: nameOf("spsc", elementBytes, way, fill),
     words: elementBytes / 4,
     isFifo: true,
     isMulti: false,
+    capacity: (size) => capacityOf(fill, size),
     bytes: (size) => SpscRing.bytes(size, elementBytes),
     prepare(memory, offset, _size, _ends, position) {
       memory.store((offset >>> 2) + RING.PRODUCER, position);
       memory.store((offset >>> 2) + RING.CONSUMER, position);
     },
     open(memory, offset, size) {
-      const ring = new SpscRing(memory, offset, size, { elementBytes });
+      const capacity = capacityOf(fill, size);
+      const ring = new SpscRing(memory, offset, size, { elementBytes, capacity });
       const close = () => {
         if (ring.violations > 0) throw new Error(`${ring.violations} impossible positions`);
       };
@@ -120,19 +128,27 @@ function spsc(elementBytes: ElementBytes, way: Way): Mode {
 }
 
 /** An end that has a single user is `single`; how the users of others agree is to be said. */
-function mpmc(producers: Sharing, consumers: Sharing, elementBytes: ElementBytes, way: Way): Mode {
+function mpmc(
+  producers: Sharing,
+  consumers: Sharing,
+  elementBytes: ElementBytes,
+  way: Way,
+  fill: Fill = "whole",
+): Mode {
   const kind = producers === consumers ? producers : `${producers} to ${consumers}`;
   const open = (memory: MappedMemory, offset: number, size: number, ends: Ends) =>
     new MpmcRing(memory, offset, size, {
       elementBytes,
+      capacity: capacityOf(fill, size),
       producers: ends.producers > 1 ? producers : "single",
       consumers: ends.consumers > 1 ? consumers : "single",
     });
   return {
-    name: `${kind}, ${elementBytes} bytes ${way}`,
+    name: nameOf(kind, elementBytes, way, fill),
     words: elementBytes / 4,
     isFifo: true,
     isMulti: true,
+    capacity: (size) => capacityOf(fill, size),
     bytes: (size) => MpmcRing.bytes(size, elementBytes),
     prepare: (memory, offset, size, ends, position) =>
       open(memory, offset, size, ends).reset(position),
@@ -157,6 +173,7 @@ function mempool(cacheSize: number): Mode {
     words: 2,
     isFifo: false,
     isMulti: true,
+    capacity: (size) => size,
     bytes: (size) => MpmcRing.bytes(size),
     prepare: resetRing,
     open(memory, offset, size) {
@@ -181,6 +198,7 @@ export const MODES: readonly Mode[] = [
   spsc(8, "in place"),
   spsc(4, "copied"),
   spsc(16, "in place"),
+  spsc(4, "in parts", "three quarters"),
   mpmc("multi", "multi", 4, "copied"),
   mpmc("multi", "multi", 16, "copied"),
   mpmc("multi", "multi", 8, "in place"),
@@ -191,6 +209,8 @@ export const MODES: readonly Mode[] = [
   mpmc("multi", "hts", 8, "copied"),
   mpmc("hts", "rts", 16, "copied"),
   mpmc("rts", "multi", 4, "in place"),
+  mpmc("hts", "hts", 4, "in parts", "three quarters"),
+  mpmc("multi", "rts", 8, "copied", "three quarters"),
   mempool(0),
   mempool(32),
 ];
@@ -201,6 +221,7 @@ export const FLAWED_MODES: readonly Mode[] = FLAWS.map((flaw) => ({
   words: 1,
   isFifo: true,
   isMulti: true,
+  capacity: (size) => size,
   bytes: (size) => MpmcRing.bytes(size),
   prepare: resetRing,
   open: (memory, offset, size) => new FlawedRing(memory, offset, size, flaw),

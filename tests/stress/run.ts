@@ -4,10 +4,12 @@
  *
  * @module
  */
-import { CulvertError, UsageError } from "../../ffi/error.ts";
+import { UsageError } from "../../ffi/error.ts";
+import { runTask } from "../ffi/run_task.ts";
 import { crewsFor, SIZES } from "./crews.ts";
 import { type Mode, MODES } from "./modes.ts";
-import { type Crew, crewText, runMode } from "./run_mode.ts";
+import { runMode } from "./run_mode.ts";
+import { type Crew, crewText } from "./stage.ts";
 
 const USAGE = `deno task stress - rings and mempools between Workers and processes
 
@@ -62,10 +64,6 @@ async function runCrew(
 }
 
 async function main(args: readonly string[]): Promise<boolean> {
-  if (args.includes("--help") || args.includes("-h")) {
-    console.log(USAGE);
-    return true;
-  }
   const { seconds, modes } = parse(args);
   let isGood = true;
   for (const mode of modes) {
@@ -82,10 +80,4 @@ async function main(args: readonly string[]): Promise<boolean> {
   return isGood;
 }
 
-try {
-  Deno.exit(await main(Deno.args) ? 0 : 1);
-} catch (error) {
-  if (!(error instanceof CulvertError)) throw error;
-  console.error(error.message);
-  Deno.exit(error instanceof UsageError ? 2 : 1);
-}
+await runTask(USAGE, main);

@@ -1,7 +1,8 @@
 import { deepEqual, ok } from "node:assert/strict";
 import { crewsFor, SIZES } from "./crews.ts";
 import { FLAWED_MODES, type Mode, MODES } from "./modes.ts";
-import { type Crew, crewText, runMode } from "./run_mode.ts";
+import { runMode } from "./run_mode.ts";
+import { type Crew, crewText } from "./stage.ts";
 
 /** In seconds. `deno task stress` takes longer. */
 const SHORT = 0.15;

@@ -1,0 +1,52 @@
+/*
+ * A file that another process cuts short while we have it mapped: touching what is gone is SIGBUS, which
+ * would end the forwarder. Instead the whole map becomes zeros, and is marked as lost.
+ */
+#define _GNU_SOURCE
+#include "shim.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <sys/mman.h>
+
+uint8_t shim_lost[SHIM_MAPS];
+
+static struct sigaction before;
+static uint8_t is_watching;
+
+static int lose_map_at(uintptr_t address) {
+  int flags = MAP_PRIVATE | MAP_FIXED | MAP_ANONYMOUS | MAP_NORESERVE;
+  for (int i = 0; i < SHIM_MAPS; i++) {
+    struct shim_map *map = &shim_maps[i];
+    if (!map->base || address - (uintptr_t)map->base >= map->bytes) continue;
+    /* A thread that faulted at the same time finds it done, and goes on. */
+    if (__atomic_load_n(&shim_lost[i], __ATOMIC_ACQUIRE)) return 1;
+    if (mmap(map->base, map->bytes, PROT_READ | PROT_WRITE, flags, -1, 0) == MAP_FAILED) return 0;
+    __atomic_store_n(&shim_lost[i], 1, __ATOMIC_RELEASE);
+    return 1;
+  }
+  return 0;
+}
+
+static void on_bus_error(int number, siginfo_t *what, void *context) {
+  int saved = errno;
+  int is_ours = lose_map_at((uintptr_t)what->si_addr);
+  errno = saved;
+  if (is_ours) return;
+  if (before.sa_flags & SA_SIGINFO) before.sa_sigaction(number, what, context);
+  else sigaction(SIGBUS, &before, 0); /* and fault again */
+}
+
+/* From the first mapped file on. Rust's handler, which is there before, gets what is not ours. */
+void shim_watch_bus_errors(void) {
+  struct sigaction action = {.sa_sigaction = on_bus_error, .sa_flags = SA_SIGINFO | SA_ONSTACK};
+  if (__atomic_test_and_set(&is_watching, __ATOMIC_ACQ_REL)) return;
+  sigemptyset(&action.sa_mask);
+  sigaction(SIGBUS, &action, &before);
+}
+
+/* 1 if some of the map's file was gone when it was touched: it reads as zeros since. */
+SHIM_API int32_t shim_map_is_lost(int32_t map) {
+  if (map < 0 || map >= SHIM_MAPS) return -EBADF;
+  return __atomic_load_n(&shim_lost[map], __ATOMIC_ACQUIRE);
+}
