@@ -1,0 +1,174 @@
+/* The host's part of guest_life.pml. */
+
+#define NAME(epoch_, incarnation_) (16 * (epoch_) + (incarnation_))
+#define IS_ACKNOWLEDGED (acknowledgement[0] == gate && acknowledgement[LCORES - 1] == gate)
+#define HOLDS_SOME (ledger[0] == LENT || ledger[MBUFS - 1] == LENT)
+#define DIED_WITH_ITS_LCORES(life) (died_with[0] == life && died_with[LCORES - 1] == life)
+#define IS_BETWEEN_TURNS (hand[0] == NONE && hand[GUESTS - 1] == NONE)
+#define IS_INTRODUCED (introduced == NAME((N4 -> epoch : 0), incarnation + 1))
+
+/* Region.build(), then GuestSupervisor.step() again and again. */
+proctype host() {
+  byte lived, phase, i, who;
+  bool moved, is_silent, was_in_limbo;
+
+next:
+  {
+    DIED_WITH_ITS_LCORES(life);
+    published = false;
+    epoch++;
+    d_step {
+      state = ABSENT;
+      incarnation = 0;
+      introduced = 0;
+      peer = 0;
+      for (i : 0 .. LCORES - 1) {
+        rx[i].producer = 0; rx[i].consumer = 0; tx[i].producer = 0; tx[i].consumer = 0;
+        acknowledgement[i] = 0
+      }
+      i = 0
+    };
+    (!A1 || IS_BETWEEN_TURNS);
+    d_step {
+      for (i : 0 .. MBUFS - 1) { free[i] = true; ledger[i] = OWN; lent_to[i] = NONE }
+      i = 0;
+      quarantined = false;
+      violation = false;
+      phase = CLOSED;
+      claimant = NONE;
+      admitted = NONE;
+      published = true
+    };
+end_watch:
+    do
+    :: atomic { phase == CLOSED && state == ATTACHING && (!C2 || IS_INTRODUCED) &&
+      (!Q1 || !quarantined) ->
+      quarantined_let_in = quarantined;
+      assert(!quarantined_let_in);
+      incarnation++;
+      who = peer;
+      admitted = claimant;
+      gate++;
+      phase = OPENING;
+      seek(SUCCEEDED, was_in_limbo && admitted == GUESTS - 1);
+      printf("%d: opens the gate: incarnation %d, peer %d\n", _pid, incarnation, who) }
+    :: atomic { phase == CLOSED && state == ATTACHING && N3 && !IS_INTRODUCED ->
+      seek(CLAIM_LOST, true);
+      incarnation++;
+      clear(ABSENT) }
+    :: atomic { phase == CLOSED && !quarantined && state != ATTACHING && state != ABSENT ->
+      incarnation = incarnation + (N2 -> 1 : 0);
+      clear(ABSENT) }
+    :: atomic { phase == CLOSED && quarantined && Q1 && state != QUARANTINED ->
+      state = QUARANTINED }
+    :: atomic { phase == OPENING && (!G1 || IS_ACKNOWLEDGED) ->
+      move(HOST, ATTACHING, RUNNING, moved);
+      moved = false;
+      phase = OPEN }
+    :: atomic { phase == OPEN ->
+      if
+      :: state != RUNNING
+      :: !is_connected[who]
+      :: state == RUNNING -> is_silent = true
+      fi;
+      shut() }
+    :: atomic { violation && !quarantined ->
+      seek(ACCUSED, true);
+      quarantined = true;
+      if
+      :: phase == OPENING || phase == OPEN -> shut()
+      :: phase == LIMBO -> take_back()
+      :: else
+      fi;
+      is_silent = false }
+    :: atomic { phase == CLOSING && (!G2 || IS_ACKNOWLEDGED) ->
+      if
+      :: W1 && is_silent && state == RUNNING && is_connected[who] && (W3 || HOLDS_SOME) ->
+        move(HOST, RUNNING, RETIRED, moved);
+        moved = false;
+        phase = LIMBO
+      :: else -> take_back()
+      fi;
+      is_silent = false }
+    :: atomic { phase == LIMBO && (state != RETIRED || !is_connected[who]) ->
+      seek(WOKEN, is_connected[who] && !is_running[who]);
+      seek(DEAD_IN_LIMBO, !is_connected[who]);
+      was_in_limbo = SEEK == SUCCEEDED;
+      take_back() }
+    od
+  } unless {
+    atomic { life != lived -> lived = life; moved = false; is_silent = false; i = 0 }
+  };
+  goto next
+}
+
+/* Turns of forward(): GateKeeper.follow(), Lane. */
+proctype host_lcore(byte me) {
+  byte lived, frames, seen, producer, consumer, mbuf = NONE, i;
+next:
+  {
+    frames = FRAMES;
+end_turn:
+    do
+    :: atomic { gate != seen ->
+      seen = gate;
+      if
+      :: seen % 2 == 1 && R1 ->
+        producer = 0; consumer = 0;
+        rx[me].producer = 0; rx[me].consumer = 0; tx[me].producer = 0; tx[me].consumer = 0
+      :: else
+      fi;
+      acknowledgement[me] = seen;
+      printf("%d: follows the gate: %d\n", _pid, seen) }
+    :: atomic { frames > 0 && seen % 2 == 1 && (free[0] || free[MBUFS - 1]) ->
+      if
+      :: free[0] -> mbuf = 0
+      :: free[MBUFS - 1] -> mbuf = MBUFS - 1
+      fi;
+      free[mbuf] = false;
+      frames-- };
+      atomic { ledger[mbuf] = LENT; lent_to[mbuf] = admitted };
+      atomic {
+        if
+        :: HAS_ROOM(producer, rx[me].consumer) ->
+          rx[me].slot = mbuf;
+          producer = MOVED(producer);
+          rx[me].producer = producer;
+          printf("%d: lends mbuf %d\n", _pid, mbuf)
+        :: else ->
+          if
+          :: IS_POSSIBLE(producer, rx[me].consumer)
+          :: else -> accuse()
+          fi;
+          ledger[mbuf] = OWN;
+          free_mbuf(mbuf)
+        fi;
+        mbuf = NONE
+      }
+    :: atomic { seen % 2 == 1 && HAS_ONE(tx[me].producer, consumer) ->
+      mbuf = tx[me].slot;
+      consumer = MOVED(consumer);
+      tx[me].consumer = consumer;
+      if
+      :: mbuf < MBUFS && (!L1 || ledger[mbuf] == LENT) ->
+        for (i : 0 .. GUESTS - 1) {
+          taken_while_held = SCRIBBLES == 0 && hand[i] == mbuf;
+          assert(!taken_while_held)
+        }
+        i = 0;
+        printf("%d: takes mbuf %d\n", _pid, mbuf);
+        seek(FORWARDED_AT_LAST, epoch == HOSTS && admitted == GUESTS - 1);
+        ledger[mbuf] = OWN;
+        free_mbuf(mbuf)
+      :: else -> accuse()
+      fi;
+      mbuf = NONE }
+    :: atomic { seen % 2 == 1 && !violation && !IS_POSSIBLE(tx[me].producer, consumer) ->
+      accuse() }
+    od
+  } unless {
+    atomic { life != lived ->
+      lived = life; died_with[me] = life; seen = 0; mbuf = NONE; i = 0 }
+  };
+  goto next
+}
