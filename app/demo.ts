@@ -5,6 +5,7 @@
  */
 import { CulvertError, UsageError } from "../ffi/error.ts";
 import { readNumber, readOptions } from "./options.ts";
+import { inOwnNamespaces } from "./demo/own_namespaces.ts";
 import { Program } from "./demo/program.ts";
 import { requirePrograms, VethNamespace } from "./demo/veth_namespace.ts";
 
@@ -12,10 +13,11 @@ const USAGE = `deno task demo - ping and iperf3 between two namespaces, through 
 
   --vm           the guest runs in a QEMU virtual machine, not in a process
   --doorbell     with --vm: host and guest wake each other by interrupts
+  --rootless     as any user: in a user, network and mount namespace of its own
   --seconds N    how long iperf3 sends each way (default 5)
   --help         show this text
 
-Needs root. Installs nothing: it says what is missing, and the command that installs it.
+Needs root, or --rootless. Installs nothing: it says what is missing, and the command that installs it.
 Its namespaces and interfaces are called culvert-a and culvert-b.
 `;
 
@@ -53,7 +55,9 @@ async function demo(
 ): Promise<void> {
   const orStopped = <T>(wait: Promise<T>) => Promise.race([wait, stopped]);
   if (Deno.uid() !== 0) {
-    throw new CulvertError("Cannot make network namespaces as this is not root: run it as root");
+    throw new CulvertError(
+      "Cannot make network namespaces as this is not root: run it as root, or with --rootless",
+    );
   }
   await requirePrograms([
     "ip",
@@ -108,6 +112,7 @@ async function main(): Promise<number> {
   const values = readOptions(Deno.args, {
     vm: { type: "boolean", default: false },
     doorbell: { type: "boolean", default: false },
+    rootless: { type: "boolean", default: false },
     seconds: { type: "string", default: "5" },
     help: { type: "boolean", default: false },
   });
@@ -120,6 +125,10 @@ async function main(): Promise<number> {
   }
   const qemuArgs = values.doorbell ? ["--doorbell"] : [];
   const seconds = String(readNumber("--seconds", values.seconds, 1, 9999));
+  if (values.rootless) {
+    const again = Deno.args.filter((argument) => argument !== "--rootless");
+    return await inOwnNamespaces([Deno.execPath(), "run", "-A", `${ROOT}app/demo.ts`, ...again]);
+  }
   const { promise: stopped, reject } = Promise.withResolvers<never>();
   stopped.catch(() => {}); // nobody may be waiting when it comes
   for (const signal of ["SIGINT", "SIGTERM"] as const) {

@@ -1,8 +1,12 @@
+import { UsageError } from "../ffi/error.ts";
 import type { HostOptions } from "./host/host_options.ts";
 import { runHost } from "./host/run_host.ts";
 import { readRegions } from "./host_places.ts";
 import { parseCoreList, usableCores } from "./lcore/core_list.ts";
 import { IDLE_MODES } from "./lcore/idle.ts";
+import { dropPrivileges, type Duties, endDuties, giveUpPermissions } from "./lcore/privileges.ts";
+import { limitLog } from "./log_limit.ts";
+import { isPath } from "./memory/region_name.ts";
 import { readChoice, readNumber, readOrderedOptions, stopSignal } from "./options.ts";
 import { BURST_DEFAULT, BURST_MAX } from "./ring/burst.ts";
 
@@ -41,10 +45,24 @@ of the host:
   --idle MODE          when there is nothing to do: poll, sleep until a doorbell rings, or
                        adaptive: poll for 0.3 ms, then sleep (default adaptive). Where
                        there is no doorbell, a sleep is a nap of up to 1 ms
+  --quarantine-after N violations after which a guest is put in quarantine until the host is
+                       started anew; 0: never (default 1000)
+  --hold-max N         mbufs that one guest may hold (default: its region's, divided by the
+                       guests there)
+  --wipe               wipe a region's mbufs when its guest has gone, so that the next one does
+                       not find the frames of that one in them. For regions with one guest
   -T SECONDS           print a table that often (default 0: never)
+  --group NAME         a group that may use the regions, too: sockets and region files that
+                       are made get mode 0660 and that group, not 0600
+  --user NAME          the user to become once all is set up; the server becomes it, too,
+                       and sockets and region files are that user's
   --help               show this text
 
 SIGINT or SIGTERM brings home what is under way and prints a summary.
+
+Once set up it gives up all capabilities in all threads, and what Deno permits. A small
+process, culvert-keeper, keeps CAP_NET_ADMIN and CAP_NET_RAW for the interfaces that were
+named, to open them again if they are deleted and made again.
 
 examples:
   culvert host --port tap:tap0 --port packet:eth1 -l 2 --region /dev/shm/culvert0
@@ -68,6 +86,11 @@ const OPTIONS = {
   cores: { type: "string", short: "l" },
   burst: { type: "string", default: String(BURST_DEFAULT) },
   idle: { type: "string", default: "adaptive" },
+  group: { type: "string" },
+  user: { type: "string" },
+  "quarantine-after": { type: "string" },
+  "hold-max": { type: "string" },
+  wipe: { type: "boolean", default: false },
   "stats-period": { type: "string", short: "T", default: "0" },
   help: { type: "boolean", short: "h", default: false },
 } as const;
@@ -80,13 +103,41 @@ const OPTIONS = {
 export function readHostOptions(args: string[]): HostOptions | undefined {
   const { values, ordered } = readOrderedOptions(args, OPTIONS);
   if (values.help) return undefined;
+  const regions = readRegions(ordered);
+  if (values.wipe) checkWipe(regions);
   return {
-    regions: readRegions(ordered),
+    regions,
     mtu: readNumber("--mtu", values.mtu, 68, 9216),
     cores: values.cores === undefined ? usableCores().slice(0, 1) : parseCoreList(values.cores),
     burst: readNumber("--burst", values.burst, 1, BURST_MAX),
     idle: readChoice("--idle", values.idle, IDLE_MODES),
     statsPeriod: readNumber("-T", values["stats-period"], 0, 86400),
+    ...readTrust(values["quarantine-after"], values["hold-max"]),
+    ...values.wipe ? { wipe: true } : {},
+    account: { user: values.user, group: values.group },
+  };
+}
+
+/** Guests of one region see each other's frames as they are: wiping what one leaves would hide nothing. */
+function checkWipe(regions: HostOptions["regions"]): void {
+  const shared = regions.find(({ guests }) => guests.length > 1);
+  if (!shared) return;
+  throw new UsageError(
+    `Cannot use --wipe with region ${shared.name} as it has ${shared.guests.length} guests: they see ` +
+      `each other's frames anyway, so give each a region of its own`,
+  );
+}
+
+/** How far guests are trusted, where the command line says so. */
+function readTrust(
+  after: string | undefined,
+  holdMax: string | undefined,
+): Pick<HostOptions, "quarantineAfter" | "holdMax"> {
+  const limit = (name: string, text: string, least: number) =>
+    readNumber(name, text, least, 2 ** 24);
+  return {
+    ...after === undefined ? {} : { quarantineAfter: limit("--quarantine-after", after, 0) },
+    ...holdMax === undefined ? {} : { holdMax: limit("--hold-max", holdMax, 1) },
   };
 }
 
@@ -97,8 +148,27 @@ export async function hostCommand(args: string[]): Promise<number> {
     console.log(USAGE);
     return 0;
   }
-  const log = (line: string) => console.error(`culvert host: ${line}`);
+  const log = limitLog((line) => console.error(`culvert host: ${line}`));
   const lcoreUrl = new URL("./host/lcore_worker.ts", import.meta.url);
-  console.log(await runHost(options, lcoreUrl, stopSignal(), log));
+  const settled = () => {
+    dropPrivileges(options.account ?? {}, dutiesOf(options));
+    giveUpPermissions();
+  };
+  try {
+    console.log(await runHost(options, lcoreUrl, stopSignal(), log, undefined, settled));
+  } finally {
+    log.flush();
+    endDuties();
+  }
   return 0;
+}
+
+/** What a host may have to open again, and what it removes in the end. */
+function dutiesOf({ regions }: HostOptions): Duties {
+  const ports = regions.flatMap(({ guests }) => guests.flatMap(({ ports }) => ports));
+  const interfaces = ports.filter(({ kind }) => kind === "tap" || kind === "packet");
+  return {
+    interfaces: interfaces.map(({ name }) => name),
+    files: regions.map(({ name }) => name).filter(isPath),
+  };
 }

@@ -1,10 +1,12 @@
 import { resolve } from "node:path";
 import { UsageError } from "../ffi/error.ts";
 import { readSocket } from "./client_command.ts";
-import { VECTORS_MAX } from "./ivshmem/protocol.ts";
+import { PEER_ID_MAX, VECTORS_MAX } from "./ivshmem/protocol.ts";
 import { runServer, type ServerOptions } from "./ivshmem/run_server.ts";
-import { type MemoryPlace, roundedUp } from "./ivshmem/served_memory.ts";
+import { type MemoryPlace, roundedUp, SHM_FOLDER } from "./ivshmem/served_memory.ts";
 import { giveUpRunning, startServer } from "./ivshmem/start_server.ts";
+import { dropPrivileges, endDuties, giveUpPermissions } from "./lcore/privileges.ts";
+import { limitLog } from "./log_limit.ts";
 import { readNumber, readOptions, readSize, stopSignal } from "./options.ts";
 
 const USAGE = `culvert server - keep a region alive and tell its peers of each other
@@ -17,6 +19,9 @@ usage: culvert server [options]
                  it is there it is used, if not it is made, and removed in the end
   -m FOLDER      keep it in a file without a name there, such as on hugetlbfs
                  (default: a memfd, sealed, so that no peer can cut it short)
+  --fd N         serve the memory that is open as descriptor N: a host that has lost its
+                 server starts another one so
+  --first-id N   the first peer id to give (default 0)
   -l SIZE        its size: 65536, 512K, 64M, 1G (default 64M); rounded up to a power of
                  two, for QEMU takes no other
   -n VECTORS     interrupt vectors of each peer, 0 to ${VECTORS_MAX} (default 1)
@@ -26,12 +31,14 @@ usage: culvert server [options]
   --until-unused end when no peer is connected and the host has closed the region, or
                  never began it; 60 s after the last peer if a host died in it. A host
                  that finds no server starts one so
+  --group NAME   a group that may connect, too: the socket's mode is 0660, not 0600
+  --user NAME    the user to become once it is ready, who then may connect
   -h             show this text
 
 Speaks QEMU's ivshmem protocol, version 0: its ivshmem-doorbell, ivshmem-client and our own
-host, guest and client are peers alike. The socket's mode is 0600. A peer that takes no
-message for 30 s, or that says anything, is cut off. SIGINT or SIGTERM ends it: peers keep the
-memory and go on.
+host, guest and client are peers alike. Once it is ready it gives up all capabilities. A peer
+that takes no message for 30 s, or that says anything, is cut off. SIGINT or SIGTERM ends it:
+peers keep the memory and go on.
 
 example: culvert server -F -v -S culvert0 -l 64M -n 2
 `;
@@ -40,12 +47,16 @@ const OPTIONS = {
   socket: { type: "string", short: "S", default: "culvert0" },
   "shm-name": { type: "string", short: "M" },
   folder: { type: "string", short: "m" },
+  fd: { type: "string" },
+  "first-id": { type: "string" },
   size: { type: "string", short: "l", default: "64M" },
   vectors: { type: "string", short: "n", default: "1" },
   foreground: { type: "boolean", short: "F", default: false },
   verbose: { type: "boolean", short: "v", default: false },
   pidfile: { type: "string", short: "p" },
   "until-unused": { type: "boolean", default: false },
+  group: { type: "string" },
+  user: { type: "string" },
   help: { type: "boolean", short: "h", default: false },
 } as const;
 
@@ -80,12 +91,18 @@ export function readServerOptions(args: string[]): ServerCommandOptions | undefi
   }
   return {
     socket: resolve(readSocket(values.socket)),
-    memory: readPlace(values["shm-name"], values.folder),
+    memory: values.fd === undefined
+      ? readPlace(values["shm-name"], values.folder)
+      : { kind: "inherited", fd: readNumber("--fd", values.fd, 3, 2 ** 20) },
     asked,
     bytes: roundedUp(asked),
     vectors: readNumber("-n", values.vectors, 0, VECTORS_MAX),
+    ...(values["first-id"] === undefined
+      ? {}
+      : { firstId: readNumber("--first-id", values["first-id"], 0, PEER_ID_MAX) }),
     pidfile: pidfile === undefined ? undefined : resolve(pidfile),
     untilUnused: values["until-unused"],
+    account: { user: values.user, group: values.group },
     foreground,
     verbose,
   };
@@ -115,9 +132,28 @@ export async function serverCommand(args: string[]): Promise<number> {
   if (asked !== bytes) say(`-l ${asked} is rounded up to ${bytes} bytes, a power of two`);
   if (!options.foreground) return await serveAsDaemon(options);
   giveUpRunning();
-  const log = { event: options.verbose ? say : () => {}, trouble: say };
-  await runServer(options, stopSignal(), log, say);
+  const limited = limitLog(say);
+  const log = { event: options.verbose ? say : () => {}, trouble: limited };
+  try {
+    await runServer(options, stopSignal(), log, (line) => {
+      dropPrivileges(options.account ?? {}, { interfaces: [], files: madeFiles(options) });
+      giveUpPermissions();
+      say(line);
+    });
+  } finally {
+    limited.flush();
+    endDuties();
+  }
   return 0;
+}
+
+/** What a server removes in the end. */
+function madeFiles({ socket, memory, pidfile }: ServerOptions): string[] {
+  return [
+    socket,
+    ...(memory.kind === "shm" ? [`${SHM_FOLDER}/${memory.name}`] : []),
+    ...(pidfile === undefined ? [] : [pidfile]),
+  ];
 }
 
 async function serveAsDaemon(options: ServerCommandOptions): Promise<number> {

@@ -1,5 +1,5 @@
 import type { MappedMemory } from "../../ffi/mapped_memory.ts";
-import { GUEST, ZONE_KIND } from "../memory/layout.ts";
+import { GUEST, PEER_BITS, ZONE_KIND } from "../memory/layout.ts";
 import type { Region } from "../memory/region.ts";
 
 /** The lives of a guest, as the region's STATE word tells them. */
@@ -9,12 +9,13 @@ export const GUEST_STATE = {
   RUNNING: 2,
   DETACHING: 3,
   QUARANTINED: 4,
+  RETIRED: 5,
 } as const;
 
 /** The states' names, by number. */
 export const GUEST_STATE_NAMES = Object.keys(GUEST_STATE) as (keyof typeof GUEST_STATE)[];
 
-const { ABSENT, ATTACHING, RUNNING, DETACHING, QUARANTINED } = GUEST_STATE;
+const { ABSENT, ATTACHING, RUNNING, DETACHING, QUARANTINED, RETIRED } = GUEST_STATE;
 
 /**
  * Who may change the state from what to what. What is not here is forbidden; the reasons:
@@ -22,6 +23,8 @@ const { ABSENT, ATTACHING, RUNNING, DETACHING, QUARANTINED } = GUEST_STATE;
  * - ABSENT -> RUNNING: the host must reset the rings in between.
  * - RUNNING -> ATTACHING: the frames that the guest holds would be forgotten.
  * - RUNNING -> ABSENT by the guest: only the host can tell that all mbufs are back.
+ * - RETIRED -> ABSENT or ATTACHING by the guest: a paused guest may yet write to frames that it held,
+ *   so the host lends them to nobody until it, or its successor in the same machine, says otherwise.
  * - QUARANTINED -> anything by the guest: it is not to be trusted again in this host's life.
  */
 export const TRANSITIONS: readonly { by: "guest" | "host"; from: number; to: number }[] = [
@@ -31,16 +34,23 @@ export const TRANSITIONS: readonly { by: "guest" | "host"; from: number; to: num
   { by: "guest", from: RUNNING, to: DETACHING }, // has stopped touching mbufs
   { by: "host", from: DETACHING, to: ABSENT }, // mbufs taken back
   { by: "host", from: ATTACHING, to: ABSENT }, // died while it waited
-  { by: "host", from: RUNNING, to: ABSENT }, // died: heartbeat stopped
+  { by: "host", from: RUNNING, to: ABSENT }, // died: its connection to the server is closed
+  { by: "host", from: RUNNING, to: RETIRED }, // heartbeat stopped: dead, or only paused
+  { by: "guest", from: RETIRED, to: DETACHING }, // was paused, and touches nothing any more
+  { by: "host", from: RETIRED, to: ABSENT }, // is gone for sure, or its mbufs are needed
   { by: "host", from: ATTACHING, to: QUARANTINED },
   { by: "host", from: RUNNING, to: QUARANTINED },
   { by: "host", from: DETACHING, to: QUARANTINED },
 ];
 
+/** The largest peer id. */
+const PEER_MAX = 65535;
+
 /** A guest's control memzone: state, heartbeat, incarnation. */
 export class GuestState {
   readonly #memory: MappedMemory;
   readonly #start: number;
+  #retired?: number;
 
   private constructor(memory: MappedMemory, offset: number, readonly channels: number) {
     this.#memory = memory;
@@ -85,7 +95,13 @@ export class GuestState {
 
   /** Host: the guest is gone, its mbufs are back, and whatever it wrote here last does not matter. */
   clear(): void {
+    this.#memory.store(this.incarnationWord, this.#lastIncarnation); // or the next cannot introduce itself
     this.#memory.store(this.#start + GUEST.STATE, ABSENT);
+  }
+
+  /** Host: nobody is let in here any more. */
+  quarantine(): void {
+    this.#memory.store(this.#start + GUEST.STATE, QUARANTINED);
   }
 
   /** Guest: say that it is alive. */
@@ -105,18 +121,44 @@ export class GuestState {
    * @param wantsMbufs Whether it wants to be lent empty mbufs.
    * @param peer Its peer id, if it has one.
    * @param rings Whether it wakes the host.
+   * @param incarnation The one that it has claimed: the next.
    */
-  introduce(pid: number, wantsMbufs: boolean, peer?: number, rings = false): void {
+  introduce(
+    pid: number,
+    wantsMbufs: boolean,
+    peer?: number,
+    rings = false,
+    incarnation: number = (this.incarnation + 1) >>> 0,
+  ): void {
     this.#memory.store(this.#start + GUEST.PID, pid);
     this.#memory.store(this.#start + GUEST.WANTS_MBUFS, wantsMbufs ? 1 : 0);
     this.#memory.store(this.#start + GUEST.PEER, peer === undefined ? 0 : peer + 1);
     this.#memory.store(this.#start + GUEST.RINGS, rings ? 1 : 0);
-    this.#memory.store(this.#start + GUEST.INTRODUCED, (this.incarnation + 1) >>> 0); // the last
+    this.#memory.store(this.#start + GUEST.INTRODUCED, incarnation); // the last
+  }
+
+  /** Guest: its peer id at a server that has taken the place of one that is gone, for the `times`-th time. */
+  introduceAgain(peer: number, times: number): void {
+    const word = (times << PEER_BITS | peer + 1) >>> 0;
+    if (word !== this.peerWord) this.#memory.store(this.#start + GUEST.PEER, word);
+  }
+
+  /** Changes with each server that the guest is at, even if the peer id there is the same. */
+  get peerWord(): number {
+    return this.#memory.load(this.#start + GUEST.PEER);
   }
 
   /** Whether the guest that waits to be let in has said who it is. */
   get isIntroduced(): boolean {
-    return this.#memory.load(this.#start + GUEST.INTRODUCED) === (this.incarnation + 1) >>> 0;
+    return this.#memory.load(this.#start + GUEST.INTRODUCED) ===
+      (this.#lastIncarnation + 1) >>> 0;
+  }
+
+  /** Whether what the guest says of itself can be. A peer that we do not know may just have joined. */
+  get isPlausible(): boolean {
+    const flags = this.#memory.load(this.#start + GUEST.WANTS_MBUFS) |
+      this.#memory.load(this.#start + GUEST.RINGS);
+    return flags >>> 0 <= 1 && this.#memory.load(this.#start + GUEST.PEER) <= PEER_MAX + 1;
   }
 
   /** Whether the guest wakes the host, as it says. */
@@ -136,8 +178,16 @@ export class GuestState {
 
   /** The peer id that the guest gave; undefined if none. To be checked: it may name another. */
   get peer(): number | undefined {
-    const peer = this.#memory.load(this.#start + GUEST.PEER);
+    const peer = this.peerWord & ((1 << PEER_BITS) - 1);
     return peer === 0 ? undefined : peer - 1;
+  }
+
+  /**
+   * Guest: whether `peer` may speak for a guest that was retired here: the same process or machine, as its
+   * peer id tells, or anybody where it had none.
+   */
+  maySucceed(peer: number | undefined): boolean {
+    return this.state === RETIRED && (this.peer === undefined || this.peer === peer);
   }
 
   /** Whether the guest is asked to detach, and not to come back until this is taken back. */
@@ -172,6 +222,12 @@ export class GuestState {
 
   /** Host: retire the guest that is or was there. It must not touch an mbuf from now on. */
   retire(): void {
-    this.#memory.store(this.incarnationWord, (this.incarnation + 1) >>> 0);
+    this.#retired = (this.#lastIncarnation + 1) >>> 0;
+    this.#memory.store(this.incarnationWord, this.#retired);
+  }
+
+  /** Host: the incarnation as it was written last, whatever a guest has made of the word. */
+  get #lastIncarnation(): number {
+    return this.#retired ?? this.incarnation;
   }
 }

@@ -1,4 +1,5 @@
-import { DESCRIPTOR, FRAME_MIN_BYTES } from "../memory/layout.ts";
+import { CulvertError } from "../../ffi/error.ts";
+import { DESCRIPTOR, DESCRIPTOR_FLAG, FRAME_MIN_BYTES } from "../memory/layout.ts";
 import type { MbufGeometry } from "../mempool/mbuf.ts";
 
 /** Most guests that the ledger can tell apart. */
@@ -12,6 +13,16 @@ function codeOf(guest: number): number {
   return 1 + 2 * guest;
 }
 
+/** Flags of what must not leave the host's trust domain. */
+const NOT_LENT = DESCRIPTOR_FLAG.MORE | DESCRIPTOR_FLAG.SHARED;
+
+function refuseFlags(): never {
+  throw new CulvertError(
+    "Cannot lend an mbuf as it is shared, or its frame goes on in others: only whole frames of one " +
+      "holder go to a guest; use Frames.linearize() or Frames.copy() before",
+  );
+}
+
 /** What the ledger counts of an lcore's dealings with one guest. */
 export interface TakenBack {
   /** Frames that the guest had been lent. */
@@ -22,8 +33,34 @@ export interface TakenBack {
   malformed: number;
   /** How many of {@linkcode malformed} had been lent with a frame. */
   malformedFrames: number;
-  /** Handles that were not the guest's to give: out of range, another's, or given twice. */
+  /** Handles that were not the guest's to give: made up, another's, or given twice. */
   foreign: number;
+  /** How many of {@linkcode foreign} name no mbuf. */
+  beyond: number;
+  /** How many of {@linkcode foreign} are of mbufs that another guest holds. */
+  anothers: number;
+  /** How many of {@linkcode malformed} reach out of their mbuf. */
+  outside: number;
+  /** How many of {@linkcode malformed} are too short, those of no bytes among them. */
+  short: number;
+  /** How many of {@linkcode malformed} are longer than the frame limit. */
+  long: number;
+}
+
+/** Nothing taken back yet. */
+export function nothingTaken(): TakenBack {
+  return {
+    frames: 0,
+    originated: 0,
+    malformed: 0,
+    malformedFrames: 0,
+    foreign: 0,
+    beyond: 0,
+    anothers: 0,
+    outside: 0,
+    short: 0,
+    long: 0,
+  };
 }
 
 /**
@@ -58,13 +95,22 @@ export class Ledger {
     this.#stride = geometry.stride;
   }
 
-  /** Write down that `guest` now holds these mbufs, `withFrame` or empty. Before they are published. */
+  /**
+   * Write down that `guest` now holds these mbufs, `withFrame` or empty. Before they are published.
+   *
+   * @throws {CulvertError} if one is part of a frame of several segments, or may have other holders: no port of
+   * ours receives such. They are not to be published then.
+   */
   lend(burst: Uint32Array, count: number, guest: number, withFrame: boolean): void {
     const owners = this.#owners;
     const code = codeOf(guest) + (withFrame ? 1 : 0);
+    let flags = 0;
     for (let i = 0, end = count << 1; i < end; i += 2) {
-      owners[burst[i] & DESCRIPTOR.INDEX_MASK] = code;
+      const word0 = burst[i];
+      flags |= word0;
+      owners[word0 & DESCRIPTOR.INDEX_MASK] = code;
     }
+    if ((flags & NOT_LENT) !== 0) refuseFlags();
   }
 
   /** Undo {@linkcode lend} for descriptors `from` to `to` that could not be enqueued. */
@@ -104,7 +150,7 @@ export class Ledger {
       else if (!several) owners[index] = HOST;
       else if (Atomics.compareExchange(owners, index, owner, HOST) !== owner) owner = HOST;
       if (owner === HOST) {
-        taken.foreign++;
+        this.#countForeign(index, taken);
       } else if (
         length >= FRAME_MIN_BYTES && length <= frameMax && (word1 & 0xffff) + length <= stride
       ) {
@@ -113,7 +159,7 @@ export class Ledger {
         burst[good + 1] = word1;
         good += 2;
       } else {
-        taken.malformed++;
+        this.#countMalformed(word1, taken);
         taken.malformedFrames += owner - empty;
         malformed[bad] = index;
         bad += 2;
@@ -137,7 +183,7 @@ export class Ledger {
       const index = burst[i] & DESCRIPTOR.INDEX_MASK;
       const owner = this.#take(index, code);
       if (owner === HOST) {
-        taken.foreign++;
+        this.#countForeign(index, taken);
       } else {
         taken.frames += owner - code;
         burst[good] = index;
@@ -172,6 +218,29 @@ export class Ledger {
     let held = 0;
     for (const owner of this.#owners) if (owner === code) held++;
     return held;
+  }
+
+  /** How many mbufs `guest` holds, with a frame or without. */
+  mbufsHeldBy(guest: number): number {
+    const code = codeOf(guest);
+    let held = 0;
+    for (const owner of this.#owners) if (owner === code || owner === code + 1) held++;
+    return held;
+  }
+
+  /** What is neither beyond the last mbuf nor another guest's was made up, or given before. */
+  #countForeign(index: number, taken: TakenBack): void {
+    taken.foreign++;
+    if (index >= this.#count) taken.beyond++;
+    else if (this.#owners[index] !== HOST) taken.anothers++;
+  }
+
+  #countMalformed(word1: number, taken: TakenBack): void {
+    const length = word1 >>> 16;
+    taken.malformed++;
+    if (length < FRAME_MIN_BYTES) taken.short++;
+    else if (length > this.frameMax) taken.long++;
+    else taken.outside++;
   }
 
   /** Make mbuf `index` the host's. Returns its old code, or HOST if it was not the guest's. */

@@ -3,6 +3,8 @@ import { CulvertError } from "../../ffi/error.ts";
 /** Debian packages of the programs that are used here. */
 const PACKAGES: Readonly<Record<string, string>> = {
   ip: "iproute2",
+  unshare: "util-linux",
+  mount: "mount",
   ping: "iputils-ping",
   iperf3: "iperf3",
   "qemu-system-x86_64": "qemu-system-x86",

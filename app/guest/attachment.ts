@@ -61,7 +61,7 @@ export class Attachment {
     const { incarnationWord } = state;
     const { offset, size, parameter } = region.zone("mbufs", ZONE_KIND.MBUFS);
     this.memory = region.memory;
-    this.lease = { epoch: region.epoch, incarnation, incarnationWord };
+    this.lease = { epoch: region.knownEpoch, incarnation, incarnationWord };
     this.geometry = { offset, stride: parameter, count: Math.floor(size / parameter) };
     this.channels = Array.from(
       { length: state.channels },
@@ -93,7 +93,7 @@ export class Attachment {
     const refuse = (found: string, wanted: string, Kind = CulvertError) =>
       new Kind(`Cannot attach to region ${name} as ${found}: ${wanted}`);
     const region = Region.attach(memory, name);
-    const { epoch } = region;
+    const { knownEpoch: epoch } = region;
     const state = GuestState.attach(region, guest);
     if (state.isAskedToLeave) {
       throw refuse(
@@ -102,14 +102,24 @@ export class Attachment {
         AskedToLeaveError,
       );
     }
-    const incarnation = (state.incarnation + 1) >>> 0; // ours: the host counts on as it lets us in
+    if (state.maySucceed(peer)) {
+      state.move("guest", GUEST_STATE.RETIRED, GUEST_STATE.DETACHING);
+      await until(() => state.state !== GUEST_STATE.DETACHING, FAREWELL_MS);
+    }
+    if (state.state === GUEST_STATE.QUARANTINED) {
+      throw refuse(
+        `guest ${guest} is in quarantine`,
+        "see in the host's log what it did; a host that is started anew lets it in",
+      );
+    }
     if (!state.move("guest", GUEST_STATE.ABSENT, GUEST_STATE.ATTACHING)) {
       throw refuse(
         `guest ${guest} is there already (${state.stateName}, pid ${state.pid} in its own world)`,
         "stop that one, or wait 2 s if it has died",
       );
     }
-    state.introduce(Deno.pid, wantsMbufs, peer, rings);
+    const incarnation = (state.incarnation + 1) >>> 0; // ours: the host counts on as it lets us in
+    state.introduce(Deno.pid, wantsMbufs, peer, rings, incarnation);
     const isWaiting = () => state.state === GUEST_STATE.ATTACHING && region.epoch === epoch;
     if (!await until(() => !isWaiting(), ADMISSION_MS, () => state.beat())) {
       state.move("guest", GUEST_STATE.ATTACHING, GUEST_STATE.DETACHING);
@@ -140,6 +150,11 @@ export class Attachment {
     return this.state.isRung;
   }
 
+  /** Say which peer we are, since our server has gone and come again so many times. */
+  tellPeer(peer: number | undefined, times: number): void {
+    if (peer !== undefined && times > 0 && !this.isOver) this.state.introduceAgain(peer, times);
+  }
+
   /**
    * Say that this guest is alive, and see whether the host is; some times a second.
    *
@@ -154,11 +169,33 @@ export class Attachment {
     return now - this.#hostBeatAt < HOST_TIMEOUT_MS;
   }
 
-  /** Leave, and wait for the host to take back what it lent. No lcore may be using the region. */
+  /** Whether the host has taken us for dead, and withholds what we held. */
+  get isTakenForDead(): boolean {
+    return this.isRetired && this.state.state === GUEST_STATE.RETIRED;
+  }
+
+  /** Whether the host has retired us, and nobody is in our place yet. */
+  get isRetired(): boolean {
+    const { incarnation, epoch } = this.lease;
+    return this.state.incarnation === (incarnation + 1) >>> 0 &&
+      this.memory.load(HEADER.EPOCH) === epoch;
+  }
+
+  /**
+   * Leave, and wait for the host to take back what it lent. No lcore may be using the region. A guest that
+   * was paused, and has been retired meanwhile, acknowledges so: the host may lend its mbufs again.
+   */
   async leave(): Promise<void> {
-    if (this.isOver) return;
-    this.state.move("guest", GUEST_STATE.RUNNING, GUEST_STATE.DETACHING);
-    await until(() => this.isOver, FAREWELL_MS);
+    const { state } = this;
+    if (this.isOver && !this.isRetired) return;
+    const isOurs = state.move("guest", GUEST_STATE.RUNNING, GUEST_STATE.DETACHING) ||
+      state.move("guest", GUEST_STATE.RETIRED, GUEST_STATE.DETACHING);
+    if (!isOurs) return;
+    await until(() => state.state !== GUEST_STATE.DETACHING || this.#isReplaced, FAREWELL_MS);
+  }
+
+  get #isReplaced(): boolean {
+    return this.isOver && !this.isRetired;
   }
 }
 

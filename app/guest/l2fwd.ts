@@ -2,7 +2,7 @@ import { shim } from "../../ffi/shim.ts";
 import type { Idle } from "../lcore/idle.ts";
 import type { ForwardingMode, GuestLane } from "./guest_lane.ts";
 import { writeAddresses } from "./mac_address.ts";
-import { BURST_DEFAULT } from "../ring/burst.ts";
+import { BURST_DEFAULT, newBurst } from "../ring/burst.ts";
 
 /**
  * What happens to each frame: the function to change. As DPDK's l2fwd, the destination becomes
@@ -35,7 +35,7 @@ export function forward(
   idle: Idle,
   burstSize = BURST_DEFAULT,
 ): void {
-  const burst = new Uint32Array(2 * burstSize);
+  const burst = newBurst(2 * burstSize);
   let drained = 0;
   for (let turn = 0; !isOver(); turn++) {
     let moved = 0;

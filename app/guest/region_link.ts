@@ -2,9 +2,12 @@ import { CulvertError } from "../../ffi/error.ts";
 import type { MappedMemory } from "../../ffi/mapped_memory.ts";
 import { shim } from "../../ffi/shim.ts";
 import type { Peer } from "../ivshmem/peer.ts";
+import { Rejoin } from "../ivshmem/rejoin.ts";
 import { type OpenedRegion, openRegion } from "../ivshmem/region_source.ts";
+import { HEADER } from "../memory/layout.ts";
 import { mapMemoryCached } from "../memory/cached_bar.ts";
 import { findIvshmem, type IvshmemDevice, mapRegisters } from "../memory/pci.ts";
+import { isPath, socketPath } from "../memory/region_name.ts";
 import { type Interrupts, REGISTER } from "./interrupts.ts";
 import { type DeviceInterrupts, openInterrupts } from "./vfio.ts";
 
@@ -19,6 +22,8 @@ export interface RegionLink {
   readonly description: string;
   /** Our peer id; undefined where there is none, and so nobody to wake us. */
   readonly peer?: number;
+  /** How often we have become another peer, as the server was gone and came again. */
+  readonly rejoined: number;
   /** How to be woken, and to wake the host, given its peer id; undefined if that is not to be had. */
   interrupts(host: number | undefined): Interrupts | undefined;
   /** Hear who has come and gone; some times a second, or the server takes us for one that hangs. */
@@ -43,15 +48,15 @@ export function openRegionLink(
   source: RegionSource,
   log: (line: string) => void,
 ): RegionLink | undefined {
-  if ("region" in source) return openProcessLink(source.region);
+  if ("region" in source) return openProcessLink(source.region, log);
   const device = findIvshmem(source.pci);
   return device && openDeviceLink(device, log);
 }
 
-function openProcessLink(region: string): RegionLink | undefined {
+function openProcessLink(region: string, log: (line: string) => void): RegionLink | undefined {
   const opened = openRegion(region);
   return opened &&
-    (opened.peer ? new PeerLink(region, opened, opened.peer) : fileLink(region, opened));
+    (opened.peer ? new PeerLink(region, opened, opened.peer, log) : fileLink(region, opened));
 }
 
 /** A region without a server: nobody wakes anybody. */
@@ -59,6 +64,7 @@ function fileLink(region: string, { memory, close }: OpenedRegion): RegionLink {
   return {
     memory,
     description: `region ${region}`,
+    rejoined: 0,
     interrupts: () => undefined,
     poll() {},
     hostHasLeft: false,
@@ -67,55 +73,97 @@ function fileLink(region: string, { memory, close }: OpenedRegion): RegionLink {
   };
 }
 
-/** A process beside the host: a peer of the region's server. */
+/**
+ * A process beside the host: a peer of the region's server. If that goes it is found again, and we are another
+ * peer there; meanwhile, and for what our lcores use, the eventfds of before are as good as ever.
+ */
 class PeerLink implements RegionLink {
   readonly memory: MappedMemory;
   readonly description: string;
-  /** What lcores may be using: the host's eventfds. */
+  /** What lcores may be using: the host's eventfds. The numbers stay, what they name may change. */
   #used?: readonly number[];
+  /** The host as the server knows it: its eventfds there, and its id. */
+  #host?: { readonly eventfds: readonly number[]; readonly id: number };
   /** Hosts' eventfds that are to be closed once no lcore can be using them. */
   readonly #old: number[] = [];
+  #connection: Peer;
+  /** Us, as members of servers that are gone, but for the first. */
+  readonly #later: Peer[] = [];
+  readonly #rejoin: Rejoin;
   hostHasLeft = false;
 
   constructor(
     region: string,
     private readonly opened: OpenedRegion,
-    private readonly connection: Peer,
+    connection: Peer,
+    private readonly log: (line: string) => void,
   ) {
     this.memory = opened.memory;
     this.description = `region ${region}`;
+    this.#connection = connection;
+    this.#rejoin = new Rejoin(isPath(region) ? region : socketPath(region), log);
   }
 
   get peer(): number {
-    return this.connection.id;
+    return this.#connection.id;
+  }
+
+  get rejoined(): number {
+    return this.#later.length;
   }
 
   get isCutOff(): boolean {
-    return !this.connection.isConnected;
+    return !this.#connection.isConnected;
   }
 
   interrupts(host: number | undefined): Interrupts | undefined {
     this.poll();
-    this.#used = host === undefined ? undefined : this.connection.others.get(host);
+    this.#used = host === undefined ? undefined : this.#connection.others.get(host);
+    this.#host = this.#used && { eventfds: this.#used, id: host! };
     this.hostHasLeft = false;
-    return this.#used && { vectors: this.connection.vectors, host: { eventfds: this.#used } };
+    return this.#used && { vectors: this.#connection.vectors, host: { eventfds: this.#used } };
   }
 
   poll(): void {
-    for (const event of this.connection.poll()) {
-      if (event.kind !== "left") continue;
-      if (event.eventfds === this.#used) {
-        this.hostHasLeft = true;
-        this.#old.push(...event.eventfds);
-      } else {
-        for (const fd of event.eventfds) shim.shim_fd_close(fd);
-      }
+    for (const event of this.#connection.poll()) {
+      if (event.kind === "server-gone") {
+        this.log(`the server is gone (${event.reason}): forwarding goes on`);
+      } else if (event.kind === "left") this.#forget(event.eventfds);
     }
+    if (!this.#connection.isConnected) this.#joinAgain();
+    if (this.#later.length > 0) this.#followHost();
   }
 
   close(): void {
     for (const fd of this.#old) shim.shim_fd_close(fd);
+    for (const peer of this.#later) peer.close();
     this.opened.close();
+  }
+
+  #forget(eventfds: readonly number[]): void {
+    if (eventfds === this.#host?.eventfds) this.hostHasLeft = true;
+    if (eventfds === this.#used) this.#old.push(...eventfds);
+    else for (const fd of eventfds) shim.shim_fd_close(fd);
+  }
+
+  #joinAgain(): void {
+    const peer = this.#rejoin.attempt(this.#connection, performance.now());
+    if (peer === undefined) return;
+    this.#later.push(peer);
+    this.#connection = peer;
+    this.log(`the server is there again: we are peer ${peer.id}`);
+  }
+
+  /** The host finds the server again too, and says in the region who it is there. */
+  #followHost(): void {
+    const id = this.memory.load(HEADER.HOST_PEER) - 1;
+    if (this.#used === undefined || id === this.#host?.id) return;
+    const eventfds = this.#connection.others.get(id);
+    if (eventfds === undefined) return;
+    this.#host = { eventfds, id };
+    this.#used.forEach((fd, vector) => {
+      if (vector < eventfds.length) shim.shim_fd_copy(eventfds[vector], fd);
+    });
   }
 }
 
@@ -142,6 +190,7 @@ function openDeviceLink(device: IvshmemDevice, log: (line: string) => void): Reg
     description: `region is PCI device ${address}, BAR2, ${bytes / 2 ** 20} MiB, ` +
       (interrupts ? `${interrupts.vectors.length} interrupts` : "no interrupts"),
     peer: registers?.load(word + REGISTER.IV_POSITION),
+    rejoined: 0,
     interrupts(host) {
       if (!interrupts || host === undefined) return undefined;
       return {

@@ -64,11 +64,35 @@ export async function runGuest(
   signal: AbortSignal,
   log: (line: string) => void,
 ): Promise<void> {
+  const workers: GuestLcoreWorker[] = [];
+  try {
+    await forwardAgainAndAgain(
+      options,
+      () => {
+        if (workers.length > 0) return workers;
+        workers.push(...options.cores.map((core) => new GuestLcoreWorker(lcoreUrl, core)));
+        return workers;
+      },
+      signal,
+      log,
+    );
+  } finally {
+    for (const worker of workers) worker.close();
+  }
+}
+
+/** @param load Gives the lcores' Workers, always the same: loading them takes a second and more in a VM. */
+async function forwardAgainAndAgain(
+  options: GuestOptions,
+  load: () => readonly GuestLcoreWorker[],
+  signal: AbortSignal,
+  log: (line: string) => void,
+): Promise<void> {
   for (let patience = PATIENCE_MS; !signal.aborted; patience = Infinity) {
     const link = await waitForRegion(options, signal, log);
     if (!link) return;
     // Loaded before the host is told that we are there: from then on frames wait for them.
-    const workers = options.cores.map((core) => new GuestLcoreWorker(lcoreUrl, core));
+    const workers = load();
     let wasAskedToLeave = false;
     try {
       await Promise.all(workers.map((worker) => worker.ready));
@@ -76,7 +100,6 @@ export async function runGuest(
       if (claimed) await runAttached(claimed, link, options, workers, signal, log);
       wasAskedToLeave = claimed?.attachment.isAskedToLeave ?? !signal.aborted;
     } finally {
-      for (const worker of workers) worker.close();
       link.close();
     }
     if (wasAskedToLeave) await untilGone(link, signal);
@@ -136,7 +159,7 @@ async function runAttached(
         interrupts,
         isRung: attachment.isRung,
         ...init,
-      })
+      }, true)
     );
     const names = ports.map(({ number, name }) => `${number} ${name}`).join(", ");
     log(
@@ -151,6 +174,8 @@ async function runAttached(
         ? "stopping"
         : attachment.isAskedToLeave
         ? "asked to leave"
+        : attachment.isTakenForDead
+        ? "the host had given us up"
         : "the host is gone or has started anew",
     );
     log(summary(ports));
@@ -284,6 +309,7 @@ async function follow(
       await pause.wait(BEAT_MS);
       if (isDone) break;
       link.poll();
+      attachment.tellPeer(link.peer, link.rejoined);
       if (!attachment.beat() || link.hostHasLeft || attachment.isAskedToLeave) stop();
       if (options.statsPeriod === 0) continue;
       if (performance.now() - shown < options.statsPeriod * 1000) continue;

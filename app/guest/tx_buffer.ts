@@ -1,4 +1,4 @@
-import { BURST_DEFAULT } from "../ring/burst.ts";
+import { BURST_DEFAULT, newBurst } from "../ring/burst.ts";
 import type { VirtualPort } from "./virtual_port.ts";
 
 /**
@@ -21,7 +21,7 @@ export class TxBuffer {
     private readonly from: VirtualPort,
     readonly burst = BURST_DEFAULT,
   ) {
-    this.#burst = new Uint32Array(2 * 2 * burst);
+    this.#burst = newBurst(2 * 2 * burst);
   }
 
   /** Whether nothing waits to be sent. */

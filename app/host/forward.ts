@@ -48,5 +48,6 @@ export function forward(
 /** See after ports that were down or are back; sleep on those that are up. */
 function refresh(lanes: readonly Lane[], command: CommandWord, idle: Idle): void {
   for (const lane of lanes) lane.refresh();
+  if (lanes.length > 0) lanes[0].countFalseAlarms(idle.falseAlarms);
   idle.watch([command.handle.wakeFd, ...lanes.flatMap((lane) => lane.port.pollable)]);
 }

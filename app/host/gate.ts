@@ -9,7 +9,9 @@ import { LINE } from "../memory/layout.ts";
 const OPEN = 1;
 const WANTS_MBUFS = 2;
 const RINGS = 4;
-const STEP = 8;
+/** Lanes let go of all mbufs, and touch none. */
+const SHUT = 8;
+const STEP = 16;
 
 /** Where the guest's eventfds lie, their number first, and the lcores' acknowledgements: word indexes. */
 const EVENTFDS = LINE, ACKNOWLEDGEMENTS = 3 * LINE;
@@ -54,6 +56,11 @@ export class Gate {
     this.#memory.store(0, ((this.#memory.load(0) & ~(STEP - 1)) + STEP) >>> 0);
   }
 
+  /** Have lanes let go of all their mbufs, not only of the guest's, until the next change. */
+  shut(): void {
+    this.#memory.store(0, ((this.#memory.load(0) & ~(STEP - 1)) + STEP | SHUT) >>> 0);
+  }
+
   /** Whether all lcores have seen the last change and act on it. */
   get isAcknowledged(): boolean {
     const value = this.#memory.load(0);
@@ -73,6 +80,8 @@ export class Gate {
 export class GateKeeper {
   /** Whether the channels may be used. */
   isOpen = false;
+  /** Whether no mbuf may be touched, nor taken from the mempool. */
+  isShut = false;
   /** Whether the guest is to be lent empty mbufs. */
   wantsMbufs = false;
   /** Whether the guest wakes the host. */
@@ -84,6 +93,7 @@ export class GateKeeper {
   readonly #memory: MappedMemory;
   readonly #acknowledgement: number;
   readonly #resetRings: () => void;
+  readonly #letGo: () => void;
   #seen = 0;
 
   /**
@@ -91,11 +101,18 @@ export class GateKeeper {
    *
    * @param lcore This lcore's number among those that have lanes to the guest, from 0.
    * @param resetRings Empties the rings of this lcore's channels to the guest, before the gate opens.
+   * @param letGo Gives back all mbufs that this lcore's ports to the guest, and its cache, hold.
    */
-  constructor(handle: MappedMemoryHandle, lcore: number, resetRings: () => void) {
+  constructor(
+    handle: MappedMemoryHandle,
+    lcore: number,
+    resetRings: () => void,
+    letGo: () => void = () => {},
+  ) {
     this.#memory = new MappedMemory(handle);
     this.#acknowledgement = ACKNOWLEDGEMENTS + lcore * LINE;
     this.#resetRings = resetRings;
+    this.#letGo = letGo;
   }
 
   /** Whether the gate has changed since the last {@linkcode follow}. */
@@ -121,7 +138,9 @@ export class GateKeeper {
     const eventfds = this.isOpen ? u32[EVENTFDS] : 0;
     this.#eventfds = u32.slice(EVENTFDS + 1, EVENTFDS + 1 + eventfds);
     this.canWake = eventfds > 0;
+    this.isShut = (value & SHUT) !== 0;
     if (this.isOpen) this.#resetRings();
+    if (this.isShut) this.#letGo();
     this.#memory.store(this.#acknowledgement, value);
   }
 }

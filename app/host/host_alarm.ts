@@ -16,14 +16,17 @@ export class HostAlarm implements Alarm {
    * @param lanes The lcore sleeps only while none of these has work,
    * @param gates and none of these has changed.
    * @param eventfds Of the lcore's vector in each of its regions; undefined where there is none.
+   * @param more What may be rung too.
    */
   constructor(
     private readonly lanes: readonly Lane[],
     private readonly gates: readonly GateKeeper[],
     eventfds: readonly (number | undefined)[],
+    more: readonly number[] = [],
   ) {
-    this.fds = eventfds.filter((fd) => fd !== undefined);
-    this.#hasVectors = this.fds.length === eventfds.length;
+    const rung = eventfds.filter((fd) => fd !== undefined);
+    this.fds = [...rung, ...more];
+    this.#hasVectors = rung.length === eventfds.length;
   }
 
   get canRing(): boolean {

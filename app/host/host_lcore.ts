@@ -1,6 +1,7 @@
 import { MappedMemory, type MappedMemoryHandle } from "../../ffi/mapped_memory.ts";
 import { Channel, type ChannelPlace } from "../channel/channel.ts";
 import { Doorbell } from "../channel/sleep_flag.ts";
+import { Holdings } from "../channel/holdings.ts";
 import { Ledger } from "../channel/ledger.ts";
 import type { CommandWord } from "../lcore/command.ts";
 import { Idle, type IdleMode } from "../lcore/idle.ts";
@@ -42,12 +43,20 @@ export interface LcoreRegion {
   readonly mempool: MempoolHandle;
   /** One byte an mbuf, which they share too; see {@linkcode Ledger}. */
   readonly ledger: SharedArrayBuffer;
+  /** What its guests hold; see {@linkcode Holdings}. */
+  readonly holdings: SharedArrayBuffer;
+  /** How many write there: the lcores by their numbers, and the main thread. */
+  readonly writers: number;
+  /** Mbufs that one guest may hold. */
+  readonly holdMax: number;
   /** Whether other lcores use the ledger too. */
   readonly several: boolean;
   /** Longest frame in bytes, from a port or from a guest. */
   readonly frameMax: number;
   /** The host's own eventfds there, by vector: what its guests ring. */
   readonly vectors: readonly number[];
+  /** The same for guests that have come since the server was lost and found again; may be none. */
+  readonly laterVectors: readonly number[];
 }
 
 /** What an lcore needs to know of a guest. */
@@ -80,6 +89,8 @@ interface UsedRegion {
   readonly mbufs: Mbufs;
   readonly mempool: Mempool;
   readonly ledger: Ledger;
+  readonly holdings: Holdings;
+  readonly holdMax: number;
   readonly frameMax: number;
 }
 
@@ -98,7 +109,11 @@ export function runHostLcore(
   const channels = init.lanes.map((lane) => new Channel(regionOf(lane).memory, lane.place));
   const gates = init.guests.map(({ gate, keeper }, guest) => {
     const its = channels.filter((_, i) => init.lanes[i].guest === guest);
-    return new GateKeeper(gate, keeper, () => its.forEach((channel) => channel.reset()));
+    const reset = () => its.forEach((channel) => channel.reset());
+    return new GateKeeper(gate, keeper, reset, () => {
+      ports.forEach((port, i) => init.lanes[i].guest === guest && port.letGo?.());
+      regions[init.guests[guest].region].mempool.close(); // its cache; it goes on
+    });
   });
   const ports = init.lanes.map((lane) => {
     const { mbufs, mempool, frameMax } = regionOf(lane);
@@ -118,9 +133,13 @@ export function runHostLcore(
       mempool: regionOf(lane).mempool,
       counters: lane.counters,
       burst: init.burst,
+      holding: regionOf(lane).holdings.of(init.guests[lane.guest].number, init.lcore),
+      holdMax: regionOf(lane).holdMax,
     });
   });
-  const alarm = new HostAlarm(lanes, gates, init.regions.map(({ vectors }) => vectors[init.lcore]));
+  const eventfds = init.regions.map(({ vectors }) => vectors[init.lcore]);
+  const later = init.regions.flatMap(({ laterVectors }) => laterVectors.slice(init.lcore)[0] ?? []);
+  const alarm = new HostAlarm(lanes, gates, eventfds, later);
   init.lanes.forEach((lane, i) => {
     alarm.add(regionOf(lane).memory, channels[i].hostSleepWord, init.lcore);
   });
@@ -139,6 +158,8 @@ function useRegion(region: LcoreRegion): UsedRegion {
     mbufs: new Mbufs(memory, region.geometry),
     mempool: Mempool.attach(region.mempool),
     ledger: new Ledger(region.ledger, region.geometry, region.frameMax, region.several),
+    holdings: new Holdings(region.holdings, region.writers),
+    holdMax: region.holdMax,
     frameMax: region.frameMax,
   };
 }

@@ -1,4 +1,5 @@
 import type { IdleMode } from "../lcore/idle.ts";
+import type { Account } from "../memory/owner.ts";
 import type { PortSpec } from "../port/port_spec.ts";
 
 /** What a host is asked to do; see `culvert host --help`. */
@@ -15,6 +16,14 @@ export interface HostOptions {
   readonly burst: number;
   /** Seconds between two tables; 0 for none. */
   readonly statsPeriod: number;
+  /** Violations after which a guest is put in quarantine, 0 for never; 1000 if left out. */
+  readonly quarantineAfter?: number;
+  /** Mbufs that one guest may hold; if left out its share of its region's. */
+  readonly holdMax?: number;
+  /** Whether to wipe a region's mbufs when its guest has gone; every region has one place then. */
+  readonly wipe?: boolean;
+  /** Whose servers and region files are made, and who the host becomes; left out, ours. */
+  readonly account?: Account;
 }
 
 /** A region that a host is to make. */

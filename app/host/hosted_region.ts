@@ -1,6 +1,8 @@
+import { CulvertError } from "../../ffi/error.ts";
 import { MappedMemory } from "../../ffi/mapped_memory.ts";
 import { shim } from "../../ffi/shim.ts";
 import type { ChannelPlace } from "../channel/channel.ts";
+import { Holdings } from "../channel/holdings.ts";
 import { Ledger } from "../channel/ledger.ts";
 import type { HostedMemory } from "../ivshmem/hosted_memory.ts";
 import { CHANNEL, HEADER } from "../memory/layout.ts";
@@ -12,6 +14,7 @@ import { Gate } from "./gate.ts";
 import { GuestSupervisor } from "./guest_supervisor.ts";
 import type { LcoreRegion } from "./host_lcore.ts";
 import type { LaidOutGuest, LaidOutRegion } from "./host_plan.ts";
+import { Conduct, QUARANTINE_AFTER } from "./quarantine.ts";
 import { RegionPeers } from "./region_peers.ts";
 
 /** A port of a host, with its channel to a guest. */
@@ -38,6 +41,8 @@ export interface HostedGuest {
   readonly gate: Gate;
   /** Follows its life. */
   readonly supervisor: GuestSupervisor;
+  /** What it has done wrong. */
+  readonly conduct: Conduct;
 }
 
 /** What a {@linkcode HostedRegion} is made of. */
@@ -52,8 +57,14 @@ export interface HostedRegionParts {
   readonly ports: readonly (readonly HostedPort[])[];
   /** What the log calls a guest of this number. */
   readonly guestName: (guest: number) => string;
-  /** Told what happens, a line at a time. */
-  readonly log: (line: string) => void;
+  /** Told what happens, a line at a time, and whether that is so rare that it must not be lost among others. */
+  readonly log: (line: string, isRare?: boolean) => void;
+  /** Violations after which a guest is put in quarantine, 0 for never; {@linkcode QUARANTINE_AFTER} if left out. */
+  readonly quarantineAfter?: number;
+  /** Mbufs that one guest may hold; if left out its share, all divided by the guests. */
+  readonly holdMax?: number;
+  /** Whether to wipe all mbufs when a guest has gone. For regions with one place, where nobody else is. */
+  readonly wipe?: boolean;
 }
 
 /** One region of a host, as its main thread sees it: memory, mempool, ledger, the guests' lives. */
@@ -65,29 +76,39 @@ export class HostedRegion {
   readonly #parts: HostedRegionParts;
   readonly #mempool: Mempool;
   readonly #peers: RegionPeers;
+  readonly #holdings: Holdings;
+  readonly #writers: number;
   readonly #counters: { from: Counters; to: Float64Array }[];
 
   /** Laid out, but not yet open to guests: that is {@linkcode publish}. */
   constructor(parts: HostedRegionParts) {
     this.#parts = parts;
-    const { hosted: { memory, peer }, laidOut: { geometry, frameMax } } = parts;
+    const { hosted: { memory, peer, rejoin }, laidOut: { geometry, frameMax } } = parts;
     new Mbufs(memory, geometry); // tells the shim where mbufs lie, before lcores ask
     this.#mempool = Mempool.create(geometry.count, 0);
-    this.#peers = new RegionPeers(peer, (line) => parts.log(`region ${parts.name}: ${line}`));
-    memory.u32[HEADER.HOST_PEER] = peer ? peer.id + 1 : 0;
+    const log = (line: string) => parts.log(`region ${parts.name}: ${line}`);
+    this.#peers = new RegionPeers(peer, log, rejoin?.(log));
+    this.#tellPeer();
     const ports = parts.ports.flat();
     const several = new Set(ports.map(({ lcore }) => lcore)).size > 1;
     const owners = new SharedArrayBuffer(geometry.count);
     const ledger = new Ledger(owners, geometry, frameMax, several);
-    this.guests = parts.laidOut.guests.map((guest, i) => this.#host(guest, parts.ports[i], ledger));
+    const { guests } = parts.laidOut;
+    this.#writers = Math.max(...ports.map(({ lcore }) => lcore)) + 2;
+    this.#holdings = Holdings.create(Math.max(...guests.map((g) => g.number)) + 1, this.#writers);
+    this.guests = guests.map((guest, i) => this.#host(guest, parts.ports[i], ledger));
     this.forLcores = {
       memory: memory.handle,
       geometry,
       mempool: this.#mempool.handle,
       ledger: owners,
+      holdings: this.#holdings.buffer,
+      writers: this.#writers,
+      holdMax: parts.holdMax ?? Math.floor(geometry.count / guests.length),
       several,
       frameMax,
-      vectors: [...peer?.vectors ?? []],
+      vectors: this.#peers.vectors,
+      laterVectors: this.#peers.laterVectors,
     };
     this.#counters = ports.map(({ place, counters }) => {
       const byte = memory.u32.byteOffset + place.channel + CHANNEL.COUNTERS * 4;
@@ -115,19 +136,50 @@ export class HostedRegion {
     return { available: this.#mempool.available, total: this.#mempool.handle.total };
   }
 
+  /** A line for each guest that has made violations: what, and whether it is in quarantine. */
+  get offences(): string[] {
+    return this.guests.filter(({ conduct }) => conduct.text !== "")
+      .map(({ number, conduct, supervisor }) => {
+        const where = supervisor.isQuarantined ? " (in quarantine)" : "";
+        return `${this.#parts.guestName(number)}${where}: ${conduct.text}`;
+      });
+  }
+
   /** Open it to guests. */
   publish(): void {
     this.#parts.laidOut.region.publish();
   }
 
-  /** Look after guests and the region's peers. `now` is a clock in milliseconds. */
+  /**
+   * Look after guests and the region's peers. `now` is a clock in milliseconds.
+   *
+   * @throws {CulvertError} if its file was cut short: what was in it is gone.
+   */
   step(now: number): void {
+    this.#checkFile();
     this.#peers.poll();
+    this.#tellPeer();
     this.#parts.laidOut.region.beat();
     for (const { supervisor } of this.guests) supervisor.step(now);
+    this.#endLimbo();
     this.#peers.release((eventfds) =>
       this.guests.some(({ supervisor }) => supervisor.uses(eventfds))
     );
+  }
+
+  #isReplaced = false;
+
+  #checkFile(): void {
+    const trouble = this.#parts.hosted.trouble?.();
+    if (trouble === "cut") {
+      throw new CulvertError(
+        `Cannot go on with region ${this.name} as its file was cut short: see who may write ` +
+          `there, or use a region by NAME, which is sealed`,
+      );
+    }
+    if (trouble === undefined || this.#isReplaced) return;
+    this.#isReplaced = true;
+    this.#parts.log(`the file of region ${this.name} was removed or replaced: nobody can join`);
   }
 
   /** Write what is counted into the region, for `culvert inspect`. */
@@ -151,7 +203,29 @@ export class HostedRegion {
   /** Give back the memory beside the region's. All lcores must have returned. */
   dispose(): void {
     for (const { gate } of this.guests) gate.dispose();
+    this.#peers.close();
     new MappedMemory(this.#mempool.handle.memory).close();
+  }
+
+  /** Who the host is, for guests to wake it: another peer once its server has gone and come again. */
+  #tellPeer(): void {
+    const { id } = this.#peers;
+    const word = id === undefined ? 0 : id + 1;
+    const { memory } = this.#parts.hosted;
+    if (memory.u32[HEADER.HOST_PEER] !== word) memory.store(HEADER.HOST_PEER, word);
+  }
+
+  /** What is withheld for guests that may only be paused is taken back before other guests run short. */
+  #endLimbo(): void {
+    if (!this.guests.some(({ supervisor }) => supervisor.isInLimbo)) return;
+    if (this.#mempool.available >= this.#mempool.handle.total >>> 3) return;
+    if (!this.guests.some(({ supervisor }) => supervisor.isOpen)) return;
+    for (const { supervisor } of this.guests) supervisor.takeBack();
+  }
+
+  #wipe(): void {
+    const { hosted: { memory }, laidOut: { geometry: { offset, stride, count } } } = this.#parts;
+    memory.u32.fill(0, offset >>> 2, (offset + stride * count) >>> 2);
   }
 
   #host(
@@ -161,6 +235,8 @@ export class HostedRegion {
   ): HostedGuest {
     const lcores = [...new Set(ports.map(({ lcore }) => lcore))];
     const gate = Gate.create(lcores.length);
+    const limit = this.#parts.quarantineAfter ?? QUARANTINE_AFTER;
+    const conduct = new Conduct(ports.map(({ counters }) => counters), limit);
     const supervisor = new GuestSupervisor({
       guest: number,
       name: this.#parts.guestName(number),
@@ -169,9 +245,12 @@ export class HostedRegion {
       ledger,
       mempool: this.#mempool,
       peers: this.#peers,
+      conduct,
+      takenBack: (mbufs) => this.#holdings.of(number, this.#writers - 1).add(-mbufs),
+      wipe: this.#parts.wipe ? () => this.#wipe() : undefined,
       wakeLcores: () => this.forLcores.vectors.forEach((fd) => shim.shim_eventfd_signal(fd)),
       log: this.#parts.log,
     });
-    return { number, ports, lcores, gate, supervisor };
+    return { number, ports, lcores, gate, supervisor, conduct };
   }
 }

@@ -1,11 +1,12 @@
 import type { Channel } from "../channel/channel.ts";
 import type { Doorbell } from "../channel/sleep_flag.ts";
-import type { Ledger, TakenBack } from "../channel/ledger.ts";
+import { type Holding, Holdings } from "../channel/holdings.ts";
+import { type Ledger, nothingTaken, type TakenBack } from "../channel/ledger.ts";
 import type { Mempool } from "../mempool/mempool.ts";
 import { COUNTER, type Counters } from "../port/counters.ts";
 import { LinkPort } from "../port/link_port.ts";
 import type { HostPort } from "../port/port.ts";
-import { BURST_DEFAULT } from "../ring/burst.ts";
+import { BURST_DEFAULT, newBurst } from "../ring/burst.ts";
 import type { GateKeeper } from "./gate.ts";
 
 /** What one lane works with. */
@@ -28,7 +29,20 @@ export interface LaneParts {
   readonly bell?: Doorbell;
   /** Frames that one turn of the loop moves in one direction at most; 32 if left out. */
   readonly burst?: number;
+  /** What the guest holds, for this lcore to count; nobody else counts it if left out. */
+  readonly holding?: Holding;
+  /** Mbufs that the guest may hold; no limit if left out. */
+  readonly holdMax?: number;
 }
+
+/**
+ * Doorbells that a lane rings at most between two times that it is refreshed. Each is a system call, and
+ * a guest that says at every burst that it has just gone to sleep would have one made for each.
+ */
+const RINGS_MAX = 5000;
+
+/** More mbufs than there can be. */
+const NO_LIMIT = 1 << 25;
 
 /**
  * One port and its channel to a guest: the unit of work of a host lcore.
@@ -50,20 +64,18 @@ export class Lane {
   readonly #size: number;
   readonly #burst: Uint32Array;
   readonly #malformed: Uint32Array;
-  readonly #taken: TakenBack = {
-    frames: 0,
-    originated: 0,
-    malformed: 0,
-    malformedFrames: 0,
-    foreign: 0,
-  };
+  readonly #taken: TakenBack = nothingTaken();
+  readonly #holding: Holding;
+  readonly #holdMax: number;
+  readonly #isCapped: boolean;
+  #ringsLeft = RINGS_MAX;
 
   /** To be made in the lcore that runs it: port and mempool belong to one thread. */
   constructor(parts: LaneParts) {
     this.port = parts.port;
     this.isLink = parts.port instanceof LinkPort;
     this.#size = parts.burst ?? BURST_DEFAULT;
-    this.#burst = new Uint32Array(2 * this.#size);
+    this.#burst = newBurst(2 * this.#size);
     this.#malformed = new Uint32Array(2 * this.#size);
     this.#channel = parts.channel;
     this.#guest = parts.guest;
@@ -72,25 +84,32 @@ export class Lane {
     this.#mempool = parts.mempool;
     this.#counters = parts.counters;
     this.#bell = parts.bell;
+    this.#holding = parts.holding ?? Holdings.create(1, 1).of(0, 0);
+    this.#holdMax = parts.holdMax ?? NO_LIMIT;
+    this.#isCapped = this.#holdMax < parts.mempool.handle.total;
   }
 
   /** Port -> guest: one burst. Returns the frames received. */
   hostToGuest(): number {
     const burst = this.#burst;
-    const n = this.port.rxBurst(burst, this.#size);
-    if (n === 0) return 0;
+    if (this.#gate.isShut) return 0;
+    const received = this.port.rxBurst(burst, this.#size);
+    if (received === 0) return 0;
     if (!this.#gate.isOpen) {
-      this.#dropFrom(0, n, COUNTER.NO_GUEST);
-      return n;
+      this.#dropFrom(0, received, COUNTER.NO_GUEST);
+      return received;
     }
+    const n = this.#mayHold(received);
+    if (n < received) this.#dropFrom(n, received, COUNTER.HOLD_MAX);
     this.#ledger.lend(burst, n, this.#guest, true);
     const lent = this.#channel.rx.enqueueBurst(burst, n);
     if (lent < n) {
       this.#ledger.unlend(burst, lent, n);
       this.#dropFrom(lent, n, COUNTER.RING_FULL);
     }
+    this.#holding.add(lent);
     if (this.#gate.canWake) this.#ring();
-    return n;
+    return received;
   }
 
   /** Guest -> port: one burst, validated. Returns the descriptors dequeued. */
@@ -101,6 +120,7 @@ export class Lane {
     if (n === 0) return 0;
     const taken = this.#taken;
     const good = this.#ledger.takeFrames(burst, n, this.#guest, this.#malformed, taken);
+    this.#holding.add(-(good + taken.malformed));
     if (taken.malformed > 0) this.#freeMalformed();
     if (good > 0) this.#send(good);
     this.#countTaken();
@@ -113,6 +133,7 @@ export class Lane {
     const n = this.#channel.giveback.dequeueBurst(this.#burst, this.#size);
     if (n === 0) return 0;
     const good = this.#ledger.takeEmpties(this.#burst, n, this.#guest, this.#taken);
+    this.#holding.add(-good);
     this.#mempool.free(this.#burst, good);
     this.#counters[COUNTER.GUEST] += this.#taken.frames;
     this.#countTaken();
@@ -126,9 +147,10 @@ export class Lane {
     }
     const burst = this.#burst;
     const n = Math.min(this.#size, this.#channel.lend.size);
-    if (this.#mempool.allocBulk(burst, n) === 0) return;
+    if (this.#mayHold(n) < n || this.#mempool.allocBulk(burst, n) === 0) return;
     this.#ledger.lend(burst, n, this.#guest, false);
     if (this.#channel.lend.enqueueBulk(burst, n) === n) {
+      this.#holding.add(n);
       if (this.#gate.canWake) this.#ring();
       return;
     }
@@ -147,10 +169,25 @@ export class Lane {
   refresh(): void {
     this.port.refresh();
     this.#counters[COUNTER.POSITION] = this.#channel.violations;
+    this.#ringsLeft = RINGS_MAX;
+  }
+
+  /** Tell how often this lane's lcore was woken for nothing: one lane tells it for all. */
+  countFalseAlarms(total: number): void {
+    this.#counters[COUNTER.FALSE_ALARM] = total;
   }
 
   #ring(): void {
-    if (this.#bell?.ring()) this.#counters[COUNTER.RUNG]++;
+    if (this.#ringsLeft === 0 || !this.#bell?.ring()) return;
+    this.#ringsLeft--;
+    this.#counters[COUNTER.RUNG]++;
+  }
+
+  /** How many of `n` mbufs more the guest may hold. */
+  #mayHold(n: number): number {
+    if (!this.#isCapped) return n;
+    const room = this.#holdMax - this.#holding.mbufs;
+    return room >= n ? n : room > 0 ? room : 0;
   }
 
   #send(count: number): void {
@@ -169,13 +206,29 @@ export class Lane {
     this.#mempool.free(this.#malformed, taken.malformed);
     this.#counters[COUNTER.MALFORMED] += taken.malformed;
     this.#counters[COUNTER.ORIGINATED] += taken.malformed - taken.malformedFrames;
-    taken.malformed = taken.malformedFrames = 0;
+    this.#counters[COUNTER.OUTSIDE] += taken.outside;
+    this.#counters[COUNTER.SHORT] += taken.short;
+    this.#counters[COUNTER.LONG] += taken.long;
+    taken.malformed =
+      taken.malformedFrames =
+      taken.outside =
+      taken.short =
+      taken.long =
+        0;
   }
 
   #countTaken(): void {
     const taken = this.#taken;
     this.#counters[COUNTER.ORIGINATED] += taken.originated;
+    if (taken.foreign > 0) this.#countForeign();
+    taken.frames = taken.originated = 0;
+  }
+
+  #countForeign(): void {
+    const taken = this.#taken;
     this.#counters[COUNTER.FOREIGN] += taken.foreign;
-    taken.frames = taken.originated = taken.foreign = 0;
+    this.#counters[COUNTER.BEYOND] += taken.beyond;
+    this.#counters[COUNTER.ANOTHERS] += taken.anothers;
+    taken.foreign = taken.beyond = taken.anothers = 0;
   }
 }

@@ -1,27 +1,53 @@
 import { shim } from "../../ffi/shim.ts";
+import { check } from "../../ffi/error.ts";
 import type { Peer } from "../ivshmem/peer.ts";
+import type { Rejoin } from "../ivshmem/rejoin.ts";
 
 /** A peer's eventfds, by vector. */
 export type Eventfds = readonly number[];
 
 const NONE: Eventfds = [];
 
-/** The other peers of a region, as its host's main thread knows them: whom to wake, and who is gone. */
+/**
+ * The other peers of a region, as its host's main thread knows them: whom to wake, and who is gone.
+ *
+ * If the server goes it is found again, where that can be done, under another peer id and with other
+ * eventfds. Those of before go on waking who has them: {@linkcode vectors} stay as they are, and
+ * {@linkcode laterVectors} become what newcomers ring.
+ */
 export class RegionPeers {
-  readonly #peer?: Peer;
+  /** What wakes the host's lcores, by vector: what those ring who came before the server was lost. */
+  readonly vectors: Eventfds;
+  /** What those ring who came later; of the last server only. The numbers stay, what they name changes. */
+  readonly laterVectors: Eventfds;
+  #peer?: Peer;
   readonly #log: (line: string) => void;
+  readonly #rejoin?: Rejoin;
+  /** Us, as members of servers that are gone: their eventfds are still in use. */
+  readonly #before: Peer[] = [];
   /** Of peers that are gone; lcores may still use them. */
   readonly #left = new Set<Eventfds>();
 
   /**
    * Nobody is gone yet.
    *
-   * @param peer Our own place among them; undefined for a region without a server.
-   * @param log Told if the server goes.
+   * @param peer Our own place among them, closed by its owner; undefined for a region without a server.
+   * @param log Told if the server goes, and if it is found again.
+   * @param rejoin Finds it.
    */
-  constructor(peer: Peer | undefined, log: (line: string) => void) {
+  constructor(peer: Peer | undefined, log: (line: string) => void, rejoin?: Rejoin) {
     this.#peer = peer;
     this.#log = log;
+    this.#rejoin = rejoin;
+    this.vectors = [...peer?.vectors ?? []];
+    this.laterVectors = rejoin
+      ? this.vectors.map(() => check(shim.shim_eventfd(), "make an eventfd"))
+      : [];
+  }
+
+  /** Our peer id; undefined for a region without a server. */
+  get id(): number | undefined {
+    return this.#peer?.id;
   }
 
   /** Take the server's news. Some times a second. */
@@ -32,6 +58,7 @@ export class RegionPeers {
         this.#log(`the server is gone (${event.reason}): forwarding goes on, nobody can join`);
       }
     }
+    if (this.#peer && !this.#peer.isConnected) this.#joinAgain(this.#peer);
   }
 
   /** The eventfds of a peer: none if it is not there. */
@@ -44,6 +71,12 @@ export class RegionPeers {
     return this.#left.has(eventfds);
   }
 
+  /** Whether it would be known if that peer went: it is one of the server that we are at. */
+  knows(eventfds: Eventfds): boolean {
+    const { isConnected = false, others } = this.#peer ?? {};
+    return this.hasLeft(eventfds) || isConnected && [...others!.values()].includes(eventfds);
+  }
+
   /** Close the eventfds of all who are gone, but for those that lcores may still use. */
   release(isInUse: (eventfds: Eventfds) => boolean): void {
     for (const eventfds of this.#left) {
@@ -51,5 +84,21 @@ export class RegionPeers {
       for (const fd of eventfds) shim.shim_fd_close(fd);
       this.#left.delete(eventfds);
     }
+  }
+
+  /** Leave, but for the first server, which our memory's owner leaves. No lcore may use an eventfd any more. */
+  close(): void {
+    if (this.#peer && this.#before.length > 0) this.#before.push(this.#peer);
+    for (const peer of this.#before.slice(1)) peer.close();
+    for (const fd of this.laterVectors) shim.shim_fd_close(fd);
+  }
+
+  #joinAgain(last: Peer): void {
+    const peer = this.#rejoin?.attempt(last, performance.now());
+    if (peer === undefined) return;
+    peer.vectors.forEach((fd, vector) => shim.shim_fd_copy(fd, this.laterVectors[vector]));
+    this.#before.push(last);
+    this.#peer = peer;
+    this.#log(`the server is there again: we are peer ${peer.id}, others can join`);
   }
 }

@@ -1,6 +1,6 @@
 import { CulvertError } from "../../ffi/error.ts";
 import { COMMAND, CommandWord } from "../lcore/command.ts";
-import { type Lcore, startLcore } from "../lcore/lcore.ts";
+import { type Lcore, LcoreWorker } from "../lcore/lcore.ts";
 import { Pause } from "../lcore/pause.ts";
 import { type HostedMemory, hostRegionMemory } from "../ivshmem/hosted_memory.ts";
 import { giveUpRunning } from "../ivshmem/start_server.ts";
@@ -32,6 +32,7 @@ const COUNTERS_MS = 100;
  * @param lcoreUrl The module of the lcores.
  * @param log Told what happens, a line at a time.
  * @param observe Given the counters of all ports in the order of the options; they go on counting.
+ * @param settled Called once all is set up, before the first frame: what that needed may be given up.
  * @returns the summary.
  * @throws {CulvertError} if a port or a region cannot be set up. Nothing is left behind.
  */
@@ -41,6 +42,7 @@ export async function runHost(
   signal: AbortSignal,
   log: (line: string) => void,
   observe: (counters: readonly Counters[]) => void = () => {},
+  settled: () => void = () => {},
 ): Promise<string> {
   const memories: HostedMemory[] = [];
   const ports: OpenedPort[] = [];
@@ -51,7 +53,9 @@ export async function runHost(
   };
   try {
     const vectors = Math.max(VECTORS_MIN, options.cores.length);
-    for (const region of options.regions) memories.push(await hostMemory(region, vectors));
+    for (const region of options.regions) {
+      memories.push(await hostMemory(region, vectors, options.account));
+    }
     giveUpRunning();
     const opened = options.regions.map((region, i) => {
       const hosted = memories[i];
@@ -61,7 +65,7 @@ export async function runHost(
     });
     const host = new Host(options, lcoreUrl, opened, log);
     observe(host.counters);
-    return await host.run(signal);
+    return await host.run(signal, settled);
   } finally {
     try {
       restoreAll(ports, log);
@@ -77,8 +81,9 @@ export async function runHost(
 async function hostMemory(
   { name, size, numaNode }: RegionOptions,
   vectors: number,
+  account: HostOptions["account"],
 ): Promise<HostedMemory> {
-  const hosted = await hostRegionMemory(name, size, vectors);
+  const hosted = await hostRegionMemory(name, size, vectors, account);
   try {
     if (numaNode !== undefined) bindToNode(hosted.memory, numaNode);
     return hosted;
@@ -122,7 +127,8 @@ class Host {
   readonly counters: Counters[];
   readonly #regions: HostedRegion[];
   readonly #guests: HostedGuest[];
-  readonly #lcores: Lcore<void>[];
+  readonly #workers: LcoreWorker<HostLcoreInit, void>[];
+  #lcores: Lcore<void>[] = [];
   readonly #counted: CountedPort[];
   readonly #table: LiveTable;
 
@@ -152,6 +158,9 @@ class Host {
         ),
         guestName: (number) => names.guest(name, number),
         log,
+        quarantineAfter: options.quarantineAfter,
+        holdMax: options.holdMax,
+        wipe: options.wipe,
       })
     );
     this.#guests = this.#regions.flatMap(({ guests }) => guests);
@@ -165,19 +174,28 @@ class Host {
     );
     this.#table = new LiveTable(this.#counted);
     const cores = options.cores.slice(0, Math.max(...dealt) + 1);
-    this.#lcores = cores.map((core, lcore) =>
-      startLcore<HostLcoreInit, void>(
-        lcoreUrl,
-        core,
-        this.#command,
-        lcoreInit(lcore, this.#regions, options),
-      )
-    );
-    const list = this.#counted.map(({ name }) => name).join(", ");
-    log(`forwarding on core ${cores.join(", ")}, ports: ${list}`);
+    this.#workers = cores.map((core) => new LcoreWorker(lcoreUrl, core));
   }
 
-  async run(signal: AbortSignal): Promise<string> {
+  /** Modules are loaded with what we may do at first, frames are moved without that. */
+  async #start(settled: () => void): Promise<void> {
+    try {
+      for (const { ready } of this.#workers) await ready;
+      settled();
+    } catch (error) {
+      for (const worker of this.#workers) worker.close();
+      throw error;
+    }
+    this.#lcores = this.#workers.map((worker, lcore) =>
+      worker.run(this.#command, lcoreInit(lcore, this.#regions, this.options))
+    );
+    const cores = this.#workers.map(({ core }) => core).join(", ");
+    const list = this.#counted.map(({ name }) => name).join(", ");
+    this.log(`forwarding on core ${cores}, ports: ${list}`);
+  }
+
+  async run(signal: AbortSignal, settled: () => void): Promise<string> {
+    await this.#start(settled);
     for (const region of this.#regions) region.publish();
     for (const { name, path, bytes, forLcores: { vectors } } of this.#regions) {
       this.log(`region ${name} is ready: ${path}, ${bytes / 2 ** 20} MiB`);
@@ -290,6 +308,7 @@ class Host {
     for (const { supervisor, ports: [{ counters }] } of this.#guests) {
       counters[COUNTER.GUEST_HELD] += supervisor.held;
     }
-    return summaryText(this.#counted, this.#regions.map(({ name, mbufs }) => ({ name, ...mbufs })));
+    const regions = this.#regions.map(({ name, mbufs }) => ({ name, ...mbufs }));
+    return summaryText(this.#counted, regions, this.#regions.flatMap((region) => region.offences));
   }
 }

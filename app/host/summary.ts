@@ -44,10 +44,15 @@ export function accountOf(ports: readonly CountedPort[]): Account {
   };
 }
 
-/** The summary at the end: `received = forwarded + dropped`, the reasons, the mbufs of each region. */
+/**
+ * The summary at the end: `received = forwarded + dropped`, the reasons, the mbufs of each region.
+ *
+ * @param offences A line for each guest that has made violations.
+ */
 export function summaryText(
   ports: readonly CountedPort[],
   regions: readonly CountedMbufs[],
+  offences: readonly string[] = [],
 ): string {
   const { received, originated, forwarded, dropped } = accountOf(ports);
   const drops = [...dropped.values()].reduce((total, n) => total + n, 0);
@@ -62,6 +67,8 @@ export function summaryText(
   also(COUNTER.FOREIGN, "handles that the guest gave back and did not hold");
   also(COUNTER.RUNG, "doorbells rung to wake a guest");
   also(COUNTER.POSITION, "impossible ring positions from the guest");
+  also(COUNTER.FALSE_ALARM, "doorbells that woke us for nothing");
+  for (const offence of offences) lines.push(`  violations by ${offence}`);
   const available = regions.reduce((sum, region) => sum + region.available, 0);
   const all = regions.reduce((sum, region) => sum + region.total, 0);
   lines.push(`mbufs: ${available} of ${all} free`);

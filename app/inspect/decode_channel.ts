@@ -1,6 +1,6 @@
 import type { MappedMemory } from "../../ffi/mapped_memory.ts";
 import { GUEST_STATE_NAMES } from "../channel/guest_state.ts";
-import { CHANNEL, GUEST, SLEEP } from "../memory/layout.ts";
+import { CHANNEL, GUEST, PEER_BITS, SLEEP } from "../memory/layout.ts";
 import type { Memzone } from "../memory/zone.ts";
 import { COUNTER } from "../port/counters.ts";
 import type { ChannelReport, GuestReport, SleepReport } from "./region_report.ts";
@@ -33,7 +33,7 @@ export function decodeGuest(
     heartbeat: word(GUEST.HEARTBEAT),
     isAlive: null,
     pid: word(GUEST.PID),
-    peer: orNull(word(GUEST.PEER)),
+    peer: orNull(word(GUEST.PEER) & ((1 << PEER_BITS) - 1)),
     incarnation: word(GUEST.INCARNATION),
     wantsMbufs: word(GUEST.WANTS_MBUFS) !== 0,
     isAskedToLeave: word(GUEST.LEAVE) !== 0,

@@ -1,6 +1,7 @@
 import { dirname } from "node:path";
 import { check, CulvertError, ShimError } from "../../ffi/error.ts";
 import { cString, shim } from "../../ffi/shim.ts";
+import { givePath, type Owner, ownerFor, SAME, statusOf } from "../memory/owner.ts";
 import { SOCKET_FOLDER } from "../memory/region_name.ts";
 import { checkMayKeep, remove } from "./own_file.ts";
 
@@ -22,22 +23,26 @@ export interface ClaimedSocket {
  * Listen at `path`, mode 0600, in the place of a socket at which nobody answers any more. The folder
  * is locked meanwhile: of two servers that find one dead socket, one would remove the other's.
  *
+ * @param owner Who may connect.
  * @throws {CulvertError} if somebody answers there, or it may not be made.
  */
-export async function claimSocket(path: string): Promise<ClaimedSocket> {
+export async function claimSocket(
+  path: string,
+  owner: Owner = ownerFor({}),
+): Promise<ClaimedSocket> {
   checkMayKeep("listen", path);
   const folder = dirname(path);
-  if (folder === SOCKET_FOLDER) makeFolder();
+  if (folder === SOCKET_FOLDER) makeFolder(owner);
   const action = `lock the folder ${folder}`;
   const lock = check(shim.shim_file_open(cString(folder), READ_ONLY_FOLLOWING), action);
   try {
     await takeLock(lock, action);
-    const listener = listen(path);
-    const ours = inodeOf(path);
+    const listener = listen(path, owner);
+    const ours = statusOf(path)?.inode;
     return {
       listener,
       release() {
-        if (inodeOf(path) === ours) remove(path);
+        if (statusOf(path)?.inode === ours) remove(path); // else somebody has put his own there
         shim.shim_fd_close(listener);
       },
     };
@@ -46,23 +51,34 @@ export async function claimSocket(path: string): Promise<ClaimedSocket> {
   }
 }
 
-/** The inode at a path: another one if somebody has removed our socket and put his own there. */
-function inodeOf(path: string): number | null {
-  try {
-    return Deno.lstatSync(path).ino;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return null;
-    throw error;
-  }
-}
+/** Whether others than a path's owner and root may put something into a folder of this mode. */
+const WRITABLE_BY_OTHERS = 0o022;
 
-function makeFolder(): void {
-  try {
-    Deno.mkdirSync(SOCKET_FOLDER, { recursive: true, mode: 0o755 });
-  } catch (error) {
+/**
+ * The folder of all sockets: 0700, or 0711 once one of them is for somebody else. A new one of theirs has
+ * its own mode; nobody lists them, and nobody but us puts one there.
+ */
+function makeFolder(owner: Owner): void {
+  const found = statusOf(SOCKET_FOLDER);
+  if (!found) {
+    try {
+      Deno.mkdirSync(SOCKET_FOLDER, { recursive: true, mode: 0o700 });
+    } catch (error) {
+      throw new CulvertError(
+        `Cannot make ${SOCKET_FOLDER} as ${(error as Error).message}: run as root, or name a path`,
+      );
+    }
+  }
+  const { mode, uid } = found ?? { mode: 0o700, uid: undefined };
+  if ((mode & WRITABLE_BY_OTHERS) !== 0) {
     throw new CulvertError(
-      `Cannot make ${SOCKET_FOLDER} as ${(error as Error).message}: run as root, or name a path`,
+      `Cannot listen in ${SOCKET_FOLDER} as its mode is ${(mode & 0o7777).toString(8)}: others ` +
+        `could put their sockets there; chmod 711 ${SOCKET_FOLDER}`,
     );
+  }
+  const isShared = owner.mode !== 0o600 || (owner.uid !== SAME && owner.uid !== uid);
+  if (isShared && (mode & 0o011) !== 0o011) {
+    givePath(SOCKET_FOLDER, { uid: SAME, gid: SAME, mode: (mode & 0o777) | 0o011 });
   }
 }
 
@@ -76,7 +92,7 @@ async function takeLock(fd: number, action: string): Promise<void> {
   }
 }
 
-function listen(path: string): number {
+function listen(path: string, owner: Owner): number {
   const other = shim.shim_unix_connect(cString(path), 100);
   if (other >= 0) shim.shim_fd_close(other);
   const code = other < 0 ? new ShimError("", -other).code : "";
@@ -87,7 +103,15 @@ function listen(path: string): number {
   }
   if (code === "ECONNREFUSED") removeSocket(path);
   else if (code !== "ENOENT") check(other, `see who answers at ${path}`);
-  return check(shim.shim_unix_listen(cString(path)), `listen at ${path}`);
+  const listener = check(shim.shim_unix_listen(cString(path)), `listen at ${path}`);
+  try {
+    givePath(path, owner); // until now it was ours alone
+    return listener;
+  } catch (error) {
+    remove(path);
+    shim.shim_fd_close(listener);
+    throw error;
+  }
 }
 
 /** Remove a socket at which nobody answers, but no other kind of file: that gives ENXIO when opened. */

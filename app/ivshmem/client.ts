@@ -1,6 +1,7 @@
 import { check } from "../../ffi/error.ts";
 import { shim } from "../../ffi/shim.ts";
 import type { Peer, PeerEvent } from "./peer.ts";
+import type { Rejoin } from "./rejoin.ts";
 import { PollSet, READABLE } from "./poll_set.ts";
 
 /** What an interactive client understands. */
@@ -17,6 +18,9 @@ quit                     leave`;
 /** What came of a command. */
 export type Outcome = "done" | "failed" | "quit";
 
+/** Between two looks for a server that is gone, in milliseconds. */
+const LOOK_MS = 200;
+
 /** Longest wait that a command may ask for: a day. */
 const WAIT_MAX_S = 86_400;
 
@@ -28,6 +32,7 @@ const WAIT_MAX_S = 86_400;
  * peer 3 left
  * interrupt 0          at vector 0
  * server gone: why
+ * server found again: we are peer 4
  * ```
  */
 export class Client {
@@ -36,28 +41,38 @@ export class Client {
   /** Of each own vector, the interrupts that no `wait` has seen. */
   readonly #unseen: number[] = [];
   #isEnding = false;
+  #peer: Peer;
   #heard: () => void = () => {};
 
   /**
    * A client of a region; the peer is closed by {@linkcode listen} in the end.
    *
    * @param say Told what there is to say, without the line's end.
+   * @param rejoin Finds the server again if it goes; if left out, nobody does.
    */
-  constructor(private readonly peer: Peer, private readonly say: (text: string) => void) {}
+  constructor(
+    peer: Peer,
+    private readonly say: (text: string) => void,
+    private readonly rejoin?: Rejoin,
+  ) {
+    this.#peer = peer;
+  }
 
   /** Say what happens, until {@linkcode end} is called. Then leave. */
   async listen(): Promise<void> {
     try {
       while (!this.#isEnding) {
         this.#poll.clear();
-        for (const fd of [this.#wake, this.peer.socket, ...this.peer.vectors]) {
+        for (const fd of [this.#wake, this.#peer.socket, ...this.#peer.vectors]) {
           this.#poll.add(fd, READABLE);
         }
-        await this.#poll.wait(Infinity);
+        const isLost = this.rejoin !== undefined && !this.#peer.isConnected;
+        await this.#poll.wait(isLost ? LOOK_MS : Infinity);
         this.hear();
+        if (isLost) this.#joinAgain();
       }
     } finally {
-      this.peer.close();
+      this.#peer.close();
       shim.shim_fd_close(this.#wake);
     }
   }
@@ -70,8 +85,8 @@ export class Client {
 
   /** Say what has happened so far. */
   hear(): void {
-    for (const event of this.peer.poll()) this.#tell(event);
-    this.peer.vectors.forEach((eventfd, vector) => {
+    for (const event of this.#peer.poll()) this.#tell(event);
+    this.#peer.vectors.forEach((eventfd, vector) => {
       const times = shim.shim_eventfd_drain(eventfd);
       if (times <= 0) return;
       this.#unseen[vector] = (this.#unseen[vector] ?? 0) + times;
@@ -89,6 +104,14 @@ export class Client {
       if (outcome !== "done") return outcome;
     }
     return "done";
+  }
+
+  #joinAgain(): void {
+    const peer = this.rejoin?.attempt(this.#peer, performance.now());
+    if (peer === undefined) return;
+    this.#peer.close();
+    this.#peer = peer;
+    this.say(`server found again: we are peer ${peer.id}`);
   }
 
   async #obey([verb, ...words]: string[]): Promise<Outcome> {
@@ -114,7 +137,7 @@ export class Client {
 
   /** As QEMU's client prints it. */
   #dump(): string {
-    const { id, vectors, others } = this.peer;
+    const { id, vectors, others } = this.#peer;
     const lines = (eventfds: readonly number[]) =>
       eventfds.map((fd, vector) => `  vector ${vector} is enabled (fd=${fd})`);
     const peers = [...others].flatMap(([other, eventfds]) => [
@@ -125,7 +148,7 @@ export class Client {
   }
 
   #interrupt([who, which]: string[]): Outcome {
-    const { others } = this.peer;
+    const { others } = this.#peer;
     if (who === "all" && which === undefined) {
       return this.#ring([...others].flatMap(([id, vectors]) => vectors.map((_, i) => [id, i])));
     }
@@ -139,15 +162,15 @@ export class Client {
   }
 
   #ring(places: readonly (readonly number[])[]): Outcome {
-    const deaf = places.filter(([id, vector]) => !this.peer.ring(id, vector));
+    const deaf = places.filter(([id, vector]) => !this.#peer.ring(id, vector));
     if (deaf.length === 0) return "done";
     return this.#fail(`could not interrupt ${deaf.map(([id, at]) => `${id} at ${at}`).join(", ")}`);
   }
 
   async #wait([which = "any", seconds]: string[]): Promise<Outcome> {
     const vector = which === "any" ? undefined : numberOf(which);
-    if (which !== "any" && (vector === undefined || vector >= this.peer.vectors.length)) {
-      return this.#fail(`we have no vector ${which}: we have ${this.peer.vectors.length}`);
+    if (which !== "any" && (vector === undefined || vector >= this.#peer.vectors.length)) {
+      return this.#fail(`we have no vector ${which}: we have ${this.#peer.vectors.length}`);
     }
     const limit = seconds === undefined ? Infinity : Number(seconds);
     if (!(limit >= 0 && (limit <= WAIT_MAX_S || limit === Infinity))) {

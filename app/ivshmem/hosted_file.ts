@@ -1,11 +1,13 @@
 import { check, ShimError } from "../../ffi/error.ts";
 import { MappedMemory } from "../../ffi/mapped_memory.ts";
 import { cString, shim } from "../../ffi/shim.ts";
+import { giveFile, type Owner, ownerFor, statusOf } from "../memory/owner.ts";
 import { checkRegionBytes } from "../memory/region.ts";
 import { checkMayKeep, fileBytes, once, remove } from "./own_file.ts";
 import {
   checkIsRegion,
   type HostedMemory,
+  isCut,
   lockRegion,
   REGION_BYTES,
   wrongSize,
@@ -17,32 +19,46 @@ const READ_WRITE = 1, CREATE = 2;
  * Make, or find and reuse, a region in a file, which is locked, and removed at the end if it is new.
  *
  * @param bytes Undefined for what is there.
+ * @param owner Who may open it, if it is new.
  * @throws {CulvertError} if it cannot be made, has another size, or another host has it.
  */
-export function hostFile(path: string, bytes: number | undefined): HostedMemory {
+export function hostFile(
+  path: string,
+  bytes: number | undefined,
+  owner: Owner = ownerFor({}),
+): HostedMemory {
   const { fd, isNew } = openOrCreate(path);
-  const withdraw = once(() => isNew && remove(path));
+  const ours = statusOf(path)?.inode;
+  const isReplaced = () => statusOf(path)?.inode !== ours;
+  const withdraw = once(() => isNew && !isReplaced() && remove(path));
   let memory: MappedMemory | undefined;
   try {
     lockRegion(fd, path);
-    const wanted = bytes ?? (isNew ? REGION_BYTES : fileBytes(fd, path));
+    const isUnmade = isNew || fileBytes(fd, path) === 0; // as a host leaves it that dies just then
+    const wanted = bytes ?? (isUnmade ? REGION_BYTES : fileBytes(fd, path));
     checkRegionBytes(wanted, path);
-    if (isNew) reserve(fd, wanted, path);
+    if (isUnmade) reserve(fd, wanted, path);
     const found = fileBytes(fd, path);
     if (found !== wanted) throw wrongSize(path, found, wanted);
     reserve(fd, wanted, path);
     memory = MappedMemory.ofFile(fd, wanted, `region file ${path}`);
     checkIsRegion(memory, path);
+    if (isNew) giveFile(fd, owner, path);
   } catch (error) {
     withdraw();
     memory?.close();
     shim.shim_fd_close(fd);
     throw error;
   }
+  const { map, bytes: mapped } = memory;
   return {
     memory,
     path,
     withdraw,
+    trouble() {
+      if (isCut(map, fd, mapped, path)) return "cut";
+      return isReplaced() ? "replaced" : undefined;
+    },
     close: once(() => {
       withdraw();
       memory.close();

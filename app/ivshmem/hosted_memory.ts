@@ -1,14 +1,18 @@
 import { check, CulvertError } from "../../ffi/error.ts";
 import { MappedMemory } from "../../ffi/mapped_memory.ts";
 import { cString, shim } from "../../ffi/shim.ts";
+import { type Account, ownerFor } from "../memory/owner.ts";
 import { checkRegionBytes } from "../memory/region.ts";
 import { isPath, socketPath } from "../memory/region_name.ts";
 import { hostFile } from "./hosted_file.ts";
 import { once } from "./own_file.ts";
 import { Peer } from "./peer.ts";
+import { Rejoin } from "./rejoin.ts";
+import { ServerStarter } from "./server_starter.ts";
 import {
   checkIsRegion,
   type HostedMemory,
+  isCut,
   lockRegion,
   REGION_BYTES,
   wrongSize,
@@ -29,30 +33,45 @@ const SERVER_MS = 10_000;
  *
  * @param bytes Undefined for what is there, or 64 MiB.
  * @param vectors Interrupt vectors of each peer, if a server has to be started.
+ * @param account Whose server and file that is, if they are made.
  * @throws {CulvertError} if it cannot be made, has another size, or another host has it.
  */
 export async function hostRegionMemory(
   region: string,
   bytes: number | undefined,
   vectors: number,
+  account: Account = {},
 ): Promise<HostedMemory> {
   if (bytes !== undefined) checkRegionBytes(bytes, region);
   const peer = isPath(region)
     ? Peer.connect(region)
-    : await serverOf(region, bytes ?? REGION_BYTES, vectors);
-  return peer ? hostServed(region, peer, bytes) : hostFile(region, bytes);
+    : await serverOf(region, bytes ?? REGION_BYTES, vectors, account);
+  return peer
+    ? hostServed(region, peer, bytes, account)
+    : hostFile(region, bytes, ownerFor(account));
 }
 
 /** Our connection to the server of a name, after starting one if there is none. */
-async function serverOf(name: string, bytes: number, vectors: number): Promise<Peer> {
+async function serverOf(
+  name: string,
+  bytes: number,
+  vectors: number,
+  account: Account,
+): Promise<Peer> {
   const path = socketPath(name);
   const end = performance.now() + SERVER_MS;
   for (;;) {
     const peer = Peer.connect(path);
     if (peer) return peer;
+    if (performance.now() > end) {
+      throw new CulvertError(
+        `Cannot host region ${name} as its servers end as soon as they begin: try \`culvert server ` +
+          `-F -S ${name}\``,
+      );
+    }
     const memory = { kind: "memfd" } as const;
     try {
-      await startServer({ socket: path, memory, bytes, vectors, untilUnused: true });
+      await startServer({ socket: path, memory, bytes, vectors, untilUnused: true, account });
     } catch (error) {
       // Another host may have started one meanwhile, or the last one's may be about to end.
       if (!(error instanceof CulvertError)) throw error;
@@ -63,9 +82,16 @@ async function serverOf(name: string, bytes: number, vectors: number): Promise<P
   }
 }
 
-function hostServed(region: string, peer: Peer, wanted: number | undefined): HostedMemory {
+function hostServed(
+  region: string,
+  peer: Peer,
+  wanted: number | undefined,
+  account: Account,
+): HostedMemory {
   let lock = -1;
+  let starter: ServerStarter | undefined;
   let memory: MappedMemory | undefined;
+  const path = isPath(region) ? region : socketPath(region);
   try {
     checkRegionBytes(peer.bytes, region);
     // A lock is of an open file, and the memory's descriptor is one that all peers share.
@@ -74,19 +100,30 @@ function hostServed(region: string, peer: Peer, wanted: number | undefined): Hos
     lockRegion(lock, region);
     if (wanted !== undefined && wanted !== peer.bytes) throw wrongSize(region, peer.bytes, wanted);
     memory = MappedMemory.ofFile(peer.memoryFd, peer.bytes, `region ${region}`);
-    checkIsRegion(memory, region);
+    // A server by NAME is one of ours: there nothing else is, whatever a guest wrote over its beginning.
+    if (isPath(region)) checkIsRegion(memory, region);
+    const { bytes, memoryFd, vectors: { length: vectors } } = peer;
+    if (!isPath(region)) {
+      starter = ServerStarter.prepare({ socket: path, memoryFd, bytes, vectors, account });
+    }
   } catch (error) {
     memory?.close();
     if (lock >= 0) shim.shim_fd_close(lock);
     peer.close();
     throw error;
   }
+  const { map, bytes: mapped } = memory;
   return {
     memory,
-    path: isPath(region) ? region : socketPath(region),
+    path,
     peer,
+    trouble() { // a server may have its memory in a file
+      return isCut(map, lock, mapped, region) ? "cut" : undefined;
+    },
+    rejoin: (log) => new Rejoin(path, log, starter),
     withdraw() {},
     close: once(() => {
+      starter?.close();
       memory.close();
       shim.shim_fd_close(lock);
       peer.close();

@@ -1,5 +1,5 @@
-import { check, CulvertError } from "../../ffi/error.ts";
-import { shim } from "../../ffi/shim.ts";
+import { check, CulvertError, ShimError } from "../../ffi/error.ts";
+import { cString, shim } from "../../ffi/shim.ts";
 
 /**
  * The size of an open file in bytes.
@@ -29,21 +29,15 @@ export function checkMayKeep(verb: string, path: string): void {
 }
 
 /**
- * Remove a file, unless somebody else has.
+ * Remove a file, unless somebody else has. Not by Deno, whose permission we have given up by then:
+ * {@linkcode checkMayKeep} has asked for it beforehand.
  *
  * @throws {CulvertError} if it may not be removed.
  */
 export function remove(path: string): void {
-  try {
-    Deno.removeSync(path);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return;
-    throw new CulvertError(
-      `Cannot remove ${path} as ${
-        (error as Error).message
-      }: run as root, or use a path in /dev/shm`,
-    );
-  }
+  const result = shim.shim_path_remove(cString(path));
+  if (result < 0 && new ShimError("", -result).code === "ENOENT") return;
+  check(result, `remove ${path}`, "run as root, or use a path in /dev/shm");
 }
 
 /** `work`, but only once. */

@@ -164,8 +164,10 @@ export class Peer {
       const message = greeting.next(this.#vectors.length > 0 ? QUIET_MS : NO_VECTORS_MS);
       if (message === undefined) return;
       this.#take(message, events);
-      const gone = events.find(({ kind }) => kind === "server-gone");
-      if (gone?.kind === "server-gone") throw greeting.refuse(gone.reason);
+      for (const event of events.splice(0)) {
+        if (event.kind === "server-gone") throw greeting.refuse(event.reason);
+        if (event.kind === "left") event.eventfds.forEach((fd) => shim.shim_fd_close(fd));
+      }
     }
   }
 

@@ -9,16 +9,20 @@ import { PEER_ID_MAX } from "./protocol.ts";
  * `process_msg_connect()` in hw/misc/ivshmem.c, 7.2 and later).
  */
 export class PeerIds {
-  #next = 0;
+  #next: number;
   /** Ids whose owners have left, and when; in this order. */
-  readonly #retired: { readonly id: number; readonly at: number }[] = [];
+  readonly #retired: { readonly id: number; readonly at: number }[];
 
   /**
    * None is given yet.
    *
    * @param limit How many ids there are.
+   * @param first The first one to give: those below it were given by a server before us.
    */
-  constructor(private readonly limit: number = PEER_ID_MAX + 1) {}
+  constructor(private readonly limit: number = PEER_ID_MAX + 1, first = 0) {
+    this.#next = first;
+    this.#retired = Array.from({ length: first }, (_, id) => ({ id, at: 0 }));
+  }
 
   /**
    * An id for a newcomer.

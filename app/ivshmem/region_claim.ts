@@ -2,7 +2,9 @@ import { check, CulvertError } from "../../ffi/error.ts";
 import type { MappedMemory } from "../../ffi/mapped_memory.ts";
 import { shim } from "../../ffi/shim.ts";
 import { HEADER, MAGIC } from "../memory/layout.ts";
+import { fileBytes } from "./own_file.ts";
 import type { Peer } from "./peer.ts";
+import type { Rejoin } from "./rejoin.ts";
 
 const EAGAIN = 11;
 
@@ -17,6 +19,13 @@ export interface HostedMemory {
   readonly path: string;
   /** Our connection to the server, if there is one. Who polls it closes what it gives away. */
   readonly peer?: Peer;
+  /**
+   * What others have done to its file: cut it short, so that it is lost, or put another in its place, so
+   * that guests to come will not find it. A memfd is sealed, and has no place.
+   */
+  trouble?(): "cut" | "replaced" | undefined;
+  /** Finds the server again, if there was one and it goes; given where to say what is in the way. */
+  rejoin?(log: (line: string) => void): Rejoin;
   /** From now on no newcomer finds a file that is new. A server's region stays until all have left. */
   withdraw(): void;
   /** Withdraw, unlock, unmap and leave: no lcore may be using it any more. */
@@ -50,6 +59,11 @@ export function checkIsRegion(memory: MappedMemory, region: string): void {
   throw new CulvertError(
     `Cannot host region ${region} as it holds something else: name another, or remove it`,
   );
+}
+
+/** Whether the file of a map is shorter than that, or was when a thread touched it. */
+export function isCut(map: number, fd: number, bytes: number, region: string): boolean {
+  return shim.shim_map_is_lost(map) === 1 || fileBytes(fd, region) < bytes;
 }
 
 /** What is wrong with a region that is there, if another size was asked for. */

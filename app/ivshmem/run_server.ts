@@ -1,4 +1,5 @@
 import { basename } from "node:path";
+import { type Account, ownerFor } from "../memory/owner.ts";
 import { claimSocket } from "./claim_socket.ts";
 import { writePidfile } from "./pidfile.ts";
 import { makeMemory, type MemoryPlace, type ServedMemory } from "./served_memory.ts";
@@ -15,10 +16,14 @@ export interface ServerOptions {
   readonly bytes: number;
   /** Interrupt vectors of each peer. */
   readonly vectors: number;
+  /** The first peer id that is given, where another server has given those below it; 0 if left out. */
+  readonly firstId?: number;
   /** Where to write our process id. */
   readonly pidfile?: string;
   /** End when there is nothing to keep any more. */
   readonly untilUnused: boolean;
+  /** Whose socket and memory these are; left out, ours. */
+  readonly account?: Account;
 }
 
 /**
@@ -35,16 +40,19 @@ export async function runServer(
 ): Promise<void> {
   const atEnd: (() => void)[] = [];
   try {
-    const socket = await claimSocket(options.socket);
+    const owner = ownerFor(options.account ?? {});
+    const socket = await claimSocket(options.socket, owner);
     atEnd.push(socket.release);
-    const memory = makeMemory(options.memory, basename(options.socket, ".sock"), options.bytes);
+    const label = basename(options.socket, ".sock");
+    const memory = makeMemory(options.memory, label, options.bytes, owner);
     atEnd.push(memory.close);
     if (options.pidfile !== undefined) atEnd.push(writePidfile(options.pidfile));
     const { vectors } = options;
     const region = { listener: socket.listener, memoryFd: memory.fd, vectors };
-    const server = new IvshmemServer(region, log);
+    const server = new IvshmemServer(region, log, { firstId: options.firstId ?? 0 });
     atEnd.push(() => server.close());
-    const watch = new UnusedWatch(memory.fd, performance.now(), UNUSED_MS);
+    const wasUsed = options.memory.kind === "inherited";
+    const watch = new UnusedWatch(memory.fd, performance.now(), UNUSED_MS, wasUsed);
     ready(describe(options, memory));
     await server.serve(signal, options.untilUnused ? watch.left.bind(watch) : undefined);
     log.event(`ends: ${summary(server)}`);

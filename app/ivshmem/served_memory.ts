@@ -1,6 +1,7 @@
 import { check, CulvertError, ShimError } from "../../ffi/error.ts";
 import { sealedMemfd } from "../../ffi/mapped_memory.ts";
 import { cString, shim } from "../../ffi/shim.ts";
+import { giveFile, type Owner, ownerFor } from "../memory/owner.ts";
 import { checkMayKeep, fileBytes, once, remove } from "./own_file.ts";
 
 const READ_WRITE = 1, CREATE = 2;
@@ -21,7 +22,9 @@ export type MemoryPlace =
   /** A POSIX shared memory object, removed in the end if it was new. */
   | { readonly kind: "shm"; readonly name: string }
   /** A file without a name in a folder, such as one on hugetlbfs. */
-  | { readonly kind: "folder"; readonly path: string };
+  | { readonly kind: "folder"; readonly path: string }
+  /** What our starter has left open for us. */
+  | { readonly kind: "inherited"; readonly fd: number };
 
 /** What a server hands out. */
 export interface ServedMemory {
@@ -45,22 +48,42 @@ export function roundedUp(bytes: number): number {
  *
  * @param label What a memfd is called in /proc.
  * @param bytes A power of two.
+ * @param owner Who may open it, if it is made: by path, or its descriptor again.
  * @throws {CulvertError} if there is none to be had, or what is there has another size.
  */
-export function makeMemory(place: MemoryPlace, label: string, bytes: number): ServedMemory {
+export function makeMemory(
+  place: MemoryPlace,
+  label: string,
+  bytes: number,
+  owner: Owner = ownerFor({}),
+): ServedMemory {
   switch (place.kind) {
     case "memfd": {
       const fd = sealedMemfd(`culvert-${label}`, bytes);
-      return { fd, bytes, place: "a sealed memfd", close: () => void shim.shim_fd_close(fd) };
+      const close = () => void shim.shim_fd_close(fd);
+      return given({ fd, bytes, place: "a sealed memfd", close }, owner);
     }
     case "shm":
-      return sharedObject(`${SHM_FOLDER}/${place.name}`, bytes);
+      return sharedObject(`${SHM_FOLDER}/${place.name}`, bytes, owner);
     case "folder":
-      return unnamedFile(place.path, bytes);
+      return given(unnamedFile(place.path, bytes), owner);
+    case "inherited":
+      return inheritedFile(place.fd, bytes);
   }
 }
 
-function sharedObject(path: string, wanted: number): ServedMemory {
+/** Memory that is its owner's now. */
+function given(memory: ServedMemory, owner: Owner): ServedMemory {
+  try {
+    giveFile(memory.fd, owner, memory.place);
+    return memory;
+  } catch (error) {
+    memory.close();
+    throw error;
+  }
+}
+
+function sharedObject(path: string, wanted: number, owner: Owner): ServedMemory {
   checkMayKeep("make memory", path);
   let fd = shim.shim_file_open(cString(path), READ_WRITE);
   const isNew = fd < 0 && new ShimError("", -fd).code === "ENOENT";
@@ -78,11 +101,23 @@ function sharedObject(path: string, wanted: number): ServedMemory {
           `-l ${bytes}, or remove it`,
       );
     }
+    if (isNew) giveFile(fd, owner, path);
     return { fd, bytes, place: path, close };
   } catch (error) {
     close();
     throw error;
   }
+}
+
+function inheritedFile(fd: number, wanted: number): ServedMemory {
+  const place = `the memory that is open as descriptor ${fd}`;
+  const bytes = fileBytes(fd, place);
+  if (bytes !== wanted) {
+    throw new CulvertError(
+      `Cannot serve ${place} as it has ${bytes} bytes where ${wanted} are wanted: use -l ${bytes}`,
+    );
+  }
+  return { fd, bytes, place, close: () => void shim.shim_fd_close(fd) };
 }
 
 function unnamedFile(folder: string, wanted: number): ServedMemory {

@@ -15,6 +15,8 @@ const LATER_MS = 100;
 export interface ServerLimits {
   /** How many ids there are. */
   readonly ids: number;
+  /** The first one that is given. */
+  readonly firstId: number;
   /** Messages that may wait for a member, beyond those that it is greeted with. */
   readonly backlog: number;
   /** Milliseconds that a member may take no message, if there are some for it. */
@@ -24,6 +26,7 @@ export interface ServerLimits {
 /** What a server puts up with unless it is told otherwise. */
 export const SERVER_LIMITS: ServerLimits = {
   ids: PEER_ID_MAX + 1,
+  firstId: 0,
   backlog: 8192,
   stallMs: 30_000,
 };
@@ -105,7 +108,7 @@ export class IvshmemServer {
     limits: Partial<ServerLimits> = {},
   ) {
     this.#limits = { ...SERVER_LIMITS, ...limits };
-    this.#ids = new PeerIds(this.#limits.ids);
+    this.#ids = new PeerIds(this.#limits.ids, this.#limits.firstId);
     this.#wake = check(shim.shim_eventfd(), "make an eventfd");
   }
 

@@ -32,13 +32,8 @@ export async function startServer(
         "`culvert server -F` beforehand",
     );
   }
-  const files = list(filesOf(options));
   const child = new Deno.Command(Deno.execPath(), {
-    args: [
-      ...["run", "--no-prompt", `--allow-ffi=${list([fileURLToPath(SHIM_URL)])}`],
-      ...[`--allow-read=${files}`, `--allow-write=${files}`],
-      ...[fileURLToPath(new URL("main.ts", APP)), "server", ...argumentsFor(options)],
-    ],
+    args: denoArguments(options),
     cwd: "/",
     detached: true,
     stdin: "null",
@@ -56,15 +51,29 @@ export async function startServer(
   return { pid: child.pid, ready };
 }
 
+/** What Deno is told, to run a server in the foreground that may do no more than it needs. */
+export function denoArguments(options: ServerOptions): string[] {
+  const files = list(filesOf(options));
+  return [
+    ...["run", "--no-prompt", `--allow-ffi=${list([fileURLToPath(SHIM_URL)])}`],
+    ...[`--allow-read=${files}`, `--allow-write=${files}`],
+    ...[fileURLToPath(new URL("main.ts", APP)), "server", ...argumentsFor(options)],
+  ];
+}
+
 /** The command line of a server in the foreground. */
 export function argumentsFor(options: ServerOptions): string[] {
-  const { socket, memory, bytes, vectors, pidfile, untilUnused } = options;
+  const { socket, memory, bytes, vectors, firstId, pidfile, untilUnused, account } = options;
   return [
     ...["-F", "-S", socket, "-l", `${bytes}`, "-n", `${vectors}`],
     ...(memory.kind === "folder" ? ["-m", memory.path] : []),
     ...(memory.kind === "shm" ? ["-M", memory.name] : []),
+    ...(memory.kind === "inherited" ? ["--fd", `${memory.fd}`] : []),
+    ...(firstId === undefined ? [] : ["--first-id", `${firstId}`]),
     ...(pidfile === undefined ? [] : ["-p", pidfile]),
     ...(untilUnused ? ["--until-unused"] : []),
+    ...(account?.user === undefined ? [] : ["--user", account.user]),
+    ...(account?.group === undefined ? [] : ["--group", account.group]),
   ];
 }
 

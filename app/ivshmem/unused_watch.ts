@@ -13,7 +13,7 @@ export const UNUSED_MS = 60_000;
  * if a host died in it, for the next one is to go on with it.
  */
 export class UnusedWatch {
-  #wasUsed = false;
+  #wasUsed: boolean;
   #usedAt: number;
 
   /**
@@ -22,8 +22,15 @@ export class UnusedWatch {
    * @param memoryFd The region's memory.
    * @param now In milliseconds, as ever after.
    * @param patience Milliseconds to wait for the next host.
+   * @param wasUsed Whether another server has served it before.
    */
-  constructor(private readonly memoryFd: number, now: number, private readonly patience: number) {
+  constructor(
+    private readonly memoryFd: number,
+    now: number,
+    private readonly patience: number,
+    wasUsed = false,
+  ) {
+    this.#wasUsed = wasUsed;
     this.#usedAt = now;
   }
 

@@ -17,6 +17,12 @@ const NAP_MAX_US = 1000;
 /** Longest sleep of one that is woken: then it looks after its ports. */
 const SLEEP_MAX_US = 100_000;
 
+/**
+ * Times in succession that an alarm may ring for nothing, which costs some microseconds each; then
+ * it is not heard for so many naps, 0.1 s.
+ */
+const FALSE_ALARMS_MAX = 64, DEAF_NAPS = 100;
+
 /** How an lcore is woken that sleeps until there is work. */
 export interface Alarm {
   /** Readable when somebody has rung: eventfds. */
@@ -39,17 +45,24 @@ export interface Alarm {
  * - `sleep` sleeps at once.
  *
  * A sleep lasts until a port has frames or the {@linkcode Alarm} rings, 0.1 s at most. An lcore whose
- * alarm does not ring for all takes naps instead, 50 us at first and 1 ms in the end (Agrona `BackoffIdleStrategy`): a frame in a
+ * alarm does not ring for all, or rings again and again for nothing, takes naps instead, 50 us at first and 1 ms in the end (Agrona `BackoffIdleStrategy`): a frame in a
  * ring may wait that long.
  */
 export class Idle {
   readonly #spinNs: number;
   readonly #alarm?: Alarm;
   #fds = new Int32Array(0);
+  /** The same without the alarm's: in a nap nobody drains those, so that it would be none. */
+  #napFds = new Int32Array(0);
   #turns = 0;
   #idleSince = 0;
   #isTired = false;
   #napMicroseconds = NAP_MIN_US;
+  #hasRung = false;
+  #inSuccession = 0;
+  #deafNaps = 0;
+  /** How often the alarm has rung, and no work was found. */
+  falseAlarms = 0;
 
   /** Only time and the alarm, if there is one, end a sleep until {@linkcode watch} names descriptors. */
   constructor(mode: IdleMode, alarm?: Alarm) {
@@ -61,6 +74,7 @@ export class Idle {
   /** Wake on these descriptors from now on, and on the alarm's. */
   watch(fds: readonly number[]): void {
     this.#fds = Int32Array.from(this.#alarm ? [...this.#alarm.fds, ...fds] : fds);
+    this.#napFds = Int32Array.from(fds);
   }
 
   /** A turn found work. */
@@ -68,13 +82,15 @@ export class Idle {
     this.#turns = 0;
     this.#isTired = false;
     this.#napMicroseconds = NAP_MIN_US;
+    this.#hasRung = false;
+    this.#inSuccession = 0;
   }
 
   /** A turn found nothing. */
   wait(): void {
     if (!this.#isTired) this.#lookAtClock();
     if (!this.#isTired) shim.shim_pause(4);
-    else if (this.#alarm?.canRing) this.#sleep(this.#alarm);
+    else if (this.#deafNaps === 0 && this.#alarm?.canRing) this.#sleep(this.#alarm);
     else this.#nap();
   }
 
@@ -87,13 +103,22 @@ export class Idle {
   }
 
   #sleep(alarm: Alarm): void {
+    if (this.#hasRung) this.#countFalseAlarm();
     alarm.raise();
     shim.shim_full_fence(); // F1, pairs with F2 in Doorbell.ring()
     if (!alarm.hasWork()) {
       check(shim.shim_poll(this.#fds, this.#fds.length, SLEEP_MAX_US), this.#what());
-      for (const fd of alarm.fds) shim.shim_eventfd_drain(fd);
+      for (const fd of alarm.fds) if (shim.shim_eventfd_drain(fd) > 0) this.#hasRung = true;
     }
     alarm.lower();
+  }
+
+  #countFalseAlarm(): void {
+    this.#hasRung = false;
+    this.falseAlarms++;
+    if (++this.#inSuccession <= FALSE_ALARMS_MAX) return;
+    this.#inSuccession = 0;
+    this.#deafNaps = DEAF_NAPS;
   }
 
   #what(): string {
@@ -101,7 +126,8 @@ export class Idle {
   }
 
   #nap(): void {
-    check(shim.shim_poll(this.#fds, this.#fds.length, this.#napMicroseconds), this.#what());
+    check(shim.shim_poll(this.#napFds, this.#napFds.length, this.#napMicroseconds), this.#what());
+    if (this.#deafNaps > 0) this.#deafNaps--;
     this.#napMicroseconds = Math.min(this.#napMicroseconds * 2, NAP_MAX_US);
   }
 }

@@ -31,7 +31,8 @@ export class LcoreWorker<Init, Result> {
   /** Settles when the module has loaded; rejects if it cannot. */
   readonly ready: Promise<void>;
   readonly #worker: Worker;
-  readonly #done: Promise<Result>;
+  /** Of the run that is under way, or of the next one. */
+  #run = newRun<Result>();
 
   /**
    * Begin to load the module.
@@ -40,40 +41,50 @@ export class LcoreWorker<Init, Result> {
    */
   constructor(url: URL, readonly core: number) {
     const ready = Promise.withResolvers<void>();
-    const done = Promise.withResolvers<Result>();
     this.#worker = new Worker(url, { type: "module", name: `lcore ${core}` });
     this.#worker.onmessage = ({ data }: MessageEvent<Answer<Result>>) => {
       if ("ready" in data) ready.resolve();
-      else if ("result" in data) done.resolve(data.result);
-      else done.reject(new CulvertError(data.failure));
+      else if ("result" in data) this.#run.resolve(data.result);
+      else this.#run.reject(new CulvertError(data.failure));
     };
     this.#worker.onerror = (event) => {
       event.preventDefault();
       const error = new CulvertError(`Cannot run lcore ${core} as it failed: ${event.message}`);
       ready.reject(error);
-      done.reject(error);
+      this.#run.reject(error);
     };
     ready.promise.catch(() => {}); // nobody need wait for both
     this.ready = ready.promise;
-    this.#done = done.promise.finally(() => this.close());
-    this.#done.catch(() => {});
   }
 
   /**
-   * Run the loop, once.
+   * Run the loop.
    *
    * @param init What the loop needs; must survive `postMessage`.
+   * @param isKept Whether it may be run once more, after this; else the Worker ends with it.
    */
-  run(command: CommandWord, init: Init): Lcore<Result> {
+  run(command: CommandWord, init: Init, isKept = false): Lcore<Result> {
     const { core } = this;
+    const { promise } = this.#run;
     this.#worker.postMessage({ core, command: command.handle, init } satisfies Order<Init>);
-    return { core, done: this.#done };
+    const done = promise.finally(() => {
+      if (!isKept) this.close();
+      else this.#run = newRun();
+    });
+    done.catch(() => {});
+    return { core, done };
   }
 
   /** End a Worker that is not running a loop. */
   close(): void {
     this.#worker.terminate();
   }
+}
+
+function newRun<Result>(): PromiseWithResolvers<Result> {
+  const run = Promise.withResolvers<Result>();
+  run.promise.catch(() => {}); // an error may come while nobody waits
+  return run;
 }
 
 /** Start an lcore: a {@linkcode LcoreWorker} that is given its work at once. */
@@ -87,7 +98,7 @@ export function startLcore<Init, Result>(
 }
 
 /**
- * Called by an lcore's module: wait for the order, pin this thread, run the loop, answer.
+ * Called by an lcore's module: wait for an order, pin this thread, run the loop, answer.
  *
  * The thread is pinned here, last of all: threads made later would inherit the mask, and V8's helpers
  * must not share the lcore's core.

@@ -230,12 +230,12 @@ export const DESCRIPTOR = { WORDS: 2, INDEX_MASK: 0xffffff, FLAGS_SHIFT: 24 } as
  *
  * MORE: the frame goes on in the mbuf that `NOTE.NEXT` of this one names. SHARED: others may hold
  * the same mbuf, `NOTE.HOLDERS` tells how many. POOL: in a mempool for debugging its number, 1 to
- * 15.
+ * 31.
  */
 export const DESCRIPTOR_FLAG = {
   MORE: 1 << 24,
   SHARED: 1 << 25,
-  POOL_SHIFT: 28,
+  POOL_SHIFT: 27,
 } as const;
 
 /**
@@ -244,7 +244,8 @@ export const DESCRIPTOR_FLAG = {
  *
  * ```text
  *  byte 0        STATE (b)
- *  byte 128      HEARTBEAT (g), PID (g), WANTS_MBUFS (g), PEER (g): its peer id + 1, 0: none,
+ *  byte 128      HEARTBEAT (g), PID (g), WANTS_MBUFS (g), PEER (g): its peer id + 1, 0: none;
+ *                from bit 17 on how often it has been another, as its server was gone;
  *                RINGS (g): 1 if it wakes the host, INTRODUCED (g): the incarnation that these are of
  *  byte 256      INCARNATION (h): raised whenever the host retires the guest that is there
  *                LEAVE (h): 1 asks the guest to detach and let go of the region's device
@@ -264,6 +265,9 @@ export const GUEST = {
   RUNG: 2 * LINE + 2,
   BYTES: 3 * LINE_BYTES,
 } as const;
+
+/** Bits of a guest's PEER that are its peer id and one more. */
+export const PEER_BITS = 17;
 
 /**
  * A channel's description, its two sleeping flags (see `SleepFlag`), and what was counted of its

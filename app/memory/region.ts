@@ -69,10 +69,12 @@ export class Region {
   readonly #isBuilder: boolean;
   readonly #epoch: number;
   #end: number;
+  #beats: number;
 
   private constructor(readonly memory: MappedMemory, readonly name: string, isBuilder: boolean) {
     this.#isBuilder = isBuilder;
     this.#epoch = memory.load(HEADER.EPOCH);
+    this.#beats = memory.load(HEADER.HEARTBEAT);
     const found = isBuilder ? [] : readDirectory(memory);
     this.#zones = new Map(found.map((zone) => [zone.name, zone]));
     this.#end = Math.max(ZONES_BYTES, ...this.zones.map(endOf));
@@ -91,11 +93,12 @@ export class Region {
     memory.store(HEADER.VERSION, 0);
     memory.store(HEADER.STATE, REGION_STATE.BUILDING);
     memory.store(HEADER.EPOCH, (epoch + 1) >>> 0);
-    memory.u32[HEADER.MAGIC_0] = MAGIC[0];
-    memory.u32[HEADER.MAGIC_1] = MAGIC[1];
-    memory.u32[HEADER.LAYOUT_HASH] = LAYOUT_HASH;
-    memory.u32[HEADER.PAGES] = memory.bytes / 4096;
-    memory.u32[HEADER.ZONE_COUNT] = 0;
+    // One by one, so that a test can let us die between any two of them.
+    memory.store(HEADER.MAGIC_0, MAGIC[0]);
+    memory.store(HEADER.MAGIC_1, MAGIC[1]);
+    memory.store(HEADER.LAYOUT_HASH, LAYOUT_HASH);
+    memory.store(HEADER.PAGES, memory.bytes / 4096);
+    memory.store(HEADER.ZONE_COUNT, 0);
     return new Region(memory, name, true);
   }
 
@@ -152,6 +155,11 @@ export class Region {
     return this.memory.load(HEADER.EPOCH);
   }
 
+  /** The epoch that was read before the directory was: if it is still {@linkcode epoch}, that is this host's. */
+  get knownEpoch(): number {
+    return this.#epoch;
+  }
+
   /** A number that changes while the host lives. */
   get heartbeat(): number {
     return this.memory.load(HEADER.HEARTBEAT);
@@ -159,7 +167,8 @@ export class Region {
 
   /** Host: say that it is alive; some times a second. */
   beat(): void {
-    this.memory.store(HEADER.HEARTBEAT, (this.heartbeat + 1) >>> 0);
+    this.#beats = (this.#beats + 1) >>> 0;
+    this.memory.store(HEADER.HEARTBEAT, this.#beats);
   }
 
   /** The bytes that are not yet given to a memzone. */
@@ -273,8 +282,11 @@ export class Region {
 
   /** Tell guests that this host goes away. */
   close(): void {
+    // A server looks here for whether a host has ended: whatever a guest has written over it.
+    this.memory.u32[HEADER.MAGIC_0] = MAGIC[0];
+    this.memory.u32[HEADER.MAGIC_1] = MAGIC[1];
     this.memory.store(HEADER.STATE, REGION_STATE.CLOSED);
-    this.memory.store(HEADER.EPOCH, (this.epoch + 1) >>> 0);
+    this.memory.store(HEADER.EPOCH, (this.#epoch + 1) >>> 0);
   }
 }
 

@@ -80,9 +80,10 @@ export function writeEntry(memory: MappedMemory, index: number, zone: Memzone): 
   const word = (DIRECTORY_BYTES >>> 2) + index * ENTRY.WORDS;
   memory.u32.fill(0, word, word + ENTRY.WORDS);
   memory.u8.set(new TextEncoder().encode(zone.name), word * 4);
-  memory.u32[word + ENTRY.KIND] = zone.kind;
-  memory.u32[word + ENTRY.OFFSET] = zone.offset;
-  memory.u32[word + ENTRY.SIZE] = zone.size;
-  memory.u32[word + ENTRY.PARAMETER] = zone.parameter;
+  // One by one, so that a test can let us die between any two of them.
+  memory.store(word + ENTRY.KIND, zone.kind);
+  memory.store(word + ENTRY.OFFSET, zone.offset);
+  memory.store(word + ENTRY.SIZE, zone.size);
+  memory.store(word + ENTRY.PARAMETER, zone.parameter);
   memory.store(HEADER.ZONE_COUNT, index + 1); // pairs with the load in readDirectory()
 }

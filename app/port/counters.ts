@@ -21,6 +21,18 @@ export const COUNTER = {
   POSITION: 8,
   /** Doorbells rung, to wake a guest's lcore that slept. */
   RUNG: 9,
+  /** Of FOREIGN: handles that name no mbuf. */
+  BEYOND: 10,
+  /** Of FOREIGN: handles of mbufs that another guest held. The rest were made up, or given twice. */
+  ANOTHERS: 11,
+  /** Of MALFORMED: frames that reach out of their mbuf. */
+  OUTSIDE: 12,
+  /** Of MALFORMED: frames shorter than 14 bytes, those of no bytes among them. */
+  SHORT: 13,
+  /** Of MALFORMED: frames longer than the frame limit. */
+  LONG: 14,
+  /** Doorbells by which the lcore was woken, and found nothing. */
+  FALSE_ALARM: 15,
   /** Drops from here on. */
   RUNT: 16,
   OVERSIZE: 17,
@@ -35,6 +47,7 @@ export const COUNTER = {
   TX_REFUSED: 26,
   PORT_DOWN: 27,
   STOPPED: 28,
+  HOLD_MAX: 29,
   COUNT: 32,
 } as const;
 
@@ -53,6 +66,7 @@ export const DROPS: readonly { counter: number; reason: string }[] = [
   { counter: COUNTER.TX_REFUSED, reason: "refused by the port's kernel side" },
   { counter: COUNTER.PORT_DOWN, reason: "port down" },
   { counter: COUNTER.STOPPED, reason: "received, but not forwarded when the host stopped" },
+  { counter: COUNTER.HOLD_MAX, reason: "guest holds all the mbufs that it may (--hold-max)" },
 ];
 
 /** The counters of one port: written by one lcore, read by anybody. */

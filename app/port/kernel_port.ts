@@ -157,12 +157,18 @@ export abstract class KernelPort implements HostPort {
   }
 
   close(): void {
+    this.letGo();
+    this.closeSockets();
+  }
+
+  letGo(): void {
     if (this.#splitting !== NO_SLOT) {
       this.#drop(this.#splitting, COUNTER.STOPPED, this.#superFrame.pending);
+      this.#splitting = NO_SLOT;
     }
     while (this.#next < this.#received) this.#drop(this.#next++, COUNTER.STOPPED);
     this.#mempool.free(this.#slots, this.#filled - this.#next, this.#next);
-    this.closeSockets();
+    this.#next = this.#received = this.#filled = 0;
   }
 
   /** An interface that is back, but is busy or may not be opened yet, is tried again later. */

@@ -72,6 +72,11 @@ export class LinkPort implements HostPort {
 
   refresh(): void {}
 
+  /** Free what was sent at this end, and the other has not received. */
+  letGo(): void {
+    if (this.#other !== undefined) this.#other.#drop(LINK_SIZE, COUNTER.STOPPED);
+  }
+
   /** Free what was sent to this end and not received. The other end closes its own. */
   close(): void {
     this.#drop(LINK_SIZE, COUNTER.STOPPED);

@@ -36,11 +36,15 @@ export class RingPort implements HostPort {
   discardBurst(_max: number): void {}
   refresh(): void {}
 
-  close(): void {
+  letGo(): void {
     const burst = new Uint32Array(2 * 32);
     for (let n; (n = this.#ring.dequeueBurst(burst, 32)) > 0;) {
       this.#resources.mempool.free(burst, n);
     }
+  }
+
+  close(): void {
+    this.letGo();
   }
 
   /** Bytes are counted behind frames: RX_BYTES follows RX, TX_BYTES follows TX. */

@@ -91,7 +91,8 @@ export class Farewell implements Disposable {
   /** A host moves the guest from DETACHING on to ABSENT; if it is dead, nobody does. */
   #hasLeft(isHostSilent: boolean): boolean {
     const { state } = this.#state;
-    return state === GUEST_STATE.ABSENT || state === GUEST_STATE.DETACHING && isHostSilent;
+    if (state === GUEST_STATE.ABSENT || state === GUEST_STATE.RETIRED) return true;
+    return state === GUEST_STATE.DETACHING && isHostSilent;
   }
 }
 

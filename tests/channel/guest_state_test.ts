@@ -23,8 +23,8 @@ for (const by of ["guest", "host"] as const) {
   Deno.test(`GuestState.move() by the ${by} does what TRANSITIONS allows, and nothing else`, () => {
     using memory = freshMemory(1 << 20);
     const { host, start } = guestIn(memory);
-    for (const from of [...STATES, 5, 0xffffffff]) {
-      for (const to of [...STATES, 5]) {
+    for (const from of [...STATES, 6, 0xffffffff]) {
+      for (const to of [...STATES, 6]) {
         memory.u32[start + GUEST.STATE] = from;
         const allowed = TRANSITIONS.some((t) => t.by === by && t.from === from && t.to === to);
         equal(host.move(by, from, to), allowed, `${from} -> ${to}`);
@@ -36,15 +36,17 @@ for (const by of ["guest", "host"] as const) {
 
 /** The same table once more, as design.md and the reasons above TRANSITIONS tell it. */
 const ALLOWED = {
-  guest: ["ABSENT ATTACHING", "ATTACHING DETACHING", "RUNNING DETACHING"],
+  guest: ["ABSENT ATTACHING", "ATTACHING DETACHING", "RETIRED DETACHING", "RUNNING DETACHING"],
   host: [
     "ATTACHING ABSENT",
     "ATTACHING QUARANTINED",
     "ATTACHING RUNNING",
     "DETACHING ABSENT",
     "DETACHING QUARANTINED",
+    "RETIRED ABSENT",
     "RUNNING ABSENT",
     "RUNNING QUARANTINED",
+    "RUNNING RETIRED",
   ],
 };
 
@@ -141,9 +143,27 @@ Deno.test("GuestState.retire() raises the incarnation, in the word that a guest 
   host.retire();
   equal(guest.incarnation, 2);
   equal(memory.load(guest.incarnationWord), 2);
+  const late = GuestState.attach(region, 0);
   memory.u32[guest.incarnationWord] = 0xffffffff;
-  host.retire();
+  late.retire();
   equal(guest.incarnation, 0);
+});
+
+Deno.test("GuestState believes no incarnation that a guest wrote, and mends it for the next one", () => {
+  using memory = freshMemory(1 << 20);
+  const { host, region } = guestIn(memory);
+  const guest = GuestState.attach(region, 0);
+  host.retire();
+  memory.u32[guest.incarnationWord] = 77;
+  guest.introduce(1, false);
+  equal(host.isIntroduced, false);
+  host.clear();
+  equal(guest.incarnation, 1);
+  guest.introduce(1, false);
+  equal(host.isIntroduced, true);
+  memory.u32[guest.incarnationWord] = 77;
+  host.retire();
+  equal(guest.incarnation, 2);
 });
 
 Deno.test("GuestState.clear() makes room for the next guest, whatever this one wrote", () => {

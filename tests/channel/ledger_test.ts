@@ -1,5 +1,6 @@
-import { deepEqual, equal } from "node:assert/strict";
-import { GUESTS_MAX, Ledger, type TakenBack } from "../../app/channel/ledger.ts";
+import { deepEqual, equal, throws } from "node:assert/strict";
+import { GUESTS_MAX, Ledger, nothingTaken, type TakenBack } from "../../app/channel/ledger.ts";
+import { DESCRIPTOR_FLAG } from "../../app/memory/layout.ts";
 import { dataWord } from "../../app/mempool/mbuf.ts";
 import fc from "fast-check";
 
@@ -7,13 +8,17 @@ const COUNT = 64;
 const STRIDE = 2048;
 const FRAME_MAX = 1518;
 const GOOD = dataWord(128, 60);
-const NOTHING: TakenBack = {
-  frames: 0,
-  originated: 0,
-  malformed: 0,
-  malformedFrames: 0,
-  foreign: 0,
-};
+type Counted = Pick<
+  TakenBack,
+  "frames" | "originated" | "malformed" | "malformedFrames" | "foreign"
+>;
+const NOTHING: Counted = countedOf(nothingTaken());
+
+/** What was counted, but for the kinds of violations. */
+function countedOf(taken: TakenBack): Counted {
+  const { frames, originated, malformed, malformedFrames, foreign } = taken;
+  return { frames, originated, malformed, malformedFrames, foreign };
+}
 
 /** A ledger of 64 mbufs, all the host's. */
 function ledgerOf({ several = false, frameMax = FRAME_MAX } = {}): Ledger {
@@ -34,17 +39,19 @@ function burstOf(indexes: readonly number[], word1 = GOOD): Uint32Array {
 
 /** Hand the burst to `takeFrames`; tell all that comes of it. */
 function takeFrames(ledger: Ledger, guest: number, burst: Uint32Array) {
-  const taken = { ...NOTHING };
+  const all = nothingTaken();
   const malformed = new Uint32Array(burst.length);
-  const good = ledger.takeFrames(burst, burst.length / 2, guest, malformed, taken);
-  return { good: [...burst.subarray(0, 2 * good)], malformed: [...malformed], taken };
+  const good = ledger.takeFrames(burst, burst.length / 2, guest, malformed, all);
+  const taken = countedOf(all);
+  return { all, good: [...burst.subarray(0, 2 * good)], malformed: [...malformed], taken };
 }
 
 /** The same for `takeEmpties`: the mbufs that are good. */
 function takeEmpties(ledger: Ledger, guest: number, burst: Uint32Array) {
-  const taken = { ...NOTHING };
-  const good = ledger.takeEmpties(burst, burst.length / 2, guest, taken);
-  return { good: Array.from({ length: good }, (_, i) => burst[2 * i]), taken };
+  const all = nothingTaken();
+  const good = ledger.takeEmpties(burst, burst.length / 2, guest, all);
+  const taken = countedOf(all);
+  return { all, good: Array.from({ length: good }, (_, i) => burst[2 * i]), taken };
 }
 
 for (const several of [false, true]) {
@@ -158,6 +165,28 @@ for (const several of [false, true]) {
     });
   }
 
+  Deno.test(`${name} tells kinds of violations apart`, () => {
+    const ledger = ledgerHere();
+    ledger.lend(burstOf([1, 2, 3, 4]), 4, 0, true);
+    ledger.lend(burstOf([5]), 1, 1, true);
+    const bad = [dataWord(128, 0), dataWord(0, FRAME_MAX + 1), dataWord(STRIDE, 64)];
+    const burst = burstOf([1, 1, 5, 5, 5, 6, COUNT, 0xffffff, 2, 3, 4]);
+    bad.forEach((word1, i) => burst[2 * (8 + i) + 1] = word1);
+    const kinds = {
+      foreign: 7,
+      beyond: 2,
+      anothers: 3,
+      malformed: 3,
+      short: 1,
+      long: 1,
+      outside: 1,
+    };
+    const { all } = takeFrames(ledger, 0, burst);
+    deepEqual(all, { ...nothingTaken(), ...kinds, frames: 1, malformedFrames: 3 });
+    const empties = takeEmpties(ledger, 0, burstOf([1, 5, COUNT])).all;
+    deepEqual(empties, { ...nothingTaken(), foreign: 3, beyond: 1, anothers: 1 });
+  });
+
   Deno.test(`${name} does not look at the frame of an mbuf that is not the guest's`, () => {
     deepEqual(takeFrames(ledgerHere(), 0, Uint32Array.from([1, 0])).taken, {
       ...NOTHING,
@@ -208,11 +237,11 @@ Deno.test("Ledger tells all of its guests apart", () => {
   }
 });
 
-Deno.test("Ledger.lend() looks past the flags of a descriptor", () => {
+Deno.test("Ledger.lend() looks past the number of a mempool for debugging in a descriptor", () => {
   const ledger = ledgerOf();
-  ledger.lend(burstOf([0x01000003]), 1, 0, true);
+  ledger.lend(burstOf([0x10000003]), 1, 0, true);
   equal(heldBy(ledger, 0), 1);
-  ledger.unlend(burstOf([0x01000003]), 0, 1);
+  ledger.unlend(burstOf([0x10000003]), 0, 1);
   equal(heldBy(ledger, 0), 0);
 });
 
@@ -281,3 +310,13 @@ Deno.test("Ledger conserves mbufs and gives none to two, whatever guests hand ov
     }
   }));
 });
+
+for (const flag of ["MORE", "SHARED"] as const) {
+  Deno.test(`Ledger.lend() lends no mbuf that has the flag ${flag}`, () => {
+    for (const at of [0, 3, 5]) {
+      const burst = burstOf([1, 2, 3, 4, 5, 6]);
+      burst[2 * at] |= DESCRIPTOR_FLAG[flag];
+      throws(() => ledgerOf().lend(burst, 6, 0, true), /^CulvertError: Cannot lend an mbuf as it/);
+    }
+  });
+}

@@ -1,5 +1,6 @@
-import { Ledger } from "../../app/channel/ledger.ts";
+import { Ledger, nothingTaken } from "../../app/channel/ledger.ts";
 import { dataWord } from "../../app/mempool/mbuf.ts";
+import { shim } from "../../ffi/shim.ts";
 import { meetAt, serveOrder, type StartLine } from "../ffi/run_workers.ts";
 
 /** What each of the two Workers is to do. */
@@ -30,14 +31,15 @@ serveOrder((order: LedgerOrder): LedgerAnswer => {
   const size = order.count / order.bursts;
   const burst = new Uint32Array(2 * size);
   const malformed = new Uint32Array(2 * size);
-  const taken = { frames: 0, originated: 0, malformed: 0, malformedFrames: 0, foreign: 0 };
+  const taken = nothingTaken();
   let won = 0;
   meetAt(order.shared, 2);
   for (let round = 0; round < order.bursts; round++) {
     for (let i = 0; i < size; i++) burst.set([round * size + i, dataWord(128, 60)], 2 * i);
     Atomics.store(order.shared, 1 + order.id, round + 1);
     for (let spins = 0; Atomics.load(order.shared, 2 - order.id) <= round; spins++) {
-      if (spins > 1e8) throw new Error("the other Worker is gone");
+      if (spins > 1e7) throw new Error("the other Worker is gone");
+      if (spins > 1000) shim.shim_yield();
     }
     const n = order.call === "takeFrames"
       ? ledger.takeFrames(burst, size, GUEST, malformed, taken)

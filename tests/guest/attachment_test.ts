@@ -78,7 +78,7 @@ Deno.test("Attachment.claim() refuses a place that is in quarantine", async () =
   lab.guest.move("guest", ABSENT, ATTACHING);
   lab.guest.move("host", ATTACHING, QUARANTINED);
   await rejects(Attachment.claim(lab.memory, "r0", 0, false), {
-    message: /guest 0 is there already \(QUARANTINED, /,
+    message: /as guest 0 is in quarantine: see in the host's log /,
   });
 });
 
@@ -155,7 +155,6 @@ Deno.test("Attachment.claim() refuses memory that is no region", async () => {
 
 for (
   const [what, end] of [
-    ["the host retires the guest", (lab) => lab.supervisor.close("is cut off")],
     ["the host stops", (lab) => lab.laidOut.region.close()],
     ["another host begins", startAnew],
   ] as [string, (lab: HostLab) => void][]
@@ -173,6 +172,25 @@ for (
     deepEqual([lab.guest.state, lab.guest.heartbeat], [state, heartbeat]);
   });
 }
+
+Deno.test("a guest that was retired says that it touches nothing any more, and may come back", async () => {
+  using lab = new HostLab();
+  const first = await claim(lab);
+  lab.supervisor.step(2001);
+  const { heartbeat } = lab.guest;
+  first.beat();
+  equal(lab.guest.heartbeat, heartbeat, "it is not to be taken for a living one");
+  const left = first.leave();
+  equal(lab.guest.state, DETACHING);
+  lab.keeper.follow();
+  lab.supervisor.step(2002);
+  await left;
+  equal(lab.guest.state, ABSENT);
+  const second = await claim(lab);
+  equal(first.isRetired, false);
+  await first.leave();
+  equal(second.isOver, false, "nobody is taken for another");
+});
 
 Deno.test("Attachment.claim() is over for a guest that was retired before it looked again", async () => {
   using lab = new HostLab();
@@ -253,4 +271,25 @@ Deno.test("a guest that has left may come back, with a lease of its own", async 
   equal(first.isOver, true);
   equal(second.isOver, false);
   equal(GuestState.attach(lab.laidOut.region, 0).state, RUNNING);
+});
+
+Deno.test("a guest whose claim has lapsed, and that wakes when another is in its place, leaves that alone", async () => {
+  using lab = new HostLab();
+  const introduce = GuestState.prototype.introduce;
+  let first: Promise<Attachment> | undefined;
+  GuestState.prototype.introduce = function () {}; // it is paused just there
+  try {
+    first = Attachment.claim(lab.memory, "r0", 0, false);
+  } finally {
+    GuestState.prototype.introduce = introduce;
+  }
+  equal(lab.guest.state, ATTACHING);
+  for (const now of [0, 5000]) lab.supervisor.step(now);
+  equal(lab.guest.state, ABSENT);
+  const second = await claim(lab);
+  const late = await first;
+  equal(late.isOver, true);
+  await late.leave();
+  equal(second.isOver, false);
+  equal(lab.guest.state, RUNNING);
 });

@@ -4,7 +4,7 @@ import { GUEST_STATE } from "../../app/channel/guest_state.ts";
 import { counted, HostLab } from "./host_lab.ts";
 import { FakePort } from "./fake_port.ts";
 
-const { ABSENT, ATTACHING, RUNNING, DETACHING, QUARANTINED } = GUEST_STATE;
+const { ABSENT, ATTACHING, RUNNING, DETACHING, QUARANTINED, RETIRED } = GUEST_STATE;
 const ATTACHED = "guest 0 attached (pid 4711 in its own world)";
 
 /** A guest, for all that it may do to the region, writes its state. */
@@ -77,8 +77,12 @@ Deno.test("GuestSupervisor takes a guest for dead whose heart has not beaten for
   equal(lab.guest.incarnation, before + 1, "should it be only asleep, it must not touch an mbuf");
   lab.keeper.follow();
   lab.supervisor.step(7002);
-  equal(lab.guest.state, ABSENT);
-  deepEqual(lab.log, [ATTACHED, "guest 0 died: its heartbeat stopped"]);
+  equal(lab.guest.state, RETIRED);
+  deepEqual(lab.log, [
+    ATTACHED,
+    "guest 0 died: its heartbeat stopped",
+    "guest 0 held 0 mbufs: withheld, as it may only be paused",
+  ]);
 });
 
 Deno.test("GuestSupervisor takes a guest for dead that never beats", () => {

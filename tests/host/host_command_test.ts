@@ -25,6 +25,7 @@ Deno.test("readHostOptions() gives defaults to all but ports", () => {
     idle: "adaptive",
     burst: 32,
     statsPeriod: 0,
+    account: { user: undefined, group: undefined },
   });
 });
 
@@ -33,7 +34,7 @@ Deno.test("readHostOptions() reads every option", () => {
     ...["--port", "tap:tap0", "--port=packet:eth1", "--port", "null:64", "--port", "ring:a"],
     ...["--region", "/dev/shm/red", "--size", "1G", "--mbufs", "65536", "--mtu", "9000"],
     ...["--ring-size", "512", "-l", CORES.join(","), "--idle", "poll", "-T", "2", "--burst", "64"],
-    ...["--numa-node", "1"],
+    ...["--numa-node", "1", "--user", "nobody", "--group", "kvm"],
   ];
   const ports = [
     { kind: "tap", name: "tap0" },
@@ -55,6 +56,7 @@ Deno.test("readHostOptions() reads every option", () => {
     idle: "poll",
     burst: 64,
     statsPeriod: 2,
+    account: { user: "nobody", group: "kvm" },
   });
 });
 
@@ -142,4 +144,16 @@ Deno.test("readHostOptions() takes a burst of 1 to 256", () => {
   equal(read("256")?.burst, 256);
   throws(() => read("257"), /--burst 257 as it is no whole number from 1 to 256/);
   throws(() => read("0"), /--burst 0 as it is no whole number from 1 to 256/);
+});
+
+Deno.test("readHostOptions() reads how far guests are trusted, if it is told", () => {
+  const read = (...args: string[]) => readHostOptions([...PORT, ...args])!;
+  equal("quarantineAfter" in read() || "holdMax" in read() || "wipe" in read(), false);
+  const { quarantineAfter, holdMax, wipe } = read(
+    ...["--quarantine-after", "0", "--hold-max", "77", "--wipe"],
+  );
+  deepEqual([quarantineAfter, holdMax, wipe], [0, 77, true]);
+  throws(() => read("--quarantine-after", "-1"), { name: "UsageError" });
+  throws(() => read("--hold-max", "0"), /--hold-max 0 as it is no whole number from 1 to 16777216/);
+  throws(() => read("--wipe", "--guest", "1", ...PORT), /as it has 2 guests: they see each other/);
 });

@@ -3,9 +3,12 @@ import { MappedMemory } from "../../ffi/mapped_memory.ts";
 import { Channel, type ChannelPlace } from "../../app/channel/channel.ts";
 import { GUEST_STATE, GuestState } from "../../app/channel/guest_state.ts";
 import { Ledger } from "../../app/channel/ledger.ts";
+import type { Doorbell } from "../../app/channel/sleep_flag.ts";
 import { GUEST_COUNTER, VirtualPort } from "../../app/guest/virtual_port.ts";
+import { Holdings } from "../../app/channel/holdings.ts";
 import { Gate, GateKeeper } from "../../app/host/gate.ts";
 import { GuestSupervisor } from "../../app/host/guest_supervisor.ts";
+import { Conduct, QUARANTINE_AFTER } from "../../app/host/quarantine.ts";
 import { RegionPeers } from "../../app/host/region_peers.ts";
 import { type LaidOutRegion, layOut } from "../../app/host/host_plan.ts";
 import type { LcoreRegion } from "../../app/host/host_lcore.ts";
@@ -42,11 +45,26 @@ export class HostLab implements Disposable {
   readonly counters: Counters[];
   /** What the supervisor has logged. */
   readonly log: string[] = [];
+  /** Those of these lines that must not be lost among others. */
+  readonly rareLog: string[] = [];
   /** The guest's view of its control memzone. */
   readonly guest: GuestState;
+  /** What the guest holds; the main thread is writer 1. */
+  readonly holdings = Holdings.create(1, 2);
   readonly #channels: Channel[];
+  readonly #holdMax: number;
 
-  constructor({ ports = 1, mbufs = 256, ringSize = 64 } = {}) {
+  constructor(
+    {
+      ports = 1,
+      mbufs = 256,
+      ringSize = 64,
+      quarantineAfter = QUARANTINE_AFTER,
+      peers = undefined as RegionPeers | undefined,
+      holdMax = 1 << 25,
+    } = {},
+  ) {
+    this.#holdMax = holdMax;
     this.memory = MappedMemory.ofProcess(1 << 20);
     const opened = Array.from({ length: ports }, (_, port) => openedPort(`p${port}`, port));
     const guests = [{ number: 0, ports: opened }];
@@ -64,7 +82,10 @@ export class HostLab implements Disposable {
       for (const channel of this.#channels) channel.reset();
     });
     const mainThread = Mempool.attach(this.mempool.handle);
-    const log = (line: string) => this.log.push(line);
+    const log = (line: string, isRare = false) => {
+      this.log.push(line);
+      if (isRare) this.rareLog.push(line);
+    };
     this.supervisor = new GuestSupervisor({
       guest: 0,
       name: "guest 0",
@@ -72,7 +93,9 @@ export class HostLab implements Disposable {
       gate: this.gate,
       ledger: this.ledger,
       mempool: mainThread,
-      peers: new RegionPeers(undefined, log),
+      peers: peers ?? new RegionPeers(undefined, log),
+      conduct: new Conduct(this.counters, quarantineAfter),
+      takenBack: (mbufs) => this.holdings.of(0, 1).add(-mbufs),
       wakeLcores() {},
       log,
     });
@@ -85,11 +108,17 @@ export class HostLab implements Disposable {
   }
 
   /** The lane of port `number`, and the port that `make` makes for it. */
-  lane<P extends HostPort>(make: (resources: PortResources) => P, number = 0): [Lane, P] {
+  lane<P extends HostPort>(
+    make: (resources: PortResources) => P,
+    number = 0,
+    bell?: Doorbell,
+  ): [Lane, P] {
     const { mbufs, mempool, ledger, keeper: gate } = this;
     const [counters, channel] = [this.counters[number], this.#channels[number]];
     const port = make({ mbufs, mempool, counters, frameMax: this.laidOut.frameMax });
-    return [new Lane({ port, channel, guest: 0, gate, ledger, mempool, counters }), port];
+    const [holding, holdMax] = [this.holdings.of(0, 0), this.#holdMax];
+    const own = { port, channel, guest: 0, gate, ledger, mempool, counters, bell };
+    return [new Lane({ ...own, holding, holdMax }), port];
   }
 
   /** Attach a guest, and give its end of each channel. */
@@ -129,6 +158,7 @@ export class HostLab implements Disposable {
     const burst = new Uint32Array(2 * (count + 1));
     const n = this.mempool.allocBurst(burst, count + 1);
     equal(n, count, "mbufs");
+    equal(this.holdings.of(0, 0).mbufs, 0, "mbufs that the guest holds");
     equal(new Set(burst.subarray(0, 2 * n).filter((_, i) => i % 2 === 0)).size, count, "mbufs");
     this.mempool.free(burst, n);
   }
@@ -155,8 +185,12 @@ export function forLcore(lab: HostLab): LcoreRegion {
     geometry: lab.laidOut.geometry,
     mempool: lab.mempool.handle,
     ledger: lab.ledger.buffer,
+    holdings: lab.holdings.buffer,
+    writers: 2,
+    holdMax: lab.laidOut.geometry.count,
     several: false,
     frameMax: lab.laidOut.frameMax,
     vectors: [],
+    laterVectors: [],
   };
 }

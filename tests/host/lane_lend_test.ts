@@ -67,7 +67,7 @@ Deno.test("Lane counts frames in mbufs lent empty as originated, good or malform
   guest.free(burst.subarray(20), 22);
   equal(lane.guestToHost(), 10);
   equal(lane.takeGiveback(), 22);
-  deepEqual(counted(lab.counters[0]), { ORIGINATED: 10, TX: 7, MALFORMED: 3 });
+  deepEqual(counted(lab.counters[0]), { ORIGINATED: 10, TX: 7, MALFORMED: 3, SHORT: 3 });
   equal(port.sent.length, 14);
   lab.checkAccounts();
 });

@@ -1,6 +1,8 @@
 import { deepEqual, equal } from "node:assert/strict";
-import { RING } from "../../app/memory/layout.ts";
+import { Doorbell } from "../../app/channel/sleep_flag.ts";
+import { CHANNEL, RING, SLEEP } from "../../app/memory/layout.ts";
 import { dataWord } from "../../app/mempool/mbuf.ts";
+import { COUNTER } from "../../app/port/counters.ts";
 import { NullPort } from "../../app/port/null_port.ts";
 import type { PortResources } from "../../app/port/kernel_port.ts";
 import { RingPort } from "../../app/port/ring_port.ts";
@@ -86,13 +88,13 @@ Deno.test("Lane drops and counts what the guest's ring has no room for", () => {
 });
 
 for (
-  const [what, word1] of [
-    ["shorter than 14 bytes", dataWord(128, 13)],
-    ["of no bytes", dataWord(128, 0)],
-    ["longer than the limit", dataWord(128, 1523)],
-    ["that reach out of their mbuf", dataWord(2368 - 63, 64)],
-    ["that start at the mbuf's end", dataWord(2368, 64)],
-    ["as long as can be said", dataWord(65535, 65535)],
+  const [what, word1, kind] of [
+    ["shorter than 14 bytes", dataWord(128, 13), "SHORT"],
+    ["of no bytes", dataWord(128, 0), "SHORT"],
+    ["longer than the limit", dataWord(128, 1523), "LONG"],
+    ["that reach out of their mbuf", dataWord(2368 - 63, 64), "OUTSIDE"],
+    ["that start at the mbuf's end", dataWord(2368, 64), "OUTSIDE"],
+    ["as long as can be said", dataWord(65535, 65535), "LONG"],
   ] as const
 ) {
   Deno.test(`Lane drops and counts frames ${what}, and sends those beside them`, () => {
@@ -107,7 +109,7 @@ for (
     for (const i of [0, 1, 3, 4, 5, 6, 7]) burst[2 * i + 1] = word1;
     guest.txBurst(burst, 8);
     equal(lane.guestToHost(), 8);
-    deepEqual(counted(lab.counters[0]), { RX: 8, TX: 1, MALFORMED: 7 });
+    deepEqual(counted(lab.counters[0]), { RX: 8, TX: 1, MALFORMED: 7, [kind]: 7 });
     deepEqual(port.sent, [good, dataWord(128, 60)]);
     lab.checkAccounts();
   });
@@ -128,7 +130,7 @@ Deno.test("Lane counts handles that the guest does not hold, and nothing else of
   guest.free(Uint32Array.of(mine, 0, 0xffffff, 0), 2);
   equal(lane.guestToHost(), 5);
   equal(lane.takeGiveback(), 2);
-  deepEqual(counted(lab.counters[0]), { RX: 1, TX: 1, FOREIGN: 6 });
+  deepEqual(counted(lab.counters[0]), { RX: 1, TX: 1, FOREIGN: 6, BEYOND: 3 });
   deepEqual(port.sent, [mine, word1]);
   lab.checkAccounts();
 });
@@ -225,5 +227,56 @@ Deno.test("Lane.refresh() refreshes the port, and counts impossible positions of
   lane.refresh();
   equal(port.refreshes, 1);
   deepEqual(counted(lab.counters[0]), { POSITION: 2 });
+  lab.checkAccounts();
+});
+
+Deno.test("Lane lends no more than the guest may hold, and goes on once it has given some back", () => {
+  using lab = new HostLab({ holdMax: 40 });
+  const [lane, port] = lab.lane(fakePort);
+  const guest = lab.attachPort(true);
+  const burst = new Uint32Array(2 * 64);
+  port.waiting = 100;
+  for (let turn = 0; turn < 3; turn++) lane.hostToGuest();
+  lane.lendMbufs();
+  equal(lab.holdings.of(0, 0).mbufs, 40);
+  deepEqual(counted(lab.counters[0]), { RX: 96, HOLD_MAX: 56 });
+  equal(guest.rxBurst(burst, 64), 40);
+  guest.txBurst(burst, 10);
+  lane.guestToHost();
+  burst[2 * 10 + 1] = 0; // malformed, but its mbuf is back
+  guest.txBurst(burst.subarray(2 * 10), 1);
+  lane.guestToHost();
+  guest.free(burst.subarray(2 * 11), 20);
+  lane.takeGiveback();
+  equal(lab.holdings.of(0, 0).mbufs, 9);
+  lane.hostToGuest();
+  equal(lab.holdings.of(0, 0).mbufs, 13);
+  lab.cutOff();
+  lab.checkAccounts();
+});
+
+Deno.test("Lane rings a guest that always says it sleeps 5000 times between two refreshes at most", () => {
+  using lab = new HostLab();
+  const flag = lab.places[0].channel / 4 + CHANNEL.GUEST_SLEEP;
+  let rung = 0;
+  const bell = new Doorbell(lab.memory, flag, () => ++rung > 0);
+  const [lane, port] = lab.lane(fakePort, 0, bell);
+  lab.attachPort();
+  lab.memory.store(flag + SLEEP.VECTOR, 1);
+  lab.keeper.canWake = true;
+  const flood = () => {
+    for (let i = 0; i < 6000; i++) {
+      lab.memory.store(flag + SLEEP.COUNT, (lab.memory.load(flag + SLEEP.COUNT) + 2) | 1);
+      port.waiting = 1;
+      lane.hostToGuest();
+    }
+  };
+  flood();
+  equal(rung, 5000);
+  lane.refresh();
+  flood();
+  equal(rung, 10_000);
+  equal(lab.counters[0][COUNTER.RUNG], 10_000);
+  lab.cutOff();
   lab.checkAccounts();
 });

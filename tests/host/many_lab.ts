@@ -6,6 +6,7 @@ import { dealPorts } from "../../app/host/deal_ports.ts";
 import { runHostLcore } from "../../app/host/host_lcore.ts";
 import { layOut } from "../../app/host/host_plan.ts";
 import { HostedRegion } from "../../app/host/hosted_region.ts";
+import { QUARANTINE_AFTER } from "../../app/host/quarantine.ts";
 import { lcoreInit } from "../../app/host/lcore_init.ts";
 import { COMMAND, type CommandWord } from "../../app/lcore/command.ts";
 import { Region } from "../../app/memory/region.ts";
@@ -18,7 +19,10 @@ import { FakePort } from "./fake_port.ts";
 import { openedPort } from "./host_lab.ts";
 import { ScriptedCommand } from "./scripted_command.ts";
 
-/** For each region and guest its ports: links by their names, others are a {@linkcode FakePort} each. */
+/**
+ * For each region and guest its ports: links by their names, names that begin with `null` make frames of 64
+ * bytes, others are a {@linkcode FakePort} each.
+ */
 export type Places = Record<string, Record<number, string>>;
 
 /** Yields once a turn of the lcore's loop. */
@@ -87,7 +91,11 @@ export class ManyLab implements Disposable {
   #now = 0;
   #word?: CommandWord;
 
-  constructor(places: Places, { mbufs = 256, ringSize = 64, lcores = 1 } = {}) {
+  constructor(
+    places: Places,
+    { mbufs = 256, ringSize = 64, lcores = 1, wipe = false, quarantineAfter = QUARANTINE_AFTER } =
+      {},
+  ) {
     const regions = Object.entries(places).map(([name, guests]) => ({
       name,
       guests: Object.entries(guests).map(([number, ports]) => ({
@@ -117,6 +125,8 @@ export class ManyLab implements Disposable {
         ),
         guestName: (number) => `${name}${number}`,
         log: (line) => this.log.push(line),
+        wipe,
+        quarantineAfter,
       });
       region.publish();
       laidOut.guests.forEach(({ number, places }) => {
@@ -145,6 +155,7 @@ export class ManyLab implements Disposable {
       scripted,
       (setup, resources) => {
         if (setup.kind === "link") return makePort(setup, resources);
+        if (setup.name.startsWith("null")) return makePort(setup, resources);
         return this.ports[setup.name] = new FakePort(resources);
       },
     );

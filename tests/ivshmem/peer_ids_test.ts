@@ -29,3 +29,9 @@ Deno.test("PeerIds gives no id again while a member is there that saw its owner 
   equal(ids.take(5), undefined);
   equal(ids.take(7), 2);
 });
+
+Deno.test("PeerIds of a server that takes another's place begins above those that were given", () => {
+  const ids = new PeerIds(4, 2);
+  deepEqual([1, 2].map((at) => ids.take(at)), [2, 3]);
+  deepEqual([3, 4, 5].map((at) => ids.take(at)), [0, 1, undefined], "these only in the end");
+});

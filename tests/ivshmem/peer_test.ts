@@ -7,7 +7,7 @@ import { isSameEventfd } from "./server_lab.ts";
 
 /** The descriptors that are open, by asking for the lowest free ones: one that was leaked is missing. */
 function lowestFree(): number[] {
-  const fds = Array.from({ length: 8 }, () => shim.shim_eventfd());
+  const fds = Array.from({ length: 64 }, () => shim.shim_eventfd());
   for (const fd of fds) shim.shim_fd_close(fd);
   return fds;
 }
@@ -256,6 +256,15 @@ for (
     peer.close();
   });
 }
+
+test("closes the eventfds of one who leaves while we are greeted", () => {
+  using server = new ScriptedServer();
+  server.greets(1, [0]);
+  server.says(0);
+  const peer = server.peer();
+  equal(peer.others.size, 0);
+  peer.close();
+});
 
 test("refuses half a message", () => {
   using server = new ScriptedServer();

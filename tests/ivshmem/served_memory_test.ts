@@ -39,3 +39,16 @@ fileTest("makeMemory() makes a file in a folder that has no name", () => {
     message: /^Cannot make a file in .*none as the kernel says ENOENT/,
   });
 });
+
+Deno.test("makeMemory() takes what its starter left open, if it has the size that is wanted", () => {
+  const { fd, close } = makeMemory({ kind: "memfd" }, "test", 8192);
+  throws(() => makeMemory({ kind: "inherited", fd }, "test", 4096), {
+    name: "CulvertError",
+    message:
+      `Cannot serve the memory that is open as descriptor ${fd} as it has 8192 bytes where ` +
+      "4096 are wanted: use -l 8192",
+  });
+  const inherited = makeMemory({ kind: "inherited", fd }, "test", 8192);
+  deepEqual([inherited.fd, inherited.bytes], [fd, 8192]);
+  close();
+});

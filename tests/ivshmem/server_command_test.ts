@@ -13,6 +13,7 @@ const DEFAULTS = {
   vectors: 1,
   pidfile: undefined,
   untilUnused: false,
+  account: { user: undefined, group: undefined },
   foreground: false,
   verbose: false,
 };
@@ -23,7 +24,7 @@ Deno.test("readServerOptions() gives a default to everything", () => {
 
 Deno.test("readServerOptions() reads what users of QEMU's ivshmem-server write", () => {
   const args = "-v -F -p x.pid -S /tmp/ivshmem_socket -m /dev/hugepages -l 1000K -n 8".split(" ");
-  deepEqual(readServerOptions(args), {
+  deepEqual(readServerOptions([...args, "--user", "kvm", "--group=7"]), {
     socket: "/tmp/ivshmem_socket",
     memory: { kind: "folder", path: "/dev/hugepages" },
     asked: 1_024_000,
@@ -31,6 +32,7 @@ Deno.test("readServerOptions() reads what users of QEMU's ivshmem-server write",
     vectors: 8,
     pidfile: `${HERE}/x.pid`,
     untilUnused: false,
+    account: { user: "kvm", group: "7" },
     foreground: true,
     verbose: true,
   });
@@ -63,6 +65,8 @@ for (
     [["-M", "a", "-m", "b"], /^Cannot use -M and -m together: /],
     [["-M", "a/b"], /^Cannot use -M a\/b as it is no name /],
     [["-M", ".."], /^Cannot use -M \.\. as it is no name /],
+    [["--fd", "2"], /^Cannot use --fd 2 as it is no whole number from 3 to 1048576$/],
+    [["--first-id", "65536"], /^Cannot use --first-id 65536 as it is no whole number from 0 to /],
     [["-M", ""], /^Cannot use -M {2}as it is no name /],
     [["culvert0"], /^Cannot read the command line: .*culvert0/],
     [["-x"], /^Cannot read the command line: .*-x/],
@@ -79,6 +83,8 @@ for (
     "-S /tmp/a,b -l 128M -n 0 -p /tmp/pid --until-unused",
     "-m /dev/hugepages",
     "-M red",
+    "-S red --user nobody --group 7",
+    "-S red --fd 3 --first-id 77",
   ]
 ) {
   Deno.test(`argumentsFor() writes what readServerOptions() reads: ${line}`, () => {

@@ -73,3 +73,14 @@ Deno.test("UnusedWatch keeps a region in which a host died for the next one, for
   equal(watch.left(0, 170_000), 0);
   memory.close();
 });
+
+Deno.test("UnusedWatch of memory that another server has served before waits for nobody, once at rest", () => {
+  using files = new OpenFiles();
+  const { fd, memory } = freshRegion(files);
+  const region = Region.build(memory, "test");
+  const watch = new UnusedWatch(fd, 0, 60_000, true);
+  equal(watch.left(0, 10), 59_990);
+  region.close();
+  equal(watch.left(0, 20), 0);
+  memory.close();
+});

@@ -152,6 +152,51 @@ Deno.test("Idle naps while its alarm does not ring for all, and sleeps once it d
   ok(measure(idle, 1).milliseconds >= 95);
 });
 
+Deno.test("Idle whose alarm rings for nothing, again and again, naps and does not hear it", () => {
+  using files = new OpenFiles();
+  const fd = files.add(shim.shim_eventfd());
+  const alarm = new NotingAlarm(fd, false);
+  const idle = new Idle("sleep", alarm);
+  const storm = (turns: number) => {
+    const start = performance.now();
+    for (let turn = 0; turn < turns; turn++) {
+      shim.shim_eventfd_signal(fd);
+      idle.wait();
+    }
+    return performance.now() - start;
+  };
+  storm(66);
+  equal(idle.falseAlarms, 65);
+  alarm.notes.length = 0;
+  const naps = storm(100);
+  ok(naps >= 80, `${naps} ms for 100 naps`);
+  deepEqual(alarm.notes, [], "it does not ask to be rung");
+  storm(1);
+  deepEqual(alarm.notes, ["raise", "look", "lower"], "then it listens again");
+});
+
+Deno.test("Idle whose alarm rings for work goes on to hear it", () => {
+  using files = new OpenFiles();
+  const fd = files.add(shim.shim_eventfd());
+  const idle = new Idle("sleep", new NotingAlarm(fd, false));
+  for (let turn = 0; turn < 300; turn++) {
+    shim.shim_eventfd_signal(fd);
+    idle.wait();
+    idle.reset();
+  }
+  equal(idle.falseAlarms, 0);
+  equal(shim.shim_eventfd_drain(fd), 0);
+});
+
+Deno.test("Idle that naps as its alarm does not ring for all sleeps on, though somebody rings", () => {
+  using files = new OpenFiles();
+  const fd = files.add(shim.shim_eventfd());
+  const idle = new Idle("sleep", new NotingAlarm(fd, false, false));
+  shim.shim_eventfd_signal(fd);
+  const { milliseconds } = measure(idle, 20);
+  ok(milliseconds >= 10, `${milliseconds} ms`);
+});
+
 Deno.test("Idle refuses more descriptors than can be slept on, rather than not to sleep", () => {
   const idle = new Idle("sleep");
   idle.watch(Array.from({ length: 2000 }, () => 0));

@@ -1,7 +1,7 @@
 import { deepEqual, equal, rejects } from "node:assert/strict";
 import { COMMAND } from "../../app/lcore/command.ts";
 import { usableCores } from "../../app/lcore/core_list.ts";
-import { type Lcore, startLcore } from "../../app/lcore/lcore.ts";
+import { type Lcore, LcoreWorker, startLcore } from "../../app/lcore/lcore.ts";
 import { freshCommand } from "./fresh_command.ts";
 import type { Errand } from "./lcore_worker.ts";
 
@@ -66,4 +66,18 @@ Deno.test("startLcore() of a module that fails as it loads rejects with the reas
     name: "CulvertError",
     message: new RegExp(`^Cannot run lcore ${CORE} as it failed: Uncaught .*Error: no shim$`),
   });
+});
+
+Deno.test("an LcoreWorker that is kept runs one loop after another, also after one that failed", async () => {
+  const worker = new LcoreWorker<Errand, unknown>(URL_OF_WORKER, CORE);
+  const run = async (errand: Errand, isKept = true) => {
+    using command = freshCommand();
+    return await worker.run(command, errand, isKept).done;
+  };
+  equal(await run({ do: "answer", with: 1 }), 1);
+  await rejects(run({ do: "fail", how: "CulvertError" }), {
+    message: "Cannot go on as it is late",
+  });
+  equal(await run({ do: "tell cores" }), `${CORE}`);
+  equal(await run({ do: "answer", with: 2 }, false), 2);
 });

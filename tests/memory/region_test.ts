@@ -225,6 +225,34 @@ Deno.test("Region.addMemzone() reserves zeroed memory, aligned to 128 bytes", ()
   }
 });
 
+Deno.test("Region.addMemzone() believes nothing that a guest has written over header and directory", () => {
+  using sound = freshMemory(MIB);
+  using spoiled = freshMemory(MIB);
+  const [first, second] = [publish(sound), publish(spoiled)];
+  spoiled.u32.fill(0xdeadbeef, 0, ZONES_BYTES / 4);
+  equal(second.free, first.free);
+  for (const name of ["late", "later"]) {
+    deepEqual(
+      second.addMemzone(name, ZONE_KIND.RAW, 200),
+      first.addMemzone(name, ZONE_KIND.RAW, 200),
+    );
+  }
+  deepEqual(second.zones, first.zones);
+  throws(() => second.addMemzone("g0", ZONE_KIND.RAW, 1), /there is one of that name/);
+});
+
+Deno.test("Region.beat() and close() count on from what the host wrote, not from what is there", () => {
+  using memory = freshMemory(MIB);
+  const region = publish(memory);
+  const { epoch } = region;
+  region.beat();
+  memory.u32[HEADER.HEARTBEAT] = memory.u32[HEADER.EPOCH] = 0xdeadbeef;
+  region.beat();
+  equal(region.heartbeat, 2);
+  region.close();
+  equal(region.epoch, epoch + 1);
+});
+
 Deno.test("Region.addMemzone() fills the region to its last byte", () => {
   using memory = freshMemory(MIB);
   const region = Region.build(memory, "r0");

@@ -13,6 +13,12 @@ const NO_DROPS = [
   "FOREIGN",
   "POSITION",
   "RUNG",
+  "BEYOND",
+  "ANOTHERS",
+  "OUTSIDE",
+  "SHORT",
+  "LONG",
+  "FALSE_ALARM",
   "COUNT",
 ];
 

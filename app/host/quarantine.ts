@@ -1,0 +1,88 @@
+import { COUNTER, type Counters } from "../port/counters.ts";
+
+/**
+ * Violations after which a guest is put in quarantine, unless told. A sound guest makes none, but for
+ * one that was paused inside a burst for so long that its place was given to another: it may finish
+ * that burst, 256 descriptors at most, in the name of its successor.
+ */
+export const QUARANTINE_AFTER = 1000;
+
+/**
+ * What one look may add at most, as parts of the limit. A position that is not possible is counted each
+ * time that an lcore sees it, a million times a second, and may be one word that a paused guest wrote
+ * late: it has to last for some looks. Of a state there is one look only, so that it counts for more.
+ */
+const POSITION_PARTS = 4, STATE_PARTS = 16;
+
+/** What lcores count of a guest's violations, in words. */
+const KINDS: readonly (readonly [counter: number, what: string])[] = [
+  [COUNTER.BEYOND, "handles of no mbuf"],
+  [COUNTER.ANOTHERS, "handles of another guest's mbufs"],
+  [COUNTER.OUTSIDE, "frames out of their mbuf"],
+  [COUNTER.SHORT, "frames too short"],
+  [COUNTER.LONG, "frames too long"],
+  [COUNTER.POSITION, "impossible ring positions"],
+];
+
+/**
+ * What one guest has done that no sound guest does, by kind, for as long as this host lives: whoever is
+ * in the guest's place answers for all who were there before. For the main thread; lcores only count.
+ */
+export class Conduct {
+  readonly #ports: readonly Counters[];
+  readonly #limit: number;
+  #states = 0;
+  #introductions = 0;
+  #positionsSeen = 0;
+  #positionWeight = 0;
+
+  /**
+   * Nothing wrong so far.
+   *
+   * @param ports The counters of all ports that the guest has.
+   * @param limit Violations that are one too many; 0 for never.
+   */
+  constructor(ports: readonly Counters[], limit: number) {
+    this.#ports = ports;
+    this.#limit = limit;
+  }
+
+  /** The guest has written a state that was not its to write. */
+  countState(): void {
+    this.#states++;
+  }
+
+  /** The guest has said of itself what cannot be. */
+  countIntroduction(): void {
+    this.#introductions++;
+  }
+
+  /** Look at what was counted since the last look: whether it is too much by now. */
+  look(): boolean {
+    if (this.#limit === 0) return false;
+    const positions = this.#sum(COUNTER.POSITION);
+    const most = Math.ceil(this.#limit / POSITION_PARTS);
+    this.#positionWeight += Math.min(positions - this.#positionsSeen, most);
+    this.#positionsSeen = positions;
+    const looks = (this.#states + this.#introductions) * Math.ceil(this.#limit / STATE_PARTS);
+    const counted = this.#sum(COUNTER.FOREIGN) + this.#sum(COUNTER.MALFORMED);
+    return counted + this.#positionWeight + looks >= this.#limit;
+  }
+
+  /** All violations by kind, in words; empty if there are none. */
+  get text(): string {
+    const given = this.#sum(COUNTER.FOREIGN) - this.#sum(COUNTER.BEYOND) -
+      this.#sum(COUNTER.ANOTHERS);
+    const all: (readonly [number, string])[] = [
+      [given, "handles made up or given twice"],
+      ...KINDS.map(([counter, what]) => [this.#sum(counter), what] as const),
+      [this.#states, "states that were not its to write"],
+      [this.#introductions, "impossible introductions"],
+    ];
+    return all.filter(([n]) => n > 0).map(([n, what]) => `${n} ${what}`).join(", ");
+  }
+
+  #sum(counter: number): number {
+    return this.#ports.reduce((sum, counters) => sum + counters[counter], 0);
+  }
+}

@@ -1,0 +1,110 @@
+import { equal } from "node:assert/strict";
+import type { Peer } from "../../app/ivshmem/peer.ts";
+import type { Rejoin } from "../../app/ivshmem/rejoin.ts";
+import { GUEST_STATE } from "../../app/channel/guest_state.ts";
+import { RegionPeers } from "../../app/host/region_peers.ts";
+import { FakePeer } from "../ivshmem/fake_peer.ts";
+import { FakePort } from "./fake_port.ts";
+import { HostLab } from "./host_lab.ts";
+
+const { ABSENT, ATTACHING, RETIRED } = GUEST_STATE;
+
+/** A guest that is peer 1 of a server, holds 8 frames, and whose host finds another server: then we are peer 5. */
+class PresenceLab implements Disposable {
+  readonly first = new FakePeer(0);
+  readonly second = new FakePeer(5);
+  readonly lab: HostLab;
+  readonly #peers: RegionPeers;
+  #now = 0;
+
+  constructor() {
+    const rejoin = { attempt: (_: Peer) => this.second.peer } as unknown as Rejoin;
+    this.#peers = new RegionPeers(this.first.peer, () => {}, rejoin);
+    const lab = this.lab = new HostLab({ peers: this.#peers });
+    this.first.joins(1);
+    equal(lab.guest.move("guest", ABSENT, ATTACHING), true);
+    lab.guest.introduce(4711, false, 1);
+    this.steps();
+    const [lane, port] = lab.lane((resources) => new FakePort(resources));
+    port.waiting = 8;
+    lane.hostToGuest();
+  }
+
+  /** Let time go by while its heart beats, or does not. */
+  steps(count = 4, beats = true): void {
+    for (let i = 0; i < count; i++) {
+      if (beats) this.lab.guest.beat();
+      this.#peers.poll();
+      this.lab.supervisor.step(this.#now += 500);
+      this.lab.keeper.follow();
+    }
+  }
+
+  /** The server goes, and we find the next one; `joins` are peers there. */
+  loseServer(...joins: number[]): void {
+    this.first.loses();
+    this.#peers.poll();
+    for (const id of joins) this.second.joins(id);
+  }
+
+  [Symbol.dispose](): void {
+    this.#peers.close();
+    this.first.close();
+    this.lab[Symbol.dispose]();
+  }
+}
+
+Deno.test("a paused guest's limbo ends when the server says that it is gone", () => {
+  using presence = new PresenceLab();
+  const { lab, first } = presence;
+  presence.steps(8, false);
+  equal(lab.guest.state, RETIRED);
+  first.leaves(1);
+  presence.steps(1, false);
+  equal(lab.guest.state, ABSENT);
+  equal(lab.mempool.available, 256);
+});
+
+Deno.test("a guest is not dead because its server is", () => {
+  using presence = new PresenceLab();
+  presence.loseServer();
+  presence.steps(20);
+  equal(presence.lab.supervisor.isOpen, true);
+});
+
+for (const id of [1, 6]) {
+  Deno.test(`a guest that is peer ${id} of the next server is seen to leave there`, () => {
+    using presence = new PresenceLab();
+    const { lab, second } = presence;
+    presence.loseServer(id, 7);
+    presence.steps();
+    lab.guest.introduceAgain(id, 1);
+    presence.steps();
+    equal(lab.guest.peer, id);
+    second.leaves(7);
+    presence.steps();
+    equal(lab.supervisor.isOpen, true, "that was another");
+    second.leaves(id);
+    presence.steps();
+    equal(lab.guest.state, ABSENT);
+    equal(lab.log.includes("guest 0 died: its connection to the server is closed"), true);
+  });
+}
+
+Deno.test("another peer by a guest's old id is not taken for it", () => {
+  using presence = new PresenceLab();
+  presence.loseServer(1);
+  presence.steps();
+  presence.second.leaves(1);
+  presence.steps();
+  equal(presence.lab.supervisor.isOpen, true);
+});
+
+Deno.test("a guest of a server that is gone is not kept in limbo: nobody could tell that it has died", () => {
+  using presence = new PresenceLab();
+  const { lab } = presence;
+  presence.loseServer();
+  presence.steps(8, false);
+  equal(lab.guest.state, ABSENT);
+  equal(lab.mempool.available, 256);
+});

@@ -1,0 +1,225 @@
+import { deepEqual, equal, match } from "node:assert/strict";
+import { GUEST, RING, ZONE_KIND } from "../../app/memory/layout.ts";
+import { GUEST_STATE } from "../../app/channel/guest_state.ts";
+import { Conduct } from "../../app/host/quarantine.ts";
+import { COUNTER, newCounters } from "../../app/port/counters.ts";
+import { FakePort } from "./fake_port.ts";
+import { HostLab } from "./host_lab.ts";
+import { ManyLab } from "./many_lab.ts";
+
+const { ABSENT, ATTACHING, DETACHING, RUNNING, QUARANTINED } = GUEST_STATE;
+const fakePort = (resources: ConstructorParameters<typeof FakePort>[0]) => new FakePort(resources);
+
+/** A guest, for all that it may do to the region, writes a word of its control memzone. */
+function write(lab: HostLab, word: number, value: number): void {
+  const { offset } = lab.laidOut.region.zone("g0", ZONE_KIND.GUEST);
+  lab.memory.store(offset / 4 + word, value);
+}
+
+for (const kind of ["FOREIGN", "MALFORMED"] as const) {
+  Deno.test(`Conduct.look() finds it too much when all ports have counted ${kind} to the limit`, () => {
+    const ports = newCounters(2);
+    const conduct = new Conduct(ports, 100);
+    ports[0][COUNTER[kind]] = 60;
+    ports[1][COUNTER[kind]] = 39;
+    equal(conduct.look(), false);
+    ports[1][COUNTER[kind]]++;
+    equal(conduct.look(), true);
+  });
+}
+
+Deno.test("Conduct.look() bears an impossible position for three looks, and no longer", () => {
+  const ports = newCounters(1);
+  const conduct = new Conduct(ports, 100);
+  const looks = [1, 2, 3, 4].map(() => {
+    ports[0][COUNTER.POSITION] += 1e6;
+    return conduct.look();
+  });
+  deepEqual(looks, [false, false, false, true]);
+});
+
+Deno.test("Conduct.look() minds single positions as much as other violations", () => {
+  const ports = newCounters(1);
+  const conduct = new Conduct(ports, 100);
+  for (let n = 1; n < 100; n++) {
+    ports[0][COUNTER.POSITION] = n;
+    equal(conduct.look(), false);
+  }
+  ports[0][COUNTER.POSITION] = 100;
+  equal(conduct.look(), true);
+});
+
+Deno.test("Conduct.look() bears fifteen states or introductions that cannot be", () => {
+  const conduct = new Conduct(newCounters(1), 1600);
+  for (let i = 0; i < 15; i++) i % 2 ? conduct.countState() : conduct.countIntroduction();
+  equal(conduct.look(), false);
+  conduct.countState();
+  equal(conduct.look(), true);
+});
+
+Deno.test("Conduct.look() never finds anything too much if the limit is 0", () => {
+  const ports = newCounters(1);
+  const conduct = new Conduct(ports, 0);
+  ports[0][COUNTER.FOREIGN] = ports[0][COUNTER.POSITION] = 1e9;
+  equal(conduct.look(), false);
+});
+
+Deno.test("Conduct.text tells each kind, and nothing of a sound guest", () => {
+  const ports = newCounters(2);
+  const conduct = new Conduct(ports, 100);
+  equal(conduct.text, "");
+  const counts = {
+    FOREIGN: 10,
+    BEYOND: 3,
+    ANOTHERS: 2,
+    OUTSIDE: 4,
+    SHORT: 5,
+    LONG: 6,
+    POSITION: 7,
+  };
+  for (const [name, n] of Object.entries(counts)) {
+    ports[1][COUNTER[name as keyof typeof counts]] = n;
+  }
+  conduct.countState();
+  conduct.countIntroduction();
+  equal(
+    conduct.text,
+    "5 handles made up or given twice, 3 handles of no mbuf, 2 handles of another guest's mbufs, " +
+      "4 frames out of their mbuf, 5 frames too short, 6 frames too long, " +
+      "7 impossible ring positions, 1 states that were not its to write, 1 impossible introductions",
+  );
+});
+
+Deno.test("A guest in quarantine is cut off, its mbufs are taken back, and the log says why in a line", () => {
+  using lab = new HostLab({ quarantineAfter: 10 });
+  const [lane, port] = lab.lane(fakePort);
+  const guest = lab.attachPort();
+  port.waiting = 32;
+  lane.hostToGuest();
+  guest.txBurst(Uint32Array.from({ length: 20 }, () => 0xffffff), 10);
+  lane.guestToHost();
+  const { incarnation } = lab.guest;
+  lab.supervisor.step(0);
+  equal(lab.supervisor.isQuarantined, true);
+  equal(lab.guest.incarnation, incarnation + 1);
+  equal(lab.supervisor.isClosed, false, "not before the lcores have let go");
+  lab.keeper.follow();
+  lab.supervisor.step(10);
+  equal(lab.supervisor.isClosed, true);
+  equal(lab.guest.state, QUARANTINED);
+  deepEqual(lab.log.slice(1), [
+    "guest 0 is in quarantine until the host is started anew: 10 handles of no mbuf",
+    "guest 0 held 32 mbufs: taken back",
+  ]);
+  deepEqual(lab.rareLog, [lab.log[1]], "however many other lines a guest has caused");
+  lab.counters[0][COUNTER.GUEST_HELD] += lab.supervisor.held;
+  lab.checkAccounts();
+});
+
+Deno.test("A guest in quarantine is not let in again, whatever it writes", () => {
+  using lab = new HostLab({ quarantineAfter: 1 });
+  lab.counters[0][COUNTER.FOREIGN] = 1;
+  lab.supervisor.step(0);
+  for (const state of [ABSENT, ATTACHING, RUNNING, DETACHING, 5, 77, QUARANTINED]) {
+    lab.guest.introduce(4711, false);
+    write(lab, GUEST.STATE, state);
+    for (let now = 10; now < 15; now++) {
+      lab.supervisor.step(now);
+      lab.keeper.follow();
+    }
+    equal(lab.guest.state, QUARANTINED);
+    equal(lab.keeper.isOpen, false);
+  }
+  equal(lab.log.length, 1);
+});
+
+Deno.test("A guest is put in quarantine for what all did who were in its place before", () => {
+  using lab = new HostLab({ quarantineAfter: 30 });
+  const [lane] = lab.lane(fakePort);
+  for (let life = 0; life < 3; life++) {
+    equal(lab.supervisor.isQuarantined, false);
+    lab.attachPort().free(Uint32Array.from({ length: 20 }, () => 0xffffff), 10);
+    lane.takeGiveback();
+    lab.cutOff();
+  }
+  lab.supervisor.step(0);
+  equal(lab.supervisor.isQuarantined, true);
+});
+
+for (const word of [GUEST.STATE, GUEST.WANTS_MBUFS, GUEST.RINGS, GUEST.PEER]) {
+  Deno.test(`A guest that writes garbage into word ${word} of its own ends in quarantine`, () => {
+    using lab = new HostLab();
+    for (let now = 0; !lab.supervisor.isQuarantined; now += 10) {
+      equal(now < 1000, true, "nobody minds");
+      if (lab.guest.state === ABSENT) {
+        lab.guest.move("guest", ABSENT, ATTACHING);
+        lab.guest.introduce(4711, false);
+      }
+      if (word !== GUEST.STATE || lab.guest.state === RUNNING) write(lab, word, 0xdeadbeef);
+      lab.supervisor.step(now);
+      lab.keeper.follow();
+      if (word !== GUEST.STATE) lab.guest.move("guest", RUNNING, DETACHING);
+    }
+    match(lab.log.at(-1)!, /^guest 0 is in quarantine .*: 16 (states|impossible introductions)/);
+  });
+}
+
+for (const position of [65, 0x7fffffff, 0x80000000, 0xffffffff]) {
+  Deno.test(`A guest whose position is ${position} for some looks ends in quarantine`, () => {
+    using lab = new HostLab();
+    const [lane] = lab.lane(fakePort);
+    lab.attach();
+    lab.memory.store(lab.places[0].tx / 4 + RING.PRODUCER, position);
+    let looks = 0;
+    for (; !lab.supervisor.isQuarantined && looks < 100; looks++) {
+      for (let turn = 0; turn < 1000; turn++) lane.guestToHost();
+      lane.refresh();
+      lab.supervisor.step(0);
+    }
+    equal(looks, 4);
+    match(lab.log.at(-1)!, /: 4000 impossible ring positions$/);
+  });
+}
+
+Deno.test("A sound guest that comes and goes, and dies, is never put in quarantine", () => {
+  using lab = new HostLab({ quarantineAfter: 1 });
+  const [lane, port] = lab.lane(fakePort);
+  for (let life = 0; life < 20; life++) {
+    const guest = lab.attachPort(life % 2 === 0);
+    port.waiting = 40;
+    lane.hostToGuest();
+    lane.lendMbufs();
+    const burst = new Uint32Array(64);
+    const n = guest.rxBurst(burst, 20);
+    guest.txBurst(burst, n);
+    lane.guestToHost();
+    if (life % 3 === 0) lab.guest.move("guest", RUNNING, DETACHING);
+    lab.supervisor.step(0);
+    lab.cutOff();
+  }
+  equal(lab.supervisor.isQuarantined, false);
+  lab.checkAccounts();
+});
+
+Deno.test("Quarantine of one guest leaves the others of its region and host as they are", () => {
+  using lab = new ManyLab({ a: { 0: "p", 1: "q" }, b: { 0: "r" } });
+  lab.run(function* (lab) {
+    yield* lab.attach("a0", "a1", "b0");
+    const lies = Uint32Array.from({ length: 64 }, () => 0xffffff);
+    for (let i = 0; i < 40; i++) {
+      lab.guests.a0.channels[0].tx.enqueueBurst(lies, 32);
+      yield* lab.turns(1);
+    }
+    yield* lab.turns(4);
+    lab.ports.p.waiting = lab.ports.q.waiting = lab.ports.r.waiting = 10;
+    yield* lab.turns(20, () => {
+      lab.guests.a1.forward(0, 0);
+      lab.guests.b0.forward(0, 0);
+    });
+    const { sent } = lab.ports.p;
+    deepEqual([sent.length, lab.ports.q.sent.length, lab.ports.r.sent.length], [0, 20, 20]);
+    equal(lab.guests.a0.state.state, QUARANTINED);
+    equal(lab.log.filter((line) => / in quarantine /.test(line)).length, 1);
+    match(lab.regions[0].offences.join(), /^a0 \(in quarantine\): \d+ handles of no mbuf$/);
+  });
+});

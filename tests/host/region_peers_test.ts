@@ -1,0 +1,101 @@
+import { deepEqual, equal } from "node:assert/strict";
+import { shim } from "../../ffi/shim.ts";
+import type { Peer } from "../../app/ivshmem/peer.ts";
+import type { Rejoin } from "../../app/ivshmem/rejoin.ts";
+import { RegionPeers } from "../../app/host/region_peers.ts";
+import { FakePeer } from "../ivshmem/fake_peer.ts";
+
+/** A host's peers, of a server that can be lost; `next` is who we are once it is found again. */
+function peersOf(first: FakePeer) {
+  const log: string[] = [];
+  const found: { next?: FakePeer } = {};
+  const rejoin = {
+    attempt(_last: Peer, _now: number) {
+      const { next } = found;
+      found.next = undefined;
+      return next?.peer;
+    },
+  } as unknown as Rejoin;
+  const peers = new RegionPeers(first.peer, (line) => log.push(line), rejoin);
+  return { peers, log, found };
+}
+
+Deno.test("RegionPeers knows who is there, who has left, and closes what nobody uses", () => {
+  const first = new FakePeer(0);
+  const { peers } = peersOf(first);
+  const eventfds = first.joins(1);
+  equal(peers.eventfdsOf(1), eventfds);
+  equal(peers.knows(eventfds), true);
+  first.leaves(1);
+  peers.poll();
+  equal(peers.hasLeft(eventfds), true);
+  equal(peers.knows(eventfds), true);
+  deepEqual(peers.eventfdsOf(1), []);
+  peers.release((used) => used === eventfds);
+  equal(shim.shim_eventfd_signal(eventfds[0]), 0, "it is in use");
+  peers.release(() => false);
+  equal(shim.shim_eventfd_signal(eventfds[0]) < 0, true);
+  peers.close();
+  first.close();
+});
+
+Deno.test("RegionPeers that have lost the server still wake and are woken by those of before", () => {
+  const first = new FakePeer(0);
+  const { peers, log, found } = peersOf(first);
+  const eventfds = first.joins(1);
+  first.loses();
+  peers.poll();
+  peers.poll();
+  deepEqual(log, [
+    "the server is gone (the connection is closed): forwarding goes on, nobody can join",
+  ]);
+  equal(peers.knows(eventfds), false, "nobody would tell that it is gone");
+  equal(peers.id, 0);
+
+  const second = found.next = new FakePeer(5);
+  peers.poll();
+  equal(peers.id, 5);
+  equal(log.at(-1), "the server is there again: we are peer 5, others can join");
+  deepEqual(peers.eventfdsOf(1), [], "the id may be another's by now");
+  for (const fd of eventfds) equal(shim.shim_eventfd_signal(fd), 0);
+  for (const fd of first.vectors) equal(shim.shim_eventfd_signal(fd), 0);
+  deepEqual(peers.vectors.map((fd) => shim.shim_eventfd_drain(fd)), [1, 1]);
+  peers.close();
+  deepEqual([first.isClosed, second.isClosed], [false, true], "the first one is its owner's");
+  first.close();
+});
+
+Deno.test("RegionPeers are woken by newcomers of each server that takes the last one's place", () => {
+  const first = new FakePeer(0);
+  const { peers, found } = peersOf(first);
+  let now = first;
+  const numbers = [...peers.laterVectors];
+  for (const id of [3, 9]) {
+    now.loses();
+    peers.poll();
+    now = found.next = new FakePeer(id);
+    peers.poll();
+    for (const fd of now.vectors) shim.shim_eventfd_signal(fd);
+    deepEqual(peers.laterVectors.map((fd) => shim.shim_eventfd_drain(fd)), [1, 1]);
+    deepEqual(peers.laterVectors, numbers, "lcores have these");
+    const newcomer = now.joins(id + 1);
+    equal(peers.knows(newcomer), true);
+    now.leaves(id + 1);
+    peers.poll();
+    equal(peers.hasLeft(newcomer), true);
+  }
+  peers.close();
+  first.close();
+});
+
+Deno.test("RegionPeers of a region without a server are nobody", () => {
+  const peers = new RegionPeers(undefined, () => {});
+  peers.poll();
+  deepEqual([peers.id, peers.vectors, peers.laterVectors, peers.eventfdsOf(0)], [
+    undefined,
+    [],
+    [],
+    [],
+  ]);
+  peers.close();
+});

@@ -1,0 +1,183 @@
+/**
+ * What is killed, and what is watched meanwhile: a host of two cables and a TAP, its guest, frames that flow.
+ *
+ * @module
+ */
+import assert from "node:assert/strict";
+import { Peer } from "../../app/ivshmem/peer.ts";
+import { socketPath } from "../../app/memory/region_name.ts";
+import {
+  account,
+  assertBalanced,
+  type CableEnd,
+  exists,
+  Lab,
+  type Running,
+  testFrame,
+  waitUntil,
+  type Wire,
+} from "../system/lab.ts";
+
+/** Half of all deaths must be over after so many milliseconds: a second where the machine is not busy. */
+const MEDIAN_MS = 3000;
+
+/** What takes longer than we promise. */
+const LATE_MS = 1000;
+
+/** How long after a restart frames flowed again: one number for each death, in milliseconds. */
+export class Recoveries {
+  readonly #found: number[] = [];
+
+  add(milliseconds: number): void {
+    this.#found.push(milliseconds);
+  }
+
+  /** How many there were. */
+  get count(): number {
+    return this.#found.length;
+  }
+
+  /** What was found, in words; half of it must have been in time. */
+  report(): string {
+    const sorted = this.#found.toSorted((a, b) => a - b);
+    assert(sorted.length > 0, "nobody died");
+    const at = (share: number) => Math.round(sorted[Math.floor(share * (sorted.length - 1))]);
+    assert(at(0.5) < MEDIAN_MS, `frames were back after ${sorted.map(Math.round)} ms`);
+    const late = sorted.filter((milliseconds) => milliseconds > LATE_MS).length;
+    return `${sorted.length} times, back after ${at(0)} (least) ${at(0.5)} (median) ${
+      at(0.9)
+    } (90 %) ` +
+      `${at(1)} ms (most), ${late} times later than 1 s`;
+  }
+}
+
+/** The processes that name a region in their command lines. */
+export function processesOf(region: string): number[] {
+  return [...Deno.readDirSync("/proc")].map(({ name }) => Number(name))
+    .filter((pid) => pid > 0 && commandLine(pid).includes(region));
+}
+
+function commandLine(pid: number): string {
+  try {
+    return Deno.readTextFileSync(`/proc/${pid}/cmdline`);
+  } catch {
+    return ""; // it has just ended
+  }
+}
+
+/** The process that listens at a region's socket; undefined if none does. */
+export function serverOf(region: string): number | undefined {
+  const peer = Peer.connect(socketPath(region));
+  peer?.close();
+  return peer?.server.pid;
+}
+
+/** Kill a process, as no program can prepare for. */
+export function kill(pid: number): void {
+  Deno.kill(pid, "SIGKILL");
+}
+
+/** A host and a guest at work on two cables, under traffic, to be killed: `await using lab = await DeathLab.open()`. */
+export class DeathLab implements AsyncDisposable {
+  host!: Running;
+  guest!: Running;
+  wires!: { a: Wire; b: Wire };
+  readonly tap: string;
+  readonly #seen = new Set<number>();
+
+  private constructor(readonly lab: Lab, private readonly pair: { a: CableEnd; b: CableEnd }) {
+    this.tap = lab.name("tap");
+  }
+
+  static async open({ guest = true } = {}): Promise<DeathLab> {
+    const lab = await Lab.open();
+    const death = new DeathLab(lab, await lab.namespacePair({ quiet: true }));
+    lab.removeLink(death.tap);
+    death.wires = await lab.wires(death.pair);
+    await death.startHost();
+    if (!guest) return death;
+    death.startGuest();
+    await death.guest.stderrLine(/forwarding/);
+    await lab.flows(death.wires);
+    return death;
+  }
+
+  get region(): string {
+    return this.lab.region;
+  }
+
+  /** Start a host, and wait until guests may come. */
+  async startHost(...args: string[]): Promise<void> {
+    const { a, b } = this.pair;
+    const ports = [`packet:${a.outer}`, `packet:${b.outer}`, `tap:${this.tap}`];
+    this.host = this.lab.host([...ports.flatMap((port) => ["--port", port]), ...args]);
+    await this.host.stderrLine(/is ready/);
+    this.#look();
+  }
+
+  startGuest(): void {
+    this.guest = this.lab.guest(["--no-mac-updating", "-T", "0"]);
+  }
+
+  /** Both cables' ends. */
+  get ends(): CableEnd[] {
+    return [this.pair.a, this.pair.b];
+  }
+
+  /** Frames in one direction, all the time, until the result is disposed of. */
+  traffic(): AsyncDisposable {
+    return this.wires.a.traffic(testFrame(60));
+  }
+
+  /** Milliseconds from `start` until a frame gets through both ways. */
+  async flowsSince(start: number): Promise<number> {
+    await this.lab.flows(this.wires);
+    const took = performance.now() - start;
+    this.#look();
+    if (took > LATE_MS) {
+      const [host, guest] = [this.host, this.guest].map((one) =>
+        (one?.stderr ?? "").split("\n").slice(-6)
+      );
+      console.log(`  late, after ${Math.round(took)} ms:`, [...host, ...guest].join("\n    "));
+    }
+    return took;
+  }
+
+  /** End this host and guest well: no mbuf, and nothing else, may be lost or left behind. */
+  async finish(): Promise<void> {
+    const ended = await this.guest?.stop();
+    if (ended) assert.equal(ended.code, 0, ended.stderr);
+    const { code, stdout, stderr } = await this.host.stop();
+    assert.equal(code, 0, stderr);
+    assertBalanced(account(stdout));
+    await this.assertNothingLeft();
+  }
+
+  /** No socket, TAP, process or zombie of all that there was. */
+  async assertNothingLeft(): Promise<void> {
+    await this.lab.nothingLeft();
+    assert.equal(await this.lab.link(this.tap), undefined, "the TAP is gone");
+    const left = () =>
+      [...this.#seen, ...processesOf(this.region)].filter((pid) => exists(`/proc/${pid}`));
+    assert(await waitUntil(() => left().length === 0), `processes ${left().map(stateOf)} are left`);
+    for (const { outer } of this.ends) {
+      assert.equal((await this.lab.link(outer))?.promiscuity, 0, `${outer} is as it was`);
+    }
+  }
+
+  #look(): void {
+    for (const pid of processesOf(this.region)) this.#seen.add(pid);
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.lab[Symbol.asyncDispose]();
+  }
+}
+
+function stateOf(pid: number): string {
+  try {
+    return Deno.readTextFileSync(`/proc/${pid}/stat`).split(" ").slice(0, 4).join(" ");
+  } catch {
+    return `${pid}`;
+  }
+}

@@ -1,0 +1,54 @@
+/**
+ * What a hostile guest costs an lcore that serves a sound one too, in one thread: the time that a turn of the
+ * host's loop takes, by medians of many turns, taken by turns. It tells what is the host's doing even where
+ * other programs make rates between processes meaningless.
+ *
+ * @module
+ */
+import { shim } from "../../ffi/shim.ts";
+import { ManyLab } from "../host/many_lab.ts";
+
+/** What was found. */
+export interface TurnCosts {
+  /** What is left of the sound guest's rate while the other floods its rings with lies, 1 for all. */
+  readonly left: number;
+  /** Turns until it was shut out; they are 10 ms long for the supervisor. */
+  readonly turnsUntilQuarantine: number;
+}
+
+const SLICES = 60, SLICE_TURNS = 60;
+
+/** Measure. With `quarantineAfter` 0 nobody is ever shut out. */
+export function measureTurns(quarantineAfter?: number): TurnCosts {
+  const times: [quiet: number[], attacked: number[]] = [[], []];
+  let turnsUntilQuarantine = 0;
+  using lab = new ManyLab({ a: { 0: "null" }, b: { 0: "q" } }, { quarantineAfter, mbufs: 300 });
+  lab.run(function* (lab) {
+    yield* lab.attach("a0", "b0");
+    const lies = Uint32Array.from({ length: 64 }, (_, i) => 0xff0000 + i);
+    const { tx, giveback } = lab.guests.b0.channels[0];
+    const flood = () => {
+      tx.enqueueBurst(lies, 32);
+      giveback.enqueueBurst(lies, 32);
+    };
+    for (; quarantineAfter !== 0 && !lab.supervisor("b0").isQuarantined; turnsUntilQuarantine++) {
+      flood();
+      yield;
+    }
+    yield* lab.turns(20);
+    for (let slice = 0; slice < 2 * SLICES; slice++) {
+      for (let turn = 0; turn < SLICE_TURNS; turn++) {
+        lab.guests.a0.forward(0, 0);
+        if (slice % 2 === 1) flood();
+        const start = shim.shim_clock();
+        yield; // the host's turn, and what the supervisor does once a turn
+        times[slice % 2].push(shim.shim_clock() - start);
+      }
+    }
+  });
+  return { left: median(times[0]) / median(times[1]), turnsUntilQuarantine };
+}
+
+function median(values: number[]): number {
+  return values.sort((a, b) => a - b)[values.length >>> 1];
+}

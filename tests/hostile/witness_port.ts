@@ -1,0 +1,123 @@
+import { MappedMemory, sealedMemfd } from "../../ffi/mapped_memory.ts";
+import { shim } from "../../ffi/shim.ts";
+import { HEADROOM_BYTES, LINE } from "../../app/memory/layout.ts";
+import { dataWord } from "../../app/mempool/mbuf.ts";
+import { COUNTER } from "../../app/port/counters.ts";
+import type { PortResources } from "../../app/port/kernel_port.ts";
+import type { HostPort } from "../../app/port/port.ts";
+
+/** What lies in the region outside data rooms, wherever nothing else does: it must never leave. */
+export const CANARY = 0x0ddba11d;
+
+/** What witness ports find, as indexes into their findings. */
+export const WITNESSED = {
+  /** Frames that have left. */
+  LEFT: 0,
+  /** Frames with a canary in them. */
+  CANARY: 1,
+  /** Frames that reach out of their mbuf, or are in none. */
+  OUTSIDE: 2,
+  /** Frames in mbufs that were lent to another port's guest. */
+  CROSSED: 3,
+  COUNT: 4,
+} as const;
+
+/** The witness ports of a siege, each the only port of a guest. */
+export const WITNESSES: readonly string[] = ["ring:b0", "ring:b1", "ring:n"];
+
+const BYTES = 4096;
+const FRAME_BYTES = 512;
+
+/** What witness ports have found so far: each has a line of its own, in memory that threads share. */
+export class Findings {
+  private constructor(readonly fd: number, readonly memory: MappedMemory) {}
+
+  static create(): Findings {
+    const fd = sealedMemfd("witnessed", BYTES);
+    return new Findings(fd, MappedMemory.ofFile(fd, BYTES, "findings"));
+  }
+
+  static attach(fd: number): Findings {
+    return new Findings(fd, MappedMemory.ofFile(fd, BYTES, "findings"));
+  }
+
+  /** By {@linkcode WITNESSED}. */
+  of(port: number): Uint32Array {
+    this.memory.load(0);
+    return this.memory.u32.subarray(port * LINE, port * LINE + WITNESSED.COUNT);
+  }
+
+  close(): void {
+    this.memory.close();
+    shim.shim_fd_close(this.fd);
+  }
+}
+
+/** For each mbuf of a region the witness port whose frame it was lent with. */
+export type Makers = Int8Array;
+
+/**
+ * A port that makes frames as fast as its guest takes them, and looks at every byte that is to leave by
+ * it. All witness ports of a region share `makers`, in one lcore.
+ */
+export class WitnessPort implements HostPort {
+  readonly pollable: number[] = [];
+  readonly isUp = true;
+  readonly #resources: PortResources;
+  readonly #number: number;
+  readonly #makers: Makers;
+  readonly #found: Uint32Array;
+
+  constructor(
+    readonly name: string,
+    number: number,
+    makers: Makers,
+    findings: Findings,
+    resources: PortResources,
+  ) {
+    this.#resources = resources;
+    this.#number = number;
+    this.#makers = makers;
+    this.#found = findings.of(number);
+  }
+
+  rxBurst(burst: Uint32Array, max: number): number {
+    const { mempool, counters } = this.#resources;
+    // Half of the mbufs are left to the other ports of the region.
+    if (mempool.available < mempool.handle.total >>> 1) return 0;
+    const n = mempool.allocBurst(burst, max);
+    for (let i = 0; i < n; i++) {
+      burst[(i << 1) + 1] = dataWord(HEADROOM_BYTES, FRAME_BYTES);
+      this.#makers[burst[i << 1]] = this.#number;
+    }
+    counters[COUNTER.RX] += n;
+    return n;
+  }
+
+  txBurst(burst: Uint32Array, count: number): number {
+    const { mempool, counters } = this.#resources;
+    for (let i = 0; i < count; i++) this.#look(burst[i << 1], burst[(i << 1) + 1]);
+    counters[COUNTER.TX] += count;
+    mempool.free(burst, count);
+    return count;
+  }
+
+  discardBurst(_max: number): void {}
+  refresh(): void {}
+  close(): void {}
+
+  #look(index: number, word1: number): void {
+    const { mbufs } = this.#resources;
+    const found = this.#found;
+    const [offset, length] = [word1 & 0xffff, word1 >>> 16];
+    found[WITNESSED.LEFT]++;
+    if (index >= mbufs.count || offset + length > mbufs.stride) found[WITNESSED.OUTSIDE]++;
+    if (this.#makers[index] !== this.#number) found[WITNESSED.CROSSED]++;
+    const byte = mbufs.frameByte(index, word1);
+    for (let at = (byte + 3) >>> 2, end = (byte + length) >>> 2; at < end; at++) {
+      if (mbufs.u32[at] !== CANARY) continue;
+      found[WITNESSED.CANARY]++;
+      return;
+    }
+  }
+}

@@ -1,0 +1,98 @@
+import { equal } from "node:assert/strict";
+import { dataWord } from "../../app/mempool/mbuf.ts";
+import { COUNTER, droppedBy, newCounters } from "../../app/port/counters.ts";
+import { KernelPort } from "../../app/port/kernel_port.ts";
+import { LinkPort } from "../../app/port/link_port.ts";
+import { RingPort } from "../../app/port/ring_port.ts";
+import { PortLab } from "./port_lab.ts";
+
+/** A kernel port that receives frames of 60 bytes into as many slots as it is given, until `waiting` are. */
+class SlotPort extends KernelPort {
+  waiting = 0;
+  get name(): string {
+    return "slots";
+  }
+  get pollable(): number[] {
+    return [];
+  }
+  protected receive(
+    _: number,
+    __: Uint32Array,
+    notes: Uint32Array,
+    ___: Uint8Array,
+    count: number,
+  ) {
+    const n = Math.min(count, this.waiting);
+    this.waiting -= n;
+    for (let i = 0; i < n; i++) notes.set([60, 0, 0, 0], 4 * i);
+    return n;
+  }
+  protected send(_: number, __: Uint32Array, count: number): number {
+    return count;
+  }
+  protected discard(): number {
+    return 0;
+  }
+  protected recover(): boolean {
+    return true;
+  }
+  protected closeSockets(): void {}
+}
+
+Deno.test("KernelPort.letGo() frees its slots, counts the frames in them, and goes on", () => {
+  using lab = new PortLab(128);
+  const port = new SlotPort(lab);
+  const burst = new Uint32Array(2 * 64);
+  port.waiting = 20;
+  equal(port.rxBurst(burst, 5), 5);
+  equal(lab.mempool.available, 128 - 32);
+  port.letGo();
+  equal(lab.mempool.available, 128 - 5, "but for those that were handed out");
+  equal(lab.counters[COUNTER.RX], 20);
+  equal(lab.counters[COUNTER.STOPPED], 15);
+  lab.mempool.free(burst, 5);
+  lab.checkAllFree();
+  port.waiting = 20;
+  equal(port.rxBurst(burst, 64), 20);
+  lab.mempool.free(burst, 20);
+  port.close();
+  lab.checkAllFree();
+});
+
+Deno.test("RingPort.letGo() frees what waits in it, and goes on", () => {
+  using lab = new PortLab(128);
+  const port = new RingPort("ring", 64, lab);
+  const burst = new Uint32Array(2 * 20);
+  lab.mempool.allocBulk(burst, 20);
+  port.txBurst(burst, 20);
+  port.letGo();
+  lab.checkAllFree();
+  lab.mempool.allocBulk(burst, 20);
+  equal(port.txBurst(burst, 20), 20);
+  equal(port.rxBurst(burst, 20), 20);
+  lab.mempool.free(burst, 20);
+  lab.checkAllFree();
+});
+
+Deno.test("LinkPort.letGo() frees what was sent there, not what was sent at the other end", () => {
+  using here = new PortLab(64);
+  using there = new PortLab(64);
+  const [a, b] = [here, there].map(({ mbufs, mempool, frameMax }) => {
+    const counters = newCounters(1)[0];
+    return { port: new LinkPort("link:x", { mbufs, mempool, frameMax, counters }), counters };
+  });
+  a.port.join(b.port);
+  for (const [lab, { port }] of [[here, a], [there, b]] as const) {
+    const burst = new Uint32Array(2 * 10);
+    lab.mempool.allocBulk(burst, 10);
+    for (let i = 0; i < 10; i++) burst[2 * i + 1] = dataWord(128, 60);
+    port.txBurst(burst, 10);
+  }
+  a.port.letGo();
+  here.checkAllFree();
+  equal(there.mempool.available, 54);
+  equal(a.counters[COUNTER.TX], b.counters[COUNTER.RX]);
+  equal(droppedBy(b.counters), 10);
+  b.port.letGo();
+  there.checkAllFree();
+});

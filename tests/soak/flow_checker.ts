@@ -1,0 +1,95 @@
+import type { Mbufs } from "../../app/mempool/mbuf.ts";
+import type { FrameTag, SoakFrames } from "./soak_frame.ts";
+
+/** What is wrong with frames that arrived, by kind: none of it may ever happen. */
+export interface Wrongs {
+  /** The CRC or the length is not what it was. */
+  corrupted: number;
+  /** A frame came again. */
+  duplicated: number;
+  /** A frame came behind one that was sent after it. */
+  reordered: number;
+  /** A frame of a flow that ends elsewhere. */
+  misdelivered: number;
+}
+
+/** Nothing wrong yet. */
+export function noWrongs(): Wrongs {
+  return { corrupted: 0, duplicated: 0, reordered: 0, misdelivered: 0 };
+}
+
+/** Frames from `first` to before `end` have not come. */
+export interface Gap {
+  readonly first: number;
+  readonly end: number;
+}
+
+/** Gaps that are remembered, to tell late frames from repeated ones. */
+const GAPS_MAX = 4096;
+
+/** Checks the frames of one flow where it ends. */
+export class FlowChecker {
+  readonly wrongs: Wrongs = noWrongs();
+  /** Frames of other protocols, or of another run. */
+  foreign = 0;
+  /** Right frames, each once. */
+  received = 0;
+  /** Their bytes. */
+  bytes = 0;
+  /** The number that is to come next. */
+  next = 0;
+  /** What the last right frame told of itself. */
+  readonly tag: FrameTag = { flow: 0, number: 0, stamp: 0 };
+  readonly #gaps: Gap[] = [];
+
+  /**
+   * @param flow The flow that ends here.
+   * @param onGap Told of frames that have not come although later ones have.
+   */
+  constructor(
+    private readonly frames: SoakFrames,
+    private readonly flow: number,
+    private readonly onGap: (gap: Gap) => void = () => {},
+  ) {}
+
+  /** Check a frame; true if it is right, and the next one or a later one. */
+  check(mbufs: Mbufs, byte: number, bytes: number): boolean {
+    const { tag, wrongs } = this;
+    const verdict = this.frames.read(mbufs, byte, bytes, tag);
+    if (verdict === "foreign") this.foreign++;
+    else if (verdict === "corrupted") wrongs.corrupted++;
+    else if (tag.flow !== this.flow) wrongs.misdelivered++;
+    else if (tag.number < this.next) wrongs[this.#wasMissing(tag.number)]++;
+    else {
+      if (tag.number > this.next) this.#miss(tag.number);
+      this.next = tag.number + 1;
+      this.received++;
+      this.bytes += bytes;
+      return true;
+    }
+    return false;
+  }
+
+  /** All below `sent` that have not come will not come any more. */
+  settle(sent: number): void {
+    if (sent <= this.next) return;
+    this.#miss(sent);
+    this.next = sent;
+  }
+
+  #miss(end: number): void {
+    const gap = { first: this.next, end };
+    this.#gaps.push(gap);
+    if (this.#gaps.length > GAPS_MAX) this.#gaps.shift();
+    this.onGap(gap);
+  }
+
+  #wasMissing(number: number): "reordered" | "duplicated" {
+    const at = this.#gaps.findIndex(({ first, end }) => number >= first && number < end);
+    if (at < 0) return "duplicated";
+    const { first, end } = this.#gaps[at];
+    const rest = [{ first, end: number }, { first: number + 1, end }];
+    this.#gaps.splice(at, 1, ...rest.filter((gap) => gap.first < gap.end));
+    return "reordered";
+  }
+}

@@ -1,0 +1,10 @@
+/** A generator of numbers from 0 to below 1 (mulberry32): the same seed, the same numbers. */
+export function randomFrom(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = state + 0x6d2b79f5 | 0;
+    let t = Math.imul(state ^ state >>> 15, state | 1);
+    t = t + Math.imul(t ^ t >>> 7, t | 61) ^ t;
+    return ((t ^ t >>> 14) >>> 0) / 2 ** 32;
+  };
+}

@@ -1,0 +1,100 @@
+/** What a process takes of the machine at one moment. */
+export interface Sample {
+  /** Seconds since the soak began. */
+  readonly at: number;
+  readonly role: string;
+  readonly pid: number;
+  /** Memory of its own, not shared with others: MiB. */
+  readonly memory: number;
+  readonly descriptors: number;
+  /** The server's process then. */
+  readonly server?: number;
+}
+
+/** Growth of memory that is no leak: factor, and MiB beside it. V8 collects when it likes. */
+const GROWTH = { FACTOR: 1.25, MIB: 12 } as const;
+
+/** Descriptors that may come and go: a file being read, a process just looked at. */
+const DESCRIPTORS_SPARE = 3;
+
+/** Fewest samples of a role that tell anything of its memory. */
+const SAMPLES_MIN = 16;
+
+/** Seconds in which a process still warms up. */
+const WARM_UP = 20;
+
+/** Look at a process; undefined if it is gone. */
+export function sample(at: number, role: string, pid: number): Sample | undefined {
+  try {
+    const status = Deno.readTextFileSync(`/proc/${pid}/status`);
+    const memory = Number(/^RssAnon:\s+(\d+)/m.exec(status)![1]) / 1024;
+    const descriptors = [...Deno.readDirSync(`/proc/${pid}/fd`)].length;
+    return { at, role, pid, memory, descriptors };
+  } catch {
+    return undefined;
+  }
+}
+
+/** Processes that have ended, and that one of `parents` has not buried. */
+export function zombiesOf(parents: readonly number[]): number[] {
+  return [...Deno.readDirSync("/proc")].map(({ name }) => Number(name)).filter((pid) => {
+    if (!pid) return false;
+    try {
+      const stat = Deno.readTextFileSync(`/proc/${pid}/stat`);
+      const [state, parent] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+      return state === "Z" && parents.includes(Number(parent));
+    } catch {
+      return false;
+    }
+  });
+}
+
+/** What has grown among samples of quiet moments, in words: descriptors of a process, memory of a role. */
+export function growthOf(samples: readonly Sample[]): string[] {
+  const problems: string[] = [];
+  for (const [pid, life] of Map.groupBy(samples, ({ pid }) => pid)) {
+    const who = `${life[0].role} (pid ${pid})`;
+    problems.push(...descriptorGrowth(who, life));
+    const warm = life.filter(({ at }) => at - life[0].at >= WARM_UP);
+    problems.push(...memoryGrowth(who, warm));
+  }
+  for (const [role, all] of Map.groupBy(samples, ({ role }) => role)) {
+    problems.push(...memoryGrowth(`all that was ${role}`, all));
+  }
+  return problems;
+}
+
+/**
+ * Compare the first with the last. A member that finds its server again keeps what it had of the one before,
+ * as lcores may be using it: that may happen once.
+ */
+function descriptorGrowth(who: string, life: readonly Sample[]): string[] {
+  const another = life.findIndex(({ server }) => server !== life[0].server);
+  const parts = another < 0 ? [life] : [life.slice(0, another), life.slice(another)];
+  return parts.flatMap((part) => {
+    const [before, after] = [part[0].descriptors, part[part.length - 1].descriptors];
+    if (after <= before + DESCRIPTORS_SPARE) return [];
+    return [`${who}: ${before} descriptors became ${after}`];
+  });
+}
+
+/** Compare the first with the last quarter. */
+function memoryGrowth(who: string, samples: readonly Sample[]): string[] {
+  if (samples.length < SAMPLES_MIN) return [];
+  const quarter = samples.length >> 2;
+  const before = median(samples.slice(0, quarter).map(({ memory }) => memory));
+  const after = median(samples.slice(-quarter).map(({ memory }) => memory));
+  if (after <= before * GROWTH.FACTOR + GROWTH.MIB) return [];
+  return [`${who}: ${before.toFixed(0)} MiB became ${after.toFixed(0)} MiB`];
+}
+
+/** The value in the middle. */
+export function median(values: readonly number[]): number {
+  return quantile(values, 0.5);
+}
+
+/** The value that a share of all do not exceed; NaN of none. */
+export function quantile(values: readonly number[], share: number): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  return sorted[Math.max(0, Math.ceil(sorted.length * share) - 1)] ?? NaN;
+}

@@ -1,0 +1,234 @@
+import assert from "node:assert/strict";
+import { account, assertBalanced, exists, Lab, pause, type Running, waitUntil } from "./lab.ts";
+import { GID, OtherUser, UID } from "./other_user.ts";
+import { childrenOf, threadsOf } from "./threads.ts";
+
+/** CAP_NET_ADMIN and CAP_NET_RAW. */
+const CAP_NET = 1n << 12n | 1n << 13n;
+
+const NOBODY = 65534;
+
+/** The keeper of a host or server. */
+function keeperOf({ pid }: Running): number {
+  const found = childrenOf(pid).filter(({ name }) => name === "culvert-keeper");
+  assert.equal(found.length, 1, JSON.stringify(found));
+  return found[0].pid;
+}
+
+/** The process of a region's server: the one that listens at its socket. */
+async function serverOf(lab: Lab, region = lab.region): Promise<number> {
+  const { stdout } = await lab.run("ss", "-Hxlp", "src", `/run/culvert/${region}.sock`);
+  return Number(/pid=(\d+)/.exec(stdout)![1]);
+}
+
+/** Every thread has given up everything, and is who it is to be. */
+function assertDropped(pid: number, uid = 0): void {
+  const wasRoot = uid !== UID; // others may not change the bounding set
+  const threads = threadsOf(pid);
+  assert(threads.length > 3, `only ${threads.length} threads`);
+  for (const { name, users, capabilities, bounding, hasNoNew } of threads) {
+    assert.equal(capabilities, 0n, `${name} has capabilities ${capabilities.toString(16)}`);
+    if (wasRoot) assert.equal(bounding, 0n, `programs of ${name} may get ${bounding.toString(16)}`);
+    assert(hasNoNew, `${name} may get new privileges`);
+    assert.deepEqual(users, [uid, uid, uid, uid], name);
+  }
+}
+
+Deno.test("A host has no capability in any thread, its server neither, and forwards", async () => {
+  await using lab = await Lab.open();
+  const pair = await lab.namespacePair();
+  await lab.run("ip", "link", "set", pair.b.outer, "down");
+  const running = await lab.forwarding(pair, { host: ["-l", "0,1"] });
+  const { host, wires } = running;
+  await lab.flows(wires);
+  assertDropped(host.pid);
+  assertDropped(await serverOf(lab));
+  const keeper = keeperOf(host);
+  const [{ capabilities, hasNoNew }] = threadsOf(keeper);
+  assert.deepEqual([capabilities, hasNoNew], [CAP_NET, true]);
+  assert.deepEqual([...Deno.readDirSync(`/proc/${keeper}/fd`)].map(({ name }) => name), ["0"]);
+  const maps = Deno.readTextFileSync(`/proc/${keeper}/maps`);
+  assert(!maps.includes(lab.region), "the keeper has the region's memory");
+
+  // What needs a privilege is done by the keeper, for a host that has none.
+  await lab.run("ip", "link", "delete", pair.a.outer);
+  await host.stderrLine(/port .* is down/);
+  await lab.remake(pair.a);
+  const again = { a: await lab.wire(pair.a.inner, pair.a.netns), b: wires.b };
+  await lab.flows(again);
+  await lab.finish(running);
+  const { flags } = (await lab.link(pair.b.outer))!;
+  assert(!flags.includes("UP"), `${pair.b.outer} was down, and is ${flags}`);
+  assert(await waitUntil(() => !exists(`/proc/${keeper}`)), "the keeper is still there");
+});
+
+Deno.test("A keeper does what it may to the interfaces and files that it was told, to no others", async () => {
+  await using lab = await Lab.open();
+  const netns = await lab.namespace({ quiet: true });
+  const folder = await Deno.makeTempDir({ prefix: "culvert-keeper-" }); // root's, mode 0700
+  try {
+    const [file, other] = [`${folder}/told`, `${folder}/other`];
+    for (const path of [file, other]) await Deno.writeTextFile(path, "");
+    const probe = new URL("keeper_probe.ts", import.meta.url).pathname;
+    const taps = [lab.name("t"), lab.name("t")];
+    const deno = [Deno.execPath(), "run", "-A", probe];
+    const { stdout } = await lab.inNamespace(netns, ...deno, ...taps, file, other);
+    const [before, after] = stdout.trim().split("\n").map((line) => JSON.parse(line));
+    const EPERM = -1;
+    const done = { tap: true, mtu: 0, up: 0, packet: true, removed: 0, long: true };
+    assert.deepEqual(before, { ...done, unknown: [EPERM, EPERM, EPERM], kept: EPERM });
+    assert.deepEqual(after, { afterwards: EPERM });
+    assert.deepEqual([exists(file), exists(other)], [false, true]);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("A keeper ends with its host, however that ends", async () => {
+  await using lab = await Lab.open();
+  const { outer } = await lab.cable();
+  const host = lab.host(["--port", `packet:${outer}`]);
+  await host.stderrLine(/is ready/);
+  const keeper = keeperOf(host);
+  await lab.run("kill", "-QUIT", "--", `-${keeper}`); // of its own process group: no Ctrl-C is for it
+  await pause(300);
+  assert.match(Deno.readTextFileSync(`/proc/${keeper}/status`), /^State:\s+S/m);
+  await host.stop("SIGKILL");
+  assert(await waitUntil(() => !exists(`/proc/${keeper}`)), "the keeper is still there");
+});
+
+Deno.test("--user and --group: others' host, server, socket and file", async () => {
+  await using lab = await Lab.open();
+  const { outer } = await lab.cable();
+  const path = lab.newPath();
+  const args = ["--user", "nobody", "--group", `${GID}`, "--port", `packet:${outer}`];
+  const host = lab.host([...args, "--region", lab.region, "--size", "4M", "--mbufs", "256"]);
+  await host.stderrLine(/is ready/);
+  const file = lab.host(["--user", "nobody", "--group", `${GID}`, "--port", "null"].concat(
+    ["--region", path, "--size", "4M", "--mbufs", "256"],
+  ));
+  await file.stderrLine(/is ready/);
+  for (const pid of [host.pid, await serverOf(lab), file.pid]) {
+    assertDropped(pid, NOBODY);
+    for (const { groups } of threadsOf(pid)) {
+      assert.deepEqual(groups, [NOBODY, NOBODY, NOBODY, NOBODY]);
+    }
+    assert.match(Deno.readTextFileSync(`/proc/${pid}/status`), /^Groups:\s*$/m);
+  }
+  const socket = `/run/culvert/${lab.region}.sock`;
+  for (const made of [socket, path]) {
+    const { uid, gid, mode } = Deno.lstatSync(made);
+    assert.deepEqual([uid, gid, mode! & 0o777], [NOBODY, GID, 0o660], made);
+  }
+  const connect = `import socket; socket.socket(socket.AF_UNIX).connect("${socket}")`;
+  const as = (gid: number) => [
+    ...["setpriv", `--reuid=${UID}`, `--regid=${gid}`, "--clear-groups", "--inh-caps=-all"],
+    ...["/usr/bin/python3", "-c", connect],
+  ];
+  assert.equal((await lab.tryRun(...as(GID))).code, 0);
+  assert.match((await lab.tryRun(...as(GID + 1))).stderr, /PermissionError/);
+  await using member = await OtherUser.create(lab);
+  for (const region of [lab.region, path]) {
+    const guest = member.culvert("guest", ["-T", "0", "--region", region]);
+    await guest.stderrLine(/forwarding/);
+    assert.equal((await guest.stop()).code, 0, guest.stderr);
+  }
+  for (const running of [host, file]) {
+    const { code, stdout, stderr } = await running.stop();
+    assert.equal(code, 0, stderr);
+    assertBalanced(account(stdout));
+  }
+  await lab.nothingLeft();
+});
+
+for (
+  const [args, message] of [
+    [["--user", "no-such-user"], /^culvert: Cannot become user no-such-user as there is none/m],
+    [
+      ["--group", "no-such-group"],
+      /^culvert: Cannot give to group no-such-group as there is none/m,
+    ],
+  ] as const
+) {
+  Deno.test(`A host with ${args.join(" ")} says so and leaves nothing`, async () => {
+    await using lab = await Lab.open();
+    const { code, stderr } = await lab.host([...args, "--port", "null"]).ended();
+    assert.equal(code, 1, stderr);
+    assert.match(stderr, message);
+    await lab.nothingLeft();
+  });
+}
+
+Deno.test("With CAP_NET_RAW and CAP_NET_ADMIN alone any user forwards, and gives them up", async () => {
+  await using lab = await Lab.open();
+  await using user = await OtherUser.create(lab);
+  const netns = await lab.namespace({ quiet: true });
+  const names = [lab.name("p"), lab.name("q"), lab.name("t")];
+  const [near, far, tap] = names;
+  await lab.inNamespace(netns, "ip", "link", "add", near, "type", "veth", "peer", "name", far);
+  await lab.inNamespace(netns, "ip", "link", "set", far, "up");
+  const region = ["--region", lab.newPath()];
+  const host = user.culvert(
+    "host",
+    ["--port", `packet:${near}`, "--port", `tap:${tap}`, ...region],
+    { netns, capabilities: ["net_raw", "net_admin"] },
+  );
+  await host.stderrLine(/is ready/);
+  assertDropped(host.pid, UID);
+  assert.deepEqual(
+    threadsOf(keeperOf(host)).map(({ capabilities, users }) => [capabilities, users[0]]),
+    [
+      [CAP_NET, UID],
+    ],
+  );
+  const guest = user.culvert("guest", ["--no-mac-updating", "-T", "0", ...region]);
+  await guest.stderrLine(/forwarding/);
+  await lab.flows({ a: await lab.wire(far, netns), b: await lab.wire(tap, netns) });
+  await lab.finish({ host, guest });
+  assert.equal(await lab.link(tap, netns), undefined);
+  assert(!(await lab.link(near, netns))!.flags.includes("UP"));
+});
+
+Deno.test("With no capability at all any user forwards between TAPs that are his", async () => {
+  await using lab = await Lab.open();
+  await using user = await OtherUser.create(lab);
+  const netns = await lab.namespace({ quiet: true });
+  const taps = [lab.name("t"), lab.name("t")];
+  for (const tap of taps) {
+    await lab.inNamespace(netns, "ip", "tuntap", "add", tap, "mode", "tap", "user", `${UID}`);
+    await lab.inNamespace(netns, "ip", "link", "set", tap, "up");
+  }
+  const region = ["--region", lab.newPath()];
+  const ports = taps.flatMap((tap) => ["--port", `tap:${tap}`]);
+  const host = user.culvert("host", [...ports, ...region], { netns });
+  await host.stderrLine(/is ready/);
+  assertDropped(host.pid, UID);
+  assert.deepEqual(childrenOf(host.pid), []); // nothing to keep
+  const guest = user.culvert("guest", ["--no-mac-updating", "-T", "0", ...region]);
+  await guest.stderrLine(/forwarding/);
+  await lab.flows({ a: await lab.wire(taps[0], netns), b: await lab.wire(taps[1], netns) });
+  await lab.finish({ host, guest });
+  assert((await lab.link(taps[0], netns))!.flags.includes("UP"));
+});
+
+Deno.test("The rootless demo pings and sends TCP as an ordinary user", async () => {
+  await using lab = await Lab.open();
+  await using user = await OtherUser.create(lab);
+  const { code, stdout, stderr } = await lab.start(
+    ...[...user.become(), `${user.folder}/deno`, "run", "-A", `${user.folder}/app/demo.ts`],
+    ...["--rootless", "--seconds", "1"],
+  ).ended(90_000);
+  assert.equal(code, 0, stdout + stderr);
+  assert.match(stdout, / 5 received, 0% packet loss/);
+  assert.equal(stdout.match(/bits\/sec.*receiver/g)?.length, 2, stdout);
+  assert.match(stdout, /mbufs: 8192 of 8192 free/);
+});
+
+Deno.test("The demo as an ordinary user, not rootless, says what it needs", async () => {
+  await using lab = await Lab.open();
+  await using user = await OtherUser.create(lab);
+  const demo = ["run", "-A", `${user.folder}/app/demo.ts`];
+  const { code, stderr } = await lab.tryRun(...user.become(), `${user.folder}/deno`, ...demo);
+  assert.equal(code, 1);
+  assert.match(stderr, /run it as root, or with --rootless/);
+});

@@ -1,0 +1,110 @@
+/**
+ * A server is gone and comes back: who finds it again, and who rightly does not.
+ *
+ * @module
+ */
+import assert from "node:assert/strict";
+import { Peer } from "../../app/ivshmem/peer.ts";
+import { socketPath } from "../../app/memory/region_name.ts";
+import { Lab, pause, type Running, testFrame, waitUntil } from "./lab.ts";
+
+/** A server that an operator has started. */
+async function serve(lab: Lab, path: string, ...args: string[]): Promise<Running> {
+  const server = lab.culvert("server", ["-F", "-S", path, "-l", "16M", "-n", "4", ...args]);
+  await server.stderrLine(/ is ready: /);
+  return server;
+}
+
+function peersAt(path: string): number[] {
+  const peer = Peer.connect(path)!;
+  const ids = [...peer.others.keys()];
+  peer.close();
+  return ids;
+}
+
+Deno.test("host and guest find an operator's server again if it has the same memory, and only then", async () => {
+  await using lab = await Lab.open();
+  const path = `/run/culvert/${lab.name("s")}`;
+  const region = ["--region", path];
+  const shm = lab.newPath().slice("/dev/shm/".length);
+  const first = await serve(lab, path, "-M", shm);
+  const host = lab.host(["--port", "ring", "--mbufs", "1024", ...region]);
+  await host.stderrLine(/is ready/);
+  const guest = lab.guest(region);
+  await guest.stderrLine(/forwarding/);
+  await first.stop("SIGKILL");
+  for (const one of [host, guest]) await one.stderrLine(/the server is gone/);
+
+  const other = await serve(lab, path);
+  for (const one of [host, guest]) {
+    await one.stderrLine(/another server answers at .*, with other memory: we stay in ours/);
+  }
+  assert(await waitUntil(() => peersAt(path).length === 0));
+  await other.stop();
+
+  const second = await serve(lab, path, "-M", shm);
+  for (const one of [host, guest]) await one.stderrLine(/the server is there again/);
+  assert(await waitUntil(() => peersAt(path).length === 2));
+  await guest.stop("SIGKILL");
+  await host.stderrLine(/guest 0 died: its connection to the server is closed/);
+  const next = lab.guest(region);
+  await next.stderrLine(/forwarding/);
+  assert.equal((await next.stop()).code, 0);
+  await lab.stopHost(host);
+  await second.stop();
+});
+
+Deno.test("a guest that joined after the server was lost wakes its host, and is woken, without naps", async () => {
+  await using lab = await Lab.open();
+  const pair = await lab.namespacePair({ quiet: true });
+  const { host, guest, wires } = await lab.forwarding(pair, { host: ["--idle", "sleep"] });
+  for (let round = 0; round < 2; round++) {
+    const peer = Peer.connect(socketPath(lab.region))!;
+    peer.close();
+    Deno.kill(peer.server.pid, "SIGKILL");
+    for (const one of [host, guest]) await one.stderrLine(/the server is there again/);
+  }
+  assert.equal((await guest.stop()).code, 0);
+  const next = lab.guest(["--no-mac-updating", "-T", "0", "--idle", "sleep"]);
+  await next.stderrLine(/forwarding \(l2fwd\) on core \d+, ports: .*(?<!no doorbell)$/);
+  const took: number[] = [];
+  for (let i = 0; i < 15; i++) {
+    const frame = testFrame(100, { seed: i });
+    await pause(50 + 10 * i); // both sleep by then: for 0.1 s, were they not woken
+    const start = performance.now();
+    await wires.a.send(frame);
+    await wires.b.arrived((found) => found === frame);
+    took.push(performance.now() - start);
+  }
+  const median = took.toSorted((a, b) => a - b)[7];
+  assert(median < 80, `frames took ${took.map(Math.round)} ms`);
+  await lab.finish({ host, guest: next });
+});
+
+Deno.test("culvert client finds its server again, and those who come to it", async () => {
+  await using lab = await Lab.open();
+  const path = `/run/culvert/${lab.name("s")}`;
+  const shm = lab.newPath().slice("/dev/shm/".length);
+  const first = await serve(lab, path, "-M", shm);
+  const client = lab.culvert("client", ["-S", path, "-c", "wait 0 20"]);
+  assert(await waitUntil(() => peersAt(path).length === 1));
+  await first.stop("SIGKILL");
+  await client.stdoutLine(/^server gone/);
+  const second = await serve(lab, path, "-M", shm);
+  const [, id] = /we are peer (\d+)/.exec(await client.stdoutLine(/^server found again/))!;
+  const rung = await lab.culvert("client", ["-S", path, "-c", `int ${id} 0`]).ended();
+  assert.equal(rung.code, 0, rung.stdout);
+  assert.equal((await client.ended()).code, 0, client.stdout);
+  await second.stop();
+});
+
+Deno.test("a server that takes another's place ends with the host, though nobody ever came", async () => {
+  await using lab = await Lab.open();
+  const host = lab.host(["--port", "ring"]);
+  await host.stderrLine(/is ready/);
+  const peer = Peer.connect(socketPath(lab.region))!;
+  peer.close();
+  Deno.kill(peer.server.pid, "SIGKILL");
+  await host.stderrLine(/the server is there again/);
+  await lab.finishHost(host);
+});
