@@ -87,8 +87,9 @@ class PeerLink implements RegionLink {
   /** Hosts' eventfds that are to be closed once no lcore can be using them. */
   readonly #old: number[] = [];
   #connection: Peer;
-  /** Us, as members of servers that are gone, but for the first. */
-  readonly #later: Peer[] = [];
+  /** As what we attached: our lcores may be waiting for its vectors. */
+  #attached: Peer;
+  rejoined = 0;
   readonly #rejoin: Rejoin;
   hostHasLeft = false;
 
@@ -100,16 +101,12 @@ class PeerLink implements RegionLink {
   ) {
     this.memory = opened.memory;
     this.description = `region ${region}`;
-    this.#connection = connection;
+    this.#connection = this.#attached = connection;
     this.#rejoin = new Rejoin(isPath(region) ? region : socketPath(region), log);
   }
 
   get peer(): number {
     return this.#connection.id;
-  }
-
-  get rejoined(): number {
-    return this.#later.length;
   }
 
   get isCutOff(): boolean {
@@ -118,6 +115,9 @@ class PeerLink implements RegionLink {
 
   interrupts(host: number | undefined): Interrupts | undefined {
     this.poll();
+    this.#closeOld();
+    if (this.#attached !== this.#connection) this.#leave(this.#attached);
+    this.#attached = this.#connection;
     this.#used = host === undefined ? undefined : this.#connection.others.get(host);
     this.#host = this.#used && { eventfds: this.#used, id: host! };
     this.hostHasLeft = false;
@@ -131,25 +131,41 @@ class PeerLink implements RegionLink {
       } else if (event.kind === "left") this.#forget(event.eventfds);
     }
     if (!this.#connection.isConnected) this.#joinAgain();
-    if (this.#later.length > 0) this.#followHost();
+    if (this.rejoined > 0) this.#followHost();
   }
 
   close(): void {
-    for (const fd of this.#old) shim.shim_fd_close(fd);
-    for (const peer of this.#later) peer.close();
+    this.#closeOld();
+    for (const peer of new Set([this.#attached, this.#connection])) this.#leave(peer);
     this.opened.close();
   }
 
   #forget(eventfds: readonly number[]): void {
     if (eventfds === this.#host?.eventfds) this.hostHasLeft = true;
+    this.#letGo(eventfds);
+  }
+
+  #letGo(eventfds: readonly number[]): void {
     if (eventfds === this.#used) this.#old.push(...eventfds);
     else for (const fd of eventfds) shim.shim_fd_close(fd);
+  }
+
+  #closeOld(): void {
+    for (const fd of this.#old.splice(0)) shim.shim_fd_close(fd);
+  }
+
+  /** Close what we were, but for the first, which is not ours. */
+  #leave(peer: Peer): void {
+    if (peer !== this.opened.peer) peer.close();
   }
 
   #joinAgain(): void {
     const peer = this.#rejoin.attempt(this.#connection, performance.now());
     if (peer === undefined) return;
-    this.#later.push(peer);
+    const last = this.#connection;
+    for (const eventfds of last.takeOthers()) this.#letGo(eventfds);
+    if (last !== this.#attached) this.#leave(last);
+    this.rejoined++;
     this.#connection = peer;
     this.log(`the server is there again: we are peer ${peer.id}`);
   }

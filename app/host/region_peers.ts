@@ -23,10 +23,12 @@ export class RegionPeers {
   #peer?: Peer;
   readonly #log: (line: string) => void;
   readonly #rejoin?: Rejoin;
-  /** Us, as members of servers that are gone: their eventfds are still in use. */
-  readonly #before: Peer[] = [];
-  /** Of peers that are gone; lcores may still use them. */
-  readonly #left = new Set<Eventfds>();
+  /** Us, as a member of the first server: its owner's to close. */
+  readonly #first: Peer | undefined;
+  /** Of members of servers that are gone: they may be here still, and lcores may wake them. */
+  readonly #before = new Set<Eventfds>();
+  /** Of peers that are gone, with their ids at the server that we are at; lcores may still use them. */
+  readonly #left = new Map<Eventfds, number>();
 
   /**
    * Nobody is gone yet.
@@ -36,7 +38,7 @@ export class RegionPeers {
    * @param rejoin Finds it.
    */
   constructor(peer: Peer | undefined, log: (line: string) => void, rejoin?: Rejoin) {
-    this.#peer = peer;
+    this.#first = this.#peer = peer;
     this.#log = log;
     this.#rejoin = rejoin;
     this.vectors = [...peer?.vectors ?? []];
@@ -53,7 +55,7 @@ export class RegionPeers {
   /** Take the server's news. Some times a second. */
   poll(): void {
     for (const event of this.#peer?.poll() ?? []) {
-      if (event.kind === "left") this.#left.add(event.eventfds);
+      if (event.kind === "left") this.#left.set(event.eventfds, event.id);
       else if (event.kind === "server-gone") {
         this.#log(`the server is gone (${event.reason}): forwarding goes on, nobody can join`);
       }
@@ -61,9 +63,11 @@ export class RegionPeers {
     if (this.#peer && !this.#peer.isConnected) this.#joinAgain(this.#peer);
   }
 
-  /** The eventfds of a peer: none if it is not there. */
+  /** The eventfds of a peer, also of one that has just gone; none if nobody knows it. */
   eventfdsOf(id: number | undefined): Eventfds {
-    return id === undefined ? NONE : this.#peer?.others.get(id) ?? NONE;
+    if (id === undefined) return NONE;
+    const here = this.#peer?.others.get(id);
+    return here ?? [...this.#left].find(([, left]) => left === id)?.[0] ?? NONE;
   }
 
   /** Whether the peer whose eventfds these are is known to have gone. */
@@ -77,19 +81,20 @@ export class RegionPeers {
     return this.hasLeft(eventfds) || isConnected && [...others!.values()].includes(eventfds);
   }
 
-  /** Close the eventfds of all who are gone, but for those that lcores may still use. */
+  /** Close the eventfds of all who are gone, or whose server is, but for those that lcores may still use. */
   release(isInUse: (eventfds: Eventfds) => boolean): void {
-    for (const eventfds of this.#left) {
+    for (const eventfds of [...this.#left.keys(), ...this.#before]) {
       if (isInUse(eventfds)) continue;
       for (const fd of eventfds) shim.shim_fd_close(fd);
       this.#left.delete(eventfds);
+      this.#before.delete(eventfds);
     }
   }
 
   /** Leave, but for the first server, which our memory's owner leaves. No lcore may use an eventfd any more. */
   close(): void {
-    if (this.#peer && this.#before.length > 0) this.#before.push(this.#peer);
-    for (const peer of this.#before.slice(1)) peer.close();
+    if (this.#peer !== this.#first) this.#peer?.close();
+    for (const fd of [...this.#before].flat()) shim.shim_fd_close(fd);
     for (const fd of this.laterVectors) shim.shim_fd_close(fd);
   }
 
@@ -97,7 +102,9 @@ export class RegionPeers {
     const peer = this.#rejoin?.attempt(last, performance.now());
     if (peer === undefined) return;
     peer.vectors.forEach((fd, vector) => shim.shim_fd_copy(fd, this.laterVectors[vector]));
-    this.#before.push(last);
+    for (const eventfds of this.#left.keys()) this.#left.set(eventfds, -1);
+    for (const eventfds of last.takeOthers()) this.#before.add(eventfds);
+    if (last !== this.#first) last.close(); // its vectors have been replaced
     this.#peer = peer;
     this.#log(`the server is there again: we are peer ${peer.id}, others can join`);
   }

@@ -144,6 +144,13 @@ export class Peer {
     return eventfd !== undefined && shim.shim_eventfd_signal(eventfd) === 0;
   }
 
+  /** Forget all others: their eventfds are the caller's to close from now on. */
+  takeOthers(): (readonly number[])[] {
+    const taken = [...this.#others.values()];
+    this.#others.clear();
+    return taken;
+  }
+
   /** Leave, and close all descriptors: no lcore may be using them. What is mapped stays. */
   close(): void {
     if (this.#isClosed) return;

@@ -30,11 +30,12 @@ Deno.test("RegionPeers knows who is there, who has left, and closes what nobody 
   peers.poll();
   equal(peers.hasLeft(eventfds), true);
   equal(peers.knows(eventfds), true);
-  deepEqual(peers.eventfdsOf(1), []);
+  equal(peers.eventfdsOf(1), eventfds, "for who hears of it too late");
   peers.release((used) => used === eventfds);
   equal(shim.shim_eventfd_signal(eventfds[0]), 0, "it is in use");
   peers.release(() => false);
   equal(shim.shim_eventfd_signal(eventfds[0]) < 0, true);
+  deepEqual(peers.eventfdsOf(1), []);
   peers.close();
   first.close();
 });
@@ -60,6 +61,10 @@ Deno.test("RegionPeers that have lost the server still wake and are woken by tho
   for (const fd of eventfds) equal(shim.shim_eventfd_signal(fd), 0);
   for (const fd of first.vectors) equal(shim.shim_eventfd_signal(fd), 0);
   deepEqual(peers.vectors.map((fd) => shim.shim_eventfd_drain(fd)), [1, 1]);
+  peers.release((fds) => fds === eventfds);
+  equal(shim.shim_eventfd_signal(eventfds[0]), 0, "it is in use");
+  peers.release(() => false);
+  equal(shim.shim_eventfd_signal(eventfds[0]) < 0, true, "nobody needs it any more");
   peers.close();
   deepEqual([first.isClosed, second.isClosed], [false, true], "the first one is its owner's");
   first.close();
@@ -73,8 +78,10 @@ Deno.test("RegionPeers are woken by newcomers of each server that takes the last
   for (const id of [3, 9]) {
     now.loses();
     peers.poll();
+    const last = now;
     now = found.next = new FakePeer(id);
     peers.poll();
+    equal(last.isClosed, last !== first, "the first one is its owner's");
     for (const fd of now.vectors) shim.shim_eventfd_signal(fd);
     deepEqual(peers.laterVectors.map((fd) => shim.shim_eventfd_drain(fd)), [1, 1]);
     deepEqual(peers.laterVectors, numbers, "lcores have these");

@@ -36,6 +36,12 @@ export class FakePeer {
     this.news.push({ kind: "server-gone", reason: "the connection is closed" });
   }
 
+  takeOthers(): number[][] {
+    const taken = [...this.others.values()];
+    this.others.clear();
+    return taken;
+  }
+
   poll(): PeerEvent[] {
     return this.news.splice(0);
   }

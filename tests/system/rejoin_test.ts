@@ -24,7 +24,7 @@ function peersAt(path: string): number[] {
 
 Deno.test("host and guest find an operator's server again if it has the same memory, and only then", async () => {
   await using lab = await Lab.open();
-  const path = `/run/culvert/${lab.name("s")}`;
+  const path = socketPath(lab.newRegion()); // by path: no host of ours starts a server there
   const region = ["--region", path];
   const shm = lab.newPath().slice("/dev/shm/".length);
   const first = await serve(lab, path, "-M", shm);
@@ -83,7 +83,7 @@ Deno.test("a guest that joined after the server was lost wakes its host, and is 
 
 Deno.test("culvert client finds its server again, and those who come to it", async () => {
   await using lab = await Lab.open();
-  const path = `/run/culvert/${lab.name("s")}`;
+  const path = socketPath(lab.newRegion()); // by path: no host of ours starts a server there
   const shm = lab.newPath().slice("/dev/shm/".length);
   const first = await serve(lab, path, "-M", shm);
   const client = lab.culvert("client", ["-S", path, "-c", "wait 0 20"]);
