@@ -100,7 +100,7 @@ static inline void copy_words(uint32_t *restrict to, const uint32_t *restrict fr
  * Copy `n` elements between a burst, from word `burst` of its map on, and a ring, whose slots begin at word `slots`
  * of its map, from position `turn` on; then, if the word `position` of the ring's map is `turn` still, store
  * `turn + n` there with release ordering: 1. Else, or if it is no word of the map, 0. Nothing is copied if slots or
- * burst lie outside their maps.
+ * burst lie outside their maps, or there are less than `n` slots.
  *
  * route, from its least bit on: the ring's map (11), the burst's map (11), log2 of the slots' words (5), log2 of an
  * element's words (2), and 0 to write the slots, 1 to read them.
@@ -123,8 +123,8 @@ SHIM_API int32_t shim_slots_copy(uint32_t route, uint32_t slots, uint32_t burst,
     copy_words(ring + at, own, first);
     copy_words(ring, own + first, rest);
   }
-  uint32_t *word = (uint32_t *)(void *)map->base + position;
-  if ((uint64_t)position * 4 + 4 > map->bytes || __atomic_load_n(word, __ATOMIC_ACQUIRE) != turn) return 0;
+  uint32_t nowhere = turn + 1, *word = word_at((int32_t)(route & (SHIM_MAPS - 1)), position, &nowhere);
+  if (__atomic_load_n(word, __ATOMIC_ACQUIRE) != turn) return 0;
   __atomic_store_n(word, turn + n, __ATOMIC_RELEASE);
   return 1;
 }

@@ -13,8 +13,20 @@
 
 struct shim_map shim_maps[SHIM_MAPS];
 
-/* Which of them are taken: several threads may map at once. */
+/*
+ * Which of them are taken: several threads may map at once. Numbers are given in turn, so that one that was given
+ * back stays nobody's for long: who still uses it reaches nothing, rather than another's memory.
+ */
 static uint8_t is_taken[SHIM_MAPS];
+static uint32_t next_number;
+
+static int32_t take_number(void) {
+  for (int tries = 0; tries < SHIM_MAPS; tries++) {
+    uint32_t id = __atomic_fetch_add(&next_number, 1, __ATOMIC_RELAXED) % SHIM_MAPS;
+    if (!__atomic_test_and_set(&is_taken[id], __ATOMIC_ACQUIRE)) return (int32_t)id;
+  }
+  return -ENFILE;
+}
 
 SHIM_API uint32_t shim_abi(void) { return SHIM_ABI; }
 
@@ -24,13 +36,12 @@ SHIM_API uint32_t shim_abi(void) { return SHIM_ABI; }
  * id. The buffer must stay alive until the process ends.
  */
 SHIM_API int32_t shim_map(void *buffer, uint64_t bytes, int32_t fd, uint64_t offset) {
-  int32_t id = 0;
   int flags = MAP_SHARED | (buffer ? MAP_FIXED : 0) | (fd < 0 ? MAP_ANONYMOUS : 0);
   int is_read_only = fd >= 0 && (fcntl(fd, F_GETFL) & O_ACCMODE) == O_RDONLY;
   void *base = mmap(buffer, bytes, PROT_READ | (is_read_only ? 0 : PROT_WRITE), flags, fd, (off_t)offset);
   if (base == MAP_FAILED) return -errno;
-  while (id < SHIM_MAPS && __atomic_test_and_set(&is_taken[id], __ATOMIC_ACQUIRE)) id++;
-  if (id == SHIM_MAPS) return -ENFILE; /* a MAP_FIXED mapping is left in place: the buffer needs it */
+  int32_t id = take_number();
+  if (id < 0) return id; /* a MAP_FIXED mapping is left in place: the buffer needs it */
   shim_maps[id].base = base;
   shim_maps[id].bytes = bytes;
   shim_maps[id].count = 0;

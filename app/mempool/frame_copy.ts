@@ -28,7 +28,7 @@ export class FrameCopy {
     length: number,
   ): boolean {
     const there = this.#segments.length(burst, i) - offset;
-    if (!(offset >= 0 && length >= 0) || there < 0) return false;
+    if (!(offset >= 0 && length >= 0) || there < 0 || there === 0 && offset > 0) return false;
     const wanted = Math.min(there, length);
     const { mbufs } = this.#segments;
     const capacity = mbufs.room - HEADROOM_BYTES;

@@ -1,6 +1,7 @@
 import { MappedMemory, type MappedMemoryHandle } from "../../ffi/mapped_memory.ts";
 import { CulvertError } from "../../ffi/error.ts";
 import { DESCRIPTOR, MPMC } from "../memory/layout.ts";
+import { newBurst } from "../ring/burst.ts";
 import { MpmcRing } from "../ring/mpmc_ring.ts";
 import type { IndexBurst } from "./index_burst.ts";
 import { EMPTY_DATA } from "./mbuf.ts";
@@ -78,9 +79,10 @@ export class Mempool {
     const { size, threshold } = checkedCache(handle.total, cache);
     this.#cacheSize = size;
     this.#flushThreshold = threshold;
-    this.#cache = new Uint32Array((size + BULK_MAX + 2) & ~1);
-    this.#pairs = new Float64Array(this.#cache.buffer);
-    this.#spill = new Uint32Array(this.#cache.length);
+    this.#cache = newBurst((size + BULK_MAX + 2) & ~1);
+    const { buffer, byteOffset, length } = this.#cache;
+    this.#pairs = new Float64Array(buffer, byteOffset, length >>> 1);
+    this.#spill = newBurst(length);
   }
 
   /**

@@ -1,18 +1,18 @@
 import { MappedMemory } from "../../ffi/mapped_memory.ts";
 
-/** Frames that one turn of a loop moves in one direction, unless `--burst` says otherwise (DPDK l2fwd). */
+/** Frames that one turn of a loop moves in one direction, unless `--burst` says otherwise (l2fwd). */
 export const BURST_DEFAULT = 32;
 
 /** Most frames in a burst: `SHIM_BURST` in shim/shim.h. */
 export const BURST_MAX = 256;
 
-/** Words of this thread's next memory for bursts, unless one alone is longer. */
+/** Words of a memory for bursts; a longer burst gets one of its own. */
 const ARENA_WORDS = 2 ** 14;
 
 /** Bursts begin at cache lines. */
 const CACHE_LINE_WORDS = 16;
 
-/** Where a burst lies in mapped memory: the shim's number of that, and the burst's first word in it. */
+/** Where a burst lies in mapped memory. */
 export interface BurstPlace {
   /** The shim's number of the memory. */
   readonly map: number;
@@ -26,10 +26,12 @@ let arena: MappedMemory | undefined;
 let used = 0;
 
 /**
- * Make an array for a burst, zeros at first, that rings copy quickest: it lies in memory that the shim
- * knows by a number. Passing V8's own arrays to C costs 8 ns, so those are copied element by element.
+ * Make an array for a burst, zeros at first, that rings copy quickest: it lies in memory that the
+ * shim knows by a number. Other arrays are copied word by word: to hand one of V8's own to C costs as
+ * much as copying 24 words.
  *
- * The memory is taken for as long as the thread lives: make bursts while setting up, as many as are needed.
+ * The memory is taken for as long as the process lives: make bursts while setting up, and use them
+ * again.
  *
  * @param words Its length: two for each descriptor.
  * @throws {ShimError} if there is not enough memory.
@@ -43,14 +45,24 @@ let used = 0;
  * ```
  */
 export function newBurst(words: number): Uint32Array<SharedArrayBuffer> {
-  if (!arena || used + words > arena.u32.length) {
-    arena = MappedMemory.ofProcess(Math.max(words, ARENA_WORDS) * 4);
+  if (words > ARENA_WORDS) return burstIn(MappedMemory.ofProcess(words * 4), 0, words);
+  if (!arena || used + words > ARENA_WORDS) {
+    arena = MappedMemory.ofProcess(ARENA_WORDS * 4);
     used = 0;
   }
-  const { buffer, byteOffset } = arena.u32;
-  const burst = new Uint32Array(buffer, byteOffset + used * 4, words);
-  places.set(burst, { map: arena.map, word: used });
+  const burst = burstIn(arena, used, words);
   used += Math.ceil(words / CACHE_LINE_WORDS) * CACHE_LINE_WORDS;
+  return burst;
+}
+
+function burstIn(
+  memory: MappedMemory,
+  word: number,
+  words: number,
+): Uint32Array<SharedArrayBuffer> {
+  const { buffer, byteOffset } = memory.u32;
+  const burst = new Uint32Array(buffer, byteOffset + word * 4, words);
+  places.set(burst, { map: memory.map, word });
   return burst;
 }
 

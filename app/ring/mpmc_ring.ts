@@ -52,6 +52,7 @@ export interface MpmcShape {
  * ring never crosses to a guest that is not trusted. Each thread makes its own `MpmcRing` over the
  * memory, all of the same shape.
  *
+ * Elements are copied to and from a `Uint32Array`, quickest if it is of `newBurst()`.
  * Both ends can also work in the ring's own slots: {@linkcode reserveBurst} and {@linkcode commit},
  * {@linkcode peekBurst} and {@linkcode finish} (DPDK `rte_ring_peek_zc.h`).
  *

@@ -96,7 +96,8 @@ export function storePositions(map: number, head: number, tail: number, position
  * With many users it serves only while the head stands where this user left it. Then nobody else was at
  * work here, and an old copy says that there is less than there is. Behind a head that others have
  * moved it is loaded again, after the head (R1, R2 in tests/model): they may have moved it by some
- * 2^32, and an old copy would look possible.
+ * 2^32, and an old copy would look possible. Who finds the head where it was after exactly 2^32
+ * elements, or a multiple, is deceived all the same, as by any compare-and-swap of 32 bits.
  */
 export class OppositeTail {
   readonly #map: number;

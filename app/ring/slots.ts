@@ -42,7 +42,9 @@ export function slotWords(
  * Accesses in the loop here are plain. That V8 leaves them between the calls into the shim around
  * them, which load and store the positions, is what the ring's orderings rely on: such a call may
  * read and write all memory, as far as the compiler knows. So no load of a slot is made before the
- * position was loaded, and no store after the position was stored.
+ * position was loaded, and no store after the position was stored. The same keeps the caller's stores
+ * to a burst before the call that copies it, and the loads of what was copied behind it, though that
+ * call is given numbers only.
  */
 export class SlotsCopy {
   readonly #words: Uint32Array;
@@ -53,7 +55,7 @@ export class SlotsCopy {
   readonly #reads: boolean;
   /** Elements that are worth a call. */
   readonly #least: number;
-  /** The burst that was copied last, if it is one of `newBurst()`, and what the shim is to know of it. */
+  /** The burst of `newBurst()` that was copied last, and what the shim is to know of it. */
   #burst?: Uint32Array;
   #burstWord = 0;
   #route: number;

@@ -272,6 +272,7 @@ export class SpscRing {
    * ```
    */
   reserveBulk(count: number): number {
+    if (!(count > 0)) return 0;
     if (this.capacity - this.used >= count) return count;
     return this.capacity - this.reloadConsumer() >= count ? count : 0;
   }
@@ -294,6 +295,7 @@ export class SpscRing {
    * ```
    */
   reserveBurst(count: number): number {
+    if (!(count > 0)) return 0;
     let free = this.capacity - this.used;
     if (free < count) free = this.capacity - this.reloadConsumer();
     return count < free ? count : free;
@@ -353,6 +355,7 @@ export class SpscRing {
    * ```
    */
   peekBulk(count: number): number {
+    if (!(count > 0)) return 0;
     return this.used >= count || this.reloadProducer() >= count ? count : 0;
   }
 
@@ -376,6 +379,7 @@ export class SpscRing {
    * ```
    */
   peekBurst(max: number): number {
+    if (!(max > 0)) return 0;
     let used = this.used;
     if (used < max) used = this.reloadProducer();
     return max < used ? max : used;
@@ -414,11 +418,15 @@ export class SpscRing {
     return this.reloadProducer();
   }
 
-  /** Slots in use, as the words in memory say now: a moment's answer while a peer is at work. */
+  /**
+   * Elements in the ring, as the words in memory say now: a moment's answer while a peer is at work.
+   * The capacity, if they say more.
+   */
   get count(): number {
     // The consumer's first: the producer's, loaded later, is never behind it.
     const consumer = shim.shim_load_acquire(this.#map, this.#consumerWord);
-    return (shim.shim_load_acquire(this.#map, this.#producerWord) - consumer) >>> 0;
+    const used = (shim.shim_load_acquire(this.#map, this.#producerWord) - consumer) >>> 0;
+    return Math.min(used, this.capacity);
   }
 
   /** Elements that there is room for, as the words in memory say now. */

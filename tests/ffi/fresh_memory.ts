@@ -8,3 +8,9 @@ export function freshMemory(bytes: number): MappedMemory & Disposable {
   const memory = MappedMemory.ofProcess(bytes);
   return Object.assign(memory, { [Symbol.dispose]: () => memory.close() });
 }
+
+/** A map's number that is nobody's, and will not be for 2047 maps more. */
+export function numberOfNoMap(): number {
+  using memory = freshMemory(4096);
+  return memory.map;
+}

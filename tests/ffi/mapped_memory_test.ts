@@ -1,4 +1,4 @@
-import { deepEqual, equal, ok, throws } from "node:assert/strict";
+import { deepEqual, equal, notEqual, ok, throws } from "node:assert/strict";
 import { ShimError } from "../../ffi/error.ts";
 import { MappedMemory, sealedMemfd } from "../../ffi/mapped_memory.ts";
 import { shim } from "../../ffi/shim.ts";
@@ -81,6 +81,15 @@ Deno.test("MappedMemory.close() leaves zeros behind, and no access fails", () =>
   memory.store(0, 1); // goes nowhere
   equal(memory.u32[0], 0);
   equal(memory.load(0), 0);
+});
+
+Deno.test("MappedMemory.close() leaves a number that is not the next memory's", () => {
+  const closed = MappedMemory.ofProcess(4096);
+  closed.close();
+  using next = freshMemory(4096);
+  notEqual(next.map, closed.map);
+  closed.store(0, 7);
+  equal(next.u32[0], 0);
 });
 
 Deno.test("MappedMemory.close() gives the map's number back", () => {

@@ -212,7 +212,7 @@ Deno.test("Frames.copy() makes as many segments as are needed, or nothing", () =
   for (const i of [0, 1, 2]) lab.make(burst, i, bytes.slice(100 * i, 100 * i + 100));
   lab.frames.chain(burst, 0, burst, 1);
   lab.frames.chain(burst, 0, burst, 2);
-  for (const [offset, length, segments] of [[0, 999, 3], [0, 256, 2], [50, 128, 1], [300, 5, 1]]) {
+  for (const [offset, length, segments] of [[0, 999, 3], [0, 256, 2], [50, 128, 1]]) {
     ok(lab.frames.copy(burst, 0, burst, 3, offset, length));
     deepEqual(lab.bytes(burst, 3), bytes.slice(offset, offset + length));
     equal(lab.frames.segments(burst, 3), segments);
@@ -221,7 +221,9 @@ Deno.test("Frames.copy() makes as many segments as are needed, or nothing", () =
     equal(lab.pool.available, 7);
   }
   const before = burst.slice();
-  equal(lab.frames.copy(burst, 0, burst, 3, 301), false);
+  for (const offset of [300, 301]) {
+    equal(lab.frames.copy(burst, 0, burst, 3, offset), false, "no such byte");
+  }
   const rest = new Uint32Array(2 * 5);
   lab.pool.allocBulk(rest, 5);
   equal(lab.frames.copy(burst, 0, burst, 3), false, "two mbufs are too few");
