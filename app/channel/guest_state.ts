@@ -1,8 +1,9 @@
 import type { MappedMemory } from "../../ffi/mapped_memory.ts";
-import { GUEST, PEER_BITS, ZONE_KIND } from "../memory/layout.ts";
+import { GUEST, ZONE_KIND } from "../memory/layout.ts";
 import type { Region } from "../memory/region.ts";
+import * as word from "./state_word.ts";
 
-/** The lives of a guest, as the region's STATE word tells them. */
+/** The lives of a guest, as the region's STATE word tells them; see `STATE_WORD` for what else is in it. */
 export const GUEST_STATE = {
   ABSENT: 0,
   ATTACHING: 1,
@@ -33,34 +34,49 @@ export const TRANSITIONS: readonly { by: "guest" | "host"; from: number; to: num
   { by: "guest", from: ATTACHING, to: DETACHING }, // gives up waiting
   { by: "guest", from: RUNNING, to: DETACHING }, // has stopped touching mbufs
   { by: "host", from: DETACHING, to: ABSENT }, // mbufs taken back
-  { by: "host", from: ATTACHING, to: ABSENT }, // died while it waited
+  { by: "host", from: ATTACHING, to: ABSENT }, // the host stops just then
   { by: "host", from: RUNNING, to: ABSENT }, // died: its connection to the server is closed
   { by: "host", from: RUNNING, to: RETIRED }, // heartbeat stopped: dead, or only paused
   { by: "guest", from: RETIRED, to: DETACHING }, // was paused, and touches nothing any more
   { by: "host", from: RETIRED, to: ABSENT }, // is gone for sure, or its mbufs are needed
+  { by: "host", from: ABSENT, to: QUARANTINED }, // whose guests have lied: nobody is let in any more
   { by: "host", from: ATTACHING, to: QUARANTINED },
   { by: "host", from: RUNNING, to: QUARANTINED },
   { by: "host", from: DETACHING, to: QUARANTINED },
+  { by: "host", from: RETIRED, to: QUARANTINED },
 ];
 
 /** The largest peer id. */
 const PEER_MAX = 65535;
 
-/** A guest's control memzone: state, heartbeat, incarnation. */
+/**
+ * A guest's control memzone: state, heartbeat, incarnation.
+ *
+ * The state is one word, which also says whose it is. So a claim is one compare-and-swap, with nothing
+ * left to say after it; and a guest that was paused cannot move the state of another: its swap fails.
+ */
 export class GuestState {
   readonly #memory: MappedMemory;
   readonly #start: number;
+  readonly #epoch: number;
+  /** Host: the incarnation as it was written last, whatever a guest has made of the word. */
   #retired?: number;
+  /** Guest: its own word, in whatever state. */
+  #claimed?: number;
 
-  private constructor(memory: MappedMemory, offset: number, readonly channels: number) {
-    this.#memory = memory;
+  private constructor(region: Region, offset: number, readonly channels: number) {
+    this.#memory = region.memory;
     this.#start = offset >>> 2;
+    this.#epoch = region.knownEpoch;
   }
 
   /** Add the memzone of `guest`, which will have `channels` channels, to a region being built. */
   static add(region: Region, guest: number, channels: number): GuestState {
     const zone = region.addMemzone(`g${guest}`, ZONE_KIND.GUEST, GUEST.BYTES, channels);
-    return new GuestState(region.memory, zone.offset, channels);
+    const state = new GuestState(region, zone.offset, channels);
+    state.#retired = 0;
+    state.clear();
+    return state;
   }
 
   /**
@@ -70,12 +86,17 @@ export class GuestState {
    */
   static attach(region: Region, guest: number): GuestState {
     const zone = region.zone(`g${guest}`, ZONE_KIND.GUEST);
-    return new GuestState(region.memory, zone.offset, zone.parameter);
+    return new GuestState(region, zone.offset, zone.parameter);
   }
 
-  /** The state word. The host must not believe it further than it has checked. */
-  get state(): number {
+  /** The whole state word. The host loads it once, and must not believe it further than it has checked. */
+  get word(): number {
     return this.#memory.load(this.#start + GUEST.STATE);
+  }
+
+  /** The state in it. */
+  get state(): number {
+    return word.stateOf(this.word);
   }
 
   /** The state's name. */
@@ -84,24 +105,84 @@ export class GuestState {
   }
 
   /**
-   * Change the state, if {@linkcode TRANSITIONS} allows it and it is still `from`.
+   * Guest: claim the place and say who we are, in one step.
    *
+   * @returns the incarnation that we are; undefined if the place is taken, or another host's by now.
+   */
+  claim(claimant: word.Claimant): number | undefined {
+    const { incarnation } = this;
+    const next = (incarnation + 1) >>> 0; // the host counts on as it lets us in
+    const claimed = word.claimWord(word.incarnationBits(this.#epoch, next), claimant);
+    if (!this.#swap(this.#vacant(incarnation), word.withState(claimed, ATTACHING))) {
+      return undefined;
+    }
+    this.#claimed = claimed;
+    this.#memory.store(this.#start + GUEST.PID, claimant.pid);
+    return next;
+  }
+
+  /**
+   * Change the state, if {@linkcode TRANSITIONS} allows it and it is still `from`: for a guest only if it
+   * is still the one that has claimed the place.
+   *
+   * @param found Host: the word that it was found to be; as it is now if left out.
    * @returns whether it was changed.
    */
-  move(by: "guest" | "host", from: number, to: number): boolean {
-    const allowed = TRANSITIONS.some((t) => t.by === by && t.from === from && t.to === to);
-    return allowed && this.#memory.compareAndSwap(this.#start + GUEST.STATE, from, to);
+  move(by: "guest" | "host", from: number, to: number, found: number = this.word): boolean {
+    if (!TRANSITIONS.some((t) => t.by === by && t.from === from && t.to === to)) return false;
+    if (by === "host") {
+      return word.stateOf(found) === from && this.#swap(found, word.withState(found, to));
+    }
+    const claimed = this.#claimed;
+    return claimed !== undefined &&
+      this.#swap(word.withState(claimed, from), word.withState(claimed, to));
+  }
+
+  /**
+   * Guest: as `peer`, say for a guest that was retired here that it touches nothing any more: it was the
+   * same process or machine, as its peer id tells; where it had none, anybody may.
+   */
+  succeed(peer: number | undefined): boolean {
+    const found = this.word;
+    const last = word.peerOf(found);
+    return word.stateOf(found) === RETIRED && (last === undefined || last === peer) &&
+      this.#swap(found, word.withState(found, DETACHING));
+  }
+
+  /** Guest: its peer id at a server that has taken the place of one that is gone, for the `times`-th time. */
+  introduceAgain(peer: number, times: number): void {
+    const claimed = this.#claimed;
+    if (claimed === undefined) return;
+    const next = word.withPeer(claimed, peer, times);
+    if (next === claimed) return;
+    if (this.#swap(word.withState(claimed, RUNNING), word.withState(next, RUNNING))) {
+      this.#claimed = next;
+    }
+  }
+
+  /** Host: whether this word is one by which a guest may claim the place now. */
+  isClaim(found: number): boolean {
+    const next = word.incarnationBits(this.#epoch, (this.#lastIncarnation + 1) >>> 0);
+    return word.stateOf(found) === ATTACHING && (word.peerOf(found) ?? 0) <= PEER_MAX &&
+      word.isSameIncarnation(found, next);
+  }
+
+  /** Host: whether this word is as {@linkcode clear} left it. */
+  isVacant(found: number): boolean {
+    return found === this.#vacant(this.#lastIncarnation);
   }
 
   /** Host: the guest is gone, its mbufs are back, and whatever it wrote here last does not matter. */
   clear(): void {
-    this.#memory.store(this.incarnationWord, this.#lastIncarnation); // or the next cannot introduce itself
-    this.#memory.store(this.#start + GUEST.STATE, ABSENT);
+    const incarnation = this.#lastIncarnation;
+    this.#memory.store(this.incarnationWord, incarnation); // or nobody finds the place vacant
+    this.#memory.store(this.#start + GUEST.STATE, this.#vacant(incarnation));
   }
 
   /** Host: nobody is let in here any more. */
   quarantine(): void {
-    this.#memory.store(this.#start + GUEST.STATE, QUARANTINED);
+    const bits = word.incarnationBits(this.#epoch, this.#lastIncarnation);
+    this.#memory.store(this.#start + GUEST.STATE, word.withState(bits, QUARANTINED));
   }
 
   /** Guest: say that it is alive. */
@@ -115,57 +196,6 @@ export class GuestState {
     return this.#memory.load(this.#start + GUEST.HEARTBEAT);
   }
 
-  /**
-   * Guest: who it is, once the place is its own. The host lets it in only then.
-   *
-   * @param wantsMbufs Whether it wants to be lent empty mbufs.
-   * @param peer Its peer id, if it has one.
-   * @param rings Whether it wakes the host.
-   * @param incarnation The one that it has claimed: the next.
-   */
-  introduce(
-    pid: number,
-    wantsMbufs: boolean,
-    peer?: number,
-    rings = false,
-    incarnation: number = (this.incarnation + 1) >>> 0,
-  ): void {
-    this.#memory.store(this.#start + GUEST.PID, pid);
-    this.#memory.store(this.#start + GUEST.WANTS_MBUFS, wantsMbufs ? 1 : 0);
-    this.#memory.store(this.#start + GUEST.PEER, peer === undefined ? 0 : peer + 1);
-    this.#memory.store(this.#start + GUEST.RINGS, rings ? 1 : 0);
-    this.#memory.store(this.#start + GUEST.INTRODUCED, incarnation); // the last
-  }
-
-  /** Guest: its peer id at a server that has taken the place of one that is gone, for the `times`-th time. */
-  introduceAgain(peer: number, times: number): void {
-    const word = (times << PEER_BITS | peer + 1) >>> 0;
-    if (word !== this.peerWord) this.#memory.store(this.#start + GUEST.PEER, word);
-  }
-
-  /** Changes with each server that the guest is at, even if the peer id there is the same. */
-  get peerWord(): number {
-    return this.#memory.load(this.#start + GUEST.PEER);
-  }
-
-  /** Whether the guest that waits to be let in has said who it is. */
-  get isIntroduced(): boolean {
-    return this.#memory.load(this.#start + GUEST.INTRODUCED) ===
-      (this.#lastIncarnation + 1) >>> 0;
-  }
-
-  /** Whether what the guest says of itself can be. A peer that we do not know may just have joined. */
-  get isPlausible(): boolean {
-    const flags = this.#memory.load(this.#start + GUEST.WANTS_MBUFS) |
-      this.#memory.load(this.#start + GUEST.RINGS);
-    return flags >>> 0 <= 1 && this.#memory.load(this.#start + GUEST.PEER) <= PEER_MAX + 1;
-  }
-
-  /** Whether the guest wakes the host, as it says. */
-  get rings(): boolean {
-    return this.#memory.load(this.#start + GUEST.RINGS) === 1;
-  }
-
   /** Whether the host wakes the guest, as it says. */
   get isRung(): boolean {
     return this.#memory.load(this.#start + GUEST.RUNG) === 1;
@@ -174,20 +204,6 @@ export class GuestState {
   /** Host: say so, before the guest is let in. */
   set isRung(isRung: boolean) {
     this.#memory.store(this.#start + GUEST.RUNG, isRung ? 1 : 0);
-  }
-
-  /** The peer id that the guest gave; undefined if none. To be checked: it may name another. */
-  get peer(): number | undefined {
-    const peer = this.peerWord & ((1 << PEER_BITS) - 1);
-    return peer === 0 ? undefined : peer - 1;
-  }
-
-  /**
-   * Guest: whether `peer` may speak for a guest that was retired here: the same process or machine, as its
-   * peer id tells, or anybody where it had none.
-   */
-  maySucceed(peer: number | undefined): boolean {
-    return this.state === RETIRED && (this.peer === undefined || this.peer === peer);
   }
 
   /** Whether the guest is asked to detach, and not to come back until this is taken back. */
@@ -200,14 +216,9 @@ export class GuestState {
     this.#memory.store(this.#start + GUEST.LEAVE, isAsked ? 1 : 0);
   }
 
-  /** The process id that the guest gave: of its own world, a VM's is not the host's. */
+  /** The process id that the guest gave: of its own world, a VM's is not the host's. For people only. */
   get pid(): number {
     return this.#memory.load(this.#start + GUEST.PID);
-  }
-
-  /** Whether the guest asked for empty mbufs. */
-  get wantsMbufs(): boolean {
-    return this.#memory.load(this.#start + GUEST.WANTS_MBUFS) === 1;
   }
 
   /** Counts the guests that this place has had. */
@@ -226,8 +237,15 @@ export class GuestState {
     this.#memory.store(this.incarnationWord, this.#retired);
   }
 
-  /** Host: the incarnation as it was written last, whatever a guest has made of the word. */
   get #lastIncarnation(): number {
     return this.#retired ?? this.incarnation;
+  }
+
+  #vacant(incarnation: number): number {
+    return word.withState(word.incarnationBits(this.#epoch, incarnation), ABSENT);
+  }
+
+  #swap(from: number, to: number): boolean {
+    return this.#memory.compareAndSwap(this.#start + GUEST.STATE, from, to);
   }
 }

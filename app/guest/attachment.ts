@@ -102,8 +102,7 @@ export class Attachment {
         AskedToLeaveError,
       );
     }
-    if (state.maySucceed(peer)) {
-      state.move("guest", GUEST_STATE.RETIRED, GUEST_STATE.DETACHING);
+    if (state.succeed(peer)) {
       await until(() => state.state !== GUEST_STATE.DETACHING, FAREWELL_MS);
     }
     if (state.state === GUEST_STATE.QUARANTINED) {
@@ -112,14 +111,13 @@ export class Attachment {
         "see in the host's log what it did; a host that is started anew lets it in",
       );
     }
-    if (!state.move("guest", GUEST_STATE.ABSENT, GUEST_STATE.ATTACHING)) {
+    const incarnation = state.claim({ pid: Deno.pid, wantsMbufs, peer, rings });
+    if (incarnation === undefined) {
       throw refuse(
         `guest ${guest} is there already (${state.stateName}, pid ${state.pid} in its own world)`,
         "stop that one, or wait 2 s if it has died",
       );
     }
-    const incarnation = (state.incarnation + 1) >>> 0; // ours: the host counts on as it lets us in
-    state.introduce(Deno.pid, wantsMbufs, peer, rings, incarnation);
     const isWaiting = () => state.state === GUEST_STATE.ATTACHING && region.epoch === epoch;
     if (!await until(() => !isWaiting(), ADMISSION_MS, () => state.beat())) {
       state.move("guest", GUEST_STATE.ATTACHING, GUEST_STATE.DETACHING);
@@ -130,7 +128,9 @@ export class Attachment {
       );
     }
     if (state.state !== GUEST_STATE.RUNNING || region.epoch !== epoch) {
-      throw refuse(`its host says ${state.stateName}`, "see what the host logs, and try again");
+      const { stateName } = state;
+      state.move("guest", GUEST_STATE.ATTACHING, GUEST_STATE.DETACHING); // lest it stay claimed
+      throw refuse(`its host says ${stateName}`, "see what the host logs, and try again");
     }
     return new Attachment(region, guest, state, incarnation);
   }

@@ -1,12 +1,17 @@
 import { GUEST_STATE } from "../channel/guest_state.ts";
+import {
+  isSameGuest,
+  peerOf,
+  presenceOf,
+  rings,
+  stateOf,
+  wantsMbufs,
+} from "../channel/state_word.ts";
 import type { Eventfds } from "./region_peers.ts";
 import type { SupervisorParts } from "./supervisor_parts.ts";
 
 /** A guest whose heartbeat stands still for so long is dead. */
 const TIMEOUT_MS = 2000;
-
-/** Who has claimed the place, and not said who it is for so long, was killed in between. */
-const CLAIM_MS = 5000;
 
 /** What the supervisor does next. What the guest's state word says is only a wish. */
 type Phase = "closed" | "opening" | "open" | "closing" | "limbo" | "wiping";
@@ -29,13 +34,13 @@ export class GuestSupervisor {
   #isQuarantined = false;
   #heartbeat = 0;
   #beatAt = 0;
-  /** The claim that waits for its introduction: of which incarnation, and since when. */
-  #claim = { incarnation: -1, since: 0 };
+  /** The state word of the guest that was let in last, as it claimed the place. */
+  #claim = 0;
   #admits = true;
   /** Of the guest that is there, what wakes it; undefined if none is. */
   #eventfds?: Eventfds;
   /** What tells that it is there: its eventfds at the server that it was last seen at, and what it said. */
-  #presence?: { eventfds: Eventfds; word: number };
+  #presence?: { eventfds: Eventfds; said: number };
 
   /** Begins with nobody in the place and the gate closed. For the main thread alone. */
   constructor(private readonly parts: SupervisorParts) {}
@@ -76,32 +81,31 @@ export class GuestSupervisor {
   /** Look once. `now` is a clock in milliseconds. */
   step(now: number): void {
     if (!this.#isQuarantined && this.parts.conduct.look()) this.#quarantine();
-    const state = this.parts.state.state;
+    const { word } = this.parts.state;
     switch (this.#phase) {
       case "closed":
-        if (this.#isQuarantined) this.parts.state.quarantine();
-        else if (state === GUEST_STATE.ATTACHING) {
-          this.#mayOpen ? this.#open(now) : this.#await(now);
-        } else if (state !== GUEST_STATE.ABSENT) this.#clear(state);
+        this.#receive(now, word);
         break;
       case "opening":
         if (this.parts.gate.isAcknowledged) this.#opened();
         break;
       case "open":
-        this.#followPeer();
-        if (state !== GUEST_STATE.RUNNING) this.#detached(state);
+        this.#followPeer(word);
+        if (!this.#isOurs(word, GUEST_STATE.RUNNING)) this.#detached(word);
         else if (this.#isDead(now)) this.#closeSilent();
         else if (this.#hasLeft()) this.close("died: its connection to the server is closed");
         break;
       case "closing":
-        if (this.parts.gate.isAcknowledged) this.#isSilent ? this.#retire(state) : this.#closed();
+        if (this.parts.gate.isAcknowledged) this.#isSilent ? this.#retire(word) : this.#closed();
         break;
       case "wiping":
         if (this.parts.gate.isAcknowledged) this.#wiped();
         break;
       case "limbo":
         // Whatever else is there now was written by the guest or its successor.
-        if (state !== GUEST_STATE.RETIRED || this.#hasLeft() || this.#isLost) this.#closed();
+        if (!this.#isOurs(word, GUEST_STATE.RETIRED) || this.#hasLeft() || this.#isLost) {
+          this.#closed();
+        }
         break;
     }
   }
@@ -130,20 +134,13 @@ export class GuestSupervisor {
     if (this.#phase === "limbo") this.#closed();
   }
 
-  get #mayOpen(): boolean {
-    return this.#admits && this.parts.state.isIntroduced;
-  }
-
-  /** A claim without an introduction lapses, or the place would be taken for ever. */
-  #await(now: number): void {
+  /** Nobody is there: see who claims the place. */
+  #receive(now: number, word: number): void {
     const { state } = this.parts;
-    const { incarnation } = state;
-    if (incarnation !== this.#claim.incarnation) this.#claim = { incarnation, since: now };
-    if (state.isIntroduced || now - this.#claim.since < CLAIM_MS) return;
-    // Twice: whoever wakes now is too late, and not to be taken for the one that is let in next.
-    state.retire();
-    state.retire();
-    state.clear();
+    if (this.#isQuarantined) return state.quarantine();
+    if (state.isVacant(word)) return;
+    if (!state.isClaim(word)) return this.#clear(word);
+    if (this.#admits) this.#open(now, word);
   }
 
   #shut(): void {
@@ -163,39 +160,44 @@ export class GuestSupervisor {
   }
 
   /** The guest gave up before we looked, or wrote garbage. */
-  #clear(state: number): void {
-    if (state !== GUEST_STATE.DETACHING) this.parts.conduct.countState();
-    this.parts.state.retire(); // or its introduction would serve for the next claim
+  #clear(word: number): void {
+    if (stateOf(word) === GUEST_STATE.ATTACHING) this.parts.conduct.countIntroduction();
+    else if (stateOf(word) !== GUEST_STATE.DETACHING) this.parts.conduct.countState();
+    this.parts.state.retire(); // what was claimed there, nobody can claim again
     this.parts.state.clear();
   }
 
-  #detached(state: number): void {
-    if (state !== GUEST_STATE.DETACHING) this.parts.conduct.countState();
+  /** Whether this word is of the guest that was let in, in that state. */
+  #isOurs(word: number, state: number): boolean {
+    return stateOf(word) === state && isSameGuest(word, this.#claim);
+  }
+
+  #detached(word: number): void {
+    if (!this.#isOurs(word, GUEST_STATE.DETACHING)) this.parts.conduct.countState();
     this.close("detached");
   }
 
-  #open(now: number): void {
-    if (!this.parts.state.isPlausible) this.parts.conduct.countIntroduction();
+  #open(now: number, word: number): void {
     this.#beatAt = now;
     this.#heartbeat = this.parts.state.heartbeat;
+    this.#claim = word;
     this.parts.state.retire();
     const { state, gate, peers } = this.parts;
     peers.poll(); // it may have joined just now
-    this.#eventfds = peers.eventfdsOf(state.peer);
-    this.#presence = this.#presenceNow();
+    this.#eventfds = peers.eventfdsOf(peerOf(word));
+    this.#presence = this.#presenceOf(word);
     state.isRung = this.#eventfds.length > 0;
-    gate.open(state.wantsMbufs, this.#eventfds, state.rings);
+    gate.open(wantsMbufs(word), this.#eventfds, rings(word));
     this.parts.wakeLcores();
     this.#phase = "opening";
   }
 
   #opened(): void {
     this.#phase = "open";
-    if (this.parts.state.move("host", GUEST_STATE.ATTACHING, GUEST_STATE.RUNNING)) {
-      this.#log(`attached (pid ${this.parts.state.pid} in its own world)`);
-    } else if (this.parts.state.state !== GUEST_STATE.DETACHING) {
-      this.parts.conduct.countState();
-    }
+    const { state, conduct } = this.parts;
+    if (state.move("host", GUEST_STATE.ATTACHING, GUEST_STATE.RUNNING, this.#claim)) {
+      this.#log(`attached (pid ${state.pid} in its own world)`);
+    } else if (!this.#isOurs(state.word, GUEST_STATE.DETACHING)) conduct.countState();
   }
 
   #closeSilent(): void {
@@ -204,12 +206,13 @@ export class GuestSupervisor {
   }
 
   /** The lanes have let go, but maybe not the guest. */
-  #retire(state: number): void {
+  #retire(word: number): void {
     const { ledger, guest } = this.parts;
-    if (state !== GUEST_STATE.RUNNING || this.#hasLeft() || this.#isLost) return this.#closed();
+    const mayWake = this.#isOurs(word, GUEST_STATE.RUNNING) && !this.#hasLeft() && !this.#isLost;
+    if (!mayWake) return this.#closed();
     // Also with nothing held: it may yet dequeue what its successor is lent.
     const held = ledger.mbufsHeldBy(guest);
-    if (!this.parts.state.move("host", GUEST_STATE.RUNNING, GUEST_STATE.RETIRED)) return;
+    if (!this.parts.state.move("host", GUEST_STATE.RUNNING, GUEST_STATE.RETIRED, word)) return;
     this.#log(`held ${held} mbufs: withheld, as it may only be paused`);
     this.#phase = "limbo";
   }
@@ -253,22 +256,25 @@ export class GuestSupervisor {
     return this.#presence !== undefined && this.parts.peers.hasLeft(this.#presence.eventfds);
   }
 
-  #presenceNow(): { eventfds: Eventfds; word: number } | undefined {
-    const { peerWord: word, peer } = this.parts.state;
-    const eventfds = this.parts.peers.eventfdsOf(peer);
-    return eventfds.length === 0 ? undefined : { eventfds, word };
+  #presenceOf(word: number): { eventfds: Eventfds; said: number } | undefined {
+    const eventfds = this.parts.peers.eventfdsOf(peerOf(word));
+    return eventfds.length === 0 ? undefined : { eventfds, said: presenceOf(word) };
   }
 
   /** A guest that has found the server again is another peer there, and says so. */
-  #followPeer(): void {
-    if (this.#presence === undefined || this.parts.state.peerWord === this.#presence.word) return;
-    const now = this.#presenceNow();
+  #followPeer(word: number): void {
+    if (this.#presence === undefined || presenceOf(word) === this.#presence.said) return;
+    const now = this.#presenceOf(word);
     if (now !== undefined && this.parts.peers.knows(now.eventfds)) this.#presence = now;
   }
 
-  /** Whether it had a server to tell that it is gone, and that server is gone itself. */
+  /**
+   * Whether nobody could tell us that it is gone, though it has a peer id: its server is gone itself, or it
+   * was killed, or went, so soon that we never saw it there.
+   */
   get #isLost(): boolean {
-    return this.#presence !== undefined && !this.parts.peers.knows(this.#presence.eventfds);
+    if (this.#presence === undefined) return peerOf(this.#claim) !== undefined;
+    return !this.parts.peers.knows(this.#presence.eventfds);
   }
 
   #log(what: string, isRare = false): void {

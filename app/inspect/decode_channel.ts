@@ -1,6 +1,7 @@
 import type { MappedMemory } from "../../ffi/mapped_memory.ts";
 import { GUEST_STATE_NAMES } from "../channel/guest_state.ts";
-import { CHANNEL, GUEST, PEER_BITS, SLEEP } from "../memory/layout.ts";
+import { peerOf, stateOf, wantsMbufs } from "../channel/state_word.ts";
+import { CHANNEL, GUEST, SLEEP } from "../memory/layout.ts";
 import type { Memzone } from "../memory/zone.ts";
 import { COUNTER } from "../port/counters.ts";
 import type { ChannelReport, GuestReport, SleepReport } from "./region_report.ts";
@@ -26,16 +27,17 @@ export function decodeGuest(
   { name, offset, parameter }: Memzone,
 ): GuestReport {
   const word = (at: number) => memory.load((offset >>> 2) + at);
-  const state = word(GUEST.STATE);
+  const claim = word(GUEST.STATE);
+  const state = stateOf(claim);
   return {
     name,
     state: GUEST_STATE_NAMES[state] ?? `${state}`,
     heartbeat: word(GUEST.HEARTBEAT),
     isAlive: null,
     pid: word(GUEST.PID),
-    peer: orNull(word(GUEST.PEER) & ((1 << PEER_BITS) - 1)),
+    peer: peerOf(claim) ?? null,
     incarnation: word(GUEST.INCARNATION),
-    wantsMbufs: word(GUEST.WANTS_MBUFS) !== 0,
+    wantsMbufs: wantsMbufs(claim),
     isAskedToLeave: word(GUEST.LEAVE) !== 0,
     channels: parameter,
   };

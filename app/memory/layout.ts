@@ -22,7 +22,7 @@
  */
 
 /** Version of the format. A guest attaches only to its own. */
-export const LAYOUT_VERSION = 2;
+export const LAYOUT_VERSION = 3;
 
 /** Bytes that words of different writers keep apart. */
 export const LINE_BYTES = 128;
@@ -243,11 +243,10 @@ export const DESCRIPTOR_FLAG = {
  * one of the host's.
  *
  * ```text
- *  byte 0        STATE (b)
- *  byte 128      HEARTBEAT (g), PID (g), WANTS_MBUFS (g), PEER (g): its peer id + 1, 0: none;
- *                from bit 17 on how often it has been another, as its server was gone;
- *                RINGS (g): 1 if it wakes the host, INTRODUCED (g): the incarnation that these are of
- *  byte 256      INCARNATION (h): raised whenever the host retires the guest that is there
+ *  byte 0        STATE (b): see STATE_WORD
+ *  byte 128      HEARTBEAT (g)
+ *                PID (g): for the log only; may be that of the guest before
+ *  byte 256      INCARNATION (h): raised whenever the host lets a guest in, or retires it
  *                LEAVE (h): 1 asks the guest to detach and let go of the region's device
  *                RUNG (h): 1 if the host wakes the guest
  * ```
@@ -256,18 +255,38 @@ export const GUEST = {
   STATE: 0,
   HEARTBEAT: LINE,
   PID: LINE + 1,
-  WANTS_MBUFS: LINE + 2,
-  PEER: LINE + 3,
-  RINGS: LINE + 4,
-  INTRODUCED: LINE + 5,
   INCARNATION: 2 * LINE,
   LEAVE: 2 * LINE + 1,
   RUNG: 2 * LINE + 2,
   BYTES: 3 * LINE_BYTES,
 } as const;
 
-/** Bits of a guest's PEER that are its peer id and one more. */
-export const PEER_BITS = 17;
+/**
+ * A guest's STATE: all that a claim says is in it, so that a claim is one CAS, and so that each
+ * later one names the guest that it is about.
+ *
+ * ```text
+ *  0                   1                   2                   3
+ *  0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1   (bit 0 = least)
+ * +-----+-+-+-+---------------------------------+-----------------+
+ * |STATE|W|R|A| PEER: peer id + 1, 0: none (17) | INCARNATION (9) |
+ * +-----+-+-+-+---------------------------------+-----------------+
+ * ```
+ *
+ * STATE: one of `GUEST_STATE`. W: it wants to be lent empty mbufs. R: it rings the host. A: changes
+ * when it is another peer, as its server was gone. INCARNATION: the place's, and 317 more for each
+ * epoch, modulo 512: hosts that follow each other begin far apart.
+ */
+export const STATE_WORD = {
+  STATE: 7,
+  WANTS_MBUFS: 1 << 3,
+  RINGS: 1 << 4,
+  AGAIN: 1 << 5,
+  PEER: 0x1ffff << 6,
+  PEER_SHIFT: 6,
+  INCARNATION: 0x1ff << 23,
+  INCARNATION_SHIFT: 23,
+} as const;
 
 /**
  * A channel's description, its two sleeping flags (see `SleepFlag`), and what was counted of its
@@ -319,7 +338,7 @@ export const LAYOUT_HASH: number = fnv1a(JSON.stringify([
   [LINE_BYTES, DIRECTORY_BYTES, ZONES_BYTES, HEADROOM_BYTES, FRAME_MIN_BYTES],
   [HEADER, REGION_STATE, ENTRY, ZONE_KIND, RING, MPMC, MEMPOOL, DESCRIPTOR, GUEST, CHANNEL, SLEEP],
   [MPMC_END, MPMC_SYNC],
-  [DESCRIPTOR_FLAG, NOTE, WATCH],
+  [DESCRIPTOR_FLAG, NOTE, WATCH, STATE_WORD],
 ]));
 
 function fnv1a(text: string): number {

@@ -71,9 +71,14 @@ export class Region {
   #end: number;
   #beats: number;
 
-  private constructor(readonly memory: MappedMemory, readonly name: string, isBuilder: boolean) {
+  private constructor(
+    readonly memory: MappedMemory,
+    readonly name: string,
+    isBuilder: boolean,
+    epoch: number,
+  ) {
     this.#isBuilder = isBuilder;
-    this.#epoch = memory.load(HEADER.EPOCH);
+    this.#epoch = epoch;
     this.#beats = memory.load(HEADER.HEARTBEAT);
     const found = isBuilder ? [] : readDirectory(memory);
     this.#zones = new Map(found.map((zone) => [zone.name, zone]));
@@ -89,17 +94,17 @@ export class Region {
   static build(memory: MappedMemory, name: string): Region {
     checkRegionBytes(memory.bytes, name);
     const used = memory.u32[HEADER.MAGIC_0] === MAGIC[0] && memory.u32[HEADER.MAGIC_1] === MAGIC[1];
-    const epoch = used ? memory.u32[HEADER.EPOCH] : 0;
+    const epoch = ((used ? memory.u32[HEADER.EPOCH] : 0) + 1) >>> 0;
     memory.store(HEADER.VERSION, 0);
     memory.store(HEADER.STATE, REGION_STATE.BUILDING);
-    memory.store(HEADER.EPOCH, (epoch + 1) >>> 0);
+    memory.store(HEADER.EPOCH, epoch); // after VERSION: see attach()
     // One by one, so that a test can let us die between any two of them.
     memory.store(HEADER.MAGIC_0, MAGIC[0]);
     memory.store(HEADER.MAGIC_1, MAGIC[1]);
     memory.store(HEADER.LAYOUT_HASH, LAYOUT_HASH);
     memory.store(HEADER.PAGES, memory.bytes / 4096);
     memory.store(HEADER.ZONE_COUNT, 0);
-    return new Region(memory, name, true);
+    return new Region(memory, name, true, epoch);
   }
 
   /**
@@ -113,6 +118,7 @@ export class Region {
       new Kind(`Cannot attach to region ${name} as ${found}: ${wanted}`);
     checkRegionBytes(memory.bytes, name);
     const { u32 } = memory;
+    const epoch = memory.load(HEADER.EPOCH); // first: a host that begins from here on has another
     const version = memory.load(HEADER.VERSION); // pairs with publish(): all below was written before
     if (u32[HEADER.MAGIC_0] !== MAGIC[0] || u32[HEADER.MAGIC_1] !== MAGIC[1]) {
       const isBlank = u32[HEADER.MAGIC_0] === 0 && u32[HEADER.MAGIC_1] === 0;
@@ -147,7 +153,9 @@ export class Region {
     if (u32[HEADER.STATE] !== REGION_STATE.READY) {
       throw refuse("its host has closed it", "start the host again", RegionNotReadyError);
     }
-    return new Region(memory, name, false);
+    const region = new Region(memory, name, false, epoch);
+    if (region.epoch === epoch) return region;
+    throw refuse("another host has begun meanwhile", "attach again", RegionNotReadyError);
   }
 
   /** Changes when a host begins or ends: whoever remembers another one has nothing here any more. */
@@ -155,7 +163,7 @@ export class Region {
     return this.memory.load(HEADER.EPOCH);
   }
 
-  /** The epoch that was read before the directory was: if it is still {@linkcode epoch}, that is this host's. */
+  /** The epoch that was read before all else was: if it is still {@linkcode epoch}, that is this host's. */
   get knownEpoch(): number {
     return this.#epoch;
   }

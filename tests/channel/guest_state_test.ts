@@ -1,6 +1,6 @@
-import { deepEqual, equal, throws } from "node:assert/strict";
+import { deepEqual, equal, notEqual, throws } from "node:assert/strict";
 import type { MappedMemory } from "../../ffi/mapped_memory.ts";
-import { GUEST } from "../../app/memory/layout.ts";
+import { GUEST, STATE_WORD } from "../../app/memory/layout.ts";
 import { Region } from "../../app/memory/region.ts";
 import {
   GUEST_STATE,
@@ -8,6 +8,15 @@ import {
   GuestState,
   TRANSITIONS,
 } from "../../app/channel/guest_state.ts";
+import {
+  type Claimant,
+  incarnationBits,
+  peerOf,
+  presenceOf,
+  rings,
+  wantsMbufs,
+  withState,
+} from "../../app/channel/state_word.ts";
 import { freshMemory } from "../ffi/fresh_memory.ts";
 
 const STATES = Object.values(GUEST_STATE);
@@ -19,16 +28,20 @@ function guestIn(memory: MappedMemory): { host: GuestState; start: number; regio
   return { host, start: region.zones[0].offset / 4, region };
 }
 
+const SOMEBODY: Claimant = { pid: 4711, wantsMbufs: false };
+
 for (const by of ["guest", "host"] as const) {
   Deno.test(`GuestState.move() by the ${by} does what TRANSITIONS allows, and nothing else`, () => {
     using memory = freshMemory(1 << 20);
     const { host, start } = guestIn(memory);
-    for (const from of [...STATES, 6, 0xffffffff]) {
+    host.claim(SOMEBODY);
+    const { word } = host;
+    for (const from of [...STATES, 6, 7]) {
       for (const to of [...STATES, 6]) {
-        memory.u32[start + GUEST.STATE] = from;
+        memory.u32[start + GUEST.STATE] = withState(word, from);
         const allowed = TRANSITIONS.some((t) => t.by === by && t.from === from && t.to === to);
         equal(host.move(by, from, to), allowed, `${from} -> ${to}`);
-        equal(host.state, allowed ? to : from);
+        equal(host.word, withState(word, allowed ? to : from), "whose it is stays");
       }
     }
   });
@@ -38,12 +51,14 @@ for (const by of ["guest", "host"] as const) {
 const ALLOWED = {
   guest: ["ABSENT ATTACHING", "ATTACHING DETACHING", "RETIRED DETACHING", "RUNNING DETACHING"],
   host: [
+    "ABSENT QUARANTINED",
     "ATTACHING ABSENT",
     "ATTACHING QUARANTINED",
     "ATTACHING RUNNING",
     "DETACHING ABSENT",
     "DETACHING QUARANTINED",
     "RETIRED ABSENT",
+    "RETIRED QUARANTINED",
     "RUNNING ABSENT",
     "RUNNING QUARANTINED",
     "RUNNING RETIRED",
@@ -80,8 +95,8 @@ Deno.test("GuestState.move() fails when the state has changed meanwhile", () => 
   using memory = freshMemory(1 << 20);
   const { host, region } = guestIn(memory);
   const guests = [GuestState.attach(region, 0), GuestState.attach(region, 0)];
-  const { ABSENT, ATTACHING, RUNNING } = GUEST_STATE;
-  deepEqual(guests.map((guest) => guest.move("guest", ABSENT, ATTACHING)), [true, false]);
+  const { ATTACHING, RUNNING } = GUEST_STATE;
+  deepEqual(guests.map((guest) => guest.claim(SOMEBODY)), [1, undefined]);
   equal(host.move("host", ATTACHING, RUNNING), true);
   equal(host.move("host", ATTACHING, RUNNING), false);
 });
@@ -92,8 +107,8 @@ Deno.test("GuestState.stateName tells any word, also a guest's own invention", (
   equal(host.stateName, "ABSENT");
   memory.u32[start + GUEST.STATE] = GUEST_STATE.QUARANTINED;
   equal(host.stateName, "QUARANTINED");
-  memory.u32[start + GUEST.STATE] = 77;
-  equal(host.stateName, "state 77");
+  memory.u32[start + GUEST.STATE] = 0xffffffff;
+  equal(host.stateName, "state 7");
 });
 
 Deno.test("GuestState.attach() finds what add() made", () => {
@@ -103,7 +118,7 @@ Deno.test("GuestState.attach() finds what add() made", () => {
   const [first, second] = [GuestState.attach(region, 0), GuestState.attach(region, 1)];
   deepEqual([first.channels, second.channels], [2, 5]);
   equal(first.incarnationWord, host.incarnationWord);
-  second.move("guest", GUEST_STATE.ABSENT, GUEST_STATE.ATTACHING);
+  second.claim(SOMEBODY);
   equal(host.stateName, "ABSENT", "guests have memzones of their own");
   throws(() => GuestState.attach(region, 2), {
     message:
@@ -122,17 +137,119 @@ Deno.test("GuestState.beat() changes the heartbeat, also where it wraps", () => 
   equal(host.heartbeat, 0);
 });
 
-Deno.test("GuestState.introduce() tells the host who the guest is and what it wants", () => {
+for (const wants of [true, false]) {
+  for (const rung of [true, false]) {
+    for (const peer of [undefined, 0, 1, 65535]) {
+      Deno.test(`GuestState.claim() tells all at once: mbufs ${wants}, rings ${rung}, peer ${peer}`, () => {
+        using memory = freshMemory(1 << 20);
+        const { host, region } = guestIn(memory);
+        const guest = GuestState.attach(region, 0);
+        equal(host.isClaim(host.word), false);
+        equal(guest.claim({ pid: 4711, wantsMbufs: wants, peer, rings: rung }), 1);
+        const { word } = host;
+        deepEqual([wantsMbufs(word), rings(word), peerOf(word)], [wants, rung, peer]);
+        deepEqual([host.state, host.pid], [GUEST_STATE.ATTACHING, 4711]);
+        equal(host.isClaim(word), true);
+      });
+    }
+  }
+}
+
+Deno.test("GuestState.claim() of a guest that loses changes nothing, nor can that guest move anything", () => {
   using memory = freshMemory(1 << 20);
-  const { host, region, start } = guestIn(memory);
+  const { host, region } = guestIn(memory);
+  host.claim(SOMEBODY);
+  const { word } = host;
   const guest = GuestState.attach(region, 0);
-  deepEqual([host.pid, host.wantsMbufs], [0, false]);
-  guest.introduce(4711, true);
-  deepEqual([host.pid, host.wantsMbufs], [4711, true]);
-  guest.introduce(4711, false);
-  equal(host.wantsMbufs, false);
-  memory.u32[start + GUEST.WANTS_MBUFS] = 2;
-  equal(host.wantsMbufs, false, "only 1 is yes");
+  equal(guest.claim({ pid: 1, wantsMbufs: true, peer: 5 }), undefined);
+  equal(guest.move("guest", GUEST_STATE.ATTACHING, GUEST_STATE.DETACHING), false);
+  guest.introduceAgain(7, 1);
+  deepEqual([host.word, host.pid], [word, 4711]);
+});
+
+Deno.test("GuestState.claim() fails under another host than the one that the region was attached under", () => {
+  using memory = freshMemory(1 << 20);
+  guestIn(memory).region.publish();
+  const late = GuestState.attach(Region.attach(memory, "r0"), 0);
+  const { host, region } = guestIn(memory);
+  region.publish();
+  deepEqual([late.incarnation, host.incarnation], [0, 0], "but for the epoch they are alike");
+  equal(late.claim(SOMEBODY), undefined);
+  equal(host.isVacant(host.word), true);
+});
+
+Deno.test("GuestState.move() by a guest fails in the zone of the next host, whoever is there", () => {
+  using memory = freshMemory(1 << 20);
+  const { ATTACHING, RUNNING, DETACHING } = GUEST_STATE;
+  const first = guestIn(memory);
+  first.host.claim(SOMEBODY);
+  const { host, region } = guestIn(memory);
+  const guest = GuestState.attach(region, 0);
+  equal(guest.claim(SOMEBODY), 1);
+  equal(host.move("host", ATTACHING, RUNNING), true);
+  equal(first.host.move("guest", RUNNING, DETACHING), false);
+  equal(host.state, RUNNING);
+});
+
+Deno.test("GuestState.introduceAgain() tells of each new server, also by the same id there", () => {
+  using memory = freshMemory(1 << 20);
+  const { host, region } = guestIn(memory);
+  const guest = GuestState.attach(region, 0);
+  guest.claim({ pid: 4711, wantsMbufs: true, peer: 1 });
+  host.move("host", GUEST_STATE.ATTACHING, GUEST_STATE.RUNNING);
+  const said = [presenceOf(host.word)];
+  for (const [times, peer] of [[1, 1], [2, 1], [3, 9]]) {
+    for (let i = 0; i < 2; i++) guest.introduceAgain(peer, times);
+    equal(peerOf(host.word), peer);
+    notEqual(presenceOf(host.word), said.at(-1));
+    said.push(presenceOf(host.word));
+  }
+  equal(wantsMbufs(host.word), true);
+  equal(guest.move("guest", GUEST_STATE.RUNNING, GUEST_STATE.DETACHING), true, "by its new name");
+});
+
+Deno.test("GuestState.succeed() is for the same peer, or anybody where there was none", () => {
+  for (const peer of [undefined, 3]) {
+    for (const successor of [undefined, 2, 3]) {
+      using memory = freshMemory(1 << 20);
+      const { host, region } = guestIn(memory);
+      host.claim({ ...SOMEBODY, peer });
+      host.move("host", GUEST_STATE.ATTACHING, GUEST_STATE.RUNNING);
+      const guest = GuestState.attach(region, 0);
+      equal(guest.succeed(successor), false, "nobody was retired");
+      host.move("host", GUEST_STATE.RUNNING, GUEST_STATE.RETIRED);
+      equal(guest.succeed(successor), peer === undefined || peer === successor);
+    }
+  }
+});
+
+Deno.test("incarnations in the state word go around after 512, and differ until then, also of four hosts", () => {
+  for (const near of [0, 500, 0xffffff00, 0xffffffff]) {
+    const bits = Array.from({ length: 512 }, (_, i) => incarnationBits(7, (near + i) >>> 0));
+    equal(new Set(bits).size, 512);
+    equal(incarnationBits(7, (near + 512) >>> 0), bits[0]);
+    deepEqual(bits.filter((bits) => bits !== (bits & STATE_WORD.INCARNATION) >>> 0), []);
+  }
+  const ofHosts = [0xfffffffe, 0xffffffff, 0, 1].flatMap((epoch) =>
+    Array.from({ length: 60 }, (_, incarnation) => incarnationBits(epoch, incarnation))
+  );
+  equal(new Set(ofHosts).size, 240);
+});
+
+Deno.test("GuestState.claim() works where the incarnation goes around, in the word and at 2^32", () => {
+  for (const last of [511, 512, 0xffffffff]) {
+    using memory = freshMemory(1 << 20);
+    const { host, region } = guestIn(memory);
+    memory.u32[host.incarnationWord] = (last - 1) >>> 0;
+    const again = GuestState.attach(region, 0); // a host that believes the word, once
+    again.retire();
+    again.clear();
+    const next = (last + 1) >>> 0;
+    equal(GuestState.attach(region, 0).claim(SOMEBODY), next);
+    equal(again.isClaim(again.word), true);
+    again.retire();
+    equal(again.incarnation, next);
+  }
 });
 
 Deno.test("GuestState.retire() raises the incarnation, in the word that a guest watches", () => {
@@ -154,14 +271,15 @@ Deno.test("GuestState believes no incarnation that a guest wrote, and mends it f
   const { host, region } = guestIn(memory);
   const guest = GuestState.attach(region, 0);
   host.retire();
+  host.clear();
   memory.u32[guest.incarnationWord] = 77;
-  guest.introduce(1, false);
-  equal(host.isIntroduced, false);
+  equal(guest.claim(SOMEBODY), undefined, "the place is not as the host left it");
   host.clear();
   equal(guest.incarnation, 1);
-  guest.introduce(1, false);
-  equal(host.isIntroduced, true);
+  equal(guest.claim(SOMEBODY), 2);
+  equal(host.isClaim(host.word), true);
   memory.u32[guest.incarnationWord] = 77;
+  equal(host.isClaim(host.word), true, "nor does it matter to the host");
   host.retire();
   equal(guest.incarnation, 2);
 });

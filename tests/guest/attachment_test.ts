@@ -1,8 +1,9 @@
 import { deepEqual, equal, rejects } from "node:assert/strict";
 import { MappedMemory } from "../../ffi/mapped_memory.ts";
 import { GUEST_STATE, GuestState } from "../../app/channel/guest_state.ts";
+import { stateOf, wantsMbufs as wants } from "../../app/channel/state_word.ts";
 import { Attachment, HOST_TIMEOUT_MS, isOver } from "../../app/guest/attachment.ts";
-import { layOut } from "../../app/host/host_plan.ts";
+import { type LaidOutRegion, layOut } from "../../app/host/host_plan.ts";
 import { HostLab, openedPort } from "../host/host_lab.ts";
 import { FakeClock } from "../lcore/fake_clock.ts";
 
@@ -19,12 +20,11 @@ async function claim(lab: HostLab, wantsMbufs = false): Promise<Attachment> {
 }
 
 /** What becomes of the host when a new one begins in the same memory. */
-function startAnew(lab: HostLab): void {
-  layOut(lab.memory, "r0", { mbufs: 64, mtu: 1500, ringSize: 64 }, [{
-    number: 0,
-    ports: [openedPort("p0")],
-  }]).region
-    .publish();
+function startAnew(lab: HostLab): LaidOutRegion {
+  const guests = [{ number: 0, ports: [openedPort("p0")] }];
+  const laidOut = layOut(lab.memory, "r0", { mbufs: 64, mtu: 1500, ringSize: 64 }, guests);
+  laidOut.region.publish();
+  return laidOut;
 }
 
 Deno.test("Attachment.claim() learns from the region all that the host has laid out", async () => {
@@ -52,7 +52,7 @@ for (const wantsMbufs of [true, false]) {
     using lab = new HostLab();
     await claim(lab, wantsMbufs);
     equal(lab.guest.pid, Deno.pid);
-    equal(lab.guest.wantsMbufs, wantsMbufs);
+    equal(wants(lab.guest.word), wantsMbufs);
     equal(lab.keeper.wantsMbufs, wantsMbufs);
   });
 }
@@ -60,8 +60,7 @@ for (const wantsMbufs of [true, false]) {
 for (const [state, name] of [[ATTACHING, "ATTACHING"], [RUNNING, "RUNNING"]] as const) {
   Deno.test(`Attachment.claim() refuses a place where a guest is ${name}`, async () => {
     using lab = new HostLab();
-    lab.guest.move("guest", ABSENT, ATTACHING);
-    lab.guest.introduce(4711, false);
+    lab.guest.claim({ pid: 4711, wantsMbufs: false });
     if (state === RUNNING) lab.guest.move("host", ATTACHING, RUNNING);
     await rejects(Attachment.claim(lab.memory, "r0", 0, false), {
       name: "CulvertError",
@@ -75,8 +74,7 @@ for (const [state, name] of [[ATTACHING, "ATTACHING"], [RUNNING, "RUNNING"]] as 
 
 Deno.test("Attachment.claim() refuses a place that is in quarantine", async () => {
   using lab = new HostLab();
-  lab.guest.move("guest", ABSENT, ATTACHING);
-  lab.guest.move("host", ATTACHING, QUARANTINED);
+  lab.guest.move("host", ABSENT, QUARANTINED);
   await rejects(Attachment.claim(lab.memory, "r0", 0, false), {
     message: /as guest 0 is in quarantine: see in the host's log /,
   });
@@ -119,6 +117,7 @@ Deno.test("Attachment.claim() is refused when the host stops meanwhile", async (
     message: "Cannot attach to region r0 as its host says ATTACHING: see what the host logs, and " +
       "try again",
   });
+  equal(lab.guest.state, DETACHING, "the claim is taken back");
 });
 
 Deno.test("Attachment.claim() is refused when another host begins meanwhile", async () => {
@@ -273,23 +272,67 @@ Deno.test("a guest that has left may come back, with a lease of its own", async 
   equal(GuestState.attach(lab.laidOut.region, 0).state, RUNNING);
 });
 
-Deno.test("a guest whose claim has lapsed, and that wakes when another is in its place, leaves that alone", async () => {
-  using lab = new HostLab();
-  const introduce = GuestState.prototype.introduce;
-  let first: Promise<Attachment> | undefined;
-  GuestState.prototype.introduce = function () {}; // it is paused just there
-  try {
-    first = Attachment.claim(lab.memory, "r0", 0, false);
-  } finally {
-    GuestState.prototype.introduce = introduce;
-  }
-  equal(lab.guest.state, ATTACHING);
-  for (const now of [0, 5000]) lab.supervisor.step(now);
+/** Claim the place as {@linkcode claim} does; it is taken away again before that guest looks, and so on. */
+function claimAndLose(lab: HostLab): Promise<Attachment> {
+  const claimed = claim(lab);
+  lab.supervisor.close("is cut off");
+  lab.keeper.follow();
+  lab.supervisor.step(0);
   equal(lab.guest.state, ABSENT);
-  const second = await claim(lab);
-  const late = await first;
+  return claimed;
+}
+
+Deno.test("a guest that was retired, and wakes when another is in its place, leaves that alone", async () => {
+  using lab = new HostLab();
+  const lost = claimAndLose(lab);
+  const second = claim(lab);
+  const late = await lost; // it takes the other's RUNNING for its own
   equal(late.isOver, true);
+  late.tellPeer(5, 1);
+  await late.leave();
+  equal((await second).isOver, false);
+  equal(lab.guest.state, RUNNING);
+});
+
+Deno.test("a guest that leaves late, between its look and its step, does not move the next one", async () => {
+  using lab = new HostLab();
+  const late = await claim(lab);
+  lab.supervisor.close("is cut off");
+  lab.keeper.follow();
+  lab.supervisor.step(0);
+  const second = await claim(lab);
+  Object.defineProperty(late, "isOver", { value: false }); // so it saw, before it was paused
   await late.leave();
   equal(second.isOver, false);
   equal(lab.guest.state, RUNNING);
+});
+
+Deno.test("Attachment.claim() that is paused anywhere while another host begins ends well", async () => {
+  let pausedAt = 1;
+  for (let isPaused = true; isPaused; pausedAt++) {
+    using lab = new HostLab();
+    const { memory } = lab;
+    let next: LaidOutRegion | undefined;
+    let loads = 0;
+    const load = (word: number) => {
+      if (++loads === pausedAt) next = startAnew(lab);
+      return memory.load(word);
+    };
+    const claimed = Attachment.claim(
+      Object.create(memory, { load: { value: load } }),
+      "r0",
+      0,
+      true,
+    );
+    isPaused = next !== undefined;
+    const { region, guests: [{ state }] } = next ?? lab.laidOut;
+    const { word } = state;
+    if (stateOf(word) === ATTACHING) equal(state.isClaim(word), true, `paused at ${pausedAt}`);
+    else equal(state.isVacant(word), true, `paused at ${pausedAt}`);
+    equal(stateOf(word) === ATTACHING, pausedAt === 1 || !isPaused, `paused at ${pausedAt}`);
+    region.close();
+    await rejects(claimed, { name: "CulvertError" });
+    equal([ABSENT, DETACHING].includes(state.state as 0), true);
+  }
+  equal(pausedAt > 10, true);
 });

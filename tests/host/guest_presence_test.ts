@@ -2,12 +2,13 @@ import { equal } from "node:assert/strict";
 import type { Peer } from "../../app/ivshmem/peer.ts";
 import type { Rejoin } from "../../app/ivshmem/rejoin.ts";
 import { GUEST_STATE } from "../../app/channel/guest_state.ts";
+import { peerOf } from "../../app/channel/state_word.ts";
 import { RegionPeers } from "../../app/host/region_peers.ts";
 import { FakePeer } from "../ivshmem/fake_peer.ts";
 import { FakePort } from "./fake_port.ts";
 import { HostLab } from "./host_lab.ts";
 
-const { ABSENT, ATTACHING, RETIRED } = GUEST_STATE;
+const { ABSENT, RETIRED } = GUEST_STATE;
 
 /** A guest that is peer 1 of a server, holds 8 frames, and whose host finds another server: then we are peer 5. */
 class PresenceLab implements Disposable {
@@ -22,8 +23,7 @@ class PresenceLab implements Disposable {
     this.#peers = new RegionPeers(this.first.peer, () => {}, rejoin);
     const lab = this.lab = new HostLab({ peers: this.#peers });
     this.first.joins(1);
-    equal(lab.guest.move("guest", ABSENT, ATTACHING), true);
-    lab.guest.introduce(4711, false, 1);
+    equal(lab.guest.claim({ pid: 4711, wantsMbufs: false, peer: 1 }), 1);
     this.steps();
     const [lane, port] = lab.lane((resources) => new FakePort(resources));
     port.waiting = 8;
@@ -80,7 +80,7 @@ for (const id of [1, 6]) {
     presence.steps();
     lab.guest.introduceAgain(id, 1);
     presence.steps();
-    equal(lab.guest.peer, id);
+    equal(peerOf(lab.guest.word), id);
     second.leaves(7);
     presence.steps();
     equal(lab.supervisor.isOpen, true, "that was another");
@@ -90,6 +90,17 @@ for (const id of [1, 6]) {
     equal(lab.log.includes("guest 0 died: its connection to the server is closed"), true);
   });
 }
+
+Deno.test("a guest that is killed as soon as it has found the next server is seen to leave there", () => {
+  using presence = new PresenceLab();
+  const { lab, second } = presence;
+  presence.loseServer(6);
+  presence.steps();
+  lab.guest.introduceAgain(6, 1);
+  second.leaves(6);
+  presence.steps(2);
+  equal(lab.guest.state, ABSENT);
+});
 
 Deno.test("another peer by a guest's old id is not taken for it", () => {
   using presence = new PresenceLab();

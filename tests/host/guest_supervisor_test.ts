@@ -18,8 +18,7 @@ Deno.test("GuestSupervisor lets a guest in once all lcores have seen the gate op
   const { supervisor, guest } = lab;
   supervisor.step(0);
   equal(supervisor.isClosed, true);
-  guest.move("guest", ABSENT, ATTACHING);
-  guest.introduce(4711, true);
+  guest.claim({ pid: 4711, wantsMbufs: true });
   const before = guest.incarnation;
   supervisor.step(10);
   equal(guest.incarnation, before + 1, "whoever was there before is retired");
@@ -108,23 +107,9 @@ Deno.test("GuestSupervisor.close() cuts a guest off, once, and says why", () => 
   deepEqual(lab.log, [ATTACHED, "guest 0 is cut off: the host stops"]);
 });
 
-Deno.test("GuestSupervisor lets a guest in only when it has said who it is", () => {
-  using lab = new HostLab();
-  lab.guest.move("guest", ABSENT, ATTACHING);
-  for (let i = 0; i < 3; i++) lab.supervisor.step(i);
-  equal(lab.supervisor.isClosed, true);
-  lab.guest.introduce(4711, true);
-  lab.supervisor.step(3);
-  lab.keeper.follow();
-  equal(lab.keeper.wantsMbufs, true);
-  lab.supervisor.step(4);
-  equal(lab.supervisor.isOpen, true);
-});
-
 Deno.test("GuestSupervisor copes with a guest that gives up before it is let in", () => {
   using lab = new HostLab();
-  lab.guest.move("guest", ABSENT, ATTACHING);
-  lab.guest.introduce(4711, false);
+  lab.guest.claim({ pid: 4711, wantsMbufs: false });
   lab.supervisor.step(0);
   lab.guest.move("guest", ATTACHING, DETACHING);
   for (let now = 10; now < 50; now += 10) {
@@ -138,7 +123,7 @@ Deno.test("GuestSupervisor copes with a guest that gives up before it is let in"
 
 Deno.test("GuestSupervisor frees the place of a guest that gave up before the host ever looked", () => {
   using lab = new HostLab();
-  lab.guest.move("guest", ABSENT, ATTACHING);
+  lab.guest.claim({ pid: 4711, wantsMbufs: false });
   lab.guest.move("guest", ATTACHING, DETACHING);
   lab.supervisor.step(0);
   equal(lab.guest.state, ABSENT);

@@ -1,4 +1,4 @@
-import { equal } from "node:assert/strict";
+import { equal, ok } from "node:assert/strict";
 import { MappedMemory } from "../../ffi/mapped_memory.ts";
 import { Channel, type ChannelPlace } from "../../app/channel/channel.ts";
 import { GUEST_STATE, GuestState } from "../../app/channel/guest_state.ts";
@@ -122,9 +122,8 @@ export class HostLab implements Disposable {
   }
 
   /** Attach a guest, and give its end of each channel. */
-  attach(wantsMbufs = false, now = 0): Channel[] {
-    equal(this.guest.move("guest", GUEST_STATE.ABSENT, GUEST_STATE.ATTACHING), true);
-    this.guest.introduce(4711, wantsMbufs);
+  attach(wantsMbufs = false, now = 0, peer?: number): Channel[] {
+    ok(this.guest.claim({ pid: 4711, wantsMbufs, peer }) !== undefined);
     this.supervisor.step(now);
     this.keeper.follow();
     this.supervisor.step(now);
@@ -133,9 +132,9 @@ export class HostLab implements Disposable {
   }
 
   /** As {@linkcode attach}, for the virtual port of port 0. */
-  attachPort(wantsMbufs = false): VirtualPort {
+  attachPort(wantsMbufs = false, peer?: number): VirtualPort {
     const counters = new Float64Array(new SharedArrayBuffer(GUEST_COUNTER.COUNT * 8));
-    const [channel] = this.attach(wantsMbufs);
+    const [channel] = this.attach(wantsMbufs, 0, peer);
     return new VirtualPort("p0", new Uint8Array(6), channel, counters, () => false);
   }
 

@@ -92,12 +92,13 @@ Deno.test("layOut() in memory that had a host before raises the epoch, and reset
   const plan = { mbufs: 64, mtu: 1500, ringSize: 64 };
   const first = layOut(memory, "r0", plan, GUESTS);
   const [{ state }] = first.guests;
-  state.introduce(4711, true);
+  state.claim({ pid: 4711, wantsMbufs: true });
   state.retire();
   const second = layOut(memory, "r0", plan, GUESTS);
   equal(second.region.epoch, 2);
   equal(second.guests[0].state.pid, 0);
   equal(second.guests[0].state.incarnation, 0);
+  equal(second.guests[0].state.isVacant(second.guests[0].state.word), true);
   deepEqual(second.guests[0].places, first.guests[0].places);
 });
 

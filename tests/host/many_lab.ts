@@ -1,4 +1,4 @@
-import { equal } from "node:assert/strict";
+import { equal, ok } from "node:assert/strict";
 import { MappedMemory } from "../../ffi/mapped_memory.ts";
 import { Channel } from "../../app/channel/channel.ts";
 import { GUEST_STATE, GuestState } from "../../app/channel/guest_state.ts";
@@ -44,8 +44,7 @@ export class LabGuest {
 
   /** Ask to be let in: it is, some turns later. */
   attach(wantsMbufs = false): void {
-    equal(this.state.move("guest", GUEST_STATE.ABSENT, GUEST_STATE.ATTACHING), true);
-    this.state.introduce(100 + this.number, wantsMbufs);
+    ok(this.state.claim({ pid: 100 + this.number, wantsMbufs }) !== undefined);
     this.#channels = undefined;
   }
 

@@ -1,6 +1,6 @@
 import { deepEqual, equal, match } from "node:assert/strict";
-import { GUEST, RING, ZONE_KIND } from "../../app/memory/layout.ts";
-import { GUEST_STATE } from "../../app/channel/guest_state.ts";
+import { GUEST, RING, STATE_WORD, ZONE_KIND } from "../../app/memory/layout.ts";
+import { GUEST_STATE, GUEST_STATE_NAMES } from "../../app/channel/guest_state.ts";
 import { Conduct } from "../../app/host/quarantine.ts";
 import { COUNTER, newCounters } from "../../app/port/counters.ts";
 import { FakePort } from "./fake_port.ts";
@@ -121,7 +121,6 @@ Deno.test("A guest in quarantine is not let in again, whatever it writes", () =>
   lab.counters[0][COUNTER.FOREIGN] = 1;
   lab.supervisor.step(0);
   for (const state of [ABSENT, ATTACHING, RUNNING, DETACHING, 5, 77, QUARANTINED]) {
-    lab.guest.introduce(4711, false);
     write(lab, GUEST.STATE, state);
     for (let now = 10; now < 15; now++) {
       lab.supervisor.step(now);
@@ -146,21 +145,26 @@ Deno.test("A guest is put in quarantine for what all did who were in its place b
   equal(lab.supervisor.isQuarantined, true);
 });
 
-for (const word of [GUEST.STATE, GUEST.WANTS_MBUFS, GUEST.RINGS, GUEST.PEER]) {
-  Deno.test(`A guest that writes garbage into word ${word} of its own ends in quarantine`, () => {
+/** Each with the state at which it is written, what it is made of that, and what is counted. */
+const GARBAGE: [when: number, what: string, spoil: (word: number) => number, RegExp][] = [
+  [RUNNING, "garbage", () => 0xdeadbeef, /: 16 states/],
+  [RUNNING, "another incarnation", (word) => word ^ (1 << 31), /: 16 states/],
+  [RUNNING, "other wishes", (word) => word ^ STATE_WORD.WANTS_MBUFS, /: 16 states/],
+  [ATTACHING, "a peer that cannot be", (word) => word | STATE_WORD.PEER, /: 16 impossible intr/],
+  [ATTACHING, "an incarnation that is not next", (word) => word ^ (1 << 31), /: 16 impossible int/],
+];
+for (const [when, what, spoil, counted] of GARBAGE) {
+  Deno.test(`A guest that makes ${what} of its word when it is ${GUEST_STATE_NAMES[when]} ends in quarantine`, () => {
     using lab = new HostLab();
     for (let now = 0; !lab.supervisor.isQuarantined; now += 10) {
       equal(now < 1000, true, "nobody minds");
-      if (lab.guest.state === ABSENT) {
-        lab.guest.move("guest", ABSENT, ATTACHING);
-        lab.guest.introduce(4711, false);
-      }
-      if (word !== GUEST.STATE || lab.guest.state === RUNNING) write(lab, word, 0xdeadbeef);
+      if (lab.guest.state === ABSENT) lab.guest.claim({ pid: 4711, wantsMbufs: false });
+      if (lab.guest.state === when) write(lab, GUEST.STATE, spoil(lab.guest.word) >>> 0);
       lab.supervisor.step(now);
       lab.keeper.follow();
-      if (word !== GUEST.STATE) lab.guest.move("guest", RUNNING, DETACHING);
     }
-    match(lab.log.at(-1)!, /^guest 0 is in quarantine .*: 16 (states|impossible introductions)/);
+    match(lab.log.at(-1)!, /^guest 0 is in quarantine /);
+    match(lab.log.at(-1)!, counted);
   });
 }
 

@@ -2,12 +2,14 @@ import type { MappedMemory } from "../../ffi/mapped_memory.ts";
 import { shim } from "../../ffi/shim.ts";
 import { Channel, type ChannelPlace, findChannel } from "../../app/channel/channel.ts";
 import { GUEST_STATE } from "../../app/channel/guest_state.ts";
+import { stateOf, withState } from "../../app/channel/state_word.ts";
 import {
   CHANNEL,
   DIRECTORY_BYTES,
   GUEST,
   HEADER,
   RING,
+  STATE_WORD,
   ZONE_KIND,
   ZONES_BYTES,
 } from "../../app/memory/layout.ts";
@@ -80,16 +82,16 @@ export class Besieger {
     this.#temper[this.random.below(this.#temper.length)].call(this);
   }
 
-  /** Ask to be let in as a guest should, but without asking whether the place is free. */
+  /** Ask to be let in as a guest should, but for whose place it is, and also out of quarantine. */
   attach(): void {
     const { control } = this.#places[this.own];
     const { memory } = this;
-    if (memory.load(control + GUEST.STATE) === GUEST_STATE.RUNNING) return;
-    memory.store(control + GUEST.WANTS_MBUFS, 0);
-    memory.store(control + GUEST.PEER, 0);
-    memory.store(control + GUEST.RINGS, 0);
-    memory.store(control + GUEST.INTRODUCED, (memory.load(control + GUEST.INCARNATION) + 1) >>> 0);
-    memory.store(control + GUEST.STATE, GUEST_STATE.ATTACHING);
+    const word = memory.load(control + GUEST.STATE);
+    const { ABSENT, RETIRED, QUARANTINED, ATTACHING, DETACHING } = GUEST_STATE;
+    if (stateOf(word) === RETIRED) this.#setState(withState(word, DETACHING));
+    if (stateOf(word) !== ABSENT && stateOf(word) !== QUARANTINED) return;
+    const next = (word >>> STATE_WORD.INCARNATION_SHIFT) + 1;
+    this.#setState(withState(next << STATE_WORD.INCARNATION_SHIFT, ATTACHING));
   }
 
   /** From now on, send nothing but lies, and spoil nothing beside its own rings. */
@@ -100,7 +102,8 @@ export class Besieger {
 
   /** Give up its place as it should, to be let in anew. */
   leave(): void {
-    this.memory.store(this.#places[this.own].control + GUEST.STATE, GUEST_STATE.DETACHING);
+    const word = this.memory.load(this.#places[this.own].control + GUEST.STATE);
+    this.#setState(withState(word, GUEST_STATE.DETACHING));
   }
 
   /** Say that it is alive. */
@@ -111,7 +114,8 @@ export class Besieger {
 
   /** Whether the host has let it in. */
   get isRunning(): boolean {
-    return this.memory.load(this.#places[this.own].control) === GUEST_STATE.RUNNING;
+    const { control } = this.#places[this.own];
+    return stateOf(this.memory.load(control + GUEST.STATE)) === GUEST_STATE.RUNNING;
   }
 
   /** Begin again at the rings: the host has reset them. */
@@ -168,7 +172,7 @@ export class Besieger {
   pose(): void {
     const { control } = this.#aGuest();
     this.memory.u32[control + this.random.below(GUEST.BYTES / 4)] = this.#aNumber();
-    const words = [GUEST.STATE, GUEST.PEER, GUEST.RINGS, GUEST.INTRODUCED, GUEST.INCARNATION];
+    const words = [GUEST.STATE, GUEST.HEARTBEAT, GUEST.RUNG, GUEST.LEAVE, GUEST.INCARNATION];
     this.memory.u32[control + words[this.random.below(words.length)]] = this.#aNumber();
   }
 
@@ -216,6 +220,10 @@ export class Besieger {
   #put(i: number, index: number, place: number): void {
     this.#burst[2 * i] = index;
     this.#burst[2 * i + 1] = place;
+  }
+
+  #setState(word: number): void {
+    this.memory.store(this.#places[this.own].control + GUEST.STATE, word);
   }
 
   #aGuest(): Place {

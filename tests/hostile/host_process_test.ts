@@ -7,6 +7,7 @@ import assert from "node:assert/strict";
 import type { MappedMemory } from "../../ffi/mapped_memory.ts";
 import { openRegion } from "../../app/ivshmem/region_source.ts";
 import { GUEST_STATE } from "../../app/channel/guest_state.ts";
+import { stateOf } from "../../app/channel/state_word.ts";
 import { GUEST, ZONE_KIND, ZONES_BYTES } from "../../app/memory/layout.ts";
 import { Region } from "../../app/memory/region.ts";
 import { account, assertBalanced, Lab, testFrame, waitUntil } from "../system/lab.ts";
@@ -58,7 +59,7 @@ for (const wipe of [true, false]) {
     assert(contains(mbufsOf(region.memory), secret), "the frame was never there");
     await guest.stop();
     const state = Region.attach(region.memory, "r").zone("g0", ZONE_KIND.GUEST).offset / 4;
-    const isAbsent = () => region.memory.load(state + GUEST.STATE) === GUEST_STATE.ABSENT;
+    const isAbsent = () => stateOf(region.memory.load(state + GUEST.STATE)) === GUEST_STATE.ABSENT;
     assert(await waitUntil(isAbsent));
     assert.equal(contains(mbufsOf(region.memory), secret), !wipe);
     region.close();

@@ -1,5 +1,4 @@
 import { deepEqual, equal, ok } from "node:assert/strict";
-import { GUEST_STATE } from "../../app/channel/guest_state.ts";
 import { decodeRegion, withLives } from "../../app/inspect/decode.ts";
 import {
   CHANNEL,
@@ -137,8 +136,7 @@ Deno.test("decodeRegion() decodes a channel: its port, its lcores' sleep, what w
 
 Deno.test("decodeRegion() decodes a guest", () => {
   using sample = new SampleRegion();
-  sample.guest.move("guest", GUEST_STATE.ABSENT, GUEST_STATE.ATTACHING);
-  sample.guest.introduce(4711, true, 9);
+  sample.guest.claim({ pid: 4711, wantsMbufs: true, peer: 9 });
   sample.guest.retire();
   sample.guest.beat();
   sample.guest.askToLeave(true);

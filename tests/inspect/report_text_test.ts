@@ -1,5 +1,4 @@
 import { deepEqual, equal, match, throws } from "node:assert/strict";
-import { GUEST_STATE } from "../../app/channel/guest_state.ts";
 import { decodeRegion, withLives } from "../../app/inspect/decode.ts";
 import { reportText } from "../../app/inspect/report_text.ts";
 import { alignColumns, bar, bytesText, printable } from "../../app/inspect/table.ts";
@@ -12,8 +11,7 @@ const HASH = LAYOUT_HASH.toString(16).padStart(8, "0");
 
 Deno.test("reportText() draws a region", () => {
   using sample = new SampleRegion();
-  sample.guest.move("guest", GUEST_STATE.ABSENT, GUEST_STATE.ATTACHING);
-  sample.guest.introduce(4711, false, 2);
+  sample.guest.claim({ pid: 4711, wantsMbufs: false, peer: 2 });
   sample.memory.u32[sample.word("g0.p0") + CHANNEL.HEADROOM] = 128;
   sample.memory.u32[sample.word("g0.p0") + CHANNEL.GUEST_SLEEP] = 1;
   sample.channel.rx.enqueueBulk(new Uint32Array(2 * 16), 16);

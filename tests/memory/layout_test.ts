@@ -23,7 +23,7 @@ const WRITERS: Record<string, Record<string, number[]>> = {
   },
   "a guest's control memzone": {
     both: [GUEST.STATE],
-    guest: [GUEST.HEARTBEAT, GUEST.PID, GUEST.WANTS_MBUFS],
+    guest: [GUEST.HEARTBEAT, GUEST.PID],
     host: [GUEST.INCARNATION],
     "the memzone behind": [GUEST.BYTES / 4],
   },

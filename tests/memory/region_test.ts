@@ -446,3 +446,23 @@ Deno.test("Region.zone() wants name and kind", () => {
       "Cannot find memzone g0 in region r0 as it is of kind GUEST there: kind RING is wanted",
   });
 });
+
+Deno.test("Region.attach() in the moment in which another host begins is refused, for it may have read both", () => {
+  using memory = freshMemory(1 << 20);
+  Region.build(memory, "r0").publish();
+  const load = memory.load.bind(memory);
+  for (const word of [HEADER.VERSION, HEADER.ZONE_COUNT]) {
+    memory.load = (at) => {
+      const value = load(at);
+      if (at === word) {
+        memory.load = load;
+        Region.build(memory, "r0").publish();
+      }
+      return value;
+    };
+    throws(() => Region.attach(memory, "r0"), {
+      message: /as another host has begun meanwhile: attach again$/,
+    });
+  }
+  equal(Region.attach(memory, "r0").knownEpoch, memory.u32[HEADER.EPOCH]);
+});

@@ -31,6 +31,9 @@
 #ifndef EMPTY_TURNS /* in which a guest's lcore finds nothing, in one life */
 #define EMPTY_TURNS 1
 #endif
+#ifndef SHORTAGES /* limbos that end as others need the mbufs */
+#define SHORTAGES 0
+#endif
 #ifndef MBUFS
 #define MBUFS 2
 #endif
@@ -60,8 +63,11 @@
 #ifndef C1 /* the place is claimed by compare-and-swap */
 #define C1 true
 #endif
-#ifndef C2 /* nobody is let in who has not said who it is */
+#ifndef C2 /* and only as it was found: of that host, and after that guest */
 #define C2 true
+#endif
+#ifndef C3 /* a claim says in the same step who it is */
+#define C3 true
 #endif
 #ifndef J1 /* a guest leaves when its lcores have ended */
 #define J1 true
@@ -84,26 +90,35 @@
 #ifndef N1 /* a guest's moves name whom they are about */
 #define N1 true
 #endif
-#ifndef N2 /* the incarnation is raised, too, as a place is cleared whose guest was never let in */
-#define N2 true
-#endif
-#ifndef N3 /* who claims, and does not say who it is, loses the claim */
-#define N3 true
-#endif
-#ifndef N4 /* who it is, is one word, with the epoch and incarnation that it claims */
-#define N4 true
-#endif
-#ifndef N5 /* a lease is of the epoch that was read before the directory */
+#ifndef N5 /* a claim is for the epoch that was read before the directory */
 #define N5 true
 #endif
 #ifndef A1 /* assumed: a host takes longer to start than a guest's turn lasts */
 #define A1 true
+#endif
+#ifndef A2 /* assumed: so does it until others need what is in limbo */
+#define A2 true
+#endif
+
+/* One search after the other, compiled once: environment variables tell what is asserted, and which
+   protective step is missing. */
+#ifdef CHOSEN_WHEN_RUN
+c_decl {
+  extern char *getenv(const char *);
+  extern int atoi(const char *);
+  int forbidden, sought;
+  static int chosen(const char *name) { return getenv(name) ? atoi(getenv(name)) : -1; }
+}
+byte missing;
 #endif
 
 #include "life_region.pml"
 
 init {
   byte i;
+#ifdef CHOSEN_WHEN_RUN
+  c_code { forbidden = chosen("FORBIDDEN"); sought = chosen("SEEK"); now.missing = chosen("MISSING"); };
+#endif
   atomic {
     for (i : 0 .. GUESTS - 1) { hand[i] = NONE; is_connected[i] = true }
     run host();
@@ -140,7 +155,7 @@ proctype fate() {
       select(word : 0 .. GARBAGE);
       if
       :: state = word
-      :: introduced = 16 * epoch + word
+      :: name = NAME(epoch, word)
       :: peer = word % GUESTS
       :: word < 4 -> tx[0].producer = word
       :: word < 4 -> rx[0].consumer = word

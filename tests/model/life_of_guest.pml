@@ -5,9 +5,12 @@
 #define IS_OVER(me) \
   ((I1 && incarnation != lease_incarnation[me]) || (E1 && epoch != lease_epoch[me]))
 
+#define MINE NAME(own_epoch, last + 1)
+#define IS_MINE(me) (!N1 || IS(MINE, me))
+
 /* runGuest(): Attachment.claim(), follow(), Attachment.leave(). */
 proctype guest(byte me) {
-  byte lives = LIVES, read, own_epoch, mine;
+  byte lives = LIVES, read, own_epoch, last;
   bool moved;
   {
     do
@@ -18,48 +21,53 @@ retry:
       do
       :: quarantined -> goto gone
       :: atomic { state == RETIRED && (!W2 || peer == me) ->
-        move(GUEST, RETIRED, DETACHING, moved) } /* GuestState.maySucceed() */
-      :: atomic { published && state == ABSENT -> read = epoch; own_epoch = epoch }; break
+        move(GUEST, RETIRED, DETACHING, true, moved) } /* GuestState.succeed() */
+      :: atomic { published && state == ABSENT -> own_epoch = epoch }; break
       od;
+      atomic { published -> read = epoch }; /* Region.attach(): VERSION, then the directory */
       if
       :: N5
       :: !N5 -> own_epoch = epoch
       fi;
-      mine = incarnation + 1;
+      last = incarnation;
       if
-      :: C1 -> atomic { move(GUEST, ABSENT, ATTACHING, moved);
+      :: C1 -> atomic { move(GUEST, ABSENT, ATTACHING, !C2 || name == NAME(own_epoch, last), moved);
         if
-        :: moved -> claimant = me
+        :: moved -> claimant = me;
+          if
+          :: C3 -> name = MINE; peer = me
+          :: else
+          fi
         :: else
         fi }
-      :: else -> state == ABSENT; atomic { state = ATTACHING; claimant = me; moved = true }
+      :: !C1 && state == ABSENT && name == NAME(own_epoch, last) ->
+        atomic { state = ATTACHING; name = MINE; peer = me; claimant = me; moved = true }
+      :: !C1 && !(state == ABSENT && name == NAME(own_epoch, last))
       fi;
       if
       :: !moved -> goto retry
       :: else -> moved = false
       fi;
       if
-      :: N4 -> atomic { peer = me; introduced = NAME(own_epoch, mine) }
-      :: else -> peer = me; introduced = incarnation + 1
+      :: C3
+      :: !C3 -> peer = me; name = MINE
       fi;
       if
       :: !(state == ATTACHING && epoch == own_epoch)
-      :: atomic { (!N1 || claimant == me) -> move(GUEST, ATTACHING, DETACHING, moved); goto over }
+      :: move(GUEST, ATTACHING, DETACHING, IS_MINE(me), moved); goto over
+      fi;
+      if
+      :: atomic { state == RUNNING && epoch == own_epoch -> skip }
+      :: atomic { else -> move(GUEST, ATTACHING, DETACHING, IS_MINE(me), moved); goto over }
       fi;
       atomic {
-        if
-        :: state == RUNNING && epoch == own_epoch
-        :: else -> goto over
-        fi
-      };
-      atomic {
-        lease_epoch[me] = (N5 -> own_epoch : epoch);
-        lease_incarnation[me] = mine;
+        lease_epoch[me] = own_epoch;
+        lease_incarnation[me] = last + 1;
         is_stopped[me] = false;
         is_running[me] = true;
         directory_of_another_host = lease_epoch[me] != read;
         assert(!directory_of_another_host);
-        printf("%d: guest %d runs: incarnation %d, epoch %d\n", _pid, me, mine, own_epoch)
+        printf("%d: guest %d runs: incarnation %d, epoch %d\n", _pid, me, last + 1, own_epoch)
       };
       if
       :: is_running[me] && STOPS -> is_stopped[me] = true
@@ -67,23 +75,17 @@ retry:
       fi;
       (!J1 || !is_running[me]);
       if
-      :: N1 -> atomic {
+      :: (incarnation == last + 1 || IS_RETIRED(me)) && epoch == own_epoch ->
+        move(GUEST, RUNNING, DETACHING, IS_MINE(me), moved);
         if
-        :: claimant == me && state == RUNNING -> move(GUEST, RUNNING, DETACHING, moved)
-        :: claimant == me && state == RETIRED -> move(GUEST, RETIRED, DETACHING, moved)
+        :: !moved -> move(GUEST, RETIRED, DETACHING, IS_MINE(me), moved)
         :: else
-        fi }
-      :: !N1 && (!IS_OVER(me) || IS_RETIRED(me)) ->
-        move(GUEST, RUNNING, DETACHING, moved);
-        if
-        :: !moved -> move(GUEST, RETIRED, DETACHING, moved)
-        :: moved
         fi
-      :: !N1 && IS_OVER(me) && !IS_RETIRED(me)
+      :: else
       fi;
 over:
       atomic {
-        mine = 0;
+        last = 0;
         read = 0;
         own_epoch = 0;
         lease_epoch[me] = 0;

@@ -1,15 +1,17 @@
 /* The host's part of guest_life.pml. */
 
-#define NAME(epoch_, incarnation_) (16 * (epoch_) + (incarnation_))
 #define IS_ACKNOWLEDGED (acknowledgement[0] == gate && acknowledgement[LCORES - 1] == gate)
 #define HOLDS_SOME (ledger[0] == LENT || ledger[MBUFS - 1] == LENT)
 #define DIED_WITH_ITS_LCORES(life) (died_with[0] == life && died_with[LCORES - 1] == life)
 #define IS_BETWEEN_TURNS (hand[0] == NONE && hand[GUESTS - 1] == NONE)
-#define IS_INTRODUCED (introduced == NAME((N4 -> epoch : 0), incarnation + 1))
+#define IS_CONNECTED(who) (who < GUESTS && is_connected[who % GUESTS]) /* its peer id may be made up */
+#define IS_CLAIM (name == NAME(epoch, incarnation + 1)) /* GuestState.isClaim() */
+#define IS_VACANT (state == ABSENT && name == NAME(epoch, incarnation))
+#define IS_OURS(state_) (state == state_ && (name == admitted_name || !C3))
 
 /* Region.build(), then GuestSupervisor.step() again and again. */
 proctype host() {
-  byte lived, phase, i, who;
+  byte lived, phase, i, who, admitted_name, shortages = SHORTAGES;
   bool moved, is_silent, was_in_limbo;
 
 next:
@@ -20,8 +22,8 @@ next:
     d_step {
       state = ABSENT;
       incarnation = 0;
-      introduced = 0;
-      peer = 0;
+      name = NAME(epoch, 0);
+      peer = NONE;
       for (i : 0 .. LCORES - 1) {
         rx[i].producer = 0; rx[i].consumer = 0; tx[i].producer = 0; tx[i].consumer = 0;
         acknowledgement[i] = 0
@@ -41,35 +43,41 @@ next:
     };
 end_watch:
     do
-    :: atomic { phase == CLOSED && state == ATTACHING && (!C2 || IS_INTRODUCED) &&
-      (!Q1 || !quarantined) ->
+    :: atomic { phase == CLOSED && state == ATTACHING && (IS_CLAIM || !C3) && (!Q1 || !quarantined) ->
       quarantined_let_in = quarantined;
       assert(!quarantined_let_in);
       incarnation++;
       who = peer;
       admitted = claimant;
+      admitted_name = name;
       gate++;
       phase = OPENING;
       seek(SUCCEEDED, was_in_limbo && admitted == GUESTS - 1);
       printf("%d: opens the gate: incarnation %d, peer %d\n", _pid, incarnation, who) }
-    :: atomic { phase == CLOSED && state == ATTACHING && N3 && !IS_INTRODUCED ->
-      seek(CLAIM_LOST, true);
+    :: atomic { phase == CLOSED && !quarantined && !IS_VACANT &&
+      (state != ATTACHING || !(IS_CLAIM || !C3)) ->
+      if
+      :: state == DETACHING -> seek(GAVE_UP, true)
+      :: else -> accuse()
+      fi;
       incarnation++;
-      clear(ABSENT) }
-    :: atomic { phase == CLOSED && !quarantined && state != ATTACHING && state != ABSENT ->
-      incarnation = incarnation + (N2 -> 1 : 0);
       clear(ABSENT) }
     :: atomic { phase == CLOSED && quarantined && Q1 && state != QUARANTINED ->
       state = QUARANTINED }
     :: atomic { phase == OPENING && (!G1 || IS_ACKNOWLEDGED) ->
-      move(HOST, ATTACHING, RUNNING, moved);
+      move(HOST, ATTACHING, RUNNING, IS_OURS(ATTACHING), moved);
+      if
+      :: !moved && !IS_OURS(DETACHING) -> accuse()
+      :: else
+      fi;
       moved = false;
       phase = OPEN }
     :: atomic { phase == OPEN ->
       if
-      :: state != RUNNING
-      :: !is_connected[who]
-      :: state == RUNNING -> is_silent = true
+      :: IS_OURS(DETACHING)
+      :: !IS_OURS(RUNNING) && !IS_OURS(DETACHING) -> accuse()
+      :: !IS_CONNECTED(who)
+      :: IS_OURS(RUNNING) -> is_silent = true
       fi;
       shut() }
     :: atomic { violation && !quarantined ->
@@ -83,17 +91,21 @@ end_watch:
       is_silent = false }
     :: atomic { phase == CLOSING && (!G2 || IS_ACKNOWLEDGED) ->
       if
-      :: W1 && is_silent && state == RUNNING && is_connected[who] && (W3 || HOLDS_SOME) ->
-        move(HOST, RUNNING, RETIRED, moved);
+      :: W1 && is_silent && IS_OURS(RUNNING) && IS_CONNECTED(who) && (W3 || HOLDS_SOME) ->
+        move(HOST, RUNNING, RETIRED, true, moved);
         moved = false;
         phase = LIMBO
       :: else -> take_back()
       fi;
       is_silent = false }
-    :: atomic { phase == LIMBO && (state != RETIRED || !is_connected[who]) ->
-      seek(WOKEN, is_connected[who] && !is_running[who]);
-      seek(DEAD_IN_LIMBO, !is_connected[who]);
+    :: atomic { phase == LIMBO && (!IS_OURS(RETIRED) || !IS_CONNECTED(who)) ->
+      seek(WOKEN, IS_CONNECTED(who) && !is_running[who]);
+      seek(DEAD_IN_LIMBO, !IS_CONNECTED(who));
       was_in_limbo = SEEK == SUCCEEDED;
+      take_back() }
+    :: atomic { phase == LIMBO && shortages > 0 && (!A2 || hand[who] == NONE) ->
+      printf("%d: ends the limbo\n", _pid);
+      shortages--;
       take_back() }
     od
   } unless {

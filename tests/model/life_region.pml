@@ -13,6 +13,11 @@
 #define RETIRED 5
 #define GARBAGE 6
 
+#ifdef CHOSEN_WHEN_RUN
+#define FORBIDDEN c_expr { forbidden }
+#define SEEK c_expr { sought }
+#endif
+
 /* TRANSITIONS there. */
 #define GUEST 0
 #define HOST 1
@@ -30,14 +35,22 @@
   (by == HOST && from == RUNNING && to == RETIRED) || \
   (by == GUEST && from == RETIRED && to == DETACHING) || \
   (by == HOST && from == RETIRED && to == ABSENT) || \
+  (by == HOST && from == ABSENT && to == QUARANTINED) || \
   (by == HOST && from == ATTACHING && to == QUARANTINED) || \
   (by == HOST && from == RUNNING && to == QUARANTINED) || \
-  (by == HOST && from == DETACHING && to == QUARANTINED)))
+  (by == HOST && from == DETACHING && to == QUARANTINED) || \
+  (by == HOST && from == RETIRED && to == QUARANTINED)))
 
 /* The region: header, control memzone, two rings for each host lcore. */
 bool published;
 byte epoch;
-byte state, incarnation, introduced, peer;
+byte incarnation;
+
+/* The state word: a state, and whose it is, which together are loaded, stored and swapped. */
+byte state, name, peer;
+#define NAME(epoch_, incarnation_) (16 * (epoch_) + (incarnation_))
+#define IS(name_, peer_) (name == (name_) && peer == (peer_))
+
 typedef Ring { byte producer, consumer, slot };
 Ring rx[LCORES], tx[LCORES];
 #define MOVED(position) (((position) + 1) & 3)
@@ -73,7 +86,7 @@ bool reached;
 #define WOKEN 2 /* a guest in limbo, which acknowledges */
 #define DEAD_IN_LIMBO 3
 #define ACCUSED 4 /* so that a guest goes into quarantine */
-#define CLAIM_LOST 5
+#define GAVE_UP 5 /* before the host looked */
 #define SUCCEEDED 6 /* a guest in limbo, by the next one */
 
 inline seek(what, is_there) {
@@ -85,11 +98,12 @@ inline seek(what, is_there) {
 bool forbidden_transition, freed_twice, mbuf_lost, touched_not_its_own, taken_while_held,
   quarantined_let_in, directory_of_another_host, sound_guest_accused, never_closed;
 
-inline move(by, from, to, moved) {
+/* GuestState.move(): `is_whose` tells whether it is the word of whom that is about. */
+inline move(by, from, to, is_whose, moved) {
   d_step {
     forbidden_transition = !ALLOWED(by, from, to);
     assert(!forbidden_transition);
-    moved = state == from;
+    moved = state == from && (is_whose);
     if
     :: moved -> state = to; printf("%d: state %d -> %d\n", _pid, from, to)
     :: else
@@ -128,6 +142,8 @@ inline take_back() {
 inline clear(to) {
   forbidden_transition = SCRIBBLES == 0 && state != to && !ALLOWED(HOST, state, to);
   assert(!forbidden_transition);
+  name = NAME(epoch, incarnation);
+  peer = NONE;
   state = to
 }
 

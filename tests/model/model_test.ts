@@ -1,6 +1,6 @@
 import { deepEqual, equal, ok, rejects } from "node:assert/strict";
 import { type Model, MODELS, sizeFor, textOf } from "./models.ts";
-import { edgesOf, forEachTwo, verify } from "./spin.ts";
+import { edgesOf, forEachTwo, verify, verifyWithoutEach } from "./spin.ts";
 
 const ROOT = new URL("../../", import.meta.url);
 const README = Deno.readTextFileSync(new URL("README.md", import.meta.url));
@@ -10,6 +10,13 @@ function tableOf({ name }: Model): Record<string, string> {
   const section = README.split(/^### /m).find((text) => text.startsWith(`${name}.pml`)) ?? "";
   const rows = [...section.matchAll(/^\| ([A-Z]\d) +\|.*\| (.+?) +\|$/gm)];
   return Object.fromEntries(rows.map(([, edge, breaks]) => [edge, breaks]));
+}
+
+/** Edges that are searched one after the other, by what is compiled once: it takes longer than most searches. */
+function together(model: Model, edges: readonly string[]): string[][] {
+  if (!model.isChosenWhenRun) return edges.map((edge) => [edge]);
+  const bySize = Object.groupBy(edges, (edge) => textOf(sizeFor(model, edge)));
+  return Object.values(bySize) as string[][];
 }
 
 for (const model of MODELS) {
@@ -29,13 +36,12 @@ for (const model of MODELS) {
   Deno.test(`${name}.pml fails without any one of its ordering edges, as its README says`, async () => {
     const edges = edgesOf(name);
     const breaks: Record<string, string> = {};
-    await forEachTwo(edges, async (edge) => {
-      const { violation } = await verify(
-        name,
-        { ...sizeFor(model, edge), [edge]: false },
-        "violation",
-      );
-      breaks[edge] = violation ?? "nothing";
+    await forEachTwo(together(model, edges), async (edges) => {
+      const size = sizeFor(model, edges[0]);
+      const violations = edges.length > 1
+        ? await verifyWithoutEach(name, size, edges)
+        : [(await verify(name, { ...size, [edges[0]]: false }, "violation")).violation];
+      edges.forEach((edge, i) => breaks[edge] = violations[i] ?? "nothing");
     });
     ok(edges.length >= 4, `edges: ${edges}`);
     deepEqual(breaks, tableOf(model));

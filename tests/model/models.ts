@@ -20,6 +20,8 @@ export interface Model {
    * taken away, or belong to other sizes, are never reached.
    */
   readonly seeks?: readonly string[];
+  /** Whether the model can be told when it is run which edge to do without. */
+  readonly isChosenWhenRun?: boolean;
   /** Sizes that take longer. */
   readonly long: readonly Defines[];
 }
@@ -30,6 +32,7 @@ const LIVES = {
   nextHost: { GUESTS: 1, LIVES: 2, HOSTS: 2, CRASHES: 0, MBUFS: 1, FRAMES: 1 },
   lcores: { GUESTS: 1, LCORES: 2, CRASHES: 1, MBUFS: 2, FRAMES: 1 },
   hostile: { GUESTS: 1, LIVES: 2, SCRIBBLES: 1, CRASHES: 0, MBUFS: 1, FRAMES: 1 },
+  shortage: { GUESTS: 2, CRASHES: 0, MBUFS: 1, FRAMES: 1, SHORTAGES: 1 },
   untold: { GUESTS: 1, STOPS: false, CRASHES: 0, MBUFS: 1, FRAMES: 1 },
   twoAndTwo: {
     ...{ GUESTS: 2, HOSTS: 2, STOPS: false, EMPTY_TURNS: 0 },
@@ -108,22 +111,26 @@ export const MODELS: readonly Model[] = [
     sizes: [LIVES.two, LIVES.nextHost, LIVES.lcores, LIVES.hostile],
     neededBy: {
       A1: LIVES.nextHost,
+      A2: LIVES.shortage,
       E1: { ...LIVES.twoAndTwo, FRAMES: 0 },
+      I1: LIVES.shortage,
       I2: LIVES.untold,
       L1: LIVES.hostile,
-      N3: LIVES.nextHost,
+      N1: LIVES.shortage,
       N5: LIVES.nextHost,
       Q1: LIVES.hostile,
     },
+    isChosenWhenRun: true,
     seeks: [
       "FORWARDED_AT_LAST",
       "WOKEN",
       "DEAD_IN_LIMBO",
       "ACCUSED",
-      "CLAIM_LOST",
+      "GAVE_UP",
       "SUCCEEDED",
     ],
     long: [
+      LIVES.shortage,
       LIVES.untold,
       LIVES.twoAndTwo,
       { GUESTS: 2, CRASHES: 1, MBUFS: 1, FRAMES: 1 },

@@ -27,8 +27,13 @@ const DEADLOCK = "invalid end state";
 /** How the models call what must not happen: `assert(!read_before_written)`. */
 const ASSERTION = /assertion violated !\(\(*([a-z_]+)\)*\)/;
 
-async function run(program: string, args: readonly string[], cwd: string): Promise<string> {
-  const command = new Deno.Command(program, { args: [...args], cwd });
+async function run(
+  program: string,
+  args: readonly string[],
+  cwd: string,
+  env: Record<string, string> = {},
+): Promise<string> {
+  const command = new Deno.Command(program, { args: [...args], cwd, env });
   const { code, stdout, stderr } = await command.output().catch((error) => {
     throw new CulvertError(
       `Cannot verify a model as ${program} does not start (${error.message}): ` +
@@ -72,9 +77,7 @@ export async function verify(
 ): Promise<Verdict> {
   using folder = new Folder();
   const { path } = folder;
-  const macros = Object.entries(defines).map(([name, value]) => `-D${name}=${value}`);
-  await run("spin", [...macros, "-a", pathOf(model)], path);
-  await run("cc", [...COMPILE[search], "-w", "-DSAFETY", "-o", "pan", "pan.c"], path);
+  const macros = await compile(path, model, defines, search);
   const report = await run(`${path}/pan`, [`-m${DEPTH}`], path);
   const violation = violationIn(report, model);
   return {
@@ -86,6 +89,54 @@ export async function verify(
       await run("spin", [...macros, "-p", "-T", "-k", `${model}.pml.trail`, pathOf(model)], path),
     ),
   };
+}
+
+/**
+ * Search the states of a model for a violation once for each of `choices`, which the model takes when it is
+ * run: environment variables.
+ *
+ * @returns the property that does not hold, for each.
+ * @throws {CulvertError} as {@linkcode verify} does.
+ */
+export async function verifyEach(
+  model: string,
+  defines: Defines,
+  choices: readonly Readonly<Record<string, string>>[],
+): Promise<(string | undefined)[]> {
+  using folder = new Folder();
+  const { path } = folder;
+  await compile(path, model, { ...defines, CHOSEN_WHEN_RUN: true }, "violation");
+  const violations = [];
+  for (const choice of choices) {
+    violations.push(violationIn(await run(`${path}/pan`, [`-m${DEPTH}`], path, choice), model));
+  }
+  return violations;
+}
+
+/**
+ * What breaks a model without each one of `edges`, of which it is told when it is run.
+ *
+ * @throws {CulvertError} as {@linkcode verify} does.
+ */
+export async function verifyWithoutEach(
+  model: string,
+  defines: Defines,
+  edges: readonly string[],
+): Promise<(string | undefined)[]> {
+  const needs = edges.map((edge, i) => [edge, `'(missing != ${i})'`]); // for Spin's shell
+  return await verifyEach(
+    model,
+    { ...defines, ...Object.fromEntries(needs) },
+    edges.map((_, i) => ({ MISSING: `${i}` })),
+  );
+}
+
+/** Make `pan` in `path`; returns the macros as Spin wants them. */
+async function compile(path: string, model: string, defines: Defines, search: Search) {
+  const macros = Object.entries(defines).map(([name, value]) => `-D${name}=${value}`);
+  await run("spin", [...macros, "-a", pathOf(model)], path);
+  await run("cc", [...COMPILE[search], "-w", "-DSAFETY", "-o", "pan", "pan.c"], path);
+  return macros;
 }
 
 /** Do it for each item, two at a time: one takes up to half a gigabyte. */

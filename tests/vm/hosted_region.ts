@@ -45,6 +45,6 @@ export class HostedRegion implements Disposable {
 
 /** Let a guest come in. */
 export function attach(guest: GuestState): void {
-  guest.move("guest", GUEST_STATE.ABSENT, GUEST_STATE.ATTACHING);
+  guest.claim({ pid: 4711, wantsMbufs: false });
   guest.move("host", GUEST_STATE.ATTACHING, GUEST_STATE.RUNNING);
 }
