@@ -179,6 +179,11 @@ export const CONTROLS: readonly Control[] = [
     from: "((uint64_t)burst + words) * 4 > own_map->bytes ||",
     to: "",
   }),
+  unchecked("the bounds of the position that slots are published by", {
+    in: "shim_slots_copy",
+    from: "*word = word_at((int32_t)(route & (SHIM_MAPS - 1)), position, &nowhere);",
+    to: "*word = (uint32_t *)(void *)map->base + position; (void)nowhere;",
+  }),
   unchecked("the limit of a burst", {
     in: "shim_packet_rx",
     from: "if (count > SHIM_BURST) return -EINVAL;",

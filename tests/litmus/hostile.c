@@ -7,6 +7,7 @@
  */
 #include "litmus.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <sched.h>
@@ -138,14 +139,27 @@ static void map_something(void) {
   else if (below(2)) shim_map_cells(id, 0, 2368, (uint32_t)(size / 2368));
 }
 
+/* A copy of which all is right but, mostly, one thing: so each of the checks is come to. */
+static void on_copy(void) {
+  int32_t ring = shim_map(0, 4096, -1, 0), own = shim_map(0, 4096, -1, 0);
+  uint32_t log = below(10), wrong = below(5), odd = (uint32_t)odd_number();
+  uint32_t route = (uint32_t)ring | (uint32_t)own << 11 | log << 22 | below(2) << 29;
+  if (ring >= 0 && own >= 0)
+    shim_slots_copy(route, wrong == 0 ? odd : below(1025 - (1u << log)), wrong == 1 ? odd : below(512),
+                    wrong == 2 ? odd : below((1u << log) + 1), below(2) ? 0 : any(), wrong == 3 ? odd : below(1024));
+  if (ring >= 0) shim_unmap(ring);
+  if (own >= 0) shim_unmap(own);
+}
+
 static void on_slots(int32_t id, uint32_t word) {
   uint32_t slots = below(2) ? below(1024) : (uint32_t)odd_number();
   uint32_t route = below(4) ? (uint32_t)id | (uint32_t)some_map() << 11 | below(12) << 22 | below(2) << 29 : any();
   uint32_t n = below(4) ? below(300) : any();
-  switch (below(4)) {
+  switch (below(5)) {
     case 0: shim_compare_exchange(id, word, below(2), any()); break;
     case 1: shim_compare_and_swap_pair(id, word, below(2), below(2), any(), any()); break;
     case 2: shim_store_in_turn(id, word, below(2), any(), below(9)); break;
+    case 3: on_copy(); break;
     default: shim_slots_copy(route, slots, below(2) ? below(1024) : any(), n, below(2) ? below(2) : any(), word);
   }
 }
@@ -287,7 +301,7 @@ int main(int count, char **arguments) {
   notes = malloc(SHIM_BURST * 16);
   overflow = malloc((size_t)SHIM_BURST << 18);
   bytes = calloc(1, BYTES);
-  if (!bytes || !overflow || symlink("a", "link") != 0) abort();
+  if (!bytes || !overflow || (symlink("a", "link") != 0 && errno != EEXIST)) abort();
   uint64_t calls = 0;
   for (; calls % 256 != 0 || seconds_now() < deadline; calls++) {
     uint32_t what = below(15 * 16);

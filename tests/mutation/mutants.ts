@@ -5,7 +5,7 @@ const ROOT = new URL("../../", import.meta.url).pathname;
 /** A change of the project that its tests must notice. */
 export interface Mutation {
   readonly what: string;
-  /** The file that is changed, below app/. */
+  /** The file that is changed, below app/; or in shim/, if it begins with that. */
   readonly file: string;
   /** What is replaced there, once. */
   readonly from: string;
@@ -13,6 +13,11 @@ export interface Mutation {
   /** Which tests are to notice it, below tests/; those of all mutations unless told. */
   readonly tests?: readonly string[];
 }
+
+const isOfShim = (file: string) => file.startsWith("shim/");
+
+/** Where a mutation's file lies, from the root of the project or a copy on. */
+const pathOf = (file: string) => isOfShim(file) ? file : `app/${file}`;
 
 /** Seconds that tests may take over a copy: one that hangs has noticed. */
 const PATIENCE = 60;
@@ -38,6 +43,24 @@ async function copyProject(layers: readonly string[]): Promise<string> {
   return copy;
 }
 
+/** Give a copy a shim of its own, instead of the links to ours; it is yet to be built. */
+async function copyShim(copy: string): Promise<void> {
+  for (const name of ["shim", ".cache"]) {
+    await Deno.remove(`${copy}/${name}`);
+    await Deno.mkdir(`${copy}/${name}`);
+  }
+  for (const { name } of Deno.readDirSync(`${ROOT}shim`)) {
+    await Deno.copyFile(`${ROOT}shim/${name}`, `${copy}/shim/${name}`);
+  }
+}
+
+/** Build a copy's own shim. */
+async function buildShim(copy: string): Promise<void> {
+  const args = ["run", "-A", "--no-check", "shim/build.ts"];
+  const { success, stderr } = await new Deno.Command(Deno.execPath(), { args, cwd: copy }).output();
+  ok(success, new TextDecoder().decode(stderr));
+}
+
 /** A file's text with a mutation, which must change one place. */
 function mutated(text: string, { file, from, to }: Mutation): string {
   const places = text.split(from).length - 1;
@@ -57,18 +80,24 @@ async function pass(copy: string, tests: readonly string[]): Promise<boolean> {
   return success;
 }
 
-/** Whether the tests pass over a copy in which `mutation`, if there is one, has been made. */
+/**
+ * Whether the tests pass over a copy in which `mutation`, if there is one, has been made; with a shim
+ * built there, or ours.
+ */
 async function passOver(
   layers: readonly string[],
   mutation: Mutation | undefined,
   tests: readonly string[],
+  buildsShim: boolean,
 ): Promise<boolean> {
   const copy = await copyProject(layers);
   try {
+    if (buildsShim) await copyShim(copy);
     if (mutation) {
-      const path = `${copy}/app/${mutation.file}`;
+      const path = `${copy}/${pathOf(mutation.file)}`;
       await Deno.writeTextFile(path, mutated(await Deno.readTextFile(path), mutation));
     }
+    if (buildsShim) await buildShim(copy);
     return await pass(copy, tests);
   } finally {
     await Deno.remove(copy, { recursive: true });
@@ -90,7 +119,7 @@ export function testMutations(
   Deno.test(`each mutation of ${what} changes one place`, () => {
     const wrong = mutations.flatMap((mutation) => {
       try {
-        mutated(Deno.readTextFileSync(`${ROOT}app/${mutation.file}`), mutation);
+        mutated(Deno.readTextFileSync(ROOT + pathOf(mutation.file)), mutation);
         return [];
       } catch (error) {
         return [(error as Error).message];
@@ -101,7 +130,7 @@ export function testMutations(
 
   Deno.test(`the tests of ${what} pass over a copy that nothing was changed in`, async () => {
     const all = new Set([...tests, ...mutations.flatMap(({ tests = [] }) => tests)]);
-    ok(await passOver(layers, undefined, [...all]));
+    ok(await passOver(layers, undefined, [...all], mutations.some(({ file }) => isOfShim(file))));
   });
 
   Deno.test(`the tests of ${what} notice each of ${mutations.length} mutations`, async () => {
@@ -109,7 +138,8 @@ export function testMutations(
     const rest = mutations.values();
     const lane = async () => {
       for (const mutation of rest) {
-        if (await passOver(layers, mutation, mutation.tests ?? tests)) {
+        const { file, tests: own = tests } = mutation;
+        if (await passOver(layers, mutation, own, isOfShim(file))) {
           unnoticed.push(mutation.what);
         }
       }

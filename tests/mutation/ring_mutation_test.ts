@@ -121,18 +121,6 @@ const MUTATIONS: readonly Mutation[] = [
     to: "(head + n) | 0, begun)",
   },
   {
-    what: "Slots do not wrap",
-    file: "ring/slots.ts",
-    from: "copyWords(words, 0, burst, first, count - first);",
-    to: "",
-  },
-  {
-    what: "Slots let the shim copy beyond the end of a burst",
-    file: "ring/slots.ts",
-    from: "&& n <= this.#most) {",
-    to: ") {",
-  },
-  {
     what: "addRing() does not tell the ring's shape",
     file: "ring/named_ring.ts",
     from: 'if (options.kind === "mpmc") writeShape',

@@ -1,16 +1,23 @@
 import { deepEqual, equal, throws } from "node:assert/strict";
 import type { MappedMemory } from "../../ffi/mapped_memory.ts";
 import { RING } from "../../app/memory/layout.ts";
+import { newBurst } from "../../app/ring/burst.ts";
 import { MpmcRing, type Sharing } from "../../app/ring/mpmc_ring.ts";
 import type { ElementBytes } from "../../app/ring/ring_size.ts";
 import { SpscRing } from "../../app/ring/spsc_ring.ts";
 import fc from "fast-check";
 import { freshMemory } from "../ffi/fresh_memory.ts";
 
-// Every operation of every ring and mode beside a plain array. Rings of 64 slots: a burst may be
-// longer than what the shim copies at once (see slots.ts), and wrap.
+// Every operation of every ring and mode beside a plain array. Rings of 64 slots: a burst may be long
+// enough for the shim to copy it (see slots.ts), and wrap.
 
 const SIZE = 64;
+/** Most elements that are asked for. */
+const COUNT_MAX = SIZE + 6;
+/** Words of a burst that are looked at. */
+const ROOM = COUNT_MAX * 4;
+/** Bursts to choose from, for all runs, as those of `newBurst()` are never freed: of two memories. */
+const BURSTS = [new Uint32Array(ROOM), newBurst(ROOM), newBurst(ROOM), newBurst(2 ** 14)];
 const SHARINGS: Sharing[] = ["single", "multi", "hts", "rts"];
 const ELEMENTS: ElementBytes[] = [4, 8, 16];
 
@@ -75,8 +82,16 @@ const position = fc.oneof(
   fc.integer({ min: 2 ** 31 - 2 * SIZE, max: 2 ** 31 + SIZE }),
   fc.nat(0xffffffff),
 );
-/** A call, its count, and how many of those that it gave are then committed or finished, of 100. */
-const step = fc.tuple(fc.constantFrom(...CALLS), fc.nat(SIZE + 6), fc.nat(100));
+/**
+ * A call, its count, how many of those that it gave are then committed or finished, of 100, and which
+ * burst it is given.
+ */
+const step = fc.tuple(
+  fc.constantFrom(...CALLS),
+  fc.nat(COUNT_MAX),
+  fc.nat(100),
+  fc.nat(BURSTS.length - 1),
+);
 
 for (const { name, elementBytes, givesBack, prepare, open } of [...spscKinds, ...mpmcKinds]) {
   const width = elementBytes / 4;
@@ -94,10 +109,12 @@ for (const { name, elementBytes, givesBack, prepare, open } of [...spscKinds, ..
         let producer = open(memory, capacity), consumer = open(memory, capacity);
         const model: number[] = [];
         let next = 0;
-        const burstOf = (n: number) =>
-          Uint32Array.from(Array.from({ length: n }, (_, i) => wordsOf(next + i)).flat());
+        const fill = (burst: Uint32Array, n: number) => {
+          for (let i = 0; i < n; i++) burst.set(wordsOf(next + i), i * width);
+        };
         const taken = (n: number) => model.splice(0, n).flatMap(wordsOf);
-        for (const [call, n, share] of steps) {
+        for (const [call, n, share, kind] of steps) {
+          const burst = BURSTS[kind];
           const has = call.startsWith("enqueue") || call.startsWith("reserve")
             ? capacity - model.length
             : model.length;
@@ -105,17 +122,17 @@ for (const { name, elementBytes, givesBack, prepare, open } of [...spscKinds, ..
           switch (call) {
             case "enqueueBulk":
             case "enqueueBurst":
-              equal(producer[call](burstOf(n), n), wanted);
+              fill(burst, n);
+              equal(producer[call](burst, n), wanted);
               for (let i = 0; i < wanted; i++) model.push(next++);
               break;
             case "dequeueBulk":
-            case "dequeueBurst": {
-              const burst = new Uint32Array(n * width).fill(0xee);
+            case "dequeueBurst":
+              burst.fill(0xee, 0, ROOM);
               equal(consumer[call](burst, n), wanted);
               deepEqual([...burst.subarray(0, wanted * width)], taken(wanted));
-              equal(burst.subarray(wanted * width).every((word) => word === 0xee), true);
+              equal(burst.subarray(wanted * width, ROOM).every((word) => word === 0xee), true);
               break;
-            }
             case "reserveBulk":
             case "reserveBurst": {
               equal(producer[call](n), wanted);

@@ -1,6 +1,7 @@
 import { deepEqual, equal, ok, throws } from "node:assert/strict";
 import type { MappedMemory } from "../../ffi/mapped_memory.ts";
 import { RING } from "../../app/memory/layout.ts";
+import { newBurst } from "../../app/ring/burst.ts";
 import { SpscRing } from "../../app/ring/spsc_ring.ts";
 import fc from "fast-check";
 import { freshMemory } from "../ffi/fresh_memory.ts";
@@ -262,10 +263,15 @@ for (const [producer, consumer] of [[0, 1], [SIZE + 1, 0], [2 ** 31, 0], [5, 2 *
   });
 }
 
-/** One step of a random history: which call, for how many. */
+/** Bursts to choose from. Those of `newBurst()` are never freed, so these serve all runs. */
+const BURSTS = [new Uint32Array(2 * (SIZE + 3)), newBurst(2 * (SIZE + 3))];
+const whichBurst = fc.nat(BURSTS.length - 1);
+
+/** One step of a random history: which call, for how many, with which burst. */
 const step = fc.tuple(
   fc.constantFrom("enqueueBurst", "enqueueBulk", "dequeueBurst", "dequeueBulk"),
   fc.nat({ max: SIZE + 3 }),
+  whichBurst,
 );
 
 Deno.test("SpscRing behaves as a bounded queue, whatever the calls and the position", () => {
@@ -275,18 +281,19 @@ Deno.test("SpscRing behaves as a bounded queue, whatever the calls and the posit
       const [producer, consumer] = ends(memory, position);
       const model: number[] = [];
       let next = 0;
-      for (const [call, n] of steps) {
+      for (const [call, n, which] of steps) {
+        const burst = BURSTS[which];
         if (call === "enqueueBurst" || call === "enqueueBulk") {
           const free = SIZE - model.length;
           const wanted = n <= free ? n : call === "enqueueBurst" ? free : 0;
-          equal(producer[call](numbered(n, next), n), wanted);
+          burst.set(numbered(n, next));
+          equal(producer[call](burst, n), wanted);
           for (let i = 0; i < wanted; i++) model.push(next++);
         } else {
           const used = model.length;
           const wanted = n <= used ? n : call === "dequeueBurst" ? used : 0;
-          const burst = new Uint32Array(2 * n);
           equal(consumer[call](burst, n), wanted);
-          deepEqual(burst.subarray(0, 2 * wanted), numbered(wanted, model[0]));
+          deepEqual([...burst.subarray(0, 2 * wanted)], [...numbered(wanted, model[0])]);
           model.splice(0, wanted);
         }
         equal(producer.count, model.length);
@@ -303,15 +310,19 @@ for (const end of ["enqueue", "dequeue"] as const) {
       : ["CONSUMER", "PRODUCER"] as const;
     using memory = freshMemory(4096);
     const near = fc.integer({ min: -SIZE - 2, max: SIZE + 2 });
-    const hostile = fc.tuple(fc.boolean(), fc.nat(SIZE + 3), fc.oneof(near, fc.nat(0xffffffff)));
+    const hostile = fc.tuple(
+      fc.boolean(),
+      fc.nat(SIZE + 3),
+      fc.oneof(near, fc.nat(0xffffffff)),
+      whichBurst,
+    );
     fc.assert(fc.property(fc.nat(0xffffffff), fc.array(hostile), (position, steps) => {
       const ring = ends(memory, position)[0];
       memory.u32.fill(0xeeeeeeee, SpscRing.bytes(SIZE) / 4);
-      const burst = new Uint32Array(2 * (SIZE + 3));
-      for (const [isBulk, n, away] of steps) {
+      for (const [isBulk, n, away, which] of steps) {
         const before = memory.u32[RING[own]];
         memory.u32[RING[peer]] = before + away;
-        const moved = ring[`${end}${isBulk ? "Bulk" : "Burst"}`](burst, n);
+        const moved = ring[`${end}${isBulk ? "Bulk" : "Burst"}`](BURSTS[which], n);
         const most = isBulk && n > SIZE ? 0 : Math.min(n, SIZE);
         equal(moved >= 0 && moved <= most, true, `${moved} of ${n}`);
         equal(memory.u32[RING[own]], (before + moved) % 2 ** 32);

@@ -4,6 +4,7 @@ import type { MappedMemory } from "../../ffi/mapped_memory.ts";
 import { freshMemory } from "../ffi/fresh_memory.ts";
 import { runWorkers, type StartLine } from "../ffi/run_workers.ts";
 import {
+  BURST,
   type Disorder,
   type JitAnswer,
   type JitOrder,
@@ -36,7 +37,10 @@ async function spin(look: Look): Promise<JitAnswer> {
   Atomics.notify(start, 0);
   await sleep(SPIN_MS);
   memory.store(WORD.FLAG, 1);
-  new SpscRing(memory, WORD.RING_BYTES, RING_SIZE).enqueueBulk(new Uint32Array([1, 2]), 1);
+  new SpscRing(memory, WORD.RING_BYTES, RING_SIZE).enqueueBulk(
+    new Uint32Array(2 * BURST).fill(1),
+    BURST,
+  );
   const [answer] = await answers;
   return answer;
 }
@@ -45,6 +49,7 @@ const WAYS: readonly [look: Look, name: string][] = [
   ["load", "MappedMemory.load()"],
   ["fenced load", "shim_fenced_load()"],
   ["ring", "SpscRing.dequeueBurst()"],
+  ["ring, burst of newBurst()", "what SpscRing.dequeueBurst() leaves in a burst of newBurst()"],
   ["count", "SpscRing.count"],
 ];
 
@@ -63,7 +68,7 @@ Deno.test("a reader that spins on a plain load may see the write or not: this on
 
 /** Run two roles against each other for a while. */
 async function pass(
-  roles: readonly ["write", "read" | "twins"] | readonly ["ask", "answer"],
+  roles: readonly ["write", "read" | "twins"] | readonly ["ask", "answer"] | readonly ["exchange"],
   disorder: Disorder,
   seconds: number,
 ): Promise<readonly JitAnswer[]> {
@@ -94,6 +99,12 @@ Deno.test("plain loads before a release store stay there", async () => {
   ok(reader.turns > SEEN_MIN, `only ${reader.turns} messages`);
 });
 
+Deno.test("plain stores to a burst of newBurst() before the call that copies it, and loads after it, stay there", async () => {
+  const [{ wrong, turns, seen }] = await pass(["exchange"], "none", SECONDS / 2);
+  equal(wrong, 0, `${wrong} bursts of ${turns} were not what was stored`);
+  equal(seen, turns, "each burst went through");
+});
+
 // These orders are written wrong. If that were not seen, nothing would follow from the tests above.
 
 for (const disorder of ["flag first", "data first"] as const) {
@@ -107,3 +118,10 @@ Deno.test("the test above sees it if a message is acknowledged before it is read
   const [, reader] = await pass(["ask", "answer"], "acknowledge first", SECONDS);
   ok(reader.wrong > 0, `it was not seen in ${reader.turns} turns`);
 });
+
+for (const disorder of ["call before the stores", "loads before the call"] as const) {
+  Deno.test(`the test above sees it if a burst has its ${disorder}`, async () => {
+    const [{ wrong, turns }] = await pass(["exchange"], disorder, SECONDS / 10);
+    ok(wrong > 0, `it was not seen in ${turns} turns`);
+  });
+}

@@ -1,26 +1,46 @@
 import { MappedMemory, type MappedMemoryHandle } from "../../ffi/mapped_memory.ts";
 import { shim } from "../../ffi/shim.ts";
+import { newBurst } from "../../app/ring/burst.ts";
 import { SpscRing } from "../../app/ring/spsc_ring.ts";
+import { exchange } from "./jit_exchange.ts";
 import { meetAt, serveOrder, type StartLine } from "../ffi/run_workers.ts";
 
 /** Words of the shared memory, each on lines of its own. The ring that is spun on lies at `RING_BYTES`. */
 export const WORD = { FLAG: 0, STOP: 64, ACK: 128, DATA: 192, RING_BYTES: 4096 } as const;
 
-/** Slots of that ring. */
-export const RING_SIZE = 4;
+/** Slots of that ring: every other burst of `BURST` goes round its end. */
+export const RING_SIZE = 16;
+
+/** Descriptors of a burst that the shim copies, if it is one of `newBurst()`. */
+export const BURST = 7;
 
 /** How a reader looks for a change. */
-export type Look = "load" | "fenced load" | "ring" | "count" | "plain load";
+export type Look =
+  | "load"
+  | "fenced load"
+  | "ring"
+  | "ring, burst of newBurst()"
+  | "count"
+  | "plain load";
 
 /** What may be done in the wrong order, to show that it would be seen. */
-export type Disorder = "none" | "flag first" | "data first" | "acknowledge first";
+export type Disorder =
+  | "none"
+  | "flag first"
+  | "data first"
+  | "acknowledge first"
+  | "call before the stores"
+  | "loads before the call";
 
 /** What a Worker is to do. */
 export type JitOrder =
   & { readonly memory: MappedMemoryHandle; readonly start: StartLine; readonly seconds: number }
   & (
     | { readonly role: "spin"; readonly look: Look }
-    | { readonly role: "write" | "read" | "ask" | "answer" | "twins"; readonly disorder: Disorder }
+    | {
+      readonly role: "write" | "read" | "ask" | "answer" | "twins" | "exchange";
+      readonly disorder: Disorder;
+    }
   );
 
 /** What it saw. */
@@ -58,6 +78,18 @@ function spinByRing(memory: MappedMemory): number {
   return turns;
 }
 
+/** It looks at its burst alone, by a plain load, which the shim writes to. */
+function spinByBurst(memory: MappedMemory): number {
+  const ring = new SpscRing(memory, WORD.RING_BYTES, RING_SIZE);
+  const burst = newBurst(2 * BURST);
+  let turns = 0;
+  while (burst[2 * BURST - 1] === 0 && turns < TURNS_MAX) {
+    ring.dequeueBurst(burst, BURST);
+    turns++;
+  }
+  return turns;
+}
+
 function spinByCount(memory: MappedMemory): number {
   const ring = new SpscRing(memory, WORD.RING_BYTES, RING_SIZE);
   let turns = 0;
@@ -75,6 +107,7 @@ const SPINNERS = {
   "load": spinByLoad,
   "fenced load": spinByFencedLoad,
   "ring": spinByRing,
+  "ring, burst of newBurst()": spinByBurst,
   "count": spinByCount,
   "plain load": spinByPlainLoad,
 };
@@ -187,6 +220,10 @@ serveOrder((order: JitOrder): JitAnswer => {
     meetAt(order.start, 2);
     const turns = SPINNERS[order.look](memory);
     return { turns, seen: turns < TURNS_MAX ? 1 : 0, wrong: 0 };
+  }
+  if (order.role === "exchange") {
+    const ring = new SpscRing(memory, WORD.RING_BYTES, RING_SIZE);
+    return exchange(ring, BURST, order.disorder, shim.shim_clock() + order.seconds * 1e9);
   }
   // Pinned apart, or they may be put on one core, where they never meet.
   const core = order.role === "write" || order.role === "ask" ? 0 : 1;
