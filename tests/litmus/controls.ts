@@ -134,7 +134,7 @@ export const CONTROLS: readonly Control[] = [
   race("lock", weaker("shim_store_release", "RELEASE")),
   race("lock", weaker("shim_compare_and_swap", "SEQ_CST")),
   race("arrival", weaker("shim_fetch_add", "SEQ_CST")),
-  race("maps", weaker("shim_map", "ACQUIRE")),
+  race("maps", weaker("take_number", "ACQUIRE")),
   race("maps", weaker("shim_unmap", "RELEASE")),
   outcome("additions", "one step in shim_compare_and_swap", SPLIT_SWAP),
   outcome("additions", "one step in shim_fetch_add", SPLIT_ADD),

@@ -5,16 +5,21 @@ import { runMode } from "./run_mode.ts";
 import { type Crew, crewText } from "./stage.ts";
 
 /** In seconds. `deno task stress` takes longer. */
-const SHORT = 0.15;
+const SHORT = 0.15, BUSY = 3;
 
 /** One size for each crew: all of them would take long. */
 for (const mode of MODES) {
   for (const [i, crew] of crewsFor(mode).entries()) {
     const [size, burstMax] = SIZES[mode.isMulti ? 0 : i];
     Deno.test(`${mode.name} of ${size}, ${crewText(crew)}: each object is whole and there once`, async () => {
-      const run = await runMode({ mode, crew, size, burstMax, seconds: SHORT });
-      deepEqual(run.complaints, []);
-      ok(run.moved > 100, `only ${run.moved} were moved: too few to show anything`);
+      let moved = 0;
+      for (const seconds of [SHORT, BUSY]) { // a machine that is busy with other things needs longer
+        const run = await runMode({ mode, crew, size, burstMax, seconds });
+        deepEqual(run.complaints, []);
+        moved += run.moved;
+        if (moved > 100) return;
+      }
+      throw new Error(`only ${moved} were moved: too few to show anything`);
     });
   }
   const [crew] = crewsFor(mode);
