@@ -2,9 +2,17 @@ import { UsageError } from "../ffi/error.ts";
 import type { HostOptions } from "./host/host_options.ts";
 import { runHost } from "./host/run_host.ts";
 import { readRegions } from "./host_places.ts";
+import { hostLockPath } from "./ivshmem/host_lock.ts";
 import { parseCoreList, usableCores } from "./lcore/core_list.ts";
 import { IDLE_MODES } from "./lcore/idle.ts";
-import { dropPrivileges, type Duties, endDuties, giveUpPermissions } from "./lcore/privileges.ts";
+import {
+  dropPrivileges,
+  type Duties,
+  endDuties,
+  giveUpPermissions,
+  ownsRootsFiles,
+  STILL_ROOT,
+} from "./lcore/privileges.ts";
 import { limitLog } from "./log_limit.ts";
 import { isPath } from "./memory/region_name.ts";
 import { readChoice, readNumber, readOrderedOptions, stopSignal } from "./options.ts";
@@ -55,7 +63,8 @@ of the host:
   --group NAME         a group that may use the regions, too: sockets and region files that
                        are made get mode 0660 and that group, not 0600
   --user NAME          the user to become once all is set up; the server becomes it, too,
-                       and sockets and region files are that user's
+                       and sockets and region files are that user's. Recommended where root
+                       starts it: root's files are root's even without capabilities
   --help               show this text
 
 SIGINT or SIGTERM brings home what is under way and prints a summary.
@@ -148,10 +157,11 @@ export async function hostCommand(args: string[]): Promise<number> {
     console.log(USAGE);
     return 0;
   }
-  const log = limitLog((line) => console.error(`culvert host: ${line}`));
+  const log = limitLog((line) => console.error(`culvert host: ${line}`), { sourceOf: guestIn });
   const lcoreUrl = new URL("./host/lcore_worker.ts", import.meta.url);
   const settled = () => {
     dropPrivileges(options.account ?? {}, dutiesOf(options));
+    if (ownsRootsFiles()) log(STILL_ROOT);
     giveUpPermissions();
   };
   try {
@@ -163,12 +173,18 @@ export async function hostCommand(args: string[]): Promise<number> {
   return 0;
 }
 
+/** Of which guest a line is: of what it may cause, no other line must be suppressed. */
+export function guestIn(line: string): string {
+  return /^guest \d+( of region \S+)?/.exec(line)?.[0] ?? "";
+}
+
 /** What a host may have to open again, and what it removes in the end. */
 function dutiesOf({ regions }: HostOptions): Duties {
   const ports = regions.flatMap(({ guests }) => guests.flatMap(({ ports }) => ports));
   const interfaces = ports.filter(({ kind }) => kind === "tap" || kind === "packet");
   return {
     interfaces: interfaces.map(({ name }) => name),
-    files: regions.map(({ name }) => name).filter(isPath),
+    files: regions.flatMap(({ name }) => [hostLockPath(name), isPath(name) ? name : undefined])
+      .filter((path) => path !== undefined),
   };
 }

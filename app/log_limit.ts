@@ -1,4 +1,4 @@
-/** Lines that may come at once, and lines a second that they become again. */
+/** Lines that may come at once from one source, and lines a second that they become again. */
 const BURST = 50, PER_SECOND = 10;
 
 /** Milliseconds after which it is said how many lines were held back. */
@@ -10,6 +10,21 @@ export interface LogClock {
   now(): number;
   /** Call `work` later; it must not keep the program alive. */
   later(work: () => void, milliseconds: number): void;
+}
+
+/** What a log may be limited by. */
+export interface LogLimits {
+  /** The time. */
+  readonly clock?: LogClock;
+  /** Who causes a line: sources are limited each for itself. There must be few. One, `""`, unless told. */
+  readonly sourceOf?: (line: string) => string;
+}
+
+/** What is left to a source, and was held back of it. */
+interface Account {
+  left: number;
+  at: number;
+  suppressed: number;
 }
 
 const CLOCK: LogClock = {
@@ -29,29 +44,44 @@ export interface LimitedLog {
 }
 
 /**
- * Hold back what would fill a disk: 50 lines may come at once, 10 a second for long. What is held back is
- * counted, and the number said a second later. A guest must not be able to make its host write without end.
+ * Hold back what would fill a disk: of each source 50 lines may come at once, 10 a second for long. What is
+ * held back is counted, and the number said a second later. A guest must not be able to make its host write
+ * without end, nor to hide by its lines what others are to be told.
  *
  * @param say What writes a line.
  */
-export function limitLog(say: (line: string) => void, clock: LogClock = CLOCK): LimitedLog {
-  let left = BURST, at = clock.now(), suppressed = 0, isWaiting = false;
+export function limitLog(
+  say: (line: string) => void,
+  { clock = CLOCK, sourceOf = () => "" }: LogLimits = {},
+): LimitedLog {
+  const accounts = new Map<string, Account>();
+  let isWaiting = false;
+  const tell = (account: Account, source: string) => {
+    const { suppressed } = account;
+    account.suppressed = 0;
+    if (suppressed === 0) return;
+    say(
+      `... ${suppressed} line${suppressed === 1 ? "" : "s"}${source && ` of ${source}`} suppressed`,
+    );
+  };
   const flush = () => {
     isWaiting = false;
-    if (suppressed > 0) say(`... ${suppressed} line${suppressed === 1 ? "" : "s"} suppressed`);
-    suppressed = 0;
+    accounts.forEach(tell);
   };
   const log = (line: string, isRare = false) => {
+    const source = sourceOf(line);
     const now = clock.now();
-    left = Math.min(BURST, left + (now - at) / 1000 * PER_SECOND);
-    at = now;
-    if (left >= 1 || isRare) {
-      left = Math.max(left - 1, 0);
-      flush();
+    const account = accounts.get(source) ?? { left: BURST, at: now, suppressed: 0 };
+    accounts.set(source, account);
+    account.left = Math.min(BURST, account.left + (now - account.at) / 1000 * PER_SECOND);
+    account.at = now;
+    if (account.left >= 1 || isRare) {
+      account.left = Math.max(account.left - 1, 0);
+      tell(account, source);
       say(line);
       return;
     }
-    suppressed++;
+    account.suppressed++;
     if (!isWaiting) clock.later(flush, REPORT_MS);
     isWaiting = true;
   };

@@ -5,7 +5,13 @@ import { PEER_ID_MAX, VECTORS_MAX } from "./ivshmem/protocol.ts";
 import { runServer, type ServerOptions } from "./ivshmem/run_server.ts";
 import { type MemoryPlace, roundedUp, SHM_FOLDER } from "./ivshmem/served_memory.ts";
 import { giveUpRunning, startServer } from "./ivshmem/start_server.ts";
-import { dropPrivileges, endDuties, giveUpPermissions } from "./lcore/privileges.ts";
+import {
+  dropPrivileges,
+  endDuties,
+  giveUpPermissions,
+  ownsRootsFiles,
+  STILL_ROOT,
+} from "./lcore/privileges.ts";
 import { limitLog } from "./log_limit.ts";
 import { readNumber, readOptions, readSize, stopSignal } from "./options.ts";
 
@@ -137,8 +143,10 @@ export async function serverCommand(args: string[]): Promise<number> {
   try {
     await runServer(options, stopSignal(), log, (line) => {
       dropPrivileges(options.account ?? {}, { interfaces: [], files: madeFiles(options) });
+      const isStillRoot = !options.untilUnused && ownsRootsFiles(); // or a host has said so
       giveUpPermissions();
       say(line);
+      if (isStillRoot) say(STILL_ROOT);
     });
   } finally {
     limited.flush();

@@ -125,10 +125,14 @@ export const SYMBOLS = {
   shim_path_give: { parameters: ["buffer", "u32", "u32", "u32"], result: "i32" },
   // int32_t shim_path_status(const char *path, uint32_t *words)
   shim_path_status: { parameters: ["buffer", "buffer"], result: "i32" },
+  // int32_t shim_fd_status(int32_t fd, uint32_t *words)
+  shim_fd_status: { parameters: ["i32", "buffer"], result: "i32" },
   // int32_t shim_path_remove(const char *path)
   shim_path_remove: { parameters: ["buffer"], result: "i32" },
   // int32_t shim_keeper_start(const char *names, uint32_t bytes, uint32_t has_files)
   shim_keeper_start: { parameters: ["buffer", "u32", "u32"], result: "i32" },
+  // int32_t shim_keeper_has_ended(void)
+  shim_keeper_has_ended: { parameters: [], result: "i32" },
   // int32_t shim_keeper_stop(void)
   shim_keeper_stop: { parameters: [], result: "i32" },
 

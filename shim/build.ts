@@ -16,7 +16,7 @@ export const SOURCES: readonly string[] = [
   "interface.c",
   "burst.c",
 ]
-  .concat("privileges.c", "keeper.c");
+  .concat("privileges.c", "keeper.c", "eventfd.c");
 /** What the compiler is told. */
 export const FLAGS: readonly string[] = [
   "-std=c11",

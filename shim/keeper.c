@@ -15,9 +15,12 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
-enum { NAMES = 1 << 18, ANSWER_MS = 5000 };
+/* How long an answer may take: an lcore has guests that take it for dead after 2 s. After an answer that
+ * did not come lcores do not ask again for a while. */
+enum { NAMES = 1 << 18, PATIENCE_MS = 5000, LCORE_PATIENCE_MS = 300, PAUSE_S = 3 };
 
 struct request {
   uint32_t what; /* SHIM_KEEPER_* */
@@ -46,11 +49,17 @@ static int next_request(int socket, struct request *request) {
   }
 }
 
-/* Whether a name is among those that we were told: `names` ends with an empty one. */
+/* Whether a name is in a list that ends with an empty one. */
 static int is_known(const char *names, const char *name) {
   for (; *names; names += strlen(names) + 1)
     if (strcmp(names, name) == 0) return 1;
   return 0;
+}
+
+/* What follows a list. */
+static const char *behind(const char *names) {
+  for (; *names; names += strlen(names) + 1) continue;
+  return names + 1;
 }
 
 static int32_t carry_out(const struct request *request) {
@@ -75,7 +84,8 @@ static void keep(int socket, const char *names, uint64_t capabilities) {
       shim_capabilities_keep(capabilities) < 0)
     _exit(1);
   for (int answer; (answer = next_request(0, &request)) >= 0; close(answer)) {
-    int32_t result = is_known(names, request.name) ? carry_out(&request) : -EPERM;
+    const char *known = request.what == SHIM_KEEPER_REMOVE ? behind(names) : names;
+    int32_t result = is_known(known, request.name) ? carry_out(&request) : -EPERM;
     int opens = request.what == SHIM_KEEPER_TAP || request.what == SHIM_KEEPER_PACKET;
     int opened = opens && result >= 0;
     shim_unix_send(answer, opened ? 0 : result, opened ? result : -1);
@@ -86,7 +96,7 @@ static void keep(int socket, const char *names, uint64_t capabilities) {
 
 /*
  * Start the keeper, with the capabilities for network interfaces, if we have them, and those for files
- * if it is to remove some. `names` ends with an empty one.
+ * if it is to remove some. `names` are interfaces, an empty one, files, and an empty one.
  */
 SHIM_API int32_t shim_keeper_start(const char *names, uint32_t bytes, uint32_t has_files) {
   static char known[NAMES];
@@ -113,14 +123,22 @@ SHIM_API int32_t shim_keeper_start(const char *names, uint32_t bytes, uint32_t h
   return keeper_pid;
 }
 
-/* Let the keeper end, and wait for that. */
+/* 1 if the keeper has ended since it was started, and this was not told before. */
+SHIM_API int32_t shim_keeper_has_ended(void) {
+  if (keeper_pid <= 0 || waitpid(keeper_pid, 0, WNOHANG) != keeper_pid) return 0;
+  keeper_pid = 0;
+  return 1;
+}
+
+/* Let the keeper end, and wait for that, but not for ever: somebody may have stopped it. */
 SHIM_API int32_t shim_keeper_stop(void) {
+  static const struct timespec a_little = {0, 1000000};
   if (keeper < 0) return 0;
   close(keeper);
   keeper = -1;
-  while (waitpid(keeper_pid, 0, 0) < 0)
-    if (errno != EINTR) return -errno;
-  return 0;
+  for (int i = 0; keeper_pid > 0 && i < PATIENCE_MS; i++)
+    if (shim_keeper_has_ended() == 0) nanosleep(&a_little, 0);
+  return keeper_pid > 0 ? -ETIMEDOUT : 0;
 }
 
 int32_t keeper_ask(int32_t refused, uint32_t what, const char *name, uint32_t first, uint32_t second) {
@@ -129,20 +147,26 @@ int32_t keeper_ask(int32_t refused, uint32_t what, const char *name, uint32_t fi
   struct iovec vector = {&request, sizeof request};
   struct msghdr message = {.msg_iov = &vector, .msg_iovlen = 1, .msg_control = &control,
                            .msg_controllen = sizeof control.space};
-  struct timeval limit = {ANSWER_MS / 1000, 0};
+  static time_t silent_until; /* as seen by lcores */
+  int is_lcore = gettid() != getpid();
+  struct timespec now;
+  struct timeval limit = {is_lcore ? 0 : PATIENCE_MS / 1000, is_lcore ? LCORE_PATIENCE_MS * 1000 : 0};
   int pair[2], passed = -1;
   int64_t value;
   if ((refused != -EPERM && refused != -EACCES) || keeper < 0) return refused;
   if (strlen(name) >= sizeof request.name) return refused;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  if (is_lcore && now.tv_sec < __atomic_load_n(&silent_until, __ATOMIC_RELAXED)) return refused;
   strcpy(request.name, name);
   if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0) return -errno;
   control.header = (struct cmsghdr){CMSG_LEN(sizeof(int)), SOL_SOCKET, SCM_RIGHTS};
   memcpy(CMSG_DATA(&control.header), &pair[1], sizeof(int));
   setsockopt(pair[0], SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
-  int is_sent = sendmsg(keeper, &message, MSG_NOSIGNAL) == sizeof request;
+  int is_sent = sendmsg(keeper, &message, MSG_NOSIGNAL | MSG_DONTWAIT) == sizeof request;
   close(pair[1]);
   int is_answered = is_sent && shim_unix_receive(pair[0], &value, &passed, 1) == 0;
   close(pair[0]);
+  if (!is_answered) __atomic_store_n(&silent_until, now.tv_sec + PAUSE_S, __ATOMIC_RELAXED);
   return !is_answered ? refused : passed >= 0 ? passed : (int32_t)value;
 }
 

@@ -162,17 +162,27 @@ SHIM_API int32_t shim_path_give(const char *path, uint32_t uid, uint32_t gid, ui
   return result;
 }
 
-/* What lies at a path, links not followed: words 0..1 device, 2..3 inode, 4 mode, 5 user, 6 group. */
-SHIM_API int32_t shim_path_status(const char *path, uint32_t *words) {
-  struct stat status;
-  if (lstat(path, &status) < 0) return -errno;
-  uint64_t device = status.st_dev, inode = status.st_ino;
+static int32_t tell(const struct stat *status, uint32_t *words) {
+  uint64_t device = status->st_dev, inode = status->st_ino;
   words[0] = (uint32_t)device;
   words[1] = (uint32_t)(device >> 32);
   words[2] = (uint32_t)inode;
   words[3] = (uint32_t)(inode >> 32);
-  words[4] = status.st_mode;
-  words[5] = status.st_uid;
-  words[6] = status.st_gid;
+  words[4] = status->st_mode;
+  words[5] = status->st_uid;
+  words[6] = status->st_gid;
+  words[7] = (uint32_t)status->st_nlink;
   return 0;
+}
+
+/* What lies at a path, links not followed: words 0..1 device, 2..3 inode, 4 mode, 5 user, 6 group, 7 names. */
+SHIM_API int32_t shim_path_status(const char *path, uint32_t *words) {
+  struct stat status;
+  return lstat(path, &status) < 0 ? -errno : tell(&status, words);
+}
+
+/* The same of an open file. */
+SHIM_API int32_t shim_fd_status(int32_t fd, uint32_t *words) {
+  struct stat status;
+  return fstat(fd, &status) < 0 ? -errno : tell(&status, words);
 }

@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <poll.h>
 #include <sched.h>
-#include <sys/eventfd.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -31,23 +30,6 @@ SHIM_API double shim_clock(void) {
   struct timespec now;
   clock_gettime(CLOCK_MONOTONIC, &now);
   return (double)now.tv_sec * 1e9 + (double)now.tv_nsec;
-}
-
-SHIM_API int32_t shim_eventfd(void) {
-  int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-  return fd < 0 ? -errno : fd;
-}
-
-SHIM_API int32_t shim_eventfd_signal(int32_t fd) {
-  uint64_t one = 1;
-  return write(fd, &one, sizeof one) < 0 ? -errno : 0;
-}
-
-/* How often it was signalled since the last drain (0: not once). */
-SHIM_API int32_t shim_eventfd_drain(int32_t fd) {
-  uint64_t times;
-  if (read(fd, &times, sizeof times) < 0) return errno == EAGAIN ? 0 : -errno;
-  return times > INT32_MAX ? INT32_MAX : (int32_t)times;
 }
 
 /* Sleep until one of the descriptors is readable or the time is up. Returns how many are readable. */

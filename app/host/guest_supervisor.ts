@@ -80,7 +80,7 @@ export class GuestSupervisor {
 
   /** Look once. `now` is a clock in milliseconds. */
   step(now: number): void {
-    if (!this.#isQuarantined && this.parts.conduct.look()) this.#quarantine();
+    if (!this.#isQuarantined && this.parts.conduct.look(now)) this.#quarantine();
     const { word } = this.parts.state;
     switch (this.#phase) {
       case "closed":

@@ -14,6 +14,9 @@ export const QUARANTINE_AFTER = 1000;
  */
 const POSITION_PARTS = 4, STATE_PARTS = 16;
 
+/** Half of what was found is forgotten so often, in milliseconds: late bursts years apart are no attack. */
+const HALF_LIFE_MS = 3_600_000;
+
 /** What lcores count of a guest's violations, in words. */
 const KINDS: readonly (readonly [counter: number, what: string])[] = [
   [COUNTER.BEYOND, "handles of no mbuf"],
@@ -26,7 +29,7 @@ const KINDS: readonly (readonly [counter: number, what: string])[] = [
 
 /**
  * What one guest has done that no sound guest does, by kind, for as long as this host lives: whoever is
- * in the guest's place answers for all who were there before. For the main thread; lcores only count.
+ * in the guest's place answers for all who were there before. Each hour half of it weighs no more. For the main thread; lcores only count.
  */
 export class Conduct {
   readonly #ports: readonly Counters[];
@@ -35,6 +38,8 @@ export class Conduct {
   #introductions = 0;
   #positionsSeen = 0;
   #positionWeight = 0;
+  #forgotten = 0;
+  #forgotAt?: number;
 
   /**
    * Nothing wrong so far.
@@ -57,8 +62,8 @@ export class Conduct {
     this.#introductions++;
   }
 
-  /** Look at what was counted since the last look: whether it is too much by now. */
-  look(): boolean {
+  /** Look at what was counted since the last look: whether it is too much by `now`, in milliseconds. */
+  look(now: number): boolean {
     if (this.#limit === 0) return false;
     const positions = this.#sum(COUNTER.POSITION);
     const most = Math.ceil(this.#limit / POSITION_PARTS);
@@ -66,7 +71,16 @@ export class Conduct {
     this.#positionsSeen = positions;
     const looks = (this.#states + this.#introductions) * Math.ceil(this.#limit / STATE_PARTS);
     const counted = this.#sum(COUNTER.FOREIGN) + this.#sum(COUNTER.MALFORMED);
-    return counted + this.#positionWeight + looks >= this.#limit;
+    const weight = counted + this.#positionWeight + looks - this.#forgotten;
+    this.#forget(weight, now);
+    return weight >= this.#limit;
+  }
+
+  #forget(weight: number, now: number): void {
+    this.#forgotAt ??= now;
+    if (now - this.#forgotAt < HALF_LIFE_MS) return;
+    this.#forgotAt = now;
+    this.#forgotten += Math.ceil(weight / 2);
   }
 
   /** All violations by kind, in words; empty if there are none. */

@@ -2,6 +2,7 @@ import { CulvertError } from "../../ffi/error.ts";
 import { COMMAND, CommandWord } from "../lcore/command.ts";
 import { type Lcore, LcoreWorker } from "../lcore/lcore.ts";
 import { Pause } from "../lcore/pause.ts";
+import { hasLostKeeper } from "../lcore/privileges.ts";
 import { type HostedMemory, hostRegionMemory } from "../ivshmem/hosted_memory.ts";
 import { giveUpRunning } from "../ivshmem/start_server.ts";
 import { HEADER, REGION_STATE } from "../memory/layout.ts";
@@ -25,6 +26,10 @@ const DRAIN_MS = 500;
 const VECTORS_MIN = 4;
 /** Between two times that counters are written into the regions. */
 const COUNTERS_MS = 100;
+
+const LOST_KEEPER =
+  "the keeper has ended: forwarding goes on, but an interface that is made anew is not " +
+  "opened, and what is to be undone in the end stays as it is";
 
 /**
  * Forward between ports and guests until `signal` says stop; then bring home what is under way.
@@ -252,6 +257,7 @@ class Host {
     const now = performance.now();
     for (const region of this.#regions) region.step(now);
     this.#tellPortsDown();
+    if (hasLostKeeper()) this.log(LOST_KEEPER);
     if (now - this.#countersAt < COUNTERS_MS) return;
     this.#countersAt = now;
     for (const region of this.#regions) region.showCounters();

@@ -6,6 +6,9 @@ import { SOCKET_FOLDER } from "../memory/region_name.ts";
 import { checkMayKeep, remove } from "./own_file.ts";
 
 const READ_ONLY_FOLLOWING = 3;
+
+/** Of a mode: `S_IFMT` and `S_IFSOCK`. */
+const KIND = 0o170000, SOCKET = 0o140000;
 const EAGAIN = 11;
 
 /** Milliseconds that another server may take to claim a socket in the same folder. */
@@ -114,11 +117,10 @@ function listen(path: string, owner: Owner): number {
   }
 }
 
-/** Remove a socket at which nobody answers, but no other kind of file: that gives ENXIO when opened. */
+/** Remove a socket at which nobody answers, but no other kind of file. Not opened: a FIFO would wait. */
 function removeSocket(path: string): void {
-  const fd = shim.shim_file_open(cString(path), 0);
-  if (fd >= 0) shim.shim_fd_close(fd);
-  if (fd >= 0 || new ShimError("", -fd).code !== "ENXIO") {
+  const found = statusOf(path);
+  if (found && (found.mode & KIND) !== SOCKET) {
     throw new CulvertError(
       `Cannot listen at ${path} as a file is there that is no socket: remove it, or use another -S`,
     );

@@ -1,40 +1,40 @@
 import { check, ShimError } from "../../ffi/error.ts";
 import { MappedMemory } from "../../ffi/mapped_memory.ts";
-import { cString, shim } from "../../ffi/shim.ts";
-import { giveFile, type Owner, ownerFor, statusOf } from "../memory/owner.ts";
+import { shim } from "../../ffi/shim.ts";
+import { giveFile, isSameFile, type Owner, ownerFor, statusOf } from "../memory/owner.ts";
 import { checkRegionBytes } from "../memory/region.ts";
+import { openLocked } from "./locked_file.ts";
 import { checkMayKeep, fileBytes, once, remove } from "./own_file.ts";
 import {
   checkIsRegion,
   type HostedMemory,
   isCut,
-  lockRegion,
   REGION_BYTES,
   wrongSize,
 } from "./region_claim.ts";
-
-const READ_WRITE = 1, CREATE = 2;
 
 /**
  * Make, or find and reuse, a region in a file, which is locked, and removed at the end if it is new.
  *
  * @param bytes Undefined for what is there.
- * @param owner Who may open it, if it is new.
- * @throws {CulvertError} if it cannot be made, has another size, or another host has it.
+ * @param owner Who may open it, if it is new; and who may have made it, beside us and root.
+ * @throws {CulvertError} if it cannot be made, has another size or owner, or another host has it.
  */
 export function hostFile(
   path: string,
   bytes: number | undefined,
   owner: Owner = ownerFor({}),
 ): HostedMemory {
-  const { fd, isNew } = openOrCreate(path);
-  const ours = statusOf(path)?.inode;
-  const isReplaced = () => statusOf(path)?.inode !== ours;
+  const { fd, isMade, status } = openLocked(path, path, owner, () => {
+    checkMayKeep("make a region", path);
+  });
+  let isNew = isMade;
+  const isReplaced = () => !isSameFile(status, statusOf(path));
   const withdraw = once(() => isNew && !isReplaced() && remove(path));
   let memory: MappedMemory | undefined;
   try {
-    lockRegion(fd, path);
-    const isUnmade = isNew || fileBytes(fd, path) === 0; // as a host leaves it that dies just then
+    const isUnmade = isNew || fileBytes(fd, path) === 0;
+    isNew = isUnmade; // who began it has died just then, or left it to us who were quicker
     const wanted = bytes ?? (isUnmade ? REGION_BYTES : fileBytes(fd, path));
     checkRegionBytes(wanted, path);
     if (isUnmade) reserve(fd, wanted, path);
@@ -75,19 +75,4 @@ function reserve(fd: number, bytes: number, path: string): void {
     ["ENOSPC", "make it smaller, or free memory; on hugetlbfs raise vm.nr_hugepages (sysctl)"],
   ]);
   check(result, `get ${bytes} bytes for ${path}`, advice.get(new ShimError("", -result).code));
-}
-
-function openOrCreate(path: string): { fd: number; isNew: boolean } {
-  const fd = shim.shim_file_open(cString(path), READ_WRITE);
-  if (fd >= 0) return { fd, isNew: false };
-  const { code } = new ShimError("", -fd);
-  if (code !== "ENOENT") {
-    const advice = code === "ENXIO"
-      ? "it is a socket where no server answers; remove it"
-      : undefined;
-    check(fd, `open region file ${path}`, advice);
-  }
-  checkMayKeep("make a region", path);
-  const action = `create region file ${path}`;
-  return { fd: check(shim.shim_file_open(cString(path), CREATE), action), isNew: true };
 }

@@ -1,9 +1,10 @@
 import { check, CulvertError } from "../../ffi/error.ts";
 import { MappedMemory } from "../../ffi/mapped_memory.ts";
 import { cString, shim } from "../../ffi/shim.ts";
-import { type Account, ownerFor } from "../memory/owner.ts";
+import { type Account, ownerFor, statusOfFile } from "../memory/owner.ts";
 import { checkRegionBytes } from "../memory/region.ts";
 import { isPath, socketPath } from "../memory/region_name.ts";
+import { type HostLock, takeHostLock } from "./host_lock.ts";
 import { hostFile } from "./hosted_file.ts";
 import { once } from "./own_file.ts";
 import { Peer } from "./peer.ts";
@@ -47,7 +48,7 @@ export async function hostRegionMemory(
     ? Peer.connect(region)
     : await serverOf(region, bytes ?? REGION_BYTES, vectors, account);
   return peer
-    ? hostServed(region, peer, bytes, account)
+    ? await hostServed(region, peer, bytes, account)
     : hostFile(region, bytes, ownerFor(account));
 }
 
@@ -82,33 +83,40 @@ async function serverOf(
   }
 }
 
-function hostServed(
+async function hostServed(
   region: string,
   peer: Peer,
   wanted: number | undefined,
   account: Account,
-): HostedMemory {
+): Promise<HostedMemory> {
+  let hostLock: HostLock | undefined;
   let lock = -1;
   let starter: ServerStarter | undefined;
   let memory: MappedMemory | undefined;
   const path = isPath(region) ? region : socketPath(region);
   try {
     checkRegionBytes(peer.bytes, region);
+    hostLock = takeHostLock(region);
     // A lock is of an open file, and the memory's descriptor is one that all peers share.
     const own = cString(`/proc/self/fd/${peer.memoryFd}`);
     lock = check(shim.shim_file_open(own, READ_ONLY_FOLLOWING), `open region ${region} again`);
-    lockRegion(lock, region);
+    // Memory without a name has no other hosts than its server's, but for some that have no lock of theirs: if
+    // it is locked already, that was a peer.
+    const { names } = statusOfFile(lock, region);
+    if (hostLock && names === 0) shim.shim_file_lock(lock);
+    else lockRegion(lock, region);
     if (wanted !== undefined && wanted !== peer.bytes) throw wrongSize(region, peer.bytes, wanted);
     memory = MappedMemory.ofFile(peer.memoryFd, peer.bytes, `region ${region}`);
     // A server by NAME is one of ours: there nothing else is, whatever a guest wrote over its beginning.
     if (isPath(region)) checkIsRegion(memory, region);
     const { bytes, memoryFd, vectors: { length: vectors } } = peer;
     if (!isPath(region)) {
-      starter = ServerStarter.prepare({ socket: path, memoryFd, bytes, vectors, account });
+      starter = await ServerStarter.prepare({ socket: path, memoryFd, bytes, vectors, account });
     }
   } catch (error) {
     memory?.close();
     if (lock >= 0) shim.shim_fd_close(lock);
+    hostLock?.release();
     peer.close();
     throw error;
   }
@@ -126,6 +134,7 @@ function hostServed(
       starter?.close();
       memory.close();
       shim.shim_fd_close(lock);
+      hostLock?.release();
       peer.close();
     }),
   };

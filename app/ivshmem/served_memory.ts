@@ -2,7 +2,7 @@ import { check, CulvertError, ShimError } from "../../ffi/error.ts";
 import { sealedMemfd } from "../../ffi/mapped_memory.ts";
 import { cString, shim } from "../../ffi/shim.ts";
 import { giveFile, type Owner, ownerFor } from "../memory/owner.ts";
-import { checkMayKeep, fileBytes, once, remove } from "./own_file.ts";
+import { checkIsOurs, checkMayKeep, fileBytes, once, remove } from "./own_file.ts";
 
 const READ_WRITE = 1, CREATE = 2;
 
@@ -94,6 +94,7 @@ function sharedObject(path: string, wanted: number, owner: Owner): ServedMemory 
     shim.shim_fd_close(fd);
   });
   try {
+    if (!isNew) checkIsOurs(fd, path, owner, `serve ${path}`);
     const bytes = isNew ? resize(fd, wanted, path) : fileBytes(fd, path);
     if (!isNew && bytes !== wanted) {
       throw new CulvertError(

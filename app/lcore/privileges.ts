@@ -50,12 +50,29 @@ export function dropPrivileges({ user }: Account, duties: Duties): void {
     uid === 0 && statusOf(dirname(path))?.uid !== (becomes?.uid ?? uid)
   );
   if (isOpener || files.length > 0) {
-    const names = cString([...duties.interfaces, ...files, ""].join("\0"));
+    const names = cString([...duties.interfaces, "", ...files, ""].join("\0"));
     const hasFiles = files.length > 0 ? 1 : 0;
     check(shim.shim_keeper_start(names, names.length, hasFiles), "start the keeper");
   }
   const dropped = shim.shim_privileges_drop(becomes?.uid ?? SAME, becomes?.gid ?? SAME);
   check(dropped, "give up privileges in all threads", "");
+}
+
+/**
+ * Whether root's files are ours to use even without a capability: we are user 0, and not only in a user
+ * namespace, where the root folder is nobody's.
+ */
+export function ownsRootsFiles(): boolean {
+  return privileges().uid === 0 && statusOf("/")?.uid === 0;
+}
+
+/** What a root without capabilities is told. */
+export const STILL_ROOT =
+  "capabilities are given up, but files of root's are still ours: --user NAME gives up those too";
+
+/** Whether the keeper has ended before its time. Said once. */
+export function hasLostKeeper(): boolean {
+  return shim.shim_keeper_has_ended() === 1;
 }
 
 /** Let the keeper end, if there is one. */
@@ -66,11 +83,12 @@ export function endDuties(): void {
 /**
  * Give up what Deno lets us do, but for running programs: from now on the shim and what it has open are
  * all that is needed. Workers that inherited our permissions lose them too, so they must have loaded.
- * Under `-A`, as in tests, it stays as it is.
+ * Importing is granted for some hosts by default, even under `--deny-import`. Under `-A`, as in tests,
+ * it stays as it is.
  */
 export function giveUpPermissions(): void {
   if (Deno.permissions.querySync({ name: "env" }).state === "granted") return;
-  for (const name of ["read", "write", "net", "env", "sys", "ffi"] as const) {
+  for (const name of ["read", "write", "net", "env", "sys", "ffi", "import"] as const) {
     Deno.permissions.revokeSync({ name });
   }
 }

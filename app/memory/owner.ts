@@ -92,8 +92,8 @@ export function giveFile(fd: number, owner: Owner, what: string): void {
 
 const ADVICE = "run as root, or leave out --user and take a --group that you are in";
 
-/** What lies at a path, a symbolic link not followed. */
-export interface PathStatus {
+/** What a file is; at a path a symbolic link is not followed. */
+export interface FileStatus {
   /** Its file system. */
   readonly device: number;
   /** Its number there: another one if it was removed and made again. */
@@ -102,16 +102,43 @@ export interface PathStatus {
   readonly mode: number;
   /** Its owner. */
   readonly uid: number;
+  /** Its group. */
+  readonly gid: number;
+  /** How many names it has: none for a memfd, or a file that was removed. */
+  readonly names: number;
 }
 
+const STATUS_WORDS = 8;
+
 /** Look at a path; undefined if nothing is there, or it cannot be seen. */
-export function statusOf(path: string): PathStatus | undefined {
-  const words = new Uint32Array(7);
-  if (shim.shim_path_status(cString(path), words) < 0) return undefined;
+export function statusOf(path: string): FileStatus | undefined {
+  const words = new Uint32Array(STATUS_WORDS);
+  return shim.shim_path_status(cString(path), words) < 0 ? undefined : statusFrom(words);
+}
+
+/**
+ * Look at an open file.
+ *
+ * @throws {ShimError} if it is not open.
+ */
+export function statusOfFile(fd: number, what: string): FileStatus {
+  const words = new Uint32Array(STATUS_WORDS);
+  check(shim.shim_fd_status(fd, words), `look at ${what}`);
+  return statusFrom(words);
+}
+
+function statusFrom(words: Uint32Array): FileStatus {
   return {
     device: words[0] + words[1] * 2 ** 32,
     inode: words[2] + words[3] * 2 ** 32,
     mode: words[4],
     uid: words[5],
+    gid: words[6],
+    names: words[7],
   };
+}
+
+/** Whether two are the same file; nothing is no file. */
+export function isSameFile(one?: FileStatus, other?: FileStatus): boolean {
+  return one !== undefined && one.inode === other?.inode && one.device === other.device;
 }

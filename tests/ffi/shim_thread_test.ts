@@ -3,7 +3,7 @@ import { shim } from "../../ffi/shim.ts";
 import { OpenFiles } from "./open_files.ts";
 import { runWorkers } from "./run_workers.ts";
 
-const EBADF = 9, EINVAL = 22;
+const EINVAL = 22;
 
 /** Milliseconds that a call takes. */
 function millisecondsOf(call: () => void): number {
@@ -40,20 +40,6 @@ Deno.test("shim_thread_pin() pins the calling thread and no other", async () => 
   const url = new URL("./shim_thread_worker.ts", import.meta.url);
   deepEqual(await runWorkers(url, [core]), [{ pinned: 0, allowed: `${core}` }]);
   for (const other of cores) equal(shim.shim_thread_may_run_on(other), 1);
-});
-
-Deno.test("shim_eventfd_drain() tells how often it was signalled since", () => {
-  using files = new OpenFiles();
-  const fd = files.add(shim.shim_eventfd());
-  equal(shim.shim_eventfd_drain(fd), 0);
-  for (let i = 0; i < 3; i++) equal(shim.shim_eventfd_signal(fd), 0);
-  equal(shim.shim_eventfd_drain(fd), 3);
-  equal(shim.shim_eventfd_drain(fd), 0);
-});
-
-Deno.test("shim_eventfd_signal() and _drain() give EBADF for no file", () => {
-  equal(shim.shim_eventfd_signal(-1), -EBADF);
-  equal(shim.shim_eventfd_drain(-1), -EBADF);
 });
 
 Deno.test("shim_poll() sleeps as long as told when nothing comes", () => {

@@ -22,9 +22,9 @@ for (const kind of ["FOREIGN", "MALFORMED"] as const) {
     const conduct = new Conduct(ports, 100);
     ports[0][COUNTER[kind]] = 60;
     ports[1][COUNTER[kind]] = 39;
-    equal(conduct.look(), false);
+    equal(conduct.look(0), false);
     ports[1][COUNTER[kind]]++;
-    equal(conduct.look(), true);
+    equal(conduct.look(0), true);
   });
 }
 
@@ -33,7 +33,7 @@ Deno.test("Conduct.look() bears an impossible position for three looks, and no l
   const conduct = new Conduct(ports, 100);
   const looks = [1, 2, 3, 4].map(() => {
     ports[0][COUNTER.POSITION] += 1e6;
-    return conduct.look();
+    return conduct.look(0);
   });
   deepEqual(looks, [false, false, false, true]);
 });
@@ -43,25 +43,42 @@ Deno.test("Conduct.look() minds single positions as much as other violations", (
   const conduct = new Conduct(ports, 100);
   for (let n = 1; n < 100; n++) {
     ports[0][COUNTER.POSITION] = n;
-    equal(conduct.look(), false);
+    equal(conduct.look(0), false);
   }
   ports[0][COUNTER.POSITION] = 100;
-  equal(conduct.look(), true);
+  equal(conduct.look(0), true);
 });
 
 Deno.test("Conduct.look() bears fifteen states or introductions that cannot be", () => {
   const conduct = new Conduct(newCounters(1), 1600);
   for (let i = 0; i < 15; i++) i % 2 ? conduct.countState() : conduct.countIntroduction();
-  equal(conduct.look(), false);
+  equal(conduct.look(0), false);
   conduct.countState();
-  equal(conduct.look(), true);
+  equal(conduct.look(0), true);
+});
+
+Deno.test("Conduct.look() forgets half of what was counted every hour, and no sooner", () => {
+  const HOUR = 3_600_000;
+  const ports = newCounters(1);
+  const conduct = new Conduct(ports, 1000);
+  for (let burst = 1; burst <= 20; burst++) {
+    ports[0][COUNTER.FOREIGN] += 256;
+    equal(conduct.look(burst * HOUR), false, `burst ${burst} is hours after the others`);
+  }
+  match(conduct.text, /^5120 handles/);
+  ports[0][COUNTER.FOREIGN] += 256;
+  equal(conduct.look(20.4 * HOUR), false);
+  ports[0][COUNTER.FOREIGN] += 256;
+  equal(conduct.look(20.8 * HOUR), false);
+  ports[0][COUNTER.FOREIGN] += 256;
+  equal(conduct.look(20.9 * HOUR), true, "bursts within an hour are not forgotten");
 });
 
 Deno.test("Conduct.look() never finds anything too much if the limit is 0", () => {
   const ports = newCounters(1);
   const conduct = new Conduct(ports, 0);
   ports[0][COUNTER.FOREIGN] = ports[0][COUNTER.POSITION] = 1e9;
-  equal(conduct.look(), false);
+  equal(conduct.look(0), false);
 });
 
 Deno.test("Conduct.text tells each kind, and nothing of a sound guest", () => {

@@ -138,7 +138,7 @@ async function dieAtSteps(creation: Creation, times: number, dice: Random): Prom
   for (let at = 1 + dice.below(Math.ceil(stride)); Math.floor(at) <= steps; at += stride) {
     const step = Math.floor(at);
     tried++;
-    if (await creation.diesAt(step)) recoveries.add(await creation.works(step));
+    if (await creation.diesAt(step)) await recoveries.add(await creation.works(step));
     else await creation.works(step);
   }
   // How many messages a server sends is a matter of time: the last steps are not always there.

@@ -23,15 +23,17 @@ const FRAMES = 2000;
 export type DeathKind = (times: number, dice: Random) => Promise<string>;
 
 /** A host, under traffic, to which `once` does something again and again; it says how long that took. */
-function underTraffic(once: (death: DeathLab, dice: Random) => Promise<number>): DeathKind {
+function underTraffic(
+  once: (death: DeathLab, dice: Random) => Promise<number>,
+): DeathKind {
   return async (times, dice) => {
-    const recoveries = new Recoveries();
+    const recoveries = new Recoveries(true);
     for (let done = 0; done < times;) {
       await using death = await DeathLab.open();
       for (let i = 0; i < DEATHS_PER_HOST && done < times; i++, done++) {
         await using _traffic = death.traffic();
         await pause(dice.below(BEFORE_MS));
-        recoveries.add(await once(death, dice));
+        await recoveries.add(await once(death, dice));
       }
       await death.finish();
     }
@@ -108,7 +110,7 @@ const pauseGuest: DeathKind = async (times, dice) => {
     death.guest.kill("SIGCONT");
     await death.guest.stderrLine(/the host had given us up/);
     await death.guest.stderrLine(/forwarding/);
-    recoveries.add(performance.now() - start);
+    await recoveries.add(performance.now() - start);
     await exchanged;
     assert(await waitUntil(() => /guest 0 attached/.test(death.host.stderr)));
     assert.equal((await other.stop()).code, 0);

@@ -59,7 +59,7 @@ function aroundVm(once: Once): DeathKind {
     for (let i = 0; i < times; i++) {
       await using _traffic = death.traffic();
       await pause(dice.below(BEFORE_MS));
-      recoveries.add(await once(vm, dice));
+      await recoveries.add(await once(vm, dice));
     }
     const qemu = qemuOf(vm.vm);
     await vm.vm.stop();

@@ -10,7 +10,7 @@ import { GUEST_STATE } from "../../app/channel/guest_state.ts";
 import { stateOf } from "../../app/channel/state_word.ts";
 import { GUEST, ZONE_KIND, ZONES_BYTES } from "../../app/memory/layout.ts";
 import { Region } from "../../app/memory/region.ts";
-import { account, assertBalanced, Lab, testFrame, waitUntil } from "../system/lab.ts";
+import { account, assertBalanced, Lab, type Running, testFrame, waitUntil } from "../system/lab.ts";
 
 /** Where the mbufs of a region lie that its host has published. */
 function mbufsOf(memory: MappedMemory): Uint8Array {
@@ -102,29 +102,62 @@ function cpuOf(pid: number): number {
   return (Number(fields[11]) + Number(fields[12])) * 10;
 }
 
-Deno.test("A storm of doorbells costs an idle host little, and keeps no frame from its guest", async () => {
+/** Doorbells a second that make a storm, how long it lasts, and how often it is tried on a machine that is busy. */
+const STORM_PER_SECOND = 100_000, STORM_SECONDS = 2, TRIES = 5;
+
+function startRinger(lab: Lab, ...args: string[]): Running {
+  const program = new URL("./ringer_process.ts", import.meta.url).pathname;
+  return lab.start(...[Deno.execPath(), "run", "-A", "--no-check", program, lab.region, ...args]);
+}
+
+Deno.test("A storm of 100,000 doorbells a second costs an idle host little, and keeps no frame from its guest", async () => {
   await using lab = await Lab.open();
   const pair = await lab.namespacePair({ quiet: true });
   const { host, guest, wires } = await lab.forwarding(pair, {});
-  const program = new URL("./ringer_process.ts", import.meta.url).pathname;
-  const before = cpuOf(host.pid);
-  const args = ["run", "-A", "--no-check", program, lab.region, "2"];
-  const ringer = lab.start(Deno.execPath(), ...args);
-  const { stdout } = await ringer.ended();
-  const spent = cpuOf(host.pid) - before;
-  const again = lab.start(Deno.execPath(), ...args);
+  const storm = async () => {
+    const before = cpuOf(host.pid);
+    const { stdout } = await startRinger(lab, `${STORM_SECONDS}`).ended();
+    return { rings: Number(stdout), spent: cpuOf(host.pid) - before };
+  };
+  let last = await storm(), rings = last.rings;
+  for (let i = 1; i < TRIES && last.rings < STORM_PER_SECOND * STORM_SECONDS; i++) {
+    last = await storm();
+    rings += last.rings;
+  }
+  const again = startRinger(lab, `${STORM_SECONDS}`);
   await lab.flows(wires);
-  await again.ended();
+  rings += Number((await again.ended()).stdout);
   await guest.stop();
   const summary = (await host.stop()).stdout;
   assertBalanced(account(summary));
   const alarms = Number(/also (\d+) doorbells that woke us for nothing/.exec(summary)?.[1] ?? 0);
   console.log(
-    `  ${stdout.trim()} rings in 2 s: ${alarms} false alarms, ${spent} ms of processor time`,
+    `  ${last.rings} rings in ${STORM_SECONDS} s: ${last.spent} ms of processor time; ` +
+      `${alarms} false alarms of ${rings} rings`,
   );
-  assert(Number(stdout) > 20_000, stdout);
-  assert(alarms >= 64 && alarms < Number(stdout) / 4, summary);
-  assert(spent < 1000, `${spent} ms in 2 s`);
+  assert(last.rings >= STORM_PER_SECOND * STORM_SECONDS, `only ${last.rings} rings: no storm`);
+  assert(alarms >= 64 && alarms < rings / 4, summary);
+  assert(last.spent < 1000, `${last.spent} ms in ${STORM_SECONDS} s`);
+});
+
+Deno.test("A storm of 100,000 doorbells a second leaves a busy host 95 % of what it does in its time", async () => {
+  await using lab = await Lab.open();
+  const host = lab.host(["--port", "null", "-l", "0"]); // a port that always has frames
+  await host.stderrLine(/is ready/);
+  let left = 0, perSecond = 0;
+  for (let i = 0; i < TRIES && (left < 0.95 || perSecond < STORM_PER_SECOND); i++) {
+    const { stdout, stderr } = await startRinger(lab, "0", "--compare", `${host.pid}`).ended();
+    const lines = stdout.trim().split("\n");
+    perSecond = Number(lines.pop());
+    const ratios = lines.map((line) => line.split(" ").map(Number))
+      .map(([quiet, attacked]) => attacked / quiet).sort((a, b) => a - b);
+    assert(ratios.length > 0, stderr);
+    left = ratios[ratios.length >>> 1];
+    console.log(`  ${perSecond} rings a second leave ${left.toFixed(3)}`);
+  }
+  assert(perSecond >= STORM_PER_SECOND, `only ${perSecond} rings a second: no storm`);
+  assert(left >= 0.95, `${left} is left`);
+  assertBalanced(account((await host.stop()).stdout));
 });
 
 Deno.test("culvert host refuses --wipe where guests share a region", async () => {

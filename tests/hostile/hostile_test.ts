@@ -24,6 +24,7 @@ Deno.test("A guest that only lies in its own rings spoils no frame of its own re
   assert(siege.checked > 0 && siege.witnessed > 0, siege.summary);
   assert.match(siege.summary, /^ {2}violations by guest [01].* handles of another guest's mbufs/m);
   assert.doesNotMatch(siege.summary, /violations by guest 2/);
+  assert(siege.isCrossingChecked, "nobody asked for empty mbufs, and yet some were sent");
 });
 
 /** The best of a few: another program may have had the core at any time, and made it worse. */

@@ -76,6 +76,17 @@ async function main(args: readonly string[]): Promise<boolean> {
     console.log(`\n${how}, ${what}`);
     console.log(`${siege.checked} frames of the sound guest were right`);
     console.log(`${siege.witnessed} frames of the others were looked at`);
+    console.log(
+      siege.isCrossingChecked
+        ? "each of them also for whether it left by a port of the guest that received it"
+        : "not for whose port they left by: guests have sent mbufs that were lent empty",
+    );
+    console.log(
+      "onlyLies" in order
+        ? "(guests 0 and 1 attack; guest 2 is sound, and none of its words are spoiled)"
+        : `(of the region under attack guests 0 and 1 attack; guest 2 is sound, but they write in its
+name: that it is found to violate, or is in quarantine, is promised to nobody)`,
+    );
     console.log([...siege.quarantined, siege.summary].join("\n"));
     for (const complaint of siege.complaints) console.log(`WRONG: ${complaint}`);
     isGood &&= siege.complaints.length === 0;

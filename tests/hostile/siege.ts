@@ -32,6 +32,11 @@ export interface Siege {
   readonly checked: number;
   /** Frames that left by the ports of the region under attack, every byte looked at. */
   readonly witnessed: number;
+  /**
+   * Whether it was also checked that none left by a port of another guest than received it: possible as long
+   * as no guest has sent mbufs that it was lent empty, as those have no maker that could be told.
+   */
+  readonly isCrossingChecked: boolean;
   /** What the host said of the guests that attacked. */
   readonly quarantined: readonly string[];
   readonly summary: string;
@@ -145,15 +150,16 @@ export async function besiege(
     const found = witnessed(findings);
     blame(found[WITNESSED.CANARY] > 0, `${found[WITNESSED.CANARY]} frames had a canary in them`);
     blame(found[WITNESSED.OUTSIDE] > 0, `${found[WITNESSED.OUTSIDE]} frames out of their mbuf`);
-    // Mbufs lent empty have no maker that could be told.
     const originated = counters.reduce((sum, of) => sum + of[COUNTER.ORIGINATED], 0);
-    if (originated === 0) {
+    const isCrossingChecked = counters.length > 0 && originated === 0;
+    if (isCrossingChecked) {
       blame(found[WITNESSED.CROSSED] > 0, `${found[WITNESSED.CROSSED]} frames by another's port`);
     }
     return {
       complaints,
       checked: run.checked,
       witnessed: found[WITNESSED.LEFT],
+      isCrossingChecked,
       quarantined: quarantined(),
       summary: summary ?? "",
     };

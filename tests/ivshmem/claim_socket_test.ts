@@ -105,3 +105,18 @@ test("refuses a path where it could not clean up", async () => {
     : /run deno with --allow-read=\/dev\/culvert\S+ --allow-write=\/dev\/culvert/;
   await rejects(() => claimSocket(path), { name: /Error$/, message });
 });
+
+Deno.test({
+  name: "claimSocket() does not wait at a FIFO, and leaves it there",
+  ignore: Deno.permissions.querySync({ name: "run" }).state !== "granted",
+  fn: async () => {
+    using folder = new Folder();
+    const path = `${folder.path}/socket`;
+    new Deno.Command("mkfifo", { args: [path] }).outputSync();
+    await rejects(() => claimSocket(path), {
+      name: "CulvertError",
+      message: /^Cannot listen at .* as a file is there that is no socket: /,
+    });
+    equal(Deno.lstatSync(path).isFifo, true);
+  },
+});

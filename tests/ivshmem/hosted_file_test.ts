@@ -1,6 +1,10 @@
-import { equal, notEqual, throws } from "node:assert/strict";
+import { deepEqual, equal, notEqual, ok, throws } from "node:assert/strict";
 import { hostFile } from "../../app/ivshmem/hosted_file.ts";
 import { locateRegion, openRegion } from "../../app/ivshmem/region_source.ts";
+import { makeMemory } from "../../app/ivshmem/served_memory.ts";
+import { type Owner, SAME } from "../../app/memory/owner.ts";
+import { runWorkers } from "../ffi/run_workers.ts";
+import type { RaceResult } from "./locked_file_worker.ts";
 
 // Regions as files. Their folder is /dev/shm, which `deno task unit` may not write to: then these are ignored.
 
@@ -36,10 +40,10 @@ class FreshPath implements Disposable {
 }
 
 /** A test that writes files. */
-function test(name: string, fn: (fresh: FreshPath) => void): void {
+function test(name: string, fn: (fresh: FreshPath) => void, needsRoot = false): void {
   Deno.test({
     name,
-    ignore,
+    ignore: ignore || (needsRoot && Deno.uid() !== 0), // root alone may give files away
     fn: () => {
       using fresh = new FreshPath();
       fn(fresh);
@@ -134,6 +138,93 @@ test("HostedMemory.withdraw() removes the file, once, and keeps the memory", (fr
   fresh.fill(MIB); // another host's
   hosted.close();
   equal(fresh.isThere, true);
+});
+
+const NOBODY = 65534, GROUP = 54321;
+
+/** What a region's host, and its server, say of a file that is there. */
+function refusals(path: string, owner?: Owner): (string | undefined)[] {
+  const name = path.slice(`${FOLDER}/`.length);
+  return [
+    () => hostFile(path, MIB, owner),
+    () => makeMemory({ kind: "shm", name }, "test", MIB, owner),
+  ].map((take) => {
+    try {
+      take().close();
+    } catch (error) {
+      return (error as Error).message.replaceAll(path, "P").replace(
+        /^Cannot (host region|serve) P as /,
+        "",
+      );
+    }
+  });
+}
+
+test("hostFile() and makeMemory() take no file that another user has made beforehand", (fresh) => {
+  fresh.fill(MIB);
+  Deno.chownSync(fresh.path, NOBODY, NOBODY);
+  const said = `P belongs to user ${NOBODY}: remove it, or be that one by --user ${NOBODY}`;
+  deepEqual(refusals(fresh.path), [said, said]);
+  equal(Deno.statSync(fresh.path).uid, NOBODY);
+  deepEqual(refusals(fresh.path, { uid: NOBODY, gid: NOBODY, mode: 0o600 }), [
+    undefined,
+    undefined,
+  ]);
+}, true);
+
+for (
+  const [mode, gid, owner] of [
+    [0o602, 0, undefined],
+    [0o620, 0, undefined],
+    [0o620, 0, { uid: SAME, gid: GROUP, mode: 0o660 }],
+    [0o622, GROUP, { uid: SAME, gid: GROUP, mode: 0o660 }],
+  ] as const
+) {
+  test(
+    `hostFile() and makeMemory() take no file of mode ${mode.toString(8)} and group ${gid}${
+      owner ? ` where ${GROUP} may` : ""
+    }`,
+    (fresh) => {
+      fresh.fill(MIB);
+      Deno.chownSync(fresh.path, null, gid);
+      Deno.chmodSync(fresh.path, mode);
+      const said =
+        `others may write P, whose mode is ${mode.toString(8)}: remove it, or chmod 600; ` +
+        "a --group may write it";
+      deepEqual(refusals(fresh.path, owner), [said, said]);
+    },
+    true,
+  );
+}
+
+test("hostFile() and makeMemory() take a file that the group may write which is to", (fresh) => {
+  fresh.fill(MIB);
+  Deno.chownSync(fresh.path, null, GROUP);
+  Deno.chmodSync(fresh.path, 0o660);
+  deepEqual(refusals(fresh.path, { uid: SAME, gid: GROUP, mode: 0o660 }), [undefined, undefined]);
+}, true);
+
+test("hostFile() finishes a file that another has only just begun, and removes it at the end", (fresh) => {
+  fresh.fill(0);
+  hostFile(fresh.path, MIB).close();
+  equal(fresh.isThere, false);
+});
+
+Deno.test({
+  name: "openLocked() of many at once gives a file to one, and it is the one at the path meanwhile",
+  ignore,
+  fn: async () => {
+    using fresh = new FreshPath();
+    const holders = new Int32Array(new SharedArrayBuffer(4));
+    const order = { path: fresh.path, holders, milliseconds: 500 };
+    const url = new URL("locked_file_worker.ts", import.meta.url);
+    const all: RaceResult[] = await runWorkers(url, [order, order, order, order]);
+    for (const { held, refused, wrong } of all) {
+      deepEqual(wrong, []);
+      ok(held > 0 && refused > 0, `held ${held} times, refused ${refused} times`);
+    }
+    equal(fresh.isThere, false);
+  },
 });
 
 Deno.test({

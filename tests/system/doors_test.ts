@@ -43,6 +43,7 @@ Deno.test("A host has no capability in any thread, its server neither, and forwa
   await lab.flows(wires);
   assertDropped(host.pid);
   assertDropped(await serverOf(lab));
+  assert.match(host.stderr, /files of root's are still ours: --user NAME gives up those too/);
   const keeper = keeperOf(host);
   const [{ capabilities, hasNoNew }] = threadsOf(keeper);
   assert.deepEqual([capabilities, hasNoNew], [CAP_NET, true]);
@@ -68,20 +69,39 @@ Deno.test("A keeper does what it may to the interfaces and files that it was tol
   const folder = await Deno.makeTempDir({ prefix: "culvert-keeper-" }); // root's, mode 0700
   try {
     const [file, other] = [`${folder}/told`, `${folder}/other`];
-    for (const path of [file, other]) await Deno.writeTextFile(path, "");
     const probe = new URL("keeper_probe.ts", import.meta.url).pathname;
     const taps = [lab.name("t"), lab.name("t")];
+    const namesake = `${folder}/${taps[0]}`; // a file that is called as an interface
+    for (const path of [file, other, namesake]) await Deno.writeTextFile(path, "");
     const deno = [Deno.execPath(), "run", "-A", probe];
     const { stdout } = await lab.inNamespace(netns, ...deno, ...taps, file, other);
     const [before, after] = stdout.trim().split("\n").map((line) => JSON.parse(line));
     const EPERM = -1;
     const done = { tap: true, mtu: 0, up: 0, packet: true, removed: 0, long: true };
-    assert.deepEqual(before, { ...done, unknown: [EPERM, EPERM, EPERM], kept: EPERM });
+    assert.deepEqual(before, {
+      ...done,
+      unknown: [EPERM, EPERM, EPERM],
+      kept: EPERM,
+      namesake: EPERM,
+    });
     assert.deepEqual(after, { afterwards: EPERM });
-    assert.deepEqual([exists(file), exists(other)], [false, true]);
+    assert.deepEqual([file, other, namesake].map(exists), [false, true, true]);
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
+});
+
+Deno.test("A host whose keeper is killed says so, once, and forwards on", async () => {
+  await using lab = await Lab.open();
+  const pair = await lab.namespacePair({ quiet: true });
+  const { host, guest, wires } = await lab.forwarding(pair);
+  Deno.kill(keeperOf(host), "SIGKILL");
+  await host.stderrLine(/the keeper has ended: forwarding goes on/);
+  await lab.flows(wires);
+  await guest.stop();
+  const { code, stderr } = await host.stop();
+  assert.equal(code, 0, stderr);
+  assert.equal(stderr.match(/the keeper has ended/g)?.length, 1);
 });
 
 Deno.test("A keeper ends with its host, however that ends", async () => {
@@ -136,6 +156,7 @@ Deno.test("--user and --group: others' host, server, socket and file", async () 
   for (const running of [host, file]) {
     const { code, stdout, stderr } = await running.stop();
     assert.equal(code, 0, stderr);
+    assert.doesNotMatch(stderr, /files of root's/);
     assertBalanced(account(stdout));
   }
   await lab.nothingLeft();

@@ -1,13 +1,16 @@
 /**
  * A program that has a keeper and no privileges: what can it still do? Names are its arguments: an interface
- * that the keeper knows, one that it does not, a file that it knows, one that it does not.
+ * that the keeper knows, one that it does not, a file that it knows, one that it does not. In the folder of
+ * those there is a file that is called as the first interface.
  *
  * @module
  */
+import { dirname } from "node:path";
 import { cString, shim } from "../../ffi/shim.ts";
 import { dropPrivileges, endDuties } from "../../app/lcore/privileges.ts";
 
 const [tap, otherTap, file, otherFile] = Deno.args;
+Deno.chdir(dirname(file)); // the keeper's, too
 dropPrivileges({ user: "nobody" }, { interfaces: [tap], files: [file] });
 const UP = 1;
 console.log(JSON.stringify({
@@ -22,6 +25,7 @@ console.log(JSON.stringify({
   ],
   removed: shim.shim_path_remove(cString(file)),
   kept: shim.shim_path_remove(cString(otherFile)),
+  namesake: shim.shim_path_remove(cString(tap)),
   long: shim.shim_path_remove(cString(`/${"x/".repeat(2000)}`)) < 0,
 }));
 endDuties();

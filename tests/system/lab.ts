@@ -53,10 +53,10 @@ export class Lab extends Network {
     return Promise.resolve(new Lab());
   }
 
-  /** The name of a region that nobody else uses; its socket is removed in the end. */
+  /** The name of a region that nobody else uses; its socket and its lock are removed in the end. */
   newRegion(): string {
     const name = this.name("test-");
-    this.#files.push(`/run/culvert/${name}.sock`);
+    this.#files.push(`/run/culvert/${name}.sock`, `/run/culvert/${name}.lock`);
     return name;
   }
 

@@ -6,15 +6,22 @@
 import { giveUpRunning } from "../../app/ivshmem/start_server.ts";
 import { giveUpPermissions } from "../../app/lcore/privileges.ts";
 
-const NAMES = ["env", "ffi", "net", "read", "run", "sys", "write"] as const;
+const NAMES = ["env", "ffi", "import", "net", "read", "run", "sys", "write"] as const;
 
 /** Some of these are for some paths alone: what is granted there counts. */
 const PLACES = { read: "/dev/shm/x", write: "/dev/shm/x", ffi: ".cache/shim/libculvert.so" };
 
+/** One of the hosts that Deno lets anybody import from, unless told otherwise. */
+const IMPORTED_FROM = "deno.land:443";
+
 function permitted(): string[] {
   return NAMES.filter((name) => {
     const path = PLACES[name as keyof typeof PLACES];
-    const asked = { name, ...(path ? { path } : {}) } as Deno.PermissionDescriptor;
+    const asked = {
+      name,
+      ...(path ? { path } : {}),
+      ...(name === "import" ? { host: IMPORTED_FROM } : {}),
+    } as Deno.PermissionDescriptor;
     return Deno.permissions.querySync(asked).state === "granted";
   });
 }

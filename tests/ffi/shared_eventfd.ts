@@ -1,0 +1,22 @@
+import { check } from "../../ffi/error.ts";
+import { shim } from "../../ffi/shim.ts";
+import { freshMemory } from "./fresh_memory.ts";
+
+/** FIONBIO of asm-generic/ioctls.h: for all who were handed the open file. */
+const FIONBIO = 0x5421;
+
+/** Have reads and writes of an eventfd wait or not, as any of its peers may: O_NONBLOCK is common to all. */
+export function setWaits(fd: number, waits: boolean): void {
+  const argument = new Uint8Array(Int32Array.of(waits ? 0 : 1).buffer);
+  check(shim.shim_ioctl(fd, FIONBIO, argument, 0), "set what an eventfd does");
+}
+
+/** Count up to the most that an eventfd counts, 2^64 - 2: a write waits until somebody has read it. */
+export function fill(fd: number): void {
+  using memory = freshMemory(4096);
+  check(shim.shim_map_cells(memory.map, 0n, 64, 1), "describe mbufs");
+  memory.u32.set([0xfffffffe, 0xffffffff]);
+  setWaits(fd, false);
+  shim.shim_eventfd_drain(fd);
+  shim.shim_tap_tx(fd, memory.map, Uint32Array.of(0, 8 << 16), 1); // a frame of those 8 bytes
+}
