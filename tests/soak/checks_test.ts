@@ -188,6 +188,13 @@ Deno.test("Memory and descriptors that grow are noticed; a warm-up and what come
   assert.match(growthOf(lives.flat())[0], /all that was host/);
 });
 
+Deno.test("Another server may cost descriptors once, and each further one none", () => {
+  const rejoins = (at: number) => ({ server: at < 4 ? 1 : 2, descriptors: at < 5 ? 45 : 54 });
+  assert.deepEqual(growthOf(life(1, 12, rejoins)), []);
+  const leaks = (at: number) => ({ server: Math.floor(at / 6), descriptors: 45 + at });
+  assert.equal(growthOf(life(1, 18, leaks)).length, 2);
+});
+
 Deno.test("The same seed chooses the same faults, and all of them come", () => {
   const choose = (seed: number) => {
     const random = randomFrom(seed);

@@ -17,6 +17,9 @@ const GROWTH = { FACTOR: 1.25, MIB: 12 } as const;
 /** Descriptors that may come and go: a file being read, a process just looked at. */
 const DESCRIPTORS_SPARE = 3;
 
+/** Seconds in which all have found another server. */
+const REJOINED = 3;
+
 /** Fewest samples of a role that tell anything of its memory. */
 const SAMPLES_MIN = 16;
 
@@ -66,12 +69,14 @@ export function growthOf(samples: readonly Sample[]): string[] {
 
 /**
  * Compare the first with the last. A member that finds its server again keeps what it had of the one before,
- * as lcores may be using it: that may happen once.
+ * as lcores may be using it: that may happen once, within a moment.
  */
 function descriptorGrowth(who: string, life: readonly Sample[]): string[] {
   const another = life.findIndex(({ server }) => server !== life[0].server);
-  const parts = another < 0 ? [life] : [life.slice(0, another), life.slice(another)];
+  const later = life.filter(({ at }) => another >= 0 && at - life[another].at >= REJOINED);
+  const parts = another < 0 ? [life] : [life.slice(0, another), later];
   return parts.flatMap((part) => {
+    if (part.length === 0) return [];
     const [before, after] = [part[0].descriptors, part[part.length - 1].descriptors];
     if (after <= before + DESCRIPTORS_SPARE) return [];
     return [`${who}: ${before} descriptors became ${after}`];
