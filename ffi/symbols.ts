@@ -6,7 +6,7 @@
  */
 
 /** The number that {@linkcode shim_abi} must return: `SHIM_ABI` in `shim/shim.h`. */
-export const SHIM_ABI = 4;
+export const SHIM_ABI = 5;
 
 /** What `Deno.dlopen` is told of the shim. */
 export const SYMBOLS = {
@@ -71,7 +71,7 @@ export const SYMBOLS = {
   shim_store_in_turn: { parameters: ["i32", "u32", "u32", "u32", "u32"], result: "i32" },
   // void shim_yield(void)
   shim_yield: { parameters: [], result: "void" },
-  // int32_t shim_slots_copy(uint32_t route, uint32_t slots, uint32_t burst, uint32_t n, uint32_t turn, uint32_t position)
+  // int32_t shim_slots_copy(uint32_t route, uint32_t slots, uint32_t burst, uint32_t n, uint32_t turn, uint32_t tail)
   shim_slots_copy: {
     parameters: ["u32", "u32", "u32", "u32", "u32", "u32"],
     result: "i32",

@@ -2,12 +2,14 @@ import { shim } from "../../ffi/shim.ts";
 import { MPMC_END } from "../memory/layout.ts";
 import {
   type EndPlace,
+  moveInSteps,
   OppositeTail,
   type RingEnd,
   storePositions,
   swapPair,
   waitALittle,
 } from "./ring_end.ts";
+import type { SlotsCopy } from "./slots.ts";
 
 /**
  * An end in head-tail-sync mode (DPDK `rte_ring_hts_elem_pvt.h`): several threads use it, one at a
@@ -43,15 +45,15 @@ export class HtsEnd implements RingEnd {
     let at = this.#next;
     while (true) {
       const available = this.#opposite.available(at, count);
-      if (!this.#opposite.isPossible(available)) {
+      if (available < 0) {
         const now = this.#loadTail();
         if (now === at) return 0; // spoiled
         at = now;
         this.#opposite.reload(); // R1, R2: others may have been at work since it was
         continue;
       }
-      const n = count < available ? count : available;
-      if (n < least || n === 0) return 0;
+      const n = available < count ? available : count;
+      if (!(n >= least && n > 0)) return 0;
       const moved = swapPair(this.#map, this.#headWord, at, at, (at + n) | 0, at);
       if (moved === 1) {
         this.head = at;
@@ -77,6 +79,10 @@ export class HtsEnd implements RingEnd {
     swapPair(this.#map, this.#headWord, head, this.head, next, next); // nobody else may: not equal
     this.#next = next;
     return true;
+  }
+
+  move(slots: SlotsCopy, burst: Uint32Array, count: number, least: number): number {
+    return moveInSteps(this, slots, burst, count, least);
   }
 
   reset(position: number): void {

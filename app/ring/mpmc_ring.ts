@@ -213,7 +213,7 @@ export class MpmcRing {
    * ```
    */
   enqueueBulk(elements: Uint32Array, count: number): number {
-    return this.#enqueue(elements, count, count);
+    return this.write(elements, count, count);
   }
 
   /**
@@ -228,7 +228,7 @@ export class MpmcRing {
    * ```
    */
   enqueueBurst(elements: Uint32Array, count: number): number {
-    return this.#enqueue(elements, count, 1);
+    return this.write(elements, count, 1);
   }
 
   /**
@@ -247,7 +247,7 @@ export class MpmcRing {
    * ```
    */
   dequeueBulk(elements: Uint32Array, count: number): number {
-    return this.#dequeue(elements, count, count);
+    return this.read(elements, count, count);
   }
 
   /**
@@ -263,7 +263,7 @@ export class MpmcRing {
    * ```
    */
   dequeueBurst(elements: Uint32Array, max: number): number {
-    return this.#dequeue(elements, max, 1);
+    return this.read(elements, max, 1);
   }
 
   /**
@@ -497,32 +497,26 @@ export class MpmcRing {
 
   #reserve(count: number, least: number): number {
     if (this.#reserved > 0) refuseSecond("reserved");
-    return this.#reserved = count > 0 ? this.#producer.claim(count, least) : 0;
+    return this.#reserved = this.#producer.claim(count, least);
   }
 
   #peek(count: number, least: number): number {
     if (this.#peeked > 0) refuseSecond("peeked");
-    return this.#peeked = count > 0 ? this.#consumer.claim(count, least) : 0;
+    return this.#peeked = this.#consumer.claim(count, least);
   }
 
-  #enqueue(elements: Uint32Array, count: number, least: number): number {
+  // Private but not #: V8 checks a brand at each call of a #method, which costs 2 ns.
+
+  /** Enqueue up to `count` elements, `least` at least; returns how many. */
+  private write(elements: Uint32Array, count: number, least: number): number {
     if (this.#reserved > 0) refuseSecond("reserved");
-    if (!(count > 0)) return 0;
-    const n = this.#producer.claim(count, least);
-    if (n === 0) return 0;
-    const { head, tailWord } = this.#producer;
-    if (!this.#writer.copy(head, elements, n, tailWord)) this.#producer.finish(n);
-    return n;
+    return this.#producer.move(this.#writer, elements, count, least);
   }
 
-  #dequeue(elements: Uint32Array, max: number, least: number): number {
+  /** Dequeue up to `max` elements, `least` at least; returns how many. */
+  private read(elements: Uint32Array, max: number, least: number): number {
     if (this.#peeked > 0) refuseSecond("peeked");
-    if (!(max > 0)) return 0;
-    const n = this.#consumer.claim(max, least);
-    if (n === 0) return 0;
-    const { head, tailWord } = this.#consumer;
-    if (!this.#reader.copy(head, elements, n, tailWord)) this.#consumer.finish(n);
-    return n;
+    return this.#consumer.move(this.#reader, elements, max, least);
   }
 
   #part(what: "commit" | "finish", end: RingEnd, sharing: Sharing, n: number): void {

@@ -2,12 +2,14 @@ import { shim } from "../../ffi/shim.ts";
 import { MPMC_END } from "../memory/layout.ts";
 import {
   type EndPlace,
+  moveInSteps,
   OppositeTail,
   type RingEnd,
   SPINS_BEFORE_YIELD,
   storePositions,
   waitALittle,
 } from "./ring_end.ts";
+import type { SlotsCopy } from "./slots.ts";
 
 /**
  * An end that several threads use, in DPDK's two steps (`rte_ring_generic_pvt.h`,
@@ -16,14 +18,13 @@ import {
  * between the two steps blocks its end for ever.
  */
 export class MultiEnd implements RingEnd {
-  head = 0;
+  /** While nothing is claimed, where the head was last: a guess that the swap confirms, or not. */
+  head: number;
   readonly tailWord: number;
 
   readonly #map: number;
   readonly #headWord: number;
   readonly #opposite: OppositeTail;
-  /** Where the head was last: a guess that the swap confirms, or not. */
-  #next = 0;
 
   /** Use the positions that are there. */
   constructor(place: EndPlace) {
@@ -31,37 +32,35 @@ export class MultiEnd implements RingEnd {
     this.#headWord = place.line + MPMC_END.HEAD;
     this.tailWord = place.line + MPMC_END.TAIL;
     this.#opposite = new OppositeTail(place);
-    this.#next = this.#loadHead();
+    this.head = this.#loadHead();
   }
 
   claim(count: number, least: number): number {
-    let head = this.#next;
     while (true) {
-      const available = this.#opposite.available(head, count);
-      if (!this.#opposite.isPossible(available)) {
-        const now = this.#loadHead();
-        if (now === head) return 0; // spoiled
-        head = now;
-        this.#opposite.reload(); // R1, R2: others may have been at work since it was
-        continue;
-      }
-      // From an old head there seems to be more than there is: if that is too little, so is the
-      // rest.
-      const n = count < available ? count : available;
-      if (n < least || n === 0) return 0;
-      const next = (head + n) | 0;
+      const n = this.aim(count, least);
+      if (n === 0) return 0;
+      const { head } = this;
       // C1, pairs with H1, or C2, pairs with H2: who sees the new head sees the opposite tail it
       // was computed from. If the swap fails it is itself the acquire load of the head.
-      const found = shim.shim_compare_exchange(this.#map, this.#headWord, head >>> 0, next >>> 0) |
-        0;
-      if (found === head) {
-        this.head = head;
-        this.#next = next;
-        return n;
+      const now = n < 0 ? this.#loadHead() : this.swapHead(head, n);
+      if (now !== head) {
+        this.head = now;
+        this.#opposite.reload(); // R1, R2: others were at work, for who knows how long
+        continue;
       }
-      head = found;
-      this.#opposite.reload(); // R1, R2: others were at work, for who knows how long
+      return n < 0 ? 0 : n; // claimed, or spoiled
     }
+  }
+
+  /** Where it can be, all in one call: the shim claims (C1, C2), copies, and publishes (S1, S2). */
+  move(slots: SlotsCopy, burst: Uint32Array, count: number, least: number): number {
+    const n = this.aim(count, least);
+    if (n === 0) return 0;
+    const moved = n < 0 ? -1 : slots.claimAndCopy(this.head, burst, n, this.tailWord);
+    if (moved < 0) return moveInSteps(this, slots, burst, count, least);
+    if (moved === 0) this.finish(n);
+    else this.head = (this.head + n) | 0;
+    return n;
   }
 
   finish(n: number): void {
@@ -73,6 +72,7 @@ export class MultiEnd implements RingEnd {
     while (
       shim.shim_store_in_turn(this.#map, this.tailWord, head >>> 0, next, SPINS_BEFORE_YIELD) === 0
     ) waitALittle(SPINS_BEFORE_YIELD);
+    this.head = next | 0;
   }
 
   finishPart(): boolean {
@@ -81,8 +81,27 @@ export class MultiEnd implements RingEnd {
 
   reset(position: number): void {
     storePositions(this.#map, this.#headWord, this.tailWord, position);
-    this.#next = position | 0;
+    this.head = position | 0;
     this.#opposite.reload();
+  }
+
+  // Private but not #: V8 checks a brand at each call of a #method, which costs 2 ns.
+
+  /**
+   * What may be claimed from the head on, as far as known: 0 if that is too little, less if it is
+   * more than there can be, so that the head must be looked at.
+   */
+  private aim(count: number, least: number): number {
+    const available = this.#opposite.available(this.head, count);
+    const n = available < count ? available : count;
+    // From an old head there seems to be more than there is: if that is too little, so is the rest.
+    return n >= least ? n : available < 0 ? -1 : 0;
+  }
+
+  /** The head that was found; if it is `head`, it has been moved by `n`. */
+  private swapHead(head: number, n: number): number {
+    const next = (head + n) >>> 0;
+    return shim.shim_compare_exchange(this.#map, this.#headWord, head >>> 0, next) | 0;
   }
 
   /**

@@ -1,6 +1,7 @@
 import type { MappedMemory } from "../../ffi/mapped_memory.ts";
 import { shim } from "../../ffi/shim.ts";
 import { MPMC_END } from "../memory/layout.ts";
+import type { SlotsCopy } from "./slots.ts";
 
 /** Where one end of a ring keeps its positions, and how far it may go. */
 export interface EndPlace {
@@ -45,8 +46,27 @@ export interface RingEnd {
    * @returns false if that is not possible, as others may have claimed behind them.
    */
   finishPart(n: number): boolean;
+  /**
+   * Both steps, and the copying of `burst` in between: up to `count` elements, `least` at least.
+   *
+   * @returns how many.
+   */
+  move(slots: SlotsCopy, burst: Uint32Array, count: number, least: number): number;
   /** Set all positions of this end. Nobody may be using the ring. */
   reset(position: number): void;
+}
+
+/** What {@linkcode RingEnd.move} is made of, one after the other. */
+export function moveInSteps(
+  end: RingEnd,
+  slots: SlotsCopy,
+  burst: Uint32Array,
+  count: number,
+  least: number,
+): number {
+  const n = end.claim(count, least);
+  if (n > 0 && !slots.copy(end.head, burst, n, end.tailWord)) end.finish(n);
+  return n;
 }
 
 /** After so many pauses a waiting thread gives its core away: the one it waits for may want it. */
@@ -104,7 +124,8 @@ export class OppositeTail {
   readonly #word: number;
   readonly #capacity: number;
   readonly #whenEqual: number;
-  #tail = 0;
+  /** The tail, and {@linkcode EndPlace.whenEqual}. */
+  #ahead = 0;
 
   /** Load it for the first time. */
   constructor({ memory, opposite, capacity, whenEqual }: EndPlace) {
@@ -116,27 +137,30 @@ export class OppositeTail {
   }
 
   /**
-   * Slots that may be claimed from `head` on, loaded again if there seem to be less than `wanted`.
-   *
-   * More than the capacity if `head` is not the newest; never less than there are then.
+   * Slots that may be claimed from `head` on, looked up again if there seem to be less than
+   * `wanted`; never less than there are. Less than 0, if that is more than can be: `head` is not the
+   * newest, or the ring is spoiled.
    */
   available(head: number, wanted: number): number {
-    const known = (this.#whenEqual + this.#tail - head) >>> 0;
-    if (wanted <= known && known <= this.#capacity) return known;
-    this.reload();
-    return (this.#whenEqual + this.#tail - head) >>> 0;
+    const known = (this.#ahead - head) >>> 0;
+    return wanted <= known && known <= this.#capacity ? known : this.lookUp(head);
   }
 
-  /** Whether that many can be: if not, it was asked from an old head. */
-  isPossible(available: number): boolean {
-    return available <= this.#capacity;
+  /** Load it again. */
+  reload(): void {
+    this.lookUp(0);
   }
+
+  // Private but not #: V8 checks a brand at each call of a #method, which costs 2 ns.
 
   /**
-   * L1, pairs with S1, or L2, pairs with S2: the slots that the tail tells of have been written, or
-   * read.
+   * As {@linkcode available}, of the tail as it is now. L1, pairs with S1, or L2, pairs with S2: the
+   * slots that it tells of have been written, or read.
    */
-  reload(): void {
-    this.#tail = shim.shim_load_acquire(this.#map, this.#word) | 0;
+  private lookUp(head: number): number {
+    const ahead = this.#whenEqual + shim.shim_load_acquire(this.#map, this.#word);
+    this.#ahead = ahead | 0;
+    const available = (ahead - head) >>> 0;
+    return available <= this.#capacity ? available : -1;
   }
 }

@@ -1,7 +1,14 @@
 import { shim } from "../../ffi/shim.ts";
 import { MPMC_END } from "../memory/layout.ts";
-import { type EndPlace, OppositeTail, type RingEnd, swapPair, waitALittle } from "./ring_end.ts";
-import { NO_WORD } from "./slots.ts";
+import {
+  type EndPlace,
+  moveInSteps,
+  OppositeTail,
+  type RingEnd,
+  swapPair,
+  waitALittle,
+} from "./ring_end.ts";
+import { NO_WORD, type SlotsCopy } from "./slots.ts";
 
 /**
  * An end in relaxed-tail-sync mode (DPDK `rte_ring_rts_elem_pvt.h`): several threads use it at the
@@ -47,11 +54,11 @@ export class RtsEnd implements RingEnd {
         this.#next = head;
       }
       const available = this.#opposite.available(head, count);
-      const isOld = !this.#opposite.isPossible(available);
+      const isOld = available < 0;
       if (isOld && this.#load(MPMC_END.RTS_HEAD) === head) return 0; // spoiled
       if (isOld) continue;
-      const n = count < available ? count : available;
-      if (n < least || n === 0) return 0;
+      const n = available < count ? available : count;
+      if (!(n >= least && n > 0)) return 0;
       // C1, pairs with H1 and N1, or C2, pairs with H2 and N2: who sees the new head sees the opposite
       // tail it was computed from, and the count that goes with it.
       const moved = this.#move(MPMC_END.RTS_HEAD, head, begun, (head + n) | 0, (begun + 1) | 0);
@@ -84,6 +91,10 @@ export class RtsEnd implements RingEnd {
 
   finishPart(): boolean {
     return false;
+  }
+
+  move(slots: SlotsCopy, burst: Uint32Array, count: number, least: number): number {
+    return moveInSteps(this, slots, burst, count, least);
   }
 
   reset(position: number): void {

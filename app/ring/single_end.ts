@@ -1,6 +1,13 @@
 import { shim } from "../../ffi/shim.ts";
 import { MPMC_END } from "../memory/layout.ts";
-import { type EndPlace, OppositeTail, type RingEnd, storePositions } from "./ring_end.ts";
+import {
+  type EndPlace,
+  moveInSteps,
+  OppositeTail,
+  type RingEnd,
+  storePositions,
+} from "./ring_end.ts";
+import type { SlotsCopy } from "./slots.ts";
 
 /** An end that one thread uses: nobody to agree with (DPDK `RTE_RING_SYNC_ST`). */
 export class SingleEnd implements RingEnd {
@@ -24,9 +31,9 @@ export class SingleEnd implements RingEnd {
   claim(count: number, least: number): number {
     const head = this.#u32[this.#headWord] | 0; // plain: it is this thread's own
     const available = this.#opposite.available(head, count);
-    if (!this.#opposite.isPossible(available)) return 0; // spoiled
-    const n = count < available ? count : available;
-    if (n < least || n === 0) return 0;
+    if (available < 0) return 0; // spoiled
+    const n = available < count ? available : count;
+    if (!(n >= least && n > 0)) return 0;
     this.head = head;
     this.#u32[this.#headWord] = head + n;
     return n;
@@ -42,6 +49,10 @@ export class SingleEnd implements RingEnd {
     this.#u32[this.#headWord] = this.head + n;
     if (n > 0) this.finish(n);
     return true;
+  }
+
+  move(slots: SlotsCopy, burst: Uint32Array, count: number, least: number): number {
+    return moveInSteps(this, slots, burst, count, least);
   }
 
   reset(position: number): void {

@@ -6,14 +6,8 @@ import type { ElementBytes } from "./ring_size.ts";
 /** The index of no word: what is to be published there is not. */
 export const NO_WORD = 0xffffffff;
 
-/**
- * From so many words on one call into the shim, which also publishes, is faster than the loop here
- * and a call that publishes.
- */
-const WORDS_FOR_SHIM = 12;
-
 /** Parts of the first argument of `shim_slots_copy`. */
-const BURST_MAP = 11, SIZE = 22, SHIFT = 27, READ = 1 << 29;
+const BURST_MAP = 11, SIZE = 22, SHIFT = 27, READ = 1 << 29, CLAIM = 1 << 30;
 const MAP_MASK = 0x7ff;
 
 /** Where a ring's slots lie: `size` of them, a power of two, from word `start` of `memory` on. */
@@ -53,8 +47,6 @@ export class SlotsCopy {
   readonly #shift: number;
   readonly #mask: number;
   readonly #reads: boolean;
-  /** Elements that are worth a call. */
-  readonly #least: number;
   /** The burst of `newBurst()` that was copied last, and what the shim is to know of it. */
   #burst?: Uint32Array;
   #burstWord = 0;
@@ -72,7 +64,6 @@ export class SlotsCopy {
     this.#shift = elementBytes === 4 ? 0 : elementBytes === 8 ? 1 : 2;
     this.#mask = size - 1;
     this.#reads = direction === "read";
-    this.#least = WORDS_FOR_SHIM >> this.#shift;
     const words = Math.log2(size) + this.#shift;
     this.#route = memory.map | words << SIZE | this.#shift << SHIFT | (this.#reads ? READ : 0);
   }
@@ -85,24 +76,49 @@ export class SlotsCopy {
    * @returns whether `position + n` has been published there; the caller does it if not.
    */
   copy(position: number, burst: Uint32Array, n: number, word: number): boolean {
-    if (burst === this.#burst && n >= this.#least && n <= this.#most) {
-      return shim.shim_slots_copy(
-        this.#route,
-        this.#start,
-        this.#burstWord,
-        n,
-        position >>> 0,
-        word,
-      ) === 1;
+    if (!this.isKnown(burst, n)) {
+      this.#copyHere(position, burst, n);
+      return false;
     }
-    return this.#copyOther(position, burst, n, word);
+    const start = this.#start, turn = position >>> 0;
+    return shim.shim_slots_copy(this.#route, start, this.#burstWord, n, turn, word) === 1;
   }
 
-  #copyOther(position: number, burst: Uint32Array, n: number, word: number): boolean {
-    if (burst !== this.#burst && burst !== this.#plain) {
-      this.#learn(burst);
-      return this.copy(position, burst, n, word);
+  /**
+   * Move the head, the word before `word`, from `position` to `position + n`, with full ordering;
+   * then do as {@linkcode copy} does.
+   *
+   * @returns 1 if `position + n` has been published at `word`, 0 if the caller has to; less if
+   * nothing was done: the head was elsewhere, or the copy is none for the shim.
+   */
+  claimAndCopy(position: number, burst: Uint32Array, n: number, word: number): number {
+    if (!this.isKnown(burst, n)) return -1;
+    const start = this.#start, turn = position >>> 0;
+    return shim.shim_slots_copy(this.#route | CLAIM, start, this.#burstWord, n, turn, word);
+  }
+
+  // Private but not #: V8 checks a brand at each call of a #method, which costs 2 ns.
+
+  /** Whether the shim knows the burst, and that it has so many elements. */
+  private isKnown(burst: Uint32Array, n: number): boolean {
+    return (burst === this.#burst || this.#learn(burst)) && n <= this.#most;
+  }
+
+  #learn(burst: Uint32Array): boolean {
+    if (burst === this.#plain) return false;
+    const place = placeOf(burst);
+    if (!place) {
+      this.#plain = burst;
+      return false;
     }
+    this.#burst = burst;
+    this.#burstWord = place.word;
+    this.#route = this.#route & ~(MAP_MASK << BURST_MAP) | place.map << BURST_MAP;
+    this.#most = burst.length >> this.#shift;
+    return true;
+  }
+
+  #copyHere(position: number, burst: Uint32Array, n: number): void {
     const words = this.#words;
     const at = (position & this.#mask) << this.#shift;
     const count = n << this.#shift;
@@ -114,19 +130,6 @@ export class SlotsCopy {
       copyWords(words, at, burst, 0, first);
       copyWords(words, 0, burst, first, count - first);
     }
-    return false;
-  }
-
-  #learn(burst: Uint32Array): void {
-    const place = placeOf(burst);
-    if (!place) {
-      this.#plain = burst;
-      return;
-    }
-    this.#burst = burst;
-    this.#burstWord = place.word;
-    this.#route = this.#route & ~(MAP_MASK << BURST_MAP) | place.map << BURST_MAP;
-    this.#most = burst.length >> this.#shift;
   }
 }
 

@@ -491,7 +491,7 @@ export class SpscRing {
 
   /** Copy to the first `n` free slots, and publish. */
   private write(burst: Uint32Array, n: number): void {
-    // S1 for a long burst: the shim publishes after the copy. It does not if somebody else has
+    // S1 of a burst that the shim knows: it publishes after the copy. It does not if somebody else has
     // written our word.
     if (this.#writer.copy(this.#producer, burst, n, this.#producerWord)) {
       this.#producer = (this.#producer + n) | 0;
@@ -502,7 +502,7 @@ export class SpscRing {
 
   /** Copy from the first `n` used slots, and give them back. */
   private read(burst: Uint32Array, n: number): void {
-    // S2 for a long burst.
+    // S2 of a burst that the shim knows.
     if (this.#reader.copy(this.#consumer, burst, n, this.#consumerWord)) {
       this.#consumer = (this.#consumer + n) | 0;
     } else {

@@ -81,6 +81,10 @@ Deno.test("shim_store_in_turn() stores when its turn has come, and gives up afte
   equal(shim.shim_store_in_turn(memory.map, 1024, 5, 6, 10), 1, "nobody waits beyond the map");
 });
 
+/** To claim, in the first argument of `shim_slots_copy()`. */
+const CLAIM = 1 << 30;
+const FAULT = -14, AGAIN = -11;
+
 /** The first argument of `shim_slots_copy()`, of elements of 8 bytes. */
 function routeOf(ring: MappedMemory, burst: MappedMemory, slots: number, reads: boolean): number {
   return ring.map | burst.map << 11 | (Math.log2(slots) + 1) << 22 | 1 << 27 |
@@ -105,6 +109,24 @@ Deno.test("shim_slots_copy() copies round the end, and publishes in turn", () =>
   equal(own.u32.slice(39, 47).join(), "0,1,2,3,4,5,6,0");
 });
 
+Deno.test("shim_slots_copy() claims first if told to, and does nothing if it cannot", () => {
+  using ring = freshMemory(4096);
+  using own = freshMemory(4096);
+  const route = routeOf(ring, own, 4, false) | CLAIM;
+  own.u32.set([1, 2, 3, 4], 20);
+  ring.u32.set([7, 7], 10); // head, tail
+  equal(shim.shim_slots_copy(route, 100, 20, 2, 6, 11), AGAIN, "the head has gone on");
+  ok(ring.u32.subarray(100).every((word) => word === 0));
+  equal(ring.u32.slice(9, 13).join(), "0,7,7,0");
+  equal(shim.shim_slots_copy(route, 100, 20, 2, 7, 11), 1);
+  equal(ring.u32.slice(9, 13).join(), "0,9,9,0");
+  equal(ring.u32.slice(100, 108).join(), "3,4,0,0,0,0,1,2");
+  ring.u32[10] = 12; // three were claimed by others, who are not done yet
+  equal(shim.shim_slots_copy(route, 100, 20, 1, 12, 11), 0);
+  equal(ring.u32.slice(9, 13).join(), "0,13,9,0");
+  equal(ring.u32.slice(100, 104).join(), "1,2,0,0");
+});
+
 Deno.test("shim_slots_copy() takes runs of every length, and positions near 2^32", () => {
   using ring = freshMemory(4096);
   using own = freshMemory(8192);
@@ -127,17 +149,17 @@ Deno.test("shim_slots_copy() touches nothing outside the maps, and no more than 
   using ring = freshMemory(4096);
   using own = freshMemory(4096);
   own.u32.fill(7);
-  const wrong = [[1020, 0, 1, 50], [0, 1020, 4, 50], [0, 0, 5, 50], [
-    0,
-    0,
-    2 ** 31,
-    50,
-  ]];
-  for (const [slots, burst, n, position] of wrong) {
+  const wrong = [[1020, 0, 1], [0, 1020, 4], [0, 0, 5], [0, 0, 2 ** 31]];
+  for (const [slots, burst, n] of wrong) {
     for (const reads of [false, true]) {
       const route = routeOf(ring, own, 4, reads);
-      equal(shim.shim_slots_copy(route, slots, burst, n, 0, position), 0);
+      equal(shim.shim_slots_copy(route, slots, burst, n, 0, 50), FAULT);
+      equal(shim.shim_slots_copy(route | CLAIM, slots, burst, n, 0, 50), FAULT);
     }
+  }
+  for (const tail of [0, 1025, 2 ** 32 - 1]) {
+    const route = routeOf(ring, own, 4, false) | CLAIM;
+    equal(shim.shim_slots_copy(route, 100, 0, 1, 0, tail), FAULT, "no word to claim");
   }
   ok(ring.u32.every((word) => word === 0) && own.u32.every((word) => word === 7));
 });

@@ -19,7 +19,7 @@ export interface Control extends Check {
 const RACE = /ThreadSanitizer: data race/;
 const WRONG = /, [1-9]\d* wrong/;
 
-/** The MP/MC ring with its copying and publishing in the shim. */
+/** The MP/MC ring that claims, copies and publishes in the shim. */
 const SLOTS_BY_SHIM: Build = {
   program: "mpmc_ring",
   sanitizer: "thread",
@@ -70,6 +70,15 @@ const SPLIT_PAIR: Mutation = {
     " ".repeat(37) + "__ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);",
   to: "volatile uint64_t *v = (uint64_t *)(void *)(at - 1);" +
     " return *v == expected && ((*v = desired), 1);",
+};
+
+/** The head compared, then set: two steps. */
+const SPLIT_CLAIM: Mutation = {
+  in: "shim_slots_copy",
+  from: "!__atomic_compare_exchange_n(base + (tail - 1), &head, turn + n, 0, __ATOMIC_SEQ_CST,\n" +
+    " ".repeat(45) + "__ATOMIC_SEQ_CST))",
+  to: "(*(volatile uint32_t *)(base + (tail - 1)) != head ||" +
+    " ((*(volatile uint32_t *)(base + (tail - 1)) = turn + n), 0)))",
 };
 
 /** Load, then store: two steps. */
@@ -155,8 +164,14 @@ export const CONTROLS: readonly Control[] = [
   pairSwap("rts_ring", "the pair swap's ordering", weaker("shim_compare_and_swap_pair", "SEQ_CST")),
   pairSwap("rts_ring", "one step in shim_compare_and_swap_pair", SPLIT_PAIR),
   pairSwap("hts_ring", "one step in shim_compare_and_swap_pair", SPLIT_PAIR),
-  inShim("shim_slots_copy", "RELEASE"),
-  inShim("shim_slots_copy", "ACQUIRE"),
+  inShim("publish", "RELEASE"),
+  inShim("publish", "ACQUIRE"),
+  {
+    build: { ...SLOTS_BY_SHIM, mutation: SPLIT_CLAIM },
+    args: [],
+    without: "one step in its claim",
+    notices: RACE,
+  },
   inShim("shim_store_in_turn", "RELEASE"),
   inShim("shim_store_in_turn", "ACQUIRE"),
   unchecked("the bounds of a frame", {
@@ -176,13 +191,18 @@ export const CONTROLS: readonly Control[] = [
   }),
   unchecked("the bounds of what is copied to slots", {
     in: "shim_slots_copy",
-    from: "((uint64_t)burst + words) * 4 > own_map->bytes ||",
+    from: "(burst + words) * 4 > own_map->bytes ||",
     to: "",
   }),
   unchecked("the bounds of the position that slots are published by", {
+    in: "publish",
+    from: "(uint64_t)word * 4 >= map->bytes ||",
+    to: "",
+  }),
+  unchecked("the bounds of the position that slots are claimed by", {
     in: "shim_slots_copy",
-    from: "*word = word_at((int32_t)(route & (SHIM_MAPS - 1)), position, &nowhere);",
-    to: "*word = (uint32_t *)(void *)map->base + position; (void)nowhere;",
+    from: "if (claims && (uint64_t)(tail - 1) * 4 >= map->bytes) return -EFAULT;",
+    to: "",
   }),
   unchecked("the limit of a burst", {
     in: "shim_packet_rx",

@@ -143,7 +143,7 @@ static void map_something(void) {
 static void on_copy(void) {
   int32_t ring = shim_map(0, 4096, -1, 0), own = shim_map(0, 4096, -1, 0);
   uint32_t log = below(10), wrong = below(5), odd = (uint32_t)odd_number();
-  uint32_t route = (uint32_t)ring | (uint32_t)own << 11 | log << 22 | below(2) << 29;
+  uint32_t route = (uint32_t)ring | (uint32_t)own << 11 | log << 22 | below(4) << 29;
   if (ring >= 0 && own >= 0)
     shim_slots_copy(route, wrong == 0 ? odd : below(1025 - (1u << log)), wrong == 1 ? odd : below(512),
                     wrong == 2 ? odd : below((1u << log) + 1), below(2) ? 0 : any(), wrong == 3 ? odd : below(1024));
@@ -153,7 +153,7 @@ static void on_copy(void) {
 
 static void on_slots(int32_t id, uint32_t word) {
   uint32_t slots = below(2) ? below(1024) : (uint32_t)odd_number();
-  uint32_t route = below(4) ? (uint32_t)id | (uint32_t)some_map() << 11 | below(12) << 22 | below(2) << 29 : any();
+  uint32_t route = below(4) ? (uint32_t)id | (uint32_t)some_map() << 11 | below(12) << 22 | below(4) << 29 : any();
   uint32_t n = below(4) ? below(300) : any();
   switch (below(5)) {
     case 0: shim_compare_exchange(id, word, below(2), any()); break;

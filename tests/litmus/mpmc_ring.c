@@ -28,7 +28,7 @@
 #define WAIT 1
 #endif
 
-/* Whether the shim copies and publishes, as it does for longer bursts: app/ring/slots.ts. */
+/* Whether the shim claims, copies and publishes, as it does with bursts of newBurst(): app/ring/slots.ts. */
 #ifndef SLOTS_BY_SHIM
 #define SLOTS_BY_SHIM 0
 #endif
@@ -62,14 +62,17 @@ static uint32_t *own(void) {
   return (uint32_t *)(void *)shim_maps[own_map].base;
 }
 
-static void copy_by_shim(int reads, uint32_t tail, uint32_t head, uint32_t n) {
+/* 0 if somebody else has claimed. */
+static int move_by_shim(int reads, uint32_t tail, uint32_t head, uint32_t n) {
   enum { SIZE_LOG2 = 4 };
-  uint32_t route = (uint32_t)map | (uint32_t)own_map << 11 | SIZE_LOG2 << 22 | (uint32_t)reads << 29;
+  uint32_t route = (uint32_t)map | (uint32_t)own_map << 11 | SIZE_LOG2 << 22 | (uint32_t)reads << 29 | 1u << 30;
   int is_published = shim_slots_copy(route, SLOTS, 0, n, head, tail);
+  if (is_published < 0) return 0;
   while (!is_published) {
     is_published = shim_store_in_turn(map, tail, head, head + n, 100);
     if (!is_published) shim_yield();
   }
+  return 1;
 }
 
 static uint32_t enqueue(const uint32_t *elements, uint32_t count) {
@@ -79,12 +82,10 @@ static uint32_t enqueue(const uint32_t *elements, uint32_t count) {
     n = SIZE + load(L2, CONSUMER_TAIL) - head;
     if (n > count) n = count;
     if (n == 0) return 0;
-  } while (!shim_compare_and_swap(map, PRODUCER_HEAD, head, head + n));
-  if (SLOTS_BY_SHIM) {
-    memcpy(own(), elements, (size_t)n * 4);
-    copy_by_shim(0, PRODUCER_TAIL, head, n);
-    return n;
-  }
+    if (SLOTS_BY_SHIM) memcpy(own(), elements, (size_t)n * 4);
+  } while (!(SLOTS_BY_SHIM ? move_by_shim(0, PRODUCER_TAIL, head, n)
+                           : shim_compare_and_swap(map, PRODUCER_HEAD, head, head + n)));
+  if (SLOTS_BY_SHIM) return n;
   for (uint32_t i = 0; i < n; i++) plain[SLOTS + ((head + i) & MASK)] = elements[i];
   finish(T1, S1, PRODUCER_TAIL, head, n);
   return n;
@@ -92,15 +93,15 @@ static uint32_t enqueue(const uint32_t *elements, uint32_t count) {
 
 static uint32_t dequeue(uint32_t *elements, uint32_t max) {
   uint32_t head, n;
+  const uint32_t *burst = own();
   do {
     head = shim_load_acquire(map, CONSUMER_HEAD);
     n = load(L1, PRODUCER_TAIL) - head;
     if (n > max) n = max;
     if (n == 0) return 0;
-  } while (!shim_compare_and_swap(map, CONSUMER_HEAD, head, head + n));
+  } while (!(SLOTS_BY_SHIM ? move_by_shim(1, CONSUMER_TAIL, head, n)
+                           : shim_compare_and_swap(map, CONSUMER_HEAD, head, head + n)));
   if (SLOTS_BY_SHIM) {
-    const uint32_t *burst = own();
-    copy_by_shim(1, CONSUMER_TAIL, head, n);
     memcpy(elements, burst, (size_t)n * 4);
     return n;
   }

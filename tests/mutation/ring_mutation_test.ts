@@ -41,16 +41,10 @@ const MUTATIONS: readonly Mutation[] = [
     to: "return 0;",
   },
   {
-    what: "MpmcRing publishes before it copies",
-    file: "ring/mpmc_ring.ts",
-    from: "if (!this.#writer.copy(head, elements, n, tailWord)) this.#producer.finish(n);",
-    to: "this.#producer.finish(n);\n    this.#writer.copy(head, elements, n, tailWord);",
-  },
-  {
-    what: "MpmcRing gives slots back before it has read them",
-    file: "ring/mpmc_ring.ts",
-    from: "if (!this.#reader.copy(head, elements, n, tailWord)) this.#consumer.finish(n);",
-    to: "this.#consumer.finish(n);\n    this.#reader.copy(head, elements, n, tailWord);",
+    what: "the ends publish before they copy, and give slots back before they have read them",
+    file: "ring/ring_end.ts",
+    from: "if (n > 0 && !slots.copy(end.head, burst, n, end.tailWord)) end.finish(n);",
+    to: "if (n > 0) end.finish(n);\n  slots.copy(end.head, burst, n, end.tailWord);",
   },
   {
     what: "MultiEnd does not wait for those before it",
@@ -62,15 +56,15 @@ const MUTATIONS: readonly Mutation[] = [
   {
     what: "MultiEnd takes a swap that failed for one that did not",
     file: "ring/multi_end.ts",
-    from: "if (found === head) {",
-    to: "if (found !== head || found === head) {",
+    from: ": this.swapHead(head, n);",
+    to: ": (this.swapHead(head, n), head);",
     tests: ["ring/ring_end_test.ts"], // others would wait for ever
   },
   {
     what: "OppositeTail never loads the tail again when it is old",
     file: "ring/ring_end.ts",
-    from: "if (wanted <= known && known <= this.#capacity) return known;",
-    to: "if (wanted <= known) return known;",
+    from: "wanted <= known && known <= this.#capacity ? known",
+    to: "wanted <= known ? known",
   },
   {
     what: "MultiEnd trusts its copy of the opposite tail behind a head that others moved",
@@ -79,9 +73,15 @@ const MUTATIONS: readonly Mutation[] = [
     to: "",
   },
   {
-    what: "MultiEnd trusts an opposite tail that it loaded before the head",
+    what: "MultiEnd takes a move that was not made for one that was",
     file: "ring/multi_end.ts",
-    from: "this.#opposite.reload(); // R1, R2: others may have been at work since it was",
+    from: "if (moved < 0) return",
+    to: "if (moved < -99) return",
+  },
+  {
+    what: "MultiEnd leaves it to others to publish what the shim has copied",
+    file: "ring/multi_end.ts",
+    from: "if (moved === 0) this.finish(n);",
     to: "",
   },
   {

@@ -1,6 +1,7 @@
 import { deepEqual, equal, match, throws } from "node:assert/strict";
 import { shim } from "../../ffi/shim.ts";
 import { MPMC, MPMC_END, RING } from "../../app/memory/layout.ts";
+import { newBurst, placeOf } from "../../app/ring/burst.ts";
 import { MpmcRing } from "../../app/ring/mpmc_ring.ts";
 import { SpscRing } from "../../app/ring/spsc_ring.ts";
 import { freshMemory } from "../ffi/fresh_memory.ts";
@@ -156,15 +157,17 @@ const LONG_MS = 30;
 const lateUser = new URL("./late_user_worker.ts", import.meta.url);
 
 for (const sharing of ["multi", "hts"] as const) {
-  for (const count of [3, 30]) {
-    Deno.test(`MpmcRing (${sharing}): who enqueues ${count} waits for a producer that began before`, async () => {
+  for (const isByShim of [false, true]) {
+    const how = isByShim ? "by the shim" : "word by word";
+    Deno.test(`MpmcRing (${sharing}): who enqueues ${how} waits for a producer that began before`, async () => {
       using memory = freshMemory(4096);
       const shape = { producers: sharing, consumers: sharing };
       const ring = new MpmcRing(memory, 0, 64, shape);
       equal(ring.reserveBulk(2), 2);
       const shared = new Int32Array(new SharedArrayBuffer(4));
-      const order = { memory: memory.handle, size: 64, shape, call: "enqueueBulk", count, shared };
-      const late = runWorkers<LateOrder, number>(lateUser, [order as LateOrder]);
+      const [call, count] = ["enqueueBulk", 30] as const;
+      const order = { memory: memory.handle, size: 64, shape, call, count, isByShim, shared };
+      const late = runWorkers<LateOrder, number>(lateUser, [order]);
       await Atomics.waitAsync(shared, 0, 0, 10_000).value;
       await new Promise((resolve) => setTimeout(resolve, LONG_MS));
       equal(ring.count, 0, "slots that are not written have been published");
@@ -176,15 +179,16 @@ for (const sharing of ["multi", "hts"] as const) {
       deepEqual([...got.subarray(0, 3)], [7, 8, 100]);
     });
 
-    Deno.test(`MpmcRing (${sharing}): who dequeues ${count} waits for a consumer that began before`, async () => {
+    Deno.test(`MpmcRing (${sharing}): who dequeues ${how} waits for a consumer that began before`, async () => {
       using memory = freshMemory(4096);
       const shape = { producers: sharing, consumers: sharing };
       const ring = new MpmcRing(memory, 0, 64, shape);
       ring.enqueueBulk(numbers(64), 64);
       equal(ring.peekBulk(2), 2);
       const shared = new Int32Array(new SharedArrayBuffer(4));
-      const order = { memory: memory.handle, size: 64, shape, call: "dequeueBulk", count, shared };
-      const late = runWorkers<LateOrder, number>(lateUser, [order as LateOrder]);
+      const [call, count] = ["dequeueBulk", 30] as const;
+      const order = { memory: memory.handle, size: 64, shape, call, count, isByShim, shared };
+      const late = runWorkers<LateOrder, number>(lateUser, [order]);
       await Atomics.waitAsync(shared, 0, 0, 10_000).value;
       await new Promise((resolve) => setTimeout(resolve, LONG_MS));
       equal(ring.count, 64, "slots that are not read have been given back");
@@ -219,20 +223,27 @@ for (const producers of ["multi", "hts", "rts"] as const) {
     const [sleeper, worker] = [ring(), ring()];
     worker.reset(2 ** 32 - 4);
     equal(worker.enqueueBulk(Uint32Array.of(1, 2, 3, 4, 5, 6, 7, 8), 8), 8);
-    equal(sleeper.enqueueBurst(Uint32Array.of(91, 92, 93, 94), 4), 0);
+    for (const burst of [new Uint32Array(4), newBurst(4)]) {
+      equal(sleeper.enqueueBurst(burst, 4), 0);
+    }
     const found = new Uint32Array(8);
     equal(worker.dequeueBulk(found, 8), 8);
     deepEqual([...found], [1, 2, 3, 4, 5, 6, 7, 8]);
   });
 }
 
-for (const producers of ["multi", "hts", "rts"] as const) {
-  Deno.test(`a ${producers} producer that is preempted between two loads while 2^32 elements go by sees that the ring is full`, () => {
+const PREEMPTED = (["multi", "hts", "rts"] as const).flatMap((producers) =>
+  [new Uint32Array(8), newBurst(8)].map((burst) => [producers, burst] as const)
+);
+
+for (const [producers, burst] of PREEMPTED) {
+  const how = placeOf(burst) ? "by the shim" : "word by word";
+  Deno.test(`a ${producers} producer (${how}) that is preempted between two loads while 2^32 elements go by sees that the ring is full`, () => {
     using memory = freshMemory(4096);
     const ring = () => new MpmcRing(memory, 0, 8, { producers, headTailMax: 8 });
     const [preempted, worker] = [ring(), ring()];
     // It knows of 2 free slots behind its head, 6. The others have gone on to 8.
-    equal(preempted.enqueueBulk(numbers(6), 6), 6);
+    equal(preempted.enqueueBulk(burst, 6), 6);
     equal(worker.dequeueBulk(new Uint32Array(6), 6), 6);
     equal(worker.enqueueBulk(numbers(2), 2), 2);
     equal(worker.dequeueBulk(new Uint32Array(2), 2), 2);
@@ -241,7 +252,7 @@ for (const producers of ["multi", "hts", "rts"] as const) {
       worker.reset(4);
       equal(worker.enqueueBulk(numbers(8), 8), 8);
     });
-    equal(preempted.enqueueBurst(numbers(4, 90), 4), 0);
+    equal(preempted.enqueueBurst(burst, 4), 0);
     const found = new Uint32Array(9);
     equal(worker.dequeueBurst(found, 9), 8);
     deepEqual(found.subarray(0, 8), numbers(8));

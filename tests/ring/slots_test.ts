@@ -5,9 +5,6 @@ import { freshMemory } from "../ffi/fresh_memory.ts";
 
 const SIZE = 64, START = 100, WORD = 7, MARK = 0xeeeeeeee;
 
-/** From so many words on, the shim copies: a little less would be right too, but slow. */
-const WORDS_FOR_SHIM = 12;
-
 const ROOM = 4 * SIZE;
 const FIRST = newBurst(ROOM);
 /** Of them, two lie in one memory of bursts, the last one in another. */
@@ -26,7 +23,7 @@ for (const elementBytes of [4, 8, 16] as const) {
   const end = START + SIZE * width;
 
   for (const direction of ["write", "read"] as const) {
-    Deno.test(`SlotsCopy: a ${direction} of 12 words or more of newBurst() is the shim's, if the burst has them (${elementBytes} bytes)`, () => {
+    Deno.test(`SlotsCopy: a ${direction} of newBurst() is the shim's, if the burst is that long (${elementBytes} bytes)`, () => {
       using memory = freshMemory(8192);
       const slots = new SlotsCopy({ memory, start: START, size: SIZE, elementBytes }, direction);
       const most = 40, short = newBurst(most * width), plain = new Uint32Array(most * width);
@@ -34,7 +31,7 @@ for (const elementBytes of [4, 8, 16] as const) {
         const position = (2 ** 32 - 30 + n) >>> 0;
         for (const burst of [short, plain]) {
           memory.u32[WORD] = position;
-          const isByShim = burst === short && n * width >= WORDS_FOR_SHIM && n <= most;
+          const isByShim = burst === short && n <= most;
           equal(slots.copy(position | 0, burst, n, WORD), isByShim, `${n} elements`);
           equal(memory.u32[WORD], isByShim ? (position + n) >>> 0 : position);
         }
