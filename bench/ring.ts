@@ -7,7 +7,7 @@ import type { RingMode, RingOrder } from "./ring_order.ts";
 const SIZE = 1024;
 const BURSTS = [1, 2, 4, 8, 16, 32, 64, 128, 256];
 
-/** Of modes that are not measured at all bursts. */
+/** Of what is not measured at all bursts: all but bulks of 8 bytes, SP/SC and MP/MC. */
 const FEW_BURSTS = [8, 32, 128];
 
 /** Seconds that one sample takes, at some {@linkcode expectedNs} an element. */
@@ -38,6 +38,8 @@ const MODES: readonly (RingMode & { cores: 1 | 2; ends: "threads" | "processes" 
   { mode: "mpmc", how: "bulk", elementBytes: 8, cores: 2, ends: "threads" },
   { mode: "mpmc", how: "zc", elementBytes: 8, cores: 2, ends: "threads" },
   { mode: "hts", how: "zc", elementBytes: 8, cores: 2, ends: "threads" },
+  { mode: "hts", how: "bulk", elementBytes: 8, cores: 2, ends: "threads" },
+  { mode: "rts", how: "bulk", elementBytes: 8, cores: 2, ends: "threads" },
   { mode: "spsc", how: "zc", elementBytes: 4, cores: 2, ends: "threads" },
   { mode: "spsc", how: "bulk", elementBytes: 4, cores: 2, ends: "threads" },
   { mode: "mpmc", how: "bulk", elementBytes: 4, cores: 2, ends: "threads" },
@@ -61,7 +63,7 @@ export async function benchRing({ pairs, scale, peers, report }: BenchOptions): 
   const rteRing = peers ? await RteRing.start() : undefined;
   try {
     for (const mode of MODES) {
-      const isFull = mode === MODES[0] || mode === MODES[1] || mode === MODES[2];
+      const isFull = mode.how === "bulk" && mode.elementBytes === 8 && mode.mode.endsWith("c");
       await using pair = await RingPair.start(mode);
       for (const burst of isFull ? BURSTS : FEW_BURSTS) {
         const bulks = Math.ceil(SAMPLE_SECONDS * scale * 1e9 / expectedNs(burst) / burst);
@@ -89,7 +91,7 @@ export async function benchRing({ pairs, scale, peers, report }: BenchOptions): 
 }
 
 function nameOf({ mode, how, elementBytes, cores, ends }: MeasuredMode, burst: number): string {
-  const sync = { spsc: "SP/SC", mpmc: "MP/MC", hts: "HTS" }[mode];
+  const sync = { spsc: "SP/SC", mpmc: "MP/MC", hts: "HTS", rts: "RTS" }[mode];
   const where = cores === 1 ? "one core" : `two ${ends === "threads" ? "cores" : "processes"}`;
   return `ring ${sync} ${how}, ${elementBytes} B, ${where}, burst ${burst}`;
 }

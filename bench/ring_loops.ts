@@ -29,7 +29,7 @@ export function ringOf(
   { mode, elementBytes }: RingMode,
 ): Ring {
   if (mode === "spsc") return new SpscRing(memory, 0, size, { elementBytes });
-  const sharing = mode === "mpmc" ? "multi" : "hts";
+  const sharing = mode === "mpmc" ? "multi" : mode;
   return new MpmcRing(memory, 0, size, { producers: sharing, consumers: sharing, elementBytes });
 }
 

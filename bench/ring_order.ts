@@ -3,7 +3,7 @@ import type { MappedMemoryHandle } from "../ffi/mapped_memory.ts";
 /** Which ring, and how it is used. */
 export interface RingMode {
   /** How its ends agree: SP/SC is a `SpscRing`, the others an `MpmcRing`. */
-  readonly mode: "spsc" | "mpmc" | "hts";
+  readonly mode: "spsc" | "mpmc" | "hts" | "rts";
   /** By copying from and to the caller's array, or in the ring's own slots. */
   readonly how: "bulk" | "zc";
   /** Bytes of an element. */

@@ -4,7 +4,7 @@
  * Each line on stdin asks for one measurement, so that the caller can interleave it with its own while rings and pages
  * stay the same:
  *
- *     <spsc|mpmc|hts> <bulk|zc> <element bytes 4|8> <lcores 1|2> <burst 1..256> <elements> <ring size> <pauses>
+ *     <spsc|mpmc|hts|rts> <bulk|zc> <element bytes 4|8> <lcores 1|2> <burst 1..256> <elements> <ring size> <pauses>
  *
  * It is answered by one line, `ns_per_element=<float> errors=<int>` or `refused=<why>`. End of input ends the program.
  *
@@ -29,6 +29,7 @@
 #define SPSC (RING_F_SP_ENQ | RING_F_SC_DEQ)
 #define MPMC 0
 #define HTS (RING_F_MP_HTS_ENQ | RING_F_MC_HTS_DEQ)
+#define RTS (RING_F_MP_RTS_ENQ | RING_F_MC_RTS_DEQ)
 
 static const struct mode {
 	const char *sync, *how;
@@ -45,6 +46,8 @@ static const struct mode {
 	MODE("mpmc", bulk, 8, MPMC, mpmc8),
 	MODE("hts", bulk, 4, HTS, hts4),
 	MODE("hts", bulk, 8, HTS, hts8),
+	MODE("rts", bulk, 4, RTS, rts4),
+	MODE("rts", bulk, 8, RTS, rts8),
 	MODE("spsc", zc, 4, SPSC, 4),
 	MODE("spsc", zc, 8, SPSC, 8),
 	MODE("hts", zc, 4, HTS, 4),

@@ -14,10 +14,10 @@ const ARCHITECTURE = Deno.build.arch === "x86_64" ? "x86-64-v3" : "native";
 /** One measurement of a ring, one way, between two lcores. */
 export interface RteRingRun {
   /** How producers and consumers agree; there is one of each all the same. */
-  readonly mode: "spsc" | "mpmc" | "hts";
+  readonly mode: "spsc" | "mpmc" | "hts" | "rts";
   /**
    * `bulk` copies from and to the caller's array, as our rings do; `zc` lets both sides work on the
-   * slots in place (`rte_ring_peek_zc.h`; not with `mpmc`). Default `bulk`.
+   * slots in place (`rte_ring_peek_zc.h`; not with `mpmc` and `rts`). Default `bulk`.
    */
   readonly how?: "bulk" | "zc";
   /** Elements per call, 1 to 256. */

@@ -165,6 +165,8 @@ BULK(mpmc4, uint32_t, mp, mc)
 BULK(mpmc8, uint64_t, mp, mc)
 BULK(hts4, uint32_t, mp_hts, mc_hts)
 BULK(hts8, uint64_t, mp_hts, mc_hts)
+BULK(rts4, uint32_t, mp_rts, mc_rts)
+BULK(rts8, uint64_t, mp_rts, mc_rts)
 ZC(4, uint32_t)
 ZC(8, uint64_t)
 

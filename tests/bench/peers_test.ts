@@ -58,9 +58,9 @@ peerTest(
   "RteRing.measure() knows each way of each mode, at the least and the most burst",
   async () => {
     await using ring = await RteRing.start();
-    for (const mode of ["spsc", "mpmc", "hts"] as const) {
+    for (const mode of ["spsc", "mpmc", "hts", "rts"] as const) {
       for (const how of ["bulk", "zc"] as const) {
-        if (mode === "mpmc" && how === "zc") continue;
+        if (how === "zc" && (mode === "mpmc" || mode === "rts")) continue;
         for (const burst of [1, 256]) {
           const { nsPerElement } = await ring.measure({ mode, how, burst, elements: 1e3 });
           ok(nsPerElement > 0.1, `${mode} ${how} ${burst}: ${nsPerElement} ns`);
