@@ -29,10 +29,11 @@ Deno.test("startLcore() pins the loop to its core, and its own thread to none", 
 });
 
 Deno.test("startLcore() gives the loop the command word, which stops it while it is busy", async () => {
-  const lcore = start({ do: "wait for stop" });
-  await new Promise((resolve) => setTimeout(resolve, 100));
+  const turns = new Int32Array(new SharedArrayBuffer(4));
+  const lcore = start({ do: "wait for stop", turns });
+  while (Atomics.load(turns, 0) === 0) await new Promise((resolve) => setTimeout(resolve, 1));
   lcore.command.value = COMMAND.STOP;
-  equal(await lcore.done, true);
+  equal(await lcore.done, "stopped");
 });
 
 for (const how of ["CulvertError", "UsageError"] as const) {

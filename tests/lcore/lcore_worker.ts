@@ -8,7 +8,7 @@ import { readKernelFile } from "../../app/memory/kernel_file.ts";
 export type Errand =
   | { do: "answer"; with: unknown }
   | { do: "tell cores" }
-  | { do: "wait for stop" }
+  | { do: "wait for stop"; turns: Int32Array<SharedArrayBuffer> }
   | { do: "fail"; how: "CulvertError" | "UsageError" | "TypeError" };
 
 serveLcore<Errand, unknown>((errand, command) => {
@@ -18,11 +18,11 @@ serveLcore<Errand, unknown>((errand, command) => {
     case "tell cores":
       return /^Cpus_allowed_list:\s+(.*)$/m.exec(readKernelFile("/proc/thread-self/status"))?.[1];
     case "wait for stop": {
-      let turns = 0;
-      for (const end = shim.shim_clock() + 5e9; command.value !== COMMAND.STOP; turns++) {
+      for (const end = shim.shim_clock() + 5e9; command.value !== COMMAND.STOP;) {
+        Atomics.add(errand.turns, 0, 1);
         if (shim.shim_clock() > end) throw new Error("nobody said stop");
       }
-      return turns > 0;
+      return "stopped";
     }
     case "fail":
       if (errand.how === "CulvertError") throw new CulvertError("Cannot go on as it is late");

@@ -52,20 +52,6 @@ static void *count_locked(void *number) {
   return 0;
 }
 
-/* arrival: who comes second, by fetch-and-add, reads what the first has written. */
-enum { MEETINGS = 1 << 16 };
-static uint32_t left_by[2][MEETINGS];
-
-static void *arrive(void *number) {
-  long me = (long)number;
-  for (uint32_t i = 0; i < MEETINGS; i++) {
-    left_by[me][i] = i + 1;
-    if (shim_fetch_add(map, i, 1) == 1) count_wrong(left_by[1 - me][i] != i + 1);
-    if (i % 16 == 0) shim_yield();
-  }
-  return 0;
-}
-
 /* additions: none is lost, by compare-and-swap or by fetch-and-add. */
 enum { ADDERS = 3, ADDED = 0, SWAPPED = LINE, ADDITION_WORDS = 2 * LINE };
 static uint64_t additions[ADDERS];
@@ -113,6 +99,25 @@ static void *buffer(void *number) {
   }
 }
 
+/* arrival: who comes second, by fetch-and-add, reads what the first has written. */
+enum { ARRIVALS = BUFFERING_WORDS, PLACES = 1024, ARRIVAL_WORDS = ARRIVALS + PLACES };
+static uint32_t left_by[2][PLACES];
+
+static void *arrive(void *number) {
+  long me = (long)number;
+  for (uint32_t round = 1;; round++) {
+    if (me == 0) shim_store_release(map, 0, seconds_now() >= deadline);
+    meet(me, 2 * round);
+    if (shim_load_acquire(map, 0)) return 0;
+    for (uint32_t i = 0; i < PLACES; i++) {
+      left_by[me][i] = round + i;
+      if (shim_fetch_add(map, ARRIVALS + i, 1) % 2) count_wrong(left_by[1 - me][i] != round + i);
+    }
+    meet(me, 2 * round + 1);
+    if (me == 0) rounds++;
+  }
+}
+
 /* maps: threads map and unmap at the same time; a number is never given twice. */
 static int is_used[SHIM_MAPS];
 
@@ -141,9 +146,8 @@ int main(int count, char **arguments) {
     rounds = locked[0] + locked[1];
     count_wrong(plain[COUNTER] != (uint32_t)rounds);
   } else if (strcmp(test, "arrival") == 0) {
-    share(MEETINGS);
+    share(ARRIVAL_WORDS);
     run_threads(2, arrive);
-    rounds = MEETINGS;
   } else if (strcmp(test, "additions") == 0) {
     share(ADDITION_WORDS);
     run_threads(ADDERS, add);
