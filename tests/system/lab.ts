@@ -158,9 +158,20 @@ export class Lab extends Network {
 
   override async [Symbol.asyncDispose](): Promise<void> {
     await super[Symbol.asyncDispose]();
-    // A region's server ends by itself, and takes its socket with it, once its host is gone.
-    const isClean = await waitUntil(() => this.leftovers().length === 0, GRACE_MS);
-    if (!isClean) { for (const file of this.leftovers()) Deno.removeSync(file); }
+    // A region's server ends by itself, and takes its socket with it, once its host is gone. Nobody
+    // but us removes what others have left that were killed.
+    await waitUntil(() => !this.#isListenedAt(), GRACE_MS);
+    for (const file of this.leftovers()) {
+      await Deno.remove(file).catch((error) => { // a host's keeper may do so at the same time
+        if (!(error instanceof Deno.errors.NotFound)) throw error;
+      });
+    }
+  }
+
+  /** Whether a server still listens at a socket of this lab. */
+  #isListenedAt(): boolean {
+    const sockets = Deno.readTextFileSync("/proc/net/unix");
+    return this.#files.some((file) => sockets.includes(` ${file}\n`));
   }
 
   #withRegion(args: string[]): string[] {

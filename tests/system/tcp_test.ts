@@ -19,7 +19,7 @@ const ETHERNET_BYTES = 14;
 const TAG_BYTES = 4;
 
 /** Seconds of each iperf3 test. */
-const SECONDS = "2";
+const SECONDS = "1";
 
 /** The ways that TCP and UDP take through a forwarder: a line for each, in iperf3's options. */
 const TESTS: readonly { what: string; options: string[]; isIpv6?: boolean }[] = [
@@ -87,8 +87,7 @@ async function allTests({ lab, a, b }: Setting): Promise<void> {
 }
 
 /**
- * Send for a second from `a` to `b`: `b` must receive frames that are whole, none longer than its
- * MTU allows.
+ * Send 50 MB from `a` to `b`: `b` must receive frames that are whole, none longer than its MTU allows.
  *
  * @param cutBy Who cuts super-frames: the host, then `a` must send some or the test would show
  *   nothing; or the kernel in front of a port that does not take any, as our TAPs.
@@ -103,7 +102,7 @@ async function assertSegments(
   const filter = `${tags} ${target === b.ip6 ? "ip6 and tcp" : "ip and tcp"}`;
   let sent: Sight | undefined;
   const received = await watch(lab, b, "in", filter, async () => {
-    sent = await watch(lab, a, "out", filter, () => iperf(lab, a, b, target, "-t", "1"));
+    sent = await watch(lab, a, "out", filter, () => iperf(lab, a, b, target, "-n", "50M"));
   });
   assert(sent);
   if (cutBy === "host") assert(sent.longest > 4 * MTU, `longest frame sent: ${sent.longest} bytes`);

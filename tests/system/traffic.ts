@@ -47,7 +47,7 @@ export async function untilReachable(
 
 /**
  * Ping `count` times; returns how many answers came. The kernel counts them: ping itself waits for the
- * last one no longer than two round trips.
+ * last one no longer than two round trips, or a second if there was none.
  */
 export async function ping(
   lab: Lab,
@@ -60,14 +60,14 @@ export async function ping(
   const answers = async () => (await kernelCounters(lab, from.netns)).get(counter) ?? 0;
   const before = await answers();
   const options = ["-q", "-c", String(count), "-i", "0.02", "-s", String(bytes), "-M", "do"];
-  await lab.tryRun("ip", "netns", "exec", from.netns, "ping", ...options, target);
+  await lab.tryRun("ip", "netns", "exec", from.netns, "ping", ...options, "-W", "1", target);
   let answered = 0;
   await waitUntil(async () => (answered = await answers() - before) >= count, patience);
   return answered;
 }
 
 /**
- * Ping at intervals long enough for all to fall asleep.
+ * Ping at intervals long enough for all to fall asleep: lcores do so when 0.3 ms have brought nothing.
  *
  * @returns the round trips in milliseconds, shortest first. All must be answered.
  */
@@ -77,7 +77,7 @@ export async function roundTrips(
   target: string,
   count = 30,
 ): Promise<number[]> {
-  const ping = ["ping", "-c", `${count}`, "-i", "0.1", "-W", "3", target];
+  const ping = ["ping", "-c", `${count}`, "-i", "0.05", "-W", "3", target];
   await lab.inNamespace(from.netns, ...ping.with(2, "2")); // addresses are known after these
   const { stdout } = await lab.inNamespace(from.netns, ...ping);
   const times = [...stdout.matchAll(/time=([\d.]+) ms/g)].map(([, ms]) => Number(ms));

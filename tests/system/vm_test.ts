@@ -25,7 +25,7 @@ Deno.test("a VM forwards between veths and between TAPs, and after a crash does 
   for (const [from, to] of [[a, b], [c, d]]) {
     for (const options of [[], ["-R"], ["-6"]]) {
       const target = options[0] === "-6" ? to.ip6 : to.ip4;
-      const { gigabitsPerSecond } = await iperf(lab, from, to, target, "-t", "2", ...options);
+      const { gigabitsPerSecond } = await iperf(lab, from, to, target, "-t", "1", ...options);
       console.log(
         `  TCP ${from === a ? "veth" : "TAP"} ${options}: ${gigabitsPerSecond.toFixed(3)}`,
       );
