@@ -1,5 +1,4 @@
 import type { MappedMemory } from "../../ffi/mapped_memory.ts";
-import { shim } from "../../ffi/shim.ts";
 import { Channel, type ChannelPlace, findChannel } from "../../app/channel/channel.ts";
 import { GUEST_STATE } from "../../app/channel/guest_state.ts";
 import { stateOf, withState } from "../../app/channel/state_word.ts";
@@ -16,7 +15,7 @@ import {
 import type { Region } from "../../app/memory/region.ts";
 import { dataWord } from "../../app/mempool/mbuf.ts";
 import type { Random } from "../ffi/random.ts";
-import { CANARY } from "./witness_port.ts";
+import { CANARY, MBUF_HEAD, plain } from "./canary.ts";
 
 const BURST = 32;
 /** Numbers at the edges of what positions and states may be. */
@@ -29,7 +28,7 @@ interface Place {
   readonly channel: ChannelPlace;
 }
 
-/** Steps between two changes of temper. */
+/** Steps between two changes of temper, unless told. */
 const TEMPER_STEPS = 10_000;
 
 /** What a besieger can do. */
@@ -48,10 +47,12 @@ export class Besieger {
   #temper: readonly Deed[] = [];
   #steps = 0;
   #mayChange = true;
+  #wasRunning = false;
 
   /**
    * @param own Its number among the region's guests; it knows where the others are, too.
-   * @param eventfds What rings the host.
+   * @param bells Each rings somebody: the host, mostly.
+   * @param temperSteps Steps between two changes of temper: fewer where a processor is emulated.
    */
   constructor(
     readonly memory: MappedMemory,
@@ -59,7 +60,8 @@ export class Besieger {
     guests: number,
     private readonly own: number,
     readonly random: Random,
-    private readonly eventfds: readonly number[],
+    private readonly bells: readonly (() => unknown)[],
+    private readonly temperSteps = TEMPER_STEPS,
   ) {
     this.#places = Array.from({ length: guests }, (_, guest) => ({
       control: region.zone(`g${guest}`, ZONE_KIND.GUEST).offset >>> 2,
@@ -68,6 +70,9 @@ export class Besieger {
     const { offset, size, parameter } = region.zone("mbufs", ZONE_KIND.MBUFS);
     this.#mbufs = { offset, stride: parameter, count: Math.floor(size / parameter) };
     this.#channel = new Channel(memory, this.#places[own].channel);
+    for (let mbuf = 0; mbuf < this.#mbufs.count; mbuf++) {
+      memory.u32[(offset + mbuf * parameter) >>> 2] = MBUF_HEAD;
+    }
     for (let word = (offset + size) >>> 2; word < memory.u32.length; word++) {
       memory.u32[word] = CANARY;
     }
@@ -75,23 +80,11 @@ export class Besieger {
 
   /** Do one thing. */
   step(): void {
-    if (this.#steps++ % TEMPER_STEPS === 0 && this.#mayChange) {
+    if (this.#steps++ % this.temperSteps === 0 && this.#mayChange) {
       this.#temper = TEMPERS[this.random.below(TEMPERS.length)];
       this.leave();
     }
     this.#temper[this.random.below(this.#temper.length)].call(this);
-  }
-
-  /** Ask to be let in as a guest should, but for whose place it is, and also out of quarantine. */
-  attach(): void {
-    const { control } = this.#places[this.own];
-    const { memory } = this;
-    const word = memory.load(control + GUEST.STATE);
-    const { ABSENT, RETIRED, QUARANTINED, ATTACHING, DETACHING } = GUEST_STATE;
-    if (stateOf(word) === RETIRED) this.#setState(withState(word, DETACHING));
-    if (stateOf(word) !== ABSENT && stateOf(word) !== QUARANTINED) return;
-    const next = (word >>> STATE_WORD.INCARNATION_SHIFT) + 1;
-    this.#setState(withState(next << STATE_WORD.INCARNATION_SHIFT, ATTACHING));
   }
 
   /** From now on, send nothing but lies, and spoil nothing beside its own rings. */
@@ -106,8 +99,16 @@ export class Besieger {
     this.#setState(withState(word, GUEST_STATE.DETACHING));
   }
 
-  /** Say that it is alive. */
-  beat(): void {
+  /** Now and then: say that it is alive, and ask to be let in if it is not. */
+  stay(): void {
+    this.#beat();
+    const { isRunning } = this;
+    if (!isRunning) this.#attach();
+    else if (!this.#wasRunning) this.#rejoin();
+    this.#wasRunning = isRunning;
+  }
+
+  #beat(): void {
     const word = this.#places[this.own].control + GUEST.HEARTBEAT;
     this.memory.store(word, (this.memory.load(word) + 1) >>> 0);
   }
@@ -118,8 +119,20 @@ export class Besieger {
     return stateOf(this.memory.load(control + GUEST.STATE)) === GUEST_STATE.RUNNING;
   }
 
+  /** Ask to be let in as a guest should, but for whose place it is, and also out of quarantine. */
+  #attach(): void {
+    const { control } = this.#places[this.own];
+    const { memory } = this;
+    const word = memory.load(control + GUEST.STATE);
+    const { ABSENT, RETIRED, QUARANTINED, ATTACHING, DETACHING } = GUEST_STATE;
+    if (stateOf(word) === RETIRED) this.#setState(withState(word, DETACHING));
+    if (stateOf(word) !== ABSENT && stateOf(word) !== QUARANTINED) return;
+    const next = (word >>> STATE_WORD.INCARNATION_SHIFT) + 1;
+    this.#setState(withState(next << STATE_WORD.INCARNATION_SHIFT, ATTACHING));
+  }
+
   /** Begin again at the rings: the host has reset them. */
-  rejoin(): void {
+  #rejoin(): void {
     this.#channel = new Channel(this.memory, this.#places[this.own].channel);
     this.#held.length = 0;
   }
@@ -202,19 +215,21 @@ export class Besieger {
     for (let i = random.below(2048); i >= 0; i--) this.#write((at + i) % u32.length, at ^ i);
   }
 
-  /** Ring the host, which has nothing to hear. */
+  /** Ring those who have nothing to hear. */
   ring(): void {
     for (let i = this.random.below(300); i >= 0; i--) {
-      for (const fd of this.eventfds) shim.shim_eventfd_signal(fd);
+      this.bells.at(this.random.below(this.bells.length))?.();
     }
   }
 
-  /** Outside the mbufs a canary is as good as any number; inside it would be allowed to leave. */
+  /** Outside the mbufs a canary is as good as any number; inside it would be allowed to leave, in parts too. */
   #write(word: number, value: number): void {
-    const inside = word * 4 - this.#mbufs.offset;
-    const isMbuf = inside >= 0 && inside < this.#mbufs.count * this.#mbufs.stride;
-    if (isMbuf) this.memory.u32[word] = value === CANARY ? 0 : value;
-    else this.memory.u32[word] = this.random.below(4) === 0 ? value : CANARY;
+    const { offset, stride, count } = this.#mbufs;
+    const { u32 } = this.memory;
+    const inside = word * 4 - offset;
+    if (inside < 0 || inside >= count * stride) {
+      u32[word] = this.random.below(4) === 0 ? value : CANARY;
+    } else u32[word] = inside % stride === 0 ? MBUF_HEAD : plain(value);
   }
 
   #put(i: number, index: number, place: number): void {

@@ -110,13 +110,14 @@ function hasEnded({ pid }: Running): boolean {
 
 /**
  * Let the creator of a region die at `times` of its steps, from a random one on and spread over all, or at
- * each if there are fewer.
+ * each if there are fewer, or until it is enough.
  */
 export async function dieWhileCreating(
   who: "host" | "server",
   kind: "name" | "path",
   times: number,
   dice: Random,
+  isEnough: () => boolean = () => false,
 ): Promise<string> {
   await using lab = await Lab.open();
   const region = kind === "name" ? lab.newRegion() : lab.newPath();
@@ -124,18 +125,24 @@ export async function dieWhileCreating(
   try {
     const dying = await buildDyingShim(lab, folder);
     const creation = new Creation(lab, who, region, dying, `${folder}/steps`);
-    return await dieAtSteps(creation, times, dice);
+    return await dieAtSteps(creation, times, dice, isEnough);
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
 }
 
-async function dieAtSteps(creation: Creation, times: number, dice: Random): Promise<string> {
+async function dieAtSteps(
+  creation: Creation,
+  times: number,
+  dice: Random,
+  isEnough: () => boolean,
+): Promise<string> {
   const steps = await creation.steps();
   const recoveries = new Recoveries();
   let tried = 0;
   const stride = Math.max(1, steps / times);
   for (let at = 1 + dice.below(Math.ceil(stride)); Math.floor(at) <= steps; at += stride) {
+    if (isEnough()) break;
     const step = Math.floor(at);
     tried++;
     if (await creation.diesAt(step)) await recoveries.add(await creation.works(step));

@@ -19,18 +19,29 @@ const BEFORE_MS = 200;
 /** Frames that a second guest exchanges while the first one is paused. */
 const FRAMES = 2000;
 
-/** Kill `times` times what the kind names; says how long it took until all was well again. */
-export type DeathKind = (times: number, dice: Random) => Promise<string>;
+/**
+ * Kill `times` times what the kind names, or until it is enough; says how long it took until all was well
+ * again.
+ */
+export type DeathKind = (
+  times: number,
+  dice: Random,
+  isEnough?: () => boolean,
+) => Promise<string>;
+
+/** Nobody asks for an end before it is there. */
+export const never = (): boolean => false;
 
 /** A host, under traffic, to which `once` does something again and again; it says how long that took. */
 function underTraffic(
   once: (death: DeathLab, dice: Random) => Promise<number>,
 ): DeathKind {
-  return async (times, dice) => {
+  return async (times, dice, isEnough = never) => {
     const recoveries = new Recoveries(true);
-    for (let done = 0; done < times;) {
+    const goesOn = () => recoveries.count < times && !isEnough();
+    while (goesOn()) {
       await using death = await DeathLab.open();
-      for (let i = 0; i < DEATHS_PER_HOST && done < times; i++, done++) {
+      for (let i = 0; i < DEATHS_PER_HOST && goesOn(); i++) {
         await using _traffic = death.traffic();
         await pause(dice.below(BEFORE_MS));
         await recoveries.add(await once(death, dice));
@@ -84,9 +95,9 @@ const killServerThenHost = underTraffic(async (death) => {
  * A guest is stopped in the midst of traffic for longer than the host waits. What it held is lent to nobody,
  * so that nothing that another guest forwards meanwhile is altered when it goes on.
  */
-const pauseGuest: DeathKind = async (times, dice) => {
+const pauseGuest: DeathKind = async (times, dice, isEnough = never) => {
   const recoveries = new Recoveries();
-  for (let done = 0; done < times; done++) {
+  while (recoveries.count < times && !isEnough()) {
     await using death = await DeathLab.open({ guest: false });
     const { lab } = death;
     await death.host.stop();
@@ -126,7 +137,7 @@ export const DEATHS: Record<string, DeathKind> = {
   "server": killServer,
   "server-then-host": killServerThenHost,
   "pause": pauseGuest,
-  "creator": (times, dice) => dieWhileCreating("host", "name", times, dice),
-  "creator-file": (times, dice) => dieWhileCreating("host", "path", times, dice),
-  "creator-server": (times, dice) => dieWhileCreating("server", "name", times, dice),
+  "creator": (...how) => dieWhileCreating("host", "name", ...how),
+  "creator-file": (...how) => dieWhileCreating("host", "path", ...how),
+  "creator-server": (...how) => dieWhileCreating("server", "name", ...how),
 };

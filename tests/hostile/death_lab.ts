@@ -123,16 +123,21 @@ export class DeathLab implements AsyncDisposable {
   }
 
   static async open({ guest = true } = {}): Promise<DeathLab> {
-    const lab = await Lab.open();
+    await using made = new AsyncDisposableStack(); // and to be disposed of, if the rest fails
+    const lab = made.use(await Lab.open());
     const death = new DeathLab(lab, await lab.namespacePair({ quiet: true }));
     lab.removeLink(death.tap);
     death.wires = await lab.wires(death.pair);
     await death.startHost();
-    if (!guest) return death;
-    death.startGuest();
-    await death.guest.stderrLine(/forwarding/);
-    await lab.flows(death.wires);
+    if (guest) await death.#startFirstGuest();
+    made.move();
     return death;
+  }
+
+  async #startFirstGuest(): Promise<void> {
+    this.startGuest();
+    await this.guest.stderrLine(/forwarding/);
+    await this.lab.flows(this.wires);
   }
 
   get region(): string {

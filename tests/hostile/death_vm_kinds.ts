@@ -8,7 +8,7 @@ import { QmpClient } from "../../app/vm/qmp.ts";
 import type { Random } from "../ffi/random.ts";
 import { pause, type Running, waitUntil } from "../system/lab.ts";
 import { BOOT_MS, qemuOf, runs, startVm } from "../system/vm_lab.ts";
-import type { DeathKind } from "./death_kinds.ts";
+import { type DeathKind, never } from "./death_kinds.ts";
 import { DeathLab, kill, Recoveries, serverOf } from "./death_lab.ts";
 
 /** Milliseconds of traffic before a death, at most. */
@@ -50,13 +50,13 @@ type Once = (vm: VmDeath, dice: Random) => Promise<number>;
 
 /** Do something again and again to a VM that is under traffic. */
 function aroundVm(once: Once): DeathKind {
-  return async (times, dice) => {
+  return async (times, dice, isEnough = never) => {
     const recoveries = new Recoveries();
     await using death = await DeathLab.open({ guest: false });
     const vm = new VmDeath(death);
     await vm.boot();
     await death.lab.flows(death.wires);
-    for (let i = 0; i < times; i++) {
+    while (recoveries.count < times && !isEnough()) {
       await using _traffic = death.traffic();
       await pause(dice.below(BEFORE_MS));
       await recoveries.add(await once(vm, dice));

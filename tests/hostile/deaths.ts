@@ -5,6 +5,7 @@
  */
 import { parseArgs } from "node:util";
 import { Random } from "../ffi/random.ts";
+import { pause } from "../system/waiting.ts";
 import { DEATHS } from "./death_kinds.ts";
 import { VM_DEATHS } from "./death_vm_kinds.ts";
 
@@ -18,6 +19,8 @@ usage: deno task deaths [--times N] [--only KIND,KIND...] [--seed N]
   --only KIND  no other kinds than these: ${wrapped(Object.keys(all))}
   --seed N     of when they die; a fresh one if left out
   --help       show this text
+
+SIGINT and SIGTERM end it after the death that is under way, and all that was made for it.
 `;
 
 /** A list that is continued below the text of an option. */
@@ -61,9 +64,29 @@ for (const kind of kinds) {
     refuse(`Cannot kill ${kind}: what can be killed is ${Object.keys(all).join(", ")}`);
   }
 }
+
+/** Signals that ask for an end: the exit status says which one it was. */
+const STATUS = { SIGINT: 130, SIGTERM: 143 } as const;
+/** Milliseconds after which a signal that others were sent, too, is here. */
+const SIGNAL_MS = 100;
+let status = 0;
+for (const signal of ["SIGINT", "SIGTERM"] as const) {
+  Deno.addSignalListener(signal, () => status ||= STATUS[signal]);
+}
+
 console.log(`seed ${values.seed}`);
 for (const kind of kinds) {
   const start = performance.now();
-  const found = await all[kind](Number(values.times), new Random(Number(values.seed)));
-  console.log(`${kind}: ${found} (${((performance.now() - start) / 1000).toFixed(0)} s)`);
+  try {
+    const dice = new Random(Number(values.seed));
+    const found = await all[kind](Number(values.times), dice, () => status !== 0);
+    console.log(`${kind}: ${found} (${((performance.now() - start) / 1000).toFixed(0)} s)`);
+  } catch (error) {
+    // A terminal sends SIGINT to all that we have started, too: these may be gone before we are told.
+    await pause(SIGNAL_MS);
+    if (status === 0) throw error;
+    console.log(`${kind}: ended by a signal: ${(error as Error).message.split("\n")[0]}`);
+  }
+  if (status !== 0) break;
 }
+Deno.exit(status);

@@ -133,10 +133,10 @@ export async function besiege(
       await besieger.ended();
     }
     const before = run.checked;
-    blame(
-      !await waitUntil(() => failure !== "" || run.checked > before),
-      "the sound guest gets no frames any more",
-    );
+    const isServed = await waitUntil(() => failure !== "" || run.checked > before);
+    const [region] = places[0];
+    const about = said.filter((line) => line.includes(`${region}`)).slice(-5).join("\n");
+    blame(!isServed, `the sound guest gets no frames any more: ${about}\n${guests[0].stderr}`);
     await guests[0].stop();
     stop.abort();
     const summary = await Promise.race([host, pause(STOP_MS).then(() => undefined)]);

@@ -5,9 +5,7 @@ import { dataWord } from "../../app/mempool/mbuf.ts";
 import { COUNTER } from "../../app/port/counters.ts";
 import type { PortResources } from "../../app/port/kernel_port.ts";
 import type { HostPort } from "../../app/port/port.ts";
-
-/** What lies in the region outside data rooms, wherever nothing else does: it must never leave. */
-export const CANARY = 0x0ddba11d;
+import { CANARY } from "./canary.ts";
 
 /** What witness ports find, as indexes into their findings. */
 export const WITNESSED = {

@@ -33,6 +33,7 @@ export class Wire {
     const done = (async () => {
       while (goesOn) await this.trySend(frame, 100);
     })();
+    done.catch(() => {}); // whoever disposes of it is told: until then it must not end the tests
     return {
       async [Symbol.asyncDispose]() {
         goesOn = false;
