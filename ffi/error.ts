@@ -36,7 +36,8 @@ export class ShimError extends CulvertError {
 
 const NAMES = new Map(Object.entries(constants.errno).map(([name, value]) => [value, name]));
 NAMES.set(11, "EAGAIN"); // has a second name
-NAMES.set(77, "EBADFD"); // node:os does not list it
+NAMES.set(77, "EBADFD"); // node:os does not list these
+NAMES.set(109, "ETOOMANYREFS");
 
 function errnoName(errno: number): string {
   return NAMES.get(errno) ?? `errno ${errno}`;

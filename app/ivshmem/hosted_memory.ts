@@ -61,8 +61,8 @@ async function serverOf(
 ): Promise<Peer> {
   const path = socketPath(name);
   const end = performance.now() + SERVER_MS;
-  for (;;) {
-    const peer = Peer.connect(path);
+  for (let given: number | undefined;;) {
+    const peer = Peer.connect(path, given);
     if (peer) return peer;
     if (performance.now() > end) {
       throw new CulvertError(
@@ -73,6 +73,7 @@ async function serverOf(
     const memory = { kind: "memfd" } as const;
     try {
       await startServer({ socket: path, memory, bytes, vectors, untilUnused: true, account });
+      given = vectors;
     } catch (error) {
       // Another host may have started one meanwhile, or the last one's may be about to end.
       if (!(error instanceof CulvertError)) throw error;

@@ -14,11 +14,14 @@ import {
 /** Milliseconds that all the first messages may take. */
 const GREETING_MS = 2000;
 
-/** Own vectors come last, but nobody says how many: they are all there if none follows for so long. */
+/**
+ * Own vectors come last, but nobody says how many: they are all there if none follows for so long, and if they
+ * are as many as another peer has.
+ */
 const QUIET_MS = 20;
 
-/** Until then a server may be at other things; afterwards it is one that gives no vectors. */
-const NO_VECTORS_MS = 300;
+/** Else a server may be at other things until then, or the kernel may have no room; afterwards none follows. */
+const SHORT_MS = 300;
 
 /** Most vectors of a peer: as many as MSI-X has. */
 const PEER_VECTORS_MAX = 2048;
@@ -56,12 +59,13 @@ export class Peer {
   /**
    * Become a member of the region whose server listens at `path`.
    *
+   * @param vectors How many it gives each peer, if that is known: for fewer it is waited longer.
    * @returns undefined if none does, or it is just about to end.
    * @throws {CulvertError} if it may not be reached, or does not speak the protocol.
    */
-  static connect(path: string): Peer | undefined {
+  static connect(path: string, vectors = 1): Peer | undefined {
     const socket = shim.shim_unix_connect(cString(path), GREETING_MS);
-    if (socket >= 0) return Peer.over(socket, path);
+    if (socket >= 0) return Peer.over(socket, path, vectors);
     const { code } = new ShimError("", -socket);
     if (code === "ENOENT" || code === "ECONNREFUSED" || code === "ENOTDIR") return undefined;
     check(socket, `connect to ${path}`, "may you write there, and is its server at work?");
@@ -70,19 +74,15 @@ export class Peer {
   /**
    * Become a member over a connected socket, which is the peer's from then on, or closed.
    *
-   * @returns undefined if the server closes it before it says anything.
+   * @returns undefined if the server closes it before it has said all: it ends, or was killed, and another
+   * one may take its place.
    * @throws {CulvertError} if the server does not speak the protocol.
    */
-  static over(socket: number, path: string): Peer | undefined {
+  static over(socket: number, path: string, vectors = 1): Peer | undefined {
     const greeting = new Greeting(socket, path);
     let peer: Peer | undefined;
     try {
-      const version = greeting.first();
-      if (version === undefined) {
-        shim.shim_fd_close(socket);
-        return undefined;
-      }
-      greeting.checkVersion(version);
+      greeting.checkVersion();
       const id = greeting.ownId();
       const memoryFd = greeting.memory();
       try {
@@ -91,11 +91,12 @@ export class Peer {
         shim.shim_fd_close(memoryFd);
         throw error;
       }
-      peer.#takeVectors(greeting);
+      peer.#takeVectors(greeting, vectors);
       return peer;
     } catch (error) {
       if (peer) peer.close();
       else shim.shim_fd_close(socket);
+      if (greeting.isClosed) return undefined;
       throw error;
     }
   }
@@ -165,10 +166,12 @@ export class Peer {
     shim.shim_fd_close(this.#memoryFd);
   }
 
-  #takeVectors(greeting: Greeting): void {
+  #takeVectors(greeting: Greeting, wanted: number): void {
     const events: PeerEvent[] = [];
     for (;;) {
-      const message = greeting.next(this.#vectors.length > 0 ? QUIET_MS : NO_VECTORS_MS);
+      const [another = []] = this.#others.values();
+      const isShort = this.#vectors.length < Math.max(wanted, another.length);
+      const message = greeting.next(isShort ? SHORT_MS : QUIET_MS);
       if (message === undefined) return;
       this.#take(message, events);
       for (const event of events.splice(0)) {
@@ -242,6 +245,8 @@ function memoryBytes(fd: number, path: string): number {
 
 /** The first messages of a server, within {@linkcode GREETING_MS} in all. */
 class Greeting {
+  /** Whether the server has closed the connection. */
+  isClosed = false;
   readonly #end = performance.now() + GREETING_MS;
 
   constructor(private readonly socket: number, private readonly path: string) {}
@@ -253,15 +258,8 @@ class Greeting {
     );
   }
 
-  /** The very first message; undefined if the server has closed the connection. */
-  first(): Message | undefined {
-    const message = this.#receive(GREETING_MS);
-    if (message === "nothing") throw this.refuse(`it said nothing for ${GREETING_MS / 1000} s`);
-    if (message === "closed") return undefined;
-    return this.#whole(message);
-  }
-
-  checkVersion({ value, fd }: Message): void {
+  checkVersion(): void {
+    const { value, fd } = this.#expect("its version");
     this.#checkNone(fd, "its version");
     if (value !== PROTOCOL_VERSION) throw this.refuse(`it speaks version ${value}`);
   }
@@ -284,22 +282,19 @@ class Greeting {
   /** One of the messages that follow; undefined if none comes for so many milliseconds. */
   next(milliseconds: number): Message | undefined {
     const message = this.#receive(milliseconds);
-    return message === "nothing" || message === "closed" ? undefined : this.#whole(message);
+    return message === "nothing" ? undefined : this.#whole(message, "a vector");
   }
 
   #expect(what: string): Message {
     const message = this.#receive(GREETING_MS);
-    if (typeof message !== "string") return message;
-    throw this.refuse(
-      message === "nothing"
-        ? `${what} did not come within ${GREETING_MS / 1000} s`
-        : `the connection is ${message} where ${what} is wanted`,
-    );
+    if (message !== "nothing") return this.#whole(message, what);
+    throw this.refuse(`${what} did not come within ${GREETING_MS / 1000} s`);
   }
 
-  #whole(message: Message | string): Message {
+  #whole(message: Message | "closed" | "broken", what: string): Message {
     if (typeof message !== "string") return message;
-    throw this.refuse(`the connection is ${message}`);
+    this.isClosed = message === "closed";
+    throw this.refuse(`the connection is ${message} where ${what} is wanted`);
   }
 
   #checkNone(fd: number, what: string): void {

@@ -41,7 +41,7 @@ export class Rejoin {
   attempt(last: Peer, now: number): Peer | undefined {
     if (now < this.#lookAt) return undefined;
     this.#lookAt = now + LOOK_MS;
-    const peer = this.#connect(now);
+    const peer = this.#connect(last, now);
     if (peer === undefined) this.#start(last, now);
     else if (this.#isRight(peer, last)) {
       this.#startAt = 0;
@@ -53,9 +53,9 @@ export class Rejoin {
     return undefined;
   }
 
-  #connect(now: number): Peer | undefined {
+  #connect(last: Peer, now: number): Peer | undefined {
     try {
-      return Peer.connect(this.path);
+      return Peer.connect(this.path, last.vectors.length);
     } catch (error) {
       if (!(error instanceof CulvertError)) throw error;
       this.#tell(error.message);

@@ -8,8 +8,11 @@ import { PEER_ID_MAX } from "./protocol.ts";
 /** Connections that are accepted before the members are looked after again. */
 const ACCEPT_BURST = 64;
 
-/** Milliseconds until the next try where the kernel had no descriptors, or no room. */
+/** Milliseconds until connections are accepted again where the kernel had no descriptors. */
 const LATER_MS = 100;
+
+/** Milliseconds until the next try where it had no room: before a peer thinks that no vector follows any more. */
+const ROOM_MS = 10;
 
 /** What a server puts up with. */
 export interface ServerLimits {
@@ -256,7 +259,7 @@ export class IvshmemServer {
 
   #flush(member: Member, now: number): void {
     if (this.#leaving.has(member)) return;
-    if (member.flush(now, LATER_MS) === "gone") this.#leaving.set(member, "left");
+    if (member.flush(now, ROOM_MS) === "gone") this.#leaving.set(member, "left");
   }
 
   #checkPace(member: Member, now: number): void {

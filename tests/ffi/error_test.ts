@@ -34,6 +34,7 @@ Deno.test("ShimError names the errnos of Linux that matter here", () => {
     22: "EINVAL",
     77: "EBADFD",
     105: "ENOBUFS",
+    109: "ETOOMANYREFS",
   };
   for (const [errno, code] of Object.entries(wanted)) {
     equal(new ShimError("try", Number(errno)).code, code);

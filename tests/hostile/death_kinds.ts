@@ -4,7 +4,7 @@
  * @module
  */
 import assert from "node:assert/strict";
-import { exchangeNumbered } from "../system/vm_lab.ts";
+import { exchangeNumbered, ROOM } from "../system/vm_lab.ts";
 import { pause, waitUntil } from "../system/lab.ts";
 import type { Random } from "../ffi/random.ts";
 import { dieWhileCreating } from "./death_creator.ts";
@@ -16,7 +16,7 @@ const DEATHS_PER_HOST = 10;
 /** Milliseconds of traffic before a death, at most. */
 const BEFORE_MS = 200;
 
-/** Frames that a second guest exchanges while the first one is paused. */
+/** Frames that a second guest exchanges while the first one is paused: all have room in its rings. */
 const FRAMES = 2000;
 
 /**
@@ -104,6 +104,7 @@ const pauseGuest: DeathKind = async (times, dice, isEnough = never) => {
     const [c, d] = [await lab.cable({ quiet: true }), await lab.cable({ quiet: true })];
     await death.startHost(
       ...["--guest", "1", "--port", `packet:${c.outer}`, "--port", `packet:${d.outer}`],
+      ...ROOM, // or a guest that gets no time on a busy machine for half a second drops frames, as it may
     );
     death.guest = lab.guest(["-T", "0"]); // it writes addresses into each frame
     const other = lab.guest(["-T", "0", "--no-mac-updating", "--guest", "1"]);

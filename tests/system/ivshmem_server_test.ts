@@ -6,11 +6,14 @@
 import assert from "node:assert/strict";
 import { hostRegionMemory } from "../../app/ivshmem/hosted_memory.ts";
 import { Peer } from "../../app/ivshmem/peer.ts";
+import { MEMORY, NO_FD, receiveMessage } from "../../app/ivshmem/protocol.ts";
 import { locateRegion, openRegion } from "../../app/ivshmem/region_source.ts";
 import { socketPath } from "../../app/memory/region_name.ts";
 import { Region } from "../../app/memory/region.ts";
-import { shim } from "../../ffi/shim.ts";
+import { check } from "../../ffi/error.ts";
+import { cString, shim } from "../../ffi/shim.ts";
 import { QemuClient } from "../ivshmem/qemu_client.ts";
+import { ScriptedServer } from "../ivshmem/scripted_server.ts";
 import { Lab, pause, type Running, waitUntil } from "./lab.ts";
 
 const MIB = 2 ** 20;
@@ -98,6 +101,31 @@ Deno.test("culvert client says that no server listens", async () => {
     stderr,
     /^culvert: Cannot connect to .*sock as no server listens there: start `culvert/,
   );
+});
+
+Deno.test("culvert server cuts nobody off while too many descriptors are under way: they come later", async () => {
+  await using lab = await Lab.open();
+  // As many may be under way, between all processes of a user who has no capability, as one may have open.
+  const limit = ["prlimit", "--nofile=64:64"];
+  const args = ["-F", "-S", lab.region, "-l", "1M"];
+  await lab.culvert("server", args, { under: limit }).stderrLine(/ is ready: /);
+  const path = socketPath(lab.region);
+  const first = Peer.connect(path)!;
+  using others = new ScriptedServer();
+  for (let i = 0; i < 100; i++) others.saysVector(0);
+  const second = check(shim.shim_unix_connect(cString(path), 1000), "connect");
+  await pause(500);
+  const heard = [1, 2, 3].map(() => receiveMessage(second));
+  assert.deepEqual(heard, [{ value: 0, fd: NO_FD }, { value: 1, fd: NO_FD }, "nothing"]);
+  assert.deepEqual(first.poll(), []);
+  assert(first.isConnected);
+  shim.shim_fd_close(others.client);
+  await pause(500);
+  const memory = receiveMessage(second);
+  assert(typeof memory !== "string" && memory.value === MEMORY && memory.fd !== NO_FD, `${memory}`);
+  assert.deepEqual(first.poll(), [{ kind: "joined", id: 1 }]);
+  for (const fd of [memory.fd, second]) shim.shim_fd_close(fd);
+  first.close();
 });
 
 Deno.test("culvert server rounds sizes up to powers of two, and says so", async () => {
