@@ -52,7 +52,7 @@ export class Besieger {
   /**
    * @param own Its number among the region's guests; it knows where the others are, too.
    * @param bells Each rings somebody: the host, mostly.
-   * @param temperSteps Steps between two changes of temper: fewer where a processor is emulated.
+   * @param temperSteps Steps between two changes of temper; infinitely many if others say when.
    */
   constructor(
     readonly memory: MappedMemory,
@@ -80,11 +80,15 @@ export class Besieger {
 
   /** Do one thing. */
   step(): void {
-    if (this.#steps++ % this.temperSteps === 0 && this.#mayChange) {
-      this.#temper = TEMPERS[this.random.below(TEMPERS.length)];
-      this.leave();
-    }
+    if (this.#steps++ % this.temperSteps === 0) this.turn();
     this.#temper[this.random.below(this.#temper.length)].call(this);
+  }
+
+  /** Change its temper, and be let in anew. */
+  turn(): void {
+    if (!this.#mayChange) return;
+    this.#temper = TEMPERS[this.random.below(TEMPERS.length)];
+    this.leave();
   }
 
   /** From now on, send nothing but lies, and spoil nothing beside its own rings. */

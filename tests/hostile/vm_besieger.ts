@@ -17,9 +17,6 @@ import { Besieger } from "./besieger.ts";
 /** Peers and vectors that are rung: the host, whose id is known, ourselves, and such as there are none. */
 const VECTORS = [0, 1, 2, 3, 4, 0xffff], NOBODY = 0xffff;
 
-/** Steps between two changes of temper: an emulated processor takes long for one. */
-const TEMPER_STEPS = 500;
-
 const [guests, seed] = Deno.args.slice(-2).map(Number);
 const device = findIvshmem("auto")!;
 openInterrupts(device.address); // or the device is not let do anything
@@ -37,18 +34,26 @@ const bells = peers.flatMap((peer) => VECTORS.map((vector) => () => ring(peer, v
 const region = Region.attach(memory, "ours");
 const besiegers = Array.from({ length: guests }, (_, own) => {
   const random = new Random(seed * 2 + own);
-  return new Besieger(memory, region, guests, own, random, bells, TEMPER_STEPS);
+  return new Besieger(memory, region, guests, own, random, bells, Infinity);
 });
 console.log("besieger is ready");
 
-/** Milliseconds between two beats of the heart, and between two lines that tell how far it is. */
-const BEAT_MS = 10, TELL_MS = 1000;
-for (let steps = 0, beaten = 0, told = 0;; steps++) {
+/**
+ * Milliseconds between two beats of the heart, between two changes of temper (to be let in anew takes
+ * some 200, however many steps an emulated processor does meanwhile), and between two lines that tell how
+ * far it is.
+ */
+const BEAT_MS = 10, TEMPER_MS = 600, TELL_MS = 1000;
+for (let steps = 0, beaten = 0, turned = 0, told = 0;; steps++) {
   for (const besieger of besiegers) besieger.step();
   const now = performance.now();
   if (now - beaten < BEAT_MS) continue;
   beaten = now;
   for (const besieger of besiegers) besieger.stay();
+  if (now - turned >= TEMPER_MS) {
+    turned = now;
+    for (const besieger of besiegers) besieger.turn();
+  }
   if (now - told < TELL_MS) continue;
   told = now;
   console.log(`besieger has done ${steps} deeds in each place`);
