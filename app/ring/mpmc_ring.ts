@@ -307,7 +307,10 @@ export class MpmcRing {
     return this.#reserve(count, 1);
   }
 
-  /** Number of the first slot that was reserved; the others follow, modulo the size. */
+  /**
+   * Number of the first slot that is reserved, until {@linkcode commit}; the others follow, modulo
+   * the size.
+   */
   get reserved(): number {
     return this.#producer.head & this.mask;
   }
@@ -382,7 +385,8 @@ export class MpmcRing {
   }
 
   /**
-   * Number of the slot of the first element that was peeked; the others follow, modulo the size.
+   * Number of the slot of the first element that is peeked, until {@linkcode finish}; the others
+   * follow, modulo the size.
    */
   get peeked(): number {
     return this.#consumer.head & this.mask;
@@ -497,12 +501,12 @@ export class MpmcRing {
 
   #reserve(count: number, least: number): number {
     if (this.#reserved > 0) refuseSecond("reserved");
-    return this.#reserved = this.#producer.claim(count, least);
+    return this.#reserved = this.#producer.claim(Math.floor(count), least);
   }
 
   #peek(count: number, least: number): number {
     if (this.#peeked > 0) refuseSecond("peeked");
-    return this.#peeked = this.#consumer.claim(count, least);
+    return this.#peeked = this.#consumer.claim(Math.floor(count), least);
   }
 
   // Private but not #: V8 checks a brand at each call of a #method, which costs 2 ns.
@@ -510,13 +514,13 @@ export class MpmcRing {
   /** Enqueue up to `count` elements, `least` at least; returns how many. */
   private write(elements: Uint32Array, count: number, least: number): number {
     if (this.#reserved > 0) refuseSecond("reserved");
-    return this.#producer.move(this.#writer, elements, count, least);
+    return this.#producer.move(this.#writer, elements, Math.floor(count), least);
   }
 
   /** Dequeue up to `max` elements, `least` at least; returns how many. */
   private read(elements: Uint32Array, max: number, least: number): number {
     if (this.#peeked > 0) refuseSecond("peeked");
-    return this.#consumer.move(this.#reader, elements, max, least);
+    return this.#consumer.move(this.#reader, elements, Math.floor(max), least);
   }
 
   #part(what: "commit" | "finish", end: RingEnd, sharing: Sharing, n: number): void {

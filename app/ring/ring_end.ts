@@ -25,7 +25,7 @@ export interface EndPlace {
  * Positions are int32 here: V8 keeps those in the object, larger numbers not.
  */
 export interface RingEnd {
-  /** The first slot's position of what {@linkcode claim} gave last. */
+  /** The first slot's position of what {@linkcode claim} gave, until that is finished. */
   readonly head: number;
   /**
    * Where {@linkcode head} plus what was claimed may be stored, with acquire and release, when it

@@ -26,7 +26,7 @@ export interface SpscShape {
  * A peer's position is read once and believed only if it is possible. One that is not is counted in
  * {@linkcode violations} and otherwise ignored: the ring then looks full, or empty.
  *
- * A burst is a `Uint32Array`, two words a descriptor, copied quickest if it is of `newBurst()`.
+ * Counts are whole numbers. A burst is a `Uint32Array`, two words a descriptor, copied quickest if it is of `newBurst()`.
  * Either side may instead work in the ring's own slots, between {@linkcode reserveBurst} and {@linkcode commit}, or {@linkcode peekBurst} and
  * {@linkcode finish} (DPDK `rte_ring_peek_zc.h`).
  *

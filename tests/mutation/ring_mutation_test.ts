@@ -73,10 +73,23 @@ const MUTATIONS: readonly Mutation[] = [
     to: "",
   },
   {
+    what: "MultiEnd publishes before it copies what the shim does not",
+    file: "ring/multi_end.ts",
+    from: "moved = slots.copy(this.head, burst, n, this.tailWord) ? 1 : 0;",
+    to: "this.finish(n);\n      slots.copy((this.head - n) | 0, burst, n, this.tailWord);\n" +
+      "      return n;",
+  },
+  {
     what: "MultiEnd takes a move that was not made for one that was",
     file: "ring/multi_end.ts",
-    from: "if (moved < 0) return",
-    to: "if (moved < -99) return",
+    from: "if (moved < 0) {",
+    to: "if (moved < -99) {",
+  },
+  {
+    what: "MultiEnd forgets where it left the head",
+    file: "ring/multi_end.ts",
+    from: "else this.head = (this.head + n) | 0;",
+    to: "",
   },
   {
     what: "MultiEnd leaves it to others to publish what the shim has copied",

@@ -1,5 +1,5 @@
 import { deepEqual, equal, ok, throws } from "node:assert/strict";
-import { MPMC } from "../../app/memory/layout.ts";
+import { MPMC, MPMC_END } from "../../app/memory/layout.ts";
 import { MpmcRing, type Sharing } from "../../app/ring/mpmc_ring.ts";
 import fc from "fast-check";
 import { freshMemory } from "../ffi/fresh_memory.ts";
@@ -131,22 +131,27 @@ Deno.test("MpmcRing.dequeueBurst() counts no slot as used that a producer is sti
   equal(ring.count, 0);
 });
 
-Deno.test("MpmcRing publishes no slot before it is written, and frees none before it is read", () => {
-  using memory = freshMemory(4096);
-  const ring = new MpmcRing(memory, 0, SIZE);
-  const accesses = { enqueue: 0, dequeue: 0 };
-  const enqueued = watchedBurst(numbered(4), () => {
-    accesses.enqueue++;
-    deepEqual([memory.u32[MPMC.PRODUCER_HEAD], memory.u32[MPMC.PRODUCER_TAIL]], [4, 0]);
+for (const sharing of ["single", "multi", "hts", "rts"] as const) {
+  Deno.test(`MpmcRing (${sharing}) publishes no slot before it is written, and frees none before it is read`, () => {
+    using memory = freshMemory(4096);
+    const ring = new MpmcRing(memory, 0, SIZE, { producers: sharing, consumers: sharing });
+    const accesses = { enqueue: 0, dequeue: 0 };
+    const head = sharing === "rts" ? MPMC_END.RTS_HEAD : MPMC_END.HEAD;
+    const isUnderWay = (line: number) =>
+      deepEqual([memory.u32[line + head], memory.u32[line + MPMC_END.TAIL]], [4, 0]);
+    const enqueued = watchedBurst(numbered(4), () => {
+      accesses.enqueue++;
+      isUnderWay(MPMC.PRODUCER_HEAD);
+    });
+    equal(ring.enqueueBurst(enqueued, 4), 4);
+    const dequeued = watchedBurst(new Uint32Array(4), () => {
+      accesses.dequeue++;
+      isUnderWay(MPMC.CONSUMER_HEAD);
+    });
+    equal(ring.dequeueBurst(dequeued, 4), 4);
+    ok(accesses.enqueue >= 4 && accesses.dequeue >= 4, "the burst was watched");
   });
-  equal(ring.enqueueBurst(enqueued, 4), 4);
-  const dequeued = watchedBurst(new Uint32Array(4), () => {
-    accesses.dequeue++;
-    deepEqual([memory.u32[MPMC.CONSUMER_HEAD], memory.u32[MPMC.CONSUMER_TAIL]], [4, 0]);
-  });
-  equal(ring.dequeueBurst(dequeued, 4), 4);
-  ok(accesses.enqueue >= 4 && accesses.dequeue >= 4, "the burst was watched");
-});
+}
 
 Deno.test("MpmcRing.bytes() covers the last slot and no more", () => {
   equal(MpmcRing.bytes(SIZE), 256 + SIZE * 4);

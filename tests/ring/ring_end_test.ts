@@ -152,6 +152,32 @@ function afterNextLoad(map: number, word: number, act: () => void): Disposable {
   return { [Symbol.dispose]: restore };
 }
 
+/** Counts the calls into the shim that copy slots, and those that load or change positions. */
+function countedCalls() {
+  const { shim_slots_copy, shim_compare_exchange, shim_load_acquire } = shim;
+  const counted = {
+    moves: 0,
+    others: 0,
+    [Symbol.dispose]: () =>
+      void Object.assign(shim, { shim_slots_copy, shim_compare_exchange, shim_load_acquire }),
+  };
+  Object.assign(shim, {
+    shim_slots_copy: (...args: Parameters<typeof shim_slots_copy>) => {
+      counted.moves++;
+      return shim_slots_copy(...args);
+    },
+    shim_compare_exchange: (...args: Parameters<typeof shim_compare_exchange>) => {
+      counted.others++;
+      return shim_compare_exchange(...args);
+    },
+    shim_load_acquire: (...args: Parameters<typeof shim_load_acquire>) => {
+      counted.others++;
+      return shim_load_acquire(...args);
+    },
+  });
+  return counted;
+}
+
 /** Long enough for another thread to do what it must not. */
 const LONG_MS = 30;
 const lateUser = new URL("./late_user_worker.ts", import.meta.url);
@@ -293,17 +319,32 @@ for (const sharing of ["single", "multi", "hts", "rts"] as const) {
     using memory = freshMemory(4096);
     const ring = new MpmcRing(memory, 0, 8, { producers: sharing, consumers: sharing });
     const elements = new Uint32Array(8);
-    for (const count of [0, -1, NaN]) {
+    for (const count of [0, -1, NaN, 0.5]) {
       equal(ring.enqueueBulk(elements, count), 0);
       equal(ring.enqueueBurst(elements, count), 0);
       equal(ring.reserveBurst(count), 0);
       equal(ring.dequeueBulk(elements, count), 0);
       equal(ring.peekBurst(count), 0);
     }
+    equal(ring.enqueueBulk(elements, 2.5), 0);
     equal(ring.count, 0);
+    equal(ring.enqueueBurst(elements, 2.5), 2);
+    equal(ring.dequeueBurst(elements, 2.5), 2);
     equal(ring.enqueueBulk(elements, 8), 8);
   });
 }
+
+Deno.test("a multi end moves all in one call again as soon as nobody else is at work", () => {
+  using memory = freshMemory(4096);
+  const [one, other] = [new MpmcRing(memory, 0, 64), new MpmcRing(memory, 0, 64)];
+  const burst = newBurst(4);
+  equal(one.enqueueBulk(burst, 4), 4);
+  equal(other.enqueueBulk(burst, 4), 4); // finds that the head has gone on
+  equal(one.enqueueBulk(burst, 4), 4);
+  using calls = countedCalls();
+  for (let i = 0; i < 3; i++) equal(one.enqueueBulk(burst, 4), 4);
+  deepEqual([calls.moves, calls.others], [3, 0]);
+});
 
 for (const headTailMax of [0, -1, NaN, 1.5, 9]) {
   Deno.test(`a ring refuses a headTailMax of ${headTailMax}`, () => {
