@@ -188,11 +188,23 @@ Deno.test("Memory and descriptors that grow are noticed; a warm-up and what come
   assert.match(growthOf(lives.flat())[0], /all that was host/);
 });
 
-Deno.test("Another server may cost descriptors once, and each further one none", () => {
+Deno.test("Another server may cost descriptors once, until lcores attach anew, and no more", () => {
   const rejoins = (at: number) => ({ server: at < 4 ? 1 : 2, descriptors: at < 5 ? 45 : 54 });
   assert.deepEqual(growthOf(life(1, 12, rejoins)), []);
+  // The host was started anew at 12.
+  const attaches = (at: number) => ({
+    server: 1 + Math.floor(at / 8),
+    descriptors: at < 9 ? 45 : at < 12 ? 54 : at < 17 ? 45 : 54,
+  });
+  assert.deepEqual(growthOf(life(1, 24, attaches)), []);
   const leaks = (at: number) => ({ server: Math.floor(at / 6), descriptors: 45 + at });
   assert.equal(growthOf(life(1, 18, leaks)).length, 2);
+  const leaksAtEach = (at: number) => ({
+    server: Math.floor(at / 6),
+    descriptors: 45 + 9 * Math.floor(at / 6),
+  });
+  assert.deepEqual(growthOf(life(1, 12, leaksAtEach)), []);
+  assert.match(growthOf(life(1, 18, leaksAtEach))[0], /45 descriptors became 63/);
 });
 
 Deno.test("The same seed chooses the same faults, and all of them come", () => {

@@ -17,6 +17,9 @@ const GROWTH = { FACTOR: 1.25, MIB: 12 } as const;
 /** Descriptors that may come and go: a file being read, a process just looked at. */
 const DESCRIPTORS_SPARE = 3;
 
+/** Descriptors that a member keeps of a server before: its socket, the memory, some vectors. */
+const DESCRIPTORS_KEPT = 14;
+
 /** Seconds in which all have found another server. */
 const REJOINED = 3;
 
@@ -68,19 +71,33 @@ export function growthOf(samples: readonly Sample[]): string[] {
 }
 
 /**
- * Compare the first with the last. A member that finds its server again keeps what it had of the one before,
- * as lcores may be using it: that may happen once, within a moment.
+ * Compare the first with the last, under each server. A member that finds its server again keeps what it had
+ * of the one that its lcores attached with, until they attach anew: not more than once that much.
  */
 function descriptorGrowth(who: string, life: readonly Sample[]): string[] {
-  const another = life.findIndex(({ server }) => server !== life[0].server);
-  const later = life.filter(({ at }) => another >= 0 && at - life[another].at >= REJOINED);
-  const parts = another < 0 ? [life] : [life.slice(0, another), later];
-  return parts.flatMap((part) => {
-    if (part.length === 0) return [];
-    const [before, after] = [part[0].descriptors, part[part.length - 1].descriptors];
-    if (after <= before + DESCRIPTORS_SPARE) return [];
-    return [`${who}: ${before} descriptors became ${after}`];
-  });
+  const spans = serverSpans(life).map((span) => span.map(({ descriptors }) => descriptors));
+  const grown = (before: number, after: number, spare: number) =>
+    after <= before + spare ? [] : [`${who}: ${before} descriptors became ${after}`];
+  const least = Math.min(...spans.map(([first]) => first));
+  return [
+    ...spans.flatMap((span) => grown(span[0], span.at(-1)!, DESCRIPTORS_SPARE)),
+    ...spans.slice(-1).flatMap((span) => grown(least, span.at(-1)!, DESCRIPTORS_KEPT)),
+  ];
+}
+
+/** A life under one server after the other, each from when it has been found. */
+function serverSpans(life: readonly Sample[]): Sample[][] {
+  const spans: Sample[][] = [];
+  let begun = life[0];
+  for (const now of life) {
+    if (now.server !== begun.server) begun = now;
+    const isFirst = begun === life[0];
+    if (!isFirst && now.at - begun.at < REJOINED) continue;
+    const span = spans.at(-1);
+    if (span && span[0].server === now.server) span.push(now);
+    else spans.push([now]);
+  }
+  return spans;
 }
 
 /** Compare the first with the last quarter. */
