@@ -26,8 +26,8 @@ const TOGETHER = [
 
 /** How some tests ended. */
 interface Outcome {
-  /** What `deno test` was told of them. */
-  readonly args: readonly string[];
+  /** That of their report in `.cache`. */
+  readonly name: string;
   readonly isGood: boolean;
   readonly passed: number;
   readonly failed: number;
@@ -57,7 +57,7 @@ async function test(name: string, args: string[], shown?: "in the end"): Promise
   const failed = number("failures") + number("errors");
   const skipped = text.split("<skipped").length - 1;
   const passed = number("tests") - failed - skipped;
-  return { args, isGood: isGood && passed > 0, passed, failed, skipped };
+  return { name, isGood: isGood && passed > 0, passed, failed, skipped };
 }
 
 async function testAll(): Promise<Outcome[]> {
@@ -75,7 +75,7 @@ async function testAll(): Promise<Outcome[]> {
 await installPrerequisites();
 const outcomes = Deno.args.length === 0 ? await testAll() : [await test("tests", Deno.args)];
 const bad = outcomes.filter(({ isGood }) => !isGood);
-for (const { args } of bad) console.log(`Not all is well with ${args.join(" ")}, see above`);
+for (const { name } of bad) console.log(`Not all is well with ${name}, see above`);
 const sum = (what: "passed" | "failed" | "skipped") =>
   outcomes.reduce((total, outcome) => total + outcome[what], 0);
 console.log(`${sum("passed")} passed, ${sum("failed")} failed, ${sum("skipped")} skipped`);

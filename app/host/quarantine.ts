@@ -29,7 +29,8 @@ const KINDS: readonly (readonly [counter: number, what: string])[] = [
 
 /**
  * What one guest has done that no sound guest does, by kind, for as long as this host lives: whoever is
- * in the guest's place answers for all who were there before. Each hour half of it weighs no more. For the main thread; lcores only count.
+ * in the guest's place answers for all who were there before. Each hour half of it weighs no more. For
+ * the main thread; lcores only count.
  */
 export class Conduct {
   readonly #ports: readonly Counters[];

@@ -92,7 +92,7 @@ export class MultiEnd implements RingEnd {
 
   /**
    * What may be claimed from the head on, as far as known: 0 if that is too little, less if it is
-   * more than there can be, so that the head must be looked at.
+   * more than there can be, so that the head must be looked at, or if less than 0 is asked for.
    */
   private aim(count: number, least: number): number {
     const available = this.#opposite.available(this.head, count);

@@ -26,9 +26,10 @@ export interface SpscShape {
  * A peer's position is read once and believed only if it is possible. One that is not is counted in
  * {@linkcode violations} and otherwise ignored: the ring then looks full, or empty.
  *
- * Counts are whole numbers. A burst is a `Uint32Array`, two words a descriptor, copied quickest if it is of `newBurst()`.
- * Either side may instead work in the ring's own slots, between {@linkcode reserveBurst} and {@linkcode commit}, or {@linkcode peekBurst} and
- * {@linkcode finish} (DPDK `rte_ring_peek_zc.h`).
+ * Counts are whole numbers. A burst is a `Uint32Array`, two words a descriptor, copied quickest if
+ * it is of `newBurst()`. Either side may instead work in the ring's own slots, between
+ * {@linkcode reserveBurst} and {@linkcode commit}, or {@linkcode peekBurst} and {@linkcode finish}
+ * (DPDK `rte_ring_peek_zc.h`).
  *
  * @example
  * ```ts
