@@ -42,9 +42,9 @@ export {
   atomicsCheckBytes,
   type AtomicsCheckOptions,
   checkAtomics,
-} from "./memory/atomics_check.ts";
-export { type IvshmemDevice, ivshmemDevices } from "./memory/pci.ts";
-export { addMemzone, attachMemzone, RawMemzone } from "./memory/raw_memzone.ts";
+} from "./toolkit/atomics_check.ts";
+export { type IvshmemDevice, ivshmemDevices } from "./linux/pci.ts";
+export { addMemzone, attachMemzone, RawMemzone } from "./toolkit/raw_memzone.ts";
 export { Region } from "./memory/region.ts";
 export type { Memzone } from "./memory/zone.ts";
 export {
@@ -53,12 +53,12 @@ export {
   type CheckedOptions,
   type MempoolProblem,
 } from "./mempool/checked_mempool.ts";
-export { Frames } from "./mempool/frames.ts";
+export { Frames } from "./toolkit/frames.ts";
 export { IndexBurst } from "./mempool/index_burst.ts";
 export { dataWord, type MbufGeometry, Mbufs, MbufView } from "./mempool/mbuf.ts";
-export { MbufNotes, type MbufNotesHandle } from "./mempool/mbuf_notes.ts";
+export { MbufNotes, type MbufNotesHandle } from "./toolkit/mbuf_notes.ts";
 export { type CacheOptions, Mempool, type MempoolHandle } from "./mempool/mempool.ts";
-export { auditMempool, dumpMempool } from "./mempool/mempool_audit.ts";
+export { auditMempool, dumpMempool } from "./toolkit/mempool_audit.ts";
 export {
   MempoolWatch,
   type MempoolWatchHandle,
@@ -70,8 +70,13 @@ export {
   type SharedMempool,
   type SharedMempoolOptions,
   type SharedMempoolUse,
-} from "./mempool/shared_mempool.ts";
-export { attachDevice, attachRegion, hostRegion, type OpenedRegion } from "./open_region.ts";
+} from "./toolkit/shared_mempool.ts";
+export {
+  attachDevice,
+  attachRegion,
+  hostRegion,
+  type OpenedRegion,
+} from "./toolkit/open_region.ts";
 export { newBurst } from "./ring/burst.ts";
 export { MpmcRing, type MpmcShape, type Sharing } from "./ring/mpmc_ring.ts";
 export {
@@ -82,6 +87,6 @@ export {
   type NamedRing,
   type RingOptions,
   type SpscOptions,
-} from "./ring/named_ring.ts";
+} from "./toolkit/named_ring.ts";
 export { type ElementBytes, slotsFor } from "./ring/ring_size.ts";
 export { SpscRing, type SpscShape } from "./ring/spsc_ring.ts";

@@ -28,27 +28,27 @@ culvert COMMAND --help tells more.
 async function run([command, ...args]: string[]): Promise<number> {
   switch (command) {
     case "host":
-      return await (await import("./host_command.ts")).hostCommand(args);
+      return await (await import("./cli/host_command.ts")).hostCommand(args);
     case "guest": {
-      const { guestCommand } = await import("./guest_command.ts");
+      const { guestCommand } = await import("./cli/guest_command.ts");
       return await guestCommand(args, new URL("./guest/lcore_worker.ts", import.meta.url));
     }
     case "server":
-      return await (await import("./server_command.ts")).serverCommand(args);
+      return await (await import("./cli/server_command.ts")).serverCommand(args);
     case "client":
-      return await (await import("./client_command.ts")).clientCommand(args);
+      return await (await import("./cli/client_command.ts")).clientCommand(args);
     case "image":
-      return await (await import("./vm/command.ts")).imageCommand(args);
+      return await (await import("./cli/vm_command.ts")).imageCommand(args);
     case "qemu":
-      return await (await import("./vm/command.ts")).qemuCommand(args);
+      return await (await import("./cli/vm_command.ts")).qemuCommand(args);
     case "plug":
-      return await (await import("./plug_command.ts")).plugCommand(args);
+      return await (await import("./cli/plug_command.ts")).plugCommand(args);
     case "unplug":
-      return await (await import("./plug_command.ts")).unplugCommand(args);
+      return await (await import("./cli/plug_command.ts")).unplugCommand(args);
     case "inspect":
-      return await (await import("./inspect_command.ts")).inspectCommand(args);
+      return await (await import("./cli/inspect_command.ts")).inspectCommand(args);
     case "layout":
-      return await (await import("./layout_command.ts")).layoutCommand(args);
+      return await (await import("./cli/layout_command.ts")).layoutCommand(args);
     case "--help":
     case "-h":
     case "help":

@@ -10,11 +10,11 @@ import { CulvertError, UsageError } from "../ffi/error.ts";
 async function run([command, ...args]: string[]): Promise<number> {
   switch (command) {
     case "guest": {
-      const { guestCommand } = await import("./guest_command.ts");
+      const { guestCommand } = await import("./cli/guest_command.ts");
       return await guestCommand(args, new URL(import.meta.url));
     }
     case "inspect":
-      return await (await import("./inspect_command.ts")).inspectCommand(args);
+      return await (await import("./cli/inspect_command.ts")).inspectCommand(args);
     default:
       throw new UsageError(
         `Cannot run ${command ? `"${command}"` : "nothing"} in a VM as it is no command there: ` +

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { readOptions } from "../app/options.ts";
+import { readOptions } from "../app/cli/options.ts";
 import { UsageError } from "../ffi/error.ts";
 import { type BenchOptions, jsonOf, type Measurement, tableOf } from "./measurement.ts";
 import { benchMempool } from "./mempool.ts";

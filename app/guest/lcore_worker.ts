@@ -13,9 +13,9 @@ import { type MbufGeometry, Mbufs } from "../mempool/mbuf.ts";
 import { isOver, type Lease } from "./attachment.ts";
 import { GuestAlarm } from "./guest_alarm.ts";
 import { type Interrupts, wakerOf } from "./interrupts.ts";
-import { forward } from "./l2fwd.ts";
+import { forward } from "./forward.ts";
 import { addressWords } from "./mac_address.ts";
-import { MODES } from "./modes/mod.ts";
+import { MODES } from "./functions/mod.ts";
 import { TxBuffer } from "./tx_buffer.ts";
 import { type GuestCounters, VirtualPort } from "./virtual_port.ts";
 

@@ -7,7 +7,7 @@ import { RegionNotReadyError } from "../memory/region.ts";
 import { AskedToLeaveError, Attachment, hostPeerOf } from "./attachment.ts";
 import type { Interrupts } from "./interrupts.ts";
 import type { GuestLcoreInit, VirtualPortInit } from "./lcore_worker.ts";
-import { ANSWERING_MODES } from "./modes/mod.ts";
+import { ANSWERING_MODES } from "./functions/mod.ts";
 import { pairPorts, parsePortMask } from "./port_map.ts";
 import { openRegionLink, type RegionLink, type RegionSource } from "./region_link.ts";
 import { Statistics } from "./statistics.ts";

@@ -1,5 +1,5 @@
 import type { IdleMode } from "../lcore/idle.ts";
-import type { Account } from "../memory/owner.ts";
+import type { Account } from "../linux/owner.ts";
 import type { PortSpec } from "../port/port_spec.ts";
 
 /** What a host is asked to do; see `culvert host --help`. */

@@ -4,7 +4,7 @@ import { shim } from "../../ffi/shim.ts";
 import type { ChannelPlace } from "../channel/channel.ts";
 import { Holdings } from "../channel/holdings.ts";
 import { Ledger } from "../channel/ledger.ts";
-import type { HostedMemory } from "../ivshmem/hosted_memory.ts";
+import type { HostedMemory } from "../region/hosted_memory.ts";
 import { CHANNEL, HEADER } from "../memory/layout.ts";
 import { Mbufs } from "../mempool/mbuf.ts";
 import { Mempool } from "../mempool/mempool.ts";

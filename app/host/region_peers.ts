@@ -1,7 +1,7 @@
 import { shim } from "../../ffi/shim.ts";
 import { check } from "../../ffi/error.ts";
 import type { Peer } from "../ivshmem/peer.ts";
-import type { Rejoin } from "../ivshmem/rejoin.ts";
+import type { Rejoin } from "../region/rejoin.ts";
 
 /** A peer's eventfds, by vector. */
 export type Eventfds = readonly number[];

@@ -1,8 +1,8 @@
 import { check, CulvertError } from "../../ffi/error.ts";
 import { MappedMemory } from "../../ffi/mapped_memory.ts";
 import { cString, shim } from "../../ffi/shim.ts";
-import { findIvshmem } from "../memory/pci.ts";
-import { fileBytes } from "../ivshmem/own_file.ts";
+import { findIvshmem } from "../linux/pci.ts";
+import { fileBytes } from "../linux/own_file.ts";
 import { isPath } from "../memory/region_name.ts";
 import { INSPECT_MIN_BYTES } from "./decode.ts";
 

@@ -1,7 +1,7 @@
 import { basename } from "node:path";
-import { type Account, ownerFor } from "../memory/owner.ts";
+import { type Account, ownerFor } from "../linux/owner.ts";
 import { claimSocket } from "./claim_socket.ts";
-import { writePidfile } from "./pidfile.ts";
+import { writePidfile } from "../linux/pidfile.ts";
 import { makeMemory, type MemoryPlace, type ServedMemory } from "./served_memory.ts";
 import { IvshmemServer, type ServerLog } from "./server.ts";
 import { UNUSED_MS, UnusedWatch } from "./unused_watch.ts";

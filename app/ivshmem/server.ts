@@ -2,7 +2,7 @@ import { check, CulvertError, ShimError } from "../../ffi/error.ts";
 import { shim } from "../../ffi/shim.ts";
 import { type Credentials, Member } from "./member.ts";
 import { PeerIds } from "./peer_ids.ts";
-import { PollSet, READABLE, WRITABLE } from "./poll_set.ts";
+import { PollSet, READABLE, WRITABLE } from "../linux/poll_set.ts";
 import { PEER_ID_MAX } from "./protocol.ts";
 
 /** Connections that are accepted before the members are looked after again. */

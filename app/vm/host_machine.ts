@@ -5,7 +5,7 @@
  */
 
 import { CulvertError } from "../../ffi/error.ts";
-import { usableCores } from "../lcore/core_list.ts";
+import { usableCores } from "../linux/core_list.ts";
 
 /** A NUMA node. */
 export interface NumaNode {

@@ -5,7 +5,7 @@
  */
 
 import { CulvertError } from "../../ffi/error.ts";
-import { locateRegion, type RegionPlace } from "../ivshmem/region_source.ts";
+import { locateRegion, type RegionPlace } from "../region/region_source.ts";
 import { type HostMachine, nodesOfRegion } from "./host_machine.ts";
 import type { QemuRequest } from "./qemu_options.ts";
 

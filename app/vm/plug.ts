@@ -9,7 +9,7 @@
  */
 
 import { CulvertError } from "../../ffi/error.ts";
-import type { RegionPlace } from "../ivshmem/region_source.ts";
+import type { RegionPlace } from "../region/region_source.ts";
 import { type PciBus, type PciDevice, pciDevices, type Slot, slotFor } from "./pci_slots.ts";
 import { type QmpClient, QmpError } from "./qmp.ts";
 

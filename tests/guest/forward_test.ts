@@ -1,7 +1,7 @@
 import { deepEqual, equal } from "node:assert/strict";
 import type { ForwardingMode, GuestLane } from "../../app/guest/guest_lane.ts";
-import { forward } from "../../app/guest/l2fwd.ts";
-import { MODES } from "../../app/guest/modes/mod.ts";
+import { forward } from "../../app/guest/forward.ts";
+import { MODES } from "../../app/guest/functions/mod.ts";
 import { Idle } from "../../app/lcore/idle.ts";
 import { shim } from "../../ffi/shim.ts";
 import { counted, GuestLab, someFrame } from "./guest_lab.ts";

@@ -4,7 +4,7 @@ import { Doorbell, SleepFlag } from "../../app/channel/sleep_flag.ts";
 import { GuestAlarm } from "../../app/guest/guest_alarm.ts";
 import { SLEEP } from "../../app/memory/layout.ts";
 import { COMMAND } from "../../app/lcore/command.ts";
-import { usableCores } from "../../app/lcore/core_list.ts";
+import { usableCores } from "../../app/linux/core_list.ts";
 import { startLcore } from "../../app/lcore/lcore.ts";
 import type { GuestLcoreInit } from "../../app/guest/lcore_worker.ts";
 import { OpenFiles } from "../ffi/open_files.ts";

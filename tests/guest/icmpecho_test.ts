@@ -1,6 +1,6 @@
 import { deepEqual, equal } from "node:assert/strict";
 import fc from "fast-check";
-import { icmpecho } from "../../app/guest/modes/icmpecho.ts";
+import { icmpecho } from "../../app/guest/functions/icmpecho.ts";
 import { GuestLab, macOf, someFrame } from "./guest_lab.ts";
 import { putChecksum, slowSum } from "./slow_checksum.ts";
 

@@ -1,7 +1,7 @@
 import { deepEqual, equal } from "node:assert/strict";
 import type { GuestLcoreInit } from "../../app/guest/lcore_worker.ts";
 import { COMMAND } from "../../app/lcore/command.ts";
-import { usableCores } from "../../app/lcore/core_list.ts";
+import { usableCores } from "../../app/linux/core_list.ts";
 import { startLcore } from "../../app/lcore/lcore.ts";
 import { freshCommand } from "../lcore/fresh_command.ts";
 import { counted, GuestLab, macOf, someFrame } from "./guest_lab.ts";

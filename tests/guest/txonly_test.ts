@@ -1,5 +1,5 @@
 import { deepEqual, equal } from "node:assert/strict";
-import { txonly } from "../../app/guest/modes/txonly.ts";
+import { txonly } from "../../app/guest/functions/txonly.ts";
 import { dataWord } from "../../app/mempool/mbuf.ts";
 import { GuestLab, macOf, someFrame } from "./guest_lab.ts";
 import { slowSum } from "./slow_checksum.ts";

@@ -1,6 +1,6 @@
 import { equal } from "node:assert/strict";
 import type { Peer } from "../../app/ivshmem/peer.ts";
-import type { Rejoin } from "../../app/ivshmem/rejoin.ts";
+import type { Rejoin } from "../../app/region/rejoin.ts";
 import { GUEST_STATE } from "../../app/channel/guest_state.ts";
 import { peerOf } from "../../app/channel/state_word.ts";
 import { RegionPeers } from "../../app/host/region_peers.ts";

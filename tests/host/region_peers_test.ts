@@ -1,7 +1,7 @@
 import { deepEqual, equal } from "node:assert/strict";
 import { shim } from "../../ffi/shim.ts";
 import type { Peer } from "../../app/ivshmem/peer.ts";
-import type { Rejoin } from "../../app/ivshmem/rejoin.ts";
+import type { Rejoin } from "../../app/region/rejoin.ts";
 import { RegionPeers } from "../../app/host/region_peers.ts";
 import { FakePeer } from "../ivshmem/fake_peer.ts";
 

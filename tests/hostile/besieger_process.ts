@@ -10,7 +10,7 @@
  */
 import { MappedMemory } from "../../ffi/mapped_memory.ts";
 import { shim } from "../../ffi/shim.ts";
-import { openRegion } from "../../app/ivshmem/region_source.ts";
+import { openRegion } from "../../app/region/region_source.ts";
 import { Region } from "../../app/memory/region.ts";
 import { Random } from "../ffi/random.ts";
 import { Besieger } from "./besieger.ts";

@@ -5,7 +5,7 @@
  *
  * @module
  */
-import { openRegion } from "../../app/ivshmem/region_source.ts";
+import { openRegion } from "../../app/region/region_source.ts";
 import { shim } from "../../ffi/shim.ts";
 import { fill, setWaits } from "../ffi/shared_eventfd.ts";
 

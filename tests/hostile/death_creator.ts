@@ -5,7 +5,7 @@
  */
 import assert from "node:assert/strict";
 import { Attachment } from "../../app/guest/attachment.ts";
-import { openRegion } from "../../app/ivshmem/region_source.ts";
+import { openRegion } from "../../app/region/region_source.ts";
 import { FLAGS, SOURCES } from "../../shim/build.ts";
 import { account, assertBalanced, exists, Lab, type Running, waitUntil } from "../system/lab.ts";
 import type { Random } from "../ffi/random.ts";

@@ -5,7 +5,7 @@
  */
 import assert from "node:assert/strict";
 import type { MappedMemory } from "../../ffi/mapped_memory.ts";
-import { openRegion } from "../../app/ivshmem/region_source.ts";
+import { openRegion } from "../../app/region/region_source.ts";
 import { GUEST_STATE } from "../../app/channel/guest_state.ts";
 import { stateOf } from "../../app/channel/state_word.ts";
 import { GUEST, ZONE_KIND, ZONES_BYTES } from "../../app/memory/layout.ts";

@@ -5,7 +5,7 @@
  *
  * @module
  */
-import { usableCores } from "../../app/lcore/core_list.ts";
+import { usableCores } from "../../app/linux/core_list.ts";
 import { frameMaxOf } from "../../app/port/kernel_port.ts";
 import { COUNTER, DROPS } from "../../app/port/counters.ts";
 import { judge } from "../soak/accounts.ts";

@@ -11,7 +11,7 @@
 import { check } from "../../ffi/error.ts";
 import { shim } from "../../ffi/shim.ts";
 import { findChannel } from "../../app/channel/channel.ts";
-import { openRegion } from "../../app/ivshmem/region_source.ts";
+import { openRegion } from "../../app/region/region_source.ts";
 import { CHANNEL, HEADER } from "../../app/memory/layout.ts";
 import { Region } from "../../app/memory/region.ts";
 import { COUNTER } from "../../app/port/counters.ts";

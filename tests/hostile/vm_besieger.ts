@@ -9,7 +9,7 @@
 import { REGISTER } from "../../app/guest/interrupts.ts";
 import { openInterrupts } from "../../app/guest/vfio.ts";
 import { HEADER } from "../../app/memory/layout.ts";
-import { findIvshmem, mapMemory, mapRegisters } from "../../app/memory/pci.ts";
+import { findIvshmem, mapMemory, mapRegisters } from "../../app/linux/pci.ts";
 import { Region } from "../../app/memory/region.ts";
 import { Random } from "../ffi/random.ts";
 import { Besieger } from "./besieger.ts";

@@ -2,7 +2,7 @@ import { deepEqual, equal, match, throws } from "node:assert/strict";
 import { decodeRegion, withLives } from "../../app/inspect/decode.ts";
 import { reportText } from "../../app/inspect/report_text.ts";
 import { alignColumns, bar, bytesText, printable } from "../../app/inspect/table.ts";
-import { readInspectOptions } from "../../app/inspect_command.ts";
+import { readInspectOptions } from "../../app/cli/inspect_command.ts";
 import { CHANNEL, HEADER, LAYOUT_HASH, LAYOUT_VERSION, RING } from "../../app/memory/layout.ts";
 import { COUNTER } from "../../app/port/counters.ts";
 import { SampleRegion } from "./sample_region.ts";

@@ -4,7 +4,7 @@ import { GuestState } from "../../app/channel/guest_state.ts";
 import { CHANNEL, HEADER, MBUF_STRIDE_BYTES, ZONE_KIND } from "../../app/memory/layout.ts";
 import { Region } from "../../app/memory/region.ts";
 import type { Memzone } from "../../app/memory/zone.ts";
-import { addMempool, type SharedMempool } from "../../app/mempool/shared_mempool.ts";
+import { addMempool, type SharedMempool } from "../../app/toolkit/shared_mempool.ts";
 import { MpmcRing } from "../../app/ring/mpmc_ring.ts";
 
 /** Slots of its channel's rings. */

@@ -1,7 +1,7 @@
 import { deepEqual, equal, ok, throws } from "node:assert/strict";
 import { shim } from "../../ffi/shim.ts";
 import { type Alarm, Idle } from "../../app/lcore/idle.ts";
-import { readKernelFile } from "../../app/memory/kernel_file.ts";
+import { readKernelFile } from "../../app/linux/kernel_file.ts";
 import { OpenFiles } from "../ffi/open_files.ts";
 
 /** How often this thread has gone to sleep. */

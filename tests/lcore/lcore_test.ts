@@ -1,6 +1,6 @@
 import { deepEqual, equal, rejects } from "node:assert/strict";
 import { COMMAND } from "../../app/lcore/command.ts";
-import { usableCores } from "../../app/lcore/core_list.ts";
+import { usableCores } from "../../app/linux/core_list.ts";
 import { type Lcore, LcoreWorker, startLcore } from "../../app/lcore/lcore.ts";
 import { freshCommand } from "./fresh_command.ts";
 import type { Errand } from "./lcore_worker.ts";

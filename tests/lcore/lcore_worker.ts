@@ -2,7 +2,7 @@ import { CulvertError, UsageError } from "../../ffi/error.ts";
 import { shim } from "../../ffi/shim.ts";
 import { COMMAND } from "../../app/lcore/command.ts";
 import { serveLcore } from "../../app/lcore/lcore.ts";
-import { readKernelFile } from "../../app/memory/kernel_file.ts";
+import { readKernelFile } from "../../app/linux/kernel_file.ts";
 
 /** What the lcore of `lcore_test.ts` is to do. */
 export type Errand =

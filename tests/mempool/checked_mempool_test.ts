@@ -8,8 +8,8 @@ import {
 } from "../../app/mempool/checked_mempool.ts";
 import { IndexBurst } from "../../app/mempool/index_burst.ts";
 import { MbufView } from "../../app/mempool/mbuf.ts";
-import { auditMempool, dumpMempool } from "../../app/mempool/mempool_audit.ts";
-import { addMempool, attachMempool } from "../../app/mempool/shared_mempool.ts";
+import { auditMempool, dumpMempool } from "../../app/toolkit/mempool_audit.ts";
+import { addMempool, attachMempool } from "../../app/toolkit/shared_mempool.ts";
 import { MappedMemory } from "../../ffi/mapped_memory.ts";
 import { freshMemory } from "../ffi/fresh_memory.ts";
 

@@ -1,8 +1,8 @@
 import { shim } from "../../ffi/shim.ts";
 import { MappedMemory } from "../../ffi/mapped_memory.ts";
-import { Frames } from "../../app/mempool/frames.ts";
+import { Frames } from "../../app/toolkit/frames.ts";
 import { Mbufs } from "../../app/mempool/mbuf.ts";
-import { MbufNotes, type MbufNotesHandle } from "../../app/mempool/mbuf_notes.ts";
+import { MbufNotes, type MbufNotesHandle } from "../../app/toolkit/mbuf_notes.ts";
 import { Mempool, type MempoolHandle } from "../../app/mempool/mempool.ts";
 import { meetAt, serveOrder, type StartLine } from "../ffi/run_workers.ts";
 

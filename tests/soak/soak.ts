@@ -11,7 +11,7 @@
  *
  * @module
  */
-import { usableCores } from "../../app/lcore/core_list.ts";
+import { usableCores } from "../../app/linux/core_list.ts";
 import { Lab, pause } from "../system/lab.ts";
 import { addJudgements } from "./accounts.ts";
 import { Books, type Settled } from "./books.ts";

@@ -3,7 +3,7 @@ import { decodeRegion } from "../../app/inspect/decode.ts";
 import { COUNTER_KEYS } from "../../app/inspect/decode_channel.ts";
 import { findRegion, type FoundRegion } from "../../app/inspect/find_region.ts";
 import type { RegionReport } from "../../app/inspect/region_report.ts";
-import { usableCores } from "../../app/lcore/core_list.ts";
+import { usableCores } from "../../app/linux/core_list.ts";
 import { COUNTER, DROPS } from "../../app/port/counters.ts";
 import { account, assertBalanced, exists, Lab, type Running } from "../system/lab.ts";
 import { BOOT_MS } from "../system/vm_lab.ts";

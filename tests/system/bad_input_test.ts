@@ -8,7 +8,7 @@ import assert from "node:assert/strict";
 import { MappedMemory } from "../../ffi/mapped_memory.ts";
 import { DIRECTORY_BYTES, ENTRY, HEADER } from "../../app/memory/layout.ts";
 import { Region } from "../../app/memory/region.ts";
-import { openRegion } from "../../app/ivshmem/region_source.ts";
+import { openRegion } from "../../app/region/region_source.ts";
 import { account, assertBalanced, type Ended, exists, Lab, testFrame } from "./lab.ts";
 
 const USAGE = 2;

@@ -5,10 +5,10 @@
  * @module
  */
 import type { MappedMemory } from "../../ffi/mapped_memory.ts";
-import { mapMemoryCached, mapPhysical } from "../../app/memory/cached_bar.ts";
-import { cachingAdvice, measureCaching } from "../../app/memory/caching.ts";
+import { mapMemoryCached, mapPhysical } from "../../app/region/cached_bar.ts";
+import { cachingAdvice, measureCaching } from "../../app/region/caching.ts";
 import { HEADER } from "../../app/memory/layout.ts";
-import { findIvshmem } from "../../app/memory/pci.ts";
+import { findIvshmem } from "../../app/linux/pci.ts";
 
 /** A word that no memzone of the host has. */
 const SPARE_WORD = (16 << 20) / 4 - 1;

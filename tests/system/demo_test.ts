@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 
-const DEMO = ["run", "-A", new URL("../../app/demo.ts", import.meta.url).pathname];
+const DEMO = ["run", "-A", new URL("../../app/demo/main.ts", import.meta.url).pathname];
 
 async function demo(args: string[], stopAt?: RegExp): Promise<{ code: number; text: string }> {
   const command = new Deno.Command(Deno.execPath(), {

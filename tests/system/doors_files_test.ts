@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import config from "../../deno.json" with { type: "json" };
-import { givePath, SAME } from "../../app/memory/owner.ts";
+import { givePath, SAME } from "../../app/linux/owner.ts";
 import { exists, Lab, testFrame } from "./lab.ts";
 
 const SMALL = ["--size", "4M", "--mbufs", "256"];

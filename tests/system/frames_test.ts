@@ -7,7 +7,7 @@ import assert from "node:assert/strict";
 import { Channel } from "../../app/channel/channel.ts";
 import { Attachment } from "../../app/guest/attachment.ts";
 import { RING } from "../../app/memory/layout.ts";
-import { openRegion } from "../../app/ivshmem/region_source.ts";
+import { openRegion } from "../../app/region/region_source.ts";
 import { dataWord, Mbufs } from "../../app/mempool/mbuf.ts";
 import { type HostAccount, Lab, pause, testFrame, waitUntil, type Wire } from "./lab.ts";
 

@@ -5,7 +5,7 @@
  */
 import assert from "node:assert/strict";
 import { Peer } from "../../app/ivshmem/peer.ts";
-import { ServerStarter } from "../../app/ivshmem/server_starter.ts";
+import { ServerStarter } from "../../app/region/server_starter.ts";
 import { makeMemory } from "../../app/ivshmem/served_memory.ts";
 import { HEADER, MAGIC, REGION_STATE } from "../../app/memory/layout.ts";
 import { socketPath } from "../../app/memory/region_name.ts";

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { hostRegionMemory } from "../../app/ivshmem/hosted_memory.ts";
+import { hostRegionMemory } from "../../app/region/hosted_memory.ts";
 import { Region } from "../../app/memory/region.ts";
 
 try {

@@ -5,7 +5,7 @@
  */
 import assert from "node:assert/strict";
 import { Peer } from "../../app/ivshmem/peer.ts";
-import { locateRegion, openRegion } from "../../app/ivshmem/region_source.ts";
+import { locateRegion, openRegion } from "../../app/region/region_source.ts";
 import { shim } from "../../ffi/shim.ts";
 import { socketPath } from "../../app/memory/region_name.ts";
 import { QemuDevice } from "./ivshmem_qemu.ts";

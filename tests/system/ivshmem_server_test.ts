@@ -4,10 +4,10 @@
  * @module
  */
 import assert from "node:assert/strict";
-import { hostRegionMemory } from "../../app/ivshmem/hosted_memory.ts";
+import { hostRegionMemory } from "../../app/region/hosted_memory.ts";
 import { Peer } from "../../app/ivshmem/peer.ts";
 import { MEMORY, NO_FD, receiveMessage } from "../../app/ivshmem/protocol.ts";
-import { locateRegion, openRegion } from "../../app/ivshmem/region_source.ts";
+import { locateRegion, openRegion } from "../../app/region/region_source.ts";
 import { socketPath } from "../../app/memory/region_name.ts";
 import { Region } from "../../app/memory/region.ts";
 import { check } from "../../ffi/error.ts";

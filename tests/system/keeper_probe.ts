@@ -7,7 +7,7 @@
  */
 import { dirname } from "node:path";
 import { cString, shim } from "../../ffi/shim.ts";
-import { dropPrivileges, endDuties } from "../../app/lcore/privileges.ts";
+import { dropPrivileges, endDuties } from "../../app/linux/privileges.ts";
 
 const [tap, otherTap, file, otherFile] = Deno.args;
 Deno.chdir(dirname(file)); // the keeper's, too

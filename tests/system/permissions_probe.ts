@@ -3,8 +3,8 @@
  *
  * @module
  */
-import { giveUpRunning } from "../../app/ivshmem/start_server.ts";
-import { giveUpPermissions } from "../../app/lcore/privileges.ts";
+import { giveUpRunning } from "../../app/region/start_server.ts";
+import { giveUpPermissions } from "../../app/linux/privileges.ts";
 
 const NAMES = ["env", "ffi", "import", "net", "read", "run", "sys", "write"] as const;
 

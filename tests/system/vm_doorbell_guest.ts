@@ -6,7 +6,7 @@
  */
 import { REGISTER } from "../../app/guest/interrupts.ts";
 import { openInterrupts } from "../../app/guest/vfio.ts";
-import { ivshmemDevices, mapMemory, mapRegisters } from "../../app/memory/pci.ts";
+import { ivshmemDevices, mapMemory, mapRegisters } from "../../app/linux/pci.ts";
 import { shim } from "../../ffi/shim.ts";
 
 const PATIENCE_MS = 120_000;

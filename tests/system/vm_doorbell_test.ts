@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { Peer } from "../../app/ivshmem/peer.ts";
-import { openRegion } from "../../app/ivshmem/region_source.ts";
+import { openRegion } from "../../app/region/region_source.ts";
 import { shim } from "../../ffi/shim.ts";
 import { Lab, waitUntil } from "./lab.ts";
 

@@ -1,5 +1,5 @@
 import { equal, match, ok, rejects } from "node:assert/strict";
-import { plugCommand, unplugCommand } from "../../app/plug_command.ts";
+import { plugCommand, unplugCommand } from "../../app/cli/plug_command.ts";
 import { regionDevices } from "../../app/vm/plug.ts";
 import { UsageError } from "../../ffi/error.ts";
 import { attach, HostedRegion } from "./hosted_region.ts";

@@ -1,5 +1,5 @@
 import { deepEqual, equal, match, ok, rejects } from "node:assert/strict";
-import type { RegionPlace } from "../../app/ivshmem/region_source.ts";
+import type { RegionPlace } from "../../app/region/region_source.ts";
 import { type PciBus, slotFor } from "../../app/vm/pci_slots.ts";
 import {
   deviceId,

@@ -1,0 +1,165 @@
+import { UsageError } from "../../ffi/error.ts";
+import { GUESTS_MAX } from "../channel/ledger.ts";
+import type { GuestPlaceOptions, RegionOptions } from "../host/host_options.ts";
+import { NODE_MAX } from "../linux/numa.ts";
+import { checkRegionBytes } from "../memory/region.ts";
+import { checkRegionName } from "../memory/region_name.ts";
+import { checkUsage, type OrderedOption, readNumber, readSize } from "./options.ts";
+import { checkInterfaceName } from "../port/interface.ts";
+import { parsePortSpec, type PortSpec } from "../port/port_spec.ts";
+import { checkRingSize } from "../ring/ring_size.ts";
+
+/** The region of a command line that names none. */
+export const REGION_DEFAULT = "culvert0";
+
+/** Ports that one guest has channels for. */
+const PORTS_MAX = 32;
+
+/** Options of a region, or of all if they stand before the first: how each is read. */
+const REGION_OPTIONS: Record<string, (text: string) => Partial<RegionOptions>> = {
+  "size": (text) => ({ size: readSize("--size", text) }),
+  "mbufs": (text) => ({ mbufs: readNumber("--mbufs", text, 64, 2 ** 24) }),
+  "ring-size": (text) => ({ ringSize: readNumber("--ring-size", text, 2, 2 ** 20) }),
+  "numa-node": (text) => ({ numaNode: readNumber("--numa-node", text, 0, NODE_MAX) }),
+};
+
+type Changing<T> = { -readonly [K in keyof T]: T[K] };
+
+interface Place extends Changing<GuestPlaceOptions> {
+  readonly ports: PortSpec[];
+}
+
+/** A region that is being read; its name is not yet known if ports came before it. */
+interface Begun {
+  name?: string;
+  readonly own: Partial<RegionOptions>[];
+  readonly guests: Place[];
+}
+
+/**
+ * Read regions, guests and ports in the order of the command line, as ffmpeg and QEMU have it: `--region`
+ * begins a region, `--guest` a place in it, `--port` adds a port to that. An only `--region` may also stand
+ * behind all ports.
+ *
+ * @throws {UsageError} naming the option, what was found and what is wanted.
+ */
+export function readRegions(options: readonly OrderedOption[]): RegionOptions[] {
+  const reader = new RegionReader();
+  for (const { name, value } of options) reader.read(name, value);
+  const regions = reader.finish();
+  checkPorts(regions.flatMap(({ guests }) => guests.flatMap(({ ports }) => ports)));
+  return regions;
+}
+
+class RegionReader {
+  readonly #regions: Begun[] = [];
+  readonly #defaults: Partial<RegionOptions>[] = [{ mbufs: 8192, ringSize: 1024 }];
+  /** The region that was named behind its ports. */
+  #late?: string;
+
+  read(option: string, value: string): void {
+    if (option === "region") this.#beginRegion(value);
+    else if (option === "guest") this.#beginGuest(readNumber("--guest", value, 0, GUESTS_MAX - 1));
+    else if (option === "port") this.#addPort(value);
+    else if (option in REGION_OPTIONS) this.#set(REGION_OPTIONS[option](value));
+  }
+
+  finish(): RegionOptions[] {
+    if (this.#regions.every(({ guests }) => guests.length === 0)) refusePorts(0);
+    return this.#regions.map(({ name = REGION_DEFAULT, own, guests }) => {
+      const given = Object.assign({}, ...this.#defaults, ...own);
+      return checked({ ...given, name, guests });
+    });
+  }
+
+  #beginRegion(name: string): void {
+    checkUsage(() => checkRegionName(name));
+    this.#refuseBehind(`--region ${name}`);
+    if (this.#regions.some((region) => region.name === name)) {
+      throw new UsageError(`Cannot use region ${name} twice: name all its ports behind it`);
+    }
+    const [first] = this.#regions;
+    if (first && first.name === undefined) this.#late = first.name = name;
+    else this.#regions.push({ name, own: [], guests: [] });
+  }
+
+  #beginGuest(number: number): void {
+    this.#refuseBehind(`--guest ${number}`);
+    const { name, guests } = this.#region();
+    if (guests.some((guest) => guest.number === number)) {
+      const where = name === undefined ? "" : ` of region ${name}`;
+      throw new UsageError(
+        `Cannot use guest ${number}${where} twice: name all its ports behind it`,
+      );
+    }
+    guests.push({ number, ports: [] });
+  }
+
+  #addPort(text: string): void {
+    this.#refuseBehind(`--port ${text}`);
+    const { guests } = this.#region();
+    if (guests.length === 0) guests.push({ number: 0, ports: [] });
+    guests[guests.length - 1].ports.push(parsePortSpec(text));
+  }
+
+  #set(given: Partial<RegionOptions>): void {
+    (this.#regions.at(-1)?.own ?? this.#defaults).push(given);
+  }
+
+  /** The region that ports belong to now. */
+  #region(): Begun {
+    if (this.#regions.length === 0) this.#regions.push({ own: [], guests: [] });
+    return this.#regions[this.#regions.length - 1];
+  }
+
+  #refuseBehind(what: string): void {
+    if (this.#late === undefined) return;
+    throw new UsageError(
+      `Cannot use ${what} behind --region ${this.#late} as ports stand before that: put each ` +
+        `--region before its ports`,
+    );
+  }
+}
+
+/** The region, if it can be one. */
+function checked(region: RegionOptions): RegionOptions {
+  const { name, size, ringSize, guests } = region;
+  checkUsage(() => checkRingSize(ringSize));
+  if (size !== undefined) checkUsage(() => checkRegionBytes(size, name));
+  if (guests.length === 0) {
+    throw new UsageError(`Cannot use region ${name} without ports: name them behind it (--port)`);
+  }
+  for (const { number, ports } of guests) {
+    if (ports.length === 0) {
+      throw new UsageError(
+        `Cannot use guest ${number} of region ${name} without ports: name them behind it (--port)`,
+      );
+    }
+    if (ports.length > PORTS_MAX) refusePorts(ports.length);
+  }
+  return region;
+}
+
+function refusePorts(found: number): never {
+  throw new UsageError(
+    `Cannot forward between ${found} ports: name 1 to ${PORTS_MAX} with --port KIND:NAME`,
+  );
+}
+
+/** Interfaces and rings are named once, links twice. */
+function checkPorts(ports: readonly PortSpec[]): void {
+  for (const { kind, name } of ports) {
+    if (kind === "tap" || kind === "packet") checkUsage(() => checkInterfaceName(name));
+    if (kind === "null" || name === "") continue;
+    const found = ports.filter((port) => port.kind === kind && port.name === name).length;
+    if (kind === "link" && found !== 2) {
+      throw new UsageError(
+        `Cannot use port link:${name} as it is named ${found === 1 ? "once" : `${found} times`}: ` +
+          `a link has two ends`,
+      );
+    }
+    if (kind !== "link" && found > 1) {
+      throw new UsageError(`Cannot use port ${kind}:${name} twice: name it once`);
+    }
+  }
+}

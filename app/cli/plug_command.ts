@@ -1,0 +1,236 @@
+/**
+ * The commands `culvert plug` and `culvert unplug`.
+ *
+ * @module
+ */
+
+import { CulvertError, UsageError } from "../../ffi/error.ts";
+import { locateRegion } from "../region/region_source.ts";
+import { checkRegionName } from "../memory/region_name.ts";
+import { checkUsage, readNumber, readOptions } from "./options.ts";
+import { Farewell } from "../vm/farewell.ts";
+import {
+  deviceId,
+  type PluggedRegion,
+  plugRegion,
+  regionDevices,
+  unplugDevice,
+  untilMapped,
+} from "../vm/plug.ts";
+import { QmpClient } from "../vm/qmp.ts";
+
+const PLUG_USAGE = `culvert plug - give a region to a VM that already runs
+
+usage: culvert plug --qmp SOCKET [--region NAME|PATH] [options]
+
+  --qmp SOCKET     QEMU's monitor, as in: -qmp unix:SOCKET,server=on,wait=off
+  --region NAME|PATH
+                   the host's region (default culvert0)
+  --id NAME        the device's id in QEMU (default culvert- and the region's name)
+  --bus NAME       the bus to plug it into (default: a free pcie-root-port; on the
+                   machine pc, pci.0). Regions need a port with addresses reserved:
+                   -device pcie-root-port,id=culvert-slot1,chassis=1,pref64-reserve=8G
+                   as culvert qemu --hotplug 1 has it
+  --doorbell       as a peer of the region's server, with interrupts (ivshmem-doorbell).
+                   It stays as long as the VM runs: see culvert unplug --help
+  --help           show this text
+
+A guest that runs with --pci auto and waits for a region takes it. QEMU 6.0 or later.
+
+example: culvert plug --qmp /run/vm1.qmp --region culvert0
+`;
+
+const UNPLUG_USAGE = `culvert unplug - take a region from a VM that runs
+
+usage: culvert unplug --qmp SOCKET [--region NAME|PATH] [--id NAME] [options]
+
+Asks the guest to leave the region and waits until it has, since memory that goes
+away kills who touches it; then unplugs the device. The guest waits for another.
+An ivshmem-doorbell is not unplugged: QEMU (7.2, and later ones as far as we know)
+frees memory twice when one goes after another peer has left, and mostly dies.
+
+  --qmp SOCKET     QEMU's monitor, as in: -qmp unix:SOCKET,server=on,wait=off
+  --region NAME|PATH
+                   the region (default culvert0, unless there is an --id)
+  --id NAME        the device's id in QEMU (default: found by the region)
+  --guest N        which guest of the region the VM is (default: the only one)
+  --timeout S      seconds that the guest may take to leave, and its kernel to let
+                   go of the device (default 20)
+  --force          unplug even if the guest does not leave or cannot be asked
+  --help           show this text
+
+example: culvert unplug --qmp /run/vm1.qmp --region culvert0
+`;
+
+/** How long a guest may take to see a device: by PCI Express's own hotplug some seconds. */
+const MAPPED_MS = 10_000;
+
+const COMMON = {
+  qmp: { type: "string" },
+  region: { type: "string" },
+  id: { type: "string" },
+  help: { type: "boolean", short: "h", default: false },
+} as const;
+
+const PLUG_OPTIONS = {
+  ...COMMON,
+  bus: { type: "string" },
+  doorbell: { type: "boolean", default: false },
+} as const;
+
+const UNPLUG_OPTIONS = {
+  ...COMMON,
+  guest: { type: "string" },
+  timeout: { type: "string", default: "20" },
+  force: { type: "boolean", default: false },
+} as const;
+
+/** `culvert plug`: returns the exit status. */
+export async function plugCommand(args: string[]): Promise<number> {
+  const options = readOptions(args, PLUG_OPTIONS);
+  if (options.help) return show(PLUG_USAGE);
+  const { region = "culvert0", bus, doorbell } = options;
+  const socket = readQmp(options.qmp);
+  checkUsage(() => checkRegionName(region));
+  const id = readId(options.id) ?? deviceId(region);
+  const place = locateRegion(region);
+  using qmp = await QmpClient.connect(socket);
+  const slot = await plugRegion(qmp, region, place, { id, bus, doorbell });
+  console.error(`culvert plug: region ${region} is device ${id} in ${slot.bus}`);
+  if (!await isRunning(qmp)) {
+    console.error("culvert plug: the VM is paused, and will see it when it runs");
+    return 0;
+  }
+  const address = await untilMapped(qmp, id, MAPPED_MS);
+  if (address !== undefined) {
+    console.error(
+      `culvert plug: in the guest it is PCI device ${address}; unless a guest waits there, run:`,
+    );
+    console.log(`culvert guest --pci ${address}`);
+    return 0;
+  }
+  console.error(
+    `culvert plug: the guest has not switched it on in ${MAPPED_MS / 1000} s. ` +
+      (slot.hasRoom
+        ? "It may still boot, or run no `culvert guest --pci auto`"
+        : `${slot.bus} has too few addresses: see what the guest's kernel says (dmesg), and start ` +
+          "QEMU with pref64-reserve=8G for that port"),
+  );
+  return 0;
+}
+
+/** `culvert unplug`: returns the exit status. */
+export async function unplugCommand(args: string[]): Promise<number> {
+  const options = readOptions(args, UNPLUG_OPTIONS);
+  if (options.help) return show(UNPLUG_USAGE);
+  const { force } = options;
+  const socket = readQmp(options.qmp);
+  const patience = readNumber("--timeout", options.timeout, 1, 3600) * 1000;
+  const guest = options.guest === undefined
+    ? undefined
+    : readNumber("--guest", options.guest, 0, 126);
+  const id = readId(options.id);
+  const region = options.region ?? (id === undefined ? "culvert0" : undefined);
+  if (region !== undefined) checkUsage(() => checkRegionName(region));
+  using qmp = await QmpClient.connect(socket);
+  const path = region === undefined ? undefined : tryLocate(region, force);
+  const device = await findDevice(qmp, region, path, id);
+  if (!force && !await isRunning(qmp)) {
+    throw new CulvertError(
+      `Cannot unplug ${device.id} as the VM is paused: let it run, its kernel must let go`,
+    );
+  }
+  if (!force && device.backing.kind === "chardev") {
+    throw new CulvertError(
+      `Cannot unplug ${device.id} as it is an ivshmem-doorbell: QEMU mostly dies of that, it frees ` +
+        "memory twice if a peer has left before; end the VM, or plug without --doorbell next time",
+    );
+  }
+  using farewell = tryFarewell(path ?? device.path, region ?? device.id, guest, force);
+  if (farewell && !await farewell.isGone(patience)) {
+    const found = `guest ${farewell.guest} does not leave, it is ${farewell.stateName}`;
+    if (!force) {
+      throw new CulvertError(
+        `Cannot unplug ${device.id} as ${found}: see what it says, or unplug by --force`,
+      );
+    }
+    console.error(`culvert unplug: ${found}; unplugging all the same`);
+  }
+  await unplugDevice(qmp, device, patience);
+  console.error(`culvert unplug: ${device.id} is unplugged`);
+  return 0;
+}
+
+/** The region's file; undefined if nobody keeps the region any more and that does not matter. */
+function tryLocate(region: string, force: boolean): string | undefined {
+  return unless(force, () => locateRegion(region).path);
+}
+
+/** A farewell, unless the guest cannot be asked and need not be. */
+function tryFarewell(
+  path: string | undefined,
+  name: string,
+  guest: number | undefined,
+  force: boolean,
+): Farewell | undefined {
+  return unless(force, () => {
+    if (path !== undefined) return Farewell.ask(path, name, guest);
+    throw new UsageError(
+      `Cannot tell which region ${name} is as it is a server's: name that too, by --region`,
+    );
+  });
+}
+
+/** With --force, what goes wrong is told and passed over. */
+function unless<T>(force: boolean, body: () => T): T | undefined {
+  try {
+    return body();
+  } catch (error) {
+    if (!(error instanceof CulvertError)) throw error;
+    if (force) return void console.error(`culvert unplug: ${error.message}; going on`);
+    throw error instanceof UsageError ? error : new CulvertError(
+      `${error.message}. The guest cannot be asked to leave: stop it in the VM, then use --force`,
+      { cause: error },
+    );
+  }
+}
+
+async function findDevice(
+  qmp: QmpClient,
+  region: string | undefined,
+  path: string | undefined,
+  id: string | undefined,
+): Promise<PluggedRegion> {
+  const devices = await regionDevices(qmp);
+  const wanted = id ?? deviceId(region!);
+  const found = devices.find((device) => device.id === wanted) ??
+    (id === undefined ? devices.find((d) => d.path !== undefined && d.path === path) : undefined);
+  if (found) return found;
+  const there = devices.map((device) => device.id).join(", ") || "none";
+  throw new CulvertError(
+    `Cannot unplug ${wanted} as the VM has no such device: its regions are ${there} (--id)`,
+  );
+}
+
+async function isRunning(qmp: QmpClient): Promise<boolean> {
+  return (await qmp.execute<{ running: boolean }>("query-status")).running;
+}
+
+function readQmp(socket: string | undefined): string {
+  if (socket !== undefined) return socket;
+  throw new UsageError(
+    "Cannot reach QEMU without --qmp: pass the SOCKET of its -qmp unix:SOCKET,server=on,wait=off",
+  );
+}
+
+function readId(id: string | undefined): string | undefined {
+  if (id === undefined || /^[A-Za-z][\w.-]*$/.test(id)) return id;
+  throw new UsageError(
+    `Cannot use --id ${id} as it is no id: a letter, then letters, digits, "-", "." and "_"`,
+  );
+}
+
+function show(text: string): number {
+  console.log(text);
+  return 0;
+}

@@ -1,0 +1,158 @@
+/**
+ * `deno task demo`: two namespaces that reach each other only through a host, a region and a guest.
+ *
+ * @module
+ */
+import { CulvertError, UsageError } from "../../ffi/error.ts";
+import { readNumber, readOptions } from "../cli/options.ts";
+import { inOwnNamespaces } from "./own_namespaces.ts";
+import { Program } from "./program.ts";
+import { requirePrograms, VethNamespace } from "./veth_namespace.ts";
+
+const USAGE = `deno task demo - ping and iperf3 between two namespaces, through a guest
+
+  --vm           the guest runs in a QEMU virtual machine, not in a process
+  --doorbell     with --vm: host and guest wake each other by interrupts
+  --rootless     as any user: in a user, network and mount namespace of its own
+  --seconds N    how long iperf3 sends each way (default 5)
+  --help         show this text
+
+Needs root, or --rootless. Installs nothing: it says what is missing, and the command that installs it.
+Its namespaces and interfaces are called culvert-a and culvert-b.
+`;
+
+const REGION = "demo";
+const [ADDRESS_A, ADDRESS_B] = ["10.98.0.1", "10.98.0.2"];
+const HOST_READY_MS = 15_000;
+const GUEST_READY_MS = 90_000;
+
+/** Flags of the tasks `host`, `guest` and `qemu` in deno.json. */
+const ROOT = new URL("..", import.meta.url).pathname;
+const HOST_FLAGS = [
+  `--allow-ffi=${ROOT}.cache/shim/libculvert.so`,
+  `--allow-read=${ROOT},/run/culvert,/dev/shm`,
+  "--allow-write=/run/culvert,/dev/shm",
+  "--allow-run",
+];
+const GUEST_FLAGS = [`--allow-ffi=${ROOT}.cache/shim/libculvert.so`, `--allow-read=${ROOT}`];
+
+function culvert(flags: string[], ...args: string[]): string[] {
+  return [Deno.execPath(), "run", "--no-prompt", ...flags, `${ROOT}app/main.ts`, ...args];
+}
+
+let steps = 0;
+
+function step(what: string): void {
+  console.log(`\n[${++steps}/5] ${what}`);
+}
+
+/** All that is made is removed when this returns or throws, last first. */
+async function demo(
+  isVm: boolean,
+  qemuArgs: string[],
+  seconds: string,
+  stopped: Promise<never>,
+): Promise<void> {
+  const orStopped = <T>(wait: Promise<T>) => Promise.race([wait, stopped]);
+  if (Deno.uid() !== 0) {
+    throw new CulvertError(
+      "Cannot make network namespaces as this is not root: run it as root, or with --rootless",
+    );
+  }
+  await requirePrograms([
+    "ip",
+    "ping",
+    "iperf3",
+    ...isVm ? ["qemu-system-x86_64", "lz4", "busybox"] : [],
+  ]);
+
+  step("two network namespaces, a and b, each with a veth to here");
+  await using a = await VethNamespace.create("culvert-a", "culvert-a", [`${ADDRESS_A}/24`]);
+  await using b = await VethNamespace.create("culvert-b", "culvert-b", [`${ADDRESS_B}/24`]);
+
+  const ports = ["--port", "packet:culvert-a", "--port", "packet:culvert-b"];
+  step(`culvert host ${ports.join(" ")}`);
+  const hostArgs = ["host", ...ports, "--region", REGION, "-l", "0", "-T", "1"];
+  await using host = Program.start("host", culvert(HOST_FLAGS, ...hostArgs));
+  await orStopped(host.says(/ is ready/, HOST_READY_MS));
+
+  const guestArgs = ["--no-mac-updating", "-T", "0"];
+  const qemu = ["culvert", "qemu", ...qemuArgs, "--run"].join(" ");
+  step(isVm ? `${qemu}: a VM with the guest in it` : "culvert guest: a process");
+  await using guest = Program.start(
+    "guest",
+    isVm
+      ? culvert(["-A"], "qemu", "--region", REGION, ...qemuArgs, "--run", "--", ...guestArgs)
+      : culvert(GUEST_FLAGS, "guest", "--region", REGION, ...guestArgs),
+  );
+  const guestEnds = guest.ends().then(() => {
+    throw new CulvertError("Cannot go on as the guest has ended");
+  });
+  guestEnds.catch(() => {}); // in the end it does
+  await orStopped(Promise.race([host.says(/guest 0 attached/, GUEST_READY_MS), guestEnds]));
+
+  step("ping from a to b");
+  const ping = a.command("ping", "-c", "5", "-i", "0.2", ADDRESS_B);
+  await using pinging = Program.start("ping", ping);
+  await orStopped(pinging.ends());
+
+  step(`iperf3: TCP from a to b, then from b to a, ${seconds} s each`);
+  for (const direction of [[], ["-R"]]) {
+    const serve = b.command("iperf3", "-s", "-1", "--forceflush");
+    await using server = Program.start("iperf3 -s", serve, false);
+    await orStopped(server.says(/listening/, HOST_READY_MS));
+    const load = a.command("iperf3", "--forceflush", "-c", ADDRESS_B, "-t", seconds, ...direction);
+    await using client = Program.start("iperf3", load);
+    await orStopped(client.ends());
+  }
+}
+
+/** Read the command line, run, say how it ended; returns the exit status. */
+async function main(): Promise<number> {
+  const values = readOptions(Deno.args, {
+    vm: { type: "boolean", default: false },
+    doorbell: { type: "boolean", default: false },
+    rootless: { type: "boolean", default: false },
+    seconds: { type: "string", default: "5" },
+    help: { type: "boolean", default: false },
+  });
+  if (values.help) {
+    console.log(USAGE);
+    return 0;
+  }
+  if (values.doorbell && !values.vm) {
+    throw new UsageError("Cannot use --doorbell without --vm: a process has doorbells anyway");
+  }
+  const qemuArgs = values.doorbell ? ["--doorbell"] : [];
+  const seconds = String(readNumber("--seconds", values.seconds, 1, 9999));
+  if (values.rootless) {
+    const again = Deno.args.filter((argument) => argument !== "--rootless");
+    return await inOwnNamespaces([
+      Deno.execPath(),
+      "run",
+      "-A",
+      `${ROOT}app/demo/main.ts`,
+      ...again,
+    ]);
+  }
+  const { promise: stopped, reject } = Promise.withResolvers<never>();
+  stopped.catch(() => {}); // nobody may be waiting when it comes
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    Deno.addSignalListener(signal, () => reject(new CulvertError(`Stopped by ${signal}.`)));
+  }
+  await demo(values.vm, qemuArgs, seconds, stopped);
+  console.log(
+    "\nAll of that went through the guest. Namespaces, veths and programs are gone again.",
+  );
+  return 0;
+}
+
+if (import.meta.main) {
+  try {
+    Deno.exit(await main());
+  } catch (error) {
+    if (!(error instanceof CulvertError)) throw error;
+    console.error(`\n${error.message}`);
+    Deno.exit(error instanceof UsageError ? 2 : 1);
+  }
+}

@@ -1,0 +1,84 @@
+import { check, CulvertError, ShimError } from "../../ffi/error.ts";
+import { cString, shim } from "../../ffi/shim.ts";
+import { type Owner, statusOfFile } from "./owner.ts";
+
+/**
+ * The size of an open file in bytes.
+ *
+ * @throws {ShimError} if it cannot be told.
+ */
+export function fileBytes(fd: number, path: string): number {
+  const bytes = Number(shim.shim_file_size(fd));
+  return check(Math.min(bytes, 0), `tell the size of ${path}`) + bytes;
+}
+
+/**
+ * See beforehand that Deno lets us look at, and remove, a file that we are about to make.
+ *
+ * @param verb What is done there: `listen`.
+ * @throws {CulvertError} that says which permission is missing.
+ */
+export function checkMayKeep(verb: string, path: string): void {
+  const missing = (["read", "write"] as const).filter((name) =>
+    Deno.permissions.querySync({ name, path }).state !== "granted"
+  );
+  if (missing.length === 0) return;
+  throw new CulvertError(
+    `Cannot ${verb} at ${path} as we may not remove that in the end: use a NAME, a path in ` +
+      `/dev/shm, or run deno with ${missing.map((name) => `--allow-${name}=${path}`).join(" ")}`,
+  );
+}
+
+/**
+ * Remove a file, unless somebody else has. Not by Deno, whose permission we have given up by then:
+ * {@linkcode checkMayKeep} has asked for it beforehand.
+ *
+ * @throws {CulvertError} if it may not be removed.
+ */
+export function remove(path: string): void {
+  const result = shim.shim_path_remove(cString(path));
+  if (result < 0 && new ShimError("", -result).code === "ENOENT") return;
+  check(result, `remove ${path}`, "run as root, or use a path in /dev/shm");
+}
+
+/** Of a mode: `S_IFMT` and `S_IFREG`, and what lets group and others write. */
+const KIND = 0o170000, REGULAR = 0o100000, WRITABLE_BY_OTHERS = 0o022;
+
+/**
+ * See that a file that was there beforehand is ours, root's or its owner-to-be's, and that nobody else
+ * may write it but the group that may: whoever made it for us would still have it open.
+ *
+ * @param action What is done with it: `serve /dev/shm/culvert0`.
+ * @throws {CulvertError} if not.
+ */
+export function checkIsOurs(fd: number, path: string, owner: Owner, action: string): void {
+  const { uid, gid, mode } = statusOfFile(fd, path);
+  if ((mode & KIND) !== REGULAR) {
+    throw new CulvertError(`Cannot ${action} as ${path} is no regular file: use another path`);
+  }
+  const us = new Uint32Array(4);
+  check(shim.shim_privileges_get(us), "see who we are");
+  if (uid !== us[0] && uid !== 0 && uid !== owner.uid) {
+    throw new CulvertError(
+      `Cannot ${action} as ${path} belongs to user ${uid}: remove it, or be that one by --user ${uid}`,
+    );
+  }
+  const allowed = gid === owner.gid ? owner.mode : 0;
+  if ((mode & WRITABLE_BY_OTHERS & ~allowed) !== 0) {
+    throw new CulvertError(
+      `Cannot ${action} as others may write ${path}, whose mode is ${
+        (mode & 0o777).toString(8)
+      }: ` +
+        "remove it, or chmod 600; a --group may write it",
+    );
+  }
+}
+
+/** `work`, but only once. */
+export function once(work: () => void): () => void {
+  let isDone = false;
+  return () => {
+    if (!isDone) work();
+    isDone = true;
+  };
+}

@@ -1,0 +1,94 @@
+import { dirname } from "node:path";
+import { check, CulvertError } from "../../ffi/error.ts";
+import { cString, shim } from "../../ffi/shim.ts";
+import { type Account, findUser, SAME, statusOf } from "./owner.ts";
+
+/** CAP_NET_ADMIN and CAP_NET_RAW, of the lower 32 capabilities. */
+const CAP_NET = 1 << 12 | 1 << 13;
+
+/** What is still to be done, rarely, to things that only a privileged process may touch. */
+export interface Duties {
+  /** Interfaces that are opened again if they vanish and come back, and set down in the end. */
+  readonly interfaces: readonly string[];
+  /** Sockets and files to be removed in the end. */
+  readonly files: readonly string[];
+}
+
+/** What a thread of ours may do. */
+export interface Privileges {
+  /** Its user. */
+  readonly uid: number;
+  /** Its effective capabilities, of the first 32. */
+  readonly capabilities: number;
+}
+
+/** What this thread may do now. */
+export function privileges(): Privileges {
+  const words = new Uint32Array(4);
+  check(shim.shim_privileges_get(words), "see what we may do");
+  return { uid: words[0], capabilities: words[2] };
+}
+
+/**
+ * Give up for good what is not needed once all is set up: every capability, in every thread, those that
+ * programs could give us (no_new_privs), and the user if another was asked for. What `duties` still need
+ * is left to a keeper: a small process that knows these names and does nothing else.
+ *
+ * @throws {CulvertError} if there is no such user, or we may not become that.
+ */
+export function dropPrivileges({ user }: Account, duties: Duties): void {
+  const { uid, capabilities } = privileges();
+  const ids = user === undefined ? undefined : findUser(user);
+  const becomes = ids === undefined || ids.uid === uid ? undefined : ids;
+  if (becomes && uid !== 0) {
+    throw new CulvertError(
+      `Cannot become user ${user} as we are user ${uid}: run as root, or without --user`,
+    );
+  }
+  const isOpener = duties.interfaces.length > 0 && (capabilities & CAP_NET) !== 0;
+  const files = duties.files.filter((path) =>
+    uid === 0 && statusOf(dirname(path))?.uid !== (becomes?.uid ?? uid)
+  );
+  if (isOpener || files.length > 0) {
+    const names = cString([...duties.interfaces, "", ...files, ""].join("\0"));
+    const hasFiles = files.length > 0 ? 1 : 0;
+    check(shim.shim_keeper_start(names, names.length, hasFiles), "start the keeper");
+  }
+  const dropped = shim.shim_privileges_drop(becomes?.uid ?? SAME, becomes?.gid ?? SAME);
+  check(dropped, "give up privileges in all threads", "");
+}
+
+/**
+ * Whether root's files are ours to use even without a capability: we are user 0, and not only in a user
+ * namespace, where the root folder is nobody's.
+ */
+export function ownsRootsFiles(): boolean {
+  return privileges().uid === 0 && statusOf("/")?.uid === 0;
+}
+
+/** What a root without capabilities is told. */
+export const STILL_ROOT =
+  "capabilities are given up, but files of root's are still ours: --user NAME gives up those too";
+
+/** Whether the keeper has ended before its time. Said once. */
+export function hasLostKeeper(): boolean {
+  return shim.shim_keeper_has_ended() === 1;
+}
+
+/** Let the keeper end, if there is one. */
+export function endDuties(): void {
+  shim.shim_keeper_stop();
+}
+
+/**
+ * Give up what Deno lets us do, but for running programs: from now on the shim and what it has open are
+ * all that is needed. Workers that inherited our permissions lose them too, so they must have loaded.
+ * Importing is granted for some hosts by default, even under `--deny-import`. Under `-A`, as in tests,
+ * it stays as it is.
+ */
+export function giveUpPermissions(): void {
+  if (Deno.permissions.querySync({ name: "env" }).state === "granted") return;
+  for (const name of ["read", "write", "net", "env", "sys", "ffi", "import"] as const) {
+    Deno.permissions.revokeSync({ name });
+  }
+}

@@ -1,0 +1,52 @@
+import { basename, dirname, resolve } from "node:path";
+import { ShimError } from "../../ffi/error.ts";
+import { cString, shim } from "../../ffi/shim.ts";
+import { isSameFile, type Owner, SAME, statusOf } from "../linux/owner.ts";
+import { isPath, SOCKET_FOLDER, socketPath } from "../memory/region_name.ts";
+import { openLocked } from "./locked_file.ts";
+import { once } from "../linux/own_file.ts";
+
+/** Nobody's but ours, and root's. */
+const OURS: Owner = { uid: SAME, gid: SAME, mode: 0o600 };
+
+/** The right to be the host of a region that has a server. */
+export interface HostLock {
+  /** Let another host be it. */
+  release(): void;
+}
+
+/**
+ * The file that a host of this region locks; undefined if it locks the memory itself. The memory's descriptor
+ * is one that all peers share, so any of them could lock it, for ever. This file no peer can open.
+ */
+export function hostLockPath(region: string): string | undefined {
+  const socket = resolve(isPath(region) ? region : socketPath(region));
+  const folder = statusOf(dirname(socket)); // maybe under another name, as /var/run/culvert
+  const isThere = dirname(socket) === SOCKET_FOLDER || isSameFile(folder, statusOf(SOCKET_FOLDER));
+  return isThere ? `${SOCKET_FOLDER}/${basename(socket, ".sock")}.lock` : undefined;
+}
+
+/**
+ * Take the place of a region's host.
+ *
+ * @returns undefined if there is no file for that, and we may not make one.
+ * @throws {CulvertError} if another host has it.
+ */
+export function takeHostLock(region: string): HostLock | undefined {
+  const path = hostLockPath(region);
+  if (path === undefined) return undefined;
+  try {
+    const { fd, status } = openLocked(path, region, OURS);
+    return {
+      release: once(() => {
+        // While it is locked, so that nobody locks what is about to go. It is left where we may not remove it.
+        if (isSameFile(status, statusOf(path))) shim.shim_path_remove(cString(path));
+        shim.shim_fd_close(fd);
+      }),
+    };
+  } catch (error) {
+    const mayNotMake = error instanceof ShimError && ["EACCES", "EROFS"].includes(error.code);
+    if (mayNotMake && statusOf(path) === undefined) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,142 @@
+import { check, CulvertError } from "../../ffi/error.ts";
+import { MappedMemory } from "../../ffi/mapped_memory.ts";
+import { cString, shim } from "../../ffi/shim.ts";
+import { type Account, ownerFor, statusOfFile } from "../linux/owner.ts";
+import { checkRegionBytes } from "../memory/region.ts";
+import { isPath, socketPath } from "../memory/region_name.ts";
+import { type HostLock, takeHostLock } from "./host_lock.ts";
+import { hostFile } from "./hosted_file.ts";
+import { once } from "../linux/own_file.ts";
+import { Peer } from "../ivshmem/peer.ts";
+import { Rejoin } from "./rejoin.ts";
+import { ServerStarter } from "./server_starter.ts";
+import {
+  checkIsRegion,
+  type HostedMemory,
+  isCut,
+  lockRegion,
+  REGION_BYTES,
+  wrongSize,
+} from "./region_claim.ts";
+import { startServer } from "./start_server.ts";
+
+export type { HostedMemory } from "./region_claim.ts";
+
+const READ_ONLY_FOLLOWING = 3;
+
+/** Milliseconds in which a server that just ends, or just starts, must have done so. */
+const SERVER_MS = 10_000;
+
+/**
+ * Take the memory of a region for this host. For a NAME it comes from the region's server, which is
+ * started beside us if there is none, and ends by itself when nobody uses the region any more; for a
+ * PATH from the server that listens there, or from that file. Call `giveUpRunning()` after the last one.
+ *
+ * @param bytes Undefined for what is there, or 64 MiB.
+ * @param vectors Interrupt vectors of each peer, if a server has to be started.
+ * @param account Whose server and file that is, if they are made.
+ * @throws {CulvertError} if it cannot be made, has another size, or another host has it.
+ */
+export async function hostRegionMemory(
+  region: string,
+  bytes: number | undefined,
+  vectors: number,
+  account: Account = {},
+): Promise<HostedMemory> {
+  if (bytes !== undefined) checkRegionBytes(bytes, region);
+  const peer = isPath(region)
+    ? Peer.connect(region)
+    : await serverOf(region, bytes ?? REGION_BYTES, vectors, account);
+  return peer
+    ? await hostServed(region, peer, bytes, account)
+    : hostFile(region, bytes, ownerFor(account));
+}
+
+/** Our connection to the server of a name, after starting one if there is none. */
+async function serverOf(
+  name: string,
+  bytes: number,
+  vectors: number,
+  account: Account,
+): Promise<Peer> {
+  const path = socketPath(name);
+  const end = performance.now() + SERVER_MS;
+  for (let given: number | undefined;;) {
+    const peer = Peer.connect(path, given);
+    if (peer) return peer;
+    if (performance.now() > end) {
+      throw new CulvertError(
+        `Cannot host region ${name} as its servers end as soon as they begin: try \`culvert server ` +
+          `-F -S ${name}\``,
+      );
+    }
+    const memory = { kind: "memfd" } as const;
+    try {
+      await startServer({ socket: path, memory, bytes, vectors, untilUnused: true, account });
+      given = vectors;
+    } catch (error) {
+      // Another host may have started one meanwhile, or the last one's may be about to end.
+      if (!(error instanceof CulvertError)) throw error;
+      const other = Peer.connect(path);
+      if (other) return other;
+      if (performance.now() > end || !/another server answers/.test(error.message)) throw error;
+    }
+  }
+}
+
+async function hostServed(
+  region: string,
+  peer: Peer,
+  wanted: number | undefined,
+  account: Account,
+): Promise<HostedMemory> {
+  let hostLock: HostLock | undefined;
+  let lock = -1;
+  let starter: ServerStarter | undefined;
+  let memory: MappedMemory | undefined;
+  const path = isPath(region) ? region : socketPath(region);
+  try {
+    checkRegionBytes(peer.bytes, region);
+    hostLock = takeHostLock(region);
+    // A lock is of an open file, and the memory's descriptor is one that all peers share.
+    const own = cString(`/proc/self/fd/${peer.memoryFd}`);
+    lock = check(shim.shim_file_open(own, READ_ONLY_FOLLOWING), `open region ${region} again`);
+    // Memory without a name has no other hosts than its server's, but for some that have no lock of theirs: if
+    // it is locked already, that was a peer.
+    const { names } = statusOfFile(lock, region);
+    if (hostLock && names === 0) shim.shim_file_lock(lock);
+    else lockRegion(lock, region);
+    if (wanted !== undefined && wanted !== peer.bytes) throw wrongSize(region, peer.bytes, wanted);
+    memory = MappedMemory.ofFile(peer.memoryFd, peer.bytes, `region ${region}`);
+    // A server by NAME is one of ours: there nothing else is, whatever a guest wrote over its beginning.
+    if (isPath(region)) checkIsRegion(memory, region);
+    const { bytes, memoryFd, vectors: { length: vectors } } = peer;
+    if (!isPath(region)) {
+      starter = await ServerStarter.prepare({ socket: path, memoryFd, bytes, vectors, account });
+    }
+  } catch (error) {
+    memory?.close();
+    if (lock >= 0) shim.shim_fd_close(lock);
+    hostLock?.release();
+    peer.close();
+    throw error;
+  }
+  const { map, bytes: mapped } = memory;
+  return {
+    memory,
+    path,
+    peer,
+    trouble() { // a server may have its memory in a file
+      return isCut(map, lock, mapped, region) ? "cut" : undefined;
+    },
+    rejoin: (log) => new Rejoin(path, log, starter),
+    withdraw() {},
+    close: once(() => {
+      starter?.close();
+      memory.close();
+      shim.shim_fd_close(lock);
+      hostLock?.release();
+      peer.close();
+    }),
+  };
+}

@@ -1,0 +1,75 @@
+import { check, CulvertError } from "../../ffi/error.ts";
+import type { MappedMemory } from "../../ffi/mapped_memory.ts";
+import { shim } from "../../ffi/shim.ts";
+import { HEADER, MAGIC } from "../memory/layout.ts";
+import { fileBytes } from "../linux/own_file.ts";
+import type { Peer } from "../ivshmem/peer.ts";
+import type { Rejoin } from "./rejoin.ts";
+
+const EAGAIN = 11;
+
+/** Size of a region that is made, unless another is asked for: 64 MiB. */
+export const REGION_BYTES: number = 64 * 2 ** 20;
+
+/** The memory of a region that is this host's alone. */
+export interface HostedMemory {
+  /** All of it, mapped; maybe as the last host left it. */
+  readonly memory: MappedMemory;
+  /** Where it is, for people. */
+  readonly path: string;
+  /** Our connection to the server, if there is one. Who polls it closes what it gives away. */
+  readonly peer?: Peer;
+  /**
+   * What others have done to its file: cut it short, so that it is lost, or put another in its place, so
+   * that guests to come will not find it. A memfd is sealed, and has no place.
+   */
+  trouble?(): "cut" | "replaced" | undefined;
+  /** Finds the server again, if there was one and it goes; given where to say what is in the way. */
+  rejoin?(log: (line: string) => void): Rejoin;
+  /** From now on no newcomer finds a file that is new. A server's region stays until all have left. */
+  withdraw(): void;
+  /** Withdraw, unlock, unmap and leave: no lcore may be using it any more. */
+  close(): void;
+}
+
+/**
+ * Take an open region for this host. The kernel gives it back when the file is closed, at the
+ * latest when the process ends.
+ *
+ * @throws {CulvertError} if another host has it.
+ */
+export function lockRegion(fd: number, region: string): void {
+  const locked = shim.shim_file_lock(fd);
+  if (locked === -EAGAIN) {
+    throw new CulvertError(
+      `Cannot host region ${region} as another host has it: stop that one, or use another --region`,
+    );
+  }
+  check(locked, `lock region ${region}`);
+}
+
+/**
+ * See that memory is empty, or was a region before.
+ *
+ * @throws {CulvertError} if it holds something else.
+ */
+export function checkIsRegion(memory: MappedMemory, region: string): void {
+  const begins = memory.u32[HEADER.MAGIC_0];
+  if (begins === 0 || begins === MAGIC[0]) return;
+  throw new CulvertError(
+    `Cannot host region ${region} as it holds something else: name another, or remove it`,
+  );
+}
+
+/** Whether the file of a map is shorter than that, or was when a thread touched it. */
+export function isCut(map: number, fd: number, bytes: number, region: string): boolean {
+  return shim.shim_map_is_lost(map) === 1 || fileBytes(fd, region) < bytes;
+}
+
+/** What is wrong with a region that is there, if another size was asked for. */
+export function wrongSize(region: string, found: number, wanted: number): CulvertError {
+  return new CulvertError(
+    `Cannot host region ${region} as it has ${found} bytes where ${wanted} are wanted: use ` +
+      `--size ${found}, or remove it`,
+  );
+}

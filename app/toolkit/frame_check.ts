@@ -1,0 +1,41 @@
+import { DESCRIPTOR, DESCRIPTOR_FLAG } from "../memory/layout.ts";
+import { HOLDERS_MAX, othersOf } from "./holders.ts";
+import type { Mbufs } from "../mempool/mbuf.ts";
+import type { MbufNotes } from "./mbuf_notes.ts";
+
+const { INDEX_MASK, FLAGS_SHIFT } = DESCRIPTOR;
+const { MORE, SHARED, POOL_SHIFT } = DESCRIPTOR_FLAG;
+
+/** Flags that somebody sets. */
+const KNOWN_FLAGS = MORE | SHARED | 0x1f << POOL_SHIFT;
+
+/** As `Frames.check()`. */
+export function checkFrame(
+  mbufs: Mbufs,
+  notes: MbufNotes,
+  burst: Uint32Array,
+  i: number,
+): string | undefined {
+  const { count, room } = mbufs;
+  let words = burst;
+  for (let n = 0, at = i << 1; n < count; n++) {
+    const [word0, word1] = [words[at], words[at + 1]];
+    const [index, offset, length] = [word0 & INDEX_MASK, word1 & 0xffff, word1 >>> 16];
+    const where = `segment ${n}, mbuf ${index}`;
+    if (index >= count) return `${where}: there are ${count} mbufs`;
+    if (offset + length > room) {
+      return `${where}: ${length} bytes at ${offset} end beyond its ${room}`;
+    }
+    const unknown = (word0 & ~(INDEX_MASK | KNOWN_FLAGS)) >>> FLAGS_SHIFT;
+    if (unknown !== 0) return `${where}: nobody sets the flags 0x${unknown.toString(16)}`;
+    const others = othersOf(notes, index);
+    if (others > HOLDERS_MAX) return `${where}: it was freed by more than held it`;
+    if ((word0 & SHARED) === 0 && others > 0) {
+      return `${where}: ${others} others hold it, which its descriptor does not say`;
+    }
+    if ((word0 & MORE) === 0) return undefined;
+    words = notes.u32;
+    at = notes.nextWord(index);
+  }
+  return `mbuf ${burst[i << 1] & INDEX_MASK}: its segments are more than all mbufs, a loop`;
+}

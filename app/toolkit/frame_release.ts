@@ -1,0 +1,48 @@
+import { DESCRIPTOR, DESCRIPTOR_FLAG } from "../memory/layout.ts";
+import { letGo } from "./holders.ts";
+import type { MbufNotes } from "./mbuf_notes.ts";
+import type { Mempool } from "../mempool/mempool.ts";
+
+const { MORE, SHARED } = DESCRIPTOR_FLAG;
+
+/** Mbufs that are freed at a time. */
+const BATCH = 64;
+
+/** Lets go of frames, for {@linkcode Frames}: mbufs that nobody holds any more are freed by the batch. */
+export class FrameRelease {
+  readonly #pool: Mempool;
+  readonly #notes: MbufNotes;
+  readonly #batch = new Uint32Array(2 * BATCH);
+  #batched = 0;
+
+  /** Free to `pool`; the notes tell what else is held. */
+  constructor(pool: Mempool, notes: MbufNotes) {
+    this.#pool = pool;
+    this.#notes = notes;
+  }
+
+  /** Let go of a frame, all segments of it; {@linkcode flush} comes after the last. */
+  release(word0: number, word1: number): void {
+    const { u32 } = this.#notes;
+    for (let left = this.#notes.handle.count; left > 0; left--) {
+      const index = word0 & DESCRIPTOR.INDEX_MASK;
+      // What follows is read before it is another's to change.
+      const next = this.#notes.nextWord(index);
+      const [next0, next1] = (word0 & MORE) === 0 ? [0, 0] : [u32[next], u32[next + 1]];
+      if ((word0 & SHARED) === 0 || letGo(this.#notes, index)) {
+        if (this.#batched === BATCH) this.flush();
+        const at = this.#batched++ << 1;
+        this.#batch[at] = word0 & ~(MORE | SHARED);
+        this.#batch[at + 1] = word1;
+      }
+      if ((word0 & MORE) === 0) return;
+      [word0, word1] = [next0, next1];
+    }
+  }
+
+  /** Free what nobody holds. */
+  flush(): void {
+    if (this.#batched > 0) this.#pool.free(this.#batch, this.#batched);
+    this.#batched = 0;
+  }
+}

@@ -1,0 +1,459 @@
+import { DESCRIPTOR, DESCRIPTOR_FLAG, HEADROOM_BYTES } from "../memory/layout.ts";
+import { checkFrame } from "./frame_check.ts";
+import { FrameCopy } from "./frame_copy.ts";
+import { FrameRelease } from "./frame_release.ts";
+import { addHolders, othersOf } from "./holders.ts";
+import { dataWord, type Mbufs } from "../mempool/mbuf.ts";
+import type { MbufNotes } from "./mbuf_notes.ts";
+import type { Mempool } from "../mempool/mempool.ts";
+import { Segments } from "./segments.ts";
+
+const { INDEX_MASK } = DESCRIPTOR;
+const { MORE, SHARED } = DESCRIPTOR_FLAG;
+
+/**
+ * Frames of several segments, and frames that several hold (DPDK: chained mbufs, `rte_mbuf_refcnt_update()`,
+ * `rte_pktmbuf_clone()`).
+ *
+ * A frame is named by the descriptor of its first segment. If that has the flag `MORE`, the descriptor of the
+ * next segment is noted beside the mbuf ({@linkcode MbufNotes}), and so on. There is no count of segments or
+ * total length to go wrong: they are what the walk finds.
+ *
+ * Where DPDK clones a frame by attaching another mbuf's header to its data, here another descriptor does:
+ * {@linkcode clone} costs no mbuf, and each holder has an offset and a length of its own. What holders share
+ * is data, headroom, tailroom and what follows; so whoever holds a descriptor with the flag `SHARED` reads only, or
+ * puts a segment of its own in front by {@linkcode chain}. When the last holder frees a segment, it
+ * goes back to the mempool.
+ *
+ * **One trust domain.** Such descriptors may pass between lcores, and between a host and guests that it
+ * trusts with a shared mempool. They must not be lent to a guest that is not trusted, nor to a port:
+ * {@linkcode isPlain} tells, {@linkcode linearize} and {@linkcode copy} help. The host's ledger refuses to lend
+ * them, and strips flags off what comes back, so that no guest can feign any.
+ *
+ * One `Frames` belongs to one thread, as its mempool does.
+ *
+ * @example
+ * ```ts
+ * import { Frames, MappedMemory, MbufNotes, Mbufs, MbufView, Mempool } from "../api.ts";
+ *
+ * const mbufs = new Mbufs(MappedMemory.ofProcess(1 << 20), { offset: 0, stride: 2368, count: 100 });
+ * const pool = Mempool.create(100);
+ * const frames = new Frames(pool, mbufs, MbufNotes.create(100));
+ *
+ * // One payload for two receivers, each with a header of its own in front.
+ * const payload = new Uint32Array(2 * 2), headers = new Uint32Array(2 * 2);
+ * pool.allocBulk(payload, 1);
+ * new MbufView(mbufs).moveTo(payload, 0).append(1000);
+ * frames.clone(payload, 0, payload, 1);
+ * pool.allocBulk(headers, 2);
+ * for (const i of [0, 1]) {
+ *   new MbufView(mbufs).moveTo(headers, i).append(14);
+ *   frames.chain(headers, i, payload, i);
+ *   console.assert(frames.length(headers, i) === 1014 && frames.segments(headers, i) === 2);
+ * }
+ * frames.free(headers, 1);
+ * console.assert(pool.available === 98, "the header is free, the payload is not");
+ * frames.free(headers, 1, 1);
+ * console.assert(pool.available === 100);
+ * ```
+ */
+export class Frames {
+  readonly #notes: MbufNotes;
+  readonly #segments: Segments;
+  readonly #copies: FrameCopy;
+  readonly #released: FrameRelease;
+
+  /**
+   * Frames whose mbufs are those of one mempool.
+   *
+   * @param pool Where mbufs come from and go to; this thread's own end.
+   * @param mbufs The mbufs of that mempool.
+   * @param notes The notes on them; all threads have the same.
+   */
+  constructor(readonly pool: Mempool, readonly mbufs: Mbufs, notes: MbufNotes) {
+    this.#notes = notes;
+    this.#segments = new Segments(mbufs, notes);
+    this.#copies = new FrameCopy(pool, this.#segments);
+    this.#released = new FrameRelease(pool, notes);
+  }
+
+  /**
+   * Whether none of `count` frames from number `at` of `burst` on has segments that follow or other holders:
+   * such a burst can be lent, sent by a port, and freed by `Mempool.free()`.
+   *
+   * @example
+   * ```ts
+   * import { addMempool, Frames, MappedMemory, Region } from "../api.ts";
+   *
+   * const region = Region.build(MappedMemory.ofProcess(1 << 20), "r0");
+   * const { pool, frames } = addMempool(region, "mbufs", { count: 100 });
+   * const burst = new Uint32Array(2 * 2);
+   * pool.allocBulk(burst, 2);
+   * console.assert(Frames.isPlain(burst, 2));
+   * frames.hold(burst, 1);
+   * console.assert(Frames.isPlain(burst, 1) && !Frames.isPlain(burst, 1, 1));
+   * ```
+   */
+  static isPlain(burst: Uint32Array, count: number, at = 0): boolean {
+    let flags = 0;
+    for (let i = at << 1, end = (at + count) << 1; i < end; i += 2) flags |= burst[i];
+    return (flags & (MORE | SHARED)) === 0;
+  }
+
+  /**
+   * Mbufs that frame `i` of `burst` consists of. At most as many as there are: a loop ends there.
+   *
+   * @example
+   * ```ts
+   * import { addMempool, MappedMemory, Region } from "../api.ts";
+   *
+   * const region = Region.build(MappedMemory.ofProcess(1 << 20), "r0");
+   * const { pool, frames } = addMempool(region, "mbufs", { count: 100 });
+   * const burst = new Uint32Array(2 * 2);
+   * pool.allocBulk(burst, 2);
+   * frames.chain(burst, 0, burst, 1);
+   * console.assert(frames.segments(burst, 0) === 2);
+   * ```
+   */
+  segments(burst: Uint32Array, i: number): number {
+    return this.#segments.count(burst, i);
+  }
+
+  /**
+   * Bytes of frame `i` of `burst`, all segments together.
+   *
+   * @example
+   * ```ts
+   * import { addMempool, dataWord, MappedMemory, Region } from "../api.ts";
+   *
+   * const region = Region.build(MappedMemory.ofProcess(1 << 20), "r0");
+   * const { pool, frames } = addMempool(region, "mbufs", { count: 100 });
+   * const burst = new Uint32Array(2 * 2);
+   * pool.allocBulk(burst, 2);
+   * burst[1] = burst[3] = dataWord(128, 100);
+   * frames.chain(burst, 0, burst, 1);
+   * console.assert(frames.length(burst, 0) === 200 && frames.length(burst, 1) === 100);
+   * ```
+   */
+  length(burst: Uint32Array, i: number): number {
+    return this.#segments.length(burst, i);
+  }
+
+  /**
+   * How many hold the first segment of frame `i` of `burst` (DPDK: `rte_mbuf_refcnt_read`): a moment's answer.
+   *
+   * @example
+   * ```ts
+   * import { addMempool, MappedMemory, Region } from "../api.ts";
+   *
+   * const region = Region.build(MappedMemory.ofProcess(1 << 20), "r0");
+   * const { pool, frames } = addMempool(region, "mbufs", { count: 100 });
+   * const burst = new Uint32Array(2 * 2);
+   * pool.allocBulk(burst, 1);
+   * console.assert(frames.holders(burst, 0) === 1);
+   * frames.clone(burst, 0, burst, 1);
+   * console.assert(frames.holders(burst, 0) === 2 && frames.holders(burst, 1) === 2);
+   * ```
+   */
+  holders(burst: Uint32Array, i: number): number {
+    const word0 = burst[i << 1];
+    return (word0 & SHARED) === 0 ? 1 : 1 + othersOf(this.#notes, word0 & INDEX_MASK);
+  }
+
+  /**
+   * Let `more` others hold frame `i` of `burst` too (DPDK: `rte_mbuf_refcnt_update`): its descriptor, which
+   * changes, may then be given to so many, and each of them frees it once.
+   *
+   * @example
+   * ```ts
+   * import { addMempool, MappedMemory, Region } from "../api.ts";
+   *
+   * const region = Region.build(MappedMemory.ofProcess(1 << 20), "r0");
+   * const { pool, frames } = addMempool(region, "mbufs", { count: 100 });
+   * const burst = new Uint32Array(2 * 2);
+   * pool.allocBulk(burst, 1);
+   * frames.hold(burst, 0, 2);
+   * console.assert(frames.holders(burst, 0) === 3);
+   * for (const _holder of [1, 2, 3]) frames.free(burst, 1);
+   * console.assert(pool.available === 100);
+   * ```
+   */
+  hold(burst: Uint32Array, i: number, more = 1): void {
+    let words = burst;
+    for (let at = i << 1, left = this.mbufs.count; left > 0; left--) {
+      const index = words[at] & INDEX_MASK;
+      // Shared already: others may be reading this word, and it stays as it is.
+      if ((words[at] & SHARED) === 0) words[at] |= SHARED;
+      addHolders(this.#notes, index, more);
+      if ((words[at] & MORE) === 0) return;
+      words = this.#notes.u32;
+      at = this.#notes.nextWord(index);
+    }
+  }
+
+  /**
+   * Make another descriptor of frame `i` of `burst`, number `t` of `to` (DPDK: `rte_pktmbuf_clone`). Both are
+   * to be freed, in any order and by any thread. See {@linkcode Frames} for what holders may do.
+   *
+   * @example
+   * ```ts
+   * import { addMempool, MappedMemory, Region } from "../api.ts";
+   *
+   * const region = Region.build(MappedMemory.ofProcess(1 << 20), "r0");
+   * const { pool, frames } = addMempool(region, "mbufs", { count: 100 });
+   * const burst = new Uint32Array(2 * 2);
+   * pool.allocBulk(burst, 1);
+   * frames.clone(burst, 0, burst, 1);
+   * frames.free(burst, 1);
+   * console.assert(pool.available === 99 && frames.holders(burst, 1) === 1);
+   * frames.free(burst, 1, 1);
+   * console.assert(pool.available === 100);
+   * ```
+   */
+  clone(burst: Uint32Array, i: number, to: Uint32Array, t: number): void {
+    this.hold(burst, i);
+    to[t << 1] = burst[i << 1];
+    to[(t << 1) + 1] = burst[(i << 1) + 1];
+  }
+
+  /**
+   * Put frame `t` of `tail` behind frame `i` of `burst` (DPDK: `rte_pktmbuf_chain`). The tail, which may be
+   * shared, is then part of the frame: its descriptor is not to be freed.
+   *
+   * @returns false, with nothing changed, if the last segment of the frame is held by others too.
+   *
+   * @example
+   * ```ts
+   * import { addMempool, MappedMemory, Region } from "../api.ts";
+   *
+   * const region = Region.build(MappedMemory.ofProcess(1 << 20), "r0");
+   * const { pool, frames } = addMempool(region, "mbufs", { count: 100 });
+   * const burst = new Uint32Array(2 * 3);
+   * pool.allocBulk(burst, 3);
+   * console.assert(frames.chain(burst, 0, burst, 1));
+   * frames.hold(burst, 0);
+   * console.assert(!frames.chain(burst, 0, burst, 2), "it is no more this holder's alone");
+   * ```
+   */
+  chain(burst: Uint32Array, i: number, tail: Uint32Array, t: number): boolean {
+    const segments = this.#segments;
+    segments.findLast(burst, i);
+    const word0 = segments.words[segments.at];
+    // Who holds a segment holds what follows: nobody shares the others if nobody shares the last.
+    if (!segments.isSole(word0)) return false;
+    segments.link(word0 & INDEX_MASK, tail[t << 1], tail[(t << 1) + 1]);
+    segments.words[segments.at] |= MORE;
+    return true;
+  }
+
+  /**
+   * Grow the last segment of frame `i` of `burst` by `n` bytes behind (DPDK: `rte_pktmbuf_append`).
+   *
+   * @returns false, with nothing changed, if its tailroom is smaller, or others hold it too.
+   *
+   * @example
+   * ```ts
+   * import { addMempool, dataWord, MappedMemory, Region } from "../api.ts";
+   *
+   * const region = Region.build(MappedMemory.ofProcess(1 << 20), "r0");
+   * const { pool, frames } = addMempool(region, "mbufs", { count: 100 });
+   * const burst = new Uint32Array(2 * 2);
+   * pool.allocBulk(burst, 2);
+   * burst[1] = burst[3] = dataWord(128, 100);
+   * frames.chain(burst, 0, burst, 1);
+   * console.assert(frames.append(burst, 0, 20) && frames.length(burst, 0) === 220);
+   * console.assert(!frames.append(burst, 0, 3000));
+   * ```
+   */
+  append(burst: Uint32Array, i: number, n: number): boolean {
+    const segments = this.#segments;
+    segments.findLast(burst, i);
+    const { words, at } = segments;
+    const word1 = words[at + 1];
+    const end = (word1 & 0xffff) + (word1 >>> 16) + n;
+    if (end > this.mbufs.room || !segments.isSole(words[at])) return false;
+    words[at + 1] = dataWord(word1 & 0xffff, (word1 >>> 16) + n);
+    return true;
+  }
+
+  /**
+   * Cut `n` bytes off the last segment of frame `i` of `burst` (DPDK: `rte_pktmbuf_trim`).
+   *
+   * @returns false, with nothing changed, if that is shorter, or the segment before it is held by others too.
+   *
+   * @example
+   * ```ts
+   * import { addMempool, dataWord, MappedMemory, Region } from "../api.ts";
+   *
+   * const region = Region.build(MappedMemory.ofProcess(1 << 20), "r0");
+   * const { pool, frames } = addMempool(region, "mbufs", { count: 100 });
+   * const burst = new Uint32Array(2 * 2);
+   * pool.allocBulk(burst, 2);
+   * burst[1] = burst[3] = dataWord(128, 100);
+   * frames.chain(burst, 0, burst, 1);
+   * console.assert(frames.trim(burst, 0, 100) && frames.length(burst, 0) === 100);
+   * console.assert(!frames.trim(burst, 0, 1), "the last segment is empty");
+   * ```
+   */
+  trim(burst: Uint32Array, i: number, n: number): boolean {
+    const segments = this.#segments;
+    segments.findLast(burst, i);
+    const { words, at } = segments;
+    const word1 = words[at + 1];
+    if (n > word1 >>> 16 || !segments.mayChange) return false;
+    words[at + 1] = dataWord(word1 & 0xffff, (word1 >>> 16) - n);
+    return true;
+  }
+
+  /**
+   * Copy bytes of frame `i` of `burst` out, over all segments, as many as `into` has room for (DPDK:
+   * `rte_pktmbuf_read`).
+   *
+   * @param offset The first byte of the frame that is wanted.
+   * @returns how many bytes there were.
+   *
+   * @example
+   * ```ts
+   * import { addMempool, dataWord, MappedMemory, Region } from "../api.ts";
+   *
+   * const region = Region.build(MappedMemory.ofProcess(1 << 20), "r0");
+   * const { pool, mbufs, frames } = addMempool(region, "mbufs", { count: 100 });
+   * const burst = new Uint32Array(2 * 2);
+   * pool.allocBulk(burst, 2);
+   * for (const i of [0, 1]) {
+   *   burst[2 * i + 1] = dataWord(128, 4);
+   *   mbufs.u8.set([1, 2, 3, 4], mbufs.frameByte(burst[2 * i], burst[2 * i + 1]));
+   * }
+   * frames.chain(burst, 0, burst, 1);
+   * const bytes = new Uint8Array(64);
+   * const n = frames.read(burst, 0, bytes, 2);
+   * console.assert(bytes.subarray(0, n).join() === "3,4,1,2,3,4");
+   * ```
+   */
+  read(burst: Uint32Array, i: number, into: Uint8Array, offset = 0): number {
+    return this.#segments.gather(burst, i, offset, into, 0, into.length);
+  }
+
+  /**
+   * Copy frame `i` of `burst` into fresh mbufs of this holder's own (DPDK: `rte_pktmbuf_copy`), as number
+   * `t` of `to`: with the usual headroom in front, in as few segments as there can be.
+   *
+   * @param offset The first byte of the frame that is wanted.
+   * @param length Bytes that are wanted; fewer are copied if the frame ends before.
+   * @returns false, with nothing changed, if the frame has no such byte, there are too few mbufs, or more than
+   * 64 would be needed.
+   *
+   * @example
+   * ```ts
+   * import { addMempool, dataWord, MappedMemory, Region } from "../api.ts";
+   *
+   * const region = Region.build(MappedMemory.ofProcess(1 << 20), "r0");
+   * const { pool, frames } = addMempool(region, "mbufs", { count: 100 });
+   * const burst = new Uint32Array(2 * 2);
+   * pool.allocBulk(burst, 1);
+   * burst[1] = dataWord(0, 64);
+   * console.assert(frames.copy(burst, 0, burst, 1, 14) && frames.length(burst, 1) === 50);
+   * frames.free(burst, 2);
+   * ```
+   */
+  copy(
+    burst: Uint32Array,
+    i: number,
+    to: Uint32Array,
+    t: number,
+    offset = 0,
+    length = Infinity,
+  ): boolean {
+    return this.#copies.copy(burst, i, to, t, offset, length);
+  }
+
+  /**
+   * Bring frame `i` of `burst` into one segment that this holder has for itself (DPDK:
+   * `rte_pktmbuf_linearize`): in the tailroom of its first if it fits there and nobody else holds that, else in a
+   * fresh mbuf. What others hold stays as it is for them.
+   *
+   * @returns false, with nothing changed, if the frame is too long for one mbuf, or there is none.
+   *
+   * @example
+   * ```ts
+   * import { addMempool, dataWord, Frames, MappedMemory, Region } from "../api.ts";
+   *
+   * const region = Region.build(MappedMemory.ofProcess(1 << 20), "r0");
+   * const { pool, frames } = addMempool(region, "mbufs", { count: 100 });
+   * const burst = new Uint32Array(2 * 2);
+   * pool.allocBulk(burst, 2);
+   * burst[1] = burst[3] = dataWord(128, 100);
+   * frames.chain(burst, 0, burst, 1);
+   * console.assert(frames.linearize(burst, 0) && Frames.isPlain(burst, 1));
+   * console.assert(burst[1] === dataWord(128, 200) && pool.available === 99);
+   * ```
+   */
+  linearize(burst: Uint32Array, i: number): boolean {
+    const at = i << 1;
+    const word0 = burst[at];
+    const word1 = burst[at + 1];
+    const isSole = this.#segments.isSole(word0);
+    if ((word0 & MORE) === 0 && isSole) {
+      burst[at] &= ~SHARED;
+      return true;
+    }
+    const total = this.length(burst, i);
+    const offset = word1 & 0xffff;
+    if (isSole && offset + total <= this.mbufs.room) {
+      const length = word1 >>> 16;
+      const byte = this.mbufs.frameByte(word0, word1) + length;
+      this.#segments.gather(burst, i, length, this.mbufs.u8, byte, total - length);
+      const next = this.#notes.nextWord(word0 & INDEX_MASK);
+      this.#released.release(this.#notes.u32[next], this.#notes.u32[next + 1]);
+      burst[at] = word0 & ~(MORE | SHARED);
+      burst[at + 1] = dataWord(offset, total);
+    } else {
+      if (total > this.mbufs.room - HEADROOM_BYTES || !this.copy(burst, i, burst, i)) return false;
+      this.#released.release(word0, word1);
+    }
+    this.#released.flush();
+    return true;
+  }
+
+  /**
+   * Free `count` frames from number `at` of `burst` on, all segments of each (DPDK: `rte_pktmbuf_free_bulk`). An
+   * mbuf that others hold too goes back to the mempool when the last of them frees it.
+   *
+   * @example
+   * ```ts
+   * import { addMempool, MappedMemory, Region } from "../api.ts";
+   *
+   * const region = Region.build(MappedMemory.ofProcess(1 << 20), "r0");
+   * const { pool, frames } = addMempool(region, "mbufs", { count: 100 });
+   * const burst = new Uint32Array(2 * 2);
+   * pool.allocBulk(burst, 2);
+   * frames.chain(burst, 0, burst, 1);
+   * frames.free(burst, 1);
+   * console.assert(pool.available === 100);
+   * ```
+   */
+  free(burst: Uint32Array, count: number, at = 0): void {
+    for (let i = at << 1, end = (at + count) << 1; i < end; i += 2) {
+      this.#released.release(burst[i], burst[i + 1]);
+    }
+    this.#released.flush();
+  }
+
+  /**
+   * What is wrong with frame `i` of `burst`; undefined if nothing is (DPDK: `rte_mbuf_check`). For frames
+   * that this thread holds.
+   *
+   * @example
+   * ```ts
+   * import { addMempool, dataWord, MappedMemory, Region } from "../api.ts";
+   *
+   * const region = Region.build(MappedMemory.ofProcess(1 << 20), "r0");
+   * const { frames } = addMempool(region, "mbufs", { count: 100 });
+   * const reason = frames.check(new Uint32Array([7, dataWord(2300, 69)]), 0);
+   * console.assert(reason === "segment 0, mbuf 7: 69 bytes at 2300 end beyond its 2368");
+   * ```
+   */
+  check(burst: Uint32Array, i: number): string | undefined {
+    return checkFrame(this.mbufs, this.#notes, burst, i);
+  }
+}

@@ -1,0 +1,107 @@
+import { DESCRIPTOR, DESCRIPTOR_FLAG } from "../memory/layout.ts";
+import { othersOf } from "./holders.ts";
+import type { Mbufs } from "../mempool/mbuf.ts";
+import type { MbufNotes } from "./mbuf_notes.ts";
+
+const { INDEX_MASK } = DESCRIPTOR;
+const { MORE, SHARED } = DESCRIPTOR_FLAG;
+
+/**
+ * The walk over a frame's segments, for {@linkcode Frames}: from a descriptor to what is noted of its mbuf, and so
+ * on. It ends after as many steps as there are mbufs, so that a loop ends there.
+ */
+export class Segments {
+  /** Where the descriptor of a frame's last segment is, as {@linkcode findLast} left it. */
+  words: Uint32Array;
+  /** Its first word there. */
+  at = 0;
+  /** Whether this holder alone may change that descriptor. */
+  mayChange = true;
+
+  /** Segments that lie in `mbufs`, with these notes on them. */
+  constructor(readonly mbufs: Mbufs, readonly notes: MbufNotes) {
+    this.words = notes.u32;
+  }
+
+  /** Whether nobody else holds the mbuf of a descriptor. */
+  isSole(word0: number): boolean {
+    return (word0 & SHARED) === 0 || othersOf(this.notes, word0 & INDEX_MASK) === 0;
+  }
+
+  /** Note that the descriptor of `word0` and `word1` follows mbuf `index`. */
+  link(index: number, word0: number, word1: number): void {
+    const next = this.notes.nextWord(index);
+    this.notes.u32[next] = word0;
+    this.notes.u32[next + 1] = word1;
+  }
+
+  /** Mbufs that frame `i` of `burst` consists of. */
+  count(burst: Uint32Array, i: number): number {
+    let n = 1;
+    let word0 = burst[i << 1];
+    while ((word0 & MORE) !== 0 && n < this.mbufs.count) {
+      word0 = this.notes.u32[this.notes.nextWord(word0 & INDEX_MASK)];
+      n++;
+    }
+    return n;
+  }
+
+  /** Bytes of frame `i` of `burst`. */
+  length(burst: Uint32Array, i: number): number {
+    const { u32 } = this.notes;
+    let word0 = burst[i << 1];
+    let length = burst[(i << 1) + 1] >>> 16;
+    for (let left = this.mbufs.count; (word0 & MORE) !== 0 && left > 0; left--) {
+      const next = this.notes.nextWord(word0 & INDEX_MASK);
+      word0 = u32[next];
+      length += u32[next + 1] >>> 16;
+    }
+    return length;
+  }
+
+  /** Find the descriptor of the last segment of frame `i` of `burst`. */
+  findLast(burst: Uint32Array, i: number): void {
+    this.words = burst;
+    this.at = i << 1;
+    this.mayChange = true;
+    for (let left = this.mbufs.count; left > 0; left--) {
+      const word0 = this.words[this.at];
+      if ((word0 & MORE) === 0) return;
+      // The note on a segment belongs to all who hold it.
+      this.mayChange = this.isSole(word0);
+      this.words = this.notes.u32;
+      this.at = this.notes.nextWord(word0 & INDEX_MASK);
+    }
+    this.mayChange = false;
+  }
+
+  /** Copy up to `count` bytes of a frame from its byte `offset` on to byte `to` of `into`; returns how many. */
+  gather(
+    burst: Uint32Array,
+    i: number,
+    offset: number,
+    into: Uint8Array,
+    to: number,
+    count: number,
+  ): number {
+    const { u8 } = this.mbufs;
+    let [word0, word1] = [burst[i << 1], burst[(i << 1) + 1]];
+    let done = 0;
+    for (let left = this.mbufs.count; done < count && left > 0; left--) {
+      const length = word1 >>> 16;
+      if (offset < length) {
+        const from = this.mbufs.frameByte(word0, word1) + offset;
+        const n = Math.min(length - offset, count - done);
+        into.set(u8.subarray(from, from + n), to + done);
+        done += n;
+        offset = 0;
+      } else {
+        offset -= length;
+      }
+      if ((word0 & MORE) === 0) break;
+      const next = this.notes.nextWord(word0 & INDEX_MASK);
+      [word0, word1] = [this.notes.u32[next], this.notes.u32[next + 1]];
+    }
+    return done;
+  }
+}

@@ -1,0 +1,18 @@
+import { equal, throws } from "node:assert/strict";
+import { readKernelFile } from "../../app/linux/kernel_file.ts";
+
+const LONG_FILE = new URL("../memory/region_test.ts", import.meta.url).pathname;
+
+Deno.test("readKernelFile() reads a file to its end, in however many pieces it comes", () => {
+  const text = Deno.readTextFileSync(LONG_FILE);
+  equal(text.length > 4096, true);
+  equal(readKernelFile(LONG_FILE), text);
+});
+
+Deno.test("readKernelFile() refuses a file that is not there", () => {
+  throws(() => readKernelFile("/proc/culvert-none"), {
+    name: "ShimError",
+    message: "Cannot read /proc/culvert-none as the kernel says ENOENT: it does not exist; check " +
+      "the name",
+  });
+});

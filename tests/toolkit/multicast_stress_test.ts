@@ -1,0 +1,75 @@
+import { deepEqual, equal, ok } from "node:assert/strict";
+import { auditMempool } from "../../app/toolkit/mempool_audit.ts";
+import { MpmcRing } from "../../app/ring/mpmc_ring.ts";
+import { freshMemory } from "../ffi/fresh_memory.ts";
+import { runWorkers } from "../ffi/run_workers.ts";
+import { FramesLab, STRIDE } from "./frames_lab.ts";
+import type { FreeRaceAnswer, FreeRaceOrder } from "../mempool/free_race_worker.ts";
+import type { HoldRaceOrder } from "./hold_race_worker.ts";
+import type { MulticastAnswer, MulticastOrder } from "./multicast_worker.ts";
+
+const url = new URL("./multicast_worker.ts", import.meta.url);
+
+/** `deno test ... tests/mempool -- --seconds 15` runs longer. */
+const seconds = Number(Deno.args[Deno.args.indexOf("--seconds") + 1] ?? 0.5) || 0.5;
+
+for (const [workers, total, slots] of [[2, 64, 16], [3, 500, 128]]) {
+  Deno.test(`frames that ${workers} Workers hold stay whole until the last frees them, then are free`, async () => {
+    using lab = new FramesLab(total);
+    using memory = freshMemory(total * STRIDE);
+    using rings = freshMemory(workers * MpmcRing.bytes(slots));
+    const order = {
+      mempool: lab.pool.handle,
+      notes: lab.notes.handle,
+      memory: memory.handle,
+      stride: STRIDE,
+      rings: rings.handle,
+      slots,
+      workers,
+      milliseconds: seconds * 1000,
+      shared: new Int32Array(new SharedArrayBuffer(4)),
+    };
+    const answers = await runWorkers<MulticastOrder, MulticastAnswer>(
+      url,
+      Array.from({ length: workers }, (_, self) => ({ ...order, self })),
+    );
+    for (const { received, spoiled, unsound } of answers) {
+      deepEqual({ spoiled, unsound }, { spoiled: 0, unsound: 0 });
+      ok(received > 100, `only ${received} were received: too few to show anything`);
+    }
+    deepEqual(auditMempool(lab.pool), []);
+    equal(lab.pool.available, total);
+    for (let index = 0; index < total; index++) {
+      equal(lab.notes.u32[lab.notes.holdersWord(index)], 0, `mbuf ${index}`);
+    }
+  });
+}
+
+Deno.test("frames that two Workers free at the same time go back once", async () => {
+  using lab = new FramesLab(256);
+  const order = {
+    mempool: lab.pool.handle,
+    notes: lab.notes.handle,
+    stride: STRIDE,
+    workers: 2,
+    milliseconds: seconds * 1000,
+    burst: new Uint32Array(new SharedArrayBuffer(2 * 4 * 256)),
+    shared: new Int32Array(new SharedArrayBuffer(12)),
+  };
+  const answers = await runWorkers<FreeRaceOrder, FreeRaceAnswer>(
+    new URL("../mempool/free_race_worker.ts", import.meta.url),
+    [{ ...order, self: 0 }, { ...order, self: 1 }],
+  );
+  for (const { rounds } of answers) ok(rounds > 10, `${rounds} rounds are too few`);
+  equal(answers[0].lost, 0);
+  deepEqual(auditMempool(lab.pool), []);
+});
+
+Deno.test("of holders that two Workers add at the same time none is lost", async () => {
+  using lab = new FramesLab(1);
+  const shared = new Int32Array(new SharedArrayBuffer(4));
+  const order = { notes: lab.notes.handle, times: 100_000, workers: 2, shared };
+  const url = new URL("./hold_race_worker.ts", import.meta.url);
+  await runWorkers<HoldRaceOrder, number>(url, [order, order]);
+  equal(lab.notes.u32[lab.notes.holdersWord(0)], 2 * order.times);
+});

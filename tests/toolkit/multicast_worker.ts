@@ -1,0 +1,107 @@
+import type { MappedMemoryHandle } from "../../ffi/mapped_memory.ts";
+import { MappedMemory } from "../../ffi/mapped_memory.ts";
+import { shim } from "../../ffi/shim.ts";
+import { Frames } from "../../app/toolkit/frames.ts";
+import { dataWord, Mbufs } from "../../app/mempool/mbuf.ts";
+import { MbufNotes, type MbufNotesHandle } from "../../app/toolkit/mbuf_notes.ts";
+import { Mempool, type MempoolHandle } from "../../app/mempool/mempool.ts";
+import { MpmcRing } from "../../app/ring/mpmc_ring.ts";
+import { Random } from "../ffi/random.ts";
+import { meetAt, serveOrder, type StartLine } from "../ffi/run_workers.ts";
+
+/** What each Worker is to do. */
+export interface MulticastOrder {
+  readonly mempool: MempoolHandle;
+  readonly notes: MbufNotesHandle;
+  readonly memory: MappedMemoryHandle;
+  readonly stride: number;
+  /** A ring to each Worker, one after the other, of so many slots. */
+  readonly rings: MappedMemoryHandle;
+  readonly slots: number;
+  readonly self: number;
+  readonly workers: number;
+  readonly milliseconds: number;
+  readonly shared: StartLine;
+}
+
+/** What it saw. */
+export interface MulticastAnswer {
+  readonly received: number;
+  /** Frames whose words were not those that were written. */
+  readonly spoiled: number;
+  /** Frames of which `Frames.check()` had something to say. */
+  readonly unsound: number;
+}
+
+/** Words of each segment. A ring carries word 0 of the descriptor alone: word 1 is always the same. */
+const WORDS = 8;
+const WORD_1 = dataWord(128, 4 * WORDS);
+
+/** Make frames of one or two segments, hand each to all Workers, and check and free what the others hand on. */
+serveOrder((order: MulticastOrder): MulticastAnswer => {
+  const pool = Mempool.attach(order.mempool, 16);
+  const mbufs = new Mbufs(new MappedMemory(order.memory), {
+    offset: 0,
+    stride: order.stride,
+    count: order.mempool.total,
+  }, false);
+  const notes = new MbufNotes(order.notes);
+  const frames = new Frames(pool, mbufs, notes);
+  const memory = new MappedMemory(order.rings);
+  const rings = Array.from({ length: order.workers }, (_, i) => {
+    return new MpmcRing(memory, i * MpmcRing.bytes(order.slots), order.slots);
+  });
+  const random = new Random(order.self + 1);
+  const [burst, one, got] = [new Uint32Array(4), new Uint32Array(1), new Uint32Array(32)];
+  let received = 0, spoiled = 0, unsound = 0, stamp = order.self;
+
+  const write = (word0: number) => {
+    const start = mbufs.frameByte(word0, WORD_1) >>> 2;
+    for (let i = 0; i < WORDS; i++) mbufs.u32[start + i] = stamp;
+  };
+  const isWhole = (word0: number, expected: number) => {
+    const start = mbufs.frameByte(word0, WORD_1) >>> 2;
+    for (let i = 0; i < WORDS; i++) if (mbufs.u32[start + i] !== expected) return false;
+    return true;
+  };
+  const send = () => {
+    const segments = 1 + random.below(2);
+    if (pool.allocBulk(burst, segments) === 0) return;
+    stamp = (stamp + order.workers) >>> 0;
+    for (let i = 0; i < segments; i++) {
+      burst[2 * i + 1] = WORD_1;
+      write(burst[2 * i]);
+    }
+    if (segments === 2) frames.chain(burst, 0, burst, 1);
+    frames.hold(burst, 0, order.workers - 1);
+    one[0] = burst[0];
+    for (const ring of rings) if (ring.enqueueBulk(one, 1) === 0) frames.free(burst, 1);
+  };
+  const receive = () => {
+    const n = rings[order.self].dequeueBurst(got, 1 + random.below(32));
+    for (let i = 0; i < n; i++) {
+      [burst[0], burst[1]] = [got[i], WORD_1];
+      if (frames.check(burst, 0) !== undefined) unsound++;
+      const expected = mbufs.u32[mbufs.frameByte(burst[0], WORD_1) >>> 2];
+      let isGood = isWhole(burst[0], expected);
+      if (frames.segments(burst, 0) === 2) {
+        isGood &&= isWhole(notes.u32[notes.nextWord(burst[0] & 0xffffff)], expected);
+      }
+      if (!isGood) spoiled++;
+      frames.free(burst, 1);
+    }
+    received += n;
+    return n;
+  };
+
+  meetAt(order.shared, order.workers);
+  const end = shim.shim_clock() + order.milliseconds * 1e6;
+  while (shim.shim_clock() < end) {
+    for (let i = random.below(8); i > 0; i--) send();
+    receive();
+  }
+  meetAt(order.shared, 2 * order.workers); // nobody sends any more
+  while (receive() > 0);
+  pool.close();
+  return { received, spoiled, unsound };
+});
