@@ -56,7 +56,7 @@ export {
 export { Frames } from "./toolkit/frames.ts";
 export { IndexBurst } from "./mempool/index_burst.ts";
 export { dataWord, type MbufGeometry, Mbufs, MbufView } from "./mempool/mbuf.ts";
-export { MbufNotes, type MbufNotesHandle } from "./toolkit/mbuf_notes.ts";
+export { MbufMetadata, type MbufMetadataHandle } from "./toolkit/mbuf_metadata.ts";
 export { type CacheOptions, Mempool, type MempoolHandle } from "./mempool/mempool.ts";
 export { auditMempool, dumpMempool } from "./toolkit/mempool_audit.ts";
 export {

@@ -149,14 +149,14 @@ export const SYMBOLS = {
   // int32_t shim_packet_missed(int32_t fd)
   shim_packet_missed: { parameters: ["i32"], result: "i32" },
 
-  // int32_t shim_packet_rx(int32_t fd, int32_t map, uint32_t *descriptors, struct frame_notes *notes, uint8_t *overflow, uint32_t count)
+  // int32_t shim_packet_rx(int32_t fd, int32_t map, uint32_t *descriptors, struct rx_meta *meta, uint8_t *overflow, uint32_t count)
   shim_packet_rx: {
     parameters: ["i32", "i32", "buffer", "buffer", "buffer", "u32"],
     result: "i32",
   },
   // int32_t shim_packet_tx(int32_t fd, int32_t map, const uint32_t *descriptors, uint32_t count)
   shim_packet_tx: { parameters: ["i32", "i32", "buffer", "u32"], result: "i32" },
-  // int32_t shim_tap_rx(int32_t fd, int32_t map, uint32_t *descriptors, struct frame_notes *notes, uint8_t *overflow, uint32_t count)
+  // int32_t shim_tap_rx(int32_t fd, int32_t map, uint32_t *descriptors, struct rx_meta *meta, uint8_t *overflow, uint32_t count)
   shim_tap_rx: { parameters: ["i32", "i32", "buffer", "buffer", "buffer", "u32"], result: "i32" },
   // int32_t shim_tap_tx(int32_t fd, int32_t map, const uint32_t *descriptors, uint32_t count)
   shim_tap_tx: { parameters: ["i32", "i32", "buffer", "u32"], result: "i32" },

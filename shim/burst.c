@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 /* What the kernel says of a received frame beside its bytes: four words each, in this order. */
-struct frame_notes {
+struct rx_meta {
   uint32_t length;   /* bytes on the wire, even where the mbuf was too small */
   uint32_t vlan;     /* TPID (16) | TCI (16) of a tag that the kernel took out, or 0 */
   uint32_t offload;  /* segment size (16) | segmentation type (8) | flags (8), as in virtio_net_hdr */
@@ -41,7 +41,7 @@ static uint32_t vlan_of(struct msghdr *message) {
 
 /* Receive up to `count` frames from an AF_PACKET socket. Returns how many, 0 if none waits. */
 SHIM_API int32_t shim_packet_rx(int32_t fd, int32_t map, uint32_t *descriptors,
-                                struct frame_notes *notes, uint8_t *overflow, uint32_t count) {
+                                struct rx_meta *meta, uint8_t *overflow, uint32_t count) {
   struct mmsghdr messages[SHIM_BURST];
   struct iovec vectors[SHIM_BURST][3];
   struct virtio_net_hdr headers[SHIM_BURST];
@@ -62,11 +62,11 @@ SHIM_API int32_t shim_packet_rx(int32_t fd, int32_t map, uint32_t *descriptors,
   if (received < 0) return errno == EAGAIN || errno == EINTR ? 0 : -errno;
   for (int i = 0; i < received; i++) {
     uint32_t length = messages[i].msg_len - (uint32_t)sizeof headers[i];
-    notes[i].length = length;
-    notes[i].vlan = vlan_of(&messages[i].msg_hdr);
-    notes[i].offload = (uint32_t)headers[i].gso_size << 16 | (uint32_t)headers[i].gso_type << 8 |
+    meta[i].length = length;
+    meta[i].vlan = vlan_of(&messages[i].msg_hdr);
+    meta[i].offload = (uint32_t)headers[i].gso_size << 16 | (uint32_t)headers[i].gso_type << 8 |
                        headers[i].flags;
-    notes[i].checksum = (uint32_t)headers[i].csum_offset << 16 | headers[i].csum_start;
+    meta[i].checksum = (uint32_t)headers[i].csum_offset << 16 | headers[i].csum_start;
     set_length(descriptors + 2 * i, length);
   }
   return received;
@@ -87,9 +87,9 @@ SHIM_API int32_t shim_packet_tx(int32_t fd, int32_t map, const uint32_t *descrip
   return sent < 0 ? -errno : sent;
 }
 
-/* Receive up to `count` frames from a TAP, as shim_packet_rx does; its offload notes are 0. */
+/* Receive up to `count` frames from a TAP, as shim_packet_rx does; its offload meta are 0. */
 SHIM_API int32_t shim_tap_rx(int32_t fd, int32_t map, uint32_t *descriptors,
-                             struct frame_notes *notes, uint8_t *overflow, uint32_t count) {
+                             struct rx_meta *meta, uint8_t *overflow, uint32_t count) {
   uint32_t i;
   for (i = 0; i < count; i++) {
     uint8_t *room = shim_frame(map_of(map), descriptors + 2 * i);
@@ -99,7 +99,7 @@ SHIM_API int32_t shim_tap_rx(int32_t fd, int32_t map, uint32_t *descriptors,
     ssize_t length = readv(fd, vectors, 2);
     if (length < 0 && (errno == EAGAIN || errno == EINTR)) break;
     if (length < 0) return i ? (int32_t)i : -errno;
-    notes[i] = (struct frame_notes){.length = (uint32_t)length};
+    meta[i] = (struct rx_meta){.length = (uint32_t)length};
     set_length(descriptors + 2 * i, (uint32_t)length);
   }
   return (int32_t)i;

@@ -142,7 +142,7 @@ export class GuestState {
    * Guest: as `peer`, say for a guest that was retired here that it touches nothing any more: it was the
    * same process or machine, as its peer id tells; where it had none, anybody may.
    */
-  succeed(peer: number | undefined): boolean {
+  takeOver(peer: number | undefined): boolean {
     const found = this.word;
     const last = word.peerOf(found);
     return word.stateOf(found) === RETIRED && (last === undefined || last === peer) &&
@@ -197,13 +197,13 @@ export class GuestState {
   }
 
   /** Whether the host wakes the guest, as it says. */
-  get isRung(): boolean {
-    return this.#memory.load(this.#start + GUEST.RUNG) === 1;
+  get isNotified(): boolean {
+    return this.#memory.load(this.#start + GUEST.NOTIFIED) === 1;
   }
 
   /** Host: say so, before the guest is let in. */
-  set isRung(isRung: boolean) {
-    this.#memory.store(this.#start + GUEST.RUNG, isRung ? 1 : 0);
+  set isNotified(isNotified: boolean) {
+    this.#memory.store(this.#start + GUEST.NOTIFIED, isNotified ? 1 : 0);
   }
 
   /** Whether the guest is asked to detach, and not to come back until this is taken back. */

@@ -69,7 +69,7 @@ export class Doorbell {
    *
    * @returns whether it was woken.
    */
-  ring(): boolean {
+  notify(): boolean {
     // F2, pairs with F1 in Idle: either we see the sleeper's flag, or it sees what we published. A1,
     // pairs with R1: without it a vector that is older than the flag would make us miss this sleep.
     const count = shim.shim_fenced_load(this.#memory.map, this.#word + SLEEP.COUNT);

@@ -9,10 +9,10 @@ export interface Claimant {
   /** Its peer id, if it has one. */
   readonly peer?: number;
   /** Whether it wakes the host. */
-  readonly rings?: boolean;
+  readonly notifies?: boolean;
 }
 
-const { STATE, WANTS_MBUFS, RINGS, AGAIN, PEER, PEER_SHIFT, INCARNATION, INCARNATION_SHIFT } =
+const { STATE, WANTS_MBUFS, NOTIFIES, AGAIN, PEER, PEER_SHIFT, INCARNATION, INCARNATION_SHIFT } =
   STATE_WORD;
 
 /**
@@ -27,8 +27,8 @@ export function incarnationBits(epoch: number, incarnation: number): number {
 }
 
 /** The word of a guest that claims a place as the incarnation of these `bits`; its state is still to be set. */
-export function claimWord(bits: number, { wantsMbufs, rings, peer }: Claimant): number {
-  const flags = (wantsMbufs ? WANTS_MBUFS : 0) | (rings ? RINGS : 0);
+export function claimWord(bits: number, { wantsMbufs, notifies, peer }: Claimant): number {
+  const flags = (wantsMbufs ? WANTS_MBUFS : 0) | (notifies ? NOTIFIES : 0);
   return (bits | flags | (peer === undefined ? 0 : peer + 1) << PEER_SHIFT) >>> 0;
 }
 
@@ -65,13 +65,13 @@ export function wantsMbufs(word: number): boolean {
 }
 
 /** Whether a guest wakes the host, as it says. */
-export function rings(word: number): boolean {
-  return (word & RINGS) !== 0;
+export function notifies(word: number): boolean {
+  return (word & NOTIFIES) !== 0;
 }
 
 /** Whether both words are of one guest, in whatever state, and whatever peer it is. */
 export function isSameGuest(word: number, other: number): boolean {
-  return ((word ^ other) & (INCARNATION | WANTS_MBUFS | RINGS)) === 0;
+  return ((word ^ other) & (INCARNATION | WANTS_MBUFS | NOTIFIES)) === 0;
 }
 
 /** Whether both words are of the same incarnation. */

@@ -1,7 +1,7 @@
 import { check } from "../../ffi/error.ts";
 import { shim } from "../../ffi/shim.ts";
 import type { Peer, PeerEvent } from "../ivshmem/peer.ts";
-import type { Rejoin } from "../region/rejoin.ts";
+import type { Reconnector } from "../region/reconnector.ts";
 import { PollSet, READABLE } from "../linux/poll_set.ts";
 
 /** What an interactive client understands. */
@@ -48,12 +48,12 @@ export class Client {
    * A client of a region; the peer is closed by {@linkcode listen} in the end.
    *
    * @param say Told what there is to say, without the line's end.
-   * @param rejoin Finds the server again if it goes; if left out, nobody does.
+   * @param reconnector Finds the server again if it goes; if left out, nobody does.
    */
   constructor(
     peer: Peer,
     private readonly say: (text: string) => void,
-    private readonly rejoin?: Rejoin,
+    private readonly reconnector?: Reconnector,
   ) {
     this.#peer = peer;
   }
@@ -66,7 +66,7 @@ export class Client {
         for (const fd of [this.#wake, this.#peer.socket, ...this.#peer.vectors]) {
           this.#poll.add(fd, READABLE);
         }
-        const isLost = this.rejoin !== undefined && !this.#peer.isConnected;
+        const isLost = this.reconnector !== undefined && !this.#peer.isConnected;
         await this.#poll.wait(isLost ? LOOK_MS : Infinity);
         this.hear();
         if (isLost) this.#joinAgain();
@@ -107,7 +107,7 @@ export class Client {
   }
 
   #joinAgain(): void {
-    const peer = this.rejoin?.attempt(this.#peer, performance.now());
+    const peer = this.reconnector?.attempt(this.#peer, performance.now());
     if (peer === undefined) return;
     this.#peer.close();
     this.#peer = peer;

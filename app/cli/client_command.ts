@@ -1,7 +1,7 @@
 import { CulvertError } from "../../ffi/error.ts";
 import { Client, CLIENT_HELP } from "./client.ts";
 import { Peer } from "../ivshmem/peer.ts";
-import { Rejoin } from "../region/rejoin.ts";
+import { Reconnector } from "../region/reconnector.ts";
 import { isPath, socketPath } from "../memory/region_name.ts";
 import { checkUsage, readOptions, stopSignal } from "./options.ts";
 
@@ -85,7 +85,7 @@ export async function clientCommand(args: string[]): Promise<number> {
   }
   if (options.verbose) console.log(describe(peer));
   const say = (text: string) => console.log(text);
-  const client = new Client(peer, say, new Rejoin(options.socket, say));
+  const client = new Client(peer, say, new Reconnector(options.socket, say));
   const isTerminal = options.commands === undefined && Deno.stdin.isTerminal();
   const signal = stopSignal();
   signal.addEventListener("abort", () => client.end());

@@ -8,7 +8,7 @@ import { CulvertError, UsageError } from "../../ffi/error.ts";
 import { locateRegion } from "../region/region_source.ts";
 import { checkRegionName } from "../memory/region_name.ts";
 import { checkUsage, readNumber, readOptions } from "./options.ts";
-import { Farewell } from "../vm/farewell.ts";
+import { DetachRequest } from "../vm/detach_request.ts";
 import {
   deviceId,
   type PluggedRegion,
@@ -146,9 +146,9 @@ export async function unplugCommand(args: string[]): Promise<number> {
         "memory twice if a peer has left before; end the VM, or plug without --doorbell next time",
     );
   }
-  using farewell = tryFarewell(path ?? device.path, region ?? device.id, guest, force);
-  if (farewell && !await farewell.isGone(patience)) {
-    const found = `guest ${farewell.guest} does not leave, it is ${farewell.stateName}`;
+  using request = tryDetachRequest(path ?? device.path, region ?? device.id, guest, force);
+  if (request && !await request.isGone(patience)) {
+    const found = `guest ${request.guest} does not leave, it is ${request.stateName}`;
     if (!force) {
       throw new CulvertError(
         `Cannot unplug ${device.id} as ${found}: see what it says, or unplug by --force`,
@@ -166,15 +166,15 @@ function tryLocate(region: string, force: boolean): string | undefined {
   return unless(force, () => locateRegion(region).path);
 }
 
-/** A farewell, unless the guest cannot be asked and need not be. */
-function tryFarewell(
+/** A request, unless the guest cannot be asked and need not be. */
+function tryDetachRequest(
   path: string | undefined,
   name: string,
   guest: number | undefined,
   force: boolean,
-): Farewell | undefined {
+): DetachRequest | undefined {
   return unless(force, () => {
-    if (path !== undefined) return Farewell.ask(path, name, guest);
+    if (path !== undefined) return DetachRequest.ask(path, name, guest);
     throw new UsageError(
       `Cannot tell which region ${name} is as it is a server's: name that too, by --region`,
     );

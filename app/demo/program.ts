@@ -1,7 +1,7 @@
 import { CulvertError } from "../../ffi/error.ts";
 
 /** How long a program may take to end by itself when it is asked to. */
-const FAREWELL_MS = 5000;
+const DETACH_MS = 5000;
 
 /** A program that runs beside the demo. Ends when disposed. */
 export class Program implements AsyncDisposable {
@@ -70,7 +70,7 @@ export class Program implements AsyncDisposable {
   /** Ask it to end (SIGINT), and kill it if it does not within 5 s; its last lines are shown. */
   async [Symbol.asyncDispose](): Promise<void> {
     if (!this.#isEnded) this.#child.kill("SIGINT");
-    const late = setTimeout(() => this.#isEnded || this.#child.kill("SIGKILL"), FAREWELL_MS);
+    const late = setTimeout(() => this.#isEnded || this.#child.kill("SIGKILL"), DETACH_MS);
     await this.#child.status;
     clearTimeout(late);
     await this.#shown;

@@ -10,7 +10,7 @@ import type { MbufGeometry } from "../mempool/mbuf.ts";
 const ADMISSION_MS = 5000;
 
 /** How long a host may take to take a leaving guest's mbufs back. */
-const FAREWELL_MS = 1000;
+const DETACH_MS = 1000;
 
 /** A host that has not said for so long that it lives has died: by name, another will have other memory. */
 export const HOST_TIMEOUT_MS = 3000;
@@ -77,7 +77,7 @@ export class Attachment {
    *
    * @param wantsMbufs Whether to be lent empty mbufs, to originate frames.
    * @param peer Our peer id, if we have one.
-   * @param rings Whether we wake the host.
+   * @param notifies Whether we wake the host.
    * @throws {RegionNotReadyError} if there is no host, or it does not answer.
    * @throws {AskedToLeaveError} if guests are to stay away.
    * @throws {CulvertError} if the region is not sound, or the place is taken.
@@ -88,7 +88,7 @@ export class Attachment {
     guest: number,
     wantsMbufs: boolean,
     peer?: number,
-    rings = false,
+    notifies = false,
   ): Promise<Attachment> {
     const refuse = (found: string, wanted: string, Kind = CulvertError) =>
       new Kind(`Cannot attach to region ${name} as ${found}: ${wanted}`);
@@ -102,8 +102,8 @@ export class Attachment {
         AskedToLeaveError,
       );
     }
-    if (state.succeed(peer)) {
-      await until(() => state.state !== GUEST_STATE.DETACHING, FAREWELL_MS);
+    if (state.takeOver(peer)) {
+      await until(() => state.state !== GUEST_STATE.DETACHING, DETACH_MS);
     }
     if (state.state === GUEST_STATE.QUARANTINED) {
       throw refuse(
@@ -111,7 +111,7 @@ export class Attachment {
         "see in the host's log what it did; a host that is started anew lets it in",
       );
     }
-    const incarnation = state.claim({ pid: Deno.pid, wantsMbufs, peer, rings });
+    const incarnation = state.claim({ pid: Deno.pid, wantsMbufs, peer, notifies });
     if (incarnation === undefined) {
       throw refuse(
         `guest ${guest} is there already (${state.stateName}, pid ${state.pid} in its own world)`,
@@ -146,8 +146,8 @@ export class Attachment {
   }
 
   /** Whether the host wakes us. */
-  get isRung(): boolean {
-    return this.state.isRung;
+  get isNotified(): boolean {
+    return this.state.isNotified;
   }
 
   /** Say which peer we are, since our server has gone and come again so many times. */
@@ -191,7 +191,7 @@ export class Attachment {
     const isOurs = state.move("guest", GUEST_STATE.RUNNING, GUEST_STATE.DETACHING) ||
       state.move("guest", GUEST_STATE.RETIRED, GUEST_STATE.DETACHING);
     if (!isOurs) return;
-    await until(() => state.state !== GUEST_STATE.DETACHING || this.#isReplaced, FAREWELL_MS);
+    await until(() => state.state !== GUEST_STATE.DETACHING || this.#isReplaced, DETACH_MS);
   }
 
   get #isReplaced(): boolean {

@@ -26,7 +26,7 @@ export class GuestAlarm implements Alarm {
   }
 
   /** Whether it ever rings. */
-  get canRing(): boolean {
+  get canNotify(): boolean {
     return this.wake !== undefined;
   }
 

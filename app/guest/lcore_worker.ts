@@ -50,7 +50,7 @@ export interface GuestLcoreInit {
   /** How to be woken, and to wake the host; undefined if that is not to be had. */
   readonly interrupts?: Interrupts;
   /** Whether the host wakes us. */
-  readonly isRung: boolean;
+  readonly isNotified: boolean;
   /** This lcore's number among the guest's, from 0: its vector, if there is such a one. */
   readonly lcore: number;
   /** What to do in turns that find nothing. */
@@ -71,7 +71,7 @@ function run(init: GuestLcoreInit, command: CommandWord): void {
     const bell = wake && new Doorbell(memory, channel.hostSleepWord, wake);
     return { channel, port: new VirtualPort(name, mac, channel, counters, isOverNow, bell) };
   };
-  const fd = init.isRung ? init.interrupts?.vectors[init.lcore] : undefined;
+  const fd = init.isNotified ? init.interrupts?.vectors[init.lcore] : undefined;
   const alarm = new GuestAlarm(memory, fd === undefined ? fd : { fd, vector: init.lcore });
   const lanes = init.lanes.map(({ from, to }) => {
     const source = open(from);

@@ -2,7 +2,7 @@ import { CulvertError } from "../../ffi/error.ts";
 import type { MappedMemory } from "../../ffi/mapped_memory.ts";
 import { shim } from "../../ffi/shim.ts";
 import type { Peer } from "../ivshmem/peer.ts";
-import { Rejoin } from "../region/rejoin.ts";
+import { Reconnector } from "../region/reconnector.ts";
 import { type OpenedRegion, openRegion } from "../region/region_source.ts";
 import { HEADER } from "../memory/layout.ts";
 import { mapMemoryCached } from "../region/cached_bar.ts";
@@ -23,7 +23,7 @@ export interface RegionLink {
   /** Our peer id; undefined where there is none, and so nobody to wake us. */
   readonly peer?: number;
   /** How often we have become another peer, as the server was gone and came again. */
-  readonly rejoined: number;
+  readonly reconnected: number;
   /** How to be woken, and to wake the host, given its peer id; undefined if that is not to be had. */
   interrupts(host: number | undefined): Interrupts | undefined;
   /** Hear who has come and gone; some times a second, or the server takes us for one that hangs. */
@@ -64,7 +64,7 @@ function fileLink(region: string, { memory, close }: OpenedRegion): RegionLink {
   return {
     memory,
     description: `region ${region}`,
-    rejoined: 0,
+    reconnected: 0,
     interrupts: () => undefined,
     poll() {},
     hostHasLeft: false,
@@ -89,8 +89,8 @@ class PeerLink implements RegionLink {
   #connection: Peer;
   /** As what we attached: our lcores may be waiting for its vectors. */
   #attached: Peer;
-  rejoined = 0;
-  readonly #rejoin: Rejoin;
+  reconnected = 0;
+  readonly #reconnector: Reconnector;
   hostHasLeft = false;
 
   constructor(
@@ -102,7 +102,7 @@ class PeerLink implements RegionLink {
     this.memory = opened.memory;
     this.description = `region ${region}`;
     this.#connection = this.#attached = connection;
-    this.#rejoin = new Rejoin(isPath(region) ? region : socketPath(region), log);
+    this.#reconnector = new Reconnector(isPath(region) ? region : socketPath(region), log);
   }
 
   get peer(): number {
@@ -131,7 +131,7 @@ class PeerLink implements RegionLink {
       } else if (event.kind === "left") this.#forget(event.eventfds);
     }
     if (!this.#connection.isConnected) this.#joinAgain();
-    if (this.rejoined > 0) this.#followHost();
+    if (this.reconnected > 0) this.#followHost();
   }
 
   close(): void {
@@ -160,12 +160,12 @@ class PeerLink implements RegionLink {
   }
 
   #joinAgain(): void {
-    const peer = this.#rejoin.attempt(this.#connection, performance.now());
+    const peer = this.#reconnector.attempt(this.#connection, performance.now());
     if (peer === undefined) return;
     const last = this.#connection;
     for (const eventfds of last.takeOthers()) this.#letGo(eventfds);
     if (last !== this.#attached) this.#leave(last);
-    this.rejoined++;
+    this.reconnected++;
     this.#connection = peer;
     this.log(`the server is there again: we are peer ${peer.id}`);
   }
@@ -206,7 +206,7 @@ function openDeviceLink(device: IvshmemDevice, log: (line: string) => void): Reg
     description: `region is PCI device ${address}, BAR2, ${bytes / 2 ** 20} MiB, ` +
       (interrupts ? `${interrupts.vectors.length} interrupts` : "no interrupts"),
     peer: registers?.load(word + REGISTER.IV_POSITION),
-    rejoined: 0,
+    reconnected: 0,
     interrupts(host) {
       if (!interrupts || host === undefined) return undefined;
       return {

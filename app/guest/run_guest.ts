@@ -2,7 +2,7 @@ import { CulvertError, UsageError } from "../../ffi/error.ts";
 import { COMMAND, CommandWord } from "../lcore/command.ts";
 import type { IdleMode } from "../lcore/idle.ts";
 import { type Lcore, LcoreWorker } from "../lcore/lcore.ts";
-import { Pause } from "../lcore/pause.ts";
+import { WakeableTimer } from "../lcore/wakeable_timer.ts";
 import { RegionNotReadyError } from "../memory/region.ts";
 import { AskedToLeaveError, Attachment, hostPeerOf } from "./attachment.ts";
 import type { Interrupts } from "./interrupts.ts";
@@ -157,7 +157,7 @@ async function runAttached(
         lease: attachment.lease,
         lcore: i,
         interrupts,
-        isRung: attachment.isRung,
+        isNotified: attachment.isNotified,
         ...init,
       }, true)
     );
@@ -166,7 +166,7 @@ async function runAttached(
       `forwarding (${options.mode}) on core ${
         plan.map((p) => p.core).join(", ")
       }, ports: ${names}` +
-        (interrupts && attachment.isRung ? "" : ", no doorbell"),
+        (interrupts && attachment.isNotified ? "" : ", no doorbell"),
     );
     await follow(attachment, link, lcores, ports, options, signal, command);
     log(
@@ -294,7 +294,7 @@ async function follow(
 ): Promise<void> {
   const statistics = new Statistics(ports);
   const done = Promise.all(lcores.map((lcore) => lcore.done));
-  const pause = new Pause();
+  const pause = new WakeableTimer();
   let isDone = false;
   done.catch(() => {}).finally(() => {
     isDone = true;
@@ -309,7 +309,7 @@ async function follow(
       await pause.wait(BEAT_MS);
       if (isDone) break;
       link.poll();
-      attachment.tellPeer(link.peer, link.rejoined);
+      attachment.tellPeer(link.peer, link.reconnected);
       if (!attachment.beat() || link.hostHasLeft || attachment.isAskedToLeave) stop();
       if (options.statsPeriod === 0) continue;
       if (performance.now() - shown < options.statsPeriod * 1000) continue;
@@ -327,7 +327,7 @@ async function follow(
 
 function summary(ports: readonly VirtualPortInit[]): string {
   const total = (counter: number) => ports.reduce((sum, p) => sum + p.counters[counter], 0);
-  const rung = total(GUEST_COUNTER.RUNG);
+  const rung = total(GUEST_COUNTER.NOTIFIED);
   return `received ${total(GUEST_COUNTER.RX)} frames, sent ${total(GUEST_COUNTER.TX)}, ` +
     `dropped ${total(GUEST_COUNTER.DROPPED)}` + (rung > 0 ? `; ${rung} doorbells rung` : "");
 }

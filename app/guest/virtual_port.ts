@@ -11,7 +11,7 @@ export const GUEST_COUNTER = {
   TX_BYTES: 3,
   DROPPED: 4,
   /** Doorbells rung, to wake a host's lcore that slept. */
-  RUNG: 5,
+  NOTIFIED: 5,
   COUNT: 8,
 } as const;
 
@@ -93,7 +93,7 @@ export class VirtualPort implements Port {
 
   /** Wake the host's lcore, if it sleeps. */
   #ring(): void {
-    if (this.#bell?.ring()) this.#counters[GUEST_COUNTER.RUNG]++;
+    if (this.#bell?.notify()) this.#counters[GUEST_COUNTER.NOTIFIED]++;
   }
 
   /** Bytes are counted behind frames: RX_BYTES follows RX, TX_BYTES follows TX. */

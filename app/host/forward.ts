@@ -1,7 +1,7 @@
 import { shim } from "../../ffi/shim.ts";
 import { COMMAND, type CommandWord } from "../lcore/command.ts";
 import type { Idle } from "../lcore/idle.ts";
-import type { GateKeeper } from "./gate.ts";
+import type { GateFollower } from "./gate.ts";
 import type { Lane } from "./lane.ts";
 
 /** Nanoseconds between two looks at ports that were down, and turns between two looks at the clock. */
@@ -17,7 +17,7 @@ const TURNS_PER_CLOCK = 256;
  */
 export function forward(
   lanes: readonly Lane[],
-  gates: readonly GateKeeper[],
+  gates: readonly GateFollower[],
   command: CommandWord,
   idle: Idle,
 ): void {

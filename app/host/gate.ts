@@ -8,7 +8,7 @@ import { LINE } from "../memory/layout.ts";
  */
 const OPEN = 1;
 const WANTS_MBUFS = 2;
-const RINGS = 4;
+const NOTIFIES = 4;
 /** Lanes let go of all mbufs, and touch none. */
 const SHUT = 8;
 const STEP = 16;
@@ -41,13 +41,13 @@ export class Gate {
    * Let lanes use the channels, whose rings they first reset.
    *
    * @param eventfds What wakes the guest's lcores, by vector; open until the gate has been closed.
-   * @param rings Whether the guest wakes the host.
+   * @param notifies Whether the guest wakes the host.
    */
-  open(wantsMbufs: boolean, eventfds: readonly number[] = [], rings = false): void {
+  open(wantsMbufs: boolean, eventfds: readonly number[] = [], notifies = false): void {
     const used = eventfds.slice(0, EVENTFDS_MAX);
     this.#memory.u32.set([used.length, ...used], EVENTFDS);
     const next = (this.#memory.load(0) & ~(STEP - 1)) + STEP;
-    const wishes = (wantsMbufs ? WANTS_MBUFS : 0) | (rings ? RINGS : 0);
+    const wishes = (wantsMbufs ? WANTS_MBUFS : 0) | (notifies ? NOTIFIES : 0);
     this.#memory.store(0, (next | OPEN | wishes) >>> 0);
   }
 
@@ -77,7 +77,7 @@ export class Gate {
 }
 
 /** One lcore's end of a {@linkcode Gate}. */
-export class GateKeeper {
+export class GateFollower {
   /** Whether the channels may be used. */
   isOpen = false;
   /** Whether no mbuf may be touched, nor taken from the mempool. */
@@ -85,7 +85,7 @@ export class GateKeeper {
   /** Whether the guest is to be lent empty mbufs. */
   wantsMbufs = false;
   /** Whether the guest wakes the host. */
-  rings = false;
+  notifies = false;
   /** Whether the guest has lcores that may sleep until they are woken. */
   canWake = false;
 
@@ -133,7 +133,7 @@ export class GateKeeper {
     this.#seen = value;
     this.isOpen = (value & OPEN) !== 0;
     this.wantsMbufs = (value & WANTS_MBUFS) !== 0;
-    this.rings = (value & RINGS) !== 0;
+    this.notifies = (value & NOTIFIES) !== 0;
     const { u32 } = this.#memory;
     const eventfds = this.isOpen ? u32[EVENTFDS] : 0;
     this.#eventfds = u32.slice(EVENTFDS + 1, EVENTFDS + 1 + eventfds);

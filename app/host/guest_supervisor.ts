@@ -1,9 +1,9 @@
 import { GUEST_STATE } from "../channel/guest_state.ts";
 import {
   isSameGuest,
+  notifies,
   peerOf,
   presenceOf,
-  rings,
   stateOf,
   wantsMbufs,
 } from "../channel/state_word.ts";
@@ -14,20 +14,20 @@ import type { SupervisorParts } from "./supervisor_parts.ts";
 const TIMEOUT_MS = 2000;
 
 /** What the supervisor does next. What the guest's state word says is only a wish. */
-type Phase = "closed" | "opening" | "open" | "closing" | "limbo" | "wiping";
+type Phase = "closed" | "opening" | "open" | "closing" | "quiesced" | "wiping";
 
 /**
  * Follows one guest's life from the main thread: opens the gate to one that attaches, closes it and
  * takes back all mbufs when it detaches or dies. Call {@linkcode step} some times a second.
  *
  * A guest whose heart has stopped may only be paused, in the middle of a burst: it would write to the
- * frames of that burst once it goes on, before it looks at its lease again. What it holds stays in limbo,
+ * frames of that burst once it goes on, before it looks at its lease again. What it holds stays quiesced,
  * lent to nobody, until it acknowledges, its successor on the same peer comes, its connection is closed,
  * or {@linkcode takeBack} says that others need it.
  */
 export class GuestSupervisor {
   /** Frames that the guest held when it went: dropped. */
-  held = 0;
+  lost = 0;
 
   #phase: Phase = "closed";
   #isSilent = false;
@@ -61,8 +61,8 @@ export class GuestSupervisor {
   }
 
   /** Whether the guest's mbufs are withheld, as it may only be paused. */
-  get isInLimbo(): boolean {
-    return this.#phase === "limbo";
+  get isQuiesced(): boolean {
+    return this.#phase === "quiesced";
   }
 
   /** Whether all that was lent is back. */
@@ -80,7 +80,7 @@ export class GuestSupervisor {
 
   /** Look once. `now` is a clock in milliseconds. */
   step(now: number): void {
-    if (!this.#isQuarantined && this.parts.conduct.look(now)) this.#quarantine();
+    if (!this.#isQuarantined && this.parts.violations.look(now)) this.#quarantine();
     const { word } = this.parts.state;
     switch (this.#phase) {
       case "closed":
@@ -101,7 +101,7 @@ export class GuestSupervisor {
       case "wiping":
         if (this.parts.gate.isAcknowledged) this.#wiped();
         break;
-      case "limbo":
+      case "quiesced":
         // Whatever else is there now was written by the guest or its successor.
         if (!this.#isOurs(word, GUEST_STATE.RETIRED) || this.#hasLeft() || this.#isLost) {
           this.#closed();
@@ -123,15 +123,15 @@ export class GuestSupervisor {
   /** Close the gate; {@linkcode isClosed} once lanes have seen it and the mbufs are back. */
   close(why: string): void {
     this.#isSilent = false;
-    if (this.#phase === "limbo") this.#closed();
+    if (this.#phase === "quiesced") this.#closed();
     if (["closed", "closing", "wiping"].includes(this.#phase)) return;
     this.#log(why);
     this.#shut();
   }
 
-  /** End a limbo: others need the mbufs more than a guest that may be dead. */
+  /** End the quiesced state: others need the mbufs more than a guest that may be dead. */
   takeBack(): void {
-    if (this.#phase === "limbo") this.#closed();
+    if (this.#phase === "quiesced") this.#closed();
   }
 
   /** Nobody is there: see who claims the place. */
@@ -153,16 +153,16 @@ export class GuestSupervisor {
   #quarantine(): void {
     this.#isQuarantined = true;
     this.#isSilent = false;
-    const { conduct } = this.parts;
-    this.#log(`is in quarantine until the host is started anew: ${conduct.text}`, true);
-    if (this.#phase === "limbo") this.#closed();
+    const { violations } = this.parts;
+    this.#log(`is in quarantine until the host is started anew: ${violations.text}`, true);
+    if (this.#phase === "quiesced") this.#closed();
     else if (this.#phase === "open" || this.#phase === "opening") this.#shut();
   }
 
   /** The guest gave up before we looked, or wrote garbage. */
   #clear(word: number): void {
-    if (stateOf(word) === GUEST_STATE.ATTACHING) this.parts.conduct.countIntroduction();
-    else if (stateOf(word) !== GUEST_STATE.DETACHING) this.parts.conduct.countState();
+    if (stateOf(word) === GUEST_STATE.ATTACHING) this.parts.violations.countIntroduction();
+    else if (stateOf(word) !== GUEST_STATE.DETACHING) this.parts.violations.countState();
     this.parts.state.retire(); // what was claimed there, nobody can claim again
     this.parts.state.clear();
   }
@@ -173,7 +173,7 @@ export class GuestSupervisor {
   }
 
   #detached(word: number): void {
-    if (!this.#isOurs(word, GUEST_STATE.DETACHING)) this.parts.conduct.countState();
+    if (!this.#isOurs(word, GUEST_STATE.DETACHING)) this.parts.violations.countState();
     this.close("detached");
   }
 
@@ -186,18 +186,18 @@ export class GuestSupervisor {
     peers.poll(); // it may have joined just now
     this.#eventfds = peers.eventfdsOf(peerOf(word));
     this.#presence = this.#presenceOf(word);
-    state.isRung = this.#eventfds.length > 0;
-    gate.open(wantsMbufs(word), this.#eventfds, rings(word));
+    state.isNotified = this.#eventfds.length > 0;
+    gate.open(wantsMbufs(word), this.#eventfds, notifies(word));
     this.parts.wakeLcores();
     this.#phase = "opening";
   }
 
   #opened(): void {
     this.#phase = "open";
-    const { state, conduct } = this.parts;
+    const { state, violations } = this.parts;
     if (state.move("host", GUEST_STATE.ATTACHING, GUEST_STATE.RUNNING, this.#claim)) {
       this.#log(`attached (pid ${state.pid} in its own world)`);
-    } else if (!this.#isOurs(state.word, GUEST_STATE.DETACHING)) conduct.countState();
+    } else if (!this.#isOurs(state.word, GUEST_STATE.DETACHING)) violations.countState();
   }
 
   #closeSilent(): void {
@@ -214,7 +214,7 @@ export class GuestSupervisor {
     const held = ledger.mbufsHeldBy(guest);
     if (!this.parts.state.move("host", GUEST_STATE.RUNNING, GUEST_STATE.RETIRED, word)) return;
     this.#log(`held ${held} mbufs: withheld, as it may only be paused`);
-    this.#phase = "limbo";
+    this.#phase = "quiesced";
   }
 
   #closed(): void {
@@ -224,7 +224,7 @@ export class GuestSupervisor {
       this.parts.mempool.free(one, 1);
     });
     this.parts.mempool.close();
-    this.held += swept.frames;
+    this.lost += swept.frames;
     this.parts.takenBack(swept.mbufs);
     if (swept.mbufs > 0) this.#log(`held ${swept.mbufs} mbufs: taken back`);
     if (this.parts.wipe) return this.#beginWipe();

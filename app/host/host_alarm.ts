@@ -1,7 +1,7 @@
 import type { MappedMemory } from "../../ffi/mapped_memory.ts";
 import { SleepFlag } from "../channel/sleep_flag.ts";
 import type { Alarm } from "../lcore/idle.ts";
-import type { GateKeeper } from "./gate.ts";
+import type { GateFollower } from "./gate.ts";
 import type { Lane } from "./lane.ts";
 
 /** What wakes a host's lcore: its guests, when they have sent or given back something. */
@@ -20,7 +20,7 @@ export class HostAlarm implements Alarm {
    */
   constructor(
     private readonly lanes: readonly Lane[],
-    private readonly gates: readonly GateKeeper[],
+    private readonly gates: readonly GateFollower[],
     eventfds: readonly (number | undefined)[],
     more: readonly number[] = [],
   ) {
@@ -29,8 +29,8 @@ export class HostAlarm implements Alarm {
     this.#hasVectors = rung.length === eventfds.length;
   }
 
-  get canRing(): boolean {
-    return this.#hasVectors && this.gates.every((gate) => !gate.isOpen || gate.rings);
+  get canNotify(): boolean {
+    return this.#hasVectors && this.gates.every((gate) => !gate.isOpen || gate.notifies);
   }
 
   /** Raise the flag at `word` of a region too, which a guest answers by ringing `vector`. */

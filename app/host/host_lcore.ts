@@ -1,7 +1,7 @@
 import { MappedMemory, type MappedMemoryHandle } from "../../ffi/mapped_memory.ts";
 import { Channel, type ChannelPlace } from "../channel/channel.ts";
 import { Doorbell } from "../channel/sleep_flag.ts";
-import { Holdings } from "../channel/holdings.ts";
+import { Outstanding } from "../channel/outstanding.ts";
 import { Ledger } from "../channel/ledger.ts";
 import type { CommandWord } from "../lcore/command.ts";
 import { Idle, type IdleMode } from "../lcore/idle.ts";
@@ -13,7 +13,7 @@ import { joinLinks } from "../port/link_port.ts";
 import type { PortSetup } from "../port/open_port.ts";
 import type { HostPort } from "../port/port.ts";
 import { forward } from "./forward.ts";
-import { GateKeeper } from "./gate.ts";
+import { GateFollower } from "./gate.ts";
 import { HostAlarm } from "./host_alarm.ts";
 import { Lane } from "./lane.ts";
 
@@ -43,8 +43,8 @@ export interface LcoreRegion {
   readonly mempool: MempoolHandle;
   /** One byte an mbuf, which they share too; see {@linkcode Ledger}. */
   readonly ledger: SharedArrayBuffer;
-  /** What its guests hold; see {@linkcode Holdings}. */
-  readonly holdings: SharedArrayBuffer;
+  /** What its guests hold; see {@linkcode Outstanding}. */
+  readonly outstanding: SharedArrayBuffer;
   /** How many write there: the lcores by their numbers, and the main thread. */
   readonly writers: number;
   /** Mbufs that one guest may hold. */
@@ -89,7 +89,7 @@ interface UsedRegion {
   readonly mbufs: Mbufs;
   readonly mempool: Mempool;
   readonly ledger: Ledger;
-  readonly holdings: Holdings;
+  readonly outstanding: Outstanding;
   readonly holdMax: number;
   readonly frameMax: number;
 }
@@ -110,7 +110,7 @@ export function runHostLcore(
   const gates = init.guests.map(({ gate, keeper }, guest) => {
     const its = channels.filter((_, i) => init.lanes[i].guest === guest);
     const reset = () => its.forEach((channel) => channel.reset());
-    return new GateKeeper(gate, keeper, reset, () => {
+    return new GateFollower(gate, keeper, reset, () => {
       ports.forEach((port, i) => init.lanes[i].guest === guest && port.letGo?.());
       regions[init.guests[guest].region].mempool.close(); // its cache; it goes on
     });
@@ -133,7 +133,7 @@ export function runHostLcore(
       mempool: regionOf(lane).mempool,
       counters: lane.counters,
       burst: init.burst,
-      holding: regionOf(lane).holdings.of(init.guests[lane.guest].number, init.lcore),
+      holding: regionOf(lane).outstanding.of(init.guests[lane.guest].number, init.lcore),
       holdMax: regionOf(lane).holdMax,
     });
   });
@@ -158,7 +158,7 @@ function useRegion(region: LcoreRegion): UsedRegion {
     mbufs: new Mbufs(memory, region.geometry),
     mempool: Mempool.attach(region.mempool),
     ledger: new Ledger(region.ledger, region.geometry, region.frameMax, region.several),
-    holdings: new Holdings(region.holdings, region.writers),
+    outstanding: new Outstanding(region.outstanding, region.writers),
     holdMax: region.holdMax,
     frameMax: region.frameMax,
   };

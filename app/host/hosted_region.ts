@@ -2,7 +2,7 @@ import { CulvertError } from "../../ffi/error.ts";
 import { MappedMemory } from "../../ffi/mapped_memory.ts";
 import { shim } from "../../ffi/shim.ts";
 import type { ChannelPlace } from "../channel/channel.ts";
-import { Holdings } from "../channel/holdings.ts";
+import { Outstanding } from "../channel/outstanding.ts";
 import { Ledger } from "../channel/ledger.ts";
 import type { HostedMemory } from "../region/hosted_memory.ts";
 import { CHANNEL, HEADER } from "../memory/layout.ts";
@@ -14,7 +14,7 @@ import { Gate } from "./gate.ts";
 import { GuestSupervisor } from "./guest_supervisor.ts";
 import type { LcoreRegion } from "./host_lcore.ts";
 import type { LaidOutGuest, LaidOutRegion } from "./host_plan.ts";
-import { Conduct, QUARANTINE_AFTER } from "./quarantine.ts";
+import { QUARANTINE_AFTER, ViolationCounters } from "./violation_counters.ts";
 import { RegionPeers } from "./region_peers.ts";
 
 /** A port of a host, with its channel to a guest. */
@@ -42,7 +42,7 @@ export interface HostedGuest {
   /** Follows its life. */
   readonly supervisor: GuestSupervisor;
   /** What it has done wrong. */
-  readonly conduct: Conduct;
+  readonly violations: ViolationCounters;
 }
 
 /** What a {@linkcode HostedRegion} is made of. */
@@ -76,18 +76,18 @@ export class HostedRegion {
   readonly #parts: HostedRegionParts;
   readonly #mempool: Mempool;
   readonly #peers: RegionPeers;
-  readonly #holdings: Holdings;
+  readonly #outstanding: Outstanding;
   readonly #writers: number;
   readonly #counters: { from: Counters; to: Float64Array }[];
 
   /** Laid out, but not yet open to guests: that is {@linkcode publish}. */
   constructor(parts: HostedRegionParts) {
     this.#parts = parts;
-    const { hosted: { memory, peer, rejoin }, laidOut: { geometry, frameMax } } = parts;
+    const { hosted: { memory, peer, reconnector }, laidOut: { geometry, frameMax } } = parts;
     new Mbufs(memory, geometry); // tells the shim where mbufs lie, before lcores ask
     this.#mempool = Mempool.create(geometry.count, 0);
     const log = (line: string) => parts.log(`region ${parts.name}: ${line}`);
-    this.#peers = new RegionPeers(peer, log, rejoin?.(log));
+    this.#peers = new RegionPeers(peer, log, reconnector?.(log));
     this.#tellPeer();
     const ports = parts.ports.flat();
     const several = new Set(ports.map(({ lcore }) => lcore)).size > 1;
@@ -95,14 +95,17 @@ export class HostedRegion {
     const ledger = new Ledger(owners, geometry, frameMax, several);
     const { guests } = parts.laidOut;
     this.#writers = Math.max(...ports.map(({ lcore }) => lcore)) + 2;
-    this.#holdings = Holdings.create(Math.max(...guests.map((g) => g.number)) + 1, this.#writers);
+    this.#outstanding = Outstanding.create(
+      Math.max(...guests.map((g) => g.number)) + 1,
+      this.#writers,
+    );
     this.guests = guests.map((guest, i) => this.#host(guest, parts.ports[i], ledger));
     this.forLcores = {
       memory: memory.handle,
       geometry,
       mempool: this.#mempool.handle,
       ledger: owners,
-      holdings: this.#holdings.buffer,
+      outstanding: this.#outstanding.buffer,
       writers: this.#writers,
       holdMax: parts.holdMax ?? Math.floor(geometry.count / guests.length),
       several,
@@ -138,10 +141,10 @@ export class HostedRegion {
 
   /** A line for each guest that has made violations: what, and whether it is in quarantine. */
   get offences(): string[] {
-    return this.guests.filter(({ conduct }) => conduct.text !== "")
-      .map(({ number, conduct, supervisor }) => {
+    return this.guests.filter(({ violations }) => violations.text !== "")
+      .map(({ number, violations, supervisor }) => {
         const where = supervisor.isQuarantined ? " (in quarantine)" : "";
-        return `${this.#parts.guestName(number)}${where}: ${conduct.text}`;
+        return `${this.#parts.guestName(number)}${where}: ${violations.text}`;
       });
   }
 
@@ -161,7 +164,7 @@ export class HostedRegion {
     this.#tellPeer();
     this.#parts.laidOut.region.beat();
     for (const { supervisor } of this.guests) supervisor.step(now);
-    this.#endLimbo();
+    this.#endQuiesced();
     this.#peers.release((eventfds) =>
       this.guests.some(({ supervisor }) => supervisor.uses(eventfds))
     );
@@ -216,8 +219,8 @@ export class HostedRegion {
   }
 
   /** What is withheld for guests that may only be paused is taken back before other guests run short. */
-  #endLimbo(): void {
-    if (!this.guests.some(({ supervisor }) => supervisor.isInLimbo)) return;
+  #endQuiesced(): void {
+    if (!this.guests.some(({ supervisor }) => supervisor.isQuiesced)) return;
     if (this.#mempool.available >= this.#mempool.handle.total >>> 3) return;
     if (!this.guests.some(({ supervisor }) => supervisor.isOpen)) return;
     for (const { supervisor } of this.guests) supervisor.takeBack();
@@ -236,7 +239,7 @@ export class HostedRegion {
     const lcores = [...new Set(ports.map(({ lcore }) => lcore))];
     const gate = Gate.create(lcores.length);
     const limit = this.#parts.quarantineAfter ?? QUARANTINE_AFTER;
-    const conduct = new Conduct(ports.map(({ counters }) => counters), limit);
+    const violations = new ViolationCounters(ports.map(({ counters }) => counters), limit);
     const supervisor = new GuestSupervisor({
       guest: number,
       name: this.#parts.guestName(number),
@@ -245,12 +248,12 @@ export class HostedRegion {
       ledger,
       mempool: this.#mempool,
       peers: this.#peers,
-      conduct,
-      takenBack: (mbufs) => this.#holdings.of(number, this.#writers - 1).add(-mbufs),
+      violations,
+      takenBack: (mbufs) => this.#outstanding.of(number, this.#writers - 1).add(-mbufs),
       wipe: this.#parts.wipe ? () => this.#wipe() : undefined,
       wakeLcores: () => this.forLcores.vectors.forEach((fd) => shim.shim_eventfd_signal(fd)),
       log: this.#parts.log,
     });
-    return { number, ports, lcores, gate, supervisor, conduct };
+    return { number, ports, lcores, gate, supervisor, violations };
   }
 }

@@ -1,13 +1,13 @@
 import type { Channel } from "../channel/channel.ts";
 import type { Doorbell } from "../channel/sleep_flag.ts";
-import { type Holding, Holdings } from "../channel/holdings.ts";
+import { Outstanding, type OutstandingCount } from "../channel/outstanding.ts";
 import { type Ledger, nothingTaken, type TakenBack } from "../channel/ledger.ts";
 import type { Mempool } from "../mempool/mempool.ts";
 import { COUNTER, type Counters } from "../port/counters.ts";
 import { LinkPort } from "../port/link_port.ts";
 import type { HostPort } from "../port/port.ts";
 import { BURST_DEFAULT, newBurst } from "../ring/burst.ts";
-import type { GateKeeper } from "./gate.ts";
+import type { GateFollower } from "./gate.ts";
 
 /** What one lane works with. */
 export interface LaneParts {
@@ -18,7 +18,7 @@ export interface LaneParts {
   /** The guest at the other end, as the ledger numbers it. */
   readonly guest: number;
   /** Whether the channel may be used; one for all lanes of an lcore to that guest. */
-  readonly gate: GateKeeper;
+  readonly gate: GateFollower;
   /** Told of every mbuf that is lent, asked about every one that comes back. */
   readonly ledger: Ledger;
   /** This lcore's own end. */
@@ -30,7 +30,7 @@ export interface LaneParts {
   /** Frames that one turn of the loop moves in one direction at most; 32 if left out. */
   readonly burst?: number;
   /** What the guest holds, for this lcore to count; nobody else counts it if left out. */
-  readonly holding?: Holding;
+  readonly holding?: OutstandingCount;
   /** Mbufs that the guest may hold; no limit if left out. */
   readonly holdMax?: number;
 }
@@ -39,7 +39,7 @@ export interface LaneParts {
  * Doorbells that a lane rings at most between two times that it is refreshed. Each is a system call, and
  * a guest that says at every burst that it has just gone to sleep would have one made for each.
  */
-const RINGS_MAX = 5000;
+const NOTIFICATIONS_MAX = 5000;
 
 /** More mbufs than there can be. */
 const NO_LIMIT = 1 << 25;
@@ -56,7 +56,7 @@ export class Lane {
   readonly isLink: boolean;
   readonly #channel: Channel;
   readonly #guest: number;
-  readonly #gate: GateKeeper;
+  readonly #gate: GateFollower;
   readonly #ledger: Ledger;
   readonly #mempool: Mempool;
   readonly #counters: Counters;
@@ -65,10 +65,10 @@ export class Lane {
   readonly #burst: Uint32Array;
   readonly #malformed: Uint32Array;
   readonly #taken: TakenBack = nothingTaken();
-  readonly #holding: Holding;
+  readonly #holding: OutstandingCount;
   readonly #holdMax: number;
   readonly #isCapped: boolean;
-  #ringsLeft = RINGS_MAX;
+  #notificationsLeft = NOTIFICATIONS_MAX;
 
   /** To be made in the lcore that runs it: port and mempool belong to one thread. */
   constructor(parts: LaneParts) {
@@ -84,7 +84,7 @@ export class Lane {
     this.#mempool = parts.mempool;
     this.#counters = parts.counters;
     this.#bell = parts.bell;
-    this.#holding = parts.holding ?? Holdings.create(1, 1).of(0, 0);
+    this.#holding = parts.holding ?? Outstanding.create(1, 1).of(0, 0);
     this.#holdMax = parts.holdMax ?? NO_LIMIT;
     this.#isCapped = this.#holdMax < parts.mempool.handle.total;
   }
@@ -169,7 +169,7 @@ export class Lane {
   refresh(): void {
     this.port.refresh();
     this.#counters[COUNTER.POSITION] = this.#channel.violations;
-    this.#ringsLeft = RINGS_MAX;
+    this.#notificationsLeft = NOTIFICATIONS_MAX;
   }
 
   /** Tell how often this lane's lcore was woken for nothing: one lane tells it for all. */
@@ -178,9 +178,9 @@ export class Lane {
   }
 
   #ring(): void {
-    if (this.#ringsLeft === 0 || !this.#bell?.ring()) return;
-    this.#ringsLeft--;
-    this.#counters[COUNTER.RUNG]++;
+    if (this.#notificationsLeft === 0 || !this.#bell?.notify()) return;
+    this.#notificationsLeft--;
+    this.#counters[COUNTER.NOTIFIED]++;
   }
 
   /** How many of `n` mbufs more the guest may hold. */

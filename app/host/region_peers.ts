@@ -1,7 +1,7 @@
 import { shim } from "../../ffi/shim.ts";
 import { check } from "../../ffi/error.ts";
 import type { Peer } from "../ivshmem/peer.ts";
-import type { Rejoin } from "../region/rejoin.ts";
+import type { Reconnector } from "../region/reconnector.ts";
 
 /** A peer's eventfds, by vector. */
 export type Eventfds = readonly number[];
@@ -22,7 +22,7 @@ export class RegionPeers {
   readonly laterVectors: Eventfds;
   #peer?: Peer;
   readonly #log: (line: string) => void;
-  readonly #rejoin?: Rejoin;
+  readonly #reconnector?: Reconnector;
   /** Us, as a member of the first server: its owner's to close. */
   readonly #first: Peer | undefined;
   /** Of members of servers that are gone: they may be here still, and lcores may wake them. */
@@ -35,14 +35,14 @@ export class RegionPeers {
    *
    * @param peer Our own place among them, closed by its owner; undefined for a region without a server.
    * @param log Told if the server goes, and if it is found again.
-   * @param rejoin Finds it.
+   * @param reconnector Finds it.
    */
-  constructor(peer: Peer | undefined, log: (line: string) => void, rejoin?: Rejoin) {
+  constructor(peer: Peer | undefined, log: (line: string) => void, reconnector?: Reconnector) {
     this.#first = this.#peer = peer;
     this.#log = log;
-    this.#rejoin = rejoin;
+    this.#reconnector = reconnector;
     this.vectors = [...peer?.vectors ?? []];
-    this.laterVectors = rejoin
+    this.laterVectors = reconnector
       ? this.vectors.map(() => check(shim.shim_eventfd(), "make an eventfd"))
       : [];
   }
@@ -99,7 +99,7 @@ export class RegionPeers {
   }
 
   #joinAgain(last: Peer): void {
-    const peer = this.#rejoin?.attempt(last, performance.now());
+    const peer = this.#reconnector?.attempt(last, performance.now());
     if (peer === undefined) return;
     peer.vectors.forEach((fd, vector) => shim.shim_fd_copy(fd, this.laterVectors[vector]));
     for (const eventfds of this.#left.keys()) this.#left.set(eventfds, -1);

@@ -1,7 +1,7 @@
 import { CulvertError } from "../../ffi/error.ts";
 import { COMMAND, CommandWord } from "../lcore/command.ts";
 import { type Lcore, LcoreWorker } from "../lcore/lcore.ts";
-import { Pause } from "../lcore/pause.ts";
+import { WakeableTimer } from "../lcore/wakeable_timer.ts";
 import { hasLostKeeper } from "../linux/privileges.ts";
 import { type HostedMemory, hostRegionMemory } from "../region/hosted_memory.ts";
 import { giveUpRunning } from "../region/start_server.ts";
@@ -127,7 +127,7 @@ interface OpenedRegion {
 /** A host at work: its lcores forward, its main thread looks after guests, sockets and the table. */
 class Host {
   readonly #command = CommandWord.create();
-  readonly #pause = new Pause();
+  readonly #timer = new WakeableTimer();
   #hasEnded = false;
   readonly counters: Counters[];
   readonly #regions: HostedRegion[];
@@ -211,7 +211,7 @@ class Host {
       );
     }
     const ended = Promise.all(this.#lcores.map((lcore) => lcore.done));
-    const wake = () => this.#pause.wake();
+    const wake = () => this.#timer.wake();
     ended.catch(() => {}).finally(() => {
       this.#hasEnded = true;
       wake();
@@ -220,7 +220,7 @@ class Host {
     let shown = performance.now();
     try {
       while (!signal.aborted && !this.#hasEnded) {
-        await this.#pause.wait(this.#stepMs());
+        await this.#timer.wait(this.#stepMs());
         this.#step();
         if (this.options.statsPeriod === 0) continue;
         if (performance.now() - shown < this.options.statsPeriod * 1000) continue;
@@ -278,12 +278,12 @@ class Host {
     this.#command.value = COMMAND.DRAIN;
     const end = performance.now() + DRAIN_MS;
     while (!this.#hasEnded && !this.#isQuiet() && performance.now() < end) {
-      await this.#pause.wait(STEP_MS);
+      await this.#timer.wait(STEP_MS);
       this.#step();
     }
     for (const { supervisor } of this.#guests) supervisor.close("is cut off: the host stops");
     while (!this.#hasEnded && this.#guests.some(({ supervisor }) => !supervisor.isClosed)) {
-      await this.#pause.wait(STEP_MS);
+      await this.#timer.wait(STEP_MS);
       for (const { supervisor } of this.#guests) supervisor.step(performance.now());
     }
   }
@@ -312,7 +312,7 @@ class Host {
 
   #summary(): string {
     for (const { supervisor, ports: [{ counters }] } of this.#guests) {
-      counters[COUNTER.GUEST_HELD] += supervisor.held;
+      counters[COUNTER.GUEST_LOST] += supervisor.lost;
     }
     const regions = this.#regions.map(({ name, mbufs }) => ({ name, ...mbufs }));
     return summaryText(this.#counted, regions, this.#regions.flatMap((region) => region.offences));

@@ -65,7 +65,7 @@ export function summaryText(
   };
   also(COUNTER.MISSED, "frames dropped by the kernel before we could take them");
   also(COUNTER.FOREIGN, "handles that the guest gave back and did not hold");
-  also(COUNTER.RUNG, "doorbells rung to wake a guest");
+  also(COUNTER.NOTIFIED, "doorbells rung to wake a guest");
   also(COUNTER.POSITION, "impossible ring positions from the guest");
   also(COUNTER.FALSE_ALARM, "doorbells that woke us for nothing");
   for (const offence of offences) lines.push(`  violations by ${offence}`);

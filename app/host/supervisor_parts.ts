@@ -2,7 +2,7 @@ import type { GuestState } from "../channel/guest_state.ts";
 import type { Ledger } from "../channel/ledger.ts";
 import type { Mempool } from "../mempool/mempool.ts";
 import type { Gate } from "./gate.ts";
-import type { Conduct } from "./quarantine.ts";
+import type { ViolationCounters } from "./violation_counters.ts";
 import type { RegionPeers } from "./region_peers.ts";
 
 /** What a supervisor looks after, and works with. */
@@ -22,7 +22,7 @@ export interface SupervisorParts {
   /** The region's peers, of whom the guest may be one. */
   readonly peers: RegionPeers;
   /** What the guest has done wrong: too much of it, and it is put in quarantine. */
-  readonly conduct: Conduct;
+  readonly violations: ViolationCounters;
   /** Told how many mbufs were swept up. */
   readonly takenBack: (mbufs: number) => void;
   /** Wipes the region's mbufs once a guest has gone and all lanes have let go of them; left out for never. */

@@ -2,7 +2,7 @@ import { check, CulvertError } from "../../ffi/error.ts";
 import { MappedMemory } from "../../ffi/mapped_memory.ts";
 import { cString, shim } from "../../ffi/shim.ts";
 import { findIvshmem } from "../linux/pci.ts";
-import { fileBytes } from "../linux/own_file.ts";
+import { fileBytes } from "../linux/files.ts";
 import { isPath } from "../memory/region_name.ts";
 import { INSPECT_MIN_BYTES } from "./decode.ts";
 

@@ -115,7 +115,7 @@ function counterLines({ counters }: ChannelReport): string[] {
     of(COUNTER.MISSED) > 0 ? `missed by the kernel ${of(COUNTER.MISSED)}` : "",
     of(COUNTER.FOREIGN) > 0 ? `foreign handles ${of(COUNTER.FOREIGN)}` : "",
     of(COUNTER.POSITION) > 0 ? `impossible positions ${of(COUNTER.POSITION)}` : "",
-    of(COUNTER.RUNG) > 0 ? `doorbells rung ${of(COUNTER.RUNG)}` : "",
+    of(COUNTER.NOTIFIED) > 0 ? `doorbells rung ${of(COUNTER.NOTIFIED)}` : "",
     of(COUNTER.DOWN) > 0 ? "port down" : "",
   ].filter(Boolean).join(", ");
   return [

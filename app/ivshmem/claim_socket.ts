@@ -3,7 +3,7 @@ import { check, CulvertError, ShimError } from "../../ffi/error.ts";
 import { cString, shim } from "../../ffi/shim.ts";
 import { givePath, type Owner, ownerFor, SAME, statusOf } from "../linux/owner.ts";
 import { SOCKET_FOLDER } from "../memory/region_name.ts";
-import { checkMayKeep, remove } from "../linux/own_file.ts";
+import { checkMayKeep, remove } from "../linux/files.ts";
 
 const READ_ONLY_FOLLOWING = 3;
 

@@ -1,7 +1,7 @@
 import { check, CulvertError, ShimError } from "../../ffi/error.ts";
 import { cString, shim } from "../../ffi/shim.ts";
 import { type Credentials, credentialsOf } from "./member.ts";
-import { fileBytes } from "../linux/own_file.ts";
+import { fileBytes } from "../linux/files.ts";
 import {
   MEMORY,
   type Message,

@@ -2,7 +2,7 @@ import { check, CulvertError, ShimError } from "../../ffi/error.ts";
 import { sealedMemfd } from "../../ffi/mapped_memory.ts";
 import { cString, shim } from "../../ffi/shim.ts";
 import { giveFile, type Owner, ownerFor } from "../linux/owner.ts";
-import { checkIsOurs, checkMayKeep, fileBytes, once, remove } from "../linux/own_file.ts";
+import { checkIsOurs, checkMayKeep, fileBytes, once, remove } from "../linux/files.ts";
 
 const READ_WRITE = 1, CREATE = 2;
 

@@ -279,12 +279,12 @@ export class IvshmemServer {
       for (const [member] of batch) this.#members.delete(member.id);
       for (const [member, how] of batch) {
         this.#leaving.delete(member);
-        this.#farewell(member, how, now);
+        this.#request(member, how, now);
       }
     }
   }
 
-  #farewell(member: Member, how: string, now: number): void {
+  #request(member: Member, how: string, now: number): void {
     this.counts.left++;
     const line = `peer ${member.id} ${how}`;
     if (how === "left") this.log.event(line);

@@ -28,7 +28,7 @@ export interface Alarm {
   /** Readable when somebody has rung: eventfds. */
   readonly fds: readonly number[];
   /** Whether all who may have work ring, as things are. */
-  readonly canRing: boolean;
+  readonly canNotify: boolean;
   /** Tell all who may have work that this lcore is about to sleep. */
   raise(): void;
   /** Tell them that it is awake. */
@@ -90,7 +90,7 @@ export class Idle {
   wait(): void {
     if (!this.#isTired) this.#lookAtClock();
     if (!this.#isTired) shim.shim_pause(4);
-    else if (this.#deafNaps === 0 && this.#alarm?.canRing) this.#sleep(this.#alarm);
+    else if (this.#deafNaps === 0 && this.#alarm?.canNotify) this.#sleep(this.#alarm);
     else this.#nap();
   }
 
@@ -105,7 +105,7 @@ export class Idle {
   #sleep(alarm: Alarm): void {
     if (this.#hasRung) this.#countFalseAlarm();
     alarm.raise();
-    shim.shim_full_fence(); // F1, pairs with F2 in Doorbell.ring()
+    shim.shim_full_fence(); // F1, pairs with F2 in Doorbell.notify()
     if (!alarm.hasWork()) {
       check(shim.shim_poll(this.#fds, this.#fds.length, SLEEP_MAX_US), this.#what());
       for (const fd of alarm.fds) if (shim.shim_eventfd_drain(fd) > 0) this.#hasRung = true;

@@ -1,5 +1,5 @@
 import { CulvertError } from "../../ffi/error.ts";
-import { remove } from "./own_file.ts";
+import { remove } from "./files.ts";
 
 /** The name under which a pidfile is written before it gets its own. */
 export function draftOf(path: string): string {

@@ -248,7 +248,7 @@ export const DESCRIPTOR_FLAG = {
  *                PID (g): for the log only; may be that of the guest before
  *  byte 256      INCARNATION (h): raised whenever the host lets a guest in, or retires it
  *                LEAVE (h): 1 asks the guest to detach and let go of the region's device
- *                RUNG (h): 1 if the host wakes the guest
+ *                NOTIFIED (h): 1 if the host wakes the guest
  * ```
  */
 export const GUEST = {
@@ -257,7 +257,7 @@ export const GUEST = {
   PID: LINE + 1,
   INCARNATION: 2 * LINE,
   LEAVE: 2 * LINE + 1,
-  RUNG: 2 * LINE + 2,
+  NOTIFIED: 2 * LINE + 2,
   BYTES: 3 * LINE_BYTES,
 } as const;
 
@@ -280,7 +280,7 @@ export const GUEST = {
 export const STATE_WORD = {
   STATE: 7,
   WANTS_MBUFS: 1 << 3,
-  RINGS: 1 << 4,
+  NOTIFIES: 1 << 4,
   AGAIN: 1 << 5,
   PEER: 0x1ffff << 6,
   PEER_SHIFT: 6,

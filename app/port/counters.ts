@@ -20,7 +20,7 @@ export const COUNTER = {
   /** Impossible ring positions that a guest published. */
   POSITION: 8,
   /** Doorbells rung, to wake a guest's lcore that slept. */
-  RUNG: 9,
+  NOTIFIED: 9,
   /** Of FOREIGN: handles that name no mbuf. */
   BEYOND: 10,
   /** Of FOREIGN: handles of mbufs that another guest held. The rest were made up, or given twice. */
@@ -41,7 +41,7 @@ export const COUNTER = {
   NO_GUEST: 20,
   RING_FULL: 21,
   GUEST: 22,
-  GUEST_HELD: 23,
+  GUEST_LOST: 23,
   MALFORMED: 24,
   TX_FULL: 25,
   TX_REFUSED: 26,
@@ -60,7 +60,7 @@ export const DROPS: readonly { counter: number; reason: string }[] = [
   { counter: COUNTER.NO_GUEST, reason: "no guest attached" },
   { counter: COUNTER.RING_FULL, reason: "guest too slow, its rx ring full" },
   { counter: COUNTER.GUEST, reason: "dropped by the guest" },
-  { counter: COUNTER.GUEST_HELD, reason: "held by the guest when it went" },
+  { counter: COUNTER.GUEST_LOST, reason: "held by the guest when it went" },
   { counter: COUNTER.MALFORMED, reason: "malformed by the guest" },
   { counter: COUNTER.TX_FULL, reason: "port's transmit queue full" },
   { counter: COUNTER.TX_REFUSED, reason: "refused by the port's kernel side" },

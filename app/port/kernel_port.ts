@@ -11,8 +11,8 @@ import { insertTag } from "./vlan.ts";
 /** Most frames that one shim call receives. */
 const BURST = 32;
 
-/** Words of `struct frame_notes` in shim/burst.c. */
-const NOTE = { LENGTH: 0, VLAN: 1, OFFLOAD: 2, CHECKSUM: 3, WORDS: 4 } as const;
+/** Words of `struct rx_meta` in shim/burst.c. */
+const RX_META = { LENGTH: 0, VLAN: 1, OFFLOAD: 2, CHECKSUM: 3, WORDS: 4 } as const;
 
 /** No slot: there is no super-frame being split. */
 const NO_SLOT = -1;
@@ -63,7 +63,7 @@ export abstract class KernelPort implements HostPort {
   readonly #frameMax: number;
   readonly #superFrame: SuperFrame;
   readonly #slots: Uint32Array = new Uint32Array(BURST * DESCRIPTOR.WORDS);
-  readonly #notes: Uint32Array = new Uint32Array(BURST * NOTE.WORDS);
+  readonly #meta: Uint32Array = new Uint32Array(BURST * RX_META.WORDS);
   readonly #overflow: Uint8Array = new Uint8Array(BURST * OVERFLOW_BYTES);
   #next = 0;
   #received = 0;
@@ -89,7 +89,7 @@ export abstract class KernelPort implements HostPort {
   protected abstract receive(
     map: number,
     slots: Uint32Array,
-    notes: Uint32Array,
+    meta: Uint32Array,
     overflow: Uint8Array,
     count: number,
   ): number;
@@ -199,7 +199,7 @@ export abstract class KernelPort implements HostPort {
     }
     const room = dataWord(HEADROOM_BYTES, this.#mbufs.stride - HEADROOM_BYTES);
     for (let i = 0; i < this.#filled; i++) slots[(i << 1) + 1] = room;
-    const n = this.receive(this.#mbufs.map, slots, this.#notes, this.#overflow, this.#filled);
+    const n = this.receive(this.#mbufs.map, slots, this.#meta, this.#overflow, this.#filled);
     if (n < 0) this.isUp = !DOWN_ERRNOS.includes(-n) && this.isUp;
     this.#received = n > 0 ? n : 0;
     return n > 0;
@@ -208,10 +208,10 @@ export abstract class KernelPort implements HostPort {
   /** Hand out the next received frame: 1, or 0 if it was dropped or is a super-frame to be split. */
   #nextFrame(burst: Uint32Array, at: number): number {
     const slot = this.#next++;
-    const note = slot * NOTE.WORDS;
-    const length = this.#notes[note + NOTE.LENGTH];
-    const vlan = this.#notes[note + NOTE.VLAN];
-    const offload = this.#notes[note + NOTE.OFFLOAD];
+    const note = slot * RX_META.WORDS;
+    const length = this.#meta[note + RX_META.LENGTH];
+    const vlan = this.#meta[note + RX_META.VLAN];
+    const offload = this.#meta[note + RX_META.OFFLOAD];
     if (length < FRAME_MIN_BYTES) return this.#drop(slot, COUNTER.RUNT);
     if ((offload & 0xff00) !== 0) return this.#beginSuperFrame(slot);
     if (length + (vlan ? 4 : 0) > this.#frameMax) return this.#drop(slot, COUNTER.OVERSIZE);
@@ -227,7 +227,7 @@ export abstract class KernelPort implements HostPort {
   #completeChecksum(slot: number): boolean {
     const word0 = this.#slots[slot << 1];
     const word1 = this.#slots[(slot << 1) + 1];
-    const checksum = this.#notes[slot * NOTE.WORDS + NOTE.CHECKSUM];
+    const checksum = this.#meta[slot * RX_META.WORDS + RX_META.CHECKSUM];
     const frame = this.#mbufs.frameByte(word0, word1);
     return completeChecksum(this.#mbufs, frame, word1 >>> 16, checksum & 0xffff, checksum >>> 16);
   }
@@ -242,19 +242,19 @@ export abstract class KernelPort implements HostPort {
 
   /** From now on {@linkcode #nextSegment} hands out this slot's super-frame. */
   #beginSuperFrame(slot: number): 0 {
-    const note = slot * NOTE.WORDS;
-    const { LENGTH, VLAN, OFFLOAD, CHECKSUM } = NOTE;
-    const notes = this.#notes;
+    const note = slot * RX_META.WORDS;
+    const { LENGTH, VLAN, OFFLOAD, CHECKSUM } = RX_META;
+    const meta = this.#meta;
     const parts = this.#superFrame;
     const isUnderstood = parts.begin(
       this.#slots,
       slot,
-      notes[note + LENGTH],
-      notes[note + OFFLOAD],
-      notes[note + CHECKSUM],
+      meta[note + LENGTH],
+      meta[note + OFFLOAD],
+      meta[note + CHECKSUM],
     );
     if (!isUnderstood) return this.#drop(slot, COUNTER.OFFLOAD);
-    if (parts.segmentBytes + (notes[note + VLAN] ? 4 : 0) > this.#frameMax) {
+    if (parts.segmentBytes + (meta[note + VLAN] ? 4 : 0) > this.#frameMax) {
       return this.#drop(slot, COUNTER.OVERSIZE, parts.pending);
     }
     this.#splitting = slot;
@@ -269,7 +269,7 @@ export abstract class KernelPort implements HostPort {
       this.#splitting = NO_SLOT;
       return this.#drop(slot, COUNTER.NO_MBUF, parts.pending);
     }
-    const vlan = this.#notes[slot * NOTE.WORDS + NOTE.VLAN];
+    const vlan = this.#meta[slot * RX_META.WORDS + RX_META.VLAN];
     if (vlan) insertTag(this.#mbufs, burst, at, vlan);
     if (parts.pending === 0) {
       this.#splitting = NO_SLOT;

@@ -65,15 +65,15 @@ export class PacketPort extends KernelPort {
     if (missed > 0) this.counters[COUNTER.MISSED] += missed;
   }
 
-  /** By one `recvmmsg()`; VLAN tag and offload header come as notes beside each frame. */
+  /** By one `recvmmsg()`; VLAN tag and offload header come as meta beside each frame. */
   protected receive(
     map: number,
     slots: Uint32Array<ArrayBuffer>,
-    notes: Uint32Array<ArrayBuffer>,
+    meta: Uint32Array<ArrayBuffer>,
     overflow: Uint8Array<ArrayBuffer>,
     count: number,
   ): number {
-    return shim.shim_packet_rx(this.#setup.rxFd, map, slots, notes, overflow, count);
+    return shim.shim_packet_rx(this.#setup.rxFd, map, slots, meta, overflow, count);
   }
 
   /** By one `sendmmsg()`. */

@@ -61,8 +61,8 @@ export class SuperFrame {
   }
 
   /**
-   * Start on the super-frame of descriptor `i` of a received burst, `length` bytes with these notes
-   * (`struct frame_notes` in shim/burst.c). It must stay until none is {@linkcode pending}.
+   * Start on the super-frame of descriptor `i` of a received burst, `length` bytes with these meta
+   * (`struct rx_meta` in shim/burst.c). It must stay until none is {@linkcode pending}.
    *
    * @returns false, with none pending, if it is not one that we understand or can store.
    */
@@ -103,7 +103,7 @@ export class SuperFrame {
     return true;
   }
 
-  /** Check headers, notes and length against each other; false if they are not understood. */
+  /** Check headers, meta and length against each other; false if they are not understood. */
   #parse(length: number, offload: number, checksum: number): boolean {
     const { u8 } = this.#headers;
     const gso = offload >>> 8 & GSO.MASK;

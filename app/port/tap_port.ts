@@ -65,15 +65,15 @@ export class TapPort extends KernelPort {
     return this.isUp ? [this.#setup.fd] : [];
   }
 
-  /** By one `readv()` a frame. A TAP's frames are whole: their notes are lengths and no more. */
+  /** By one `readv()` a frame. A TAP's frames are whole: their meta are lengths and no more. */
   protected receive(
     map: number,
     slots: Uint32Array<ArrayBuffer>,
-    notes: Uint32Array<ArrayBuffer>,
+    meta: Uint32Array<ArrayBuffer>,
     overflow: Uint8Array<ArrayBuffer>,
     count: number,
   ): number {
-    return shim.shim_tap_rx(this.#setup.fd, map, slots, notes, overflow, count);
+    return shim.shim_tap_rx(this.#setup.fd, map, slots, meta, overflow, count);
   }
 
   /** By one `write()` a frame. */

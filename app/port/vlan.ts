@@ -15,10 +15,10 @@ const ADDRESS_WORDS = 6;
  * Put the VLAN tag back that the kernel took out of a received frame: the MAC addresses move 4
  * bytes into the headroom, the tag comes behind them, as in Linux's `skb_vlan_push()`.
  *
- * A partial checksum is to be completed before: its notes count without the tag.
+ * A partial checksum is to be completed before: its meta count without the tag.
  *
  * @param burst Its descriptor number `i` is the frame's, and follows the change.
- * @param vlan TPID (16 bits) and TCI (16), as `struct frame_notes` in shim/burst.c has them.
+ * @param vlan TPID (16 bits) and TCI (16), as `struct rx_meta` in shim/burst.c has them.
  * @returns false, with nothing changed, if there is no headroom or no Ethernet header.
  */
 export function insertTag(mbufs: Mbufs, burst: Uint32Array, i: number, vlan: number): boolean {

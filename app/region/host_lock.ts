@@ -4,7 +4,7 @@ import { cString, shim } from "../../ffi/shim.ts";
 import { isSameFile, type Owner, SAME, statusOf } from "../linux/owner.ts";
 import { isPath, SOCKET_FOLDER, socketPath } from "../memory/region_name.ts";
 import { openLocked } from "./locked_file.ts";
-import { once } from "../linux/own_file.ts";
+import { once } from "../linux/files.ts";
 
 /** Nobody's but ours, and root's. */
 const OURS: Owner = { uid: SAME, gid: SAME, mode: 0o600 };

@@ -4,7 +4,7 @@ import { shim } from "../../ffi/shim.ts";
 import { giveFile, isSameFile, type Owner, ownerFor, statusOf } from "../linux/owner.ts";
 import { checkRegionBytes } from "../memory/region.ts";
 import { openLocked } from "./locked_file.ts";
-import { checkMayKeep, fileBytes, once, remove } from "../linux/own_file.ts";
+import { checkMayKeep, fileBytes, once, remove } from "../linux/files.ts";
 import {
   checkIsRegion,
   type HostedMemory,

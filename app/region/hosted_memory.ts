@@ -6,9 +6,9 @@ import { checkRegionBytes } from "../memory/region.ts";
 import { isPath, socketPath } from "../memory/region_name.ts";
 import { type HostLock, takeHostLock } from "./host_lock.ts";
 import { hostFile } from "./hosted_file.ts";
-import { once } from "../linux/own_file.ts";
+import { once } from "../linux/files.ts";
 import { Peer } from "../ivshmem/peer.ts";
-import { Rejoin } from "./rejoin.ts";
+import { Reconnector } from "./reconnector.ts";
 import { ServerStarter } from "./server_starter.ts";
 import {
   checkIsRegion,
@@ -129,7 +129,7 @@ async function hostServed(
     trouble() { // a server may have its memory in a file
       return isCut(map, lock, mapped, region) ? "cut" : undefined;
     },
-    rejoin: (log) => new Rejoin(path, log, starter),
+    reconnector: (log) => new Reconnector(path, log, starter),
     withdraw() {},
     close: once(() => {
       starter?.close();

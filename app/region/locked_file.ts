@@ -1,7 +1,7 @@
 import { check, CulvertError, ShimError } from "../../ffi/error.ts";
 import { cString, shim } from "../../ffi/shim.ts";
 import { type FileStatus, isSameFile, type Owner, statusOf, statusOfFile } from "../linux/owner.ts";
-import { checkIsOurs } from "../linux/own_file.ts";
+import { checkIsOurs } from "../linux/files.ts";
 import { lockRegion } from "./region_claim.ts";
 
 const READ_WRITE = 1, CREATE = 2;

@@ -2,9 +2,9 @@ import { check, CulvertError } from "../../ffi/error.ts";
 import type { MappedMemory } from "../../ffi/mapped_memory.ts";
 import { shim } from "../../ffi/shim.ts";
 import { HEADER, MAGIC } from "../memory/layout.ts";
-import { fileBytes } from "../linux/own_file.ts";
+import { fileBytes } from "../linux/files.ts";
 import type { Peer } from "../ivshmem/peer.ts";
-import type { Rejoin } from "./rejoin.ts";
+import type { Reconnector } from "./reconnector.ts";
 
 const EAGAIN = 11;
 
@@ -25,7 +25,7 @@ export interface HostedMemory {
    */
   trouble?(): "cut" | "replaced" | undefined;
   /** Finds the server again, if there was one and it goes; given where to say what is in the way. */
-  rejoin?(log: (line: string) => void): Rejoin;
+  reconnector?(log: (line: string) => void): Reconnector;
   /** From now on no newcomer finds a file that is new. A server's region stays until all have left. */
   withdraw(): void;
   /** Withdraw, unlock, unmap and leave: no lcore may be using it any more. */

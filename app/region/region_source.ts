@@ -3,7 +3,7 @@ import { MappedMemory } from "../../ffi/mapped_memory.ts";
 import { cString, shim } from "../../ffi/shim.ts";
 import { checkRegionBytes } from "../memory/region.ts";
 import { isPath, socketPath } from "../memory/region_name.ts";
-import { fileBytes } from "../linux/own_file.ts";
+import { fileBytes } from "../linux/files.ts";
 import { Peer } from "../ivshmem/peer.ts";
 
 const READ_WRITE = 1;

@@ -1,7 +1,7 @@
 import { DESCRIPTOR, DESCRIPTOR_FLAG } from "../memory/layout.ts";
-import { HOLDERS_MAX, othersOf } from "./holders.ts";
+import { othersOf, REFCOUNT_MAX } from "./refcount.ts";
 import type { Mbufs } from "../mempool/mbuf.ts";
-import type { MbufNotes } from "./mbuf_notes.ts";
+import type { MbufMetadata } from "./mbuf_metadata.ts";
 
 const { INDEX_MASK, FLAGS_SHIFT } = DESCRIPTOR;
 const { MORE, SHARED, POOL_SHIFT } = DESCRIPTOR_FLAG;
@@ -12,7 +12,7 @@ const KNOWN_FLAGS = MORE | SHARED | 0x1f << POOL_SHIFT;
 /** As `Frames.check()`. */
 export function checkFrame(
   mbufs: Mbufs,
-  notes: MbufNotes,
+  metadata: MbufMetadata,
   burst: Uint32Array,
   i: number,
 ): string | undefined {
@@ -28,14 +28,14 @@ export function checkFrame(
     }
     const unknown = (word0 & ~(INDEX_MASK | KNOWN_FLAGS)) >>> FLAGS_SHIFT;
     if (unknown !== 0) return `${where}: nobody sets the flags 0x${unknown.toString(16)}`;
-    const others = othersOf(notes, index);
-    if (others > HOLDERS_MAX) return `${where}: it was freed by more than held it`;
+    const others = othersOf(metadata, index);
+    if (others > REFCOUNT_MAX) return `${where}: it was freed by more than held it`;
     if ((word0 & SHARED) === 0 && others > 0) {
       return `${where}: ${others} others hold it, which its descriptor does not say`;
     }
     if ((word0 & MORE) === 0) return undefined;
-    words = notes.u32;
-    at = notes.nextWord(index);
+    words = metadata.u32;
+    at = metadata.nextWord(index);
   }
   return `mbuf ${burst[i << 1] & INDEX_MASK}: its segments are more than all mbufs, a loop`;
 }

@@ -1,6 +1,6 @@
 import { DESCRIPTOR, DESCRIPTOR_FLAG } from "../memory/layout.ts";
-import { letGo } from "./holders.ts";
-import type { MbufNotes } from "./mbuf_notes.ts";
+import { letGo } from "./refcount.ts";
+import type { MbufMetadata } from "./mbuf_metadata.ts";
 import type { Mempool } from "../mempool/mempool.ts";
 
 const { MORE, SHARED } = DESCRIPTOR_FLAG;
@@ -11,25 +11,25 @@ const BATCH = 64;
 /** Lets go of frames, for {@linkcode Frames}: mbufs that nobody holds any more are freed by the batch. */
 export class FrameRelease {
   readonly #pool: Mempool;
-  readonly #notes: MbufNotes;
+  readonly #metadata: MbufMetadata;
   readonly #batch = new Uint32Array(2 * BATCH);
   #batched = 0;
 
-  /** Free to `pool`; the notes tell what else is held. */
-  constructor(pool: Mempool, notes: MbufNotes) {
+  /** Free to `pool`; the metadata tell what else is held. */
+  constructor(pool: Mempool, metadata: MbufMetadata) {
     this.#pool = pool;
-    this.#notes = notes;
+    this.#metadata = metadata;
   }
 
   /** Let go of a frame, all segments of it; {@linkcode flush} comes after the last. */
   release(word0: number, word1: number): void {
-    const { u32 } = this.#notes;
-    for (let left = this.#notes.handle.count; left > 0; left--) {
+    const { u32 } = this.#metadata;
+    for (let left = this.#metadata.handle.count; left > 0; left--) {
       const index = word0 & DESCRIPTOR.INDEX_MASK;
       // What follows is read before it is another's to change.
-      const next = this.#notes.nextWord(index);
+      const next = this.#metadata.nextWord(index);
       const [next0, next1] = (word0 & MORE) === 0 ? [0, 0] : [u32[next], u32[next + 1]];
-      if ((word0 & SHARED) === 0 || letGo(this.#notes, index)) {
+      if ((word0 & SHARED) === 0 || letGo(this.#metadata, index)) {
         if (this.#batched === BATCH) this.flush();
         const at = this.#batched++ << 1;
         this.#batch[at] = word0 & ~(MORE | SHARED);

@@ -2,9 +2,9 @@ import { DESCRIPTOR, DESCRIPTOR_FLAG, HEADROOM_BYTES } from "../memory/layout.ts
 import { checkFrame } from "./frame_check.ts";
 import { FrameCopy } from "./frame_copy.ts";
 import { FrameRelease } from "./frame_release.ts";
-import { addHolders, othersOf } from "./holders.ts";
+import { addReferences, othersOf } from "./refcount.ts";
 import { dataWord, type Mbufs } from "../mempool/mbuf.ts";
-import type { MbufNotes } from "./mbuf_notes.ts";
+import type { MbufMetadata } from "./mbuf_metadata.ts";
 import type { Mempool } from "../mempool/mempool.ts";
 import { Segments } from "./segments.ts";
 
@@ -16,7 +16,7 @@ const { MORE, SHARED } = DESCRIPTOR_FLAG;
  * `rte_pktmbuf_clone()`).
  *
  * A frame is named by the descriptor of its first segment. If that has the flag `MORE`, the descriptor of the
- * next segment is noted beside the mbuf ({@linkcode MbufNotes}), and so on. There is no count of segments or
+ * next segment is noted beside the mbuf ({@linkcode MbufMetadata}), and so on. There is no count of segments or
  * total length to go wrong: they are what the walk finds.
  *
  * Where DPDK clones a frame by attaching another mbuf's header to its data, here another descriptor does:
@@ -34,11 +34,11 @@ const { MORE, SHARED } = DESCRIPTOR_FLAG;
  *
  * @example
  * ```ts
- * import { Frames, MappedMemory, MbufNotes, Mbufs, MbufView, Mempool } from "../api.ts";
+ * import { Frames, MappedMemory, MbufMetadata, Mbufs, MbufView, Mempool } from "../api.ts";
  *
  * const mbufs = new Mbufs(MappedMemory.ofProcess(1 << 20), { offset: 0, stride: 2368, count: 100 });
  * const pool = Mempool.create(100);
- * const frames = new Frames(pool, mbufs, MbufNotes.create(100));
+ * const frames = new Frames(pool, mbufs, MbufMetadata.create(100));
  *
  * // One payload for two receivers, each with a header of its own in front.
  * const payload = new Uint32Array(2 * 2), headers = new Uint32Array(2 * 2);
@@ -58,7 +58,7 @@ const { MORE, SHARED } = DESCRIPTOR_FLAG;
  * ```
  */
 export class Frames {
-  readonly #notes: MbufNotes;
+  readonly #metadata: MbufMetadata;
   readonly #segments: Segments;
   readonly #copies: FrameCopy;
   readonly #released: FrameRelease;
@@ -68,13 +68,13 @@ export class Frames {
    *
    * @param pool Where mbufs come from and go to; this thread's own end.
    * @param mbufs The mbufs of that mempool.
-   * @param notes The notes on them; all threads have the same.
+   * @param metadata The metadata on them; all threads have the same.
    */
-  constructor(readonly pool: Mempool, readonly mbufs: Mbufs, notes: MbufNotes) {
-    this.#notes = notes;
-    this.#segments = new Segments(mbufs, notes);
+  constructor(readonly pool: Mempool, readonly mbufs: Mbufs, metadata: MbufMetadata) {
+    this.#metadata = metadata;
+    this.#segments = new Segments(mbufs, metadata);
     this.#copies = new FrameCopy(pool, this.#segments);
-    this.#released = new FrameRelease(pool, notes);
+    this.#released = new FrameRelease(pool, metadata);
   }
 
   /**
@@ -157,7 +157,7 @@ export class Frames {
    */
   holders(burst: Uint32Array, i: number): number {
     const word0 = burst[i << 1];
-    return (word0 & SHARED) === 0 ? 1 : 1 + othersOf(this.#notes, word0 & INDEX_MASK);
+    return (word0 & SHARED) === 0 ? 1 : 1 + othersOf(this.#metadata, word0 & INDEX_MASK);
   }
 
   /**
@@ -184,10 +184,10 @@ export class Frames {
       const index = words[at] & INDEX_MASK;
       // Shared already: others may be reading this word, and it stays as it is.
       if ((words[at] & SHARED) === 0) words[at] |= SHARED;
-      addHolders(this.#notes, index, more);
+      addReferences(this.#metadata, index, more);
       if ((words[at] & MORE) === 0) return;
-      words = this.#notes.u32;
-      at = this.#notes.nextWord(index);
+      words = this.#metadata.u32;
+      at = this.#metadata.nextWord(index);
     }
   }
 
@@ -403,8 +403,8 @@ export class Frames {
       const length = word1 >>> 16;
       const byte = this.mbufs.frameByte(word0, word1) + length;
       this.#segments.gather(burst, i, length, this.mbufs.u8, byte, total - length);
-      const next = this.#notes.nextWord(word0 & INDEX_MASK);
-      this.#released.release(this.#notes.u32[next], this.#notes.u32[next + 1]);
+      const next = this.#metadata.nextWord(word0 & INDEX_MASK);
+      this.#released.release(this.#metadata.u32[next], this.#metadata.u32[next + 1]);
       burst[at] = word0 & ~(MORE | SHARED);
       burst[at + 1] = dataWord(offset, total);
     } else {
@@ -454,6 +454,6 @@ export class Frames {
    * ```
    */
   check(burst: Uint32Array, i: number): string | undefined {
-    return checkFrame(this.mbufs, this.#notes, burst, i);
+    return checkFrame(this.mbufs, this.#metadata, burst, i);
   }
 }

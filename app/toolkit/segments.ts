@@ -1,7 +1,7 @@
 import { DESCRIPTOR, DESCRIPTOR_FLAG } from "../memory/layout.ts";
-import { othersOf } from "./holders.ts";
+import { othersOf } from "./refcount.ts";
 import type { Mbufs } from "../mempool/mbuf.ts";
-import type { MbufNotes } from "./mbuf_notes.ts";
+import type { MbufMetadata } from "./mbuf_metadata.ts";
 
 const { INDEX_MASK } = DESCRIPTOR;
 const { MORE, SHARED } = DESCRIPTOR_FLAG;
@@ -18,21 +18,21 @@ export class Segments {
   /** Whether this holder alone may change that descriptor. */
   mayChange = true;
 
-  /** Segments that lie in `mbufs`, with these notes on them. */
-  constructor(readonly mbufs: Mbufs, readonly notes: MbufNotes) {
-    this.words = notes.u32;
+  /** Segments that lie in `mbufs`, with these metadata on them. */
+  constructor(readonly mbufs: Mbufs, readonly metadata: MbufMetadata) {
+    this.words = metadata.u32;
   }
 
   /** Whether nobody else holds the mbuf of a descriptor. */
   isSole(word0: number): boolean {
-    return (word0 & SHARED) === 0 || othersOf(this.notes, word0 & INDEX_MASK) === 0;
+    return (word0 & SHARED) === 0 || othersOf(this.metadata, word0 & INDEX_MASK) === 0;
   }
 
   /** Note that the descriptor of `word0` and `word1` follows mbuf `index`. */
   link(index: number, word0: number, word1: number): void {
-    const next = this.notes.nextWord(index);
-    this.notes.u32[next] = word0;
-    this.notes.u32[next + 1] = word1;
+    const next = this.metadata.nextWord(index);
+    this.metadata.u32[next] = word0;
+    this.metadata.u32[next + 1] = word1;
   }
 
   /** Mbufs that frame `i` of `burst` consists of. */
@@ -40,7 +40,7 @@ export class Segments {
     let n = 1;
     let word0 = burst[i << 1];
     while ((word0 & MORE) !== 0 && n < this.mbufs.count) {
-      word0 = this.notes.u32[this.notes.nextWord(word0 & INDEX_MASK)];
+      word0 = this.metadata.u32[this.metadata.nextWord(word0 & INDEX_MASK)];
       n++;
     }
     return n;
@@ -48,11 +48,11 @@ export class Segments {
 
   /** Bytes of frame `i` of `burst`. */
   length(burst: Uint32Array, i: number): number {
-    const { u32 } = this.notes;
+    const { u32 } = this.metadata;
     let word0 = burst[i << 1];
     let length = burst[(i << 1) + 1] >>> 16;
     for (let left = this.mbufs.count; (word0 & MORE) !== 0 && left > 0; left--) {
-      const next = this.notes.nextWord(word0 & INDEX_MASK);
+      const next = this.metadata.nextWord(word0 & INDEX_MASK);
       word0 = u32[next];
       length += u32[next + 1] >>> 16;
     }
@@ -69,8 +69,8 @@ export class Segments {
       if ((word0 & MORE) === 0) return;
       // The note on a segment belongs to all who hold it.
       this.mayChange = this.isSole(word0);
-      this.words = this.notes.u32;
-      this.at = this.notes.nextWord(word0 & INDEX_MASK);
+      this.words = this.metadata.u32;
+      this.at = this.metadata.nextWord(word0 & INDEX_MASK);
     }
     this.mayChange = false;
   }
@@ -99,8 +99,8 @@ export class Segments {
         offset -= length;
       }
       if ((word0 & MORE) === 0) break;
-      const next = this.notes.nextWord(word0 & INDEX_MASK);
-      [word0, word1] = [this.notes.u32[next], this.notes.u32[next + 1]];
+      const next = this.metadata.nextWord(word0 & INDEX_MASK);
+      [word0, word1] = [this.metadata.u32[next], this.metadata.u32[next + 1]];
     }
     return done;
   }

@@ -14,7 +14,7 @@ import { CheckedMempool, type CheckedOptions } from "../mempool/checked_mempool.
 import { Frames } from "./frames.ts";
 import { GUARD_BYTES, Guards } from "../mempool/guards.ts";
 import { type MbufGeometry, Mbufs } from "../mempool/mbuf.ts";
-import { MbufNotes } from "./mbuf_notes.ts";
+import { MbufMetadata } from "./mbuf_metadata.ts";
 import { freeRingSize, Mempool } from "../mempool/mempool.ts";
 import { MempoolWatch } from "../mempool/mempool_watch.ts";
 
@@ -68,9 +68,9 @@ function partsOf(count: number, stride: number, guard: number) {
   const nextLine = (bytes: number) => Math.ceil(bytes / LINE_BYTES) * LINE_BYTES;
   const ring = MEMPOOL.FREE_RING * 4;
   const mbufs = nextLine(ring + MpmcRing.bytes(freeRingSize(count))) + guard;
-  const notes = nextLine(mbufs + count * stride);
-  const watch = nextLine(notes + MbufNotes.bytes(count));
-  return { ring, mbufs, notes, watch, bytes: guard ? watch + MempoolWatch.bytes(count) : watch };
+  const metadata = nextLine(mbufs + count * stride);
+  const watch = nextLine(metadata + MbufMetadata.bytes(count));
+  return { ring, mbufs, metadata, watch, bytes: guard ? watch + MempoolWatch.bytes(count) : watch };
 }
 
 /**
@@ -226,8 +226,8 @@ export function attachMempool(
   const pool = guard === 0
     ? Mempool.attach(free, options)
     : CheckedMempool.attach({ ...free, watch, number }, { ...options, mbufs });
-  const notes = new MbufNotes({ ...zone, offset: offset + parts.notes, count });
-  return { pool, mbufs, frames: new Frames(pool, mbufs, notes) };
+  const metadata = new MbufMetadata({ ...zone, offset: offset + parts.metadata, count });
+  return { pool, mbufs, frames: new Frames(pool, mbufs, metadata) };
 }
 
 /** A number that no other mempool of the region has, nor the last ones added to other regions. */

@@ -11,9 +11,9 @@ import {
 import {
   type Claimant,
   incarnationBits,
+  notifies,
   peerOf,
   presenceOf,
-  rings,
   wantsMbufs,
   withState,
 } from "../../app/channel/state_word.ts";
@@ -145,9 +145,9 @@ for (const wants of [true, false]) {
         const { host, region } = guestIn(memory);
         const guest = GuestState.attach(region, 0);
         equal(host.isClaim(host.word), false);
-        equal(guest.claim({ pid: 4711, wantsMbufs: wants, peer, rings: rung }), 1);
+        equal(guest.claim({ pid: 4711, wantsMbufs: wants, peer, notifies: rung }), 1);
         const { word } = host;
-        deepEqual([wantsMbufs(word), rings(word), peerOf(word)], [wants, rung, peer]);
+        deepEqual([wantsMbufs(word), notifies(word), peerOf(word)], [wants, rung, peer]);
         deepEqual([host.state, host.pid], [GUEST_STATE.ATTACHING, 4711]);
         equal(host.isClaim(word), true);
       });
@@ -208,7 +208,7 @@ Deno.test("GuestState.introduceAgain() tells of each new server, also by the sam
   equal(guest.move("guest", GUEST_STATE.RUNNING, GUEST_STATE.DETACHING), true, "by its new name");
 });
 
-Deno.test("GuestState.succeed() is for the same peer, or anybody where there was none", () => {
+Deno.test("GuestState.takeOver() is for the same peer, or anybody where there was none", () => {
   for (const peer of [undefined, 3]) {
     for (const successor of [undefined, 2, 3]) {
       using memory = freshMemory(1 << 20);
@@ -216,9 +216,9 @@ Deno.test("GuestState.succeed() is for the same peer, or anybody where there was
       host.claim({ ...SOMEBODY, peer });
       host.move("host", GUEST_STATE.ATTACHING, GUEST_STATE.RUNNING);
       const guest = GuestState.attach(region, 0);
-      equal(guest.succeed(successor), false, "nobody was retired");
+      equal(guest.takeOver(successor), false, "nobody was retired");
       host.move("host", GUEST_STATE.RUNNING, GUEST_STATE.RETIRED);
-      equal(guest.succeed(successor), peer === undefined || peer === successor);
+      equal(guest.takeOver(successor), peer === undefined || peer === successor);
     }
   }
 });

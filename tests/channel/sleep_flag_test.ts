@@ -5,33 +5,33 @@ import { freshMemory } from "../ffi/fresh_memory.ts";
 
 const WORD = 32;
 
-Deno.test("Doorbell.ring() wakes who sleeps, once a sleep, at the vector that it named", () => {
+Deno.test("Doorbell.notify() wakes who sleeps, once a sleep, at the vector that it named", () => {
   using memory = freshMemory(4096);
   const flag = new SleepFlag(memory, WORD, 3);
   const woken: number[] = [];
   const bell = new Doorbell(memory, WORD, (vector) => woken.push(vector) > 0);
-  bell.ring();
+  bell.notify();
   deepEqual(woken, [], "it is awake");
   flag.raise();
-  bell.ring();
-  bell.ring();
+  bell.notify();
+  bell.notify();
   deepEqual(woken, [3]);
   flag.lower();
-  bell.ring();
+  bell.notify();
   flag.raise();
-  equal(bell.ring(), true);
-  equal(bell.ring(), false);
+  equal(bell.notify(), true);
+  equal(bell.notify(), false);
   deepEqual(woken, [3, 3]);
 });
 
-Deno.test("Doorbell.ring() says no where nothing wakes the sleeper", () => {
+Deno.test("Doorbell.notify() says no where nothing wakes the sleeper", () => {
   using memory = freshMemory(4096);
   new SleepFlag(memory, WORD, undefined).raise();
   const bell = new Doorbell(memory, WORD, () => true);
-  equal(bell.ring(), false);
+  equal(bell.notify(), false);
   new SleepFlag(memory, WORD, 7).raise();
   const refused = new Doorbell(memory, WORD, () => false);
-  equal(refused.ring(), false);
+  equal(refused.notify(), false);
 });
 
 Deno.test("A SleepFlag begins awake, whatever the one before left there, and with another number", () => {
@@ -43,7 +43,7 @@ Deno.test("A SleepFlag begins awake, whatever the one before left there, and wit
     equal(memory.load(WORD) & 1, 0);
     flag.raise();
     equal(memory.load(WORD) & 1, 1);
-    equal(bell.ring(), true);
+    equal(bell.notify(), true);
   }
 });
 

@@ -30,11 +30,11 @@ for (const [what, descriptor] of Object.entries(OUTSIDE)) {
     using memory = memoryWithMbufs();
     const fd = files.add(shim.shim_eventfd()); // whatever is written to it fails otherwise
     const burst = new Uint32Array(descriptor);
-    const [notes, overflow] = [new Uint32Array(4), new Uint8Array(1 << 18)];
+    const [meta, overflow] = [new Uint32Array(4), new Uint8Array(1 << 18)];
     equal(shim.shim_packet_tx(fd, memory.map, burst, 1), -EFAULT);
-    equal(shim.shim_packet_rx(fd, memory.map, burst, notes, overflow, 1), -EFAULT);
+    equal(shim.shim_packet_rx(fd, memory.map, burst, meta, overflow, 1), -EFAULT);
     equal(shim.shim_tap_tx(fd, memory.map, burst, 1), -EFAULT);
-    equal(shim.shim_tap_rx(fd, memory.map, burst, notes, overflow, 1), -EFAULT);
+    equal(shim.shim_tap_rx(fd, memory.map, burst, meta, overflow, 1), -EFAULT);
   });
 }
 
@@ -57,11 +57,11 @@ Deno.test("shim_packet_* take 256 frames and no more", () => {
   using files = new OpenFiles();
   using memory = memoryWithMbufs();
   const burst = new Uint32Array(2 * 257);
-  const [notes, overflow] = [new Uint32Array(4 * 257), new Uint8Array(4)];
+  const [meta, overflow] = [new Uint32Array(4 * 257), new Uint8Array(4)];
   const fd = files.add(shim.shim_eventfd());
   equal(shim.shim_packet_tx(fd, memory.map, burst, 256), -ENOTSOCK);
   equal(shim.shim_packet_tx(fd, memory.map, burst, 257), -EINVAL);
-  equal(shim.shim_packet_rx(fd, memory.map, burst, notes, overflow, 257), -EINVAL);
+  equal(shim.shim_packet_rx(fd, memory.map, burst, meta, overflow, 257), -EINVAL);
 });
 
 fileTest("shim_tap_tx() sends the bytes that offset and length name, whatever the flags", () => {
@@ -81,8 +81,8 @@ fileTest("shim_tap_rx() fills mbufs, says how long the frame was, and what did n
   memory.u8.set([1, 2, 3, 4, 5], CELLS);
   shim.shim_tap_tx(sockets.client, memory.map, new Uint32Array([0, 5 << 16]), 1);
   const burst = new Uint32Array([2, 16 | 3 << 16, 3, 16 | 3 << 16]);
-  const [notes, overflow] = [new Uint32Array(8).fill(9), new Uint8Array(1 << 18)];
-  equal(shim.shim_tap_rx(sockets.server, memory.map, burst, notes, overflow, 2), 1);
+  const [meta, overflow] = [new Uint32Array(8).fill(9), new Uint8Array(1 << 18)];
+  equal(shim.shim_tap_rx(sockets.server, memory.map, burst, meta, overflow, 2), 1);
   deepEqual([...memory.u8.subarray(CELLS + 2 * STRIDE + 15, CELLS + 2 * STRIDE + 20)], [
     0,
     1,
@@ -92,7 +92,7 @@ fileTest("shim_tap_rx() fills mbufs, says how long the frame was, and what did n
   ]);
   deepEqual([...overflow.subarray(0, 3)], [4, 5, 0]);
   deepEqual([...burst], [2, 16 | 3 << 16, 3, 16 | 3 << 16]);
-  deepEqual([...notes.subarray(0, 4)], [5, 0, 0, 0]);
+  deepEqual([...meta.subarray(0, 4)], [5, 0, 0, 0]);
 });
 
 fileTest("shim_tap_rx() sets the length of a frame shorter than the room", () => {
@@ -100,8 +100,8 @@ fileTest("shim_tap_rx() sets the length of a frame shorter than the room", () =>
   using memory = memoryWithMbufs();
   shim.shim_tap_tx(sockets.client, memory.map, new Uint32Array([0, 5 << 16]), 1);
   const burst = new Uint32Array([1, 128 | 100 << 16]);
-  const [notes, overflow] = [new Uint32Array(4), new Uint8Array(1 << 18)];
-  equal(shim.shim_tap_rx(sockets.server, memory.map, burst, notes, overflow, 1), 1);
+  const [meta, overflow] = [new Uint32Array(4), new Uint8Array(1 << 18)];
+  equal(shim.shim_tap_rx(sockets.server, memory.map, burst, meta, overflow, 1), 1);
   deepEqual([...burst], [1, 128 | 5 << 16]);
 });
 

@@ -51,7 +51,7 @@ Deno.test("GuestAlarm without an eventfd never rings, and says so to the host", 
   using lab = new GuestLab();
   const alarm = new GuestAlarm(lab.memory);
   alarm.add(lab.lane(), lab.host[0].guestSleepWord);
-  equal(alarm.canRing, false);
+  equal(alarm.canNotify, false);
   equal(lab.memory.load(lab.host[0].guestSleepWord + SLEEP.VECTOR), 0);
 });
 
@@ -76,7 +76,7 @@ function sleepyGuest(lab: GuestLab, files: OpenFiles) {
     idle: "sleep",
     burst: 1,
     lcore: 0,
-    isRung: true,
+    isNotified: true,
     interrupts: { vectors: [guestFd], host: { eventfds: [hostFd] } },
     lanes: [{ from: port, to: port }],
   };
@@ -107,7 +107,7 @@ Deno.test("a guest lcore that sleeps is woken by each frame, and wakes its host:
     const start = shim.shim_clock();
     flag.raise();
     lab.lend([someFrame(60, i)]);
-    rung += bell.ring() ? 1 : 0;
+    rung += bell.notify() ? 1 : 0;
     while (lab.host[0].tx.pending === 0 && shim.shim_clock() - start < 5e9) {
       shim.shim_poll(polled, 1, 1000_000);
       shim.shim_eventfd_drain(hostFd);

@@ -18,7 +18,9 @@ export function macOf(port: number): Uint8Array {
 
 /** What a virtual port counts of frames, by name. */
 export function counted(counters: GuestCounters): Record<string, number> {
-  const names = Object.entries(GUEST_COUNTER).filter(([name]) => !["COUNT", "RUNG"].includes(name));
+  const names = Object.entries(GUEST_COUNTER).filter(([name]) =>
+    !["COUNT", "NOTIFIED"].includes(name)
+  );
   return Object.fromEntries(names.map(([name, at]) => [name, counters[at]]));
 }
 

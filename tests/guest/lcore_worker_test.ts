@@ -31,7 +31,7 @@ function order(lab: GuestLab, mode: string): GuestLcoreInit {
     idle: "adaptive",
     burst: 32,
     lcore: 0,
-    isRung: false,
+    isNotified: false,
     lanes: [{ from: port(0), to: port(1) }, { from: port(1), to: port(0) }],
   };
 }

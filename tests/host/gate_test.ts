@@ -1,18 +1,18 @@
 import { deepEqual, equal } from "node:assert/strict";
 import { MappedMemory } from "../../ffi/mapped_memory.ts";
-import { Gate, GateKeeper } from "../../app/host/gate.ts";
+import { Gate, GateFollower } from "../../app/host/gate.ts";
 
 /** A gate for `lcores`, their ends of it, and how often each has reset its rings. */
 class GateLab implements Disposable {
   readonly gate: Gate;
-  readonly keepers: GateKeeper[];
+  readonly keepers: GateFollower[];
   readonly resets: number[];
 
   constructor(lcores: number) {
     this.gate = Gate.create(lcores);
     this.resets = Array(lcores).fill(0);
     this.keepers = this.resets.map((_, lcore) =>
-      new GateKeeper(this.gate.handle, lcore, () => this.resets[lcore]++)
+      new GateFollower(this.gate.handle, lcore, () => this.resets[lcore]++)
     );
   }
 
@@ -34,13 +34,13 @@ Deno.test("Gate is closed at first, and that needs no acknowledgement", () => {
   deepEqual(lab.resets, [0, 0]);
 });
 
-Deno.test("GateKeeper resets its rings when the gate opens, once, before it lets anybody through", () => {
+Deno.test("GateFollower resets its rings when the gate opens, once, before it lets anybody through", () => {
   const gate = Gate.create(1);
   using memory = Object.assign(new MappedMemory(gate.handle), {
     [Symbol.dispose]: () => memory.close(),
   });
   const resets: boolean[] = [];
-  const keeper = new GateKeeper(gate.handle, 0, () => resets.push(gate.isAcknowledged));
+  const keeper = new GateFollower(gate.handle, 0, () => resets.push(gate.isAcknowledged));
   gate.open(false);
   equal(keeper.isOpen, false);
   keeper.follow();
@@ -63,7 +63,7 @@ Deno.test("Gate.isAcknowledged only once every lcore has followed", () => {
   deepEqual(lab.resets, [2, 2, 2]);
 });
 
-Deno.test("GateKeeper.follow() resets no rings when the gate closes", () => {
+Deno.test("GateFollower.follow() resets no rings when the gate closes", () => {
   using lab = new GateLab(1);
   lab.gate.open(true);
   lab.keepers[0].follow();
@@ -76,7 +76,7 @@ Deno.test("GateKeeper.follow() resets no rings when the gate closes", () => {
 });
 
 for (const wantsMbufs of [true, false]) {
-  Deno.test(`GateKeeper.wantsMbufs is ${wantsMbufs} if the gate was opened so`, () => {
+  Deno.test(`GateFollower.wantsMbufs is ${wantsMbufs} if the gate was opened so`, () => {
     using lab = new GateLab(1);
     lab.gate.open(!wantsMbufs);
     lab.keepers[0].follow();

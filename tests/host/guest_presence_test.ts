@@ -1,6 +1,6 @@
 import { equal } from "node:assert/strict";
 import type { Peer } from "../../app/ivshmem/peer.ts";
-import type { Rejoin } from "../../app/region/rejoin.ts";
+import type { Reconnector } from "../../app/region/reconnector.ts";
 import { GUEST_STATE } from "../../app/channel/guest_state.ts";
 import { peerOf } from "../../app/channel/state_word.ts";
 import { RegionPeers } from "../../app/host/region_peers.ts";
@@ -19,8 +19,8 @@ class PresenceLab implements Disposable {
   #now = 0;
 
   constructor() {
-    const rejoin = { attempt: (_: Peer) => this.second.peer } as unknown as Rejoin;
-    this.#peers = new RegionPeers(this.first.peer, () => {}, rejoin);
+    const reconnector = { attempt: (_: Peer) => this.second.peer } as unknown as Reconnector;
+    this.#peers = new RegionPeers(this.first.peer, () => {}, reconnector);
     const lab = this.lab = new HostLab({ peers: this.#peers });
     this.first.joins(1);
     equal(lab.guest.claim({ pid: 4711, wantsMbufs: false, peer: 1 }), 1);
@@ -54,7 +54,7 @@ class PresenceLab implements Disposable {
   }
 }
 
-Deno.test("a paused guest's limbo ends when the server says that it is gone", () => {
+Deno.test("a paused guest's quiesced ends when the server says that it is gone", () => {
   using presence = new PresenceLab();
   const { lab, first } = presence;
   presence.steps(8, false);
@@ -111,7 +111,7 @@ Deno.test("another peer by a guest's old id is not taken for it", () => {
   equal(presence.lab.supervisor.isOpen, true);
 });
 
-Deno.test("a guest of a server that is gone is not kept in limbo: nobody could tell that it has died", () => {
+Deno.test("a guest of a server that is gone is not kept in quiesced: nobody could tell that it has died", () => {
   using presence = new PresenceLab();
   const { lab } = presence;
   presence.loseServer();

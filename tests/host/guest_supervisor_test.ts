@@ -163,7 +163,7 @@ Deno.test("GuestSupervisor takes back what each guest held, and counts the frame
   using lab = new HostLab();
   const [lane, port] = lab.lane((resources) => new FakePort(resources));
   for (const [life, frames] of [5, 32, 0].entries()) {
-    const before = lab.supervisor.held;
+    const before = lab.supervisor.lost;
     const guest = lab.attachPort(true);
     port.waiting = frames;
     lane.hostToGuest();
@@ -174,7 +174,7 @@ Deno.test("GuestSupervisor takes back what each guest held, and counts the frame
     equal(lab.mempool.available, 256 - 32 - frames);
     lab.supervisor.step(0);
     equal(lab.mempool.available, 256);
-    equal(lab.supervisor.held - before, frames);
+    equal(lab.supervisor.lost - before, frames);
     equal(lab.log.at(-1), `guest 0 held ${frames + 32} mbufs: taken back`);
     equal(lab.guest.incarnation, 2 * (life + 1));
   }

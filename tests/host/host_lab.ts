@@ -5,10 +5,10 @@ import { GUEST_STATE, GuestState } from "../../app/channel/guest_state.ts";
 import { Ledger } from "../../app/channel/ledger.ts";
 import type { Doorbell } from "../../app/channel/sleep_flag.ts";
 import { GUEST_COUNTER, VirtualPort } from "../../app/guest/virtual_port.ts";
-import { Holdings } from "../../app/channel/holdings.ts";
-import { Gate, GateKeeper } from "../../app/host/gate.ts";
+import { Outstanding } from "../../app/channel/outstanding.ts";
+import { Gate, GateFollower } from "../../app/host/gate.ts";
 import { GuestSupervisor } from "../../app/host/guest_supervisor.ts";
-import { Conduct, QUARANTINE_AFTER } from "../../app/host/quarantine.ts";
+import { QUARANTINE_AFTER, ViolationCounters } from "../../app/host/violation_counters.ts";
 import { RegionPeers } from "../../app/host/region_peers.ts";
 import { type LaidOutRegion, layOut } from "../../app/host/host_plan.ts";
 import type { LcoreRegion } from "../../app/host/host_lcore.ts";
@@ -40,7 +40,7 @@ export class HostLab implements Disposable {
   readonly mempool: Mempool;
   readonly ledger: Ledger;
   readonly gate: Gate;
-  readonly keeper: GateKeeper;
+  readonly keeper: GateFollower;
   readonly supervisor: GuestSupervisor;
   readonly counters: Counters[];
   /** What the supervisor has logged. */
@@ -50,7 +50,7 @@ export class HostLab implements Disposable {
   /** The guest's view of its control memzone. */
   readonly guest: GuestState;
   /** What the guest holds; the main thread is writer 1. */
-  readonly holdings = Holdings.create(1, 2);
+  readonly outstanding = Outstanding.create(1, 2);
   readonly #channels: Channel[];
   readonly #holdMax: number;
 
@@ -78,7 +78,7 @@ export class HostLab implements Disposable {
     this.counters = newCounters(ports);
     this.#channels = this.places.map((place) => new Channel(this.memory, place));
     this.gate = Gate.create(1);
-    this.keeper = new GateKeeper(this.gate.handle, 0, () => {
+    this.keeper = new GateFollower(this.gate.handle, 0, () => {
       for (const channel of this.#channels) channel.reset();
     });
     const mainThread = Mempool.attach(this.mempool.handle);
@@ -94,8 +94,8 @@ export class HostLab implements Disposable {
       ledger: this.ledger,
       mempool: mainThread,
       peers: peers ?? new RegionPeers(undefined, log),
-      conduct: new Conduct(this.counters, quarantineAfter),
-      takenBack: (mbufs) => this.holdings.of(0, 1).add(-mbufs),
+      violations: new ViolationCounters(this.counters, quarantineAfter),
+      takenBack: (mbufs) => this.outstanding.of(0, 1).add(-mbufs),
       wakeLcores() {},
       log,
     });
@@ -116,7 +116,7 @@ export class HostLab implements Disposable {
     const { mbufs, mempool, ledger, keeper: gate } = this;
     const [counters, channel] = [this.counters[number], this.#channels[number]];
     const port = make({ mbufs, mempool, counters, frameMax: this.laidOut.frameMax });
-    const [holding, holdMax] = [this.holdings.of(0, 0), this.#holdMax];
+    const [holding, holdMax] = [this.outstanding.of(0, 0), this.#holdMax];
     const own = { port, channel, guest: 0, gate, ledger, mempool, counters, bell };
     return [new Lane({ ...own, holding, holdMax }), port];
   }
@@ -144,8 +144,8 @@ export class HostLab implements Disposable {
     this.keeper.follow();
     this.supervisor.step(0);
     equal(this.supervisor.isClosed, true);
-    this.counters[0][COUNTER.GUEST_HELD] += this.supervisor.held;
-    this.supervisor.held = 0;
+    this.counters[0][COUNTER.GUEST_LOST] += this.supervisor.lost;
+    this.supervisor.lost = 0;
   }
 
   /** Check that all frames that came are accounted for, and that each mbuf is free, once. */
@@ -157,7 +157,7 @@ export class HostLab implements Disposable {
     const burst = new Uint32Array(2 * (count + 1));
     const n = this.mempool.allocBurst(burst, count + 1);
     equal(n, count, "mbufs");
-    equal(this.holdings.of(0, 0).mbufs, 0, "mbufs that the guest holds");
+    equal(this.outstanding.of(0, 0).mbufs, 0, "mbufs that the guest holds");
     equal(new Set(burst.subarray(0, 2 * n).filter((_, i) => i % 2 === 0)).size, count, "mbufs");
     this.mempool.free(burst, n);
   }
@@ -184,7 +184,7 @@ export function forLcore(lab: HostLab): LcoreRegion {
     geometry: lab.laidOut.geometry,
     mempool: lab.mempool.handle,
     ledger: lab.ledger.buffer,
-    holdings: lab.holdings.buffer,
+    outstanding: lab.outstanding.buffer,
     writers: 2,
     holdMax: lab.laidOut.geometry.count,
     several: false,

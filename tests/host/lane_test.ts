@@ -160,7 +160,7 @@ Deno.test("Lane leaves frames with a guest that keeps them, until they are taken
   guest.txBurst(burst, 3); // 3 in the tx ring, 7 with the guest, 2 in the rx ring
   lab.cutOff();
   equal(lane.guestToHost(), 0);
-  deepEqual(counted(lab.counters[0]), { RX: 12, GUEST_HELD: 12 });
+  deepEqual(counted(lab.counters[0]), { RX: 12, GUEST_LOST: 12 });
   lab.checkAccounts();
 });
 
@@ -238,7 +238,7 @@ Deno.test("Lane lends no more than the guest may hold, and goes on once it has g
   port.waiting = 100;
   for (let turn = 0; turn < 3; turn++) lane.hostToGuest();
   lane.lendMbufs();
-  equal(lab.holdings.of(0, 0).mbufs, 40);
+  equal(lab.outstanding.of(0, 0).mbufs, 40);
   deepEqual(counted(lab.counters[0]), { RX: 96, HOLD_MAX: 56 });
   equal(guest.rxBurst(burst, 64), 40);
   guest.txBurst(burst, 10);
@@ -248,9 +248,9 @@ Deno.test("Lane lends no more than the guest may hold, and goes on once it has g
   lane.guestToHost();
   guest.free(burst.subarray(2 * 11), 20);
   lane.takeGiveback();
-  equal(lab.holdings.of(0, 0).mbufs, 9);
+  equal(lab.outstanding.of(0, 0).mbufs, 9);
   lane.hostToGuest();
-  equal(lab.holdings.of(0, 0).mbufs, 13);
+  equal(lab.outstanding.of(0, 0).mbufs, 13);
   lab.cutOff();
   lab.checkAccounts();
 });
@@ -276,7 +276,7 @@ Deno.test("Lane rings a guest that always says it sleeps 5000 times between two 
   lane.refresh();
   flood();
   equal(rung, 10_000);
-  equal(lab.counters[0][COUNTER.RUNG], 10_000);
+  equal(lab.counters[0][COUNTER.NOTIFIED], 10_000);
   lab.cutOff();
   lab.checkAccounts();
 });

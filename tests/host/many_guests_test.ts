@@ -86,7 +86,7 @@ for (const [where, { places, first, second }] of Object.entries(CHAINS)) {
       yield* lab.turns(10, () => lab.guests[first].forward(0, 1)); // the second takes nothing
       lab.guests[second].state.move("guest", RUNNING, DETACHING);
       yield* lab.turns(10);
-      equal(lab.supervisor(second).held, 40);
+      equal(lab.supervisor(second).lost, 40);
       deepEqual(lab.log.slice(-2), [`${second} detached`, `${second} held 40 mbufs: taken back`]);
       equal(lab.guests[first].isRunning, true);
       equal(lab.guests[first].state.incarnation, incarnation, "nothing has happened to it");

@@ -6,7 +6,7 @@ import { dealPorts } from "../../app/host/deal_ports.ts";
 import { runHostLcore } from "../../app/host/host_lcore.ts";
 import { layOut } from "../../app/host/host_plan.ts";
 import { HostedRegion } from "../../app/host/hosted_region.ts";
-import { QUARANTINE_AFTER } from "../../app/host/quarantine.ts";
+import { QUARANTINE_AFTER } from "../../app/host/violation_counters.ts";
 import { lcoreInit } from "../../app/host/lcore_init.ts";
 import { COMMAND, type CommandWord } from "../../app/lcore/command.ts";
 import { Region } from "../../app/memory/region.ts";
@@ -194,7 +194,7 @@ export class ManyLab implements Disposable {
     for (const supervisor of supervisors) supervisor.close("is cut off");
     yield* this.turns(4);
     for (const { isClosed } of supervisors) equal(isClosed, true);
-    this.counters[0][COUNTER.GUEST_HELD] += supervisors.reduce((sum, { held }) => sum + held, 0);
+    this.counters[0][COUNTER.GUEST_LOST] += supervisors.reduce((sum, { lost }) => sum + lost, 0);
   }
 
   /** Check that all frames that came are accounted for, and that each region's mbufs are free, once. */

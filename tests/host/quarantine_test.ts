@@ -1,7 +1,7 @@
 import { deepEqual, equal, match } from "node:assert/strict";
 import { GUEST, RING, STATE_WORD, ZONE_KIND } from "../../app/memory/layout.ts";
 import { GUEST_STATE, GUEST_STATE_NAMES } from "../../app/channel/guest_state.ts";
-import { Conduct } from "../../app/host/quarantine.ts";
+import { ViolationCounters } from "../../app/host/violation_counters.ts";
 import { COUNTER, newCounters } from "../../app/port/counters.ts";
 import { FakePort } from "./fake_port.ts";
 import { HostLab } from "./host_lab.ts";
@@ -17,74 +17,74 @@ function write(lab: HostLab, word: number, value: number): void {
 }
 
 for (const kind of ["FOREIGN", "MALFORMED"] as const) {
-  Deno.test(`Conduct.look() finds it too much when all ports have counted ${kind} to the limit`, () => {
+  Deno.test(`ViolationCounters.look() finds it too much when all ports have counted ${kind} to the limit`, () => {
     const ports = newCounters(2);
-    const conduct = new Conduct(ports, 100);
+    const violations = new ViolationCounters(ports, 100);
     ports[0][COUNTER[kind]] = 60;
     ports[1][COUNTER[kind]] = 39;
-    equal(conduct.look(0), false);
+    equal(violations.look(0), false);
     ports[1][COUNTER[kind]]++;
-    equal(conduct.look(0), true);
+    equal(violations.look(0), true);
   });
 }
 
-Deno.test("Conduct.look() bears an impossible position for three looks, and no longer", () => {
+Deno.test("ViolationCounters.look() bears an impossible position for three looks, and no longer", () => {
   const ports = newCounters(1);
-  const conduct = new Conduct(ports, 100);
+  const violations = new ViolationCounters(ports, 100);
   const looks = [1, 2, 3, 4].map(() => {
     ports[0][COUNTER.POSITION] += 1e6;
-    return conduct.look(0);
+    return violations.look(0);
   });
   deepEqual(looks, [false, false, false, true]);
 });
 
-Deno.test("Conduct.look() minds single positions as much as other violations", () => {
+Deno.test("ViolationCounters.look() minds single positions as much as other violations", () => {
   const ports = newCounters(1);
-  const conduct = new Conduct(ports, 100);
+  const violations = new ViolationCounters(ports, 100);
   for (let n = 1; n < 100; n++) {
     ports[0][COUNTER.POSITION] = n;
-    equal(conduct.look(0), false);
+    equal(violations.look(0), false);
   }
   ports[0][COUNTER.POSITION] = 100;
-  equal(conduct.look(0), true);
+  equal(violations.look(0), true);
 });
 
-Deno.test("Conduct.look() bears fifteen states or introductions that cannot be", () => {
-  const conduct = new Conduct(newCounters(1), 1600);
-  for (let i = 0; i < 15; i++) i % 2 ? conduct.countState() : conduct.countIntroduction();
-  equal(conduct.look(0), false);
-  conduct.countState();
-  equal(conduct.look(0), true);
+Deno.test("ViolationCounters.look() bears fifteen states or introductions that cannot be", () => {
+  const violations = new ViolationCounters(newCounters(1), 1600);
+  for (let i = 0; i < 15; i++) i % 2 ? violations.countState() : violations.countIntroduction();
+  equal(violations.look(0), false);
+  violations.countState();
+  equal(violations.look(0), true);
 });
 
-Deno.test("Conduct.look() forgets half of what was counted every hour, and no sooner", () => {
+Deno.test("ViolationCounters.look() forgets half of what was counted every hour, and no sooner", () => {
   const HOUR = 3_600_000;
   const ports = newCounters(1);
-  const conduct = new Conduct(ports, 1000);
+  const violations = new ViolationCounters(ports, 1000);
   for (let burst = 1; burst <= 20; burst++) {
     ports[0][COUNTER.FOREIGN] += 256;
-    equal(conduct.look(burst * HOUR), false, `burst ${burst} is hours after the others`);
+    equal(violations.look(burst * HOUR), false, `burst ${burst} is hours after the others`);
   }
-  match(conduct.text, /^5120 handles/);
+  match(violations.text, /^5120 handles/);
   ports[0][COUNTER.FOREIGN] += 256;
-  equal(conduct.look(20.4 * HOUR), false);
+  equal(violations.look(20.4 * HOUR), false);
   ports[0][COUNTER.FOREIGN] += 256;
-  equal(conduct.look(20.8 * HOUR), false);
+  equal(violations.look(20.8 * HOUR), false);
   ports[0][COUNTER.FOREIGN] += 256;
-  equal(conduct.look(20.9 * HOUR), true, "bursts within an hour are not forgotten");
+  equal(violations.look(20.9 * HOUR), true, "bursts within an hour are not forgotten");
 });
 
-Deno.test("Conduct.look() never finds anything too much if the limit is 0", () => {
+Deno.test("ViolationCounters.look() never finds anything too much if the limit is 0", () => {
   const ports = newCounters(1);
-  const conduct = new Conduct(ports, 0);
+  const violations = new ViolationCounters(ports, 0);
   ports[0][COUNTER.FOREIGN] = ports[0][COUNTER.POSITION] = 1e9;
-  equal(conduct.look(0), false);
+  equal(violations.look(0), false);
 });
 
-Deno.test("Conduct.text tells each kind, and nothing of a sound guest", () => {
+Deno.test("ViolationCounters.text tells each kind, and nothing of a sound guest", () => {
   const ports = newCounters(2);
-  const conduct = new Conduct(ports, 100);
-  equal(conduct.text, "");
+  const violations = new ViolationCounters(ports, 100);
+  equal(violations.text, "");
   const counts = {
     FOREIGN: 10,
     BEYOND: 3,
@@ -97,10 +97,10 @@ Deno.test("Conduct.text tells each kind, and nothing of a sound guest", () => {
   for (const [name, n] of Object.entries(counts)) {
     ports[1][COUNTER[name as keyof typeof counts]] = n;
   }
-  conduct.countState();
-  conduct.countIntroduction();
+  violations.countState();
+  violations.countIntroduction();
   equal(
-    conduct.text,
+    violations.text,
     "5 handles made up or given twice, 3 handles of no mbuf, 2 handles of another guest's mbufs, " +
       "4 frames out of their mbuf, 5 frames too short, 6 frames too long, " +
       "7 impossible ring positions, 1 states that were not its to write, 1 impossible introductions",
@@ -129,7 +129,7 @@ Deno.test("A guest in quarantine is cut off, its mbufs are taken back, and the l
     "guest 0 held 32 mbufs: taken back",
   ]);
   deepEqual(lab.rareLog, [lab.log[1]], "however many other lines a guest has caused");
-  lab.counters[0][COUNTER.GUEST_HELD] += lab.supervisor.held;
+  lab.counters[0][COUNTER.GUEST_LOST] += lab.supervisor.lost;
   lab.checkAccounts();
 });
 

@@ -1,7 +1,7 @@
 import { deepEqual, equal } from "node:assert/strict";
 import { shim } from "../../ffi/shim.ts";
 import type { Peer } from "../../app/ivshmem/peer.ts";
-import type { Rejoin } from "../../app/region/rejoin.ts";
+import type { Reconnector } from "../../app/region/reconnector.ts";
 import { RegionPeers } from "../../app/host/region_peers.ts";
 import { FakePeer } from "../ivshmem/fake_peer.ts";
 
@@ -9,14 +9,14 @@ import { FakePeer } from "../ivshmem/fake_peer.ts";
 function peersOf(first: FakePeer) {
   const log: string[] = [];
   const found: { next?: FakePeer } = {};
-  const rejoin = {
+  const reconnector = {
     attempt(_last: Peer, _now: number) {
       const { next } = found;
       found.next = undefined;
       return next?.peer;
     },
-  } as unknown as Rejoin;
-  const peers = new RegionPeers(first.peer, (line) => log.push(line), rejoin);
+  } as unknown as Reconnector;
+  const peers = new RegionPeers(first.peer, (line) => log.push(line), reconnector);
   return { peers, log, found };
 }
 

@@ -108,7 +108,7 @@ export class Besieger {
     this.#beat();
     const { isRunning } = this;
     if (!isRunning) this.#attach();
-    else if (!this.#wasRunning) this.#rejoin();
+    else if (!this.#wasRunning) this.#reconnector();
     this.#wasRunning = isRunning;
   }
 
@@ -136,7 +136,7 @@ export class Besieger {
   }
 
   /** Begin again at the rings: the host has reset them. */
-  #rejoin(): void {
+  #reconnector(): void {
     this.#channel = new Channel(this.memory, this.#places[this.own].channel);
     this.#held.length = 0;
   }
@@ -189,7 +189,7 @@ export class Besieger {
   pose(): void {
     const { control } = this.#aGuest();
     this.memory.u32[control + this.random.below(GUEST.BYTES / 4)] = this.#aNumber();
-    const words = [GUEST.STATE, GUEST.HEARTBEAT, GUEST.RUNG, GUEST.LEAVE, GUEST.INCARNATION];
+    const words = [GUEST.STATE, GUEST.HEARTBEAT, GUEST.NOTIFIED, GUEST.LEAVE, GUEST.INCARNATION];
     this.memory.u32[control + words[this.random.below(words.length)]] = this.#aNumber();
   }
 

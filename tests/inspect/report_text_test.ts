@@ -19,7 +19,7 @@ Deno.test("reportText() draws a region", () => {
   sample.count(COUNTER.RX, 1234567);
   sample.count(COUNTER.TX, 7);
   sample.count(COUNTER.RING_FULL, 30);
-  sample.count(COUNTER.RUNG, 4);
+  sample.count(COUNTER.NOTIFIED, 4);
   sample.shared.pool.allocBulk(new Uint32Array(2 * 5), 5);
   const before = decodeRegion(sample.memory);
   sample.region.beat();

@@ -103,7 +103,7 @@ Deno.test("Idle that sleeps does so at once", () => {
 class NotingAlarm implements Alarm {
   readonly notes: string[] = [];
   readonly fds: number[];
-  constructor(fd: number, public work: boolean, public canRing = true) {
+  constructor(fd: number, public work: boolean, public canNotify = true) {
     this.fds = [fd];
   }
   raise(): void {
@@ -148,7 +148,7 @@ Deno.test("Idle naps while its alarm does not ring for all, and sleeps once it d
   const naps = measure(idle, 10);
   ok(naps.milliseconds < 80, `${naps.milliseconds} ms`);
   deepEqual(alarm.notes, []);
-  alarm.canRing = true;
+  alarm.canNotify = true;
   ok(measure(idle, 1).milliseconds >= 95);
 });
 

@@ -31,7 +31,7 @@
 #ifndef EMPTY_TURNS /* in which a guest's lcore finds nothing, in one life */
 #define EMPTY_TURNS 1
 #endif
-#ifndef SHORTAGES /* limbos that end as others need the mbufs */
+#ifndef SHORTAGES /* quiesced guests that end as others need the mbufs */
 #define SHORTAGES 0
 #endif
 #ifndef MBUFS
@@ -78,7 +78,7 @@
 #ifndef Q1 /* who was put into quarantine stays there */
 #define Q1 true
 #endif
-#ifndef W1 /* limbo: what a silent guest holds is withheld until it acknowledges or is gone */
+#ifndef W1 /* quiesced: what a silent guest holds is withheld until it acknowledges or is gone */
 #define W1 true
 #endif
 #ifndef W2 /* and its place is, from other peers */
@@ -96,7 +96,7 @@
 #ifndef A1 /* assumed: a host takes longer to start than a guest's turn lasts */
 #define A1 true
 #endif
-#ifndef A2 /* assumed: so does it until others need what is in limbo */
+#ifndef A2 /* assumed: so does it until others need what is quiesced */
 #define A2 true
 #endif
 

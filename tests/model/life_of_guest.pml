@@ -21,7 +21,7 @@ retry:
       do
       :: quarantined -> goto gone
       :: atomic { state == RETIRED && (!W2 || peer == me) ->
-        move(GUEST, RETIRED, DETACHING, true, moved) } /* GuestState.succeed() */
+        move(GUEST, RETIRED, DETACHING, true, moved) } /* GuestState.takeOver() */
       :: atomic { published && state == ABSENT -> own_epoch = epoch }; break
       od;
       atomic { published -> read = epoch }; /* Region.attach(): VERSION, then the directory */

@@ -12,7 +12,7 @@
 /* Region.build(), then GuestSupervisor.step() again and again. */
 proctype host() {
   byte lived, phase, i, who, admitted_name, shortages = SHORTAGES;
-  bool moved, is_silent, was_in_limbo;
+  bool moved, is_silent, was_quiesced;
 
 next:
   {
@@ -52,7 +52,7 @@ end_watch:
       admitted_name = name;
       gate++;
       phase = OPENING;
-      seek(SUCCEEDED, was_in_limbo && admitted == GUESTS - 1);
+      seek(SUCCEEDED, was_quiesced && admitted == GUESTS - 1);
       printf("%d: opens the gate: incarnation %d, peer %d\n", _pid, incarnation, who) }
     :: atomic { phase == CLOSED && !quarantined && !IS_VACANT &&
       (state != ATTACHING || !(IS_CLAIM || !C3)) ->
@@ -101,10 +101,10 @@ end_watch:
     :: atomic { phase == LIMBO && (!IS_OURS(RETIRED) || !IS_CONNECTED(who)) ->
       seek(WOKEN, IS_CONNECTED(who) && !is_running[who]);
       seek(DEAD_IN_LIMBO, !IS_CONNECTED(who));
-      was_in_limbo = SEEK == SUCCEEDED;
+      was_quiesced = SEEK == SUCCEEDED;
       take_back() }
     :: atomic { phase == LIMBO && shortages > 0 && (!A2 || hand[who] == NONE) ->
-      printf("%d: ends the limbo\n", _pid);
+      printf("%d: ends the quiesced\n", _pid);
       shortages--;
       take_back() }
     od
@@ -114,7 +114,7 @@ end_watch:
   goto next
 }
 
-/* Turns of forward(): GateKeeper.follow(), Lane. */
+/* Turns of forward(): GateFollower.follow(), Lane. */
 proctype host_lcore(byte me) {
   byte lived, frames, seen, producer, consumer, mbuf = NONE, i;
 next:

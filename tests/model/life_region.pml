@@ -83,11 +83,11 @@ byte lent_to[MBUFS], hand[GUESTS];
 #endif
 bool reached;
 #define FORWARDED_AT_LAST 1 /* a frame, by the last guest, for the last host */
-#define WOKEN 2 /* a guest in limbo, which acknowledges */
+#define WOKEN 2 /* a guest in quiesced, which acknowledges */
 #define DEAD_IN_LIMBO 3
 #define ACCUSED 4 /* so that a guest goes into quarantine */
 #define GAVE_UP 5 /* before the host looked */
-#define SUCCEEDED 6 /* a guest in limbo, by the next one */
+#define SUCCEEDED 6 /* a guest in quiesced, by the next one */
 
 inline seek(what, is_there) {
   reached = SEEK == what && (is_there);
@@ -147,7 +147,7 @@ inline clear(to) {
   state = to
 }
 
-/* What no sound guest does: Conduct in app/host/quarantine.ts, where one is too much already */
+/* What no sound guest does: ViolationCounters in app/host/violation_counters.ts, where one is too much already */
 inline accuse() {
   sound_guest_accused = SCRIBBLES == 0;
   assert(!sound_guest_accused);

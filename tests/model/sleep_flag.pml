@@ -38,13 +38,13 @@ mtype = { FLAG_1, FLAG_0, VECTOR_1, VECTOR_0, POSITION_1, POSITION_0 };
 #ifndef F1 /* the sleeper's fence: Idle */
 #define F1 true
 #endif
-#ifndef F2 /* the publisher's fence: Doorbell.ring() */
+#ifndef F2 /* the publisher's fence: Doorbell.notify() */
 #define F2 true
 #endif
 #ifndef R1 /* store of the flag, after that of the vector: SleepFlag */
 #define R1 true
 #endif
-#ifndef A1 /* load of the flag, before that of the vector: Doorbell.ring() */
+#ifndef A1 /* load of the flag, before that of the vector: Doorbell.notify() */
 #define A1 true
 #endif
 
@@ -122,7 +122,7 @@ proctype sleep() {
   od
 }
 
-/* Publishes, then Doorbell.ring() */
+/* Publishes, then Doorbell.notify() */
 proctype publish(byte me) {
   VIEW;
   byte count, last, vector;

@@ -8,7 +8,7 @@ const FRAMES_RACE = ["mempool/multicast_stress_test.ts"];
 const HOLDERS: readonly Mutation[] = [
   {
     what: "the last holder is found in two steps",
-    file: "mempool/holders.ts",
+    file: "mempool/refcount.ts",
     from: "if (shim.shim_fetch_add(notes.map, word, 0xffffffff) !== 0) return false;",
     to: "const others = othersOf(notes, index);\n  shim.shim_yield();\n" +
       "  shim.shim_store_release(notes.map, word, (others - 1) >>> 0);\n" +
@@ -17,24 +17,24 @@ const HOLDERS: readonly Mutation[] = [
   },
   {
     what: "who finds two holders takes himself for the last",
-    file: "mempool/holders.ts",
+    file: "mempool/refcount.ts",
     from: "if (othersOf(notes, index) === 0) return true;",
     to: "if (othersOf(notes, index) <= 1) return true;",
   },
   {
     what: "holders are added in two steps",
-    file: "mempool/holders.ts",
-    from: "shim.shim_fetch_add(notes.map, notes.holdersWord(index), more);",
+    file: "mempool/refcount.ts",
+    from: "shim.shim_fetch_add(notes.map, notes.refcountWord(index), more);",
     // Between them, now and then, the other has time to come.
     to: "const others = othersOf(notes, index);\n" +
       "  if (others % 8192 === 0) " +
       "Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 20);\n" +
-      "  shim.shim_store_release(notes.map, notes.holdersWord(index), others + more);",
+      "  shim.shim_store_release(notes.map, notes.refcountWord(index), others + more);",
     tests: FRAMES_RACE,
   },
   {
     what: "the last of two who free at the same time leaves the count below none",
-    file: "mempool/holders.ts",
+    file: "mempool/refcount.ts",
     from: "shim.shim_store_release(notes.map, word, 0);\n  return true;",
     to: "return true;",
     tests: FRAMES_RACE,
@@ -42,8 +42,8 @@ const HOLDERS: readonly Mutation[] = [
   {
     what: "only the first segment is held",
     file: "mempool/frames.ts",
-    from: "addHolders(this.#notes, index, more);\n      if ((words[at] & MORE) === 0) return;",
-    to: "addHolders(this.#notes, index, more);\n      return;",
+    from: "addReferences(this.#notes, index, more);\n      if ((words[at] & MORE) === 0) return;",
+    to: "addReferences(this.#notes, index, more);\n      return;",
   },
   {
     what: "what is shared is not marked so",

@@ -165,11 +165,11 @@ Deno.test("completeChecksum() writes 0xffff for 0, as skb_checksum_help() does",
   deepStrictEqual([...words.u8.subarray(field, field + 2)], [0xff, 0xff]);
 });
 
-Deno.test("completeChecksum() refuses notes that point outside the frame, or are odd", () => {
+Deno.test("completeChecksum() refuses meta that point outside the frame, or are odd", () => {
   const words = memory(Uint8Array.from({ length: 100 }, (_, i) => i));
   const before = words.u8.slice();
-  const notes = [[84, 16], [100, 0], [0, 99], [98, 1], [0xffff, 0xffff], [34, 0xffff], [35, 16]];
-  for (const [start, offset] of [...notes, [34, 15], [200, 6]]) {
+  const meta = [[84, 16], [100, 0], [0, 99], [98, 1], [0xffff, 0xffff], [34, 0xffff], [35, 16]];
+  for (const [start, offset] of [...meta, [34, 15], [200, 6]]) {
     strictEqual(completeChecksum(words, 16, 100, start, offset), false, `${start}, ${offset}`);
   }
   strictEqual(completeChecksum(words, 16, 0, 0, 0), false);

@@ -12,7 +12,7 @@ const NO_DROPS = [
   "DOWN",
   "FOREIGN",
   "POSITION",
-  "RUNG",
+  "NOTIFIED",
   "BEYOND",
   "ANOTHERS",
   "OUTSIDE",

@@ -18,13 +18,13 @@ class SlotPort extends KernelPort {
   protected receive(
     _: number,
     __: Uint32Array,
-    notes: Uint32Array,
+    meta: Uint32Array,
     ___: Uint8Array,
     count: number,
   ) {
     const n = Math.min(count, this.waiting);
     this.waiting -= n;
-    for (let i = 0; i < n; i++) notes.set([60, 0, 0, 0], 4 * i);
+    for (let i = 0; i < n; i++) meta.set([60, 0, 0, 0], 4 * i);
     return n;
   }
   protected send(_: number, __: Uint32Array, count: number): number {

@@ -142,8 +142,8 @@ function segmentsOf(packet: Packet, size: number): Uint8Array[] {
   });
 }
 
-/** The notes that the kernel would give. */
-function notesOf(packet: Packet, size: number): { offload: number; checksum: number } {
+/** The meta that the kernel would give. */
+function metadataOf(packet: Packet, size: number): { offload: number; checksum: number } {
   const tcp = packet.version === 4 ? TYPE.TCPV4 : TYPE.TCPV6;
   const type = packet.protocol === TCP ? tcp : TYPE.UDP_L4;
   const ecn = packet.protocol === TCP && packet.flags & CWR ? TYPE.ECN : 0;
@@ -181,8 +181,8 @@ class Received {
     strictEqual(mempool.available, COUNT);
   }
 
-  begin(notes: { offload: number; checksum: number }, length = this.frame.length): boolean {
-    return this.superFrame.begin(this.slots, SLOT, length, notes.offload, notes.checksum);
+  begin(meta: { offload: number; checksum: number }, length = this.frame.length): boolean {
+    return this.superFrame.begin(this.slots, SLOT, length, meta.offload, meta.checksum);
   }
 
   /** The next segment's bytes, copied out and its mbuf freed; undefined if there is none. */
@@ -203,7 +203,7 @@ function hex(bytes: Uint8Array | undefined): string {
 function checkSegments(packet: Packet, size: number, room?: number, wanted = packet): void {
   using received = new Received(frameOf(packet, false), room);
   const segments = segmentsOf(wanted, size);
-  ok(received.begin(notesOf(packet, size)), "understood");
+  ok(received.begin(metadataOf(packet, size)), "understood");
   strictEqual(received.superFrame.segmentBytes, segments[0].length);
   segments.forEach((segment, i) => {
     strictEqual(received.superFrame.pending, segments.length - i);
@@ -250,7 +250,7 @@ Deno.test("SuperFrame makes of any super-frame, byte for byte, what a NIC would 
 
 Deno.test("SuperFrame sends FIN and PSH last, CWR first, and lets sequence and ID wrap", () => {
   using received = new Received(frameOf(PLAIN, false));
-  ok(received.begin(notesOf(PLAIN, 1448)));
+  ok(received.begin(metadataOf(PLAIN, 1448)));
   const found = Array.from({ length: 4 }, () => {
     const view = new DataView(received.take()!.buffer);
     return [view.getUint16(18), view.getUint32(38), view.getUint8(47)];
@@ -310,7 +310,7 @@ Deno.test("SuperFrame writes a UDP checksum of 0 as 0xffff, and a TCP one as it 
     const first = segmentsOf(packet, 1000)[0];
     payload.set(first.subarray(at, at + 2), 998);
     using received = new Received(frameOf(packet, false));
-    ok(received.begin(notesOf(packet, 1000)));
+    ok(received.begin(metadataOf(packet, 1000)));
     strictEqual(new DataView(received.take()!.buffer).getUint16(at), wanted);
   }
 });
@@ -321,7 +321,7 @@ Deno.test("SuperFrame.next() stops at an empty mempool, and goes on when there a
   const segments = segmentsOf(PLAIN, 1000);
   const hoard = new Uint32Array(2 * COUNT);
   const hoarded = mempool.allocBurst(hoard, mempool.available - 2);
-  ok(received.begin(notesOf(PLAIN, 1000)));
+  ok(received.begin(metadataOf(PLAIN, 1000)));
   ok(superFrame.next(burst, 0, mempool) && superFrame.next(burst, 1, mempool));
   const before = burst.slice();
   strictEqual(superFrame.next(burst, 2, mempool), false);
@@ -335,22 +335,22 @@ Deno.test("SuperFrame.next() stops at an empty mempool, and goes on when there a
 
 Deno.test("SuperFrame.begin() after a super-frame that was given up starts afresh", () => {
   using received = new Received(frameOf(PLAIN, false));
-  ok(received.begin(notesOf(PLAIN, 1000)));
+  ok(received.begin(metadataOf(PLAIN, 1000)));
   received.take();
-  ok(received.begin(notesOf(PLAIN, 1448)));
+  ok(received.begin(metadataOf(PLAIN, 1448)));
   for (const segment of segmentsOf(PLAIN, 1448)) strictEqual(hex(received.take()), hex(segment));
 });
 
 Deno.test("SuperFrame.begin() that refuses leaves nothing pending of the one before", () => {
   using received = new Received(frameOf(PLAIN, false));
-  ok(received.begin(notesOf(PLAIN, 1000)));
-  strictEqual(received.begin(notesOf(PLAIN, 0)), false);
+  ok(received.begin(metadataOf(PLAIN, 1000)));
+  strictEqual(received.begin(metadataOf(PLAIN, 0)), false);
   strictEqual(received.superFrame.pending, 0);
 });
 
 Deno.test("SuperFrame reads the headers once: what a guest writes there later is not seen", () => {
   using received = new Received(frameOf(PLAIN, false));
-  ok(received.begin(notesOf(PLAIN, 1448)));
+  ok(received.begin(metadataOf(PLAIN, 1448)));
   const start = mbufs.frameByte(received.slots[2 * SLOT], received.slots[2 * SLOT + 1]);
   memory.u8.fill(0xff, start, start + 66);
   for (const segment of segmentsOf(PLAIN, 1448)) strictEqual(hex(received.take()), hex(segment));
@@ -360,17 +360,17 @@ Deno.test("SuperFrame reads the headers once: what a guest writes there later is
 function checkRefused(
   name: string,
   packet: Packet,
-  notes: { offload?: number; checksum?: number; length?: number; size?: number; room?: number },
+  meta: { offload?: number; checksum?: number; length?: number; size?: number; room?: number },
   change: (frame: DataView) => void = () => {},
 ): void {
   const frame = frameOf(packet, false);
   change(new DataView(frame.buffer));
-  using received = new Received(frame, notes.room);
+  using received = new Received(frame, meta.room);
   const before = memory.u8.slice();
   const slots = received.slots.slice();
   const available = mempool.available;
-  const all = { ...notesOf(packet, notes.size ?? 1448), ...notes };
-  strictEqual(received.begin(all, notes.length), false, name);
+  const all = { ...metadataOf(packet, meta.size ?? 1448), ...meta };
+  strictEqual(received.begin(all, meta.length), false, name);
   strictEqual(received.superFrame.pending, 0, name);
   strictEqual(received.take(), undefined, name);
   strictEqual(mempool.available, available, name);
@@ -378,8 +378,8 @@ function checkRefused(
   ok(before.every((byte, i) => byte === memory.u8[i]), name);
 }
 
-Deno.test("SuperFrame.begin() refuses notes that do not fit the frame, and touches nothing", () => {
-  const { offload, checksum } = notesOf(PLAIN, 1448);
+Deno.test("SuperFrame.begin() refuses meta that do not fit the frame, and touches nothing", () => {
+  const { offload, checksum } = metadataOf(PLAIN, 1448);
   const typed = (type: number) => ({ offload: 1448 << 16 | type << 8 | NEEDS_CSUM });
   checkRefused("segments of 0 bytes", PLAIN, { offload: offload & 0xffff });
   checkRefused("UFO", PLAIN, typed(TYPE.UDP));
@@ -409,7 +409,7 @@ Deno.test("SuperFrame.begin() refuses lengths that do not fit, and touches nothi
   checkRefused("more than the overflow holds", { ...PLAIN, payload }, {});
   checkRefused("an IPv4 header of 16 bytes", PLAIN, {}, (view) => view.setUint8(14, 0x44));
   const from30 = { checksum: TCP.checksum << 16 | 30 };
-  checkRefused("an IPv4 header of 16 bytes, as the notes say", PLAIN, from30, (view) => {
+  checkRefused("an IPv4 header of 16 bytes, as the meta say", PLAIN, from30, (view) => {
     view.setUint8(14, 0x44);
     view.setUint8(42, 0x50);
   });

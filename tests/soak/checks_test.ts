@@ -189,8 +189,8 @@ Deno.test("Memory and descriptors that grow are noticed; a warm-up and what come
 });
 
 Deno.test("Another server may cost descriptors once, until lcores attach anew, and no more", () => {
-  const rejoins = (at: number) => ({ server: at < 4 ? 1 : 2, descriptors: at < 5 ? 45 : 54 });
-  assert.deepEqual(growthOf(life(1, 12, rejoins)), []);
+  const reconnects = (at: number) => ({ server: at < 4 ? 1 : 2, descriptors: at < 5 ? 45 : 54 });
+  assert.deepEqual(growthOf(life(1, 12, reconnects)), []);
   // The host was started anew at 12.
   const attaches = (at: number) => ({
     server: 1 + Math.floor(at / 8),

@@ -115,9 +115,9 @@ export const FAULTS: readonly Fault[] = [
       const { stage } = scene;
       const server = stage.serverPid();
       assert(server !== undefined, "there is no server");
-      const before = stage.timesRejoined();
+      const before = stage.timesReconnected();
       const struck = await restart(scene, ALL, () => Deno.kill(server, "SIGKILL"));
-      const haveAll = () => stage.timesRejoined().every((times, i) => times > before[i]);
+      const haveAll = () => stage.timesReconnected().every((times, i) => times > before[i]);
       assert(await waitUntil(haveAll), "not all have joined another server");
       return struck;
     },

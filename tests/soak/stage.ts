@@ -31,9 +31,9 @@ export interface Pair {
 
 /** Keys in a region report of what is counted of frames that do not come through. */
 const DROP_KEYS = [COUNTER.MISSED, ...DROPS.map(({ counter }) => counter)]
-  .filter((counter) => counter !== COUNTER.GUEST_HELD)
+  .filter((counter) => counter !== COUNTER.GUEST_LOST)
   .map((counter) => COUNTER_KEYS.get(counter)!);
-const HELD_KEY = COUNTER_KEYS.get(COUNTER.GUEST_HELD)!;
+const HELD_KEY = COUNTER_KEYS.get(COUNTER.GUEST_LOST)!;
 
 /** Real processes in a network namespace of their own: server, host, guests, and their interfaces. */
 export class Stage {
@@ -129,7 +129,7 @@ export class Stage {
   }
 
   /** How often host and guests have found the region's server again; a VM never does. */
-  timesRejoined(): number[] {
+  timesReconnected(): number[] {
     const members = this.guests.filter((guest) => guest instanceof GuestProcess);
     return [this.host.stderr, ...members.map(({ said }) => said)]
       .map((said) => said.match(/the server is there again/g)?.length ?? 0);
@@ -233,7 +233,7 @@ export class Stage {
       frames > 0 && into.set(reason, (into.get(reason) ?? 0) + frames);
     for (const { counters } of region.channels) {
       for (const { counter, reason } of DROPS) {
-        if (counter === COUNTER.GUEST_HELD) continue;
+        if (counter === COUNTER.GUEST_LOST) continue;
         add(reason, counters[COUNTER_KEYS.get(counter)!] ?? 0);
       }
       add("no room in the port's socket", counters[COUNTER_KEYS.get(COUNTER.MISSED)!] ?? 0);

@@ -49,7 +49,7 @@ function meet(memory: MappedMemory, side: number, round: number): void {
 /** Looks as an lcore's alarm does, but never lets it sleep: the flag stays up for the rest of the round. */
 class WakefulAlarm implements Alarm {
   readonly fds = [];
-  readonly canRing = true;
+  readonly canNotify = true;
   saw = false;
 
   constructor(private readonly flag: SleepFlag, private readonly ring: SpscRing) {}
@@ -115,7 +115,7 @@ function ringer(memory: MappedMemory, { lacks }: HandshakeOrder): HandshakeAnswe
     if (memory.load(PLACE.STOP) === 1) return { rounds, saw: 0, rang, missed: 0 };
     shim.shim_pause(random.below(SKEW_PAUSES));
     ring.enqueueBulk(burst, 1);
-    if (lacks === "the ringer's fence" ? ringUnfenced() : bell.ring()) {
+    if (lacks === "the ringer's fence" ? ringUnfenced() : bell.notify()) {
       memory.store(PLACE.RANG, rounds);
       rang++;
     }

@@ -56,7 +56,7 @@ const PAUSES_MAX = 100, WAIT_PAUSES = 500;
 /** Counts how sleeps end. */
 class WatchedAlarm implements Alarm {
   readonly fds: readonly number[];
-  readonly canRing = true;
+  readonly canNotify = true;
   raised = 0;
   woken = 0;
   lost = 0;
@@ -90,9 +90,9 @@ class WatchedAlarm implements Alarm {
   lower(): void {
     this.flag.lower();
     if (!this.#isAsleep) return;
-    const isRung = this.memory.load(this.rungWord) !== this.#rungBefore;
+    const isNotified = this.memory.load(this.rungWord) !== this.#rungBefore;
     const isLate = shim.shim_clock() - this.#since > TIMED_OUT_NS;
-    if (isRung) this.woken++;
+    if (isNotified) this.woken++;
     else if (isLate && this.ring.pending > 0) this.lost++;
   }
 }
@@ -133,7 +133,7 @@ export function play(
   let caught = 0;
   const throwBall = () => {
     to.enqueueBulk(burst, 1);
-    bell.ring();
+    bell.notify();
   };
   for (let ball = 0; side === 0 && ball < BALLS; ball++) throwBall();
   while (memory.load(PLACE.STOP) === 0) {

@@ -65,11 +65,11 @@ Deno.test("QEMU hears of peers that come and go, also of more than it made room 
   for (let id = 1; id < 40; id++) { // QEMU makes room for 16 peers at first
     const peer = Peer.connect(path)!;
     assert.equal(peer.id, id);
-    const isRung = async () => {
+    const isNotified = async () => {
       await qemu.ring(id, 0);
       return shim.shim_eventfd_drain(peer.vectors[0]) > 0;
     };
-    assert(await waitUntil(isRung), `QEMU reaches peer ${id}`);
+    assert(await waitUntil(isNotified), `QEMU reaches peer ${id}`);
     peer.close();
   }
   assert.equal((await qemu.running.stop("SIGTERM")).stderr, "");

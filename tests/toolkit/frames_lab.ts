@@ -1,26 +1,26 @@
 import { Frames } from "../../app/toolkit/frames.ts";
 import { dataWord, Mbufs } from "../../app/mempool/mbuf.ts";
-import { MbufNotes } from "../../app/toolkit/mbuf_notes.ts";
+import { MbufMetadata } from "../../app/toolkit/mbuf_metadata.ts";
 import { Mempool } from "../../app/mempool/mempool.ts";
 import { MappedMemory } from "../../ffi/mapped_memory.ts";
 
 /** Mbufs of a test: 128 bytes of headroom, 128 of data room. */
 export const STRIDE = 256;
 
-/** A mempool with its mbufs and notes, all unmapped at the end of one test. */
+/** A mempool with its mbufs and metadata, all unmapped at the end of one test. */
 export class FramesLab {
   readonly pool: Mempool;
   readonly mbufs: Mbufs;
-  readonly notes: MbufNotes;
+  readonly metadata: MbufMetadata;
   readonly frames: Frames;
   readonly #memory: MappedMemory;
 
   constructor(readonly total: number) {
     this.#memory = MappedMemory.ofProcess(total * STRIDE);
     this.pool = Mempool.create(total, 0);
-    this.notes = MbufNotes.create(total);
+    this.metadata = MbufMetadata.create(total);
     this.mbufs = new Mbufs(this.#memory, { offset: 0, stride: STRIDE, count: total }, false);
-    this.frames = new Frames(this.pool, this.mbufs, this.notes);
+    this.frames = new Frames(this.pool, this.mbufs, this.metadata);
   }
 
   /** A frame of one segment with these bytes, as number `i` of `burst`. */
@@ -39,7 +39,7 @@ export class FramesLab {
 
   [Symbol.dispose](): void {
     this.#memory.close();
-    for (const { memory } of [this.pool.handle, this.notes.handle]) {
+    for (const { memory } of [this.pool.handle, this.metadata.handle]) {
       new MappedMemory(memory).close();
     }
   }

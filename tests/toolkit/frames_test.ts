@@ -108,7 +108,9 @@ for (const order of [[0, 1, 2], [2, 1, 0], [1, 2, 0]]) {
       lab.frames.free(burst, 1, i);
     }
     equal(lab.pool.available, 10);
-    for (let index = 0; index < 10; index++) equal(lab.notes.u32[lab.notes.holdersWord(index)], 0);
+    for (let index = 0; index < 10; index++) {
+      equal(lab.metadata.u32[lab.metadata.refcountWord(index)], 0);
+    }
   });
 }
 
@@ -242,18 +244,18 @@ const WRONG: [what: string, spoil: (lab: FramesLab, burst: Uint32Array) => void,
     ["a flag that nobody sets", (_, burst) => burst[0] |= 4 << 24, /: nobody sets the flags 0x4$/],
     [
       "more who let go than held",
-      (lab, burst) => lab.notes.u32[lab.notes.holdersWord(burst[0] & 0xff)] = 0xffffffff,
+      (lab, burst) => lab.metadata.u32[lab.metadata.refcountWord(burst[0] & 0xff)] = 0xffffffff,
       /: it was freed by more than held it$/,
     ],
     [
       "holders that it does not know of",
-      (lab, burst) => lab.notes.u32[lab.notes.holdersWord(burst[0] & 0xff)] = 1,
+      (lab, burst) => lab.metadata.u32[lab.metadata.refcountWord(burst[0] & 0xff)] = 1,
       /: 1 others hold it, which its descriptor does not say$/,
     ],
     ["itself behind it", (lab, burst) => lab.frames.chain(burst, 0, burst, 0), /a loop$/],
     [
       "a second segment that is none",
-      (lab, burst) => lab.notes.u32[lab.notes.nextWord(burst[0] & 0xff)] = 77,
+      (lab, burst) => lab.metadata.u32[lab.metadata.nextWord(burst[0] & 0xff)] = 77,
       /^segment 1, mbuf 77: there are 10 mbufs$/,
     ],
   ];
@@ -267,9 +269,9 @@ for (const [what, spoil, reason] of WRONG) {
     lab.frames.chain(burst, 0, burst, 1);
     equal(lab.frames.check(burst, 0), undefined);
     if (what === "itself behind it") {
-      const next = lab.notes.nextWord(burst[2] & 0xff);
-      lab.notes.u32.set(burst.subarray(0, 2), next);
-      lab.notes.u32[lab.notes.nextWord(burst[0] & 0xff)] |= MORE;
+      const next = lab.metadata.nextWord(burst[2] & 0xff);
+      lab.metadata.u32.set(burst.subarray(0, 2), next);
+      lab.metadata.u32[lab.metadata.nextWord(burst[0] & 0xff)] |= MORE;
     } else spoil(lab, burst);
     match(lab.frames.check(burst, 0) ?? "nothing", reason);
     lab.frames.length(burst, 0); // ends
@@ -322,8 +324,8 @@ Deno.test("Frames does what arrays of bytes and counts of holders do, whatever t
         for (let at = 2 * i, words: Uint32Array = burst;;) {
           indexes.push(words[at] & DESCRIPTOR.INDEX_MASK);
           if ((words[at] & MORE) === 0) return indexes;
-          at = lab.notes.nextWord(words[at] & DESCRIPTOR.INDEX_MASK);
-          words = lab.notes.u32;
+          at = lab.metadata.nextWord(words[at] & DESCRIPTOR.INDEX_MASK);
+          words = lab.metadata.u32;
         }
       };
       for (const [what, i, k, n] of steps) {

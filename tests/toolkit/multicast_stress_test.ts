@@ -4,7 +4,7 @@ import { MpmcRing } from "../../app/ring/mpmc_ring.ts";
 import { freshMemory } from "../ffi/fresh_memory.ts";
 import { runWorkers } from "../ffi/run_workers.ts";
 import { FramesLab, STRIDE } from "./frames_lab.ts";
-import type { FreeRaceAnswer, FreeRaceOrder } from "../mempool/free_race_worker.ts";
+import type { FreeRaceAnswer, FreeRaceOrder } from "./free_race_worker.ts";
 import type { HoldRaceOrder } from "./hold_race_worker.ts";
 import type { MulticastAnswer, MulticastOrder } from "./multicast_worker.ts";
 
@@ -20,7 +20,7 @@ for (const [workers, total, slots] of [[2, 64, 16], [3, 500, 128]]) {
     using rings = freshMemory(workers * MpmcRing.bytes(slots));
     const order = {
       mempool: lab.pool.handle,
-      notes: lab.notes.handle,
+      metadata: lab.metadata.handle,
       memory: memory.handle,
       stride: STRIDE,
       rings: rings.handle,
@@ -40,7 +40,7 @@ for (const [workers, total, slots] of [[2, 64, 16], [3, 500, 128]]) {
     deepEqual(auditMempool(lab.pool), []);
     equal(lab.pool.available, total);
     for (let index = 0; index < total; index++) {
-      equal(lab.notes.u32[lab.notes.holdersWord(index)], 0, `mbuf ${index}`);
+      equal(lab.metadata.u32[lab.metadata.refcountWord(index)], 0, `mbuf ${index}`);
     }
   });
 }
@@ -49,7 +49,7 @@ Deno.test("frames that two Workers free at the same time go back once", async ()
   using lab = new FramesLab(256);
   const order = {
     mempool: lab.pool.handle,
-    notes: lab.notes.handle,
+    metadata: lab.metadata.handle,
     stride: STRIDE,
     workers: 2,
     milliseconds: seconds * 1000,
@@ -57,7 +57,7 @@ Deno.test("frames that two Workers free at the same time go back once", async ()
     shared: new Int32Array(new SharedArrayBuffer(12)),
   };
   const answers = await runWorkers<FreeRaceOrder, FreeRaceAnswer>(
-    new URL("../mempool/free_race_worker.ts", import.meta.url),
+    new URL("./free_race_worker.ts", import.meta.url),
     [{ ...order, self: 0 }, { ...order, self: 1 }],
   );
   for (const { rounds } of answers) ok(rounds > 10, `${rounds} rounds are too few`);
@@ -68,8 +68,8 @@ Deno.test("frames that two Workers free at the same time go back once", async ()
 Deno.test("of holders that two Workers add at the same time none is lost", async () => {
   using lab = new FramesLab(1);
   const shared = new Int32Array(new SharedArrayBuffer(4));
-  const order = { notes: lab.notes.handle, times: 100_000, workers: 2, shared };
+  const order = { metadata: lab.metadata.handle, times: 100_000, workers: 2, shared };
   const url = new URL("./hold_race_worker.ts", import.meta.url);
   await runWorkers<HoldRaceOrder, number>(url, [order, order]);
-  equal(lab.notes.u32[lab.notes.holdersWord(0)], 2 * order.times);
+  equal(lab.metadata.u32[lab.metadata.refcountWord(0)], 2 * order.times);
 });

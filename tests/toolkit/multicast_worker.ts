@@ -3,7 +3,7 @@ import { MappedMemory } from "../../ffi/mapped_memory.ts";
 import { shim } from "../../ffi/shim.ts";
 import { Frames } from "../../app/toolkit/frames.ts";
 import { dataWord, Mbufs } from "../../app/mempool/mbuf.ts";
-import { MbufNotes, type MbufNotesHandle } from "../../app/toolkit/mbuf_notes.ts";
+import { MbufMetadata, type MbufMetadataHandle } from "../../app/toolkit/mbuf_metadata.ts";
 import { Mempool, type MempoolHandle } from "../../app/mempool/mempool.ts";
 import { MpmcRing } from "../../app/ring/mpmc_ring.ts";
 import { Random } from "../ffi/random.ts";
@@ -12,7 +12,7 @@ import { meetAt, serveOrder, type StartLine } from "../ffi/run_workers.ts";
 /** What each Worker is to do. */
 export interface MulticastOrder {
   readonly mempool: MempoolHandle;
-  readonly notes: MbufNotesHandle;
+  readonly metadata: MbufMetadataHandle;
   readonly memory: MappedMemoryHandle;
   readonly stride: number;
   /** A ring to each Worker, one after the other, of so many slots. */
@@ -45,8 +45,8 @@ serveOrder((order: MulticastOrder): MulticastAnswer => {
     stride: order.stride,
     count: order.mempool.total,
   }, false);
-  const notes = new MbufNotes(order.notes);
-  const frames = new Frames(pool, mbufs, notes);
+  const metadata = new MbufMetadata(order.metadata);
+  const frames = new Frames(pool, mbufs, metadata);
   const memory = new MappedMemory(order.rings);
   const rings = Array.from({ length: order.workers }, (_, i) => {
     return new MpmcRing(memory, i * MpmcRing.bytes(order.slots), order.slots);
@@ -85,7 +85,7 @@ serveOrder((order: MulticastOrder): MulticastAnswer => {
       const expected = mbufs.u32[mbufs.frameByte(burst[0], WORD_1) >>> 2];
       let isGood = isWhole(burst[0], expected);
       if (frames.segments(burst, 0) === 2) {
-        isGood &&= isWhole(notes.u32[notes.nextWord(burst[0] & 0xffffff)], expected);
+        isGood &&= isWhole(metadata.u32[metadata.nextWord(burst[0] & 0xffffff)], expected);
       }
       if (!isGood) spoiled++;
       frames.free(burst, 1);

@@ -8,7 +8,7 @@ import { LINE } from "../memory/layout.ts";
  * writer, the lcores and the main thread, has a balance of its own for each guest: lent less taken
  * back. It may run through 2^31; the sum of all, modulo 2^32, does not.
  */
-export class Holdings {
+export class Outstanding {
   readonly #balances: Int32Array<SharedArrayBuffer>;
   readonly #writers: number;
 
@@ -19,24 +19,29 @@ export class Holdings {
   }
 
   /** Nobody holds anything yet. */
-  static create(guests: number, writers: number): Holdings {
-    return new Holdings(new SharedArrayBuffer(guests * writers * LINE * 4), writers);
+  static create(guests: number, writers: number): Outstanding {
+    return new Outstanding(new SharedArrayBuffer(guests * writers * LINE * 4), writers);
   }
 
   /** What `guest` holds, for `writer` to count: nobody else may count by that number. */
-  of(guest: number, writer: number): Holding {
-    return new Holding(this.#balances, guest * this.#writers * LINE, this.#writers, writer);
+  of(guest: number, writer: number): OutstandingCount {
+    return new OutstandingCount(
+      this.#balances,
+      guest * this.#writers * LINE,
+      this.#writers,
+      writer,
+    );
   }
 }
 
 /** What one guest holds, as one writer sees it and counts it. */
-export class Holding {
+export class OutstandingCount {
   readonly #balances: Int32Array<SharedArrayBuffer>;
   readonly #first: number;
   readonly #end: number;
   readonly #own: number;
 
-  /** See {@linkcode Holdings.of}. */
+  /** See {@linkcode Outstanding.of}. */
   constructor(
     balances: Int32Array<SharedArrayBuffer>,
     first: number,

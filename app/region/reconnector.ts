@@ -15,7 +15,7 @@ const START_MS = 10_000;
  * hand out the same memory, and as many vectors. Eventfds outlive their server, so that members who know
  * each other go on ringing each other meanwhile.
  */
-export class Rejoin {
+export class Reconnector {
   #lookAt = 0;
   #startAt = 0;
   #told = "";

@@ -54,7 +54,7 @@ Deno.test("what a paused guest holds is lent to nobody until it acknowledges", (
   using lab = new HostLab();
   const { guest, burst } = paused(lab);
   equal(lab.guest.state, RETIRED);
-  equal(lab.supervisor.isInLimbo, true);
+  equal(lab.supervisor.isQuiesced, true);
   equal(lab.supervisor.framesOut, 0, "nobody waits for them");
   steps(lab, 1000);
   equal(available(lab, burst), 248);
@@ -63,18 +63,18 @@ Deno.test("what a paused guest holds is lent to nobody until it acknowledges", (
   steps(lab);
   equal(lab.supervisor.isClosed, true);
   equal(lab.guest.state, ABSENT);
-  equal(lab.supervisor.held, 8);
+  equal(lab.supervisor.lost, 8);
   deepEqual(lab.log.slice(1), [
     "guest 0 died: its heartbeat stopped",
     "guest 0 held 8 mbufs: withheld, as it may only be paused",
     "guest 0 held 8 mbufs: taken back",
   ]);
-  lab.counters[0][COUNTER.GUEST_HELD] += lab.supervisor.held;
+  lab.counters[0][COUNTER.GUEST_LOST] += lab.supervisor.lost;
   lab.checkAccounts();
   lab.attach();
 });
 
-Deno.test("a guest that acknowledges before the lanes have let go is not in limbo", () => {
+Deno.test("a guest that acknowledges before the lanes have let go is not in quiesced", () => {
   using lab = new HostLab();
   const [lane, port] = lab.lane((resources) => new FakePort(resources));
   lab.attachPort();
@@ -115,7 +115,7 @@ Deno.test("a claim that was given up unseen leaves nothing behind for the next o
   deepEqual([lab.keeper.wantsMbufs, peerOf(next.word)], [false, undefined]);
 });
 
-Deno.test("a limbo ends where others need the mbufs, or the host stops", () => {
+Deno.test("the quiesced state ends where others need the mbufs, or the host stops", () => {
   for (const end of ["takeBack", "close"] as const) {
     using lab = new HostLab();
     paused(lab);
@@ -127,7 +127,7 @@ Deno.test("a limbo ends where others need the mbufs, or the host stops", () => {
 });
 
 for (const state of [ABSENT, ATTACHING, RUNNING, 77]) {
-  Deno.test(`a guest that writes state ${state} into its limbo ends it, no more`, () => {
+  Deno.test(`a guest that writes state ${state} into its quiesced ends it, no more`, () => {
     using lab = new HostLab();
     paused(lab);
     const { offset } = lab.laidOut.region.zone("g0", ZONE_KIND.GUEST);
@@ -140,7 +140,7 @@ for (const state of [ABSENT, ATTACHING, RUNNING, 77]) {
   });
 }
 
-Deno.test("a successor without a peer, as in the same VM, ends its predecessor's limbo and is let in", async () => {
+Deno.test("a successor without a peer, as in the same VM, ends its predecessor's quiesced and is let in", async () => {
   using lab = new HostLab();
   paused(lab);
   const claimed = Attachment.claim(lab.memory, "r0", 0, false);
@@ -164,7 +164,7 @@ Deno.test("a successor on another peer is refused while a guest may only be paus
       return true;
     });
   }
-  equal(lab.supervisor.isInLimbo, true);
+  equal(lab.supervisor.isQuiesced, true);
   const claimed = Attachment.claim(lab.memory, "r0", 0, false, 3); // the same VM, booted again
   const timer = setInterval(() => steps(lab), 2);
   equal((await claimed.finally(() => clearInterval(timer))).isOver, false);
@@ -181,7 +181,7 @@ Deno.test("what a paused guest holds is taken back before the others of its regi
     a0.state.beat = () => {};
     yield* lab.turns(250);
     equal(a0.state.state, RETIRED);
-    equal(lab.supervisor("a0").isInLimbo, true, "44 are free: nobody is short");
+    equal(lab.supervisor("a0").isQuiesced, true, "44 are free: nobody is short");
     lab.ports.q.waiting = 40;
     yield* lab.turns(10);
     equal(a0.state.state, ABSENT);
@@ -224,7 +224,7 @@ Deno.test("a guest that is killed right after its claim frees the place, whether
     steps(lab, 4, 5001);
     equal(lab.guest.state, peer === undefined ? RETIRED : ABSENT);
     const next = anotherGuest(lab);
-    equal(next.succeed(4), peer === undefined, "where nobody has an id, anybody may be the same");
+    equal(next.takeOver(4), peer === undefined, "where nobody has an id, anybody may be the same");
     steps(lab, 4, 5010);
     ok(next.claim({ pid: 4712, wantsMbufs: false, peer: 4 }) !== undefined);
     steps(lab, 4, 5020);

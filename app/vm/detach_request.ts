@@ -20,7 +20,7 @@ const HOST_SILENCE_MS = 3000;
  * Asks a region's guest to leave it, before its device is unplugged: a mapping of a device that is gone
  * kills the process that touches it (SIGBUS). The guest stays away until this is disposed of.
  */
-export class Farewell implements Disposable {
+export class DetachRequest implements Disposable {
   readonly #region: Region;
   readonly #state: GuestState;
 
@@ -39,7 +39,7 @@ export class Farewell implements Disposable {
    * @throws {CulvertError} if the region cannot be opened, or no host has it ready.
    * @throws {UsageError} if it must be said which guest.
    */
-  static ask(path: string, name: string, guest?: number): Farewell {
+  static ask(path: string, name: string, guest?: number): DetachRequest {
     const fd = check(
       shim.shim_file_open(cString(path), READ_WRITE_BY_LINK),
       `open region ${name} at ${path}`,
@@ -49,7 +49,7 @@ export class Farewell implements Disposable {
       const bytes = Number(shim.shim_file_size(fd));
       memory = MappedMemory.ofFile(fd, bytes, `region ${name}`);
       const region = Region.attach(memory, name);
-      return new Farewell(region, guest ?? onlyGuest(region));
+      return new DetachRequest(region, guest ?? onlyGuest(region));
     } catch (error) {
       memory?.close();
       throw error;

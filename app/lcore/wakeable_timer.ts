@@ -3,7 +3,7 @@
  *
  * A `Promise.race()` with a promise that lasts as long as the program would grow with each pause.
  */
-export class Pause {
+export class WakeableTimer {
   #end = () => {};
   #isWoken = false;
 

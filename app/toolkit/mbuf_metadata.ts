@@ -1,8 +1,8 @@
 import { MappedMemory, type MappedMemoryHandle } from "../../ffi/mapped_memory.ts";
 import { NOTE } from "../memory/layout.ts";
 
-/** What a Worker needs to use the notes on a mempool's mbufs; survives `postMessage`. */
-export interface MbufNotesHandle {
+/** What a Worker needs to use the metadata on a mempool's mbufs; survives `postMessage`. */
+export interface MbufMetadataHandle {
   /** The memory in which they are: the host's own, or a region's. */
   readonly memory: MappedMemoryHandle;
   /** Where they begin in it, in bytes. */
@@ -18,14 +18,14 @@ export interface MbufNotesHandle {
  *
  * @example
  * ```ts
- * import { MbufNotes } from "../api.ts";
+ * import { MbufMetadata } from "../api.ts";
  *
- * const notes = MbufNotes.create(1000);
- * const sameNotes = new MbufNotes(notes.handle); // in earnest: in a Worker that was posted the handle
- * console.assert(sameNotes.handle.count === 1000);
+ * const metadata = MbufMetadata.create(1000);
+ * const sameMetadata = new MbufMetadata(metadata.handle); // in earnest: in a Worker that was posted the handle
+ * console.assert(sameMetadata.handle.count === 1000);
  * ```
  */
-export class MbufNotes {
+export class MbufMetadata {
   /** The memory's words. */
   readonly u32: Uint32Array<SharedArrayBuffer>;
   /** The shim's number for the memory. */
@@ -33,8 +33,8 @@ export class MbufNotes {
   /** The first word of the first note. */
   readonly start: number;
 
-  /** Use the notes that `handle` describes. They are zeros at first. */
-  constructor(readonly handle: MbufNotesHandle) {
+  /** Use the metadata that `handle` describes. They are zeros at first. */
+  constructor(readonly handle: MbufMetadataHandle) {
     const memory = new MappedMemory(handle.memory);
     this.u32 = memory.u32;
     this.map = memory.map;
@@ -46,28 +46,28 @@ export class MbufNotes {
    *
    * @example
    * ```ts
-   * import { Frames, MappedMemory, MbufNotes, Mbufs, Mempool } from "../api.ts";
+   * import { Frames, MappedMemory, MbufMetadata, Mbufs, Mempool } from "../api.ts";
    *
    * const mbufs = new Mbufs(MappedMemory.ofProcess(1 << 20), { offset: 0, stride: 2368, count: 100 });
-   * const frames = new Frames(Mempool.create(100), mbufs, MbufNotes.create(100));
+   * const frames = new Frames(Mempool.create(100), mbufs, MbufMetadata.create(100));
    * console.assert(frames.pool.available === 100);
    * ```
    */
-  static create(count: number): MbufNotes {
-    const memory = MappedMemory.ofProcess(MbufNotes.bytes(count));
-    return new MbufNotes({ memory: memory.handle, offset: 0, count });
+  static create(count: number): MbufMetadata {
+    const memory = MappedMemory.ofProcess(MbufMetadata.bytes(count));
+    return new MbufMetadata({ memory: memory.handle, offset: 0, count });
   }
 
   /**
-   * Bytes of memory for notes on `count` mbufs.
+   * Bytes of memory for metadata on `count` mbufs.
    *
    * @example
    * ```ts
-   * import { MappedMemory, MbufNotes } from "../api.ts";
+   * import { MappedMemory, MbufMetadata } from "../api.ts";
    *
-   * const memory = MappedMemory.ofProcess(4096 + MbufNotes.bytes(100));
-   * const notes = new MbufNotes({ memory: memory.handle, offset: 4096, count: 100 });
-   * console.assert(notes.start === 1024 && notes.map === memory.map);
+   * const memory = MappedMemory.ofProcess(4096 + MbufMetadata.bytes(100));
+   * const metadata = new MbufMetadata({ memory: memory.handle, offset: 4096, count: 100 });
+   * console.assert(metadata.start === 1024 && metadata.map === memory.map);
    * ```
    */
   static bytes(count: number): number {
@@ -79,13 +79,13 @@ export class MbufNotes {
    *
    * @example
    * ```ts
-   * import { MbufNotes } from "../api.ts";
+   * import { MbufMetadata } from "../api.ts";
    *
-   * const notes = MbufNotes.create(100);
-   * console.assert(notes.u32[notes.holdersWord(7)] === 0, "who holds mbuf 7 holds it alone");
+   * const metadata = MbufMetadata.create(100);
+   * console.assert(metadata.u32[metadata.refcountWord(7)] === 0, "who holds mbuf 7 holds it alone");
    * ```
    */
-  holdersWord(index: number): number {
+  refcountWord(index: number): number {
     return this.start + index * NOTE.WORDS + NOTE.HOLDERS;
   }
 
@@ -94,11 +94,11 @@ export class MbufNotes {
    *
    * @example
    * ```ts
-   * import { dataWord, MbufNotes } from "../api.ts";
+   * import { dataWord, MbufMetadata } from "../api.ts";
    *
-   * const notes = MbufNotes.create(100);
-   * notes.u32.set([9, dataWord(128, 64)], notes.nextWord(7)); // mbuf 9 follows mbuf 7
-   * console.assert(notes.u32[notes.nextWord(7)] === 9);
+   * const metadata = MbufMetadata.create(100);
+   * metadata.u32.set([9, dataWord(128, 64)], metadata.nextWord(7)); // mbuf 9 follows mbuf 7
+   * console.assert(metadata.u32[metadata.nextWord(7)] === 9);
    * ```
    */
   nextWord(index: number): number {

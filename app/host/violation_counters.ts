@@ -32,7 +32,7 @@ const KINDS: readonly (readonly [counter: number, what: string])[] = [
  * in the guest's place answers for all who were there before. Each hour half of it weighs no more. For
  * the main thread; lcores only count.
  */
-export class Conduct {
+export class ViolationCounters {
   readonly #ports: readonly Counters[];
   readonly #limit: number;
   #states = 0;

@@ -2,14 +2,14 @@ import { shim } from "../../ffi/shim.ts";
 import { MappedMemory } from "../../ffi/mapped_memory.ts";
 import { Frames } from "../../app/toolkit/frames.ts";
 import { Mbufs } from "../../app/mempool/mbuf.ts";
-import { MbufNotes, type MbufNotesHandle } from "../../app/toolkit/mbuf_notes.ts";
+import { MbufMetadata, type MbufMetadataHandle } from "../../app/toolkit/mbuf_metadata.ts";
 import { Mempool, type MempoolHandle } from "../../app/mempool/mempool.ts";
 import { meetAt, serveOrder, type StartLine } from "../ffi/run_workers.ts";
 
 /** What each Worker is to do. */
 export interface FreeRaceOrder {
   readonly mempool: MempoolHandle;
-  readonly notes: MbufNotesHandle;
+  readonly metadata: MbufMetadataHandle;
   readonly stride: number;
   readonly self: number;
   readonly workers: number;
@@ -35,7 +35,7 @@ serveOrder((order: FreeRaceOrder): FreeRaceAnswer => {
   const pool = Mempool.attach(order.mempool, 0);
   const memory = MappedMemory.ofProcess(total * order.stride);
   const mbufs = new Mbufs(memory, { offset: 0, stride: order.stride, count: total }, false);
-  const frames = new Frames(pool, mbufs, new MbufNotes(order.notes));
+  const frames = new Frames(pool, mbufs, new MbufMetadata(order.metadata));
   let rounds = 0, lost = 0;
 
   const waitFor = (word: number, isThere: (value: number) => boolean): number => {

@@ -1,0 +1,25 @@
+import { equal } from "node:assert/strict";
+import { Outstanding } from "../../app/channel/outstanding.ts";
+
+Deno.test("OutstandingCount.mbufs is what all writers have counted for that guest", () => {
+  const outstanding = Outstanding.create(3, 3);
+  const other = new Outstanding(outstanding.buffer, 3); // another thread's
+  outstanding.of(1, 0).add(100); // lent by one lcore
+  other.of(1, 1).add(-60); // taken back by another
+  other.of(1, 2).add(-5); // by the main thread
+  outstanding.of(0, 0).add(7);
+  outstanding.of(2, 2).add(9);
+  for (const writer of [0, 1, 2]) equal(outstanding.of(1, writer).mbufs, 35);
+  equal(other.of(0, 1).mbufs, 7);
+  equal(other.of(2, 0).mbufs, 9);
+});
+
+Deno.test("OutstandingCount.mbufs stays right when balances run through 2^31", () => {
+  const outstanding = Outstanding.create(1, 2);
+  const [lends, takes] = [outstanding.of(0, 0), outstanding.of(0, 1)];
+  for (let i = 0; i < 5; i++) {
+    lends.add(2 ** 30);
+    takes.add(-(2 ** 30) + 8);
+  }
+  equal(lends.mbufs, 40);
+});
