@@ -1,23 +1,14 @@
 import { ok } from "node:assert/strict";
 import { MappedMemory } from "../ffi/mapped_memory.ts";
 import { shim } from "../ffi/shim.ts";
+import { readSource, ROOT, sourcesIn } from "./source_files.ts";
 
 // `deno test --doc` checks the types of the examples in our documentation. But they assert by
-// console.assert(), which only prints, so that it would never fail: here an assertion that is false throws.
-
-const ROOT = new URL("../", import.meta.url);
-
-/** All TypeScript files below `folder`. */
-function sourcesIn(folder: URL): URL[] {
-  return [...Deno.readDirSync(folder)].flatMap(({ name, isDirectory }) => {
-    if (isDirectory) return sourcesIn(new URL(`${name}/`, folder));
-    return name.endsWith(".ts") ? [new URL(name, folder)] : [];
-  });
-}
+// console.assert(), which only prints: here an assertion that is false throws.
 
 /** The examples in a source: what is fenced as `ts` in a comment. */
-function examplesIn(source: URL): { line: number; code: string }[] {
-  const text = Deno.readTextFileSync(source);
+function examplesIn(source: string): { line: number; code: string }[] {
+  const text = readSource(source);
   return [...text.matchAll(/^ *\* ```ts\n((?: *\*.*\n)*?) *\* ```$/gm)].map((
     { 1: lines, index },
   ) => ({
@@ -27,16 +18,16 @@ function examplesIn(source: URL): { line: number; code: string }[] {
 }
 
 /** The example as a module of its own, its imports made absolute. */
-function moduleOf(source: URL, code: string): string {
+function moduleOf(source: string, code: string): string {
   const absolute = code.replaceAll(/(\bfrom |\bimport\()"(\.[^"]*)"/g, (_, before, path) => {
-    return `${before}"${new URL(path, source)}"`;
+    return `${before}"${new URL(path, new URL(source, ROOT))}"`;
   });
   return "data:application/typescript," + encodeURIComponent(absolute);
 }
 
 /**
- * Carry out `run`, with assertions that throw, and unmap what it mapped: the shim knows only so many memories.
- * Those of bursts stay, as the next example gets its bursts from there.
+ * Call `run` with assertions that throw, and unmap what it mapped: the shim has a limited number of
+ * maps. Maps that bursts lie in stay, as the next example gets its bursts from there.
  */
 async function alone(run: () => Promise<unknown>): Promise<void> {
   const { assert } = console;
@@ -58,10 +49,10 @@ async function alone(run: () => Promise<unknown>): Promise<void> {
 }
 
 let count = 0;
-for (const source of ["app/", "ffi/"].flatMap((folder) => sourcesIn(new URL(folder, ROOT)))) {
+for (const source of ["app/", "ffi/"].flatMap((folder) => sourcesIn(folder))) {
   for (const { line, code } of examplesIn(source)) {
     count++;
-    Deno.test(`example at ${source.href.slice(ROOT.href.length)}:${line} holds what it asserts`, async () => {
+    Deno.test(`example at ${source}:${line} holds what it asserts`, async () => {
       await alone(() => import(moduleOf(source, code)));
     });
   }

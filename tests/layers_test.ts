@@ -1,8 +1,17 @@
 import { deepEqual, equal, ok } from "node:assert/strict";
+import {
+  importsOf,
+  readSource,
+  resolve,
+  sourcesIn,
+  urlsOf,
+  withoutComments,
+} from "./source_files.ts";
 
 /**
- * The folders of app/, low to high: a file imports from its own folder and from lower layers. Folders of one
- * layer never import each other. Above them all are the files of app/ itself: the command line.
+ * The folders of app/, low to high: a file imports from its own folder and from lower layers.
+ * Folders of one layer never import each other. Above them all are the files of app/ itself: the
+ * command line.
  */
 const LAYERS = [
   ["linux", "memory"],
@@ -20,53 +29,17 @@ const LAYERS = [
 ];
 const TOP = "";
 
-const ROOT = new URL("../", import.meta.url);
-
-/** All TypeScript files below `folder`, as paths from the project's root. */
-function sourcesIn(folder: string): string[] {
-  return [...Deno.readDirSync(new URL(folder, ROOT))].flatMap((entry) => {
-    if (entry.isDirectory) return sourcesIn(`${folder}${entry.name}/`);
-    return entry.name.endsWith(".ts") ? [folder + entry.name] : [];
-  }).sort();
-}
-
-/** Source text without comments, in which examples import too; strings stay. */
-function withoutComments(text: string): string {
-  return text.replace(
-    /("(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|`(?:\\.|[^`\\])*`)|\/\*[^]*?\*\/|\/\/.*/g,
-    "$1",
-  );
-}
-
-/** What a source imports, re-exports, or loads: the specifiers as they are written. */
+/** What a source imports, re-exports, or loads by `import()`: the specifiers as it writes them. */
 function specifiersOf(text: string): string[] {
-  const code = withoutComments(text);
-  return [
-    ...code.matchAll(/^\s*(?:import|export)\b[^"';]*?\bfrom\s*["']([^"']+)["']/gm),
-    ...code.matchAll(/^\s*import\s*["']([^"']+)["']/gm),
-    ...code.matchAll(/\bimport\s*\(\s*["'`]([^"'`]+)["'`]/g),
-  ].map(([, specifier]) => specifier);
-}
-
-/** Names of the modules in this project that are loaded by URL, such as Workers. */
-function urlsOf(text: string): string[] {
-  return [
-    ...withoutComments(text).matchAll(/new URL\(\s*["']([^"']+\.ts)["'],\s*import\.meta\.url/g),
-  ]
-    .map(([, path]) => path);
-}
-
-/** A path from the project's root, of what `file` names relatively. */
-function resolve(file: string, specifier: string): string {
-  return new URL(specifier, new URL(file, ROOT)).href.slice(ROOT.href.length);
+  return importsOf(text).map(({ specifier }) => specifier);
 }
 
 /** Of each file the files of the project that it imports. */
 const imports = new Map(
   [...sourcesIn("ffi/"), ...sourcesIn("app/"), ...sourcesIn("shim/")].map((file) => {
-    const text = Deno.readTextFileSync(new URL(file, ROOT));
-    const local = [...specifiersOf(text), ...urlsOf(text)].filter((name) => name.startsWith("."));
-    return [file, local.map((name) => resolve(file, name))];
+    const text = readSource(file);
+    const local = specifiersOf(text).filter((name) => name.startsWith("."));
+    return [file, [...local, ...urlsOf(text)].map((name) => resolve(file, name))];
   }),
 );
 
@@ -123,7 +96,7 @@ Deno.test("shim/ imports nothing of the project", () => {
 
 Deno.test("Deno.dlopen is known to ffi/ alone", () => {
   const users = [...imports.keys()].filter((file) =>
-    withoutComments(Deno.readTextFileSync(new URL(file, ROOT))).includes("dlopen")
+    withoutComments(readSource(file)).includes("dlopen")
   );
   deepEqual(users, ["ffi/shim.ts"]);
 });
@@ -170,6 +143,10 @@ new Worker(new URL("./n_worker.ts", import.meta.url), { type: "module" });
 `;
   const found = ["b", "d", "e", "h", "j", "k", "g", "l"].map((name) => `./${name}.ts`);
   deepEqual(specifiersOf(text), found);
+  deepEqual(importsOf(text).map(({ names }) => names), [
+    ...[["b"], ["D"], ["e", "F"], undefined, undefined, ["k"]],
+    ...[undefined, undefined],
+  ]);
   deepEqual(urlsOf(text), ["./n_worker.ts"]);
 });
 

@@ -49,8 +49,8 @@ async function apt(...args: string[]): Promise<boolean> {
 }
 
 /**
- * See that what the tests call is installed: as root on Debian it is, with a word about it; elsewhere
- * the command is shown, and tests that need it will fail.
+ * Install the programs that the tests call: as root on Debian. Elsewhere print the command that
+ * does it; tests that need a missing program fail.
  */
 export async function installPrerequisites(): Promise<void> {
   const missing = await missingPackages();
