@@ -1,6 +1,7 @@
 /**
- * Culvert as a library: regions that host and VMs share, and what is in them by name: memzones, rings,
- * mempools. What DPDK's ivshmem library did with a VM's metadata file, the region's own directory does.
+ * Culvert as a library: regions that host and VMs share, and what is in them by name: memzones,
+ * rings, mempools. What DPDK's ivshmem library did with a VM's metadata file, the region's own
+ * directory does.
  *
  * The same calls serve on the host, in another process, and in a VM (`culvert qemu --app FILE`).
  *

@@ -10,7 +10,7 @@ import { parsePortSpec, type PortSpec } from "../port/port_spec.ts";
 import { checkRingSize } from "../ring/ring_size.ts";
 
 /** The region of a command line that names none. */
-export const REGION_DEFAULT = "culvert0";
+const REGION_DEFAULT = "culvert0";
 
 /** Ports that one guest has channels for. */
 const PORTS_MAX = 32;

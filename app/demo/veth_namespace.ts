@@ -41,7 +41,7 @@ export async function requirePrograms(programs: readonly string[]): Promise<void
  * @returns its standard output.
  * @throws {CulvertError} with what it said, if it fails.
  */
-export async function run(program: string, ...args: string[]): Promise<string> {
+async function run(program: string, ...args: string[]): Promise<string> {
   const output = await new Deno.Command(program, { args, stdin: "null" }).output();
   const decoder = new TextDecoder();
   if (output.success) return decoder.decode(output.stdout);

@@ -27,7 +27,7 @@ export interface ServerLimits {
 }
 
 /** What a server puts up with unless it is told otherwise. */
-export const SERVER_LIMITS: ServerLimits = {
+const SERVER_LIMITS: ServerLimits = {
   ids: PEER_ID_MAX + 1,
   firstId: 0,
   backlog: 8192,

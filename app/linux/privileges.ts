@@ -15,7 +15,7 @@ export interface Duties {
 }
 
 /** What a thread of ours may do. */
-export interface Privileges {
+interface Privileges {
   /** Its user. */
   readonly uid: number;
   /** Its effective capabilities, of the first 32. */
@@ -23,7 +23,7 @@ export interface Privileges {
 }
 
 /** What this thread may do now. */
-export function privileges(): Privileges {
+function privileges(): Privileges {
   const words = new Uint32Array(4);
   check(shim.shim_privileges_get(words), "see what we may do");
   return { uid: words[0], capabilities: words[2] };

@@ -14,10 +14,10 @@ import {
 import { kindName, type Memzone, readDirectory, writeEntry } from "./zone.ts";
 
 /** Smallest region in bytes: QEMU wants at least a page, a host some mbufs. */
-export const REGION_MIN_BYTES: number = 1 << 20;
+const REGION_MIN_BYTES: number = 1 << 20;
 
 /** Largest region in bytes: the most that a WebAssembly memory can cover. */
-export const REGION_MAX_BYTES = 2 ** 32;
+const REGION_MAX_BYTES = 2 ** 32;
 
 /**
  * Check a region's size.

@@ -18,7 +18,7 @@ const RECIPE = "1";
 const BUSYBOX = "/bin/busybox";
 
 /** Modules that the image holds, with all that they depend on; `culvert.modules=` loads them. */
-export const IMAGE_MODULES: readonly string[] = [
+const IMAGE_MODULES: readonly string[] = [
   "virtio_pci",
   "virtio_net",
   "tun",

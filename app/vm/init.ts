@@ -16,13 +16,13 @@ export const GUEST_APP_PATH = "/culvert/guest.js";
 export const GUEST_SHIM_PATH = "/culvert/libculvert.so";
 
 /** The word before the guest command's exit status in the last line that the console shows. */
-export const EXIT_WORD = "culvert-guest-exit";
+const EXIT_WORD = "culvert-guest-exit";
 
 /**
  * Deno's flags in the guest: it needs the shim and its own file, and is to look for nothing else. What
  * the guest reads in /proc and /sys goes through the shim, as Deno would want `--allow-all` for it.
  */
-export const GUEST_DENO_FLAGS: readonly string[] = [
+const GUEST_DENO_FLAGS: readonly string[] = [
   `--allow-ffi=${GUEST_SHIM_PATH}`,
   "--allow-read=/culvert",
   "--no-prompt",
