@@ -34,7 +34,7 @@ interface Outcome {
   readonly skipped: number;
 }
 
-/** Run Deno; what it says is shown at once, or in one piece when it ends, for others speak meanwhile. */
+/** Run Deno. Its output is shown at once; or when it ends, where others print at the same time. */
 async function deno(args: string[], shown: "at once" | "in the end" = "at once"): Promise<boolean> {
   const command = new Deno.Command(Deno.execPath(), { args, env: { DENO_JOBS: "2" } });
   if (shown === "at once") return (await command.spawn().status).success;

@@ -85,7 +85,7 @@ end_watch:
       quarantined = true;
       if
       :: phase == OPENING || phase == OPEN -> shut()
-      :: phase == LIMBO -> take_back()
+      :: phase == QUIESCED -> take_back()
       :: else
       fi;
       is_silent = false }
@@ -94,16 +94,16 @@ end_watch:
       :: W1 && is_silent && IS_OURS(RUNNING) && IS_CONNECTED(who) && (W3 || HOLDS_SOME) ->
         move(HOST, RUNNING, RETIRED, true, moved);
         moved = false;
-        phase = LIMBO
+        phase = QUIESCED
       :: else -> take_back()
       fi;
       is_silent = false }
-    :: atomic { phase == LIMBO && (!IS_OURS(RETIRED) || !IS_CONNECTED(who)) ->
+    :: atomic { phase == QUIESCED && (!IS_OURS(RETIRED) || !IS_CONNECTED(who)) ->
       seek(WOKEN, IS_CONNECTED(who) && !is_running[who]);
-      seek(DEAD_IN_LIMBO, !IS_CONNECTED(who));
+      seek(DEAD_IN_QUIESCENCE, !IS_CONNECTED(who));
       was_quiesced = SEEK == SUCCEEDED;
       take_back() }
-    :: atomic { phase == LIMBO && shortages > 0 && (!A2 || hand[who] == NONE) ->
+    :: atomic { phase == QUIESCED && shortages > 0 && (!A2 || hand[who] == NONE) ->
       printf("%d: ends the quiesced\n", _pid);
       shortages--;
       take_back() }

@@ -84,7 +84,7 @@ byte lent_to[MBUFS], hand[GUESTS];
 bool reached;
 #define FORWARDED_AT_LAST 1 /* a frame, by the last guest, for the last host */
 #define WOKEN 2 /* a guest in quiesced, which acknowledges */
-#define DEAD_IN_LIMBO 3
+#define DEAD_IN_QUIESCENCE 3
 #define ACCUSED 4 /* so that a guest goes into quarantine */
 #define GAVE_UP 5 /* before the host looked */
 #define SUCCEEDED 6 /* a guest in quiesced, by the next one */
@@ -123,7 +123,7 @@ inline free_mbuf(m) {
 #define OPENING 1
 #define OPEN 2
 #define CLOSING 3
-#define LIMBO 4
+#define QUIESCED 4
 
 /* Ledger.sweep(), then GuestState.clear() or quarantine() */
 inline take_back() {

@@ -124,7 +124,7 @@ export const MODELS: readonly Model[] = [
     seeks: [
       "FORWARDED_AT_LAST",
       "WOKEN",
-      "DEAD_IN_LIMBO",
+      "DEAD_IN_QUIESCENCE",
       "ACCUSED",
       "GAVE_UP",
       "SUCCEEDED",

@@ -1,0 +1,214 @@
+import { deepEqual, ok } from "node:assert/strict";
+import {
+  exportsOf,
+  importsOf,
+  readSource,
+  resolve,
+  sourcesIn,
+  urlsOf,
+  withoutComments,
+  withoutLiterals,
+} from "./source_files.ts";
+import { FOR_TESTS, LONG_FILES, WITH_LONG_LINES } from "./tidy_allowances.ts";
+
+// What nobody uses, and lines and words that we do not want, fail here. The model is TigerBeetle's
+// src/tidy.zig.
+
+const FOLDERS = ["app/", "bench/", "ffi/", "shim/", "tests/"];
+
+/** All sources in TypeScript, by path. */
+const SOURCES: ReadonlyMap<string, string> = new Map(
+  FOLDERS.flatMap((folder) => sourcesIn(folder)).map((file) => [file, readSource(file)]),
+);
+
+/** All that we write, by path. */
+const TEXTS: ReadonlyMap<string, string> = new Map(
+  FOLDERS.flatMap((folder) => sourcesIn(folder, [".ts", ".c", ".h", ".py", ".pml", ".md"]))
+    .concat("README.md", "deno.json", ".ci/run").map((file) => [file, readSource(file)]),
+);
+
+/** This file names the words that no other may have. */
+const SELF = "tests/tidy_test.ts";
+
+/** Assert that nothing was found, or show all of it: `deepEqual()` shows only a part. */
+function none(found: readonly string[]): void {
+  ok(found.length === 0, ["found:", ...found].join("\n"));
+}
+
+/** What `items` has that `allowed` has not. */
+function unlessAllowed(items: readonly string[], allowed: readonly string[]): string[] {
+  return items.filter((item) => !allowed.includes(item));
+}
+
+// Exports.
+
+const isTest = (file: string) => file.startsWith("tests/");
+
+/** Whether `code` has the word `name`. */
+const has = (code: string, name: string) => new RegExp(`\\b${name}\\b`).test(code);
+
+/** Of each export that another file imports, `file name`, the files that do so. */
+function importers(): Map<string, string[]> {
+  const found = new Map<string, string[]>();
+  for (const [file, text] of SOURCES) {
+    for (const { specifier, names } of importsOf(text)) {
+      const target = resolve(file, specifier);
+      if (!SOURCES.has(target)) continue;
+      const all = () => exportsOf(SOURCES.get(target)!).map(({ name }) => name);
+      for (const name of names ?? all().filter((name) => has(withoutComments(text), name))) {
+        const key = `${target} ${name}`;
+        found.set(key, [...found.get(key) ?? [], file]);
+      }
+    }
+  }
+  return found;
+}
+
+/** Exports of app/ and ffi/ that no other file uses, `file name`; and those that only tests do. */
+function unusedExports(): { byAny: string[]; byPrograms: string[] } {
+  const users = importers();
+  const byAny: string[] = [], byPrograms: string[] = [];
+  for (const [file, text] of SOURCES) {
+    if (!/^(app|ffi)\//.test(file)) continue;
+    const exported = exportsOf(text);
+    for (const { name, isType } of exported) {
+      // `deno doc --lint` wants a type to be exported if what is exported mentions it.
+      const isMentioned = isType &&
+        exported.some((other) => other.name !== name && has(other.code, name));
+      const importing = users.get(`${file} ${name}`) ?? [];
+      if (isMentioned || importing.some((user) => !isTest(user))) continue;
+      (importing.length > 0 ? byPrograms : byAny).push(`${file} ${name}`);
+    }
+  }
+  return { byAny, byPrograms };
+}
+
+Deno.test("tidy: each export of app/ and ffi/ is used in another file", () => {
+  none(unusedExports().byAny);
+});
+
+Deno.test("tidy: no export of app/ and ffi/ is there for tests alone, but those that are listed", () => {
+  none(unlessAllowed(unusedExports().byPrograms, FOR_TESTS));
+});
+
+// Files.
+
+/** The files that are reached from `roots`, themselves included. */
+function reachedFrom(roots: readonly string[]): Set<string> {
+  const reached = new Set<string>();
+  const visit = (file: string) => {
+    const text = SOURCES.get(file);
+    if (text === undefined || reached.has(file)) return;
+    reached.add(file);
+    const names = [...importsOf(text).map(({ specifier }) => specifier), ...urlsOf(text)];
+    for (const name of names) visit(resolve(file, name));
+  };
+  roots.forEach(visit);
+  return reached;
+}
+
+/** Programs, the library, tests and what deno.json runs. */
+function roots(): string[] {
+  const tasks = readSource("deno.json");
+  return [...SOURCES.keys()].filter((file) => /_test\.ts$/.test(file) || tasks.includes(` ${file}`))
+    .concat("app/api.ts", "app/main.ts", "app/vm_guest.ts");
+}
+
+Deno.test("tidy: a program, the library, a test or a task reaches each source", () => {
+  const reached = reachedFrom(roots());
+  none([...SOURCES.keys()].filter((file) => !reached.has(file)));
+});
+
+Deno.test("tidy: a source names each file of another kind", () => {
+  const code = [...SOURCES.values()].map(withoutComments).join("\n");
+  const stem = (file: string) => file.replace(/^.*\//, "").replace(/\.\w+$/, "");
+  const others = [...TEXTS.keys()].filter((file) => /\.(py|pml|c)$/.test(file))
+    .filter((file) => !file.startsWith("shim/")); // shim/build.ts compiles all that is there
+  const includes = [...TEXTS].filter(([file]) => /\.(pml|c|h)$/.test(file)).map(([, text]) => text);
+  none(
+    others.filter((file) =>
+      !has(code, stem(file)) &&
+      !includes.some((text) => text.includes(`"${file.replace(/^.*\//, "")}"`))
+    ),
+  );
+});
+
+// Lines.
+
+const COLUMNS = 100;
+
+/** The numbers of the lines that are too long, strings and regular expressions not counted. */
+function longLines(text: string): number[] {
+  return withoutLiterals(text).split("\n").flatMap((line, i) =>
+    line.length > COLUMNS && !/https?:\/\//.test(line) ? [i + 1] : []
+  );
+}
+
+/** The titles of tests that are too long. */
+function longTitles(text: string): string[] {
+  return [...text.matchAll(/\bDeno\.test\((["`])((?:\\.|(?!\1)[^\\])*)\1/g)]
+    .map(([, , title]) => title).filter((title) => title.length > COLUMNS);
+}
+
+Deno.test(`tidy: no line of code or comment is longer than ${COLUMNS} columns`, () => {
+  const found = [...TEXTS].filter(([file]) => /\.(ts|c|h)$/.test(file))
+    .filter(([file]) => !WITH_LONG_LINES.some((folder) => file.startsWith(folder)))
+    .flatMap(([file, text]) => [
+      ...longLines(text).map((line) => `${file}:${line}`),
+      ...longTitles(text).map((title) => `${file}: ${title}`),
+    ]);
+  none(found);
+});
+
+Deno.test("tidy: longLines() counts code and comments, not what is in strings", () => {
+  const long = "x".repeat(COLUMNS - 10);
+  const text = [
+    `const fits = "${long}${long}", also = /${long}${long}/;`,
+    `call("${long}"); // ${long}`,
+    `const template = \`${long}${long}`,
+    `${long}${long}\`, ${long} = ${long};`,
+    "/**",
+    ` * https://example.org/${long}`,
+    ` * it's a comment, "${long}"`,
+    " */",
+    `call('"'); // " ${long}`,
+  ].join("\n");
+  deepEqual(longLines(text), [2, 4, 7, 9]);
+});
+
+const LINES = 300;
+
+Deno.test(`tidy: no file has more than ${LINES} lines, but those that are listed`, () => {
+  const long = [...TEXTS].filter(([, text]) => text.split("\n").length - 1 > LINES)
+    .map(([file]) => file);
+  none(unlessAllowed(long, LONG_FILES));
+});
+
+// Words.
+
+/** Words that say what another word of our glossary says, and marks of what is unfinished. */
+const UNWANTED: readonly RegExp[] = [
+  /\b(TODO|FIXME|XXX)\b/,
+  /limbo/i,
+  /farewell/i,
+  /\bconduct/i,
+  /\/work\//,
+  /\bissue #?\d/i,
+];
+
+/** `file:line: word` for each word that no file may have. */
+function unwantedWords(file: string, text: string): string[] {
+  return text.split("\n").flatMap((line, i) =>
+    UNWANTED.flatMap((word) => {
+      const found = word.exec(line)?.[0];
+      return found === undefined ? [] : [`${file}:${i + 1}: ${found}`];
+    })
+  );
+}
+
+Deno.test("tidy: no file has a word that the glossary has another one for, or that marks unfinished work", () => {
+  none(
+    [...TEXTS].filter(([file]) => file !== SELF)
+      .flatMap(([file, text]) => [...unwantedWords(file, file), ...unwantedWords(file, text)]),
+  );
+});
