@@ -2,7 +2,7 @@ import { deepEqual, equal } from "node:assert/strict";
 import { shim } from "../../ffi/shim.ts";
 import { Client } from "../../app/cli/client.ts";
 import { ScriptedServer } from "../ivshmem/scripted_server.ts";
-import { pause, until } from "../ivshmem/waiting.ts";
+import { pause, until } from "../kit/wait.ts";
 
 const ignore = Deno.permissions.querySync({ name: "write", path: "/tmp" }).state !== "granted";
 

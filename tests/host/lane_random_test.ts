@@ -1,6 +1,6 @@
 import { GUEST_STATE } from "../../app/channel/guest_state.ts";
 import type { Lane } from "../../app/host/lane.ts";
-import { Random } from "../ffi/random.ts";
+import { Random } from "../kit/random.ts";
 import { FakePort } from "./fake_port.ts";
 import { HostLab } from "./host_lab.ts";
 import { RandomGuest } from "./random_guest.ts";

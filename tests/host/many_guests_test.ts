@@ -2,7 +2,7 @@ import { deepEqual, equal, ok } from "node:assert/strict";
 import { GUEST_STATE } from "../../app/channel/guest_state.ts";
 import { CHANNEL, HEADER } from "../../app/memory/layout.ts";
 import { COUNTER } from "../../app/port/counters.ts";
-import { Random } from "../ffi/random.ts";
+import { Random } from "../kit/random.ts";
 import { counted } from "./host_lab.ts";
 import { type LabGuest, ManyLab, type Places } from "./many_lab.ts";
 import { RandomGuest } from "./random_guest.ts";

@@ -1,5 +1,5 @@
 import type { Channel } from "../../app/channel/channel.ts";
-import type { Random } from "../ffi/random.ts";
+import type { Random } from "../kit/random.ts";
 
 /** A guest that does as chance has it, mostly what it should. */
 export class RandomGuest {

@@ -14,7 +14,7 @@ import {
 } from "../../app/memory/layout.ts";
 import type { Region } from "../../app/memory/region.ts";
 import { dataWord } from "../../app/mempool/mbuf.ts";
-import type { Random } from "../ffi/random.ts";
+import type { Random } from "../kit/random.ts";
 import { CANARY, MBUF_HEAD, plain } from "./canary.ts";
 
 const BURST = 32;

@@ -12,7 +12,7 @@ import { MappedMemory } from "../../ffi/mapped_memory.ts";
 import { shim } from "../../ffi/shim.ts";
 import { openRegion } from "../../app/region/region_source.ts";
 import { Region } from "../../app/memory/region.ts";
-import { Random } from "../ffi/random.ts";
+import { Random } from "../kit/random.ts";
 import { Besieger } from "./besieger.ts";
 
 const [name, guests, own, seed, , mode] = Deno.args;

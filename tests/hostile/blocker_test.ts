@@ -4,7 +4,7 @@
  * @module
  */
 import assert from "node:assert/strict";
-import { account, assertBalanced, Lab, pause, type Running, testFrame } from "../system/lab.ts";
+import { account, assertBalanced, Lab, pause, type Running, testFrame } from "../kit/lab.ts";
 
 /** Milliseconds in which a host stops. One that waits for ever is killed much later. */
 const STOP_MS = 2000;

@@ -7,9 +7,10 @@ import assert from "node:assert/strict";
 import { Attachment } from "../../app/guest/attachment.ts";
 import { openRegion } from "../../app/region/region_source.ts";
 import { FLAGS, SOURCES } from "../../shim/build.ts";
-import { account, assertBalanced, exists, Lab, type Running, waitUntil } from "../system/lab.ts";
-import type { Random } from "../ffi/random.ts";
-import { processesOf, Recoveries } from "./death_lab.ts";
+import { account, assertBalanced, exists, Lab, type Running, waitUntil } from "../kit/lab.ts";
+import type { Random } from "../kit/random.ts";
+import { processesNaming, statOf } from "../kit/processes.ts";
+import { Recoveries } from "./death_lab.ts";
 
 const ROOT = new URL("../../", import.meta.url).pathname;
 
@@ -74,8 +75,8 @@ class Creation {
 
   /** A killed host leaves a region's file, as it may; let the next creation begin with nothing. */
   async #clear(step: number): Promise<void> {
-    const isGone = () => processesOf(this.name).length === 0;
-    assert(await waitUntil(isGone), `step ${step}: left are ${processesOf(this.name)}`);
+    const isGone = () => processesNaming(this.name).length === 0;
+    assert(await waitUntil(isGone), `step ${step}: left are ${processesNaming(this.name)}`);
     if (this.name.startsWith("/") && exists(this.name)) await Deno.remove(this.name);
     await this.lab.nothingLeft();
   }
@@ -101,11 +102,7 @@ class Creation {
 
 /** Whether a program has ended that nobody has asked for its status yet, or that somebody has. */
 function hasEnded({ pid }: Running): boolean {
-  try {
-    return / Z /.test(Deno.readTextFileSync(`/proc/${pid}/stat`));
-  } catch {
-    return true;
-  }
+  return (statOf(pid)?.state ?? "Z") === "Z";
 }
 
 /**

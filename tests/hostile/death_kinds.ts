@@ -4,11 +4,12 @@
  * @module
  */
 import assert from "node:assert/strict";
-import { exchangeNumbered, ROOM } from "../system/vm_lab.ts";
-import { pause, waitUntil } from "../system/lab.ts";
-import type { Random } from "../ffi/random.ts";
+import { exchangeNumbered, ROOM } from "../kit/vm.ts";
+import { pause, waitUntil } from "../kit/lab.ts";
+import { serverOf } from "../kit/processes.ts";
+import type { Random } from "../kit/random.ts";
 import { dieWhileCreating } from "./death_creator.ts";
-import { DeathLab, kill, Recoveries, serverOf } from "./death_lab.ts";
+import { DeathLab, kill, Recoveries } from "./death_lab.ts";
 
 /** After so many deaths a host is stopped well, and its mbufs are counted. */
 const DEATHS_PER_HOST = 10;

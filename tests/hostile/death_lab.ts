@@ -4,8 +4,6 @@
  * @module
  */
 import assert from "node:assert/strict";
-import { Peer } from "../../app/ivshmem/peer.ts";
-import { socketPath } from "../../app/memory/region_name.ts";
 import {
   account,
   assertBalanced,
@@ -16,7 +14,8 @@ import {
   testFrame,
   waitUntil,
   type Wire,
-} from "../system/lab.ts";
+} from "../kit/lab.ts";
+import { processesNaming, statOf } from "../kit/processes.ts";
 
 /** What takes longer than we promise, in milliseconds. */
 const LATE_MS = 1000;
@@ -82,27 +81,6 @@ export class Recoveries {
 
 function ascending(values: readonly number[]): number[] {
   return values.toSorted((a, b) => a - b);
-}
-
-/** The processes that name a region in their command lines. */
-export function processesOf(region: string): number[] {
-  return [...Deno.readDirSync("/proc")].map(({ name }) => Number(name))
-    .filter((pid) => pid > 0 && commandLine(pid).includes(region));
-}
-
-function commandLine(pid: number): string {
-  try {
-    return Deno.readTextFileSync(`/proc/${pid}/cmdline`);
-  } catch {
-    return ""; // it has just ended
-  }
-}
-
-/** The process that listens at a region's socket; undefined if none does. */
-export function serverOf(region: string): number | undefined {
-  const peer = Peer.connect(socketPath(region));
-  peer?.close();
-  return peer?.server.pid;
 }
 
 /** Kill a process, as no program can prepare for. */
@@ -196,26 +174,21 @@ export class DeathLab implements AsyncDisposable {
     await this.lab.nothingLeft();
     assert.equal(await this.lab.link(this.tap), undefined, "the TAP is gone");
     const left = () =>
-      [...this.#seen, ...processesOf(this.region)].filter((pid) => exists(`/proc/${pid}`));
-    assert(await waitUntil(() => left().length === 0), `processes ${left().map(stateOf)} are left`);
+      [...this.#seen, ...processesNaming(this.region)].filter((pid) => exists(`/proc/${pid}`));
+    assert(
+      await waitUntil(() => left().length === 0),
+      `processes ${JSON.stringify(left().map(statOf))} are left`,
+    );
     for (const { outer } of this.ends) {
       assert.equal((await this.lab.link(outer))?.promiscuity, 0, `${outer} is as it was`);
     }
   }
 
   #look(): void {
-    for (const pid of processesOf(this.region)) this.#seen.add(pid);
+    for (const pid of processesNaming(this.region)) this.#seen.add(pid);
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.lab[Symbol.asyncDispose]();
-  }
-}
-
-function stateOf(pid: number): string {
-  try {
-    return Deno.readTextFileSync(`/proc/${pid}/stat`).split(" ").slice(0, 4).join(" ");
-  } catch {
-    return `${pid}`;
   }
 }

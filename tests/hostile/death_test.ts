@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { Random } from "../ffi/random.ts";
+import { Random } from "../kit/random.ts";
 import { DEATHS } from "./death_kinds.ts";
 
 /** How often each kind dies here, and what is well afterwards. */

@@ -5,11 +5,12 @@
  */
 import assert from "node:assert/strict";
 import { QmpClient } from "../../app/vm/qmp.ts";
-import type { Random } from "../ffi/random.ts";
-import { pause, type Running, waitUntil } from "../system/lab.ts";
-import { BOOT_MS, qemuOf, runs, startVm } from "../system/vm_lab.ts";
+import type { Random } from "../kit/random.ts";
+import { BOOT_MS, pause, type Running, waitUntil } from "../kit/lab.ts";
+import { isThere, serverOf } from "../kit/processes.ts";
+import { qemuOf, startVm } from "../kit/vm.ts";
 import { type DeathKind, never } from "./death_kinds.ts";
-import { DeathLab, kill, Recoveries, serverOf } from "./death_lab.ts";
+import { DeathLab, kill, Recoveries } from "./death_lab.ts";
 
 /** Milliseconds of traffic before a death, at most. */
 const BEFORE_MS = 300;
@@ -63,7 +64,7 @@ function aroundVm(once: Once): DeathKind {
     }
     const qemu = qemuOf(vm.vm);
     await vm.vm.stop();
-    assert(await waitUntil(() => !runs(qemu)), "QEMU is gone");
+    assert(await waitUntil(() => !isThere(qemu)), "QEMU is gone");
     await death.finish();
     return recoveries.report();
   };

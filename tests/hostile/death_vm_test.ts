@@ -1,4 +1,4 @@
-import { Random } from "../ffi/random.ts";
+import { Random } from "../kit/random.ts";
 import { aroundOneVm } from "./death_vm_kinds.ts";
 
 Deno.test("server and host die, and a VM is paused: its guest goes on, in the same boot", async () => {

@@ -4,8 +4,8 @@
  * @module
  */
 import { parseArgs } from "node:util";
-import { Random } from "../ffi/random.ts";
-import { pause } from "../system/waiting.ts";
+import { Random } from "../kit/random.ts";
+import { pause } from "../kit/wait.ts";
 import { DEATHS } from "./death_kinds.ts";
 import { VM_DEATHS } from "./death_vm_kinds.ts";
 

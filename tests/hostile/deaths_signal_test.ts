@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
-import { exists, PATIENCE_MS, pause, waitUntil } from "../system/waiting.ts";
-import { Programs } from "../system/programs.ts";
-import type { Running } from "../system/running.ts";
+import { exists } from "../kit/processes.ts";
+import { PATIENCE_MS, pause, waitUntil } from "../kit/wait.ts";
+import { Programs } from "../kit/programs.ts";
+import type { Running } from "../kit/running.ts";
 
 const PROGRAM = new URL("./deaths.ts", import.meta.url).pathname;
 

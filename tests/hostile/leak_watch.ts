@@ -1,4 +1,4 @@
-import type { Lab, Running } from "../system/lab.ts";
+import type { Lab, Running } from "../kit/lab.ts";
 import type { LeakReport, LeakWatchSetup } from "./leak_watch_process.ts";
 
 const PROGRAM = new URL("leak_watch_process.ts", import.meta.url).pathname;

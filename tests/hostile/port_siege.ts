@@ -19,8 +19,8 @@ import {
   pause,
   type Running,
   waitUntil,
-} from "../system/lab.ts";
-import { serverOf } from "./death_lab.ts";
+} from "../kit/lab.ts";
+import { serverOf } from "../kit/processes.ts";
 import { LeakWatch } from "./leak_watch.ts";
 import type { LeakReport } from "./leak_watch_process.ts";
 import { SiegeGround } from "./siege_ground.ts";

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { MappedMemory } from "../../ffi/mapped_memory.ts";
 import { Mbufs } from "../../app/mempool/mbuf.ts";
 import { SoakFrames } from "../soak/soak_frame.ts";
-import type { Lab } from "../system/lab.ts";
+import type { Lab } from "../kit/lab.ts";
 import { CANARY, MBUF_HEAD, plain } from "./canary.ts";
 import { LeakJudge } from "./leak_judge.ts";
 import { type Attack, ATTACKED_PLACES, besiegePorts } from "./port_siege.ts";

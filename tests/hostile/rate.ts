@@ -7,7 +7,7 @@
 import type { HostOptions } from "../../app/host/host_options.ts";
 import { runHost } from "../../app/host/run_host.ts";
 import { parsePortSpec } from "../../app/port/port_spec.ts";
-import { Lab, pause, type Running, waitUntil } from "../system/lab.ts";
+import { Lab, pause, type Running, waitUntil } from "../kit/lab.ts";
 import { NumberedRun } from "../system/numbered_port.ts";
 
 /** What is to be measured. */

@@ -15,6 +15,7 @@ import { openRegion } from "../../app/region/region_source.ts";
 import { CHANNEL, HEADER } from "../../app/memory/layout.ts";
 import { Region } from "../../app/memory/region.ts";
 import { COUNTER } from "../../app/port/counters.ts";
+import { cpuMilliseconds } from "../kit/processes.ts";
 
 /** Pairs of turns, and how often the host has to show its counters in a turn. */
 const PAIRS = 5, LOOKS = 2;
@@ -37,14 +38,7 @@ function ring(fds: readonly number[], goesOn: () => boolean): number {
   return rung;
 }
 
-/** Milliseconds of processor time that all threads of the host have used. */
-function hostCpu(): number {
-  const tasks = `/proc/${hostPid}/task`;
-  return [...Deno.readDirSync(tasks)].reduce((sum, { name }) => {
-    const [nanoseconds] = Deno.readTextFileSync(`${tasks}/${name}/schedstat`).split(" ");
-    return sum + Number(nanoseconds) / 1e6;
-  }, 0);
-}
+const hostCpu = () => cpuMilliseconds(Number(hostPid));
 
 /** What happened in one turn, or in several. */
 interface Turn {

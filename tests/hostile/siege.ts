@@ -8,7 +8,7 @@ import type { HostOptions, RegionOptions } from "../../app/host/host_options.ts"
 import { runHost } from "../../app/host/run_host.ts";
 import { COUNTER, type Counters } from "../../app/port/counters.ts";
 import { parsePortSpec } from "../../app/port/port_spec.ts";
-import { account, Lab, PATIENCE_MS, pause, waitUntil } from "../system/lab.ts";
+import { account, Lab, PATIENCE_MS, pause, waitUntil } from "../kit/lab.ts";
 import { NumberedRun } from "../system/numbered_port.ts";
 import { Findings, WITNESSED, WITNESSES } from "./witness_port.ts";
 

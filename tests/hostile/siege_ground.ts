@@ -2,7 +2,7 @@ import { decodeRegion } from "../../app/inspect/decode.ts";
 import { COUNTER_KEYS } from "../../app/inspect/decode_channel.ts";
 import { findRegion, type FoundRegion } from "../../app/inspect/find_region.ts";
 import { COUNTER, DROPS } from "../../app/port/counters.ts";
-import type { Lab } from "../system/lab.ts";
+import type { Lab } from "../kit/lab.ts";
 
 /** The interfaces of two ports: the host has `tap` and `outer`; frames are sent on `tap` and on `inner`. */
 interface Ports {

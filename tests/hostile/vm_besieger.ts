@@ -11,7 +11,7 @@ import { openInterrupts } from "../../app/guest/vfio.ts";
 import { HEADER } from "../../app/memory/layout.ts";
 import { findIvshmem, mapMemory, mapRegisters } from "../../app/linux/pci.ts";
 import { Region } from "../../app/memory/region.ts";
-import { Random } from "../ffi/random.ts";
+import { Random } from "../kit/random.ts";
 import { Besieger } from "./besieger.ts";
 
 /** Peers and vectors that are rung: the host, whose id is known, ourselves, and such as there are none. */

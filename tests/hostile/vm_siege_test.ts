@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
-import type { Lab } from "../system/lab.ts";
-import { BOOT_MS, qemuOf, runs } from "../system/vm_lab.ts";
-import { waitUntil } from "../system/waiting.ts";
+import type { Lab } from "../kit/lab.ts";
+import { isThere } from "../kit/processes.ts";
+import { qemuOf } from "../kit/vm.ts";
+import { BOOT_MS, waitUntil } from "../kit/wait.ts";
 import { type Attack, ATTACKED_PLACES, besiegePorts } from "./port_siege.ts";
 
 const APP = new URL("./vm_besieger.ts", import.meta.url).pathname;
@@ -20,7 +21,7 @@ function vm(lab: Lab, region: string, seed: number): Promise<Attack> {
       const { code, stdout, stderr } = await running.stop("SIGINT");
       if (code !== 130) return `the VM has ended before, with ${code}: ${stdout}${stderr}`;
       console.log(`  ${stdout.match(/besieger has done \d+ deeds in each place/g)?.at(-1)}`);
-      return await waitUntil(() => !runs(qemu)) ? "" : `QEMU ${qemu} is left`;
+      return await waitUntil(() => !isThere(qemu)) ? "" : `QEMU ${qemu} is left`;
     },
   });
 }

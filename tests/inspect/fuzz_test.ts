@@ -3,7 +3,7 @@ import type { MappedMemory } from "../../ffi/mapped_memory.ts";
 import { decodeRegion, withLives } from "../../app/inspect/decode.ts";
 import { reportText } from "../../app/inspect/report_text.ts";
 import { freshMemory } from "../ffi/fresh_memory.ts";
-import { Random } from "../ffi/random.ts";
+import { Random } from "../kit/random.ts";
 import { SampleRegion } from "./sample_region.ts";
 
 /** Spoiled regions that each test looks at. */

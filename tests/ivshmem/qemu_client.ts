@@ -1,7 +1,7 @@
 import { equal, ok } from "node:assert/strict";
 import { check } from "../../ffi/error.ts";
 import { cString, shim } from "../../ffi/shim.ts";
-import { until } from "./waiting.ts";
+import { until } from "../kit/wait.ts";
 
 const EAGAIN = 11, ECONNRESET = 104;
 

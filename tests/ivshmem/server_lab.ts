@@ -4,7 +4,7 @@ import { makeMemory } from "../../app/ivshmem/served_memory.ts";
 import { IvshmemServer, type ServerLimits } from "../../app/ivshmem/server.ts";
 import { Folder } from "../ffi/folder.ts";
 import { QemuClient } from "./qemu_client.ts";
-import { until } from "./waiting.ts";
+import { until } from "../kit/wait.ts";
 
 /** What a lab's server is like. */
 export interface LabOptions extends Partial<ServerLimits> {

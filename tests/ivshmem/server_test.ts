@@ -1,9 +1,9 @@
 import { deepEqual, equal, ok } from "node:assert/strict";
 import { shim } from "../../ffi/shim.ts";
-import { Random } from "../ffi/random.ts";
+import { Random } from "../kit/random.ts";
 import type { QemuClient } from "./qemu_client.ts";
 import { isSameEventfd, type LabOptions, ServerLab } from "./server_lab.ts";
-import { pause, until } from "./waiting.ts";
+import { pause, until } from "../kit/wait.ts";
 
 const mayWrite = Deno.permissions.querySync({ name: "write", path: "/tmp" }).state === "granted";
 

@@ -2,7 +2,7 @@ import { deepEqual, equal, ok } from "node:assert/strict";
 import { shim } from "../../ffi/shim.ts";
 import { PollSet, READABLE, WRITABLE } from "../../app/linux/poll_set.ts";
 import { OpenFiles } from "../ffi/open_files.ts";
-import { pause } from "../ivshmem/waiting.ts";
+import { pause } from "../kit/wait.ts";
 
 Deno.test("PollSet tells what has happened, at the place of each", async () => {
   using files = new OpenFiles();

@@ -1,6 +1,6 @@
 import { Mempool, type MempoolHandle } from "../../app/mempool/mempool.ts";
 import { shim } from "../../ffi/shim.ts";
-import { Random } from "../ffi/random.ts";
+import { Random } from "../kit/random.ts";
 import { meetAt, serveOrder, type StartLine } from "../ffi/run_workers.ts";
 
 /** What each Worker is to do. */

@@ -4,7 +4,7 @@ import { COUNTER, type Counters, droppedBy, newCounters } from "../../app/port/c
 import type { PortResources } from "../../app/port/kernel_port.ts";
 import { joinLinks, LinkPort } from "../../app/port/link_port.ts";
 import { RingPort } from "../../app/port/ring_port.ts";
-import { Random } from "../ffi/random.ts";
+import { Random } from "../kit/random.ts";
 import { PortLab } from "./port_lab.ts";
 
 /** Frames that fit into each direction of a link. */

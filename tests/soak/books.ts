@@ -1,4 +1,4 @@
-import { pause } from "../system/lab.ts";
+import { pause } from "../kit/lab.ts";
 import { addJudgements, judge, type Judgement } from "./accounts.ts";
 import { PAIRS, type Stage } from "./stage.ts";
 import type { Traffic } from "./traffic.ts";

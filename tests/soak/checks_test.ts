@@ -13,7 +13,7 @@ import { crc32 } from "./crc32.ts";
 import { FAULTS, pickFault } from "./faults.ts";
 import { FlowChecker, type Gap, noWrongs } from "./flow_checker.ts";
 import { chartText, plot } from "./plot.ts";
-import { randomFrom } from "./random.ts";
+import { Random } from "../kit/random.ts";
 import { BYTES_MIN, SoakFrames } from "./soak_frame.ts";
 import { reportText, type SoakReport } from "./soak_report.ts";
 import { SendLog } from "./traffic_end.ts";
@@ -209,7 +209,7 @@ Deno.test("Another server may cost descriptors once, until lcores attach anew, a
 
 Deno.test("The same seed chooses the same faults, and all of them come", () => {
   const choose = (seed: number) => {
-    const random = randomFrom(seed);
+    const random = new Random(seed);
     return Array.from({ length: 200 }, () => pickFault(FAULTS, random).name);
   };
   assert.deepEqual(choose(1), choose(1));

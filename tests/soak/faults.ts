@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { pause, waitUntil } from "../system/lab.ts";
+import { pause, waitUntil } from "../kit/lab.ts";
+import type { Random } from "../kit/random.ts";
 import { PAIRS, type Stage } from "./stage.ts";
 import type { Traffic } from "./traffic.ts";
 
@@ -7,8 +8,7 @@ import type { Traffic } from "./traffic.ts";
 export interface Scene {
   readonly stage: Stage;
   readonly traffic: Traffic;
-  /** A number from 0 to below 1. */
-  readonly random: () => number;
+  readonly random: Random;
 }
 
 /** A fault has been, and what it hurt is on its way back. */
@@ -78,7 +78,7 @@ export const FAULTS: readonly Fault[] = [
       const { guest, stage } = choose(scene);
       const { lab, netns } = stage;
       const { tap, outer } = stage.pairs[guest];
-      const link = scene.random() < 0.5 ? tap : outer;
+      const link = scene.random.pick([tap, outer]);
       await lab.run("ip", "-n", netns, "link", "set", link, "down");
       await pauseFor(scene, 50, 800);
       const up = () => lab.run("ip", "-n", netns, "link", "set", link, "up");
@@ -159,8 +159,8 @@ export const FAULTS: readonly Fault[] = [
 ];
 
 /** Pick a fault by weight. */
-export function pickFault(faults: readonly Fault[], random: () => number): Fault {
-  let at = random() * faults.reduce((sum, { weight }) => sum + weight, 0);
+export function pickFault(faults: readonly Fault[], random: Random): Fault {
+  let at = random.fraction() * faults.reduce((sum, { weight }) => sum + weight, 0);
   return faults.find(({ weight }) => (at -= weight) < 0) ?? faults[faults.length - 1];
 }
 
@@ -173,11 +173,11 @@ async function pauseGuest(scene: Scene, least: number, most: number): Promise<St
 }
 
 function choose({ stage, random }: Scene): { guest: number; stage: Stage } {
-  return { guest: Math.floor(random() * PAIRS), stage };
+  return { guest: random.below(PAIRS), stage };
 }
 
 function pauseFor({ random }: Scene, least: number, most: number): Promise<void> {
-  return pause(least + random() * (most - least));
+  return pause(least + random.fraction() * (most - least));
 }
 
 /** Recovery is counted from before the restart. */

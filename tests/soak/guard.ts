@@ -1,7 +1,8 @@
 import type { Second } from "./soak_report.ts";
 import { MBUFS, PAIRS, type Stage } from "./stage.ts";
 import type { TrafficReport } from "./traffic_process.ts";
-import { growthOf, type Sample, sample, zombiesOf } from "./watch.ts";
+import { zombiesOf } from "../kit/processes.ts";
+import { growthOf, type Sample, sample } from "./watch.ts";
 
 /** Mbufs that are not free at rest: an lcore's cache, and 32 slots of each port. */
 const AT_REST = 512 + 2 * PAIRS * 32;

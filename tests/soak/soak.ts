@@ -12,13 +12,13 @@
  * @module
  */
 import { usableCores } from "../../app/linux/core_list.ts";
-import { Lab, pause } from "../system/lab.ts";
+import { Lab, pause } from "../kit/lab.ts";
 import { addJudgements } from "./accounts.ts";
 import { Books, type Settled } from "./books.ts";
 import type { Fault } from "./faults.ts";
 import { clock, type FaultRecord, progressText, type SoakReport, wrongsOf } from "./soak_report.ts";
 import { Guard } from "./guard.ts";
-import { randomFrom } from "./random.ts";
+import { Random } from "../kit/random.ts";
 import { PAIRS, Stage, UNDER_WAY_MAX } from "./stage.ts";
 import { Traffic } from "./traffic.ts";
 import type { TrafficReport } from "./traffic_process.ts";
@@ -35,7 +35,7 @@ export interface SoakOptions {
   /** Whether the second guest is a VM. */
   readonly vm?: boolean;
   /** The fault to come; undefined when it is time to end. `elapsed` is in seconds. */
-  readonly nextFault: (elapsed: number, random: () => number) => Fault | undefined;
+  readonly nextFault: (elapsed: number, random: Random) => Fault | undefined;
   /** Told how it goes, a line at a time. */
   readonly log: (line: string) => void;
 }
@@ -70,7 +70,7 @@ export async function soak(options: SoakOptions): Promise<SoakReport> {
 /** A soak under way. */
 class Soak {
   readonly #start = performance.now();
-  readonly #random: () => number;
+  readonly #random: Random;
   readonly #books: Books;
   readonly #faults: FaultRecord[] = [];
   readonly #guard: Guard;
@@ -82,7 +82,7 @@ class Soak {
     private readonly stage: Stage,
     private readonly traffic: Traffic,
   ) {
-    this.#random = randomFrom(options.seed);
+    this.#random = new Random(options.seed);
     this.#books = new Books(stage, traffic);
     this.#guard = new Guard(stage, traffic.running.pid);
   }
@@ -156,13 +156,13 @@ class Soak {
     const { stage, traffic, options } = this;
     const random = this.#random;
     await traffic.tell({ rate: options.rate });
-    await pause(2000 * options.calm * random());
+    await pause(2000 * options.calm * random.fraction());
     const { now: from } = await traffic.tell();
     const at = this.#elapsed;
     const struck = await fault.strike({ stage, traffic, random });
     const recovery = await this.#flowing(struck.mark, struck.pairs);
     const { now: until } = await traffic.tell();
-    await pause(200 + random() * 800);
+    await pause(200 + random.fraction() * 800);
     await traffic.tell({ rate: 0 });
     const absence = fault.isExact ? undefined : { from, until };
     this.#enter(fault.name, at, recovery, await this.#books.settle(absence));

@@ -4,9 +4,10 @@ import { COUNTER_KEYS } from "../../app/inspect/decode_channel.ts";
 import { findRegion, type FoundRegion } from "../../app/inspect/find_region.ts";
 import type { RegionReport } from "../../app/inspect/region_report.ts";
 import { usableCores } from "../../app/linux/core_list.ts";
+import { socketPath } from "../../app/memory/region_name.ts";
 import { COUNTER, DROPS } from "../../app/port/counters.ts";
-import { account, assertBalanced, exists, Lab, type Running } from "../system/lab.ts";
-import { BOOT_MS } from "../system/vm_lab.ts";
+import { account, assertBalanced, BOOT_MS, exists, Lab, type Running } from "../kit/lab.ts";
+import { commandOf, processesNaming } from "../kit/processes.ts";
 import { GuestProcess, GuestVm, type StageGuest } from "./stage_guest.ts";
 
 /** Guests, each with a TAP and a veth between which it forwards. */
@@ -121,10 +122,9 @@ export class Stage {
 
   /** The server's process; undefined if there is none. */
   serverPid(): number | undefined {
-    const socket = `/run/culvert/${this.lab.region}.sock`;
-    return processes().find((pid) => {
-      const words = commandLine(pid);
-      return words[0] === Deno.execPath() && words.includes("server") && words.includes(socket);
+    return processesNaming(socketPath(this.lab.region)).find((pid) => {
+      const words = commandOf(pid);
+      return words[0] === Deno.execPath() && words.includes("server");
     });
   }
 
@@ -241,17 +241,5 @@ export class Stage {
     for (let guest = 0; guest < PAIRS; guest++) {
       add("held by the guest when it went", this.#heldBy(guest));
     }
-  }
-}
-
-function processes(): number[] {
-  return [...Deno.readDirSync("/proc")].map(({ name }) => Number(name)).filter(Boolean);
-}
-
-function commandLine(pid: number): string[] {
-  try {
-    return Deno.readTextFileSync(`/proc/${pid}/cmdline`).split("\0");
-  } catch {
-    return [];
   }
 }

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
-import { type Lab, type Running, waitUntil } from "../system/lab.ts";
-import { qemuOf, startVm } from "../system/vm_lab.ts";
+import type { Lab, Running } from "../kit/lab.ts";
+import { freeze } from "../kit/processes.ts";
+import { qemuOf, startVm } from "../kit/vm.ts";
 
 /** A guest on the stage: started anew whenever it has ended. */
 export interface StageGuest {
@@ -96,11 +97,8 @@ export class GuestVm implements StageGuest {
     assert.equal(code, 130, stderr.slice(-2000));
   }
 
-  async freeze(): Promise<void> {
-    const { pid } = this;
-    Deno.kill(pid, "SIGSTOP");
-    const isFrozen = () => / T /.test(Deno.readTextFileSync(`/proc/${pid}/stat`));
-    assert(await waitUntil(isFrozen), `QEMU ${pid} does not stop`);
+  freeze(): Promise<void> {
+    return freeze(this.pid);
   }
 
   thaw(): void {

@@ -1,4 +1,4 @@
-import type { Lab, Running } from "../system/lab.ts";
+import type { Lab, Running } from "../kit/lab.ts";
 import type { Order, TrafficReport, TrafficSetup } from "./traffic_process.ts";
 
 const PROGRAM = new URL("traffic_process.ts", import.meta.url).pathname;

@@ -1,3 +1,5 @@
+import { descriptorsOf } from "../kit/processes.ts";
+
 /** What a process takes of the machine at one moment. */
 export interface Sample {
   /** Seconds since the soak began. */
@@ -34,25 +36,10 @@ export function sample(at: number, role: string, pid: number): Sample | undefine
   try {
     const status = Deno.readTextFileSync(`/proc/${pid}/status`);
     const memory = Number(/^RssAnon:\s+(\d+)/m.exec(status)![1]) / 1024;
-    const descriptors = [...Deno.readDirSync(`/proc/${pid}/fd`)].length;
-    return { at, role, pid, memory, descriptors };
+    return { at, role, pid, memory, descriptors: descriptorsOf(pid) };
   } catch {
     return undefined;
   }
-}
-
-/** Processes that have ended, and that one of `parents` has not buried. */
-export function zombiesOf(parents: readonly number[]): number[] {
-  return [...Deno.readDirSync("/proc")].map(({ name }) => Number(name)).filter((pid) => {
-    if (!pid) return false;
-    try {
-      const stat = Deno.readTextFileSync(`/proc/${pid}/stat`);
-      const [state, parent] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-      return state === "Z" && parents.includes(Number(parent));
-    } catch {
-      return false;
-    }
-  });
 }
 
 /** What has grown among samples of quiet moments, in words: descriptors of a process, memory of a role. */

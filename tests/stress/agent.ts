@@ -2,7 +2,7 @@ import { check } from "../../ffi/error.ts";
 import { MappedMemory } from "../../ffi/mapped_memory.ts";
 import { cString, shim } from "../../ffi/shim.ts";
 import { newBurst } from "../../app/ring/burst.ts";
-import { Random } from "../ffi/random.ts";
+import { Random } from "../kit/random.ts";
 import { type Ends, modeNamed } from "./modes.ts";
 
 /** Where things lie in the memory that all agents of a run share. */

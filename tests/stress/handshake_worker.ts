@@ -4,7 +4,7 @@ import { SLEEP } from "../../app/memory/layout.ts";
 import { SpscRing } from "../../app/ring/spsc_ring.ts";
 import { MappedMemory, type MappedMemoryHandle } from "../../ffi/mapped_memory.ts";
 import { shim } from "../../ffi/shim.ts";
-import { Random } from "../ffi/random.ts";
+import { Random } from "../kit/random.ts";
 import { meetAt, serveOrder, type StartLine } from "../ffi/run_workers.ts";
 
 /** What is left out, to show that it would be missed. */

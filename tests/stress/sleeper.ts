@@ -3,7 +3,7 @@ import { type Alarm, Idle } from "../../app/lcore/idle.ts";
 import { SpscRing } from "../../app/ring/spsc_ring.ts";
 import type { MappedMemory } from "../../ffi/mapped_memory.ts";
 import { shim } from "../../ffi/shim.ts";
-import { Random } from "../ffi/random.ts";
+import { Random } from "../kit/random.ts";
 import { openShared } from "./agent.ts";
 
 /** Where things lie in the memory of a run: words, but the rings' byte offsets. */

@@ -9,7 +9,7 @@ import { MappedMemory } from "../../ffi/mapped_memory.ts";
 import { DIRECTORY_BYTES, ENTRY, HEADER } from "../../app/memory/layout.ts";
 import { Region } from "../../app/memory/region.ts";
 import { openRegion } from "../../app/region/region_source.ts";
-import { account, assertBalanced, type Ended, exists, Lab, testFrame } from "./lab.ts";
+import { account, assertBalanced, type Ended, exists, Lab, testFrame } from "../kit/lab.ts";
 
 const USAGE = 2;
 const FAILURE = 1;

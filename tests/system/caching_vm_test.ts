@@ -1,7 +1,5 @@
 import assert from "node:assert/strict";
-import { Lab } from "./lab.ts";
-
-const BOOT_MS = 180_000;
+import { BOOT_MS, Lab } from "../kit/lab.ts";
 
 Deno.test("A VM finds the region cached, and maps the same memory through /dev/mem", async () => {
   await using lab = await Lab.open();

@@ -1,22 +1,15 @@
 import assert from "node:assert/strict";
 import { Peer } from "../../app/ivshmem/peer.ts";
-import { type CableEnd, Lab, pause, type Running, waitUntil } from "./lab.ts";
-import { roundTrips } from "./traffic.ts";
-
-/** Nanoseconds that all threads of a process have run. */
-function cpuTime(pid: number): number {
-  return [...Deno.readDirSync(`/proc/${pid}/task`)].reduce((sum, { name }) => {
-    const text = Deno.readTextFileSync(`/proc/${pid}/task/${name}/schedstat`);
-    return sum + Number(text.split(" ")[0]);
-  }, 0);
-}
+import { type CableEnd, Lab, pause, type Running, waitUntil } from "../kit/lab.ts";
+import { roundTrips } from "../kit/kernel_traffic.ts";
+import { cpuMilliseconds, descriptorsOf } from "../kit/processes.ts";
 
 /** How much of a core a program takes for so many milliseconds. */
 async function load(program: Running, milliseconds: number): Promise<number> {
-  const before = cpuTime(program.pid);
+  const before = cpuMilliseconds(program.pid);
   const start = performance.now();
   await pause(milliseconds);
-  return (cpuTime(program.pid) - before) / 1e6 / (performance.now() - start);
+  return (cpuMilliseconds(program.pid) - before) / (performance.now() - start);
 }
 
 /** How often a side rang, as the host's or the guest's last words tell. */
@@ -109,7 +102,7 @@ Deno.test("a guest that came before its host has doorbells, with each host that 
 Deno.test("peers that come and go cost an attached guest and its host no descriptors", async () => {
   await using lab = await Lab.open();
   const { host, guest } = await lab.forwarding(await lab.namespacePair({ quiet: true }));
-  const open = (program: Running) => [...Deno.readDirSync(`/proc/${program.pid}/fd`)].length;
+  const open = ({ pid }: Running) => descriptorsOf(pid);
   const before = [open(host), open(guest)];
   for (let i = 0; i < 100; i++) Peer.connect(`/run/culvert/${lab.region}.sock`)!.close();
   const isAsBefore = () => open(host) <= before[0] && open(guest) <= before[1];

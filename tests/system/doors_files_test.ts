@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import config from "../../deno.json" with { type: "json" };
 import { givePath, SAME } from "../../app/linux/owner.ts";
-import { exists, Lab, testFrame } from "./lab.ts";
+import { exists, Lab, testFrame } from "../kit/lab.ts";
 
 const SMALL = ["--size", "4M", "--mbufs", "256"];
 

@@ -1,7 +1,16 @@
 import assert from "node:assert/strict";
-import { account, assertBalanced, exists, Lab, pause, type Running, waitUntil } from "./lab.ts";
+import {
+  account,
+  assertBalanced,
+  exists,
+  Lab,
+  pause,
+  type Running,
+  waitUntil,
+} from "../kit/lab.ts";
 import { GID, OtherUser, UID } from "./other_user.ts";
-import { childrenOf, threadsOf } from "./threads.ts";
+import { childrenOf, serverOf } from "../kit/processes.ts";
+import { threadsOf } from "../kit/threads.ts";
 
 /** CAP_NET_ADMIN and CAP_NET_RAW. */
 const CAP_NET = 1n << 12n | 1n << 13n;
@@ -13,12 +22,6 @@ function keeperOf({ pid }: Running): number {
   const found = childrenOf(pid).filter(({ name }) => name === "culvert-keeper");
   assert.equal(found.length, 1, JSON.stringify(found));
   return found[0].pid;
-}
-
-/** The process of a region's server: the one that listens at its socket. */
-async function serverOf(lab: Lab, region = lab.region): Promise<number> {
-  const { stdout } = await lab.run("ss", "-Hxlp", "src", `/run/culvert/${region}.sock`);
-  return Number(/pid=(\d+)/.exec(stdout)![1]);
 }
 
 /** Every thread has given up everything, and is who it is to be. */
@@ -42,7 +45,7 @@ Deno.test("A host has no capability in any thread, its server neither, and forwa
   const { host, wires } = running;
   await lab.flows(wires);
   assertDropped(host.pid);
-  assertDropped(await serverOf(lab));
+  assertDropped(serverOf(lab.region)!);
   assert.match(host.stderr, /files of root's are still ours: --user NAME gives up those too/);
   const keeper = keeperOf(host);
   const [{ capabilities, hasNoNew }] = threadsOf(keeper);
@@ -128,7 +131,7 @@ Deno.test("--user and --group: others' host, server, socket and file", async () 
     ["--region", path, "--size", "4M", "--mbufs", "256"],
   ));
   await file.stderrLine(/is ready/);
-  for (const pid of [host.pid, await serverOf(lab), file.pid]) {
+  for (const pid of [host.pid, serverOf(lab.region)!, file.pid]) {
     assertDropped(pid, NOBODY);
     for (const { groups } of threadsOf(pid)) {
       assert.deepEqual(groups, [NOBODY, NOBODY, NOBODY, NOBODY]);

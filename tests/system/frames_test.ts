@@ -9,7 +9,7 @@ import { Attachment } from "../../app/guest/attachment.ts";
 import { RING } from "../../app/memory/layout.ts";
 import { openRegion } from "../../app/region/region_source.ts";
 import { dataWord, Mbufs } from "../../app/mempool/mbuf.ts";
-import { type HostAccount, Lab, pause, testFrame, waitUntil, type Wire } from "./lab.ts";
+import { type HostAccount, Lab, pause, testFrame, waitUntil, type Wire } from "../kit/lab.ts";
 
 /** Tags as they are on the wire: priority 5, VLAN 100; service VLAN 200 around it. */
 const CUSTOMER_TAG = "8100a064";

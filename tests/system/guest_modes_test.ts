@@ -12,7 +12,7 @@ import {
   testFrame,
   waitUntil,
   type Wire,
-} from "./lab.ts";
+} from "../kit/lab.ts";
 
 /** The addresses of {@linkcode testFrame}, in hexadecimal. */
 const DESTINATION = "02aaaaaaaaaa";

@@ -11,7 +11,7 @@ import { HEADER, MAGIC, REGION_STATE } from "../../app/memory/layout.ts";
 import { socketPath } from "../../app/memory/region_name.ts";
 import { MappedMemory } from "../../ffi/mapped_memory.ts";
 import { shim } from "../../ffi/shim.ts";
-import { exists, Lab, waitUntil } from "./lab.ts";
+import { exists, Lab, waitUntil } from "../kit/lab.ts";
 
 const SMALL = ["--port", "null", "--size", "4M", "--mbufs", "256"];
 

@@ -1,8 +1,5 @@
 import assert from "node:assert/strict";
-import { type Ended, Lab, PATIENCE_MS, type Running, testFrame } from "./lab.ts";
-
-/** A VM boots in 5 s on a machine of its own, and builds its image before if there is none. */
-const BOOT_MS = 180_000;
+import { BOOT_MS, type Ended, Lab, PATIENCE_MS, type Running, testFrame } from "../kit/lab.ts";
 
 /** QEMU's default for q35, and what other machines and OVMF do: there a guest's kernel takes 5 s to let go. */
 const KINDS: [string, string[]][] = [

@@ -6,10 +6,10 @@
  */
 import assert from "node:assert/strict";
 import { HUGEPAGE_BYTES, reserveHugepages } from "../../bench/peers/hugepages.ts";
-import { exists, Lab, testFrame } from "./lab.ts";
+import { BOOT_MS, exists, Lab, testFrame } from "../kit/lab.ts";
+import { qemusNaming } from "../kit/processes.ts";
 
 const FOLDER = "/dev/hugepages";
-const BOOT_MS = 180_000;
 
 /** Room for one region of 64 MiB and little more, however many pages the machine has. */
 const MOUNT_BYTES = 80 << 20;
@@ -113,27 +113,14 @@ Deno.test("A VM attaches to a region on hugepages", async () => {
   await host.stderrLine(/is ready/);
   const vm = lab.culvert("qemu", ["--run", "--region", region, "--", "-T", "0"]);
   await host.stderrLine(/guest 0 attached/, BOOT_MS);
-  const [qemu] = qemusOf(region);
+  const [qemu] = qemusNaming(`mem-path=${region}`);
   try {
     assert.deepEqual(pageSizes(qemu, region), [2048], "QEMU's mapping");
   } finally {
     await vm.stop("SIGINT");
-    for (const pid of qemusOf(region)) Deno.kill(pid, "SIGKILL");
+    for (const pid of qemusNaming(`mem-path=${region}`)) Deno.kill(pid, "SIGKILL");
   }
   await host.stderrLine(/guest 0 (died|detached)/);
   await lab.finishHost(host);
   assert.deepEqual(folder.files, []);
 });
-
-/** Process ids of QEMUs whose command line names a region. */
-function qemusOf(region: string): number[] {
-  const pids = [...Deno.readDirSync("/proc")].map(({ name }) => Number(name)).filter(Boolean);
-  return pids.filter((pid) => {
-    try {
-      const command = Deno.readTextFileSync(`/proc/${pid}/cmdline`);
-      return command.startsWith("qemu-system") && command.includes(`mem-path=${region}`);
-    } catch {
-      return false; // it has just ended
-    }
-  });
-}

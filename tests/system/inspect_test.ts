@@ -8,9 +8,7 @@ import { sealedMemfd } from "../../ffi/mapped_memory.ts";
 import { shim } from "../../ffi/shim.ts";
 import type { RegionReport } from "../../app/inspect/region_report.ts";
 import { HEADER, MAGIC } from "../../app/memory/layout.ts";
-import { Lab, type Running, testFrame, waitUntil } from "./lab.ts";
-
-const BOOT_MS = 180_000;
+import { BOOT_MS, Lab, type Running, testFrame, waitUntil } from "../kit/lab.ts";
 
 /** Look at a region once. */
 async function inspect(lab: Lab, ...args: string[]): Promise<RegionReport & { source: string }> {

@@ -5,7 +5,7 @@
  * @module
  */
 import assert from "node:assert/strict";
-import type { Lab, Running } from "./lab.ts";
+import type { Lab, Running } from "../kit/lab.ts";
 
 /** Where the test puts the device's BARs. */
 const BAR0 = 0xfe000000, BAR1 = 0xfe001000, BAR2 = 0xe0000000;

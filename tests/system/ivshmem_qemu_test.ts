@@ -9,7 +9,7 @@ import { locateRegion, openRegion } from "../../app/region/region_source.ts";
 import { shim } from "../../ffi/shim.ts";
 import { socketPath } from "../../app/memory/region_name.ts";
 import { QemuDevice } from "./ivshmem_qemu.ts";
-import { Lab, type Running, waitUntil } from "./lab.ts";
+import { Lab, type Running, waitUntil } from "../kit/lab.ts";
 
 async function serve(lab: Lab, vectors: number): Promise<Running> {
   const server = lab.culvert("server", [

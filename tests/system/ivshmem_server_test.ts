@@ -14,22 +14,10 @@ import { check } from "../../ffi/error.ts";
 import { cString, shim } from "../../ffi/shim.ts";
 import { QemuClient } from "../ivshmem/qemu_client.ts";
 import { ScriptedServer } from "../ivshmem/scripted_server.ts";
-import { Lab, pause, type Running, waitUntil } from "./lab.ts";
+import { exists, Lab, pause, type Running, waitUntil } from "../kit/lab.ts";
+import { cpuMilliseconds, descriptorsOf, isThere, statOf } from "../kit/processes.ts";
 
 const MIB = 2 ** 20;
-
-function isThere(path: string): boolean {
-  try {
-    Deno.lstatSync(path);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-function isAlive(pid: number): boolean {
-  return isThere(`/proc/${pid}`);
-}
 
 /** A server in the foreground, ready for peers. */
 async function serve(lab: Lab, args: string[] = []): Promise<Running> {
@@ -59,7 +47,7 @@ Deno.test("culvert server hands out a region; SIGTERM and SIGINT end it, and lea
     await server.stderrLine(/peer 0 left/);
     const { code, stderr } = await server.stop(signal);
     assert.equal(code, 0, stderr);
-    assert.deepEqual([isThere(socketPath(lab.region)), isThere(pidfile)], [false, false]);
+    assert.deepEqual([exists(socketPath(lab.region)), exists(pidfile)], [false, false]);
   }
 });
 
@@ -147,8 +135,7 @@ Deno.test("culvert server goes on as a daemon once it is ready, and holds nothin
   const pid = Number(stdout);
   try {
     assert.equal(Deno.readTextFileSync(pidfile), `${pid}\n`);
-    const stat = Deno.readTextFileSync(`/proc/${pid}/stat`).split(" ");
-    assert.equal(stat[5], `${pid}`, "a session of its own");
+    assert.equal(statOf(pid)?.session, pid, "a session of its own");
     assert.equal(Deno.readLinkSync(`/proc/${pid}/cwd`), "/");
     assert.equal((await client(lab, "dump").ended()).code, 0);
     const second = await lab.culvert("server", ["-S", lab.region]).ended();
@@ -157,15 +144,15 @@ Deno.test("culvert server goes on as a daemon once it is ready, and holds nothin
   } finally {
     Deno.kill(pid, "SIGTERM");
   }
-  assert(await waitUntil(() => !isAlive(pid)));
-  assert.deepEqual([isThere(socketPath(lab.region)), isThere(pidfile)], [false, false]);
+  assert(await waitUntil(() => !isThere(pid)));
+  assert.deepEqual([exists(socketPath(lab.region)), exists(pidfile)], [false, false]);
 });
 
 Deno.test("culvert server takes the place of one that was killed", async () => {
   await using lab = await Lab.open();
   const first = await serve(lab);
   await first.stop("SIGKILL");
-  assert(isThere(socketPath(lab.region)));
+  assert(exists(socketPath(lab.region)));
   const second = await serve(lab);
   const third = await lab.culvert("server", ["-F", "-S", lab.region]).ended();
   assert.equal(third.code, 1);
@@ -180,7 +167,7 @@ Deno.test("culvert server -M uses a POSIX object: made and removed, or found and
   const first = await serve(lab, ["-M", name]);
   assert.equal(Deno.statSync(path).size, MIB);
   await first.stop();
-  assert.equal(isThere(path), false);
+  assert.equal(exists(path), false);
   Deno.writeFileSync(path, new Uint8Array(2 * MIB));
   const wrong = await lab.culvert("server", ["-F", "-S", lab.region, "-M", name, "-l", "1M"])
     .ended();
@@ -228,7 +215,7 @@ Deno.test("culvert server survives 10,000 connects and disconnects, and leaks no
   const path = socketPath(lab.region);
   const server = lab.culvert("server", ["-F", "-S", lab.region, "-l", "1M", "-n", "4"]);
   await server.stderrLine(/ is ready: /);
-  const descriptors = () => [...Deno.readDirSync(`/proc/${server.pid}/fd`)].length;
+  const descriptors = () => descriptorsOf(server.pid);
   using watcher = new QemuClient(path);
   await watcher.greeted();
   const before = descriptors();
@@ -260,9 +247,9 @@ Deno.test("culvert server out of descriptors neither spins nor ends, and goes on
     await server.stderrLine(
       /Cannot (accept a connection|make an eventfd) as the kernel says EMFILE/,
     );
-    const [start, ticks] = [performance.now(), processTicks(server.pid)];
+    const [start, before] = [performance.now(), cpuMilliseconds(server.pid)];
     await pause(1000);
-    const share = (processTicks(server.pid) - ticks) * 10 / (performance.now() - start);
+    const share = (cpuMilliseconds(server.pid) - before) / (performance.now() - start);
     assert(share < 0.3, `it used ${share} of a core`);
   } finally {
     for (const client of clients) client.close();
@@ -272,19 +259,13 @@ Deno.test("culvert server out of descriptors neither spins nor ends, and goes on
   assert.equal((await server.stop()).code, 0);
 });
 
-/** Hundredths of a second that a process has run. */
-function processTicks(pid: number): number {
-  const fields = Deno.readTextFileSync(`/proc/${pid}/stat`).replace(/^.*\) /, "").split(" ");
-  return Number(fields[11]) + Number(fields[12]);
-}
-
 Deno.test("culvert server ends well while clients come and go", async () => {
   await using lab = await Lab.open();
   const path = socketPath(lab.region);
   const server = await serve(lab, ["-n", "8"]);
   const clients: QemuClient[] = [];
   let ended: Promise<{ code: number; stderr: string }> | undefined;
-  for (let i = 0; i < 400 && isThere(path); i++) {
+  for (let i = 0; i < 400 && exists(path); i++) {
     if (i === 200) ended = server.stop("SIGTERM");
     try {
       clients.push(new QemuClient(path));
@@ -311,7 +292,7 @@ Deno.test("culvert server --until-unused ends when the last peer leaves a region
   Region.attach(again.memory, lab.region).close();
   again.close();
   assert.equal((await server.ended()).code, 0);
-  assert.equal(isThere(socketPath(lab.region)), false);
+  assert.equal(exists(socketPath(lab.region)), false);
 });
 
 /** A host of a region in a process of its own: what it prints, until it is told to end. */
@@ -325,7 +306,7 @@ Deno.test("a host starts a server beside itself, which goes when the host does",
   const host = hostProcess(lab, lab.region);
   const [, pid] = /server (\d+)/.exec(await host.stdoutLine(/^hosting/))!;
   assert.notEqual(Number(pid), host.pid);
-  assert(isAlive(Number(pid)));
+  assert(isThere(Number(pid)));
   const { path, bytes, socket, vectors } = locateRegion(lab.region);
   assert.match(path, new RegExp(`^/proc/${pid}/fd/\\d+$`));
   assert.deepEqual([bytes, socket, vectors], [64 * MIB, socketPath(lab.region), 3]);
@@ -333,9 +314,9 @@ Deno.test("a host starts a server beside itself, which goes when the host does",
   assert.equal(Region.attach(opened.memory, lab.region).epoch, 1);
   await host.write("end");
   assert.equal((await host.ended()).code, 0);
-  assert(isAlive(Number(pid)), "a guest is still there");
+  assert(isThere(Number(pid)), "a guest is still there");
   opened.close();
-  assert(await waitUntil(() => !isAlive(Number(pid))));
+  assert(await waitUntil(() => !isThere(Number(pid))));
   await lab.nothingLeft();
 });
 
@@ -344,13 +325,13 @@ Deno.test("a server outlives the host that started it, and the next host goes on
   const host = hostProcess(lab, lab.region);
   const [, pid] = /server (\d+)/.exec(await host.stdoutLine(/^hosting/))!;
   await host.stop("SIGKILL");
-  assert(isAlive(Number(pid)));
+  assert(isThere(Number(pid)));
   const next = hostProcess(lab, lab.region);
   const line = await next.stdoutLine(/^hosting/);
   assert.match(line, new RegExp(`epoch 2.* server ${pid}$`));
   await next.write("end");
   assert.equal((await next.ended()).code, 0);
-  assert(await waitUntil(() => !isAlive(Number(pid))));
+  assert(await waitUntil(() => !isThere(Number(pid))));
 });
 
 Deno.test("a server that nobody listens to goes on when it has something to complain of", async () => {
@@ -417,7 +398,7 @@ Deno.test("a host keeps a region in a file: made and removed, or found and left,
   assert.equal(hosted.memory.u32[9], 7);
   opened.close();
   hosted.close();
-  assert.equal(isThere(path), false);
+  assert.equal(exists(path), false);
   Deno.writeFileSync(path, new Uint8Array(2 * MIB));
   await assert.rejects(() => hostRegionMemory(path, MIB, 1), /has 2097152 bytes where 1048576 are/);
   (await hostRegionMemory(path, undefined, 1)).close();

@@ -12,9 +12,9 @@ import {
   type Running,
   testFrame,
   type Wire,
-} from "./lab.ts";
+} from "../kit/lab.ts";
 import { assertPerfect, forward, report } from "./numbered_course.ts";
-import { assertNothingBroken, iperf, ping, untilReachable } from "./traffic.ts";
+import { assertNothingBroken, iperf, ping, untilReachable } from "../kit/kernel_traffic.ts";
 
 const MODE = ["-l", "1", "--forward-mode", "io"];
 const CHAINS = {

@@ -6,7 +6,7 @@
  */
 import { dataWord, type Mbufs, MbufView, type Mempool, type SpscRing } from "../../app/api.ts";
 import { shim } from "../../ffi/shim.ts";
-import { Random } from "../ffi/random.ts";
+import { Random } from "../kit/random.ts";
 
 /** The guests; each has a region of its own beside the common one. */
 export const GUESTS = ["alpha", "beta"] as const;

@@ -11,7 +11,8 @@ import {
   type Region,
   type SpscRing,
 } from "../../app/api.ts";
-import { Lab, PATIENCE_MS, pause, type Running } from "./lab.ts";
+import { BOOT_MS, Lab, PATIENCE_MS, pause, type Running } from "../kit/lab.ts";
+import { qemusNaming } from "../kit/processes.ts";
 import {
   CONTROL,
   FrameExchange,
@@ -26,8 +27,6 @@ import {
   ZONE,
 } from "./memzones_plan.ts";
 
-/** A VM boots in 5 s on a machine of its own, and builds its image before if there is none. */
-const BOOT_MS = 180_000;
 const MIB = 1 << 20;
 const GUEST_APP = new URL("./memzones_guest.ts", import.meta.url).pathname;
 
@@ -42,18 +41,7 @@ function startVm(lab: Lab, name: string, regions: readonly Region[], ...more: st
 
 /** End QEMUs that have a region mapped, which live on without `culvert qemu`. */
 function endQemus(path: string): void {
-  for (
-    const pid of [...Deno.readDirSync("/proc")].map(({ name }) => Number(name)).filter(Boolean)
-  ) {
-    try {
-      const command = Deno.readTextFileSync(`/proc/${pid}/cmdline`);
-      if (command.startsWith("qemu-system") && command.includes(`mem-path=${path},`)) {
-        Deno.kill(pid, "SIGKILL");
-      }
-    } catch {
-      // it has just ended
-    }
-  }
+  for (const pid of qemusNaming(`mem-path=${path},`)) Deno.kill(pid, "SIGKILL");
 }
 
 /** A new region in a file of the lab's, labelled. */

@@ -2,10 +2,15 @@ import assert from "node:assert/strict";
 import { deviceId, plugRegion, regionDevices, unplugDevice } from "../../app/vm/plug.ts";
 import { QmpClient } from "../../app/vm/qmp.ts";
 import { slot, TinyQemu } from "../vm/tiny_qemu.ts";
-import { account, assertBalanced, Lab, PATIENCE_MS, type Running, waitUntil } from "./lab.ts";
-
-/** A VM boots in 5 s on a machine of its own, and builds its image before if there is none. */
-const BOOT_MS = 180_000;
+import {
+  account,
+  assertBalanced,
+  BOOT_MS,
+  Lab,
+  PATIENCE_MS,
+  type Running,
+  waitUntil,
+} from "../kit/lab.ts";
 
 const BYTES = 1 << 20;
 const PAGE = 4096;

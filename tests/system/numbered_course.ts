@@ -7,7 +7,7 @@ import assert from "node:assert/strict";
 import type { RegionOptions } from "../../app/host/host_options.ts";
 import { runHost } from "../../app/host/run_host.ts";
 import { parsePortSpec } from "../../app/port/port_spec.ts";
-import { account, assertBalanced, Lab, PATIENCE_MS, type Running, waitUntil } from "./lab.ts";
+import { account, assertBalanced, Lab, PATIENCE_MS, type Running, waitUntil } from "../kit/lab.ts";
 import { type NumberedOrder, NumberedRun } from "./numbered_port.ts";
 
 /** How long all frames of a run may take, some ten times what they do on a machine of our own. */

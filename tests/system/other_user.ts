@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { Lab, Running } from "./lab.ts";
+import type { Lab, Running } from "../kit/lab.ts";
 import config from "../../deno.json" with { type: "json" };
 
 const ROOT = new URL("../../", import.meta.url).pathname;

@@ -5,7 +5,6 @@
  * @module
  */
 import assert from "node:assert/strict";
-import { Peer } from "../../app/ivshmem/peer.ts";
 import {
   account,
   assertBalanced,
@@ -18,7 +17,8 @@ import {
   testFrame,
   waitUntil,
   type Wire,
-} from "./lab.ts";
+} from "../kit/lab.ts";
+import { serverOf } from "../kit/processes.ts";
 
 const PORT_DOWN = "port down";
 const HELD = "held by the guest when it went";
@@ -233,18 +233,11 @@ Deno.test("A host is killed whose region only it knew: the guest attaches to the
   await lab.finish({ host: next, guest: running.guest });
 });
 
-/** The process that listens at a region's socket. */
-function serverOf(region: string): number {
-  const peer = Peer.connect(`/run/culvert/${region}.sock`)!;
-  peer.close();
-  return peer.server.pid;
-}
-
 Deno.test("A server that is killed takes nobody along: frames go on, the next host has another", async () => {
   await using lab = await Lab.open();
   const pair = await lab.namespacePair({ quiet: true });
   const running = await lab.forwarding(pair);
-  Deno.kill(serverOf(lab.region), "SIGKILL");
+  Deno.kill(serverOf(lab.region)!, "SIGKILL");
   await running.host.stderrLine(/the server is gone .*forwarding goes on/);
   for (let round = 0; round < 3; round++) await lab.flows(running.wires);
   assert.equal((await running.guest.stop()).code, 0);

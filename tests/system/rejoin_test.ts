@@ -6,7 +6,7 @@
 import assert from "node:assert/strict";
 import { Peer } from "../../app/ivshmem/peer.ts";
 import { socketPath } from "../../app/memory/region_name.ts";
-import { Lab, pause, type Running, testFrame, waitUntil } from "./lab.ts";
+import { Lab, pause, type Running, testFrame, waitUntil } from "../kit/lab.ts";
 
 /** A server that an operator has started. */
 async function serve(lab: Lab, path: string, ...args: string[]): Promise<Running> {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { account, assertBalanced, Lab, type Running, waitUntil } from "./lab.ts";
+import { account, assertBalanced, Lab, type Running, waitUntil } from "../kit/lab.ts";
 import {
   assertNothingBroken,
   assertOffloads,
@@ -12,7 +12,7 @@ import {
   type Sight,
   untilReachable,
   watch,
-} from "./traffic.ts";
+} from "../kit/kernel_traffic.ts";
 
 const MTU = 1500;
 const ETHERNET_BYTES = 14;

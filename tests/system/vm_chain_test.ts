@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { Lab, type Running } from "./lab.ts";
-import { assertNothingBroken, ping, roundTrips, untilReachable } from "./traffic.ts";
-import { BOOT_MS, exchangeNumbered, qemuOf, ROOM, startVm } from "./vm_lab.ts";
+import { BOOT_MS, Lab, type Running } from "../kit/lab.ts";
+import { assertNothingBroken, ping, roundTrips, untilReachable } from "../kit/kernel_traffic.ts";
+import { exchangeNumbered, qemuOf, ROOM, startVm } from "../kit/vm.ts";
 
 /** How often a side rang, as its last words tell. */
 function rung(text: string): number {

@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { Peer } from "../../app/ivshmem/peer.ts";
 import { openRegion } from "../../app/region/region_source.ts";
 import { shim } from "../../ffi/shim.ts";
-import { Lab, waitUntil } from "./lab.ts";
+import { BOOT_MS, Lab, waitUntil } from "../kit/lab.ts";
+import { qemusNaming } from "../kit/processes.ts";
 
-const BOOT_MS = 180_000;
 const GREETING = 0x600d;
 
 /** The members of a region besides `peer`, as it knows them now. */
@@ -52,15 +52,7 @@ Deno.test("culvert qemu takes its VM along when it is killed", async () => {
   const file = lab.newPath();
   await Deno.writeFile(file, new Uint8Array(4096));
   const running = lab.culvert("qemu", ["--run", "--region", file]);
-  const qemus = () =>
-    [...Deno.readDirSync("/proc")].filter(({ name }) => {
-      try {
-        const words = Deno.readTextFileSync(`/proc/${name}/cmdline`).split("\0");
-        return words[0].includes("qemu-system") && words.some((word) => word.includes(file));
-      } catch {
-        return false; // no process, or one that has just ended
-      }
-    });
+  const qemus = () => qemusNaming(file);
   assert(await waitUntil(() => qemus().length === 1, BOOT_MS), "QEMU runs");
   running.kill("SIGKILL");
   await running.ended();

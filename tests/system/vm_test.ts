@@ -1,7 +1,14 @@
 import assert from "node:assert/strict";
-import { account, assertBalanced, Lab, waitUntil } from "./lab.ts";
-import { assertNothingBroken, iperf, moveTap, ping, untilReachable } from "./traffic.ts";
-import { BOOT_MS, exchangeNumbered, FRAMES, qemuOf, ROOM, runs, startVm } from "./vm_lab.ts";
+import { account, assertBalanced, BOOT_MS, Lab, until } from "../kit/lab.ts";
+import { isThere } from "../kit/processes.ts";
+import {
+  assertNothingBroken,
+  iperf,
+  moveTap,
+  ping,
+  untilReachable,
+} from "../kit/kernel_traffic.ts";
+import { exchangeNumbered, FRAMES, qemuOf, ROOM, startVm } from "../kit/vm.ts";
 
 Deno.test("a VM forwards between veths and between TAPs, and after a crash does so again", async () => {
   await using lab = await Lab.open();
@@ -54,7 +61,7 @@ Deno.test("a VM forwards between veths and between TAPs, and after a crash does 
     130,
     "the VM waits for a host until it is ended",
   );
-  assert(await waitUntil(() => !runs(qemu)), "QEMU is gone");
+  await until(() => !isThere(qemu), "QEMU ends");
   await lab.nothingLeft();
   for (const { netns, inner } of [c, d]) assert.equal(await lab.link(inner, netns), undefined);
 });

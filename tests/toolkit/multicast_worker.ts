@@ -6,7 +6,7 @@ import { dataWord, Mbufs } from "../../app/mempool/mbuf.ts";
 import { MbufMetadata, type MbufMetadataHandle } from "../../app/toolkit/mbuf_metadata.ts";
 import { Mempool, type MempoolHandle } from "../../app/mempool/mempool.ts";
 import { MpmcRing } from "../../app/ring/mpmc_ring.ts";
-import { Random } from "../ffi/random.ts";
+import { Random } from "../kit/random.ts";
 import { meetAt, serveOrder, type StartLine } from "../ffi/run_workers.ts";
 
 /** What each Worker is to do. */

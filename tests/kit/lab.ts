@@ -24,13 +24,15 @@ import config from "../../deno.json" with { type: "json" };
 import { account, assertBalanced, type HostAccount } from "./host_account.ts";
 import { type CableEnd, Network } from "./network.ts";
 import type { Running } from "./running.ts";
-import { exists, pause, waitUntil } from "./waiting.ts";
+import { exists } from "./processes.ts";
+import { pause, waitUntil } from "./wait.ts";
 import { testFrame, type Wire } from "./wire.ts";
 
 export { account, assertBalanced, type HostAccount } from "./host_account.ts";
 export { type CableEnd, type CableOptions, type LinkDetails } from "./network.ts";
 export { type Ended, Running } from "./running.ts";
-export { exists, PATIENCE_MS, pause, waitUntil } from "./waiting.ts";
+export { exists } from "./processes.ts";
+export { BOOT_MS, PATIENCE_MS, pause, until, waitUntil } from "./wait.ts";
 export { TEST_TYPE, testFrame, Wire } from "./wire.ts";
 
 /** Milliseconds that what is about to end of itself may take. */

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { PATIENCE_MS, pause, waitUntil } from "./waiting.ts";
+import { freeze } from "./processes.ts";
+import { PATIENCE_MS, pause } from "./wait.ts";
 
 const ROOT = new URL("../../", import.meta.url).pathname;
 
@@ -68,10 +69,8 @@ export class Running {
   }
 
   /** Stop it from running until SIGCONT. */
-  async freeze(): Promise<void> {
-    this.kill("SIGSTOP");
-    const isFrozen = () => / T /.test(Deno.readTextFileSync(`/proc/${this.pid}/stat`));
-    assert(await waitUntil(isFrozen), `process ${this.pid} does not stop`);
+  freeze(): Promise<void> {
+    return freeze(this.pid);
   }
 
   /** Wait for its end; it is killed if that takes too long. */

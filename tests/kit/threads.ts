@@ -42,18 +42,3 @@ export function threadsOf(pid: number): ThreadPrivileges[] {
     }];
   });
 }
-
-/** The processes that `pid` has started and that still run, by name. */
-export function childrenOf(pid: number): { pid: number; name: string }[] {
-  return [...Deno.readDirSync("/proc")].flatMap(({ name: number }) => {
-    if (!/^\d+$/.test(number)) return [];
-    try {
-      const [, name, parent] = /^\d+ \((.*)\) \S (\d+)/.exec(
-        Deno.readTextFileSync(`/proc/${number}/stat`),
-      )!;
-      return Number(parent) === pid ? [{ pid: Number(number), name }] : [];
-    } catch {
-      return []; // it has just ended
-    }
-  });
-}

@@ -1,10 +1,8 @@
 /** What tests with VMs share. */
 import assert from "node:assert/strict";
 import { type CableEnd, type Lab, PATIENCE_MS, type Running } from "./lab.ts";
-import type { PeerReport } from "./numbered_peer.ts";
-
-/** A VM boots in 5 s on a machine of its own, and builds its image before if there is none. */
-export const BOOT_MS = 180_000;
+import { childrenOf } from "./processes.ts";
+import type { PeerReport } from "../system/numbered_peer.ts";
 
 /** Frames a second each way: a fifth of what a guest under TCG carries without loss on two cores. */
 const RATE = 5000;
@@ -22,20 +20,9 @@ export function startVm(lab: Lab, ...options: string[]): Running {
 
 /** The process id of the QEMU that `culvert qemu` runs. */
 export function qemuOf(vm: Running): number {
-  const children = Deno.readTextFileSync(`/proc/${vm.pid}/task/${vm.pid}/children`);
-  const found = children.trim().split(" ").map(Number)
-    .filter((pid) => Deno.readTextFileSync(`/proc/${pid}/cmdline`).startsWith("qemu-system"));
-  assert.equal(found.length, 1, children);
-  return found[0];
-}
-
-/** Whether a process is there. */
-export function runs(pid: number): boolean {
-  try {
-    return Deno.statSync(`/proc/${pid}`).isDirectory;
-  } catch {
-    return false;
-  }
+  const found = childrenOf(vm.pid).filter(({ name }) => name.startsWith("qemu-system"));
+  assert.equal(found.length, 1, `QEMUs of process ${vm.pid}: ${JSON.stringify(found)}`);
+  return found[0].pid;
 }
 
 /** Send numbered frames from each end to the other; both must see them all, in order, untouched. */
@@ -46,7 +33,7 @@ export async function exchangeNumbered(
 ): Promise<void> {
   const peers = ends.map(({ netns, inner }, i) => {
     const args = [inner, 1 + i, ends.length - i, frames, rate].map(String);
-    const script = new URL("numbered_peer.ts", import.meta.url).pathname;
+    const script = new URL("../system/numbered_peer.ts", import.meta.url).pathname;
     return lab.start("ip", "netns", "exec", netns, Deno.execPath(), "run", "-A", script, ...args);
   });
   for (const peer of peers) await peer.stdoutLine(/^READY/);

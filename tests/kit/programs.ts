@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { type Ended, Running } from "./running.ts";
-import { PATIENCE_MS } from "./waiting.ts";
+import { PATIENCE_MS } from "./wait.ts";
 
 /** Programs of one test, under names of its own; they end with it. */
 export class Programs implements AsyncDisposable {

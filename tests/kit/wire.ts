@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { Running } from "./running.ts";
-import { PATIENCE_MS, waitUntil } from "./waiting.ts";
+import { PATIENCE_MS, waitUntil } from "./wait.ts";
 
 /** An interface to send frames on and to watch. */
 export class Wire {
