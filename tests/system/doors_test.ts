@@ -239,7 +239,7 @@ Deno.test("The rootless demo pings and sends TCP as an ordinary user", async () 
   await using lab = await Lab.open();
   await using user = await OtherUser.create(lab);
   const { code, stdout, stderr } = await lab.start(
-    ...[...user.become(), `${user.folder}/deno`, "run", "-A", `${user.folder}/app/demo.ts`],
+    ...[...user.become(), `${user.folder}/deno`, "run", "-A", `${user.folder}/app/demo/main.ts`],
     ...["--rootless", "--seconds", "1"],
   ).ended(90_000);
   assert.equal(code, 0, stdout + stderr);
@@ -251,7 +251,7 @@ Deno.test("The rootless demo pings and sends TCP as an ordinary user", async () 
 Deno.test("The demo as an ordinary user, not rootless, says what it needs", async () => {
   await using lab = await Lab.open();
   await using user = await OtherUser.create(lab);
-  const demo = ["run", "-A", `${user.folder}/app/demo.ts`];
+  const demo = ["run", "-A", `${user.folder}/app/demo/main.ts`];
   const { code, stderr } = await lab.tryRun(...user.become(), `${user.folder}/deno`, ...demo);
   assert.equal(code, 1);
   assert.match(stderr, /run it as root, or with --rootless/);
