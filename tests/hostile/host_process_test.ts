@@ -30,16 +30,13 @@ function contains(there: Uint8Array, bytes: Uint8Array): boolean {
 Deno.test("A region whose header and directory a guest has spoiled is taken up by the next host", async () => {
   await using lab = await Lab.open();
   const port = ["--port", "null:0"];
-  const first = lab.host(port);
-  await first.stderrLine(/is ready/);
+  const first = await lab.startHost(port);
   const spoiler = openRegion(lab.region)!;
   spoiler.memory.u32.fill(0xdeadbeef, 0, ZONES_BYTES / 4);
   first.kill("SIGKILL");
   await first.ended();
-  const second = lab.host(port);
-  await second.stderrLine(/is ready/);
-  const guest = lab.guest();
-  await guest.stderrLine(/forwarding/);
+  const second = await lab.startHost(port);
+  const guest = await lab.startGuest();
   spoiler.memory.u32.fill(0xdeadbeef, 0, ZONES_BYTES / 4);
   spoiler.close();
   assertBalanced(account((await second.stop()).stdout));
@@ -64,8 +61,7 @@ for (const wipe of [true, false]) {
     assert(await waitUntil(isAbsent));
     assert.equal(contains(mbufsOf(region.memory), secret), !wipe);
     region.close();
-    const next = lab.guest(["--no-mac-updating", "-T", "0"]);
-    await next.stderrLine(/forwarding/);
+    const next = await lab.startGuest(["--no-mac-updating", "-T", "0"]);
     await wires.b.send(frame, 100);
     await wires.a.arrived((found) => found === frame, 100);
     await next.stop();
@@ -75,8 +71,7 @@ for (const wipe of [true, false]) {
 
 Deno.test("A guest that lies is put in quarantine, for as long as that host lives, and no longer", async () => {
   await using lab = await Lab.open();
-  const first = lab.host(["--port", "null"]);
-  await first.stderrLine(/is ready/);
+  const first = await lab.startHost(["--port", "null"]);
   const program = new URL("./besieger_process.ts", import.meta.url).pathname;
   const args = ["run", "-A", "--no-check", program, lab.region, "1", "0", "7", "--mode", "lie"];
   const liar = lab.start(Deno.execPath(), ...args);

@@ -87,8 +87,9 @@ export async function besiegePorts(
   });
   await host.stderrLine(new RegExp(`region ${ground.attacked} is ready`));
   ground.look();
-  const guest = lab.guest(["--region", ground.sound, "-T", "0", "--no-mac-updating"], { netns });
-  await guest.stderrLine(/forwarding/);
+  const guest = await lab.startGuest(["--region", ground.sound, "-T", "0", "--no-mac-updating"], {
+    netns,
+  });
   const run = seed & 0x7fffffff;
   const core = usableCores().at(-1)!;
   const links = ground.soundLinks;

@@ -46,8 +46,8 @@ export async function untilReachable(
 }
 
 /**
- * Ping `count` times; returns how many answers came. The kernel counts them: ping itself waits for the
- * last one no longer than two round trips, or a second if there was none.
+ * Ping `count` times; returns how many answers came. The kernel counts them, as ping itself waits
+ * only two round trips for the last answer, or a second if there was none.
  */
 export async function ping(
   lab: Lab,
@@ -67,7 +67,7 @@ export async function ping(
 }
 
 /**
- * Ping at intervals long enough for all to fall asleep: lcores do so when 0.3 ms have brought nothing.
+ * Ping at intervals so long that all lcores fall asleep: they do after 0.3 ms without work.
  *
  * @returns the round trips in milliseconds, shortest first. All must be answered.
  */
@@ -132,7 +132,7 @@ export async function kernelCounters(lab: Lab, netns: string): Promise<Map<strin
 
 const BROKEN = /(InCsumErrors|InHdrErrors|InTruncatedPkts|TcpInErrs)$/;
 
-/** No frame has come to these ends that the kernel found broken: bad checksums, bad lengths. */
+/** Assert that the kernel found no frame broken at these ends: no bad checksum, no bad length. */
 export async function assertNothingBroken(lab: Lab, ...ends: NetworkEnd[]): Promise<void> {
   for (const { netns } of ends) {
     const counters = [...await kernelCounters(lab, netns)].filter(([name]) => BROKEN.test(name));
@@ -141,7 +141,7 @@ export async function assertNothingBroken(lab: Lab, ...ends: NetworkEnd[]): Prom
   }
 }
 
-/** The interface leaves segmentation and checksums to its NIC, as a veth does unless told otherwise. */
+/** Assert that the interface leaves segmentation and checksums to its NIC: a veth's default. */
 export async function assertOffloads(lab: Lab, { netns, inner }: NetworkEnd): Promise<void> {
   const { stdout } = await lab.inNamespace(netns, "ethtool", "-k", inner);
   assert.match(stdout, /^tx-checksumming: on$/m);

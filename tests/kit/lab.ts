@@ -1,35 +1,33 @@
 /**
- * What system tests are made of: network namespaces, `culvert host` and `culvert guest` as
- * processes with the permissions that deno.json gives them, and wires to send frames on.
+ * Network namespaces, `culvert host` and `culvert guest` as processes with the permissions that
+ * deno.json gives them, and wires to send frames on.
  *
  * ```ts ignore
  * await using lab = await Lab.open();
  * const { a, b } = await lab.namespacePair();
- * const host = lab.host(["--port", `packet:${a.outer}`, "--port", `packet:${b.outer}`]);
- * await host.stderrLine(/is ready/);
- * const guest = lab.guest(["--no-mac-updating"]);
- * await guest.stderrLine(/forwarding/);
+ * const host = await lab.startHost(packetPorts(a, b));
+ * const guest = await lab.startGuest(["--no-mac-updating"]);
  * await lab.inNamespace(a.netns, "ping", "-c", "1", b.ip4);
  * await guest.stop();
  * assertBalanced(account((await host.stop()).stdout));
  * ```
  *
- * All that a lab makes has a name of its own, so that labs may be open side by side, and is gone
- * when it is disposed of. It needs root, iproute2 and python3.
+ * Names are unique, so that several labs can be open at once. Disposing of a lab removes all that
+ * it made. It needs root, iproute2 and python3.
  *
  * @module
  */
 import assert from "node:assert/strict";
 import config from "../../deno.json" with { type: "json" };
 import { account, assertBalanced, type HostAccount } from "./host_account.ts";
-import { type CableEnd, Network } from "./network.ts";
+import { type CableEnd, Network, packetPorts } from "./network.ts";
 import type { Running } from "./running.ts";
 import { exists } from "./processes.ts";
 import { pause, waitUntil } from "./wait.ts";
 import { testFrame, type Wire } from "./wire.ts";
 
 export { account, assertBalanced, type HostAccount } from "./host_account.ts";
-export { type CableEnd, type CableOptions, type LinkDetails } from "./network.ts";
+export { type CableEnd, type LinkDetails, packetPorts } from "./network.ts";
 export { type Ended, Running } from "./running.ts";
 export { exists } from "./processes.ts";
 export { BOOT_MS, PATIENCE_MS, pause, until, waitUntil } from "./wait.ts";
@@ -38,7 +36,7 @@ export { TEST_TYPE, testFrame, Wire } from "./wire.ts";
 /** Milliseconds that what is about to end of itself may take. */
 const GRACE_MS = 1000;
 
-/** A place for one test: see the module's documentation. */
+/** What one test starts and makes: see the module's documentation. */
 export class Lab extends Network {
   /** The region that hosts and guests of this lab use unless they name another. */
   readonly region: string;
@@ -55,37 +53,34 @@ export class Lab extends Network {
     return Promise.resolve(new Lab());
   }
 
-  /** The name of a region that nobody else uses; its socket and its lock are removed in the end. */
+  /** A new region's name. Its socket and lock are removed in the end. */
   newRegion(): string {
     const name = this.name("test-");
     this.#files.push(`/run/culvert/${name}.sock`, `/run/culvert/${name}.lock`);
     return name;
   }
 
-  /** A path in /dev/shm that nobody else uses; the file is removed in the end. */
+  /** A new path in /dev/shm. The file is removed in the end. */
   newPath(): string {
     const path = `/dev/shm/${this.name("culvert-test-")}`;
     this.#files.push(path);
     return path;
   }
 
-  /** A host between two cables, a guest that forwards frames as they are, wires on both ends. */
+  /** A host between two cables, a guest that forwards frames unchanged, a wire on each far end. */
   async forwarding(
     pair: { a: CableEnd; b: CableEnd },
     { host: hostArgs = [] as string[], guest: guestArgs = [] as string[] } = {},
   ): Promise<Forwarding> {
-    const ports = ["--port", `packet:${pair.a.outer}`, "--port", `packet:${pair.b.outer}`];
     const wires = await this.wires(pair);
-    const host = this.host([...ports, ...hostArgs]);
-    await host.stderrLine(/is ready/);
-    const guest = this.guest(["--no-mac-updating", "-T", "0", ...guestArgs]);
-    await guest.stderrLine(/forwarding/);
+    const host = await this.startHost([...packetPorts(pair.a, pair.b), ...hostArgs]);
+    const guest = await this.startGuest(["--no-mac-updating", "-T", "0", ...guestArgs]);
     return { host, guest, wires };
   }
 
   /**
-   * Wait until a frame gets through both ways. Others may be lost before: something has just
-   * happened that interrupts forwarding.
+   * Wait until a frame gets through each way. Frames before it may be lost, as the test has just
+   * interrupted forwarding.
    */
   async flows({ a, b }: { a: Wire; b: Wire }): Promise<void> {
     const frame = testFrame(99, { seed: this.#flows++ });
@@ -99,21 +94,21 @@ export class Lab extends Network {
     }
   }
 
-  /** Stop a guest and its host: both must end well, and nothing be lost or left behind. */
+  /** Stop a guest and its host: both must end with status 0, with nothing lost or left behind. */
   async finish({ host, guest }: Pick<Forwarding, "host" | "guest">): Promise<HostAccount> {
     const guestEnded = await guest.stop();
     assert.equal(guestEnded.code, 0, guestEnded.stderr);
     return await this.finishHost(host);
   }
 
-  /** Stop a host that has no guest: it must end well, and nothing be lost or left behind. */
+  /** Stop a host without guests: it must end with status 0, with nothing lost or left behind. */
   async finishHost(host: Running, signal: Deno.Signal = "SIGINT"): Promise<HostAccount> {
     const found = await this.stopHost(host, signal);
     await this.nothingLeft();
     return found;
   }
 
-  /** Stop a host: it must end well, and nothing be lost. Its server stays for guests that stay. */
+  /** Stop a host: it must end with status 0, with nothing lost. A server stays for its guests. */
   async stopHost(host: Running, signal: Deno.Signal = "SIGINT"): Promise<HostAccount> {
     const { code, stdout, stderr } = await host.stop(signal);
     assert.equal(code, 0, stderr);
@@ -122,14 +117,28 @@ export class Lab extends Network {
     return found;
   }
 
-  /** Start `culvert host` with the permissions of `deno task host`, in the lab's region unless told. */
+  /** Start `culvert host` like `deno task host`, in the lab's region unless `args` name one. */
   host(args: string[], options: { netns?: string } = {}): Running {
     return this.culvert("host", this.#withRegion(args), options);
   }
 
-  /** Start `culvert guest` with the permissions of `deno task guest`, in the lab's region unless told. */
+  /** Start `culvert guest` like `deno task guest`, in the lab's region unless `args` name one. */
   guest(args: string[] = [], options: { netns?: string } = {}): Running {
     return this.culvert("guest", this.#withRegion(args), options);
+  }
+
+  /** Start a host and wait until guests can attach. */
+  async startHost(args: string[], options: { netns?: string } = {}): Promise<Running> {
+    const host = this.host(args, options);
+    await host.stderrLine(/is ready/);
+    return host;
+  }
+
+  /** Start a guest and wait until it forwards. */
+  async startGuest(args: string[] = [], options: { netns?: string } = {}): Promise<Running> {
+    const guest = this.guest(args, options);
+    await guest.stderrLine(/forwarding/);
+    return guest;
   }
 
   /**
@@ -147,7 +156,7 @@ export class Lab extends Network {
     return this.start(...enter, ...under, Deno.execPath(), ...deno, ...args);
   }
 
-  /** Wait until no region of this lab has a socket or a file: its server ends soon after its host. */
+  /** Wait until no region of this lab has a socket or a file: servers end soon after hosts. */
   async nothingLeft(): Promise<void> {
     await waitUntil(() => this.leftovers().length === 0);
     assert.deepEqual(this.leftovers(), []);
@@ -160,11 +169,11 @@ export class Lab extends Network {
 
   override async [Symbol.asyncDispose](): Promise<void> {
     await super[Symbol.asyncDispose]();
-    // A region's server ends by itself, and takes its socket with it, once its host is gone. Nobody
-    // but us removes what others have left that were killed.
+    // A region's server ends by itself once its host is gone, and removes its socket. What killed
+    // programs left is removed here.
     await waitUntil(() => !this.#isListenedAt(), GRACE_MS);
     for (const file of this.leftovers()) {
-      await Deno.remove(file).catch((error) => { // a host's keeper may do so at the same time
+      await Deno.remove(file).catch((error) => { // a host's keeper may remove it at the same time
         if (!(error instanceof Deno.errors.NotFound)) throw error;
       });
     }

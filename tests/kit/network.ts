@@ -3,13 +3,13 @@ import { Wire } from "./wire.ts";
 
 const WIRE = new URL("./wire.py", import.meta.url).pathname;
 
-/** One end of a cable: an interface in a namespace of its own, the other end here in the root namespace. */
+/** A veth whose inner end is in a namespace of its own, and whose outer end is in this one. */
 export interface CableEnd {
   /** The network namespace. */
   readonly netns: string;
   /** The interface in it. */
   readonly inner: string;
-  /** The other end of the veth, in the namespace where hosts usually run. */
+  /** The other end of the veth, in this namespace, where hosts usually run. */
   readonly outer: string;
   readonly ip4: string;
   readonly ip6: string;
@@ -18,10 +18,10 @@ export interface CableEnd {
 }
 
 /** How a cable is made. */
-export interface CableOptions {
+interface CableOptions {
   /** Of both ends, in bytes. */
   readonly mtu?: number;
-  /** No addresses and no IPv6 inside either: nothing but a test's own frames is on the wire. */
+  /** No addresses, and no IPv6: the kernel sends no frames of its own. */
   readonly quiet?: boolean;
   /** 1 for 10.77.0.1 and fd00:77::1. */
   readonly number?: number;
@@ -36,12 +36,17 @@ export interface LinkDetails {
   readonly address: string;
 }
 
-/** Network namespaces of one test, cables out of them, and wires on those; all gone with it. */
+/** Options of a host: a packet port at the outer end of each cable. */
+export function packetPorts(...cables: Pick<CableEnd, "outer">[]): string[] {
+  return cables.flatMap(({ outer }) => ["--port", `packet:${outer}`]);
+}
+
+/** Network namespaces of one test with cables to them. Disposing of it removes them. */
 export class Network extends Programs {
   readonly #namespaces: string[] = [];
   readonly #links: string[] = [];
 
-  /** See that the interface `name` of this namespace is gone in the end. */
+  /** Remove the interface `name` of this namespace in the end. */
   removeLink(name: string): void {
     this.#links.push(name);
   }
@@ -73,18 +78,18 @@ export class Network extends Programs {
     return { netns, inner, outer, ip4, ip6, mac: address };
   }
 
-  /** Two namespaces, each with a cable out of it: what a host is to connect. */
+  /** Two namespaces, each with a cable, for a host to connect. */
   async namespacePair(options: CableOptions = {}): Promise<{ a: CableEnd; b: CableEnd }> {
     const a = await this.cable({ ...options, number: 1 });
     return { a, b: await this.cable({ ...options, number: 2 }) };
   }
 
-  /** Put a cable back in place whose {@linkcode CableEnd.outer} end was deleted. */
+  /** Make a cable again whose outer end was deleted. */
   async remake({ outer, inner, netns }: CableEnd, mtu = 1500): Promise<void> {
     await this.#veth(outer, inner, netns, mtu);
   }
 
-  /** A wire on an interface, in a namespace unless it is of this one. */
+  /** A wire on an interface of this namespace, or of `netns`. */
   async wire(link: string, netns?: string): Promise<Wire> {
     const enter = netns ? ["ip", "netns", "exec", netns] : [];
     const python = ["/usr/bin/python3", WIRE, link];
@@ -98,7 +103,7 @@ export class Network extends Programs {
     return { a: await this.wire(a.inner, a.netns), b: await this.wire(b.inner, b.netns) };
   }
 
-  /** What the kernel says of an interface; undefined if there is none. */
+  /** What the kernel says of an interface; undefined if there is none of that name. */
   async link(name: string, netns?: string): Promise<LinkDetails | undefined> {
     const enter = netns ? ["-n", netns] : [];
     const ended = await this.tryRun("ip", ...enter, "-details", "-json", "link", "show", name);

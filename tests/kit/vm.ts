@@ -1,17 +1,17 @@
-/** What tests with VMs share. */
+/** VMs with a guest in them. */
 import assert from "node:assert/strict";
 import { type CableEnd, type Lab, PATIENCE_MS, type Running } from "./lab.ts";
 import { childrenOf } from "./processes.ts";
 import type { PeerReport } from "../system/numbered_peer.ts";
 
-/** Frames a second each way: a fifth of what a guest under TCG carries without loss on two cores. */
+/** Frames a second each way: a fifth of what a guest under TCG carries without loss. */
 const RATE = 5000;
 export const FRAMES = 10_000;
 
-/** Frames wait in the rings, some 0.8 s of them, while a busy machine gives QEMU no time. */
+/** Room in the rings for 0.8 s of frames, for when a busy machine does not run QEMU. */
 export const ROOM = ["--ring-size", "4096", "--mbufs", "16384"];
 
-/** Start VMs with a guest in each that forwards, on the lab's region unless `options` name another. */
+/** Start a VM with a forwarding guest, in the lab's region unless `options` name one. */
 export function startVm(lab: Lab, ...options: string[]): Running {
   const region = options.includes("--region") ? [] : ["--region", lab.region];
   const guest = ["-T", "0", "--no-mac-updating"];
@@ -25,7 +25,7 @@ export function qemuOf(vm: Running): number {
   return found[0].pid;
 }
 
-/** Send numbered frames from each end to the other; both must see them all, in order, untouched. */
+/** Send numbered frames from each end to the other: all must arrive, in order, unchanged. */
 export async function exchangeNumbered(
   lab: Lab,
   ends: CableEnd[],

@@ -64,7 +64,7 @@ export class Wire {
 /** The EtherType of frames made by tests: for local experiments (IEEE 802). */
 export const TEST_TYPE = "88b5";
 
-/** A frame of so many bytes in hexadecimal: two addresses, tags, test EtherType, bytes that count up. */
+/** A frame in hexadecimal: two addresses, tags, {@linkcode TEST_TYPE}, bytes that count up. */
 export function testFrame(bytes: number, { tags = "", seed = 0 } = {}): string {
   const head = `02aaaaaaaaaa02bbbbbbbbbb${tags}${TEST_TYPE}`;
   const length = Math.max(0, bytes - head.length / 2);

@@ -9,7 +9,15 @@ import { MappedMemory } from "../../ffi/mapped_memory.ts";
 import { DIRECTORY_BYTES, ENTRY, HEADER } from "../../app/memory/layout.ts";
 import { Region } from "../../app/memory/region.ts";
 import { openRegion } from "../../app/region/region_source.ts";
-import { account, assertBalanced, type Ended, exists, Lab, testFrame } from "../kit/lab.ts";
+import {
+  account,
+  assertBalanced,
+  type Ended,
+  exists,
+  Lab,
+  packetPorts,
+  testFrame,
+} from "../kit/lab.ts";
 
 const USAGE = 2;
 const FAILURE = 1;
@@ -151,8 +159,7 @@ Deno.test("culvert host makes no port if another one cannot be opened", async ()
 Deno.test("culvert host refuses a TAP that another program has open", async () => {
   await using lab = await Lab.open();
   const tap = lab.name("tap");
-  const first = lab.host(["--port", `tap:${tap}`]);
-  await first.stderrLine(/is ready/);
+  const first = await lab.startHost(["--port", `tap:${tap}`]);
   const second = lab.host(["--port", `tap:${tap}`, "--region", lab.newRegion()]);
   assertRefused(await second.ended(), FAILURE, /another program has it open/);
   assert.equal((await first.stop()).code, 0);
@@ -177,8 +184,7 @@ Deno.test("culvert host says how many mbufs fit, and so many do", async () => {
   const args = ["--port", "ring", "--size", "2M"];
   const { stderr } = await lab.host(args).ended();
   const [, most] = /use --mbufs (\d+)/.exec(stderr)!;
-  const host = lab.host([...args, "--mbufs", most]);
-  await host.stderrLine(/is ready/);
+  const host = await lab.startHost([...args, "--mbufs", most]);
   assert.equal(account((await host.stop()).stdout).mbufsTotal, Number(most));
   const one = lab.host([...args, "--mbufs", `${Number(most) + 1}`]);
   assertRefused(await one.ended(), FAILURE, new RegExp(`as ${most} fit`));
@@ -189,8 +195,7 @@ Deno.test("culvert host takes the smallest region and the largest, and says how 
   for (const [size, mebibytes] of [["1M", 1], ["4G", 4096]] as const) {
     const host = lab.host(["--port", "ring", "--size", size, "--mbufs", "64"]);
     await host.stderrLine(new RegExp(`is ready: .*, ${mebibytes} MiB$`));
-    const guest = lab.guest();
-    await guest.stderrLine(/forwarding/);
+    const guest = await lab.startGuest();
     await lab.finish({ host, guest });
   }
 });
@@ -235,8 +240,7 @@ Deno.test("A second culvert host on a region is refused, by name and by path", a
   await using lab = await Lab.open();
   for (const region of [lab.region, lab.newPath()]) {
     const args = ["--port", "ring", "--region", region];
-    const first = lab.host(args);
-    await first.stderrLine(/is ready/);
+    const first = await lab.startHost(args);
     const guest = lab.guest(["--region", region]);
     await first.stderrLine(/guest 0 attached/);
     assertRefused(await lab.host(args).ended(), FAILURE, /another host/);
@@ -249,12 +253,10 @@ Deno.test("A second culvert host on a region is refused, by name and by path", a
 
 Deno.test("A socket that a killed host left behind does not hinder the next one", async () => {
   await using lab = await Lab.open();
-  const first = lab.host(["--port", "ring"]);
-  await first.stderrLine(/is ready/);
+  const first = await lab.startHost(["--port", "ring"]);
   await first.stop("SIGKILL");
   assert(exists(`/run/culvert/${lab.region}.sock`));
-  const second = lab.host(["--port", "ring"]);
-  await second.stderrLine(/is ready/);
+  const second = await lab.startHost(["--port", "ring"]);
   assert.equal((await second.stop()).code, 0);
   await lab.nothingLeft();
 });
@@ -303,8 +305,7 @@ Deno.test("culvert guest refuses options that it does not know or cannot use", a
 
 Deno.test("culvert guest refuses masks and maps that do not fit the host's ports", async () => {
   await using lab = await Lab.open();
-  const host = lab.host(["--port", "ring:a", "--port", "ring:b"]);
-  await host.stderrLine(/is ready/);
+  const host = await lab.startHost(["--port", "ring:a", "--port", "ring:b"]);
   for (
     const [args, why] of [
       ["-p 0", /-p 0 .*2 ports.*1 to 3/],
@@ -320,18 +321,15 @@ Deno.test("culvert guest refuses masks and maps that do not fit the host's ports
     assertRefused(await lab.guest(args.split(" ")).ended(), USAGE, why);
     await host.stderrLine(/guest 0 detached/);
   }
-  const guest = lab.guest();
-  await guest.stderrLine(/forwarding/);
+  const guest = await lab.startGuest();
   assert.equal((await guest.stop()).code, 0);
   assertBalanced(account((await host.stop()).stdout));
 });
 
 Deno.test("A second culvert guest is told that the place is taken", async () => {
   await using lab = await Lab.open();
-  const host = lab.host(["--port", "ring"]);
-  await host.stderrLine(/is ready/);
-  const first = lab.guest();
-  await first.stderrLine(/forwarding/);
+  const host = await lab.startHost(["--port", "ring"]);
+  const first = await lab.startGuest();
   const second = lab.guest();
   const third = lab.guest(["--guest", "1"]);
   assertRefused(await second.ended(), FAILURE, /guest 0 is there already \(RUNNING, pid \d+/);
@@ -390,7 +388,7 @@ Deno.test("culvert guest started first waits, says so, and forwards once the hos
   for (const region of [lab.region, lab.newPath()]) {
     const guest = lab.guest(["--region", region, "--no-mac-updating"]);
     await guest.stderrLine(/waiting for a host of region/);
-    const ports = ["--port", `packet:${pair.a.outer}`, "--port", `packet:${pair.b.outer}`];
+    const ports = packetPorts(pair.a, pair.b);
     const host = lab.host([...ports, "--region", region]);
     await guest.stderrLine(/forwarding/);
     const wires = await lab.wires(pair);

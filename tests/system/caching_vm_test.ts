@@ -16,8 +16,7 @@ Deno.test("A VM finds the region cached, and maps the same memory through /dev/m
     "-l",
     "0",
   ];
-  const host = lab.host(args);
-  await host.stderrLine(/is ready/);
+  const host = await lab.startHost(args);
   const app = new URL("caching_guest.ts", import.meta.url).pathname;
   const vm = lab.culvert("qemu", ["--run", "--region", path, "--app", app]);
   const { code, stdout, stderr } = await vm.ended(BOOT_MS);

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { Peer } from "../../app/ivshmem/peer.ts";
-import { type CableEnd, Lab, pause, type Running, waitUntil } from "../kit/lab.ts";
+import { type CableEnd, Lab, packetPorts, pause, type Running, waitUntil } from "../kit/lab.ts";
 import { roundTrips } from "../kit/kernel_traffic.ts";
 import { cpuMilliseconds, descriptorsOf } from "../kit/processes.ts";
 
@@ -47,10 +47,8 @@ for (const idle of ["adaptive", "sleep"]) {
 
 Deno.test("a busy host and a busy guest ring no doorbell", async () => {
   await using lab = await Lab.open();
-  const host = lab.host(["--port", "null:64"]);
-  await host.stderrLine(/is ready/);
-  const guest = lab.guest(["--forward-mode", "macswap", "-T", "0"]);
-  await guest.stderrLine(/forwarding/);
+  const host = await lab.startHost(["--port", "null:64"]);
+  const guest = await lab.startGuest(["--forward-mode", "macswap", "-T", "0"]);
   await pause(3000);
   const guestEnded = await guest.stop();
   const found = await lab.finishHost(host);
@@ -82,7 +80,7 @@ Deno.test("a guest that nothing wakes naps, and so does its host, which it does 
 Deno.test("a guest that came before its host has doorbells, with each host that comes", async () => {
   await using lab = await Lab.open();
   const pair = await lab.namespacePair();
-  const ports = [pair.a, pair.b].flatMap(({ outer }) => ["--port", `packet:${outer}`]);
+  const ports = packetPorts(pair.a, pair.b);
   const server = lab.culvert("server", ["-F", "-S", lab.region, "-l", "64M", "-n", "4"]);
   await server.stderrLine(/is ready/);
   const guest = lab.guest(["--no-mac-updating", "-T", "0"]);

@@ -44,8 +44,7 @@ Deno.test("A host whose server has its memory in a file that is cut says so, too
   const memory = ["-M", path.slice("/dev/shm/".length), "-l", "4M", "-n", "4"];
   const server = lab.culvert("server", ["-F", "-S", lab.region, ...memory]);
   await server.stderrLine(/is ready/);
-  const host = lab.host(["--port", "null", "--region", socket, "--mbufs", "256"]);
-  await host.stderrLine(/is ready/);
+  const host = await lab.startHost(["--port", "null", "--region", socket, "--mbufs", "256"]);
   await Deno.truncate(path, 8192);
   const { code, stderr } = await host.ended();
   assert.equal(code, 1, stderr);

@@ -110,8 +110,7 @@ Deno.test("A host whose keeper is killed says so, once, and forwards on", async 
 Deno.test("A keeper ends with its host, however that ends", async () => {
   await using lab = await Lab.open();
   const { outer } = await lab.cable();
-  const host = lab.host(["--port", `packet:${outer}`]);
-  await host.stderrLine(/is ready/);
+  const host = await lab.startHost(["--port", `packet:${outer}`]);
   const keeper = keeperOf(host);
   await lab.run("kill", "-QUIT", "--", `-${keeper}`); // of its own process group: no Ctrl-C is for it
   await pause(300);
@@ -125,12 +124,20 @@ Deno.test("--user and --group: others' host, server, socket and file", async () 
   const { outer } = await lab.cable();
   const path = lab.newPath();
   const args = ["--user", "nobody", "--group", `${GID}`, "--port", `packet:${outer}`];
-  const host = lab.host([...args, "--region", lab.region, "--size", "4M", "--mbufs", "256"]);
-  await host.stderrLine(/is ready/);
-  const file = lab.host(["--user", "nobody", "--group", `${GID}`, "--port", "null"].concat(
-    ["--region", path, "--size", "4M", "--mbufs", "256"],
-  ));
-  await file.stderrLine(/is ready/);
+  const host = await lab.startHost([
+    ...args,
+    "--region",
+    lab.region,
+    "--size",
+    "4M",
+    "--mbufs",
+    "256",
+  ]);
+  const file = await lab.startHost(
+    ["--user", "nobody", "--group", `${GID}`, "--port", "null"].concat(
+      ["--region", path, "--size", "4M", "--mbufs", "256"],
+    ),
+  );
   for (const pid of [host.pid, serverOf(lab.region)!, file.pid]) {
     assertDropped(pid, NOBODY);
     for (const { groups } of threadsOf(pid)) {

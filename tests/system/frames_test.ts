@@ -9,7 +9,15 @@ import { Attachment } from "../../app/guest/attachment.ts";
 import { RING } from "../../app/memory/layout.ts";
 import { openRegion } from "../../app/region/region_source.ts";
 import { dataWord, Mbufs } from "../../app/mempool/mbuf.ts";
-import { type HostAccount, Lab, pause, testFrame, waitUntil, type Wire } from "../kit/lab.ts";
+import {
+  type HostAccount,
+  Lab,
+  packetPorts,
+  pause,
+  testFrame,
+  waitUntil,
+  type Wire,
+} from "../kit/lab.ts";
 
 /** Tags as they are on the wire: priority 5, VLAN 100; service VLAN 200 around it. */
 const CUSTOMER_TAG = "8100a064";
@@ -97,14 +105,12 @@ Deno.test("A frame that the other interface cannot take is refused there, and th
 Deno.test("Frames without a guest are dropped and counted; those of the next guest are not", async () => {
   await using lab = await Lab.open();
   const pair = await lab.namespacePair({ quiet: true });
-  const ports = ["--port", `packet:${pair.a.outer}`, "--port", `packet:${pair.b.outer}`];
-  const host = lab.host([...ports, "-T", "1"]);
-  await host.stderrLine(/is ready/);
+  const ports = packetPorts(pair.a, pair.b);
+  const host = await lab.startHost([...ports, "-T", "1"]);
   const wires = await lab.wires(pair);
   await wires.a.send(testFrame(60), 300);
   await host.stdoutLine(new RegExp(`^${pair.a.outer} +300 .* 300$`));
-  const guest = lab.guest(["--no-mac-updating"]);
-  await guest.stderrLine(/forwarding/);
+  const guest = await lab.startGuest(["--no-mac-updating"]);
   await assertArrive(wires, [testFrame(61)]);
   const account = await lab.finish({ host, guest });
   assert.deepEqual(drops(account), { "no guest attached": 300 });
@@ -165,9 +171,8 @@ Deno.test("A guest paused beyond its heartbeat gives its mbufs back when it wake
 Deno.test("Frames that a guest makes too short, too long or out of bounds are counted as malformed", async () => {
   await using lab = await Lab.open();
   const pair = await lab.namespacePair({ quiet: true });
-  const ports = ["--port", `packet:${pair.a.outer}`, "--port", `packet:${pair.b.outer}`];
-  const host = lab.host(ports);
-  await host.stderrLine(/is ready/);
+  const ports = packetPorts(pair.a, pair.b);
+  const host = await lab.startHost(ports);
   const wires = await lab.wires(pair);
   const { memory, close } = openRegion(lab.region)!;
   const attachment = await Attachment.claim(memory, lab.region, 0, true);
@@ -218,13 +223,11 @@ Deno.test("A TAP that the host makes has the MTU asked for, forwards, and is gon
   const netns = await lab.namespace({ quiet: true });
   const [a, b] = [lab.name("tap"), lab.name("tap")];
   const ports = ["--port", `tap:${a}`, "--port", `tap:${b}`, "--mtu", "2000"];
-  const host = lab.host(ports, { netns });
-  await host.stderrLine(/is ready/);
+  const host = await lab.startHost(ports, { netns });
   const found = await lab.link(a, netns);
   assert(found?.flags.includes("UP"));
   assert.equal(found?.mtu, 2000);
-  const guest = lab.guest(["--no-mac-updating"]);
-  await guest.stderrLine(/forwarding/);
+  const guest = await lab.startGuest(["--no-mac-updating"]);
   const wires = { a: await lab.wire(a, netns), b: await lab.wire(b, netns) };
   const tagged = testFrame(2018, { tags: CUSTOMER_TAG });
   await assertArrive(wires, [testFrame(60), testFrame(2014), tagged]);
@@ -240,10 +243,8 @@ Deno.test("TAPs that are there, multi-queue ones too, are attached to and left a
   await lab.inNamespace(netns, "ip", "tuntap", "add", a, "mode", "tap", "vnet_hdr");
   await lab.inNamespace(netns, "ip", "tuntap", "add", b, "mode", "tap", "multi_queue");
   await lab.inNamespace(netns, "ip", "link", "set", b, "mtu", "1400", "up");
-  const host = lab.host(["--port", `tap:${a}`, "--port", `tap:${b}`], { netns });
-  await host.stderrLine(/is ready/);
-  const guest = lab.guest(["--no-mac-updating"]);
-  await guest.stderrLine(/forwarding/);
+  const host = await lab.startHost(["--port", `tap:${a}`, "--port", `tap:${b}`], { netns });
+  const guest = await lab.startGuest(["--no-mac-updating"]);
   const wires = { a: await lab.wire(a, netns), b: await lab.wire(b, netns) };
   await assertArrive(wires, [testFrame(60), testFrame(1414)]);
   await lab.finish({ host, guest });
@@ -275,10 +276,8 @@ Deno.test("An interface that was down is brought up meanwhile, and promiscuous",
 Deno.test("Between null ports at full speed no frame and no mbuf is lost", async () => {
   await using lab = await Lab.open();
   const args = ["--port", "null:1514", "--port", "null:0", "--port", "ring", "--mbufs", "1000"];
-  const host = lab.host([...args, "-l", "0,1"]);
-  await host.stderrLine(/is ready/);
-  const guest = lab.guest(["-l", "0,1"]);
-  await guest.stderrLine(/forwarding/);
+  const host = await lab.startHost([...args, "-l", "0,1"]);
+  const guest = await lab.startGuest(["-l", "0,1"]);
   await pause(500);
   const { forwarded } = await lab.finish({ host, guest });
   assert(forwarded > 10_000, `${forwarded} frames forwarded`);

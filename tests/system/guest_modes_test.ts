@@ -9,6 +9,7 @@ import {
   type Forwarding,
   Lab,
   type LinkDetails,
+  packetPorts,
   testFrame,
   waitUntil,
   type Wire,
@@ -33,10 +34,8 @@ async function forwardingOver(lab: Lab, count: number, guestArgs: string[]) {
   for (let i = 0; i < count; i++) cables.push(await lab.cable({ quiet: true }));
   const wires: Wire[] = [];
   for (const { inner, netns } of cables) wires.push(await lab.wire(inner, netns));
-  const host = lab.host(cables.flatMap(({ outer }) => ["--port", `packet:${outer}`]));
-  await host.stderrLine(/is ready/);
-  const guest = lab.guest(guestArgs);
-  await guest.stderrLine(/forwarding/);
+  const host = await lab.startHost(cables.flatMap(({ outer }) => ["--port", `packet:${outer}`]));
+  const guest = await lab.startGuest(guestArgs);
   return { host, guest, wires, cables };
 }
 
@@ -102,10 +101,8 @@ Deno.test("culvert guest: icmpecho answers ping for any address, and drops all e
   await using lab = await Lab.open();
   const cable = await lab.cable();
   const wire = await lab.wire(cable.inner, cable.netns);
-  const host = lab.host(["--port", `packet:${cable.outer}`]);
-  await host.stderrLine(/is ready/);
-  const guest = lab.guest(["--forward-mode", "icmpecho"]);
-  await guest.stderrLine(/forwarding/);
+  const host = await lab.startHost(packetPorts(cable));
+  const guest = await lab.startGuest(["--forward-mode", "icmpecho"]);
   for (
     const [address, bytes] of [["10.77.0.99", "56"], ["10.77.0.7", "1472"], ["10.77.0.8", "1"]]
   ) {
@@ -173,8 +170,7 @@ Deno.test("culvert guest: what txonly sends reaches a program's UDP socket", asy
   const netns = ["ip", "netns", "exec", cable.netns];
   const receiver = lab.start(...netns, "/usr/bin/python3", "-c", receive);
   await receiver.stdoutLine(/BOUND/);
-  const host = lab.host(["--port", `packet:${cable.outer}`]);
-  await host.stderrLine(/is ready/);
+  const host = await lab.startHost(packetPorts(cable));
   const guest = lab.guest(["--forward-mode", "txonly"]);
   assert.equal(await receiver.stdoutLine(/GOT/), "GOT 22 198.18.0.1 9");
   assert.equal((await guest.stop()).code, 0);

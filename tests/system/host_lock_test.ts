@@ -17,14 +17,12 @@ const SMALL = ["--port", "null", "--size", "4M", "--mbufs", "256"];
 
 Deno.test("A peer that has locked a region's memory keeps no host out", async () => {
   await using lab = await Lab.open();
-  const first = lab.host(SMALL);
-  await first.stderrLine(/is ready/);
+  const first = await lab.startHost(SMALL);
   const peer = Peer.connect(socketPath(lab.region))!;
   try {
     await first.stop("SIGKILL");
     assert(await waitUntil(() => shim.shim_file_lock(peer.memoryFd) === 0), "nobody could lock it");
-    const next = lab.host(SMALL);
-    await next.stderrLine(/is ready/);
+    const next = await lab.startHost(SMALL);
     await lab.stopHost(next);
   } finally {
     peer.close();
@@ -35,8 +33,7 @@ Deno.test("A peer that has locked a region's memory keeps no host out", async ()
 Deno.test("Hosts of one region keep each other out, by its name and by its server's path", async () => {
   await using lab = await Lab.open();
   const file = `/run/culvert/${lab.region}.lock`;
-  const host = lab.host(SMALL);
-  await host.stderrLine(/is ready/);
+  const host = await lab.startHost(SMALL);
   const { mode, uid } = Deno.lstatSync(file);
   assert.deepEqual([mode! & 0o777, uid], [0o600, 0]);
   const paths = ["/run", "/var/run"].map((run) => `${run}/culvert/${lab.region}.sock`);

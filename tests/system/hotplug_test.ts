@@ -1,5 +1,13 @@
 import assert from "node:assert/strict";
-import { BOOT_MS, type Ended, Lab, PATIENCE_MS, type Running, testFrame } from "../kit/lab.ts";
+import {
+  BOOT_MS,
+  type Ended,
+  Lab,
+  packetPorts,
+  PATIENCE_MS,
+  type Running,
+  testFrame,
+} from "../kit/lab.ts";
 
 /** QEMU's default for q35, and what other machines and OVMF do: there a guest's kernel takes 5 s to let go. */
 const KINDS: [string, string[]][] = [
@@ -36,9 +44,8 @@ for (const [kind, options] of KINDS) {
     await using lab = await Lab.open();
     const pair = await lab.namespacePair({ quiet: true });
     const wires = await lab.wires(pair);
-    const ports = [pair.a, pair.b].flatMap(({ outer }) => ["--port", `packet:${outer}`]);
-    const host = lab.host(ports);
-    await host.stderrLine(/is ready/);
+    const ports = packetPorts(pair.a, pair.b);
+    const host = await lab.startHost(ports);
     const qmp = lab.newPath();
     const vm = await startVm(lab, qmp, options);
 
@@ -79,9 +86,8 @@ Deno.test("a region is plugged with a doorbell, and stays as long as the VM runs
   await using lab = await Lab.open();
   const pair = await lab.namespacePair({ quiet: true });
   const wires = await lab.wires(pair);
-  const ports = [pair.a, pair.b].flatMap(({ outer }) => ["--port", `packet:${outer}`]);
-  const host = lab.host(ports);
-  await host.stderrLine(/is ready/);
+  const ports = packetPorts(pair.a, pair.b);
+  const host = await lab.startHost(ports);
   const qmp = lab.newPath();
   const vm = await startVm(lab, qmp, ["--doorbell"]);
 

@@ -109,8 +109,16 @@ Deno.test("A VM attaches to a region on hugepages", async () => {
   await using lab = await Lab.open();
   await using folder = await HugeFolder.mount(lab);
   const region = `${folder.path}/region`;
-  const host = lab.host(["--port", "ring:a", "--region", region, "--size", "64M", "-l", "0"]);
-  await host.stderrLine(/is ready/);
+  const host = await lab.startHost([
+    "--port",
+    "ring:a",
+    "--region",
+    region,
+    "--size",
+    "64M",
+    "-l",
+    "0",
+  ]);
   const vm = lab.culvert("qemu", ["--run", "--region", region, "--", "-T", "0"]);
   await host.stderrLine(/guest 0 attached/, BOOT_MS);
   const [qemu] = qemusNaming(`mem-path=${region}`);

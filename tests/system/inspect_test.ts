@@ -70,8 +70,16 @@ Deno.test("culvert inspect tells a host that has died from one that has closed i
   await using lab = await Lab.open();
   const path = lab.newPath();
   const start = async () => {
-    const host = lab.host(["--port", "ring:a", "--region", path, "--size", "4M", "--mbufs", "256"]);
-    await host.stderrLine(/is ready/);
+    const host = await lab.startHost([
+      "--port",
+      "ring:a",
+      "--region",
+      path,
+      "--size",
+      "4M",
+      "--mbufs",
+      "256",
+    ]);
     return host;
   };
   const first = await start();
@@ -166,8 +174,16 @@ Deno.test("culvert inspect says what it cannot look at, and why", async () => {
 
 Deno.test("culvert inspect decodes the region from inside a VM", async () => {
   await using lab = await Lab.open();
-  const host = lab.host(["--port", "ring:a", "--port", "ring:b", "--size", "32M", "-l", "0"]);
-  await host.stderrLine(/is ready/);
+  const host = await lab.startHost([
+    "--port",
+    "ring:a",
+    "--port",
+    "ring:b",
+    "--size",
+    "32M",
+    "-l",
+    "0",
+  ]);
   const vm = lab.culvert("qemu", ["--run", "--region", lab.region, "--", "inspect"]);
   const { code, stdout } = await vm.ended(BOOT_MS);
   assert.equal(code, 0, stdout);

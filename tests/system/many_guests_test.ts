@@ -9,6 +9,7 @@ import {
   assertBalanced,
   type CableEnd,
   Lab,
+  packetPorts,
   type Running,
   testFrame,
   type Wire,
@@ -39,7 +40,7 @@ Deno.test("Numbered frames pass four guests in three regions, whose links two lc
 
 /** The command line of a chain a - guest - guest - b, and of its two guests. */
 function chain(lab: Lab, { a, b }: { a: CableEnd; b: CableEnd }, where: string) {
-  const [from, to] = [["--port", `packet:${a.outer}`], ["--port", `packet:${b.outer}`]];
+  const [from, to] = [packetPorts(a), packetPorts(b)];
   const link = ["--port", "link:ab"];
   const region = lab.newRegion();
   if (where === "one region") {
@@ -62,8 +63,7 @@ for (const where of Object.keys(CHAINS)) {
     await using lab = await Lab.open();
     const { a, b } = await lab.namespacePair();
     const { host: hostArgs, guests: guestArgs, names } = chain(lab, { a, b }, where);
-    const host = lab.host(hostArgs);
-    await host.stderrLine(/is ready/);
+    const host = await lab.startHost(hostArgs);
     const guests = guestArgs.map((args) => lab.guest([...args, "--no-mac-updating", "-T", "0"]));
     for (const guest of guests) await guest.stderrLine(/forwarding/);
     for (const name of names) assert.match(host.stderr, new RegExp(`${name} attached`));
@@ -83,8 +83,7 @@ for (const where of Object.keys(CHAINS)) {
     const c = await lab.cable({ quiet: true });
     const { host: hostArgs, guests: [first, second], names } = chain(lab, pair, where);
     const at = hostArgs.indexOf("link:ab") + 1; // the first guest's third port: c comes back to c
-    const host = lab.host(hostArgs.toSpliced(at, 0, "--port", `packet:${c.outer}`));
-    await host.stderrLine(/is ready/);
+    const host = await lab.startHost(hostArgs.toSpliced(at, 0, "--port", `packet:${c.outer}`));
     const common = ["--no-mac-updating", "-T", "0"];
     const guest = lab.guest([...first, ...common]);
     const doomed = lab.guest([...second, ...common]);
@@ -143,8 +142,14 @@ Deno.test("One host serves 33 regions, whose guests come and go each for itself"
   assert.equal((await guests[1].stop()).code, 0);
   await host.stderrLine(new RegExp(`guest 0 of region ${names[16]} detached`));
   await lab.flows(wires);
-  const source = lab.guest(["--region", names[31], "--forward-mode", "txonly", "-T", "0"]);
-  await source.stderrLine(/forwarding/);
+  const source = await lab.startGuest([
+    "--region",
+    names[31],
+    "--forward-mode",
+    "txonly",
+    "-T",
+    "0",
+  ]);
   await lab.flows(wires);
   for (const guest of [guests[0], guests[2], source]) assert.equal((await guest.stop()).code, 0);
   const found = await lab.finishHost(host);
@@ -170,8 +175,7 @@ Deno.test("A region that cannot be made leaves nothing of those before it", asyn
 
 Deno.test("--numa-node keeps a region's memory on a node, and says so if there is no such node", async () => {
   await using lab = await Lab.open();
-  const host = lab.host(["--port", "ring", "--numa-node", "0"]);
-  await host.stderrLine(/is ready/);
+  const host = await lab.startHost(["--port", "ring", "--numa-node", "0"]);
   const maps = Deno.readTextFileSync(`/proc/${host.pid}/numa_maps`);
   assert.match(maps, new RegExp(`bind.*:0 file=/memfd:culvert-${lab.region}`));
   assertBalanced(account((await host.stop()).stdout));

@@ -7,6 +7,7 @@ import {
   assertBalanced,
   BOOT_MS,
   Lab,
+  packetPorts,
   PATIENCE_MS,
   type Running,
   waitUntil,
@@ -166,9 +167,8 @@ Deno.test("a VM migrates while its region is unplugged, and gets the destination
 async function startHost(lab: Lab) {
   const region = lab.newRegion();
   const pair = await lab.namespacePair({ quiet: true });
-  const ports = [pair.a, pair.b].flatMap(({ outer }) => ["--port", `packet:${outer}`]);
-  const host = lab.host([...ports, "--region", region]);
-  await host.stderrLine(/is ready/);
+  const ports = packetPorts(pair.a, pair.b);
+  const host = await lab.startHost([...ports, "--region", region]);
   return { region, host, wires: await lab.wires(pair) };
 }
 

@@ -8,10 +8,10 @@ import assert from "node:assert/strict";
 import {
   account,
   assertBalanced,
-  type CableEnd,
   type Forwarding,
   type HostAccount,
   Lab,
+  packetPorts,
   pause,
   type Running,
   testFrame,
@@ -23,15 +23,11 @@ import { serverOf } from "../kit/processes.ts";
 const PORT_DOWN = "port down";
 const HELD = "held by the guest when it went";
 
-function portsOf(...cables: CableEnd[]): string[] {
-  return cables.flatMap(({ outer }) => ["--port", `packet:${outer}`]);
-}
-
 /** Three cables: what comes from a goes to b and back, what comes from c returns to c. */
 async function forwardingThree(lab: Lab) {
   const pair = await lab.namespacePair({ quiet: true });
   const c = await lab.cable({ quiet: true });
-  const running = await lab.forwarding(pair, { host: portsOf(c) });
+  const running = await lab.forwarding(pair, { host: packetPorts(c) });
   const wireC = await lab.wire(c.inner, c.netns);
   return { ...running, pair, wireC };
 }
@@ -119,10 +115,10 @@ Deno.test("A TAP that somebody deletes is made again", async () => {
   await using lab = await Lab.open();
   const netns = await lab.namespace({ quiet: true });
   const [a, b] = [lab.name("tap"), lab.name("tap")];
-  const host = lab.host(["--port", `tap:${a}`, "--port", `tap:${b}`, "--mtu", "1400"], { netns });
-  await host.stderrLine(/is ready/);
-  const guest = lab.guest(["--no-mac-updating"]);
-  await guest.stderrLine(/forwarding/);
+  const host = await lab.startHost(["--port", `tap:${a}`, "--port", `tap:${b}`, "--mtu", "1400"], {
+    netns,
+  });
+  const guest = await lab.startGuest(["--no-mac-updating"]);
   const wireB = await lab.wire(b, netns);
   await lab.flows({ a: await lab.wire(a, netns), b: wireB });
   const before = await lab.link(a, netns);
@@ -143,10 +139,8 @@ Deno.test("A TAP that was not ours is not made again, but taken up when it is ba
   const [a, b] = [lab.name("tap"), lab.name("tap")];
   const make = () => lab.inNamespace(netns, "ip", "tuntap", "add", a, "mode", "tap");
   await make();
-  const host = lab.host(["--port", `tap:${a}`, "--port", `tap:${b}`], { netns });
-  await host.stderrLine(/is ready/);
-  const guest = lab.guest(["--no-mac-updating"]);
-  await guest.stderrLine(/forwarding/);
+  const host = await lab.startHost(["--port", `tap:${a}`, "--port", `tap:${b}`], { netns });
+  const guest = await lab.startGuest(["--no-mac-updating"]);
   await lab.inNamespace(netns, "ip", "link", "delete", a);
   await host.stderrLine(new RegExp(`port ${a} is down`));
   await pause(300);
@@ -211,7 +205,7 @@ Deno.test("A host is killed and started again on its path: the guest attaches by
     await host.stop("SIGKILL");
   }
   assert.equal((await lab.link(pair.a.outer))?.promiscuity, 0);
-  const next = lab.host([...portsOf(pair.a, pair.b), ...region]);
+  const next = lab.host([...packetPorts(pair.a, pair.b), ...region]);
   await succeeds(lab, running, next);
   assert.equal((await guest.stop()).code, 0);
   const ended = await next.stop();
@@ -226,7 +220,7 @@ Deno.test("A host is killed whose region only it knew: the guest attaches to the
   const running = await lab.forwarding(pair, { host: region, guest: region });
   await running.host.stop("SIGKILL");
   await running.guest.stderrLine(/host is gone or has started anew/);
-  const next = lab.host([...portsOf(pair.a, pair.b), ...region]);
+  const next = lab.host([...packetPorts(pair.a, pair.b), ...region]);
   await next.stderrLine(/guest 0 attached/);
   await running.guest.stderrLine(/forwarding/);
   await lab.flows(running.wires);
@@ -242,10 +236,8 @@ Deno.test("A server that is killed takes nobody along: frames go on, the next ho
   for (let round = 0; round < 3; round++) await lab.flows(running.wires);
   assert.equal((await running.guest.stop()).code, 0);
   await lab.stopHost(running.host);
-  const next = lab.host(portsOf(pair.a, pair.b));
-  await next.stderrLine(/is ready/);
-  const guest = lab.guest(["--no-mac-updating"]);
-  await guest.stderrLine(/forwarding/);
+  const next = await lab.startHost(packetPorts(pair.a, pair.b));
+  const guest = await lab.startGuest(["--no-mac-updating"]);
   await lab.flows(running.wires);
   await lab.finish({ host: next, guest });
 });
@@ -257,7 +249,7 @@ Deno.test("A host is killed: its server, and the memory with it, stay for the ne
   const server = serverOf(lab.region);
   await host.stop("SIGKILL");
   await guest.stderrLine(/host is gone or has started anew/);
-  const next = lab.host(portsOf(pair.a, pair.b));
+  const next = lab.host(packetPorts(pair.a, pair.b));
   await next.stderrLine(/guest 0 attached/);
   assert.equal(serverOf(lab.region), server);
   await lab.flows(wires);
@@ -273,8 +265,7 @@ Deno.test("A guest that sleeps while its host is killed and replaced wakes to th
   await guest.freeze();
   await wires.a.send(testFrame(60), 1000);
   await host.stop("SIGKILL");
-  const next = lab.host([...portsOf(pair.a, pair.b), ...region, "--mbufs", "512"]);
-  await next.stderrLine(/is ready/);
+  const next = await lab.startHost([...packetPorts(pair.a, pair.b), ...region, "--mbufs", "512"]);
   guest.kill("SIGCONT");
   await guest.stderrLine(/host is gone or has started anew/);
   await guest.stderrLine(/forwarding/);
@@ -293,7 +284,7 @@ Deno.test("A host is stopped and started again: the guest attaches by itself, by
     await lab.stopHost(running.host);
     await running.guest.stderrLine(/host is gone or has started anew/);
     await running.guest.stderrLine(/waiting for (a|the) host/);
-    const next = lab.host([...portsOf(pair.a, pair.b), ...region]);
+    const next = lab.host([...packetPorts(pair.a, pair.b), ...region]);
     await next.stderrLine(/guest 0 attached/);
     await running.guest.stderrLine(/forwarding/);
     await lab.flows(running.wires);
@@ -313,7 +304,7 @@ Deno.test("A guest waits as long as it takes if the region's file outlives its h
   assertBalanced(account(ended.stdout));
   await running.guest.stderrLine(/waiting for the host: .* its host has closed it/);
   await pause(4000); // longer than a guest waits for a region that it does not know
-  const next = lab.host([...portsOf(pair.a, pair.b), ...region]);
+  const next = lab.host([...packetPorts(pair.a, pair.b), ...region]);
   await running.guest.stderrLine(/forwarding/);
   await lab.flows(running.wires);
   assert.equal((await running.guest.stop()).code, 0);
@@ -322,8 +313,7 @@ Deno.test("A guest waits as long as it takes if the region's file outlives its h
 
 Deno.test("A guest waits for a host that is too busy to answer", async () => {
   await using lab = await Lab.open();
-  const host = lab.host(["--port", "ring"]);
-  await host.stderrLine(/is ready/);
+  const host = await lab.startHost(["--port", "ring"]);
   await host.freeze();
   const guest = lab.guest();
   await guest.stderrLine(/waiting for the host: .*does not answer/);
@@ -338,8 +328,7 @@ Deno.test("A host ends well although somebody has removed its socket or its file
   for (
     const [region, file] of [[lab.region, `/run/culvert/${lab.region}.sock`], [path, path]]
   ) {
-    const host = lab.host(["--port", "ring", "--region", region]);
-    await host.stderrLine(/is ready/);
+    const host = await lab.startHost(["--port", "ring", "--region", region]);
     await Deno.remove(file);
     await lab.finishHost(host);
   }

@@ -28,10 +28,8 @@ Deno.test("host and guest find an operator's server again if it has the same mem
   const region = ["--region", path];
   const shm = lab.newPath().slice("/dev/shm/".length);
   const first = await serve(lab, path, "-M", shm);
-  const host = lab.host(["--port", "ring", "--mbufs", "1024", ...region]);
-  await host.stderrLine(/is ready/);
-  const guest = lab.guest(region);
-  await guest.stderrLine(/forwarding/);
+  const host = await lab.startHost(["--port", "ring", "--mbufs", "1024", ...region]);
+  const guest = await lab.startGuest(region);
   await first.stop("SIGKILL");
   for (const one of [host, guest]) await one.stderrLine(/the server is gone/);
 
@@ -47,8 +45,7 @@ Deno.test("host and guest find an operator's server again if it has the same mem
   assert(await waitUntil(() => peersAt(path).length === 2));
   await guest.stop("SIGKILL");
   await host.stderrLine(/guest 0 died: its connection to the server is closed/);
-  const next = lab.guest(region);
-  await next.stderrLine(/forwarding/);
+  const next = await lab.startGuest(region);
   assert.equal((await next.stop()).code, 0);
   await lab.stopHost(host);
   await second.stop();
@@ -100,8 +97,7 @@ Deno.test("culvert client finds its server again, and those who come to it", asy
 
 Deno.test("a server that takes another's place ends with the host, though nobody ever came", async () => {
   await using lab = await Lab.open();
-  const host = lab.host(["--port", "ring"]);
-  await host.stderrLine(/is ready/);
+  const host = await lab.startHost(["--port", "ring"]);
   const peer = Peer.connect(socketPath(lab.region))!;
   peer.close();
   Deno.kill(peer.server.pid, "SIGKILL");

@@ -51,8 +51,11 @@ async function betweenVeths(lab: Lab): Promise<Setting> {
 /** A host and a guest process between two TAPs in namespaces of their own. */
 async function betweenTaps(lab: Lab): Promise<Setting> {
   const taps = [lab.name("t"), lab.name("t")];
-  const host = lab.host([...taps.flatMap((name) => ["--port", `tap:${name}`]), "-l", "0"]);
-  await host.stderrLine(/is ready/);
+  const host = await lab.startHost([
+    ...taps.flatMap((name) => ["--port", `tap:${name}`]),
+    "-l",
+    "0",
+  ]);
   const a = await moveTap(lab, taps[0], 1);
   const b = await moveTap(lab, taps[1], 2);
   return await withGuest(lab, host, a, b);

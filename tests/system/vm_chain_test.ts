@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { BOOT_MS, Lab, type Running } from "../kit/lab.ts";
+import { BOOT_MS, Lab, packetPorts, type Running } from "../kit/lab.ts";
 import { assertNothingBroken, ping, roundTrips, untilReachable } from "../kit/kernel_traffic.ts";
 import { exchangeNumbered, qemuOf, ROOM, startVm } from "../kit/vm.ts";
 
@@ -19,9 +19,8 @@ async function attached(host: Running, guests: string[]): Promise<void> {
 Deno.test("a VM with doorbells is woken and wakes its host, and its death is known at once", async () => {
   await using lab = await Lab.open();
   const { a, b } = await lab.namespacePair();
-  const ports = [a, b].flatMap(({ outer }) => ["--port", `packet:${outer}`]);
-  const host = lab.host([...ports, "-l", "0", ...ROOM]);
-  await host.stderrLine(/is ready/);
+  const ports = packetPorts(a, b);
+  const host = await lab.startHost([...ports, "-l", "0", ...ROOM]);
   const vm = startVm(lab, "--doorbell");
   await host.stderrLine(/guest 0 attached/, BOOT_MS);
   assert.match(vm.stdout, /\d+ interrupts/);
@@ -44,8 +43,14 @@ Deno.test("a VM with doorbells is woken and wakes its host, and its death is kno
 Deno.test("a VM without an IOMMU says that it has no interrupts, and forwards all the same", async () => {
   await using lab = await Lab.open();
   const { a, b } = await lab.namespacePair();
-  const host = lab.host(["--port", `packet:${a.outer}`, "--port", `packet:${b.outer}`, "-l", "0"]);
-  await host.stderrLine(/is ready/);
+  const host = await lab.startHost([
+    "--port",
+    `packet:${a.outer}`,
+    "--port",
+    `packet:${b.outer}`,
+    "-l",
+    "0",
+  ]);
   const vm = startVm(lab, "--doorbell", "--append", "intel_iommu=off");
   await host.stderrLine(/guest 0 attached/, BOOT_MS);
   assert.match(
@@ -64,9 +69,8 @@ for (const kind of ["plain", "doorbell"]) {
   Deno.test(`a host is killed and started again: its VM (${kind}) attaches in the same boot`, async () => {
     await using lab = await Lab.open();
     const { a, b } = await lab.namespacePair();
-    const ports = [a, b].flatMap(({ outer }) => ["--port", `packet:${outer}`]);
-    const host = lab.host([...ports, "-l", "0"]);
-    await host.stderrLine(/is ready/);
+    const ports = packetPorts(a, b);
+    const host = await lab.startHost([...ports, "-l", "0"]);
     const vm = startVm(lab, ...kind === "doorbell" ? ["--doorbell"] : []);
     await host.stderrLine(/guest 0 attached/, BOOT_MS);
     await untilReachable(lab, a, b, BOOT_MS);
@@ -97,12 +101,11 @@ for (
     const { a, b } = await lab.namespacePair();
     const second = regions === 1 ? lab.region : lab.newRegion();
     const place = regions === 1 ? ["--guest", "1"] : ["--region", second];
-    const host = lab.host([
+    const host = await lab.startHost([
       ...["-l", "0", ...ROOM, "--region", lab.region],
       ...["--port", `packet:${a.outer}`, "--port", "link:ab"],
       ...[...place, "--port", "link:ab", "--port", `packet:${b.outer}`],
     ]);
-    await host.stderrLine(/is ready/);
     const vms = regions === 1
       ? [startVm(lab, "--doorbell", "--guest", "0", "--guest", "1")]
       : [startVm(lab, "--doorbell"), startVm(lab, "--doorbell", "--region", second)];

@@ -15,8 +15,12 @@ Deno.test("a VM forwards between veths and between TAPs, and after a crash does 
   const { a, b } = await lab.namespacePair();
   const taps = [lab.name("t"), lab.name("t")];
   const ports = [`packet:${a.outer}`, `packet:${b.outer}`, ...taps.map((name) => `tap:${name}`)];
-  const host = lab.host([...ports.flatMap((port) => ["--port", port]), "-l", "0", ...ROOM]);
-  await host.stderrLine(/is ready/);
+  const host = await lab.startHost([
+    ...ports.flatMap((port) => ["--port", port]),
+    "-l",
+    "0",
+    ...ROOM,
+  ]);
   const c = await moveTap(lab, taps[0], 1);
   const d = await moveTap(lab, taps[1], 2);
 
