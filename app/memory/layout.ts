@@ -300,7 +300,7 @@ export const STATE_WORD = {
  *  word 8        QUEUE (h)     of the host's port
  *  byte 128      HOST_SLEEP: SLEEP, VECTOR (h)    of the host's lcore
  *  byte 256      GUEST_SLEEP: SLEEP, VECTOR (g)   of the guest's lcore that receives
- *  byte 384      COUNTERS (h)  32 float64, see `COUNTER`
+ *  byte 384      COUNTERS (h)  48 float64, see `COUNTER`
  * ```
  */
 export const CHANNEL = {
@@ -312,7 +312,7 @@ export const CHANNEL = {
   HOST_SLEEP: LINE,
   GUEST_SLEEP: 2 * LINE,
   COUNTERS: 3 * LINE,
-  BYTES: 5 * LINE_BYTES,
+  BYTES: 6 * LINE_BYTES,
 } as const;
 
 /**

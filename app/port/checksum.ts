@@ -97,11 +97,11 @@ export function copyAndSum(
  * field holds the pseudo-header's sum; sum all from `csumStart` on and put the complement there, or
  * 0xffff for 0.
  *
- * @param frameByte Where the frame starts in `memory`, in bytes; even.
+ * @param frameByte Where the frame starts in `memory`, in bytes.
  * @param length Bytes of the frame, 64 KiB at most.
  * @param csumStart Where the sum starts, in bytes from the frame's start.
  * @param csumOffset Where the checksum is, in bytes from `csumStart`.
- * @returns false, with nothing written, if that is outside the frame or odd.
+ * @returns false, with nothing written, if that is outside the frame.
  */
 export function completeChecksum(
   memory: Words,
@@ -110,10 +110,11 @@ export function completeChecksum(
   csumStart: number,
   csumOffset: number,
 ): boolean {
-  if (csumStart + csumOffset + 2 > length || ((csumStart | csumOffset) & 1) !== 0) return false;
+  if (csumStart + csumOffset + 2 > length) return false;
   const start = frameByte + csumStart;
   const checksum = checksumOf(sum(memory, start, frameByte + length));
-  put16(memory.u8, start + csumOffset, checksum || 0xffff);
+  // Words that begin at odd addresses: all of them, and so their sum, are the other way round.
+  put16(memory.u8, start + csumOffset, ((start & 1) === 0 ? checksum : swap16(checksum)) || 0xffff);
   return true;
 }
 

@@ -48,7 +48,10 @@ export const COUNTER = {
   PORT_DOWN: 27,
   STOPPED: 28,
   HOLD_MAX: 29,
-  COUNT: 32,
+  TUNNEL: 30,
+  TX_TOO_LONG: 31,
+  NO_CARRIER: 32,
+  COUNT: 48,
 } as const;
 
 /** The reasons for which frames are dropped, in words. */
@@ -56,6 +59,11 @@ export const DROPS: readonly { counter: number; reason: string }[] = [
   { counter: COUNTER.RUNT, reason: "shorter than 14 bytes" },
   { counter: COUNTER.OVERSIZE, reason: "longer than the frame limit (--mtu)" },
   { counter: COUNTER.OFFLOAD, reason: "super-frame that cannot be split" },
+  {
+    counter: COUNTER.TUNNEL,
+    reason: "super-frame in a tunnel that cannot be split; where it is made: " +
+      "ethtool -K IFACE tx-udp_tnl-segmentation off tx-gre-segmentation off",
+  },
   { counter: COUNTER.NO_MBUF, reason: "no mbuf free (--mbufs)" },
   { counter: COUNTER.NO_GUEST, reason: "no guest attached" },
   { counter: COUNTER.RING_FULL, reason: "guest too slow, its rx ring full" },
@@ -64,6 +72,11 @@ export const DROPS: readonly { counter: number; reason: string }[] = [
   { counter: COUNTER.MALFORMED, reason: "malformed by the guest" },
   { counter: COUNTER.TX_FULL, reason: "port's transmit queue full" },
   { counter: COUNTER.TX_REFUSED, reason: "refused by the port's kernel side" },
+  {
+    counter: COUNTER.TX_TOO_LONG,
+    reason: "longer than the sending interface's MTU (ip link set IFACE mtu; 4 more for a tag)",
+  },
+  { counter: COUNTER.NO_CARRIER, reason: "sending interface without carrier" },
   { counter: COUNTER.PORT_DOWN, reason: "port down" },
   { counter: COUNTER.STOPPED, reason: "received, but not forwarded when the host stopped" },
   { counter: COUNTER.HOLD_MAX, reason: "guest holds all the mbufs that it may (--hold-max)" },

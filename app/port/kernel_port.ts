@@ -2,8 +2,8 @@ import { CulvertError } from "../../ffi/error.ts";
 import { DESCRIPTOR, FRAME_MIN_BYTES, HEADROOM_BYTES } from "../memory/layout.ts";
 import { dataWord, type Mbufs } from "../mempool/mbuf.ts";
 import type { Mempool } from "../mempool/mempool.ts";
-import { completeChecksum } from "./checksum.ts";
 import { COUNTER, type Counters } from "./counters.ts";
+import { finishChecksum } from "./partial_checksum.ts";
 import type { HostPort } from "./port.ts";
 import { SuperFrame } from "./super_frame.ts";
 import { insertTag } from "./vlan.ts";
@@ -229,7 +229,7 @@ export abstract class KernelPort implements HostPort {
     const word1 = this.#slots[(slot << 1) + 1];
     const checksum = this.#meta[slot * RX_META.WORDS + RX_META.CHECKSUM];
     const frame = this.#mbufs.frameByte(word0, word1);
-    return completeChecksum(this.#mbufs, frame, word1 >>> 16, checksum & 0xffff, checksum >>> 16);
+    return finishChecksum(this.#mbufs, frame, word1 >>> 16, checksum & 0xffff, checksum >>> 16);
   }
 
   /** Drop the frame in a slot, which counts as `frames`. */
@@ -253,7 +253,9 @@ export abstract class KernelPort implements HostPort {
       meta[note + OFFLOAD],
       meta[note + CHECKSUM],
     );
-    if (!isUnderstood) return this.#drop(slot, COUNTER.OFFLOAD);
+    if (!isUnderstood) {
+      return this.#drop(slot, parts.isTunnel ? COUNTER.TUNNEL : COUNTER.OFFLOAD);
+    }
     if (parts.segmentBytes + (meta[note + VLAN] ? 4 : 0) > this.#frameMax) {
       return this.#drop(slot, COUNTER.OVERSIZE, parts.pending);
     }

@@ -2,24 +2,30 @@ import { HEADROOM_BYTES } from "../memory/layout.ts";
 import { dataWord, type Mbufs } from "../mempool/mbuf.ts";
 import type { Mempool } from "../mempool/mempool.ts";
 import { checksumOf, copyAndSum, get16, put16, sum, swap16, wordsOf } from "./checksum.ts";
+import { IpLayer, PROTOCOL } from "./ip_layer.ts";
+import { findInnerLayer } from "./tunnel.ts";
 import { behindTags } from "./vlan.ts";
 
 /** Of `struct virtio_net_hdr` (virtio 1.2, 5.1.6): types of segmentation, less ECN; a flag. */
 const GSO = { TCPV4: 1, TCPV6: 4, UDP_L4: 5, MASK: 0x7f } as const;
 const NEEDS_CSUM = 1;
-const ETHERTYPE = { IPV4: 0x0800, IPV6: 0x86dd } as const;
-const PROTOCOL = { HOP_BY_HOP: 0, TCP: 6, UDP: 17 } as const;
 const TCP_FLAG = { FIN: 0x01, PSH: 0x08, CWR: 0x80 } as const;
+/** Where TCP and UDP have their checksum, in bytes; and UDP its length. */
+const TCP_CHECKSUM = 16, UDP_CHECKSUM = 6, UDP_LENGTH = 4, UDP_BYTES = 8;
 /** A hop-by-hop header of one option, the jumbo payload (RFC 2675), in front of TCP. */
 const JUMBO = { FIRST: 0x0600, SECOND: 0xc204, BYTES: 8 } as const;
-/** Most bytes before the payload: with two tags and all options, IPv4 and TCP come to 142. */
+/** Most bytes before the payload: two IP headers with a tunnel's between come to 200 or so. */
 const HEADERS_MAX_BYTES = 256;
 
 /**
- * Cuts a super-frame, a TCP or UDP packet that the sender left to its NIC to segment, into the
+ * Cuts a super-frame, a TCP or UDP packet that its sender left to the NIC to segment, into the
  * frames that the NIC would have sent. As in Linux's `tcp_gso_segment()`, `__udp_gso_segment()`,
- * `inet_gso_segment()` and `ipv6_gso_segment()`, sequence number and IPv4 identification count on,
- * FIN and PSH are in the last segment only, CWR in the first; lengths and checksums are made anew.
+ * `inet_gso_segment()`, `ipv6_gso_segment()` and `skb_udp_tunnel_segment()`, sequence number and
+ * IPv4 identification count on, FIN and PSH are in the last segment only, CWR in the first.
+ *
+ * Lengths and checksums are made anew from the packet itself: the partial sum that came with it may
+ * be another's (fraglist GRO leaves that of the first of many). Around the packet there may be a
+ * tunnel of VXLAN, Geneve, GRE or IP, whose lengths and checksums are made anew too.
  *
  * The headers are read once, into private memory: a guest that writes in the mbuf meanwhile can
  * spoil the frame and nothing else. A segment's payload is copied once and summed in that pass.
@@ -29,13 +35,16 @@ export class SuperFrame {
   segmentBytes = 0;
   /** Segments left to be made; 0 if finished. What is left for want of mbufs is dropped. */
   pending = 0;
+  /** Whether the packet is in a tunnel, also of a super-frame that was refused. */
+  isTunnel = false;
 
   // The headers of the next segment, but for lengths and checksums.
   readonly #headers = wordsOf(new Uint8Array(HEADERS_MAX_BYTES));
   #headerBytes = 0;
-  #network = 0;
-  #transport = 0;
-  #isIpv4 = false;
+  /** The IP header in front of TCP or UDP. */
+  readonly #ip = new IpLayer();
+  /** The IP header around a tunnel. */
+  readonly #outer = new IpLayer();
   #isTcp = false;
   #tcpFlags = 0;
   #pseudoHeader = 0;
@@ -72,14 +81,14 @@ export class SuperFrame {
     const frameByte = this.#mbufs.frameByte(burst[i << 1], burst[(i << 1) + 1]);
     const known = Math.min(inMbuf, length, HEADERS_MAX_BYTES);
     copyAndSum(this.#headers, 0, this.#mbufs, frameByte, known);
-    if (!this.#parse(length, offload, checksum) || this.#headerBytes > known) return false;
+    if (!this.#parse(known, length, offload, checksum)) return false;
     this.#mbufByte = frameByte + this.#headerBytes;
     this.#overflowByte = i * this.#overflowBytes;
     this.#inMbuf = inMbuf - this.#headerBytes;
     this.#left = length - this.#headerBytes;
     this.#size = offload >>> 16;
     if (this.#left - this.#inMbuf > this.#overflowBytes || this.#size === 0) return false;
-    if (!this.#isIpv4 && length > 0xffff) this.#removeJumboHeader();
+    if (!this.#ip.isIpv4 && length > 0xffff) this.#removeJumboHeader();
     this.segmentBytes = this.#headerBytes + Math.min(this.#size, this.#left);
     if (this.segmentBytes > this.#mbufs.stride - HEADROOM_BYTES) return false;
     this.pending = Math.max(1, Math.ceil(this.#left / this.#size));
@@ -103,35 +112,62 @@ export class SuperFrame {
     return true;
   }
 
-  /** Check headers, meta and length against each other; false if they are not understood. */
-  #parse(length: number, offload: number, checksum: number): boolean {
+  /** Check headers, offload words and length against each other. */
+  #parse(known: number, length: number, offload: number, checksum: number): boolean {
+    this.isTunnel = false;
     const { u8 } = this.#headers;
     const gso = offload >>> 8 & GSO.MASK;
     const isTcp = this.#isTcp = gso === GSO.TCPV4 || gso === GSO.TCPV6;
-    const network = this.#network = behindTags(u8);
-    const isIpv4 = this.#isIpv4 = get16(u8, network - 2) === ETHERTYPE.IPV4;
-    const transport = this.#transport = checksum & 0xffff;
-    const partial = transport + (isTcp ? 16 : 6);
-    if (isTcp ? isIpv4 !== (gso === GSO.TCPV4) : gso !== GSO.UDP_L4) return false;
-    if ((offload & NEEDS_CSUM) === 0 || (checksum >>> 16) + transport !== partial) return false;
-    if (!isPacket(u8, network, transport, length, isTcp)) return false;
-    this.#headerBytes = transport + (isTcp ? u8[transport + 12] >>> 4 << 2 : 8);
+    if (!isTcp && gso !== GSO.UDP_L4) return false;
+    const network = behindTags(u8);
+    if (!this.#outer.read(this.#headers, network, known, get16(u8, network - 2))) return false;
+    // Without NEEDS_CSUM the receiving NIC has merged it: then nothing tells where TCP starts.
+    const isPartial = (offload & NEEDS_CSUM) !== 0;
+    const told = isPartial ? checksum & 0xffff : this.#outer.transport;
+    this.isTunnel = told !== this.#outer.transport;
+    if (!this.#findPacket(network, known, told)) return false;
+    const { protocol, transport, isIpv4 } = this.#ip;
+    if (protocol !== (isTcp ? PROTOCOL.TCP : PROTOCOL.UDP)) return false;
+    if (isTcp && isIpv4 !== (gso === GSO.TCPV4)) return false;
+    if (isPartial && checksum >>> 16 !== (isTcp ? TCP_CHECKSUM : UDP_CHECKSUM)) return false;
+    if (!this.#ip.endsAt(u8, length)) return false;
+    const least = isTcp ? 20 : UDP_BYTES;
+    this.#headerBytes = transport + (isTcp ? u8[transport + 12] >>> 4 << 2 : UDP_BYTES);
+    if (this.#headerBytes < transport + least || this.#headerBytes > known) return false;
     this.#tcpFlags = u8[transport + 13];
-    // As the kernel does, take the length out of the partial checksum: the rest fits every segment.
-    this.#pseudoHeader = swap16(get16(u8, partial)) + checksumOf(length - transport);
-    return this.#headerBytes >= transport + (isTcp ? 20 : 8);
+    if (this.#ip.isRouteKnown) this.#pseudoHeader = this.#ip.pseudoHeader(this.#headers);
+    else if (isPartial) this.#pseudoHeader = this.#toldPseudoHeader(length);
+    else return false;
+    return true;
+  }
+
+  /** Find the IP header whose payload starts at byte `transport`: false if it is not there. */
+  #findPacket(network: number, known: number, transport: number): boolean {
+    if (this.isTunnel) {
+      return findInnerLayer(this.#headers, this.#outer, known, this.#ip) &&
+        this.#ip.transport === transport;
+    }
+    const type = get16(this.#headers.u8, network - 2);
+    return this.#ip.read(this.#headers, network, known, type);
+  }
+
+  /** Of a packet with a routing header that we cannot read: what its partial checksum implies. */
+  #toldPseudoHeader(length: number): number {
+    const { transport } = this.#ip;
+    const field = get16(this.#headers.u8, transport + (this.#isTcp ? TCP_CHECKSUM : UDP_CHECKSUM));
+    return swap16(field) + checksumOf(length - transport);
   }
 
   /** Take out what older kernels put in BIG TCP and no segment has a use for. */
   #removeJumboHeader(): void {
     const { u8 } = this.#headers;
-    const next = this.#network + 6;
-    const at = this.#network + 40;
+    const next = this.#ip.network + 6;
+    const at = this.#ip.network + 40;
     if (u8[next] !== PROTOCOL.HOP_BY_HOP || get16(u8, at) !== JUMBO.FIRST) return;
     if (get16(u8, at + 2) !== JUMBO.SECOND) return;
     u8[next] = PROTOCOL.TCP;
     u8.copyWithin(at, at + JUMBO.BYTES, this.#headerBytes);
-    this.#transport -= JUMBO.BYTES;
+    this.#ip.transport -= JUMBO.BYTES;
     this.#headerBytes -= JUMBO.BYTES;
   }
 
@@ -150,48 +186,58 @@ export class SuperFrame {
   /** Fill lengths, flags and checksums in, for a frame of `length` with the sum `payload`. */
   #completeHeaders(length: number, payload: number): void {
     const { u8 } = this.#headers;
-    const network = this.#network;
-    const transport = this.#transport;
-    put16(u8, network + (this.#isIpv4 ? 2 : 4), length - network - (this.#isIpv4 ? 0 : 40));
-    if (this.#isIpv4) {
-      put16(u8, network + 10, 0);
-      put16(u8, network + 10, checksumOf(sum(this.#headers, network, transport)));
-    }
-    const held = this.pending === 1 ? 0 : TCP_FLAG.FIN | TCP_FLAG.PSH;
-    if (this.#isTcp) u8[transport + 13] = this.#tcpFlags & ~held;
-    else put16(u8, transport + 4, length - transport);
-    const at = transport + (this.#isTcp ? 16 : 6);
+    const { transport } = this.#ip;
+    this.#completeIp(this.#ip, length);
+    const kept = this.pending === 1 ? 0xff : ~(TCP_FLAG.FIN | TCP_FLAG.PSH);
+    if (this.#isTcp) u8[transport + 13] = this.#tcpFlags & kept;
+    else put16(u8, transport + UDP_LENGTH, length - transport);
+    const at = transport + (this.#isTcp ? TCP_CHECKSUM : UDP_CHECKSUM);
     put16(u8, at, 0);
     const pseudoHeader = this.#pseudoHeader + swap16(length - transport);
     const header = sum(this.#headers, transport, this.#headerBytes);
     const checksum = checksumOf(pseudoHeader + header + payload);
     put16(u8, at, this.#isTcp ? checksum : checksum || 0xffff); // UDP: 0 is none (RFC 768)
+    if (this.isTunnel) this.#completeTunnel(length, payload);
+  }
+
+  /** Length and checksum of an IP header whose packet ends with the frame. */
+  #completeIp(ip: IpLayer, length: number): void {
+    const { u8 } = this.#headers;
+    put16(u8, ip.lengthAt, ip.lengthTo(length));
+    if (!ip.isIpv4) return;
+    put16(u8, ip.network + 10, 0);
+    put16(u8, ip.network + 10, checksumOf(sum(this.#headers, ip.network, ip.transport)));
+  }
+
+  /** The headers around the packet, once that is complete. */
+  #completeTunnel(length: number, payload: number): void {
+    const { u8 } = this.#headers;
+    const { transport, protocol } = this.#outer;
+    this.#completeIp(this.#outer, length);
+    if (protocol !== PROTOCOL.UDP) return;
+    put16(u8, transport + UDP_LENGTH, length - transport);
+    if (get16(u8, transport + UDP_CHECKSUM) === 0) return; // none (RFC 768; RFC 6935)
+    put16(u8, transport + UDP_CHECKSUM, 0);
+    const pseudoHeader = this.#outer.pseudoHeader(this.#headers) + swap16(length - transport);
+    const header = sum(this.#headers, transport, this.#headerBytes);
+    put16(u8, transport + UDP_CHECKSUM, checksumOf(pseudoHeader + header + payload) || 0xffff);
   }
 
   #countOn(count: number): void {
     const { u8 } = this.#headers;
-    if (this.#isIpv4) put16(u8, this.#network + 4, get16(u8, this.#network + 4) + 1);
+    if (this.#ip.isIpv4) countIdentification(u8, this.#ip.network);
+    if (this.isTunnel && this.#outer.isIpv4) countIdentification(u8, this.#outer.network);
     this.#left -= count;
     this.pending--;
     if (!this.#isTcp) return;
     this.#tcpFlags &= ~TCP_FLAG.CWR;
-    const sequence = this.#transport + 4;
+    const sequence = this.#ip.transport + 4;
     const low = get16(u8, sequence + 2) + count;
     put16(u8, sequence + 2, low);
     put16(u8, sequence, get16(u8, sequence) + (low >>> 16));
   }
 }
 
-/** Whether an IP header from `at` to `end` tells of TCP (or UDP) and a packet up to `length`. */
-function isPacket(u8: Uint8Array, at: number, end: number, length: number, isTcp: boolean) {
-  const type = get16(u8, at - 2);
-  const headerBytes = end - at;
-  const protocol = isTcp ? PROTOCOL.TCP : PROTOCOL.UDP;
-  const isIpv4 = type === ETHERTYPE.IPV4 && u8[at] >>> 4 === 4 && u8[at + 9] === protocol &&
-    headerBytes >= 20 && headerBytes === (u8[at] & 0xf) << 2;
-  const isIpv6 = type === ETHERTYPE.IPV6 && headerBytes >= 40 && u8[at] >>> 4 === 6 &&
-    (headerBytes === 40 ? u8[at + 6] === protocol : (headerBytes & 7) === 0);
-  const bytes = length - at - (isIpv4 ? 0 : 40);
-  const told = bytes > 0xffff ? 0 : bytes; // BIG TCP
-  return (isIpv4 || isIpv6) && get16(u8, at + (isIpv4 ? 2 : 4)) === told;
+function countIdentification(u8: Uint8Array, network: number): void {
+  put16(u8, network + 4, get16(u8, network + 4) + 1);
 }

@@ -35,9 +35,13 @@ export function insertTag(mbufs: Mbufs, burst: Uint32Array, i: number, vlan: num
   return true;
 }
 
-/** Where the header behind Ethernet's starts, and behind two tags at most, in bytes. */
-export function behindTags(bytes: Uint8Array): number {
-  let type = 12;
+/**
+ * Where the header behind Ethernet's starts, and behind two tags at most, in bytes.
+ *
+ * @param frame Where the Ethernet header starts, in bytes.
+ */
+export function behindTags(bytes: Uint8Array, frame = 0): number {
+  let type = frame + 12;
   for (let tags = 0; tags < 2; tags++, type += TAG_BYTES) {
     const found = get16(bytes, type);
     if (found !== TPID.CUSTOMER && found !== TPID.SERVICE) break;

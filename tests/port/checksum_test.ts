@@ -165,11 +165,21 @@ Deno.test("completeChecksum() writes 0xffff for 0, as skb_checksum_help() does",
   deepStrictEqual([...words.u8.subarray(field, field + 2)], [0xff, 0xff]);
 });
 
-Deno.test("completeChecksum() refuses meta that point outside the frame, or are odd", () => {
+Deno.test("completeChecksum() sums from an odd byte on, too", () => {
+  for (const offset of [6, 7]) {
+    const bytes = Uint8Array.from({ length: 101 }, (_, i) => 31 * i + 7);
+    const words = memory(bytes);
+    ok(completeChecksum(words, 16, 101, 35, offset));
+    const expected = 0xffff - slowSum(bytes.subarray(35)) || 0xffff;
+    strictEqual(words.u8[16 + 35 + offset] << 8 | words.u8[16 + 36 + offset], expected);
+  }
+});
+
+Deno.test("completeChecksum() refuses a checksum outside the frame", () => {
   const words = memory(Uint8Array.from({ length: 100 }, (_, i) => i));
   const before = words.u8.slice();
-  const meta = [[84, 16], [100, 0], [0, 99], [98, 1], [0xffff, 0xffff], [34, 0xffff], [35, 16]];
-  for (const [start, offset] of [...meta, [34, 15], [200, 6]]) {
+  const meta = [[84, 16], [100, 0], [0, 99], [98, 1], [0xffff, 0xffff], [34, 0xffff]];
+  for (const [start, offset] of [...meta, [200, 6]]) {
     strictEqual(completeChecksum(words, 16, 100, start, offset), false, `${start}, ${offset}`);
   }
   strictEqual(completeChecksum(words, 16, 0, 0, 0), false);

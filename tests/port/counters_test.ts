@@ -35,7 +35,10 @@ Deno.test("COUNTER has bytes right behind frames, as ports count them", () => {
 
 Deno.test("DROPS names each reason once, and every counter that is one", () => {
   const reasons = Object.entries(COUNTER).filter(([name]) => !NO_DROPS.includes(name));
-  deepEqual(DROPS.map(({ counter }) => counter), reasons.map(([, counter]) => counter));
+  deepEqual(
+    DROPS.map(({ counter }) => counter).sort((a, b) => a - b),
+    reasons.map(([, counter]) => counter),
+  );
   equal(new Set(DROPS.map(({ reason }) => reason)).size, DROPS.length);
 });
 
