@@ -249,7 +249,7 @@ for (
     ["has no name", "notes", ENTRY.NAME, 0, /^it has no name$/],
     ["is of no known kind", "notes", ENTRY.KIND, 1234, /^this build does not know its kind$/],
     ["is too small for a guest", "g0", ENTRY.SIZE, 383, /^383 bytes are too few, 384 are wanted$/],
-    ["is too small for a channel", "g0.p0", ENTRY.SIZE, 8, /^8 bytes are too few, 640 are wanted$/],
+    ["is too small for a channel", "g0.p0", ENTRY.SIZE, 8, /^8 bytes are too few, 768 are wanted$/],
     ["is a ring of 63 slots", "g0.p0.tx", ENTRY.PARAMETER, 63, /^no ring has 63 slots$/],
     ["is a ring of 0 slots", "work", ENTRY.PARAMETER, 0, /^no ring has 0 slots$/],
     ["is too small a ring", "g0.p0.rx", ENTRY.PARAMETER, 128, /^128 slots do not fit into 768 by/],
