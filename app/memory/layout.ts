@@ -22,7 +22,7 @@
  */
 
 /** Version of the format. A guest attaches only to its own. */
-export const LAYOUT_VERSION = 3;
+export const LAYOUT_VERSION = 4;
 
 /** Bytes that words of different writers keep apart. */
 export const LINE_BYTES = 128;
