@@ -5,32 +5,22 @@
  *
  * @module
  */
-import { CulvertError, UsageError } from "../ffi/error.ts";
+import { entry, findEntry } from "./cli/entry.ts";
+import { runProgram } from "./cli/run_program.ts";
+import { GUEST } from "./cli/tables/guest.ts";
+import { INSPECT } from "./cli/tables/inspect.ts";
 
-async function run([command, ...args]: string[]): Promise<number> {
-  switch (command) {
-    case "guest": {
-      const { guestCommand } = await import("./cli/guest_command.ts");
-      return await guestCommand(args, new URL(import.meta.url));
-    }
-    case "inspect":
-      return await (await import("./cli/inspect_command.ts")).inspectCommand(args);
-    default:
-      throw new UsageError(
-        `Cannot run ${command ? `"${command}"` : "nothing"} in a VM as it is no command there: ` +
-          `guest and inspect are`,
-      );
-  }
-}
+const COMMANDS = [
+  entry(GUEST, async () => {
+    const { guestCommand } = await import("./cli/guest_command.ts");
+    return (parsed) => guestCommand(parsed, new URL(import.meta.url));
+  }),
+  entry(INSPECT, async () => (await import("./cli/inspect_command.ts")).inspectCommand),
+];
 
 if ("WorkerGlobalScope" in globalThis) {
   await import("./guest/lcore_worker.ts");
 } else {
-  try {
-    Deno.exit(await run(Deno.args));
-  } catch (error) {
-    if (!(error instanceof CulvertError)) throw error;
-    console.error(`culvert: ${error.message}`);
-    Deno.exit(error instanceof UsageError ? 2 : 1);
-  }
+  const [command, ...args] = Deno.args;
+  await runProgram("culvert", () => findEntry(COMMANDS, command).run(args));
 }

@@ -3,17 +3,8 @@ import { shim } from "../../ffi/shim.ts";
 import type { Peer, PeerEvent } from "../ivshmem/peer.ts";
 import type { Reconnector } from "../region/reconnector.ts";
 import { PollSet, READABLE } from "../linux/poll_set.ts";
-
-/** What an interactive client understands. */
-export const CLIENT_HELP = `dump                     list us, all peers, and their vectors
-int PEER VECTOR          interrupt a peer at one vector
-int PEER all             interrupt a peer at all its vectors
-int all                  interrupt all peers at all their vectors
-wait [VECTOR|any] [SECONDS]
-                         wait until an interrupt has come that no wait has seen before; fails
-                         if none comes in time
-help                     show this text
-quit                     leave`;
+import { textOf } from "./help.ts";
+import { CLIENT_COMMANDS } from "./tables/client.ts";
 
 /** What came of a command. */
 export type Outcome = "done" | "failed" | "quit";
@@ -125,7 +116,7 @@ export class Client {
         return "done";
       case "help":
       case "?":
-        this.say(CLIENT_HELP);
+        this.say(textOf(CLIENT_COMMANDS));
         return "done";
       case "quit":
       case "exit":

@@ -1,38 +1,11 @@
 import { CulvertError } from "../../ffi/error.ts";
-import { Client, CLIENT_HELP } from "./client.ts";
+import { Client } from "./client.ts";
 import { Peer } from "../ivshmem/peer.ts";
 import { Reconnector } from "../region/reconnector.ts";
 import { isPath, socketPath } from "../memory/region_name.ts";
-import { checkUsage, readOptions, stopSignal } from "./options.ts";
-
-const USAGE = `culvert client - a peer that does what it is told, as QEMU's ivshmem-client
-
-usage: culvert client [-S NAME|PATH] [-v] [-c COMMAND]...
-
-  -S NAME|PATH     the server's socket: NAME stands for /run/culvert/NAME.sock
-                   (default culvert0). QEMU's server listens at /tmp/ivshmem_socket
-  -c COMMAND       do this, then the next -c, then leave. Without one, commands come
-                   from stdin, a line each, to its end; ";" separates several in a line
-  -v               say what we are when we have connected
-  -h               show this text
-
-Commands:
-
-${CLIENT_HELP.replaceAll(/^/gm, "  ")}
-
-It says, a line each: "peer ID joined", "peer ID left", "interrupt VECTOR", "server gone: ..."
-and "failed: ..." if a command fails. Unless stdin is a terminal, the first that fails ends
-it, with exit status 1.
-
-example: culvert client -S culvert0 -c 'int 0 0' -c 'wait any 5'
-`;
-
-const OPTIONS = {
-  socket: { type: "string", short: "S", default: "culvert0" },
-  command: { type: "string", short: "c", multiple: true },
-  verbose: { type: "boolean", short: "v", default: false },
-  help: { type: "boolean", short: "h", default: false },
-} as const;
+import { checkUsage, type Parsed } from "./options.ts";
+import { stopSignal } from "./stop_signal.ts";
+import type { CLIENT } from "./tables/client.ts";
 
 /** What `culvert client` is asked to do. */
 export interface ClientOptions {
@@ -45,17 +18,16 @@ export interface ClientOptions {
 }
 
 /**
- * Read the options of `culvert client`; undefined if help was asked for.
+ * What the command line of `culvert client` asks for.
  *
  * @throws {UsageError} naming the option, what was found and what is wanted.
  */
-export function readClientOptions(args: string[]): ClientOptions | undefined {
-  const values = readOptions(args, OPTIONS);
-  if (values.help) return undefined;
+export function clientOptions({ values }: Parsed<typeof CLIENT>): ClientOptions {
+  const { socket, command, verbose } = values;
   return {
-    socket: readSocket(values.socket),
-    commands: values.command,
-    verbose: values.verbose,
+    socket: readSocket(socket),
+    commands: command.length > 0 ? command : undefined,
+    verbose,
   };
 }
 
@@ -71,12 +43,8 @@ export function readSocket(socket: string): string {
 }
 
 /** `culvert client`: returns the exit status. */
-export async function clientCommand(args: string[]): Promise<number> {
-  const options = readClientOptions(args);
-  if (!options) {
-    console.log(USAGE);
-    return 0;
-  }
+export async function clientCommand(parsed: Parsed<typeof CLIENT>): Promise<number> {
+  const options = clientOptions(parsed);
   const peer = Peer.connect(options.socket);
   if (!peer) {
     throw new CulvertError(

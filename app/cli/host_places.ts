@@ -1,10 +1,8 @@
 import { UsageError } from "../../ffi/error.ts";
-import { GUESTS_MAX } from "../channel/ledger.ts";
 import type { GuestPlaceOptions, RegionOptions } from "../host/host_options.ts";
-import { NODE_MAX } from "../linux/numa.ts";
 import { checkRegionBytes } from "../memory/region.ts";
 import { checkRegionName } from "../memory/region_name.ts";
-import { checkUsage, type OrderedOption, readNumber, readSize } from "./options.ts";
+import { checkUsage, type Given } from "./options.ts";
 import { checkInterfaceName } from "../port/interface.ts";
 import { parsePortSpec, type PortSpec } from "../port/port_spec.ts";
 import { checkRingSize } from "../ring/ring_size.ts";
@@ -15,12 +13,12 @@ const REGION_DEFAULT = "culvert0";
 /** Ports that one guest has channels for. */
 const PORTS_MAX = 32;
 
-/** Options of a region, or of all if they stand before the first: how each is read. */
-const REGION_OPTIONS: Record<string, (text: string) => Partial<RegionOptions>> = {
-  "size": (text) => ({ size: readSize("--size", text) }),
-  "mbufs": (text) => ({ mbufs: readNumber("--mbufs", text, 64, 2 ** 24) }),
-  "ring-size": (text) => ({ ringSize: readNumber("--ring-size", text, 2, 2 ** 20) }),
-  "numa-node": (text) => ({ numaNode: readNumber("--numa-node", text, 0, NODE_MAX) }),
+/** Options of a region, or of all regions if they stand before the first. */
+const REGION_OPTIONS: Readonly<Record<string, keyof RegionOptions>> = {
+  "size": "size",
+  "mbufs": "mbufs",
+  "ring-size": "ringSize",
+  "numa-node": "numaNode",
 };
 
 type Changing<T> = { -readonly [K in keyof T]: T[K] };
@@ -29,7 +27,7 @@ interface Place extends Changing<GuestPlaceOptions> {
   readonly ports: PortSpec[];
 }
 
-/** A region that is being read; its name is not yet known if ports came before it. */
+/** A region that is being read; its name is not yet known if its ports came first. */
 interface Begun {
   name?: string;
   readonly own: Partial<RegionOptions>[];
@@ -37,13 +35,13 @@ interface Begun {
 }
 
 /**
- * Read regions, guests and ports in the order of the command line, as ffmpeg and QEMU have it: `--region`
- * begins a region, `--guest` a place in it, `--port` adds a port to that. An only `--region` may also stand
- * behind all ports.
+ * Read regions, guests and ports in the order of the command line, as ffmpeg and QEMU have it:
+ * `--region` begins a region, `--guest` a place in it, `--port` adds a port to that. A single
+ * `--region` may also stand behind all ports.
  *
  * @throws {UsageError} naming the option, what was found and what is wanted.
  */
-export function readRegions(options: readonly OrderedOption[]): RegionOptions[] {
+export function readRegions(options: readonly Given[]): RegionOptions[] {
   const reader = new RegionReader();
   for (const { name, value } of options) reader.read(name, value);
   const regions = reader.finish();
@@ -54,14 +52,14 @@ export function readRegions(options: readonly OrderedOption[]): RegionOptions[] 
 class RegionReader {
   readonly #regions: Begun[] = [];
   readonly #defaults: Partial<RegionOptions>[] = [{ mbufs: 8192, ringSize: 1024 }];
-  /** The region that was named behind its ports. */
+  /** The region whose name came behind its ports. */
   #late?: string;
 
-  read(option: string, value: string): void {
-    if (option === "region") this.#beginRegion(value);
-    else if (option === "guest") this.#beginGuest(readNumber("--guest", value, 0, GUESTS_MAX - 1));
-    else if (option === "port") this.#addPort(value);
-    else if (option in REGION_OPTIONS) this.#set(REGION_OPTIONS[option](value));
+  read(option: string, value: Given["value"]): void {
+    if (option === "region") this.#beginRegion(String(value));
+    else if (option === "guest") this.#beginGuest(Number(value));
+    else if (option === "port") this.#addPort(String(value));
+    else if (Object.hasOwn(REGION_OPTIONS, option)) this.#set({ [REGION_OPTIONS[option]]: value });
   }
 
   finish(): RegionOptions[] {

@@ -1,35 +1,14 @@
-import { parseArgs } from "node:util";
 import { UsageError } from "../../ffi/error.ts";
 import { decodeRegion, withLives } from "../inspect/decode.ts";
 import { findPciRegion, findRegion, type FoundRegion } from "../inspect/find_region.ts";
 import type { RegionReport } from "../inspect/region_report.ts";
 import { reportText } from "../inspect/report_text.ts";
 import { checkRegionName } from "../memory/region_name.ts";
-import { checkUsage, readNumber, stopSignal } from "./options.ts";
+import { checkUsage, type Parsed } from "./options.ts";
+import { stopSignal } from "./stop_signal.ts";
+import type { INSPECT } from "./tables/inspect.ts";
 
-const USAGE = `culvert inspect - decode a region without disturbing it
-
-usage: culvert inspect REGION [--json] [--watch SECONDS]
-       culvert inspect --pci auto|ADDRESS [--json] [--watch SECONDS]
-
-  REGION               a region's NAME or the PATH of its memory; /proc/PID/fd/N will do
-  --pci auto|ADDRESS   in a VM: the first ivshmem device, or the one at an address
-  --json               for programs; what cannot be told is null
-  --watch SECONDS      again and again, until SIGINT; with --json a line each time
-  --help               show this text
-
-Shows header, guests, channels, rings with their fill, mempools and memzones, and what the
-host has counted. The region is mapped for reading alone, and no server is asked: nobody
-notices. Host and guests go on meanwhile, so that what is shown together are words of
-slightly different moments. A region that is half-built, closed, of another version or
-spoiled is described as far as it can be. Do not truncate a file that is being looked at.
-
-Exit status: 0, 1 if there is nothing to look at, 2 for a wrong command line.
-
-example: culvert inspect culvert0
-`;
-
-/** What {@linkcode readInspectOptions} reads. */
+/** What `culvert inspect` is asked to do. */
 export interface InspectOptions {
   /** A region of this machine, by name or path; or else the PCI device that it is. */
   readonly source: { region: string } | { pci: string };
@@ -39,48 +18,32 @@ export interface InspectOptions {
   readonly watch: number;
 }
 
-/** Hosts beat a hundred times a second, guests ten times: a heart that rests so long stands still. */
+/**
+ * Between two looks, in milliseconds. Hosts beat a hundred times a second, guests ten times: a
+ * heartbeat that is the same after this time stands still.
+ */
 const LOOK_MS = 500;
 
 /**
- * Read the options of `culvert inspect`; undefined if help was asked for.
+ * What the command line of `culvert inspect` asks for.
  *
  * @throws {UsageError} naming the option, what was found and what is wanted.
  */
-export function readInspectOptions(args: string[]): InspectOptions | undefined {
-  const { values, positionals } = parse(args);
-  if (values.help) return undefined;
-  const { pci } = values;
-  if (positionals.length + (pci === undefined ? 0 : 1) !== 1) {
-    const named = [...positionals, ...pci === undefined ? [] : [`--pci ${pci}`]].join(", ");
+export function inspectOptions(
+  { values, positionals }: Parsed<typeof INSPECT>,
+): InspectOptions {
+  const { region, pci, json, watch = 0 } = values;
+  const regions = [...positionals, ...region === undefined ? [] : [region]];
+  const named = [...regions, ...pci === undefined ? [] : [`--pci ${pci}`]];
+  if (named.length !== 1) {
     throw new UsageError(
-      `Cannot inspect ${named || "nothing"}: name one region, as in culvert inspect culvert0`,
+      `Cannot inspect ${named.join(", ") || "nothing"}: name one region, as in culvert inspect ` +
+        "culvert0",
     );
   }
-  if (pci === undefined) checkUsage(() => checkRegionName(positionals[0]));
-  return {
-    source: pci === undefined ? { region: positionals[0] } : { pci },
-    json: values.json,
-    watch: values.watch === undefined ? 0 : readNumber("--watch", values.watch, 1, 86400),
-  };
-}
-
-function parse(args: string[]) {
-  try {
-    return parseArgs({
-      args,
-      allowPositionals: true,
-      options: {
-        pci: { type: "string" },
-        json: { type: "boolean", default: false },
-        watch: { type: "string" },
-        help: { type: "boolean", short: "h", default: false },
-      },
-    });
-  } catch (error) {
-    if (!(error instanceof TypeError)) throw error;
-    throw new UsageError(`Cannot read the command line: ${error.message}`);
-  }
+  if (pci !== undefined) return { source: { pci }, json, watch };
+  checkUsage(() => checkRegionName(regions[0]));
+  return { source: { region: regions[0] }, json, watch };
 }
 
 /**
@@ -88,12 +51,8 @@ function parse(args: string[]) {
  *
  * @throws {CulvertError} if there is no such region.
  */
-export async function inspectCommand(args: string[]): Promise<number> {
-  const options = readInspectOptions(args);
-  if (!options) {
-    console.log(USAGE);
-    return 0;
-  }
+export async function inspectCommand(parsed: Parsed<typeof INSPECT>): Promise<number> {
+  const options = inspectOptions(parsed);
   const { source } = options;
   const found = "pci" in source ? findPciRegion(source.pci) : findRegion(source.region);
   try {

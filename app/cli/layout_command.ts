@@ -4,30 +4,11 @@ import { adviseCores, type CoreAdvice } from "../linux/core_advice.ts";
 import { usableCores } from "../linux/core_list.ts";
 import { type Cpu, type CpuLayout, cpuListText, readCpuLayout } from "../linux/cpu_layout.ts";
 import { readKernelFile } from "../linux/kernel_file.ts";
-import { readOptions } from "./options.ts";
-
-const USAGE = `culvert layout - show sockets, cores, caches and nodes, and which cores to use
-
-usage: culvert layout [--json]
-
-  --json   for programs
-  --help   show this text
-
-A number is a CPU as -l takes it; [1 17] are two threads of one core. Below the table stand
-the caches and who shares them, NUMA nodes with their hugepages, and a proposal: two
-physical cores behind one L3 cache, isolated ones if there are any, away from core 0.
-`;
+import type { Parsed } from "./options.ts";
+import type { LAYOUT } from "./tables/layout.ts";
 
 /** `culvert layout`: returns the exit status. */
-export function layoutCommand(args: string[]): number {
-  const values = readOptions(args, {
-    json: { type: "boolean", default: false },
-    help: { type: "boolean", short: "h", default: false },
-  });
-  if (values.help) {
-    console.log(USAGE);
-    return 0;
-  }
+export function layoutCommand({ values }: Parsed<typeof LAYOUT>): number {
   const layout = readCpuLayout(readSystemFile, usableCores());
   const advice = adviseCores(layout);
   console.log(

@@ -16,7 +16,7 @@ export interface LogClock {
 export interface LogLimits {
   /** The time. */
   readonly clock?: LogClock;
-  /** Who causes a line: sources are limited each for itself. There must be few. One, `""`, unless told. */
+  /** Who causes a line: each source has a limit of its own. One, `""`, unless told; few at most. */
   readonly sourceOf?: (line: string) => string;
 }
 
@@ -35,8 +35,8 @@ const CLOCK: LogClock = {
 /** A log, and what says at once how many lines of it are still held back. */
 export interface LimitedLog {
   /**
-   * Say a line, unless there were too many, or it `isRare`: one that nobody can cause again and again, and
-   * that must not be lost among others.
+   * Say a line, unless there were too many. One that `isRare`, which nobody can cause again and
+   * again, is always said.
    */
   (line: string, isRare?: boolean): void;
   /** Call it in the end. */
@@ -44,9 +44,9 @@ export interface LimitedLog {
 }
 
 /**
- * Hold back what would fill a disk: of each source 50 lines may come at once, 10 a second for long. What is
- * held back is counted, and the number said a second later. A guest must not be able to make its host write
- * without end, nor to hide by its lines what others are to be told.
+ * Hold back what would fill a disk: of each source 50 lines may come at once, 10 a second for long.
+ * Lines that are held back are counted, and their number is said a second later. A guest must not be
+ * able to make its host write without end, nor to hide by its lines what others are to be told.
  *
  * @param say What writes a line.
  */

@@ -1,85 +1,231 @@
-import { parseArgs, type ParseArgsOptionsConfig } from "node:util";
+import { parseArgs } from "node:util";
 import { CulvertError, UsageError } from "../../ffi/error.ts";
+import {
+  alternatives,
+  type ChoiceOption,
+  type Command,
+  type FlagOption,
+  fullName,
+  type ListOption,
+  type NumberOption,
+  type Option,
+  type Options,
+  optionsOf,
+  type SizeOption,
+} from "./command.ts";
+import { didYouMean } from "./did_you_mean.ts";
 
-/** What {@linkcode readOptions} reads. */
-export type OptionValues<T extends ParseArgsOptionsConfig> = ReturnType<
-  typeof parseArgs<{ args: string[]; options: T; allowNegative: true }>
->["values"];
+/** The value of an option that was given once. */
+export type One<O extends Option> = O extends FlagOption ? boolean
+  : O extends NumberOption | SizeOption ? number
+  : O extends ChoiceOption ? O["choices"][number]
+  : O extends ListOption ? O["choices"][number][]
+  : string;
 
-/** An option with a value, as it stands on the command line. */
-export interface OrderedOption {
+/** The value of an option: of one with `many` a list, else undefined if there is no default. */
+export type Value<O extends Option> = O extends { many: true } ? One<O>[]
+  : O extends { default: unknown } | FlagOption ? One<O>
+  : One<O> | undefined;
+
+/** The values of a command's options by their long names. */
+export type Values<T extends Options> = { readonly [K in keyof T]: Value<T[K]> };
+
+/** An option with its value, where it stood on the command line. */
+export interface Given {
   /** Its long name, without dashes. */
   readonly name: string;
   /** What it was given. */
-  readonly value: string;
+  readonly value: boolean | number | string | readonly string[];
 }
 
-/** Read a command line; what it does not know is a usage error. */
-export function readOptions<T extends ParseArgsOptionsConfig>(
-  args: string[],
-  options: T,
-): OptionValues<T> {
-  return readOrderedOptions(args, options).values;
-}
-
-/** As {@linkcode readOptions}; `ordered` tells in what order options with values were given. */
-export function readOrderedOptions<T extends ParseArgsOptionsConfig>(
-  args: string[],
-  options: T,
-): { values: OptionValues<T>; ordered: OrderedOption[] } {
-  try {
-    const { values, tokens } = parseArgs({ args, options, allowNegative: true, tokens: true });
-    const ordered = tokens.flatMap((token) =>
-      token.kind === "option" && token.value !== undefined
-        ? [{ name: token.name, value: token.value }]
-        : []
-    );
-    return { values: values as OptionValues<T>, ordered };
-  } catch (error) {
-    if (!(error instanceof TypeError)) throw error;
-    throw new UsageError(`Cannot read the command line: ${error.message}`);
-  }
+/** A command line that was understood. */
+export interface Parsed<T extends Command = Command> {
+  /** Of every option of the table. */
+  readonly values: Values<T["options"]>;
+  /** The options that were given, in their order. */
+  readonly given: readonly Given[];
+  /** The arguments that are no options. */
+  readonly positionals: readonly string[];
+  /** What stands behind `--`. */
+  readonly rest: readonly string[];
 }
 
 /**
- * A whole number from `least` to `most`.
+ * Read a command line by the command's option table; undefined if help was asked for.
  *
- * @throws {UsageError} if it is none.
+ * @throws {UsageError} naming the option, what was found and what is wanted.
  */
-export function readNumber(option: string, text: string, least: number, most: number): number {
-  const value = /^\d+$/.test(text) ? Number(text) : NaN;
-  if (value >= least && value <= most) return value;
+export function parseOptions<T extends Command>(
+  command: T,
+  args: readonly string[],
+): Parsed<T> | undefined {
+  const end = command.rest ? args.indexOf("--") : -1;
+  const own = end < 0 ? args : args.slice(0, end);
+  const { tokens } = parseArgs({
+    args: [...own],
+    options: Object.fromEntries(
+      Object.entries(optionsOf(command)).map(([name, { kind, short }]) => [
+        name,
+        { type: kind === "flag" ? "boolean" : "string", ...short === undefined ? {} : { short } },
+      ]),
+    ),
+    strict: false,
+    allowPositionals: true,
+    tokens: true,
+  });
+  const options = tokens.filter((token) => token.kind === "option");
+  if (options.some(({ name }) => name === "help")) return undefined;
+  const given = options.map((token) => readToken(command, token));
+  const positionals = tokens.flatMap((token) => token.kind === "positional" ? [token.value] : []);
+  checkPositionals(command, positionals);
+  return {
+    values: valuesOf(command.options, given) as Values<T["options"]>,
+    given,
+    positionals,
+    rest: end < 0 ? [] : args.slice(end + 1),
+  };
+}
+
+/** An option as `parseArgs` found it. */
+interface Token {
+  readonly name: string;
+  readonly rawName: string;
+  readonly value?: string;
+  readonly inlineValue?: boolean;
+}
+
+function readToken(command: Command, { name, rawName, value, inlineValue }: Token): Given {
+  const option = Object.hasOwn(command.options, name) ? command.options[name] : undefined;
+  if (!option) {
+    const negated = name.startsWith("no-") ? name.slice(3) : "";
+    if (!rawName.startsWith("--") || !isFlag(command, negated)) {
+      return refuseOption(command, name, rawName);
+    }
+    refuseValue(rawName, value);
+    return { name: negated, value: false };
+  }
+  if (option.kind === "flag") {
+    refuseValue(rawName, value);
+    return { name, value: true };
+  }
+  if (value === undefined) {
+    throw new UsageError(
+      `Cannot use ${rawName} as nothing follows it: write ${rawName} ${option.argument}`,
+    );
+  }
+  if (!inlineValue && /^-./.test(value)) {
+    throw new UsageError(
+      `Cannot use ${rawName} ${value} as that looks like an option: write ${rawName} ` +
+        `${option.argument}, or --${name}=${value} if it is meant`,
+    );
+  }
+  return { name, value: readValue(rawName, option, value) };
+}
+
+function refuseValue(rawName: string, value: string | undefined): void {
+  if (value === undefined) return;
+  throw new UsageError(`Cannot use ${rawName}=${value} as it takes no value: write ${rawName}`);
+}
+
+function isFlag({ options }: Command, name: string): boolean {
+  return Object.hasOwn(options, name) && options[name].kind === "flag";
+}
+
+function refuseOption(command: Command, name: string, rawName: string): never {
+  const known = Object.entries(optionsOf(command)).flatMap(([long, { kind }]) =>
+    kind === "flag" && long !== "help" ? [long, `no-${long}`] : [long]
+  );
+  const meant = rawName.startsWith("--") ? didYouMean(name, known) : undefined;
+  const help = `${fullName(command)} --help lists those that there are`;
   throw new UsageError(
-    `Cannot use ${option} ${text} as it is no whole number from ${least} to ${most}`,
+    `Cannot use ${rawName} as ${fullName(command)} has no such option: ` +
+      (meant === undefined ? help : `did you mean --${meant}? ${help}`),
   );
 }
 
-/**
- * A size in bytes: `65536`, `512K`, `64M`, `1G`.
- *
- * @throws {UsageError} if it is none.
- */
-export function readSize(option: string, text: string): number {
+function checkPositionals(command: Command, found: readonly string[]): void {
+  const { positionals = [] } = command;
+  const most = positionals.some(({ many }) => many) ? Infinity : positionals.length;
+  const least = positionals.filter(({ optional }) => !optional).length;
+  if (found.length > most) {
+    throw new UsageError(
+      `Cannot use "${found[most]}" as ${fullName(command)} takes ` +
+        `${
+          most === 0
+            ? "options alone"
+            : `no more than ${positionals.map((one) => one.name).join(", ")}`
+        }: ` +
+        `${fullName(command)} --help tells more`,
+    );
+  }
+  if (found.length < least) {
+    throw new UsageError(
+      `Cannot run ${fullName(command)} as ${positionals[found.length].name} is missing: write ` +
+        `${fullName(command)} ${command.usage[0]}`,
+    );
+  }
+  found.forEach((word, i) => {
+    const { name, choices } = positionals[Math.min(i, positionals.length - 1)];
+    if (choices) readChoice(name, word, choices);
+  });
+}
+
+/** Of each option the value that was given last, or all of them, or its default. */
+function valuesOf(options: Options, given: readonly Given[]): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(options).map(([name, option]) => {
+      const found = given.filter((one) => one.name === name).map(({ value }) => value);
+      if (option.kind !== "flag" && option.many) return [name, found];
+      return [name, found.length > 0 ? found[found.length - 1] : defaultOf(option)];
+    }),
+  );
+}
+
+function defaultOf(option: Option): unknown {
+  if (option.kind === "flag") return option.default ?? false;
+  if (option.kind === "list") return undefined;
+  return option.kind === "size" && option.default !== undefined
+    ? readSize("", option.default)
+    : option.default;
+}
+
+function readValue(label: string, option: Exclude<Option, FlagOption>, text: string) {
+  switch (option.kind) {
+    case "number":
+      return readNumber(label, text, option.least, option.most);
+    case "size":
+      return readSize(label, text);
+    case "choice":
+      return readChoice(label, text, option.choices);
+    case "list":
+      return text.split(",").map((word) => readChoice(label, word, option.choices));
+    case "text":
+      return text;
+  }
+}
+
+function readNumber(label: string, text: string, least: number, most?: number): number {
+  const value = /^\d+$/.test(text) ? Number(text) : NaN;
+  if (value >= least && value <= (most ?? Number.MAX_SAFE_INTEGER)) return value;
+  const range = most === undefined ? `of ${least} or more` : `from ${least} to ${most}`;
+  throw new UsageError(`Cannot use ${label} ${text} as it is no whole number ${range}`);
+}
+
+function readSize(label: string, text: string): number {
   const match = /^(\d+)([KMG]?)$/i.exec(text);
   if (!match) {
-    throw new UsageError(`Cannot use ${option} ${text} as it is no size: write 65536, 64M or 1G`);
+    throw new UsageError(`Cannot use ${label} ${text} as it is no size: write 65536, 64M or 1G`);
   }
   return Number(match[1]) * 1024 ** " KMG".indexOf(match[2].toUpperCase() || " ");
 }
 
-/**
- * One of several words.
- *
- * @throws {UsageError} if it is none of them.
- */
-export function readChoice<T extends string>(
-  option: string,
-  text: string,
-  choices: readonly T[],
-): T {
-  const found = choices.find((choice) => choice === text);
-  if (found !== undefined) return found;
-  throw new UsageError(`Cannot use ${option} ${text} as it is none of ${choices.join(", ")}`);
+function readChoice(label: string, text: string, choices: readonly string[]): string {
+  if (choices.includes(text)) return text;
+  const meant = didYouMean(text, choices);
+  throw new UsageError(
+    `Cannot use ${label} ${text} as it is none of ${alternatives(choices)}` +
+      (meant === undefined ? "" : `: did you mean ${meant}?`),
+  );
 }
 
 /** Check a value from the command line: what `check` refuses is a usage error. */
@@ -89,21 +235,4 @@ export function checkUsage(check: () => void): void {
   } catch (error) {
     throw error instanceof CulvertError ? new UsageError(error.message) : error;
   }
-}
-
-/** A terminal and a task runner may both pass on one Ctrl-C: signals so close are one. */
-const ONE_SIGNAL_MS = 1000;
-
-/** A signal that aborts on SIGINT or SIGTERM; a later one ends the process at once. */
-export function stopSignal(): AbortSignal {
-  const controller = new AbortController();
-  let first = 0;
-  for (const name of ["SIGINT", "SIGTERM"] as const) {
-    Deno.addSignalListener(name, () => {
-      if (!controller.signal.aborted) first = performance.now();
-      else if (performance.now() - first > ONE_SIGNAL_MS) Deno.exit(130);
-      controller.abort();
-    });
-  }
-  return controller.signal;
 }

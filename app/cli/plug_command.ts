@@ -7,7 +7,8 @@
 import { CulvertError, UsageError } from "../../ffi/error.ts";
 import { locateRegion } from "../region/region_source.ts";
 import { checkRegionName } from "../memory/region_name.ts";
-import { checkUsage, readNumber, readOptions } from "./options.ts";
+import { checkUsage, type Parsed } from "./options.ts";
+import type { PLUG, UNPLUG } from "./tables/plug.ts";
 import { DetachRequest } from "../vm/detach_request.ts";
 import {
   deviceId,
@@ -19,80 +20,15 @@ import {
 } from "../vm/plug.ts";
 import { QmpClient } from "../vm/qmp.ts";
 
-const PLUG_USAGE = `culvert plug - give a region to a VM that already runs
-
-usage: culvert plug --qmp SOCKET [--region NAME|PATH] [options]
-
-  --qmp SOCKET     QEMU's monitor, as in: -qmp unix:SOCKET,server=on,wait=off
-  --region NAME|PATH
-                   the host's region (default culvert0)
-  --id NAME        the device's id in QEMU (default culvert- and the region's name)
-  --bus NAME       the bus to plug it into (default: a free pcie-root-port; on the
-                   machine pc, pci.0). Regions need a port with addresses reserved:
-                   -device pcie-root-port,id=culvert-slot1,chassis=1,pref64-reserve=8G
-                   as culvert qemu --hotplug 1 has it
-  --doorbell       as a peer of the region's server, with interrupts (ivshmem-doorbell).
-                   It stays as long as the VM runs: see culvert unplug --help
-  --help           show this text
-
-A guest that runs with --pci auto and waits for a region takes it. QEMU 6.0 or later.
-
-example: culvert plug --qmp /run/vm1.qmp --region culvert0
-`;
-
-const UNPLUG_USAGE = `culvert unplug - take a region from a VM that runs
-
-usage: culvert unplug --qmp SOCKET [--region NAME|PATH] [--id NAME] [options]
-
-Asks the guest to leave the region and waits until it has, since memory that goes
-away kills who touches it; then unplugs the device. The guest waits for another.
-An ivshmem-doorbell is not unplugged: QEMU (7.2, and later ones as far as we know)
-frees memory twice when one goes after another peer has left, and mostly dies.
-
-  --qmp SOCKET     QEMU's monitor, as in: -qmp unix:SOCKET,server=on,wait=off
-  --region NAME|PATH
-                   the region (default culvert0, unless there is an --id)
-  --id NAME        the device's id in QEMU (default: found by the region)
-  --guest N        which guest of the region the VM is (default: the only one)
-  --timeout S      seconds that the guest may take to leave, and its kernel to let
-                   go of the device (default 20)
-  --force          unplug even if the guest does not leave or cannot be asked
-  --help           show this text
-
-example: culvert unplug --qmp /run/vm1.qmp --region culvert0
-`;
-
 /** How long a guest may take to see a device: by PCI Express's own hotplug some seconds. */
 const MAPPED_MS = 10_000;
 
-const COMMON = {
-  qmp: { type: "string" },
-  region: { type: "string" },
-  id: { type: "string" },
-  help: { type: "boolean", short: "h", default: false },
-} as const;
-
-const PLUG_OPTIONS = {
-  ...COMMON,
-  bus: { type: "string" },
-  doorbell: { type: "boolean", default: false },
-} as const;
-
-const UNPLUG_OPTIONS = {
-  ...COMMON,
-  guest: { type: "string" },
-  timeout: { type: "string", default: "20" },
-  force: { type: "boolean", default: false },
-} as const;
-
 /** `culvert plug`: returns the exit status. */
-export async function plugCommand(args: string[]): Promise<number> {
-  const options = readOptions(args, PLUG_OPTIONS);
-  if (options.help) return show(PLUG_USAGE);
-  const { region = "culvert0", bus, doorbell } = options;
-  const socket = readQmp(options.qmp);
+export async function plugCommand({ values }: Parsed<typeof PLUG>): Promise<number> {
+  const { region, bus, doorbell } = values;
+  const socket = readQmp(values.qmp);
   checkUsage(() => checkRegionName(region));
-  const id = readId(options.id) ?? deviceId(region);
+  const id = readId(values.id) ?? deviceId(region);
   const place = locateRegion(region);
   using qmp = await QmpClient.connect(socket);
   const slot = await plugRegion(qmp, region, place, { id, bus, doorbell });
@@ -120,17 +56,12 @@ export async function plugCommand(args: string[]): Promise<number> {
 }
 
 /** `culvert unplug`: returns the exit status. */
-export async function unplugCommand(args: string[]): Promise<number> {
-  const options = readOptions(args, UNPLUG_OPTIONS);
-  if (options.help) return show(UNPLUG_USAGE);
-  const { force } = options;
-  const socket = readQmp(options.qmp);
-  const patience = readNumber("--timeout", options.timeout, 1, 3600) * 1000;
-  const guest = options.guest === undefined
-    ? undefined
-    : readNumber("--guest", options.guest, 0, 126);
-  const id = readId(options.id);
-  const region = options.region ?? (id === undefined ? "culvert0" : undefined);
+export async function unplugCommand({ values }: Parsed<typeof UNPLUG>): Promise<number> {
+  const { force, guest } = values;
+  const socket = readQmp(values.qmp);
+  const patience = values.timeout * 1000;
+  const id = readId(values.id);
+  const region = values.region ?? (id === undefined ? "culvert0" : undefined);
   if (region !== undefined) checkUsage(() => checkRegionName(region));
   using qmp = await QmpClient.connect(socket);
   const path = region === undefined ? undefined : tryLocate(region, force);
@@ -228,9 +159,4 @@ function readId(id: string | undefined): string | undefined {
   throw new UsageError(
     `Cannot use --id ${id} as it is no id: a letter, then letters, digits, "-", "." and "_"`,
   );
-}
-
-function show(text: string): number {
-  console.log(text);
-  return 0;
 }

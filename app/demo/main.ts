@@ -4,22 +4,12 @@
  * @module
  */
 import { CulvertError, UsageError } from "../../ffi/error.ts";
-import { readNumber, readOptions } from "../cli/options.ts";
+import type { Parsed } from "../cli/options.ts";
+import { runTool } from "../cli/run_program.ts";
+import { DEMO } from "./table.ts";
 import { inOwnNamespaces } from "./own_namespaces.ts";
 import { Program } from "./program.ts";
 import { requirePrograms, VethNamespace } from "./veth_namespace.ts";
-
-const USAGE = `deno task demo - ping and iperf3 between two namespaces, through a guest
-
-  --vm           the guest runs in a QEMU virtual machine, not in a process
-  --doorbell     with --vm: host and guest wake each other by interrupts
-  --rootless     as any user: in a user, network and mount namespace of its own
-  --seconds N    how long iperf3 sends each way (default 5)
-  --help         show this text
-
-Needs root, or --rootless. Installs nothing: it says what is missing, and the command that installs it.
-Its namespaces and interfaces are called culvert-a and culvert-b.
-`;
 
 const REGION = "demo";
 const [ADDRESS_A, ADDRESS_B] = ["10.98.0.1", "10.98.0.2"];
@@ -107,24 +97,12 @@ async function demo(
   }
 }
 
-/** Read the command line, run, say how it ended; returns the exit status. */
-async function main(): Promise<number> {
-  const values = readOptions(Deno.args, {
-    vm: { type: "boolean", default: false },
-    doorbell: { type: "boolean", default: false },
-    rootless: { type: "boolean", default: false },
-    seconds: { type: "string", default: "5" },
-    help: { type: "boolean", default: false },
-  });
-  if (values.help) {
-    console.log(USAGE);
-    return 0;
-  }
+/** Run the demo, say how it ended; returns the exit status. */
+async function main({ values }: Parsed<typeof DEMO>): Promise<number> {
   if (values.doorbell && !values.vm) {
     throw new UsageError("Cannot use --doorbell without --vm: a process has doorbells anyway");
   }
   const qemuArgs = values.doorbell ? ["--doorbell"] : [];
-  const seconds = String(readNumber("--seconds", values.seconds, 1, 9999));
   if (values.rootless) {
     const again = Deno.args.filter((argument) => argument !== "--rootless");
     return await inOwnNamespaces([
@@ -140,19 +118,11 @@ async function main(): Promise<number> {
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
     Deno.addSignalListener(signal, () => reject(new CulvertError(`Stopped by ${signal}.`)));
   }
-  await demo(values.vm, qemuArgs, seconds, stopped);
+  await demo(values.vm, qemuArgs, String(values.seconds), stopped);
   console.log(
     "\nAll of that went through the guest. Namespaces, veths and programs are gone again.",
   );
   return 0;
 }
 
-if (import.meta.main) {
-  try {
-    Deno.exit(await main());
-  } catch (error) {
-    if (!(error instanceof CulvertError)) throw error;
-    console.error(`\n${error.message}`);
-    Deno.exit(error instanceof UsageError ? 2 : 1);
-  }
-}
+if (import.meta.main) await runTool(DEMO, main);

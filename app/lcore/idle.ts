@@ -4,9 +4,6 @@ import { shim } from "../../ffi/shim.ts";
 /** How an lcore waits that has nothing to do. */
 export type IdleMode = "poll" | "adaptive" | "sleep";
 
-/** The idle modes, for the command line. */
-export const IDLE_MODES: readonly IdleMode[] = ["poll", "adaptive", "sleep"];
-
 /** How long `adaptive` looks before it sleeps, and its turns between two looks at the clock. */
 const SPIN_NS = 300_000, TURNS_PER_CLOCK = 16;
 

@@ -8,7 +8,7 @@ import { CulvertError } from "../../ffi/error.ts";
 import { type HostMachine, hugetlbMountOf } from "./host_machine.ts";
 import { hasDoorbell, type LocatedRegion } from "./located_region.ts";
 import { MEMORY_MIB } from "./qemu.ts";
-import type { QemuRequest } from "./qemu_options.ts";
+import type { QemuRequest } from "./qemu_request.ts";
 
 /**
  * Advice for the VMs of a request, a line each; none if all is well.

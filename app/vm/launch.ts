@@ -11,7 +11,7 @@ import type { HostMachine } from "./host_machine.ts";
 import type { GuestImage } from "./image.ts";
 import { hasDoorbell, type LocatedRegion } from "./located_region.ts";
 import { qemuArguments, type QemuOptions } from "./qemu.ts";
-import type { QemuRequest } from "./qemu_options.ts";
+import type { QemuRequest } from "./qemu_request.ts";
 
 /** A VM that can be started. */
 export interface Launch {

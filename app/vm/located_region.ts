@@ -7,7 +7,7 @@
 import { CulvertError } from "../../ffi/error.ts";
 import { locateRegion, type RegionPlace } from "../region/region_source.ts";
 import { type HostMachine, nodesOfRegion } from "./host_machine.ts";
-import type { QemuRequest } from "./qemu_options.ts";
+import type { QemuRequest } from "./qemu_request.ts";
 
 /** A region that was asked for, and where it is. */
 export interface LocatedRegion extends RegionPlace {

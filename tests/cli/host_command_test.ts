@@ -1,19 +1,25 @@
 import { deepEqual, equal, throws } from "node:assert/strict";
-import { readHostOptions } from "../../app/cli/host_command.ts";
+import { hostOptions } from "../../app/cli/host_command.ts";
+import { HOST } from "../../app/cli/tables/host.ts";
 import { usableCores } from "../../app/linux/core_list.ts";
+import { parsed } from "./tables.ts";
 
 const PORT = ["--port", "null"];
 const CORES = usableCores();
 
+function read(args: string[]) {
+  return hostOptions(parsed(HOST, args));
+}
+
 /** The one region of a command line. */
 function regionOf(args: string[]) {
-  const { regions } = readHostOptions(args)!;
+  const { regions } = read(args);
   equal(regions.length, 1);
   return regions[0];
 }
 
-Deno.test("readHostOptions() gives defaults to all but ports", () => {
-  deepEqual(readHostOptions(["--port", "tap:tap0"]), {
+Deno.test("hostOptions() gives defaults to all but ports", () => {
+  deepEqual(read(["--port", "tap:tap0"]), {
     regions: [{
       name: "culvert0",
       mbufs: 8192,
@@ -29,7 +35,7 @@ Deno.test("readHostOptions() gives defaults to all but ports", () => {
   });
 });
 
-Deno.test("readHostOptions() reads every option", () => {
+Deno.test("hostOptions() reads every option", () => {
   const args = [
     ...["--port", "tap:tap0", "--port=packet:eth1", "--port", "null:64", "--port", "ring:a"],
     ...["--region", "/dev/shm/red", "--size", "1G", "--mbufs", "65536", "--mtu", "9000"],
@@ -42,7 +48,7 @@ Deno.test("readHostOptions() reads every option", () => {
     { kind: "null", name: "64" },
     { kind: "ring", name: "a" },
   ];
-  deepEqual(readHostOptions(args), {
+  deepEqual(read(args), {
     regions: [{
       name: "/dev/shm/red",
       size: 2 ** 30,
@@ -60,17 +66,11 @@ Deno.test("readHostOptions() reads every option", () => {
   });
 });
 
-Deno.test("readHostOptions() knows -l as --cores and -T as --stats-period", () => {
-  const options = readHostOptions([...PORT, "--cores", `${CORES.at(-1)}`, "--stats-period", "3"])!;
+Deno.test("hostOptions() knows -l as --cores and -T as --stats-period", () => {
+  const options = read([...PORT, "--cores", `${CORES.at(-1)}`, "--stats-period", "3"]);
   deepEqual(options.cores, [CORES.at(-1)]);
   equal(options.statsPeriod, 3);
 });
-
-for (const args of [["--help"], ["-h"], [...PORT, "--help"], ["--help", "--mtu", "no"]]) {
-  Deno.test(`readHostOptions(${args.join(" ")}) is undefined, for help was asked for`, () => {
-    equal(readHostOptions(args), undefined);
-  });
-}
 
 for (
   const [args, message] of [
@@ -107,53 +107,56 @@ for (
     [[...PORT, "-l", "1024"], /^Cannot use -l 1024 as core 1024 does not exist or is not ours: /],
     [
       [...PORT, "--idle", "never"],
-      /^Cannot use --idle never as it is none of poll, adaptive, sleep$/,
+      /^Cannot use --idle never as it is none of poll, adaptive or sleep$/,
     ],
     [[...PORT, "-T", "86401"], /^Cannot use -T 86401 as it is no whole number from 0 to 86400$/],
     [[...PORT, "-T", "soon"], /^Cannot use -T soon as /],
-    [[...PORT, "--vm", "1"], /^Cannot read the command line: .*--vm/],
+    [[...PORT, "--vm", "1"], /^Cannot use --vm as culvert host has no such option: /],
     [
       [...PORT, "--numa-node", "64"],
       /^Cannot use --numa-node 64 as it is no whole number from 0 to 63$/,
     ],
-    [[...PORT, "eth0"], /^Cannot read the command line: .*eth0/],
-    [[...PORT, "--mtu"], /^Cannot read the command line: .*--mtu/],
+    [[...PORT, "eth0"], /^Cannot use "eth0" as culvert host takes options alone: /],
+    [[...PORT, "--mtu"], /^Cannot use --mtu as nothing follows it: write --mtu BYTES$/],
   ] as [string[], RegExp][]
 ) {
-  Deno.test(`readHostOptions(${args.slice(0, 6).join(" ")}) is a usage error`, () => {
-    throws(() => readHostOptions(args), { name: "UsageError", message });
+  Deno.test(`culvert host ${args.slice(0, 6).join(" ")} is a usage error`, () => {
+    throws(() => read(args), { name: "UsageError", message });
   });
 }
 
-Deno.test("readHostOptions() takes what is at its limits", () => {
+Deno.test("hostOptions() takes what is at its limits", () => {
   for (const [mbufs, mtu, ring] of [["64", "68", "2"], ["16777216", "9216", "1048576"]]) {
     const args = [...PORT, "--mbufs", mbufs, "--mtu", mtu, "--ring-size", ring];
-    equal(readHostOptions(args)!.mtu, Number(mtu));
+    equal(read(args).mtu, Number(mtu));
     deepEqual([regionOf(args).mbufs, regionOf(args).ringSize], [Number(mbufs), Number(ring)]);
   }
   equal(regionOf(Array(32).fill("--port=null")).guests[0].ports.length, 32);
 });
 
-Deno.test("readHostOptions() takes ports in memory more than once, unless they have one name", () => {
+Deno.test("hostOptions() takes ports in memory more than once, unless they have one name", () => {
   const args = ["null:64", "null:64", "ring", "ring", "ring:a", "tap:a"].map((p) => `--port=${p}`);
   equal(regionOf(args).guests[0].ports.length, 6);
 });
 
-Deno.test("readHostOptions() takes a burst of 1 to 256", () => {
-  const read = (...args: string[]) => readHostOptions(["--port", "null", "--burst", ...args]);
-  equal(read("256")?.burst, 256);
-  throws(() => read("257"), /--burst 257 as it is no whole number from 1 to 256/);
-  throws(() => read("0"), /--burst 0 as it is no whole number from 1 to 256/);
+Deno.test("hostOptions() takes a burst of 1 to 256", () => {
+  const burst = (text: string) => read(["--port", "null", "--burst", text]).burst;
+  equal(burst("256"), 256);
+  throws(() => burst("257"), /--burst 257 as it is no whole number from 1 to 256/);
+  throws(() => burst("0"), /--burst 0 as it is no whole number from 1 to 256/);
 });
 
-Deno.test("readHostOptions() reads how far guests are trusted, if it is told", () => {
-  const read = (...args: string[]) => readHostOptions([...PORT, ...args])!;
-  equal("quarantineAfter" in read() || "holdMax" in read() || "wipe" in read(), false);
-  const { quarantineAfter, holdMax, wipe } = read(
+Deno.test("hostOptions() reads how far guests are trusted, if it is told", () => {
+  const trust = (...args: string[]) => read([...PORT, ...args]);
+  equal("quarantineAfter" in trust() || "holdMax" in trust() || "wipe" in trust(), false);
+  const { quarantineAfter, holdMax, wipe } = trust(
     ...["--quarantine-after", "0", "--hold-max", "77", "--wipe"],
   );
   deepEqual([quarantineAfter, holdMax, wipe], [0, 77, true]);
-  throws(() => read("--quarantine-after", "-1"), { name: "UsageError" });
-  throws(() => read("--hold-max", "0"), /--hold-max 0 as it is no whole number from 1 to 16777216/);
-  throws(() => read("--wipe", "--guest", "1", ...PORT), /as it has 2 guests: they see each other/);
+  throws(() => trust("--quarantine-after", "-1"), { name: "UsageError" });
+  throws(
+    () => trust("--hold-max", "0"),
+    /--hold-max 0 as it is no whole number from 1 to 16777216/,
+  );
+  throws(() => trust("--wipe", "--guest", "1", ...PORT), /as it has 2 guests: they see each other/);
 });

@@ -1,16 +1,13 @@
 import { deepEqual, equal, throws } from "node:assert/strict";
 import { readRegions } from "../../app/cli/host_places.ts";
+import { HOST } from "../../app/cli/tables/host.ts";
 import type { RegionOptions } from "../../app/host/host_options.ts";
+import { parsed } from "./tables.ts";
 
 /** Read `--region a --port null` and so on; `_` stands for a space. */
 function read(line: string): RegionOptions[] {
   const words = line.split(" ").map((word) => word.replace("_", " "));
-  return readRegions(
-    Array.from({ length: words.length / 2 }, (_, i) => ({
-      name: words[2 * i].slice(2),
-      value: words[2 * i + 1],
-    })),
-  );
+  return readRegions(parsed(HOST, words).given);
 }
 
 /** Regions as `a: 0 null ring; 1 link:x`, one string each. */

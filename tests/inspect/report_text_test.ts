@@ -1,8 +1,7 @@
-import { deepEqual, equal, match, throws } from "node:assert/strict";
+import { deepEqual, equal, match } from "node:assert/strict";
 import { decodeRegion, withLives } from "../../app/inspect/decode.ts";
 import { reportText } from "../../app/inspect/report_text.ts";
 import { alignColumns, bar, bytesText, printable } from "../../app/inspect/table.ts";
-import { readInspectOptions } from "../../app/cli/inspect_command.ts";
 import { CHANNEL, HEADER, LAYOUT_HASH, LAYOUT_VERSION, RING } from "../../app/memory/layout.ts";
 import { COUNTER } from "../../app/port/counters.ts";
 import { SampleRegion } from "./sample_region.ts";
@@ -116,22 +115,3 @@ Deno.test("bytesText() is short", () => {
     "4 GiB",
   ]);
 });
-
-Deno.test("readInspectOptions() takes a region before or behind options, or a PCI device", () => {
-  deepEqual(readInspectOptions(["r0"]), { source: { region: "r0" }, json: false, watch: 0 });
-  deepEqual(readInspectOptions(["--json", "/a/b", "--watch", "5"]), {
-    source: { region: "/a/b" },
-    json: true,
-    watch: 5,
-  });
-  deepEqual(readInspectOptions(["--pci", "auto"])?.source, { pci: "auto" });
-  equal(readInspectOptions(["--help"]), undefined);
-});
-
-for (
-  const args of [[], ["a", "b"], ["a", "--pci", "auto"], ["a b"], ["a", "--watch", "x"], ["-x"]]
-) {
-  Deno.test(`readInspectOptions() refuses ${JSON.stringify(args)}`, () => {
-    throws(() => readInspectOptions(args), { name: "UsageError" });
-  });
-}

@@ -1,7 +1,10 @@
 import type { HostMachine } from "../../app/vm/host_machine.ts";
 import { type Launch, planLaunches } from "../../app/vm/launch.ts";
 import type { LocatedRegion } from "../../app/vm/located_region.ts";
-import { parseQemuOptions, type QemuRequest } from "../../app/vm/qemu_options.ts";
+import type { QemuRequest } from "../../app/vm/qemu_request.ts";
+import { qemuRequest } from "../../app/cli/qemu_request.ts";
+import { QEMU } from "../../app/cli/tables/vm.ts";
+import { parsed } from "../cli/tables.ts";
 
 /** Four cores, one node, nothing special. */
 export const MACHINE: HostMachine = {
@@ -31,7 +34,7 @@ export const FILE: LocatedRegion = {
 
 /** What a command line asks for. */
 export function request(...args: string[]): QemuRequest {
-  return parseQemuOptions(args, () => {})!;
+  return qemuRequest(parsed(QEMU, args));
 }
 
 /** The launches of a command line, on regions that are there. */

@@ -1,5 +1,7 @@
 import { equal, match, ok, rejects } from "node:assert/strict";
-import { plugCommand, unplugCommand } from "../../app/cli/plug_command.ts";
+import { entry } from "../../app/cli/entry.ts";
+import * as commands from "../../app/cli/plug_command.ts";
+import { PLUG, UNPLUG } from "../../app/cli/tables/plug.ts";
 import { regionDevices } from "../../app/vm/plug.ts";
 import { UsageError } from "../../ffi/error.ts";
 import { attach, HostedRegion } from "./hosted_region.ts";
@@ -7,6 +9,9 @@ import { slot, TinyQemu } from "./tiny_qemu.ts";
 
 /** PCI Express's own hotplug: a guest that has not switched a slot on need not let go of it. */
 const NATIVE = ["-global", "ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off"];
+
+const plugCommand = entry(PLUG, () => Promise.resolve(commands.plugCommand)).run;
+const unplugCommand = entry(UNPLUG, () => Promise.resolve(commands.unplugCommand)).run;
 
 /** What a body says on stderr, by console.error(). */
 async function said(body: () => Promise<number>): Promise<string> {

@@ -1,20 +1,20 @@
-import { deepStrictEqual, rejects, strictEqual, throws } from "node:assert/strict";
+import { deepStrictEqual, match, rejects, strictEqual, throws } from "node:assert/strict";
 import { UsageError } from "../../ffi/error.ts";
-import { qemuCommand } from "../../app/cli/vm_command.ts";
+import { qemuRequest } from "../../app/cli/qemu_request.ts";
+import { QEMU } from "../../app/cli/tables/vm.ts";
 import { findKernel } from "../../app/vm/kernel.ts";
-import { parseImageOptions } from "../../app/vm/options.ts";
-import { parseQemuOptions } from "../../app/vm/qemu_options.ts";
 import { runTool } from "../../app/vm/tools.ts";
+import { parsed } from "../cli/tables.ts";
 
 const log = () => {};
 
 /** What `culvert qemu` makes of a command line. */
-function parsed(...args: string[]) {
-  return parseQemuOptions(args, log)!;
+function read(...args: string[]) {
+  return qemuRequest(parsed(QEMU, args));
 }
 
-Deno.test("parseQemuOptions() asks for one VM of guest 0 with the region culvert0", () => {
-  const { regions, guests, numbered, output, vectors, pin, program, machine } = parsed();
+Deno.test("qemuRequest() asks for one VM of guest 0 with the region culvert0", () => {
+  const { regions, guests, numbered, output, vectors, pin, program, machine } = read();
   deepStrictEqual({ regions, guests, numbered, output }, {
     regions: ["culvert0"],
     guests: [0],
@@ -36,16 +36,16 @@ Deno.test("parseQemuOptions() asks for one VM of guest 0 with the region culvert
   });
 });
 
-Deno.test("parseQemuOptions() passes what follows -- to the guest command", () => {
-  const { machine } = parsed("--region", "/r", "--", "--portmap", "(0,1)", "--help");
+Deno.test("qemuRequest() passes what follows -- to the guest command", () => {
+  const { machine } = read("--region", "/r", "--", "--portmap", "(0,1)", "--help");
   deepStrictEqual(machine.guestArgs, ["guest", "--pci", "auto", "--portmap", "(0,1)", "--help"]);
 });
 
-Deno.test("parseQemuOptions() runs inspect in the guest if that is the first word behind --", () => {
-  const { machine, numbered } = parsed("--guest", "2", "--", "inspect", "--json");
+Deno.test("qemuRequest() runs inspect in the guest if that is the first word behind --", () => {
+  const { machine, numbered } = read("--guest", "2", "--", "inspect", "--json");
   deepStrictEqual(machine.guestArgs, ["inspect", "--pci", "auto", "--json"]);
   strictEqual(numbered, false, "inspect takes no --guest");
-  deepStrictEqual(parsed("--", "guest", "-T", "1").machine.guestArgs, [
+  deepStrictEqual(read("--", "guest", "-T", "1").machine.guestArgs, [
     "guest",
     "--pci",
     "auto",
@@ -54,65 +54,65 @@ Deno.test("parseQemuOptions() runs inspect in the guest if that is the first wor
   ]);
 });
 
-Deno.test("parseQemuOptions() takes several regions, several guests, or no region", () => {
-  const { regions, guests, numbered } = parsed(
+Deno.test("qemuRequest() takes several regions, several guests, or no region", () => {
+  const { regions, guests, numbered } = read(
     ...["--region", "a", "--region", "/dev/shm/b", "--guest", "3", "--guest", "0"],
   );
   deepStrictEqual(regions, ["a", "/dev/shm/b"]);
   deepStrictEqual(guests, [3, 0]);
   strictEqual(numbered, true);
-  deepStrictEqual(parsed("--no-region").regions, []);
+  deepStrictEqual(read("--no-region").regions, []);
 });
 
-Deno.test("parseQemuOptions() has one empty slot ready where there is a monitor to plug by", () => {
-  strictEqual(parsed("--qmp", "/q").machine.slots, 1);
-  strictEqual(parsed("--qmp", "/q", "--hotplug", "0").machine.slots, 0);
-  strictEqual(parsed("--hotplug", "4").machine.slots, 4);
+Deno.test("qemuRequest() has one empty slot ready where there is a monitor to plug by", () => {
+  strictEqual(read("--qmp", "/q").machine.slots, 1);
+  strictEqual(read("--qmp", "/q", "--hotplug", "0").machine.slots, 0);
+  strictEqual(read("--hotplug", "4").machine.slots, 4);
 });
 
-Deno.test("parseQemuOptions() says what is wrong with a command line", () => {
+Deno.test("qemuRequest() says what is wrong with a command line", () => {
   const wrong: [string[], RegExp][] = [
-    [["--accel", "kvm:tcg"], /pass tcg or kvm/],
-    [["--memory", "1G"], /--memory 1G as it is no whole number: pass 1 or more/],
-    [["--cpus", "0"], /--cpus 0 .* pass 1 or more/],
-    [["--guest", "127"], /--guest 127 .* pass 0 to 126/],
+    [["--accel", "kvm:tcg"], /--accel kvm:tcg as it is none of tcg or kvm/],
+    [["--memory", "1G"], /--memory 1G as it is no whole number of 1 or more/],
+    [["--cpus", "0"], /--cpus 0 .* of 1 or more/],
+    [["--guest", "127"], /--guest 127 .* from 0 to 126/],
     [["--guest", "1", "--guest", "1"], /--guest 1 twice/],
     [["--region", "a", "--region", "a"], /--region a twice/],
     [["--region", "no name"], /region "no name" as it is no name/],
     [["--region", "a", "--no-region"], /--region and --no-region together/],
     [["--run", "--json"], /--json and --run together/],
     [["--vectors", "2"], /--vectors without --doorbell/],
-    [["--doorbell", "--vectors", "0"], /--vectors 0 .* pass 1 to 2048/],
-    [["--hotplug", "17"], /--hotplug 17 .* pass 0 to 16/],
+    [["--doorbell", "--vectors", "0"], /--vectors 0 .* from 1 to 2048/],
+    [["--hotplug", "17"], /--hotplug 17 .* from 0 to 16/],
     [["--pin", "1-"], /--pin 1- as it names no cores/],
     [["--nonsense"], /--nonsense/],
     [["stray"], /stray/],
   ];
   for (const [args, message] of wrong) {
     throws(
-      () => parseQemuOptions(args, log),
+      () => read(...args),
       (error) => error instanceof UsageError && message.test(error.message),
       args.join(" "),
     );
   }
 });
 
-Deno.test("parseImageOptions() gives undefined when help is wanted", () => {
-  strictEqual(parseImageOptions(["--help"], log), undefined);
-  strictEqual(parseQemuOptions(["--help"], log), undefined);
-});
-
-Deno.test("qemuCommand() returns 2 for a usage error and 1 for a region that is missing", async () => {
-  const printed: string[] = [];
-  const saved = console.error;
-  console.error = (line: string) => printed.push(line);
-  try {
-    strictEqual(await qemuCommand(["--accel", "none"]), 2);
-    strictEqual(await qemuCommand(["--region", "/dev/shm/no-such-region"]), 1);
-  } finally {
-    console.error = saved;
+Deno.test("culvert qemu exits with 2 for a usage error, with 1 for a region that is missing", async () => {
+  for (
+    const [args, status, message] of [
+      [["--accel", "none"], 2, /^culvert: Cannot use --accel none as it is none of tcg or kvm$/],
+      [["--region", "/dev/shm/no-such"], 1, /^culvert: Cannot .*start `culvert host` first$/],
+    ] as const
+  ) {
+    const main = new URL("../../app/main.ts", import.meta.url).pathname;
+    const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+      args: ["run", "-A", main, "qemu", ...args],
+    }).output();
+    const [said, told] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes));
+    strictEqual(code, status, told);
+    strictEqual(said, "");
+    match(told.trimEnd(), message);
   }
-  strictEqual(printed.at(-1)!.includes("start `culvert host` first"), true);
 });
 
 Deno.test("findKernel() refuses a kernel that is missing and modules without a kernel", async () => {

@@ -1,0 +1,28 @@
+import { type Entry, entry } from "./entry.ts";
+import { CLIENT } from "./tables/client.ts";
+import { GUEST } from "./tables/guest.ts";
+import { HOST } from "./tables/host.ts";
+import { INSPECT } from "./tables/inspect.ts";
+import { LAYOUT } from "./tables/layout.ts";
+import { PLUG, UNPLUG } from "./tables/plug.ts";
+import { SERVER } from "./tables/server.ts";
+import { IMAGE, QEMU } from "./tables/vm.ts";
+
+const LCORE_URL = new URL("../guest/lcore_worker.ts", import.meta.url);
+
+/** The commands of culvert, in the order of its help. */
+export const COMMANDS: readonly Entry[] = [
+  entry(HOST, async () => (await import("./host_command.ts")).hostCommand),
+  entry(GUEST, async () => {
+    const { guestCommand } = await import("./guest_command.ts");
+    return (parsed) => guestCommand(parsed, LCORE_URL);
+  }),
+  entry(SERVER, async () => (await import("./server_command.ts")).serverCommand),
+  entry(CLIENT, async () => (await import("./client_command.ts")).clientCommand),
+  entry(IMAGE, async () => (await import("./vm_command.ts")).imageCommand),
+  entry(QEMU, async () => (await import("./vm_command.ts")).qemuCommand),
+  entry(PLUG, async () => (await import("./plug_command.ts")).plugCommand),
+  entry(UNPLUG, async () => (await import("./plug_command.ts")).unplugCommand),
+  entry(INSPECT, async () => (await import("./inspect_command.ts")).inspectCommand),
+  entry(LAYOUT, async () => (await import("./layout_command.ts")).layoutCommand),
+];

@@ -1,0 +1,43 @@
+import { CulvertError, UsageError } from "../../ffi/error.ts";
+import type { Command } from "./command.ts";
+import { helpText } from "./help.ts";
+import { type Parsed, parseOptions } from "./options.ts";
+
+/** What a command does with a command line that was understood; returns the exit status. */
+export type Body<T extends Command> = (parsed: Parsed<T>) => number | Promise<number>;
+
+/** Show the help of a command if it is asked for, else run it; returns the exit status. */
+export async function runCommand<T extends Command>(
+  command: T,
+  args: readonly string[],
+  body: Body<T>,
+): Promise<number> {
+  const parsed = parseOptions(command, args);
+  if (parsed) return await body(parsed);
+  console.log(helpText(command));
+  return 0;
+}
+
+/**
+ * Run a program and end the process with its exit status. A failure that its user can act on is
+ * told in one line: status 1, or 2 if the command line is wrong.
+ *
+ * @param name What the line begins with.
+ */
+export async function runProgram(
+  name: string,
+  body: () => number | Promise<number>,
+): Promise<never> {
+  try {
+    Deno.exit(await body());
+  } catch (error) {
+    if (!(error instanceof CulvertError || error instanceof Deno.errors.NotCapable)) throw error;
+    console.error(`${name}: ${error.message}`);
+    Deno.exit(error instanceof UsageError ? 2 : 1);
+  }
+}
+
+/** {@linkcode runProgram} for a tool of the project: `deno task NAME`. */
+export async function runTool<T extends Command>(command: T, body: Body<T>): Promise<never> {
+  return await runProgram(command.name, () => runCommand(command, Deno.args, body));
+}

@@ -1,0 +1,99 @@
+import type { Command } from "../command.ts";
+import { BURST, CORES, IDLE, REGION } from "./shared.ts";
+
+/** `culvert guest`. */
+export const GUEST = {
+  name: "guest",
+  summary: "forward what a host lends, in the manner of DPDK's l2fwd",
+  usage: ["[--region NAME|PATH | --pci auto|ADDRESS] [options]"],
+  options: {
+    "region": {
+      ...REGION,
+      otherwise: "culvert0",
+      about: "the host's region, for a process beside it",
+    },
+    "pci": {
+      kind: "text",
+      argument: "auto|ADDRESS",
+      about: "the host's region as PCI device 1af4:1110, in a VM: the first one, or the one at " +
+        "an address such as 0000:00:04.0",
+    },
+    "guest": {
+      kind: "number",
+      argument: "N",
+      least: 0,
+      most: 126,
+      default: 0,
+      about: "which guest of the host this is",
+    },
+    "cores": {
+      ...CORES,
+      otherwise: "the last",
+      about: "cores to forward on, as 0 or 0,2 or 2-5",
+    },
+    "portmask": {
+      kind: "text",
+      short: "p",
+      argument: "PORTMASK",
+      otherwise: "all",
+      about: "hexadecimal mask of ports to forward between",
+    },
+    "nq": {
+      kind: "number",
+      short: "q",
+      argument: "NQ",
+      least: 1,
+      most: 32,
+      otherwise: "as many as it takes",
+      about: "ports that one core polls",
+    },
+    "stats-period": {
+      kind: "number",
+      short: "T",
+      argument: "SECONDS",
+      least: 0,
+      most: 86_400,
+      default: 10,
+      about: "print statistics that often; 0: never",
+    },
+    "portmap": {
+      kind: "text",
+      argument: '"(0,1)(2,3)"',
+      otherwise: "neighbours; an odd one to itself",
+      about: "forward between these",
+    },
+    "mac-updating": {
+      kind: "flag",
+      default: true,
+      about: "destination becomes 02:00:00:00:00:PORT, source the address of the port that sends",
+    },
+    "forward-mode": {
+      kind: "choice",
+      argument: "MODE",
+      choices: ["l2fwd", "io", "mac", "macswap", "icmpecho", "rxonly", "txonly"],
+      meanings: {
+        l2fwd: "forward; addresses are written unless --no-mac-updating",
+        io: "frames as they are",
+        mac: "addresses written, as l2fwd",
+        macswap: "addresses swapped",
+        icmpecho: "answer ARP and ICMP echo requests, drop all else",
+        rxonly: "receive and drop",
+        txonly: "send UDP frames as fast as the host lends mbufs",
+      },
+      default: "l2fwd",
+      about: "what is done with frames",
+    },
+    "txpkts": {
+      kind: "number",
+      argument: "BYTES",
+      least: 60,
+      most: 1514,
+      default: 64,
+      about: "length of txonly's frames",
+    },
+    "burst": BURST,
+    "idle": IDLE,
+  },
+  text: ["Started before the host, it waits. When the host starts anew, it attaches again."],
+  examples: [{ line: "culvert guest -l 1 --no-mac-updating -T 1" }],
+} as const satisfies Command;

@@ -1,0 +1,183 @@
+import type { Command } from "../command.ts";
+import { BURST, CORES, IDLE } from "./shared.ts";
+
+const REGIONS = "of the region that they stand behind, or, before the first, of all regions";
+const OF_THE_HOST = "of the host";
+
+/** `culvert host`. Ports, guests and regions are read in the order in which they are given. */
+export const HOST = {
+  name: "host",
+  summary: "open ports and lend their frames to guests",
+  usage: ["[--region NAME|PATH] [--guest N] --port KIND:NAME... [options]"],
+  options: {
+    "port": {
+      kind: "text",
+      argument: "KIND:NAME",
+      many: true,
+      about:
+        "a port, of one of the kinds below. Ports are numbered from 0 for each guest, in the " +
+        "order of the command line",
+    },
+    "guest": {
+      kind: "number",
+      argument: "N",
+      least: 0,
+      most: 126,
+      many: true,
+      otherwise: "0",
+      about: "the ports behind this are those of guest N",
+    },
+    "region": {
+      kind: "text",
+      argument: "NAME|PATH",
+      many: true,
+      otherwise: "culvert0",
+      about: "the guests and ports behind this are in this region, which is where guests find " +
+        "the host. A single one may also come last",
+    },
+    "size": {
+      kind: "size",
+      argument: "BYTES",
+      many: true,
+      otherwise: "as it is, 64M if it is new",
+      group: REGIONS,
+      about: "its size, a power of two",
+    },
+    "mbufs": {
+      kind: "number",
+      argument: "N",
+      least: 64,
+      most: 2 ** 24,
+      many: true,
+      otherwise: "8192",
+      group: REGIONS,
+      about: "packet buffers",
+    },
+    "ring-size": {
+      kind: "number",
+      argument: "N",
+      least: 2,
+      most: 2 ** 20,
+      many: true,
+      otherwise: "1024",
+      group: REGIONS,
+      about: "slots of each ring, a power of two",
+    },
+    "numa-node": {
+      kind: "number",
+      argument: "N",
+      least: 0,
+      most: 63,
+      many: true,
+      otherwise: "wherever it is used first",
+      group: REGIONS,
+      about: "keep its memory on this node",
+    },
+    "mtu": {
+      kind: "number",
+      argument: "BYTES",
+      least: 68,
+      most: 9216,
+      default: 1500,
+      group: OF_THE_HOST,
+      about: "MTU of TAPs that are made, and longest frame: MTU + 14 + two VLAN tags. Longer " +
+        "frames are dropped and counted",
+    },
+    "cores": {
+      ...CORES,
+      otherwise: "the first",
+      group: OF_THE_HOST,
+      about:
+        "cores to forward on, as 0 or 0,2 or 2-5. Ports are dealt to them in turn, both ends " +
+        "of a link to one core",
+    },
+    "burst": { ...BURST, group: OF_THE_HOST },
+    "idle": { ...IDLE, group: OF_THE_HOST },
+    "quarantine-after": {
+      kind: "number",
+      argument: "N",
+      least: 0,
+      most: 2 ** 24,
+      otherwise: "1000",
+      group: OF_THE_HOST,
+      about: "violations after which a guest is put in quarantine until the host is started " +
+        "anew; 0: never",
+    },
+    "hold-max": {
+      kind: "number",
+      argument: "N",
+      least: 1,
+      most: 2 ** 24,
+      otherwise: "its region's, divided by the guests there",
+      group: OF_THE_HOST,
+      about: "mbufs that one guest may hold",
+    },
+    "wipe": {
+      kind: "flag",
+      group: OF_THE_HOST,
+      about:
+        "wipe a region's mbufs when its guest has gone, so that the next guest does not find " +
+        "the frames of the last one in them. For regions with one guest",
+    },
+    "stats-period": {
+      kind: "number",
+      short: "T",
+      argument: "SECONDS",
+      least: 0,
+      most: 86_400,
+      default: 0,
+      group: OF_THE_HOST,
+      about: "print a table that often; 0: never",
+    },
+    "group": {
+      kind: "text",
+      argument: "NAME",
+      group: OF_THE_HOST,
+      about: "a group that may use the regions, too: sockets and region files that are made get " +
+        "mode 0660 and that group, not 0600",
+    },
+    "user": {
+      kind: "text",
+      argument: "NAME",
+      group: OF_THE_HOST,
+      about: "the user to become once all is set up; the server becomes it, too, and sockets and " +
+        "region files are that user's. Recommended where root starts it: root's files are " +
+        "root's even without capabilities",
+    },
+  },
+  text: [
+    "Kinds of ports:",
+    [
+      ["tap:NAME", "a TAP: made, and gone at the end, or one that is there"],
+      ["packet:IFACE", "an existing interface, by AF_PACKET, promiscuous meanwhile"],
+      ["null[:BYTES]", "makes frames (64 bytes; 0: none) and swallows all"],
+      ["ring[:NAME]", "receives what it is sent"],
+      [
+        "link:NAME",
+        "one of two ends: what a guest sends here, another guest receives at the other end. " +
+        "Within a region frames are handed over, between regions they are copied",
+      ],
+    ],
+    "A region's NAME is kept by `culvert server`, at /run/culvert/NAME.sock; one is started if " +
+    "there is none, and ends when nobody uses the region. A PATH is a server's socket, or a file " +
+    "in /dev/shm or on hugetlbfs. Started again, a host goes on with the region that is there.",
+    "SIGINT or SIGTERM makes the host take back what is under way and print a summary.",
+    "Once set up it gives up all capabilities in all threads, and what Deno permits. A small " +
+    "process, culvert-keeper, keeps CAP_NET_ADMIN and CAP_NET_RAW for the interfaces that were " +
+    "named, to open them again if they are deleted and made again.",
+  ],
+  examples: [
+    {
+      line: "culvert host --port tap:tap0 --port packet:eth1 -l 2 --region /dev/shm/culvert0",
+    },
+    {
+      about: "one region, tap0 - guest 0 - guest 1 - tap1; the guests trust each other",
+      line: "culvert host --port tap:tap0 --port link:ab --guest 1 --port link:ab --port tap:tap1",
+    },
+    {
+      about: "a region each, the same chain; the guests cannot see each other's memory",
+      line: "culvert host --region a --port tap:tap0 --port link:ab --region b --port link:ab " +
+        "--port tap:tap1",
+    },
+  ],
+} as const satisfies Command;

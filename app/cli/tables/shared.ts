@@ -1,0 +1,40 @@
+/** Cores to pin lcores to; which are taken if it is left out, each command says. */
+export const CORES = {
+  kind: "text",
+  short: "l",
+  argument: "CORES",
+} as const;
+
+/** Frames that are moved at a time. */
+export const BURST = {
+  kind: "number",
+  argument: "N",
+  least: 1,
+  most: 256,
+  default: 32,
+  about: "frames that are moved at a time",
+} as const;
+
+/** What an lcore does that finds nothing. */
+export const IDLE = {
+  kind: "choice",
+  argument: "MODE",
+  choices: ["poll", "adaptive", "sleep"],
+  default: "adaptive",
+  about: "when there is nothing to do: poll, sleep until a doorbell rings, or adaptive: poll for " +
+    "0.3 ms, then sleep. Where there is no doorbell, a sleep is a nap of up to 1 ms",
+} as const;
+
+/** The region of a host. */
+export const REGION = {
+  kind: "text",
+  argument: "NAME|PATH",
+  about: "the host's region",
+} as const;
+
+/** The monitor of a QEMU that runs. */
+export const QMP = {
+  kind: "text",
+  argument: "SOCKET",
+  about: "QEMU's monitor, as in: -qmp unix:SOCKET,server=on,wait=off",
+} as const;
