@@ -48,7 +48,7 @@ async function test(name: string, args: string[], shown?: "in the end"): Promise
   const report = `.cache/${name}.xml`;
   await Deno.remove(report).catch(() => {}); // it would speak for tests that crash and write none
   const isGood = await deno(
-    ["test", "-A", "--no-check", `--junit-path=${report}`, ...args],
+    ["test", "-A", "--no-check", "--lock=deno.lock", `--junit-path=${report}`, ...args],
     shown,
   );
   const text = await Deno.readTextFile(report).catch(() => "");

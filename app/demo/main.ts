@@ -72,7 +72,16 @@ async function demo(
   await using guest = Program.start(
     "guest",
     isVm
-      ? culvert(["-A"], "qemu", "--region", REGION, ...qemuArgs, "--run", "--", ...guestArgs)
+      ? culvert(
+        ["-A", `--lock=${ROOT}deno.lock`],
+        "qemu",
+        "--region",
+        REGION,
+        ...qemuArgs,
+        "--run",
+        "--",
+        ...guestArgs,
+      )
       : culvert(GUEST_FLAGS, "guest", "--region", REGION, ...guestArgs),
   );
   const guestEnds = guest.ends().then(() => {

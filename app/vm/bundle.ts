@@ -10,6 +10,12 @@ import { CulvertError } from "../../ffi/error.ts";
 /** `new URL("../x.so", import.meta.url)`: how a module names the shim. */
 const SHIM_URL = /new URL\(\s*"[^"]*\/([^"/]+\.so)"\s*,\s*import\.meta\.url\s*,?\s*\)/g;
 
+/**
+ * Loaded only when an image is built. It must not stand in the `import()` itself: Deno would look for
+ * it at every start of the program, in the network if it has no copy.
+ */
+const ESBUILD = "esbuild";
+
 /** Bundles under way: they share esbuild's process, and the last one ends it. */
 let bundling = 0;
 
@@ -23,7 +29,7 @@ let bundling = 0;
  * @throws {CulvertError} If a module cannot be found or parsed, with file and line.
  */
 export async function bundleGuestApp(entry: string): Promise<Uint8Array> {
-  const esbuild = await import("esbuild"); // late: only building an image needs it
+  const esbuild: typeof import("esbuild") = await import(ESBUILD);
   const main = await Deno.realPath(entry).catch(() => {
     throw new CulvertError(
       `Cannot bundle the guest app ${entry} as it does not exist: pass its main module`,

@@ -26,7 +26,9 @@ const PATIENCE = 60;
 async function copyProject(layers: readonly string[]): Promise<string> {
   const copy = await Deno.makeTempDir({ prefix: "culvert-mutation-" });
   await Deno.mkdir(`${copy}/app`);
-  for (const name of ["ffi", "shim", ".cache", "deno.json", "deno.lock", "tests"]) {
+  for (
+    const name of ["ffi", "shim", ".cache", "deno.json", "import_map.json", "deno.lock", "tests"]
+  ) {
     await Deno.symlink(ROOT + name, `${copy}/${name}`);
   }
   for (const { name, isDirectory } of Deno.readDirSync(`${ROOT}app`)) {
