@@ -1,3 +1,5 @@
+import { fileURLToPath } from "node:url";
+
 /** A `culvert guest` process beside the bench; ends with it. */
 export class GuestProcess {
   readonly #child: Deno.ChildProcess;
@@ -8,19 +10,18 @@ export class GuestProcess {
 
   /** Start one, pinned to `core`. */
   static start(region: string, core: number, mode: string, burst = 32): GuestProcess {
-    const main = new URL("../app/main.ts", import.meta.url).pathname;
-    const root = new URL("..", import.meta.url).pathname;
+    const cwd = fileURLToPath(new URL("..", import.meta.url));
     const args = [
       "run",
       "--no-prompt",
-      `--allow-ffi=${root}.cache/shim/libculvert.so`,
-      `--allow-read=${root}`,
-      main,
+      "--allow-ffi=.cache/shim/libculvert.so",
+      "--allow-read=.",
+      "app/main.ts",
       ...["guest", "--region", region, "-l", String(core), "-T", "0", "--idle", "poll"],
       ...["--forward-mode", mode, "--burst", String(burst)],
     ];
-    const command = new Deno.Command(Deno.execPath(), { args, stdout: "null", stderr: "null" });
-    return new GuestProcess(command.spawn());
+    const command = { args, cwd, stdout: "null", stderr: "null" } as const;
+    return new GuestProcess(new Deno.Command(Deno.execPath(), command).spawn());
   }
 
   /** Let it detach and end. */

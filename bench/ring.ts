@@ -1,3 +1,4 @@
+import { fileURLToPath } from "node:url";
 import { MappedMemory } from "../ffi/mapped_memory.ts";
 import { MpmcRing } from "../app/ring/mpmc_ring.ts";
 import { type BenchOptions, compare, type Sample } from "./measurement.ts";
@@ -170,7 +171,7 @@ class ProcessEnd implements RingEnd {
   readonly #answers: ReadableStreamDefaultReader<string>;
 
   constructor(file: string) {
-    const module = new URL("./ring_process.ts", import.meta.url).pathname;
+    const module = fileURLToPath(new URL("./ring_process.ts", import.meta.url));
     const args = ["run", "-A", "--no-check", module, file];
     this.#child = new Deno.Command(Deno.execPath(), { args, stdin: "piped", stdout: "piped" })
       .spawn();

@@ -1,3 +1,5 @@
+import { fileURLToPath } from "node:url";
+
 /** Two veth pairs, each with its far end in a namespace of its own; gone when disposed. */
 export class VethLab implements AsyncDisposable {
   /** The near ends, which a forwarder gets. */
@@ -31,7 +33,7 @@ export class VethLab implements AsyncDisposable {
 
   /** Send on the first far end for some seconds, as fast as one core can. */
   generate(frameBytes: number, seconds: number, core: number): Deno.ChildProcess {
-    const script = new URL("./veth_generator.ts", import.meta.url).pathname;
+    const script = fileURLToPath(new URL("./veth_generator.ts", import.meta.url));
     const program = [Deno.execPath(), "run", "-A", script, this.#far[0]];
     const args = ["netns", "exec", this.#namespaces[0], ...program]
       .concat(String(frameBytes), String(seconds), String(core));

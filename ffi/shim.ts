@@ -1,8 +1,11 @@
+import { fileURLToPath } from "node:url";
 import { CulvertError } from "./error.ts";
 import { SHIM_ABI, SYMBOLS } from "./symbols.ts";
 
 /** Where `deno task shim` puts the library; `CULVERT_SHIM` is not read, so permissions stay narrow. */
-export const SHIM_URL: URL = new URL("../.cache/shim/libculvert.so", import.meta.url);
+export const SHIM_PATH: string = fileURLToPath(
+  new URL("../.cache/shim/libculvert.so", import.meta.url),
+);
 
 /** The shim's functions. */
 export type Shim = Deno.DynamicLibrary<typeof SYMBOLS>["symbols"];
@@ -10,17 +13,17 @@ export type Shim = Deno.DynamicLibrary<typeof SYMBOLS>["symbols"];
 function load(): Shim {
   let library;
   try {
-    library = Deno.dlopen(SHIM_URL, SYMBOLS);
+    library = Deno.dlopen(SHIM_PATH, SYMBOLS);
   } catch (error) {
     const cause = error instanceof Error ? error.message : String(error);
     throw new CulvertError(
-      `Cannot load the shim ${SHIM_URL.pathname} as ${cause}: run \`deno task shim\` to build it`,
+      `Cannot load the shim ${SHIM_PATH} as ${cause}: run \`deno task shim\` to build it`,
     );
   }
   const found = library.symbols.shim_abi();
   if (found !== SHIM_ABI) {
     throw new CulvertError(
-      `Cannot use the shim ${SHIM_URL.pathname} as its ABI is ${found}: this build wants ` +
+      `Cannot use the shim ${SHIM_PATH} as its ABI is ${found}: this build wants ` +
         `${SHIM_ABI}; run \`deno task shim\` to build it again`,
     );
   }

@@ -5,6 +5,7 @@
  * @module
  */
 import { createHash } from "node:crypto";
+import { fileURLToPath } from "node:url";
 
 /** The C files, all of them. */
 export const SOURCES: readonly string[] = [
@@ -56,10 +57,12 @@ async function isBuilt(hash: string): Promise<boolean> {
 async function build(hash: string): Promise<void> {
   await Deno.mkdir(target, { recursive: true });
   const fresh = new URL(`libculvert.${Deno.pid}.so`, target);
-  const sources = SOURCES.map((name) => new URL(name, folder).pathname);
+  const sources = SOURCES.map((name) => fileURLToPath(new URL(name, folder)));
   let result;
   try {
-    result = await new Deno.Command("cc", { args: [...FLAGS, "-o", fresh.pathname, ...sources] })
+    result = await new Deno.Command("cc", {
+      args: [...FLAGS, "-o", fileURLToPath(fresh), ...sources],
+    })
       .output();
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) throw error;

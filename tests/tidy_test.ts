@@ -133,6 +133,13 @@ Deno.test("tidy: a source names each file of another kind", () => {
   );
 });
 
+Deno.test("tidy: a URL becomes a path by fileURLToPath(), as .pathname keeps %20 for a space", () => {
+  none(
+    [...SOURCES].filter(([file]) => file !== SELF)
+      .filter(([, text]) => /\.pathname\b/.test(withoutComments(text))).map(([file]) => file),
+  );
+});
+
 // Lines.
 
 const COLUMNS = 100;

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { fileURLToPath } from "node:url";
 import { observeHostMachine } from "../vm/host_machine.ts";
 import { buildGuestImage, type GuestImageOptions } from "../vm/image.ts";
 import { planLaunches } from "../vm/launch.ts";
@@ -15,7 +16,7 @@ import type { Parsed } from "./options.ts";
 import { qemuRequest } from "./qemu_request.ts";
 import type { IMAGE, QEMU } from "./tables/vm.ts";
 
-const ROOT = new URL("../../", import.meta.url).pathname;
+const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 
 /** How to build an image, as the command line of `culvert image` or `culvert qemu` asks for it. */
 function imageOptions({ values }: Pick<Parsed<typeof IMAGE>, "values">): GuestImageOptions {

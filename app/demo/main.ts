@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { fileURLToPath } from "node:url";
 import { CulvertError, UsageError } from "../../ffi/error.ts";
 import type { Parsed } from "../cli/options.ts";
 import { runTool } from "../cli/run_program.ts";
@@ -16,18 +17,19 @@ const [ADDRESS_A, ADDRESS_B] = ["10.98.0.1", "10.98.0.2"];
 const HOST_READY_MS = 15_000;
 const GUEST_READY_MS = 90_000;
 
-/** Flags of the tasks `host`, `guest` and `qemu` in deno.json. */
-const ROOT = new URL("..", import.meta.url).pathname;
+/** Flags of the tasks `host`, `guest` and `qemu` in deno.json; paths are from the project's folder. */
+const FFI = "--allow-ffi=.cache/shim/libculvert.so";
 const HOST_FLAGS = [
-  `--allow-ffi=${ROOT}.cache/shim/libculvert.so`,
-  `--allow-read=${ROOT},/run/culvert,/dev/shm`,
+  FFI,
+  "--allow-read=.,/run/culvert,/dev/shm",
   "--allow-write=/run/culvert,/dev/shm",
   "--allow-run",
 ];
-const GUEST_FLAGS = [`--allow-ffi=${ROOT}.cache/shim/libculvert.so`, `--allow-read=${ROOT}`];
+const GUEST_FLAGS = [FFI, "--allow-read=."];
+const QEMU_FLAGS = ["-A", "--lock=deno.lock"];
 
 function culvert(flags: string[], ...args: string[]): string[] {
-  return [Deno.execPath(), "run", "--no-prompt", ...flags, `${ROOT}app/main.ts`, ...args];
+  return [Deno.execPath(), "run", "--no-prompt", ...flags, "app/main.ts", ...args];
 }
 
 let steps = 0;
@@ -72,16 +74,7 @@ async function demo(
   await using guest = Program.start(
     "guest",
     isVm
-      ? culvert(
-        ["-A", `--lock=${ROOT}deno.lock`],
-        "qemu",
-        "--region",
-        REGION,
-        ...qemuArgs,
-        "--run",
-        "--",
-        ...guestArgs,
-      )
+      ? culvert(QEMU_FLAGS, "qemu", "--region", REGION, ...qemuArgs, "--run", "--", ...guestArgs)
       : culvert(GUEST_FLAGS, "guest", "--region", REGION, ...guestArgs),
   );
   const guestEnds = guest.ends().then(() => {
@@ -111,16 +104,11 @@ async function main({ values }: Parsed<typeof DEMO>): Promise<number> {
   if (values.doorbell && !values.vm) {
     throw new UsageError("Cannot use --doorbell without --vm: a process has doorbells anyway");
   }
+  Deno.chdir(fileURLToPath(new URL("../../", import.meta.url)));
   const qemuArgs = values.doorbell ? ["--doorbell"] : [];
   if (values.rootless) {
     const again = Deno.args.filter((argument) => argument !== "--rootless");
-    return await inOwnNamespaces([
-      Deno.execPath(),
-      "run",
-      "-A",
-      `${ROOT}app/demo/main.ts`,
-      ...again,
-    ]);
+    return await inOwnNamespaces([Deno.execPath(), "run", "-A", "app/demo/main.ts", ...again]);
   }
   const { promise: stopped, reject } = Promise.withResolvers<never>();
   stopped.catch(() => {}); // nobody may be waiting when it comes

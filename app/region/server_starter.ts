@@ -1,5 +1,5 @@
 import type { Account } from "../linux/owner.ts";
-import { denoArguments } from "./start_server.ts";
+import { denoArguments, SERVER_CWD } from "./start_server.ts";
 
 /**
  * A shell that keeps the memory open as descriptor 3, says so, and starts a server of it whenever a line comes
@@ -55,7 +55,7 @@ export class ServerStarter {
     });
     const child = new Deno.Command("sh", {
       args: ["-c", SCRIPT, "sh", `${memoryFd}`, Deno.execPath(), ...server],
-      cwd: "/",
+      cwd: SERVER_CWD,
       detached: true,
       stdin: "piped",
       stdout: "piped",

@@ -1,7 +1,7 @@
-import { dirname } from "node:path";
+import { basename, dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { CulvertError } from "../../ffi/error.ts";
-import { SHIM_URL } from "../../ffi/shim.ts";
+import { SHIM_PATH } from "../../ffi/shim.ts";
 import { SOCKET_FOLDER } from "../memory/region_name.ts";
 import { draftOf } from "../linux/pidfile.ts";
 import type { ServerOptions } from "../ivshmem/run_server.ts";
@@ -9,6 +9,12 @@ import { SHM_FOLDER } from "../ivshmem/served_memory.ts";
 
 /** The program's folder; what is started there is a process of its own, nothing that is imported. */
 const APP = new URL("../", import.meta.url);
+
+/**
+ * A server's working folder: that of the shim, which so needs no path in the list of what a server may
+ * load. A path in such a list cannot have a comma, but this project's folder can.
+ */
+export const SERVER_CWD: string = dirname(SHIM_PATH);
 
 /** Milliseconds until a server must be ready: the machine may be busy. */
 const READY_MS = 20_000;
@@ -34,7 +40,7 @@ export async function startServer(
   }
   const child = new Deno.Command(Deno.execPath(), {
     args: denoArguments(options),
-    cwd: "/",
+    cwd: SERVER_CWD,
     detached: true,
     stdin: "null",
     stdout: "null",
@@ -51,11 +57,16 @@ export async function startServer(
   return { pid: child.pid, ready };
 }
 
-/** What Deno is told, to run a server in the foreground that may do no more than it needs. */
+/**
+ * What Deno is told in {@linkcode SERVER_CWD}, to run a server in the foreground that may do no more
+ * than it needs.
+ *
+ * @throws {CulvertError} if the path of a file has a comma.
+ */
 export function denoArguments(options: ServerOptions): string[] {
   const files = list(filesOf(options));
   return [
-    ...["run", "--no-prompt", `--allow-ffi=${list([fileURLToPath(SHIM_URL)])}`],
+    ...["run", "--no-prompt", `--allow-ffi=${basename(SHIM_PATH)}`],
     ...[`--allow-read=${files}`, `--allow-write=${files}`],
     ...[fileURLToPath(new URL("main.ts", APP)), "server", ...argumentsFor(options)],
   ];
@@ -96,9 +107,14 @@ export function giveUpRunning(): void {
   if (!mayAll) Deno.permissions.revokeSync({ name: "run" });
 }
 
-/** A list of paths as Deno's options want it. */
+/** A list of paths as Deno's options want it: it has no way to write a comma in a path. */
 function list(paths: readonly string[]): string {
-  return paths.map((path) => path.replaceAll(",", ",,")).join(",");
+  const bad = paths.find((path) => path.includes(","));
+  if (bad === undefined) return paths.join(",");
+  throw new CulvertError(
+    `Cannot start a server as ${bad} has a comma: Deno could not be told to allow it; use a path ` +
+      "without one, or start `culvert server -F` beforehand under `deno run -A`",
+  );
 }
 
 /** What it says until it is ready, or ends. */

@@ -1,4 +1,6 @@
-const TARGET = new URL("../../.cache/bench/", import.meta.url).pathname;
+import { fileURLToPath } from "node:url";
+
+const TARGET = fileURLToPath(new URL("../../.cache/bench/", import.meta.url));
 
 /**
  * Compile a C program on libdpdk, unless the one that is there is newer than its sources.

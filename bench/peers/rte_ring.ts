@@ -1,9 +1,10 @@
+import { fileURLToPath } from "node:url";
 import { buildProgram } from "./build_program.ts";
 import { DpdkProcess } from "./dpdk_process.ts";
 import { requireLibdpdk, requirePrograms } from "./requirements.ts";
 
 const SOURCES = ["./rte_ring.c", "./rte_ring_loops.h"]
-  .map((name) => new URL(name, import.meta.url).pathname);
+  .map((name) => fileURLToPath(new URL(name, import.meta.url)));
 
 /**
  * The best of corei7 (libdpdk's own), x86-64-v3 and native on an EPYC 9004: at burst 32 it takes

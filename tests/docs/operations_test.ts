@@ -1,9 +1,10 @@
 import { equal, ok } from "node:assert/strict";
+import { fileURLToPath } from "node:url";
 
 // Each operation on rings and mempools that a user of app/api.ts can reach has an example of its own;
 // tests/doc_examples_test.ts runs them. Getters and fields appear in some example of their file.
 
-const ROOT = new URL("../../", import.meta.url).pathname;
+const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 const FOLDERS = /\/app\/(ring|mempool)\/\w+\.ts$/;
 
 /** Some of what `deno doc --json` tells. */

@@ -1,6 +1,7 @@
 import { deepEqual, equal, ok, rejects } from "node:assert/strict";
+import { fileURLToPath } from "node:url";
 import { CulvertError } from "../../ffi/error.ts";
-import { cString, SHIM_URL } from "../../ffi/shim.ts";
+import { cString, SHIM_PATH } from "../../ffi/shim.ts";
 import { SHIM_ABI } from "../../ffi/symbols.ts";
 
 const FFI = new URL("../../ffi/", import.meta.url);
@@ -21,8 +22,8 @@ Deno.test("cString() ends in NUL", () => {
   deepEqual([...cString("")], [0]);
 });
 
-Deno.test("SHIM_URL is in the project, whatever the current directory", () => {
-  equal(SHIM_URL.href, new URL("../../.cache/shim/libculvert.so", import.meta.url).href);
+Deno.test("SHIM_PATH is in the project, whatever the current directory", () => {
+  equal(SHIM_PATH, fileURLToPath(new URL("../../.cache/shim/libculvert.so", import.meta.url)));
 });
 
 Deno.test("shim is refused, with the way out, when its ABI is another", async () => {
@@ -32,7 +33,7 @@ Deno.test("shim is refused, with the way out, when its ABI is another", async ()
       ok(error instanceof CulvertError);
       equal(
         error.message,
-        `Cannot use the shim ${SHIM_URL.pathname} as its ABI is ${SHIM_ABI}: this build wants ` +
+        `Cannot use the shim ${SHIM_PATH} as its ABI is ${SHIM_ABI}: this build wants ` +
           "4711; run `deno task shim` to build it again",
       );
       return true;
@@ -47,7 +48,7 @@ Deno.test("shim is refused, with the way out, when it cannot be loaded", async (
     ),
     (error) => {
       ok(error instanceof CulvertError);
-      ok(error.message.startsWith(`Cannot load the shim ${SHIM_URL.pathname} as `));
+      ok(error.message.startsWith(`Cannot load the shim ${SHIM_PATH} as `));
       ok(error.message.endsWith(": run `deno task shim` to build it"));
       return true;
     },

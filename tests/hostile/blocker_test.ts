@@ -4,6 +4,7 @@
  * @module
  */
 import assert from "node:assert/strict";
+import { fileURLToPath } from "node:url";
 import { account, assertBalanced, Lab, pause, type Running, testFrame } from "../kit/lab.ts";
 
 /** Milliseconds in which a host stops. One that waits for ever is killed much later. */
@@ -13,7 +14,7 @@ const STOP_MS = 2000;
 const QUIET_MS = 400;
 
 async function startBlocker(lab: Lab, mode: "full" | "empty"): Promise<Running> {
-  const program = new URL("./blocker_process.ts", import.meta.url).pathname;
+  const program = fileURLToPath(new URL("./blocker_process.ts", import.meta.url));
   const args = ["run", "-A", "--no-check", program, lab.region, mode];
   const blocker = lab.start(Deno.execPath(), ...args);
   await blocker.stderrLine(/ready/);

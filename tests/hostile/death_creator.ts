@@ -4,6 +4,7 @@
  * @module
  */
 import assert from "node:assert/strict";
+import { fileURLToPath } from "node:url";
 import { Attachment } from "../../app/guest/attachment.ts";
 import { openRegion } from "../../app/region/region_source.ts";
 import { FLAGS, SOURCES } from "../../shim/build.ts";
@@ -12,7 +13,7 @@ import type { Random } from "../kit/random.ts";
 import { processesNaming, statOf } from "../kit/processes.ts";
 import { Recoveries } from "./death_lab.ts";
 
-const ROOT = new URL("../../", import.meta.url).pathname;
+const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 
 /**
  * Build a shim that dies.
@@ -22,7 +23,7 @@ const ROOT = new URL("../../", import.meta.url).pathname;
 async function buildDyingShim(lab: Lab, folder: string): Promise<string[]> {
   const library = `${folder}/dying.so`;
   const sources = SOURCES.map((name) => `${ROOT}shim/${name}`);
-  const hook = new URL("death_hook.c", import.meta.url).pathname;
+  const hook = fileURLToPath(new URL("death_hook.c", import.meta.url));
   const flags = [...FLAGS, "-finstrument-functions", "-ldl", "-o", library];
   await lab.run("cc", ...sources, hook, ...flags);
   const script = 'mount --bind "$0" .cache/shim/libculvert.so && exec "$@"';

@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
+import { fileURLToPath } from "node:url";
 import { exists } from "../kit/processes.ts";
 import { PATIENCE_MS, pause, waitUntil } from "../kit/wait.ts";
 import { Programs } from "../kit/programs.ts";
 import type { Running } from "../kit/running.ts";
 
-const PROGRAM = new URL("./deaths.ts", import.meta.url).pathname;
+const PROGRAM = fileURLToPath(new URL("./deaths.ts", import.meta.url));
 
 /** Where `ip netns` keeps them: there once there has been one. */
 const NAMESPACES = "/run/netns";

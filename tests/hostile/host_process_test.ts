@@ -4,6 +4,7 @@
  * @module
  */
 import assert from "node:assert/strict";
+import { fileURLToPath } from "node:url";
 import type { MappedMemory } from "../../ffi/mapped_memory.ts";
 import { openRegion } from "../../app/region/region_source.ts";
 import { GUEST_STATE } from "../../app/channel/guest_state.ts";
@@ -72,7 +73,7 @@ for (const wipe of [true, false]) {
 Deno.test("A guest that lies is put in quarantine, for as long as that host lives, and no longer", async () => {
   await using lab = await Lab.open();
   const first = await lab.startHost(["--port", "null"]);
-  const program = new URL("./besieger_process.ts", import.meta.url).pathname;
+  const program = fileURLToPath(new URL("./besieger_process.ts", import.meta.url));
   const args = ["run", "-A", "--no-check", program, lab.region, "1", "0", "7", "--mode", "lie"];
   const liar = lab.start(Deno.execPath(), ...args);
   await liar.stderrLine(/ready/);
@@ -96,7 +97,7 @@ Deno.test("A guest that lies is put in quarantine, for as long as that host live
 const STORM_PER_SECOND = 100_000, STORM_SECONDS = 2, TRIES = 5;
 
 function startRinger(lab: Lab, ...args: string[]): Running {
-  const program = new URL("./ringer_process.ts", import.meta.url).pathname;
+  const program = fileURLToPath(new URL("./ringer_process.ts", import.meta.url));
   return lab.start(...[Deno.execPath(), "run", "-A", "--no-check", program, lab.region, ...args]);
 }
 

@@ -1,7 +1,8 @@
+import { fileURLToPath } from "node:url";
 import type { Lab, Running } from "../kit/lab.ts";
 import type { LeakReport, LeakWatchSetup } from "./leak_watch_process.ts";
 
-const PROGRAM = new URL("leak_watch_process.ts", import.meta.url).pathname;
+const PROGRAM = fileURLToPath(new URL("leak_watch_process.ts", import.meta.url));
 
 /** The program that looks at all that leaves by the ports under attack, as a test sees it. */
 export class LeakWatch {

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { fileURLToPath } from "node:url";
 import { MappedMemory } from "../../ffi/mapped_memory.ts";
 import { Mbufs } from "../../app/mempool/mbuf.ts";
 import { SoakFrames } from "../soak/soak_frame.ts";
@@ -12,7 +13,7 @@ const SEEDS = [20, crypto.getRandomValues(new Uint32Array(1))[0] >>> 2];
 
 /** A besieger in each place, as a process. */
 async function processes(lab: Lab, region: string, seed: number): Promise<Attack> {
-  const program = new URL("./besieger_process.ts", import.meta.url).pathname;
+  const program = fileURLToPath(new URL("./besieger_process.ts", import.meta.url));
   const deno = [Deno.execPath(), "run", "-A", "--no-check", program];
   const besiegers = Array.from(
     { length: ATTACKED_PLACES },

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { fileURLToPath } from "node:url";
 import type { HostOptions } from "../../app/host/host_options.ts";
 import { runHost } from "../../app/host/run_host.ts";
 import { parsePortSpec } from "../../app/port/port_spec.ts";
@@ -65,7 +66,7 @@ export async function measureRates(order: RateOrder): Promise<Rates> {
       throw new Error(`no guest: ${said.join("\n")} ${guest.stderr}`);
     }
     run.start();
-    const program = new URL("./besieger_process.ts", import.meta.url).pathname;
+    const program = fileURLToPath(new URL("./besieger_process.ts", import.meta.url));
     const besieger = async (own: number, ...how: string[]) => {
       const process = lab.start(...[
         ...["nice", "-n", "19", Deno.execPath(), "run", "-A", "--no-check", program, attacked],

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { fileURLToPath } from "node:url";
 import type { HostOptions, RegionOptions } from "../../app/host/host_options.ts";
 import { runHost } from "../../app/host/run_host.ts";
 import { COUNTER, type Counters } from "../../app/port/counters.ts";
@@ -109,7 +110,7 @@ export async function besiege(
     if (!await waitUntil(attached)) {
       throw new Error(`${failure} ${said.join("\n")} ${guests.map((g) => g.stderr).join("\n")}`);
     }
-    const program = new URL("./besieger_process.ts", import.meta.url).pathname;
+    const program = fileURLToPath(new URL("./besieger_process.ts", import.meta.url));
     const besiegers = BESIEGERS.map((own) =>
       lab.start(
         ...["nice", "-n", "5", Deno.execPath(), "run", "-A", "--no-check", program, attacked],

@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
+import { fileURLToPath } from "node:url";
 import type { Lab } from "../kit/lab.ts";
 import { isThere } from "../kit/processes.ts";
 import { qemuOf } from "../kit/vm.ts";
 import { BOOT_MS, waitUntil } from "../kit/wait.ts";
 import { type Attack, ATTACKED_PLACES, besiegePorts } from "./port_siege.ts";
 
-const APP = new URL("./vm_besieger.ts", import.meta.url).pathname;
+const APP = fileURLToPath(new URL("./vm_besieger.ts", import.meta.url));
 
 /** Besiegers in all places, in one VM. */
 function vm(lab: Lab, region: string, seed: number): Promise<Attack> {

@@ -5,6 +5,7 @@
  * @module
  */
 import assert from "node:assert/strict";
+import { fileURLToPath } from "node:url";
 import { type CableEnd, type Lab, PATIENCE_MS, waitUntil } from "./lab.ts";
 
 /** An interface with addresses in a namespace of its own. */
@@ -27,7 +28,7 @@ export async function moveTap(lab: Lab, tap: string, number: number): Promise<Ne
 
 /** Put an end into a VLAN: from now on all its frames are tagged, in either direction. */
 export async function enterVlan(lab: Lab, { netns, inner }: NetworkEnd, id: number): Promise<void> {
-  const tagger = new URL("vlan_tagger.py", import.meta.url).pathname;
+  const tagger = fileURLToPath(new URL("vlan_tagger.py", import.meta.url));
   const enter = ["ip", "netns", "exec", netns];
   const running = lab.start(...enter, "/usr/bin/env", "python3", tagger, inner, String(id));
   await running.stdoutLine(/^READY/);

@@ -1,7 +1,8 @@
+import { fileURLToPath } from "node:url";
 import { Programs } from "./programs.ts";
 import { Wire } from "./wire.ts";
 
-const WIRE = new URL("./wire.py", import.meta.url).pathname;
+const WIRE = fileURLToPath(new URL("./wire.py", import.meta.url));
 
 /** A veth whose inner end is in a namespace of its own, and whose outer end is in this one. */
 export interface CableEnd {

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
+import { fileURLToPath } from "node:url";
 import { freeze } from "./processes.ts";
 import { PATIENCE_MS, pause } from "./wait.ts";
 
-const ROOT = new URL("../../", import.meta.url).pathname;
+const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 
 /** How a program ended. */
 export interface Ended {

@@ -1,5 +1,6 @@
 /** VMs with a guest in them. */
 import assert from "node:assert/strict";
+import { fileURLToPath } from "node:url";
 import { type CableEnd, type Lab, PATIENCE_MS, type Running } from "./lab.ts";
 import { childrenOf } from "./processes.ts";
 import type { PeerReport } from "../system/numbered_peer.ts";
@@ -33,7 +34,7 @@ export async function exchangeNumbered(
 ): Promise<void> {
   const peers = ends.map(({ netns, inner }, i) => {
     const args = [inner, 1 + i, ends.length - i, frames, rate].map(String);
-    const script = new URL("../system/numbered_peer.ts", import.meta.url).pathname;
+    const script = fileURLToPath(new URL("../system/numbered_peer.ts", import.meta.url));
     return lab.start("ip", "netns", "exec", netns, Deno.execPath(), "run", "-A", script, ...args);
   });
   for (const peer of peers) await peer.stdoutLine(/^READY/);

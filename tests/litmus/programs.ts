@@ -1,3 +1,4 @@
+import { fileURLToPath } from "node:url";
 import { CulvertError } from "../../ffi/error.ts";
 import type { Folder } from "../ffi/folder.ts";
 
@@ -81,7 +82,7 @@ function mutate(file: string, text: string, { in: place, from, to }: Mutation): 
  */
 export async function compile(folder: Folder, build: Build): Promise<string> {
   const place = Deno.makeTempDirSync({ dir: folder.path });
-  const sources = [`${HERE.pathname}${build.program}.c`];
+  const sources = [`${fileURLToPath(HERE)}${build.program}.c`];
   let isMutated = build.mutation === undefined;
   for (const { name } of Deno.readDirSync(SHIM)) {
     if (!/\.[ch]$/.test(name)) continue;

@@ -1,3 +1,4 @@
+import { fileURLToPath } from "node:url";
 import { CulvertError } from "../../ffi/error.ts";
 import { Folder } from "../ffi/folder.ts";
 
@@ -47,7 +48,7 @@ async function run(
 
 /** Where a model lies. */
 export function pathOf(model: string): string {
-  return new URL(`${model}.pml`, import.meta.url).pathname;
+  return fileURLToPath(new URL(`${model}.pml`, import.meta.url));
 }
 
 /** The ordering edges of a model: each can be taken away by defining it as false. */

@@ -1,6 +1,7 @@
 import { deepEqual, ok } from "node:assert/strict";
+import { fileURLToPath } from "node:url";
 
-const ROOT = new URL("../../", import.meta.url).pathname;
+const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 
 /** A change of the project that its tests must notice. */
 export interface Mutation {

@@ -1,8 +1,9 @@
 import { equal, rejects, throws } from "node:assert/strict";
+import { fileURLToPath } from "node:url";
 import { hostRegionMemory } from "../../app/region/hosted_memory.ts";
 import { locateRegion, openRegion } from "../../app/region/region_source.ts";
 
-const THIS_FILE = new URL(import.meta.url).pathname;
+const THIS_FILE = fileURLToPath(new URL(import.meta.url));
 
 Deno.test("openRegion() of a name that no host hands out is undefined", () => {
   equal(openRegion("culvert-none"), undefined);

@@ -1,7 +1,8 @@
+import { fileURLToPath } from "node:url";
 import type { Lab, Running } from "../kit/lab.ts";
 import type { Order, TrafficReport, TrafficSetup } from "./traffic_process.ts";
 
-const PROGRAM = new URL("traffic_process.ts", import.meta.url).pathname;
+const PROGRAM = fileURLToPath(new URL("traffic_process.ts", import.meta.url));
 
 /** V8 doubles its young generation now and then, which looks as if something leaked. */
 const V8_FLAGS = "--v8-flags=--max-semi-space-size=4";

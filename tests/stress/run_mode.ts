@@ -1,3 +1,4 @@
+import { fileURLToPath } from "node:url";
 import { shim } from "../../ffi/shim.ts";
 import { type AgentAnswer, type AgentOrder, isWhole, SHARED } from "./agent.ts";
 import { type RunOptions, Stage } from "./stage.ts";
@@ -36,7 +37,7 @@ function startWorker(order: AgentOrder): Started {
 }
 
 function startProcess(order: AgentOrder): Started {
-  const program = new URL("./agent_process.ts", import.meta.url).pathname;
+  const program = fileURLToPath(new URL("./agent_process.ts", import.meta.url));
   const child = new Deno.Command(Deno.execPath(), {
     args: ["run", "-A", "--no-check", program, JSON.stringify(order)],
     stdout: "piped",

@@ -1,4 +1,5 @@
 import { equal, ok } from "node:assert/strict";
+import { fileURLToPath } from "node:url";
 import { check } from "../../ffi/error.ts";
 import { sealedMemfd } from "../../ffi/mapped_memory.ts";
 import { cString, shim } from "../../ffi/shim.ts";
@@ -59,7 +60,7 @@ async function playProcess(seconds: number): Promise<SleeperAnswer[]> {
   const listener = check(shim.shim_unix_listen(cString(path)), "listen");
   const order = JSON.stringify(court.order(1, true, seconds, ALL));
   const child = new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", "--no-check", program.pathname, order, path],
+    args: ["run", "-A", "--no-check", fileURLToPath(program), order, path],
     stdout: "piped",
     stderr: "inherit",
   }).spawn();

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { fileURLToPath } from "node:url";
 import { BOOT_MS, Lab } from "../kit/lab.ts";
 
 Deno.test("A VM finds the region cached, and maps the same memory through /dev/mem", async () => {
@@ -17,7 +18,7 @@ Deno.test("A VM finds the region cached, and maps the same memory through /dev/m
     "0",
   ];
   const host = await lab.startHost(args);
-  const app = new URL("caching_guest.ts", import.meta.url).pathname;
+  const app = fileURLToPath(new URL("caching_guest.ts", import.meta.url));
   const vm = lab.culvert("qemu", ["--run", "--region", path, "--app", app]);
   const { code, stdout, stderr } = await vm.ended(BOOT_MS);
   assert.equal(code, 0, stdout + stderr);

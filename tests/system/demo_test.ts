@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
+import { fileURLToPath } from "node:url";
 
-const DEMO = ["run", "-A", new URL("../../app/demo/main.ts", import.meta.url).pathname];
+const DEMO = ["run", "-A", fileURLToPath(new URL("../../app/demo/main.ts", import.meta.url))];
 
 async function demo(args: string[], stopAt?: RegExp): Promise<{ code: number; text: string }> {
   const command = new Deno.Command(Deno.execPath(), {

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { fileURLToPath } from "node:url";
 import config from "../../deno.json" with { type: "json" };
 import { givePath, SAME } from "../../app/linux/owner.ts";
 import { exists, Lab, testFrame } from "../kit/lab.ts";
@@ -101,7 +102,7 @@ Deno.test("A region by name cannot be cut short, not even by root", async () => 
 
 Deno.test("A host gives up all that Deno permits, its lcores' Workers too", async () => {
   await using lab = await Lab.open();
-  const probe = new URL("permissions_probe.ts", import.meta.url).pathname;
+  const probe = fileURLToPath(new URL("permissions_probe.ts", import.meta.url));
   const { stdout } = await lab.run(Deno.execPath(), ...HOST_FLAGS, probe);
   const { before, after, worker } = JSON.parse(stdout);
   assert.deepEqual(before, ["ffi", "import", "read", "run", "write"]);

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { fileURLToPath } from "node:url";
 import {
   account,
   assertBalanced,
@@ -72,7 +73,7 @@ Deno.test("A keeper does what it may to the interfaces and files that it was tol
   const folder = await Deno.makeTempDir({ prefix: "culvert-keeper-" }); // root's, mode 0700
   try {
     const [file, other] = [`${folder}/told`, `${folder}/other`];
-    const probe = new URL("keeper_probe.ts", import.meta.url).pathname;
+    const probe = fileURLToPath(new URL("keeper_probe.ts", import.meta.url));
     const taps = [lab.name("t"), lab.name("t")];
     const namesake = `${folder}/${taps[0]}`; // a file that is called as an interface
     for (const path of [file, other, namesake]) await Deno.writeTextFile(path, "");

@@ -4,6 +4,7 @@
  * @module
  */
 import assert from "node:assert/strict";
+import { fileURLToPath } from "node:url";
 import { hostRegionMemory } from "../../app/region/hosted_memory.ts";
 import { Peer } from "../../app/ivshmem/peer.ts";
 import { MEMORY, NO_FD, receiveMessage } from "../../app/ivshmem/protocol.ts";
@@ -297,7 +298,7 @@ Deno.test("culvert server --until-unused ends when the last peer leaves a region
 
 /** A host of a region in a process of its own: what it prints, until it is told to end. */
 function hostProcess(lab: Lab, ...args: string[]): Running {
-  const program = new URL("ivshmem_host.ts", import.meta.url).pathname;
+  const program = fileURLToPath(new URL("ivshmem_host.ts", import.meta.url));
   return lab.start(Deno.execPath(), "run", "-A", program, ...args);
 }
 

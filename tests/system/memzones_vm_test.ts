@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { fileURLToPath } from "node:url";
 import {
   addMempool,
   addMemzone,
@@ -28,7 +29,7 @@ import {
 } from "./memzones_plan.ts";
 
 const MIB = 1 << 20;
-const GUEST_APP = new URL("./memzones_guest.ts", import.meta.url).pathname;
+const GUEST_APP = fileURLToPath(new URL("./memzones_guest.ts", import.meta.url));
 
 /** Start a VM with the test's guest, which has these regions as devices, in this order. */
 function startVm(lab: Lab, name: string, regions: readonly Region[], ...more: string[]): Running {

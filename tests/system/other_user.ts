@@ -4,10 +4,11 @@
  *
  * @module
  */
+import { fileURLToPath } from "node:url";
 import type { Lab, Running } from "../kit/lab.ts";
 import config from "../../deno.json" with { type: "json" };
 
-const ROOT = new URL("../../", import.meta.url).pathname;
+const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 
 /** A user that nobody else is; it need not be in /etc/passwd. */
 export const UID = 47_321;

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { fileURLToPath } from "node:url";
 import { Peer } from "../../app/ivshmem/peer.ts";
 import { openRegion } from "../../app/region/region_source.ts";
 import { shim } from "../../ffi/shim.ts";
@@ -24,7 +25,7 @@ Deno.test("two VMs that culvert qemu starts ring us, and we ring each of their v
   const file = lab.newPath();
   await Deno.writeFile(file, new Uint8Array(4096));
 
-  const app = new URL("vm_doorbell_guest.ts", import.meta.url).pathname;
+  const app = fileURLToPath(new URL("vm_doorbell_guest.ts", import.meta.url));
   const regions = ["--region", lab.region, "--region", file];
   const guests = ["--guest", "3", "--guest", "5"];
   const options = ["--run", "--doorbell", "--app", app, "--", `${peer.id}`];

@@ -1,4 +1,5 @@
 import { equal, match, ok, rejects } from "node:assert/strict";
+import { fileURLToPath } from "node:url";
 import { entry } from "../../app/cli/entry.ts";
 import * as commands from "../../app/cli/plug_command.ts";
 import { PLUG, UNPLUG } from "../../app/cli/tables/plug.ts";
@@ -124,7 +125,7 @@ Deno.test("plug makes a VM a peer of a region's server; unplug refuses, as QEMU 
 
 /** Run `culvert server`, to be disposed of. */
 async function startServer(socket: string): Promise<AsyncDisposable> {
-  const main = new URL("../../app/main.ts", import.meta.url).pathname;
+  const main = fileURLToPath(new URL("../../app/main.ts", import.meta.url));
   const child = new Deno.Command(Deno.execPath(), {
     args: ["run", "-A", main, "server", "-F", "-S", socket, "-l", "1M", "-n", "3"],
     stdout: "null",

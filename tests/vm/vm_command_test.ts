@@ -1,4 +1,5 @@
 import { deepStrictEqual, match, rejects, strictEqual, throws } from "node:assert/strict";
+import { fileURLToPath } from "node:url";
 import { UsageError } from "../../ffi/error.ts";
 import { qemuRequest } from "../../app/cli/qemu_request.ts";
 import { QEMU } from "../../app/cli/tables/vm.ts";
@@ -104,7 +105,7 @@ Deno.test("culvert qemu exits with 2 for a usage error, with 1 for a region that
       [["--region", "/dev/shm/no-such"], 1, /^culvert: Cannot .*start `culvert host` first$/],
     ] as const
   ) {
-    const main = new URL("../../app/main.ts", import.meta.url).pathname;
+    const main = fileURLToPath(new URL("../../app/main.ts", import.meta.url));
     const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
       args: ["run", "-A", main, "qemu", ...args],
     }).output();
