@@ -45,8 +45,8 @@ export interface LimitedLog {
 
 /**
  * Hold back what would fill a disk: of each source 50 lines may come at once, 10 a second for long.
- * Lines that are held back are counted, and their number is said a second later. A guest must not be
- * able to make its host write without end, nor to hide by its lines what others are to be told.
+ * Lines that are held back are counted, and their number is said a second later. A guest must not
+ * be able to make its host write without end, nor to hide by its lines what others are to be told.
  *
  * @param say What writes a line.
  */
