@@ -8,7 +8,7 @@
  * @example
  * ```ts
  * import { addMempool, addMemzone, addRing, attachMempool, attachMemzone } from "./api.ts";
- * import { attachRegion, attachRing, hostRegion, MbufView } from "./api.ts";
+ * import { attachRegion, attachRing, Burst, hostRegion, MbufView } from "./api.ts";
  *
  * const path = `/tmp/culvert-example-${Deno.pid}`; // in earnest: "/dev/shm/r0", or just "r0"
  * const text = new TextEncoder().encode("vlan 7");
@@ -22,14 +22,14 @@
  * using guest = attachRegion(path); // in a VM: attachDevice()
  * console.assert(attachMemzone(guest.region, "config").text() === "vlan 7");
  * const { pool, mbufs } = attachMempool(guest.region, "mbufs");
- * const burst = new Uint32Array(2 * 32); // descriptors of 32 mbufs
+ * const burst = Burst.of(32);
  * pool.allocBulk(burst, 32);
  * const view = new MbufView(mbufs);
  * for (let i = 0; i < 32; i++) console.assert(view.moveTo(burst, i).append(60));
  * const frames = attachRing(guest.region, "frames", { kind: "spsc" });
  * console.assert(frames.enqueueBurst(burst, 32) === 32);
  *
- * const received = new Uint32Array(2 * 64);
+ * const received = Burst.of(64);
  * const n = attachRing(host.region, "frames", { kind: "spsc" }).dequeueBurst(received, 64);
  * mine.pool.free(received, n);
  * console.assert(n === 32 && pool.available === 100);
@@ -55,7 +55,6 @@ export {
   type MempoolProblem,
 } from "./mempool/checked_mempool.ts";
 export { Frames } from "./toolkit/frames.ts";
-export { IndexBurst } from "./mempool/index_burst.ts";
 export { dataWord, type MbufGeometry, Mbufs, MbufView } from "./mempool/mbuf.ts";
 export { MbufMetadata, type MbufMetadataHandle } from "./toolkit/mbuf_metadata.ts";
 export { type CacheOptions, Mempool, type MempoolHandle } from "./mempool/mempool.ts";
@@ -78,7 +77,7 @@ export {
   hostRegion,
   type OpenedRegion,
 } from "./toolkit/open_region.ts";
-export { newBurst } from "./ring/burst.ts";
+export { Burst } from "./ring/burst.ts";
 export { MpmcRing, type MpmcShape, type Sharing } from "./ring/mpmc_ring.ts";
 export {
   addRing,

@@ -3,6 +3,7 @@ import { HEADROOM_BYTES } from "../app/memory/layout.ts";
 import { COUNTER } from "../app/port/counters.ts";
 import type { PortResources } from "../app/port/kernel_port.ts";
 import type { HostPort } from "../app/port/port.ts";
+import type { Burst } from "../app/ring/burst.ts";
 
 /** Frames under way at most: what keeps both cores busy without leaving their caches. */
 const IN_FLIGHT = 512;
@@ -44,32 +45,33 @@ export class FlowPort implements HostPort {
     this.#sumBase = sumOf(bytes);
   }
 
-  rxBurst(burst: Uint32Array, max: number): number {
+  rxBurst(burst: Burst, max: number, at = 0): number {
     const { mempool, counters } = this.#resources;
     // Frames sent before there is a guest never come back.
     if (this.#sent - this.#back - counters[COUNTER.NO_GUEST] + max > IN_FLIGHT) return 0;
-    const n = mempool.allocBurst(burst, max);
-    for (let i = 0; i < n; i++) burst[(i << 1) + 1] = this.#word1;
-    this.#write(burst, n, this.#sent & 0xffff);
+    const n = mempool.allocBurst(burst, max, at);
+    const words = burst.words;
+    for (let i = at; i < at + n; i++) words[(i << 1) + 1] = this.#word1;
+    this.#write(words, n, at, this.#sent & 0xffff);
     this.#sent += n;
     counters[COUNTER.RX] += n;
     return n;
   }
 
-  txBurst(burst: Uint32Array, count: number): number {
+  txBurst(burst: Burst, count: number, at = 0): number {
     const { mempool, mbufs, counters } = this.#resources;
     const first = this.#back + counters[COUNTER.NO_GUEST];
+    const words = burst.words;
     for (let i = 0; i < count; i += CHECK_EVERY) {
-      const word = mbufs.frameByte(burst[i << 1], burst[(i << 1) + 1]) >>> 2;
-      this.#check(mbufs.u32, word, first + i, burst[(i << 1) + 1]);
+      const [word0, word1] = [words[at + i << 1], words[(at + i << 1) + 1]];
+      this.#check(mbufs.u32, mbufs.frameByte(word0, word1) >>> 2, first + i, word1);
     }
-    mempool.free(burst, count);
+    mempool.free(burst, count, at);
     this.#back += count;
     counters[COUNTER.TX] += count;
     return count;
   }
 
-  discardBurst(_max: number): void {}
   refresh(): void {}
   close(): void {}
 
@@ -77,14 +79,14 @@ export class FlowPort implements HostPort {
    * The headers of `n` frames, with `low` and what follows as the low 16 bits of their destination
    * addresses. Written out, six moves of 8 bytes take 1.8 ns; as a loop 4.4.
    */
-  #write(burst: Uint32Array, n: number, low: number): void {
+  #write(words: Uint32Array, n: number, at: number, low: number): void {
     const { mbufs } = this.#resources;
     const { u32, offset, stride } = mbufs;
     const [frames, elements] = [this.#frames, this.#headerElements];
     const [word6, word8] = [this.#header[6], this.#header[8]];
     const sumBase = this.#sumBase;
     for (let i = 0; i < n; i++) {
-      const byte = offset + burst[i << 1] * stride + HEADROOM_BYTES;
+      const byte = offset + words[at + i << 1] * stride + HEADROOM_BYTES;
       const to = byte >>> 3;
       frames[to] = elements[0];
       frames[to + 1] = elements[1];

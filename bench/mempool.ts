@@ -21,27 +21,25 @@ const CORE = 0;
 
 /**
  * The mempool alone: allocate and free through one lcore's cache, nanoseconds per mbuf for both. The peer is
- * DPDK's `rte_mempool`, get and put, with as many objects and as large a cache. Ours hands out bare indexes, as DPDK
- * does pointers; and descriptors, ready to be filled, which is what the forwarder asks for.
+ * DPDK's `rte_mempool`, get and put, with as many objects and as large a cache. Ours hands out
+ * descriptors, ready to be filled, two words each; DPDK pointers.
  */
 export async function benchMempool({ pairs, scale, peers, report }: BenchOptions): Promise<void> {
   const lcore = new MempoolLcore();
   const rteMempool = peers ? await RteMempool.start(CORE) : undefined;
   try {
-    for (const what of ["indexes", "descriptors"] as const) {
-      for (const { burst, held } of RUNS) {
-        const turns = Math.ceil(SAMPLE_SECONDS * scale * 1e9 / expectedNs(burst) / held);
-        const mbufs = turns * held;
-        const ours: Sample = async () => await lcore.run({ what, burst, held, mbufs }) / mbufs;
-        const sample = rteMempool && (async () => {
-          return (await rteMempool.measure({ burst, held, objects: mbufs })).nsPerObject;
-        });
-        await ours(); // V8 optimizes what it has seen enough of
-        await sample?.();
-        const peer = sample && { name: "DPDK rte_mempool", sample };
-        const name = `mempool ${what}, burst ${burst}${held > burst ? `, ${held} held` : ""}`;
-        report(await compare(name, "ns", "less", pairs, ours, peer));
-      }
+    for (const { burst, held } of RUNS) {
+      const turns = Math.ceil(SAMPLE_SECONDS * scale * 1e9 / expectedNs(burst) / held);
+      const mbufs = turns * held;
+      const ours: Sample = async () => await lcore.run({ burst, held, mbufs }) / mbufs;
+      const sample = rteMempool && (async () => {
+        return (await rteMempool.measure({ burst, held, objects: mbufs })).nsPerObject;
+      });
+      await ours(); // V8 optimizes what it has seen enough of
+      await sample?.();
+      const peer = sample && { name: "DPDK rte_mempool", sample };
+      const name = `mempool, burst ${burst}${held > burst ? `, ${held} held` : ""}`;
+      report(await compare(name, "ns", "less", pairs, ours, peer));
     }
   } finally {
     lcore.close();
@@ -55,7 +53,7 @@ class MempoolLcore {
     type: "module",
   });
 
-  run(order: Pick<MempoolBenchOrder, "what" | "burst" | "held" | "mbufs">): Promise<number> {
+  run(order: Pick<MempoolBenchOrder, "burst" | "held" | "mbufs">): Promise<number> {
     return new Promise((resolve, reject) => {
       this.#worker.onmessage = ({ data }: MessageEvent<number>) => resolve(data);
       this.#worker.onerror = (event) => reject(new Error(event.message));

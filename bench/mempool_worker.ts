@@ -5,8 +5,8 @@
  */
 import { check } from "../ffi/error.ts";
 import { shim } from "../ffi/shim.ts";
-import { IndexBurst } from "../app/mempool/index_burst.ts";
 import { Mempool } from "../app/mempool/mempool.ts";
+import { Burst } from "../app/ring/burst.ts";
 
 /** What the worker is sent. */
 export interface MempoolBenchOrder {
@@ -14,8 +14,6 @@ export interface MempoolBenchOrder {
   /** Mbufs of the mempool, and of the cache in front of it. */
   readonly total: number;
   readonly cacheSize: number;
-  /** `indexes` are what DPDK's pointers are; `descriptors` are what ports and rings take, twice as long. */
-  readonly what: "indexes" | "descriptors";
   readonly burst: number;
   /** Mbufs held before they are freed. */
   readonly held: number;
@@ -24,25 +22,14 @@ export interface MempoolBenchOrder {
 
 let pool: Mempool | undefined;
 
-// As the peer, bench/peers/rte_mempool.c. Functions of their own, so that V8 optimizes each for itself.
-
-function indexes(pool: Mempool, bursts: IndexBurst[], burst: number, mbufs: number): void {
-  const n = bursts.length;
-  for (let left = mbufs; left > 0; left -= n * burst) {
-    for (let i = 0; i < n; i++) {
-      if (pool.allocIndexBulk(bursts[i], burst) === 0) throw new Error("the mempool is empty");
+/** As the peer, bench/peers/rte_mempool.c. */
+function run(pool: Mempool, held: Burst, burst: number, mbufs: number): void {
+  const { capacity } = held;
+  for (let left = mbufs; left > 0; left -= capacity) {
+    for (let i = 0; i < capacity; i += burst) {
+      if (pool.allocBulk(held, burst, i) === 0) throw new Error("the mempool is empty");
     }
-    for (let i = 0; i < n; i++) pool.freeIndexes(bursts[i], burst);
-  }
-}
-
-function descriptors(pool: Mempool, words: Uint32Array, burst: number, mbufs: number): void {
-  const held = words.length >>> 1;
-  for (let left = mbufs; left > 0; left -= held) {
-    for (let i = 0; i < held; i += burst) {
-      if (pool.allocBulk(words, burst, i) === 0) throw new Error("the mempool is empty");
-    }
-    for (let i = 0; i < held; i += burst) pool.free(words, burst, i);
+    for (let i = 0; i < capacity; i += burst) pool.free(held, burst, i);
   }
 }
 
@@ -51,14 +38,12 @@ const scope = self as unknown as {
   postMessage(nanoseconds: number): void;
 };
 
-scope.onmessage = ({ data: { core, total, cacheSize, what, burst, held, mbufs } }) => {
+scope.onmessage = ({ data: { core, total, cacheSize, burst, held, mbufs } }) => {
   if (pool === undefined) check(shim.shim_thread_pin(core), `pin to core ${core}`);
   pool ??= Mempool.create(total, { cacheSize });
-  const bursts = Array.from({ length: held / burst }, () => new IndexBurst(burst));
-  const words = new Uint32Array(2 * held);
+  const descriptors = Burst.of(held);
   const start = shim.shim_clock();
-  if (what === "indexes") indexes(pool, bursts, burst, mbufs);
-  else descriptors(pool, words, burst, mbufs);
+  run(pool, descriptors, burst, mbufs);
   const nanoseconds = shim.shim_clock() - start;
   if (pool.available !== total) throw new Error(`${pool.inUse} mbufs are lost`);
   scope.postMessage(nanoseconds);

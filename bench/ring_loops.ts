@@ -7,7 +7,7 @@
 import { check } from "../ffi/error.ts";
 import { MappedMemory } from "../ffi/mapped_memory.ts";
 import { shim } from "../ffi/shim.ts";
-import { newBurst } from "../app/ring/burst.ts";
+import { Burst } from "../app/ring/burst.ts";
 import { MpmcRing } from "../app/ring/mpmc_ring.ts";
 import { SpscRing } from "../app/ring/spsc_ring.ts";
 import type { RingMode, RingOrder } from "./ring_order.ts";
@@ -37,32 +37,36 @@ function failed(number: number): Error {
   return new Error(`element ${number} did not come as it was sent`);
 }
 
-function produceBulk(ring: Ring, { burst, elements, pauses }: RingOrder): void {
-  const sent = newBurst(burst * ring.wordsPerElement).fill(MARK);
+function produceBulk(ring: Ring, { burst, elements, mode, pauses }: RingOrder): void {
+  const sent = Burst.of(burst, mode.elementBytes);
+  sent.words.fill(MARK);
   for (let next = 0; next < elements; next += burst) {
-    sent[0] = next;
+    sent.words[0] = next;
     while (ring.enqueueBulk(sent, burst) === 0) shim.shim_pause(pauses);
   }
 }
 
-function consumeBulk(ring: Ring, { burst, elements, pauses }: RingOrder): void {
-  const got = newBurst(burst * ring.wordsPerElement);
-  const last = got.length - 1;
+function consumeBulk(ring: Ring, { burst, elements, mode, pauses }: RingOrder): void {
+  const got = Burst.of(burst, mode.elementBytes);
+  const last = got.words.length - 1;
   for (let next = 0; next < elements; next += burst) {
     while (ring.dequeueBulk(got, burst) === 0) shim.shim_pause(pauses);
-    if (got[0] !== next || (last > 0 && got[last] !== MARK)) throw failed(next);
+    if (got.words[0] !== next || (last > 0 && got.words[last] !== MARK)) throw failed(next);
   }
 }
 
-function bothBulk(ring: Ring, { burst, elements }: RingOrder): void {
-  const sent = newBurst(burst * ring.wordsPerElement).fill(MARK);
-  const got = newBurst(sent.length);
-  const last = got.length - 1;
+function bothBulk(ring: Ring, { burst, elements, mode }: RingOrder): void {
+  const sent = Burst.of(burst, mode.elementBytes);
+  sent.words.fill(MARK);
+  const got = Burst.of(burst, mode.elementBytes);
+  const last = got.words.length - 1;
   for (let next = 0; next < elements; next += burst) {
-    sent[0] = next;
+    sent.words[0] = next;
     const isThere = ring.enqueueBulk(sent, burst) === burst &&
       ring.dequeueBulk(got, burst) === burst;
-    if (!isThere || got[0] !== next || (last > 0 && got[last] !== MARK)) throw failed(next);
+    if (!isThere || got.words[0] !== next || (last > 0 && got.words[last] !== MARK)) {
+      throw failed(next);
+    }
   }
 }
 

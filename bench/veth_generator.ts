@@ -9,6 +9,7 @@ import { MappedMemory } from "../ffi/mapped_memory.ts";
 import { shim } from "../ffi/shim.ts";
 import { dataWord, Mbufs } from "../app/mempool/mbuf.ts";
 import { openPacket } from "../app/port/packet_port.ts";
+import { Burst } from "../app/ring/burst.ts";
 
 const BURST = 64;
 
@@ -16,14 +17,16 @@ const [name, bytes, seconds, core] = Deno.args;
 const { txFd } = openPacket(name);
 const memory = MappedMemory.ofProcess(BURST * 2048);
 const mbufs = new Mbufs(memory, { offset: 0, stride: 2048, count: BURST });
-const burst = new Uint32Array(2 * BURST);
+const burst = Burst.of(BURST);
 for (let i = 0; i < BURST; i++) {
-  burst[i << 1] = i;
-  burst[(i << 1) + 1] = dataWord(0, Number(bytes));
+  burst.words[i << 1] = i;
+  burst.words[(i << 1) + 1] = dataWord(0, Number(bytes));
   const frame = i * 2048;
   mbufs.u8.set([0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2, 0, 0, 0, 0, 1, 0x88, 0xb5], frame); // IEEE 802 local
 }
 check(shim.shim_thread_pin(Number(core)), `pin to core ${core}`);
 const end = shim.shim_clock() + Number(seconds) * 1e9;
-while (shim.shim_clock() < end) shim.shim_packet_tx(txFd, mbufs.map, burst, BURST);
+while (shim.shim_clock() < end) {
+  shim.shim_packet_tx(txFd, mbufs.map, burst.map, burst.word, BURST);
+}
 Deno.exit(0);

@@ -6,7 +6,7 @@
  */
 
 /** The number that {@linkcode shim_abi} must return: `SHIM_ABI` in `shim/shim.h`. */
-export const SHIM_ABI = 5;
+export const SHIM_ABI = 6;
 
 /** What `Deno.dlopen` is told of the shim. */
 export const SYMBOLS = {
@@ -76,8 +76,8 @@ export const SYMBOLS = {
     parameters: ["u32", "u32", "u32", "u32", "u32", "u32"],
     result: "i32",
   },
-  // void shim_prefetch(int32_t map, const uint32_t *descriptors, uint32_t count)
-  shim_prefetch: { parameters: ["i32", "buffer", "u32"], result: "void" },
+  // void shim_prefetch(int32_t frames, int32_t burst, uint32_t word, uint32_t count)
+  shim_prefetch: { parameters: ["i32", "i32", "u32", "u32"], result: "void" },
 
   // int32_t shim_thread_pin(uint32_t core)
   shim_thread_pin: { parameters: ["u32"], result: "i32" },
@@ -149,19 +149,16 @@ export const SYMBOLS = {
   // int32_t shim_packet_missed(int32_t fd)
   shim_packet_missed: { parameters: ["i32"], result: "i32" },
 
-  // int32_t shim_packet_rx(int32_t fd, int32_t map, uint32_t *descriptors, struct rx_meta *meta, uint8_t *overflow, uint32_t count)
-  shim_packet_rx: {
-    parameters: ["i32", "i32", "buffer", "buffer", "buffer", "u32"],
-    result: "i32",
-  },
-  // int32_t shim_packet_tx(int32_t fd, int32_t map, const uint32_t *descriptors, uint32_t count)
-  shim_packet_tx: { parameters: ["i32", "i32", "buffer", "u32"], result: "i32" },
-  // int32_t shim_tap_rx(int32_t fd, int32_t map, uint32_t *descriptors, struct rx_meta *meta, uint8_t *overflow, uint32_t count)
-  shim_tap_rx: { parameters: ["i32", "i32", "buffer", "buffer", "buffer", "u32"], result: "i32" },
-  // int32_t shim_tap_tx(int32_t fd, int32_t map, const uint32_t *descriptors, uint32_t count)
-  shim_tap_tx: { parameters: ["i32", "i32", "buffer", "u32"], result: "i32" },
+  // int32_t shim_packet_rx(int32_t fd, int32_t frames, int32_t burst, uint32_t word, int32_t room, uint32_t count)
+  shim_packet_rx: { parameters: ["i32", "i32", "i32", "u32", "i32", "u32"], result: "i32" },
+  // int32_t shim_packet_tx(int32_t fd, int32_t frames, int32_t burst, uint32_t word, uint32_t count)
+  shim_packet_tx: { parameters: ["i32", "i32", "i32", "u32", "u32"], result: "i32" },
+  // int32_t shim_tap_rx(int32_t fd, int32_t frames, int32_t burst, uint32_t word, int32_t room, uint32_t count)
+  shim_tap_rx: { parameters: ["i32", "i32", "i32", "u32", "i32", "u32"], result: "i32" },
+  // int32_t shim_tap_tx(int32_t fd, int32_t frames, int32_t burst, uint32_t word, uint32_t count)
+  shim_tap_tx: { parameters: ["i32", "i32", "i32", "u32", "u32"], result: "i32" },
   // int32_t shim_discard(int32_t fd, uint32_t count)
   shim_discard: { parameters: ["i32", "u32"], result: "i32" },
-  // int32_t shim_frames_copy(int32_t from, const uint32_t *sources, int32_t to, uint32_t *targets, uint32_t count)
-  shim_frames_copy: { parameters: ["i32", "buffer", "i32", "buffer", "u32"], result: "i32" },
+  // int32_t shim_frames_copy(uint32_t frames, uint32_t bursts, uint32_t source, uint32_t target, uint32_t count)
+  shim_frames_copy: { parameters: ["u32", "u32", "u32", "u32", "u32"], result: "i32" },
 } as const satisfies Deno.ForeignLibraryInterface;

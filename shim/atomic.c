@@ -149,9 +149,14 @@ SHIM_API int32_t shim_slots_copy(uint32_t route, uint32_t slots, uint32_t burst,
   return publish(map, tail, turn, n);
 }
 
-/* Ask for the first cache line of each frame of a burst, to be written. */
-SHIM_API void shim_prefetch(int32_t map, const uint32_t *descriptors, uint32_t count) {
-  const struct shim_map *m = &shim_maps[map & (SHIM_MAPS - 1)];
+/*
+ * Fetch the first cache line of each frame, to be written. Their mbufs are in the map `frames`, `count` descriptors of
+ * them from word `word` of the map `burst` on.
+ */
+SHIM_API void shim_prefetch(int32_t frames, int32_t burst, uint32_t word, uint32_t count) {
+  const struct shim_map *m = &shim_maps[frames & (SHIM_MAPS - 1)];
+  const uint32_t *descriptors = shim_descriptors(burst, word, count);
+  if (!descriptors) return;
   for (uint32_t i = 0; i < count; i++) {
     uint8_t *frame = shim_frame(m, descriptors + 2 * i);
     if (frame) __builtin_prefetch(frame, 1, 3);

@@ -8,7 +8,7 @@
 
 #include <stdint.h>
 
-#define SHIM_ABI 5
+#define SHIM_ABI 6
 #define SHIM_API __attribute__((visibility("default")))
 
 enum { SHIM_MAPS = 2048, SHIM_BURST = 256, SHIM_POLL = 1024 };
@@ -35,6 +35,13 @@ static inline uint8_t *shim_frame(const struct shim_map *map, const uint32_t *de
   uint32_t offset = DESCRIPTOR_OFFSET(descriptor[1]);
   if (index >= map->count || offset + DESCRIPTOR_LENGTH(descriptor[1]) > map->stride) return 0;
   return map->base + map->cells + (uint64_t)index * map->stride + offset;
+}
+
+/* `count` descriptors from word `word` of a map on, or NULL if they reach out of it. */
+static inline uint32_t *shim_descriptors(int32_t map, uint32_t word, uint32_t count) {
+  const struct shim_map *m = &shim_maps[map & (SHIM_MAPS - 1)];
+  uint64_t end = ((uint64_t)word + 2 * (uint64_t)count) * 4;
+  return end <= m->bytes ? (uint32_t *)(void *)m->base + word : 0;
 }
 
 /* Between the files of the shim. */

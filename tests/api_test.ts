@@ -10,6 +10,8 @@ import {
   hostRegion,
 } from "../app/api.ts";
 import { HEADER } from "../app/memory/layout.ts";
+import { Burst } from "../app/ring/burst.ts";
+import { burstOf } from "./kit/burst_of.ts";
 
 const MIB = 1 << 20;
 
@@ -43,13 +45,13 @@ Deno.test("a process hosts 40 regions and attaches to all of them, each for itse
     return { region, ring, pool: attachMempool(region, "pool").pool };
   });
   for (const [i, { ring }] of hosts.entries()) {
-    equal(ring.enqueueBulk(new Uint32Array([i, 1000 + i]), 1), 1);
+    equal(ring.enqueueBulk(burstOf([i, 1000 + i]), 1), 1);
   }
-  const burst = new Uint32Array(16);
+  const burst = Burst.of(8);
   for (const [i, { region, ring, pool }] of guests.entries()) {
     equal(attachMemzone(region, "number").load(0), i);
     equal(ring.dequeueBurst(burst, 8), 1);
-    deepEqual([...burst.subarray(0, 2)], [i, 1000 + i]);
+    deepEqual([...burst.words.subarray(0, 2)], [i, 1000 + i]);
     equal(pool.allocBurst(burst, 1), 1);
     equal(pool.available, i);
     equal(hosts[i].pool.available, i);

@@ -36,7 +36,7 @@ async function alone(run: () => Promise<unknown>): Promise<void> {
   console.assert = (isTrue, ...rest) => ok(isTrue, rest.join(" ") || "an assertion is false");
   MappedMemory.ofFile = (...where) => {
     const memory = ofFile(...where);
-    if (!/\bnewBurst\b/.test(new Error().stack ?? "")) mapped.push(memory);
+    if (!/\btakeWords\b/.test(new Error().stack ?? "")) mapped.push(memory);
     return memory;
   };
   try {

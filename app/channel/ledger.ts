@@ -1,6 +1,7 @@
 import { CulvertError } from "../../ffi/error.ts";
 import { DESCRIPTOR, DESCRIPTOR_FLAG, FRAME_MIN_BYTES } from "../memory/layout.ts";
 import type { MbufGeometry } from "../mempool/mbuf.ts";
+import type { Burst } from "../ring/burst.ts";
 
 /** Most guests that the ledger can tell apart. */
 export const GUESTS_MAX = 127;
@@ -101,23 +102,25 @@ export class Ledger {
    * @throws {CulvertError} if one is part of a frame of several segments, or may have other holders: no port of
    * ours receives such. They are not to be published then.
    */
-  lend(burst: Uint32Array, count: number, guest: number, withFrame: boolean): void {
+  lend(burst: Burst, count: number, guest: number, withFrame: boolean): void {
     const owners = this.#owners;
+    const words = burst.words;
     const code = codeOf(guest) + (withFrame ? 1 : 0);
     let flags = 0;
     for (let i = 0, end = count << 1; i < end; i += 2) {
-      const word0 = burst[i];
+      const word0 = words[i];
       flags |= word0;
       owners[word0 & DESCRIPTOR.INDEX_MASK] = code;
     }
     if ((flags & NOT_LENT) !== 0) refuseFlags();
   }
 
-  /** Undo {@linkcode lend} for descriptors `from` to `to` that could not be enqueued. */
-  unlend(burst: Uint32Array, from: number, to: number): void {
+  /** Undo {@linkcode lend} for `count` descriptors, from number `at` on, that were not enqueued. */
+  unlend(burst: Burst, count: number, at = 0): void {
     const owners = this.#owners;
-    for (let i = from << 1, end = to << 1; i < end; i += 2) {
-      owners[burst[i] & DESCRIPTOR.INDEX_MASK] = HOST;
+    const words = burst.words;
+    for (let i = at << 1, end = (at + count) << 1; i < end; i += 2) {
+      owners[words[i] & DESCRIPTOR.INDEX_MASK] = HOST;
     }
   }
 
@@ -128,22 +131,23 @@ export class Ledger {
    * @returns how many are good.
    */
   takeFrames(
-    burst: Uint32Array,
+    burst: Burst,
     count: number,
     guest: number,
-    malformed: Uint32Array,
+    malformed: Burst,
     taken: TakenBack,
   ): number {
     const { frameMax, several } = this;
     const [owners, stride] = [this.#owners, this.#stride];
+    const [words, bads] = [burst.words, malformed.words];
     const empty = codeOf(guest);
     const framed = empty + 1;
     let good = 0;
     let bad = 0;
     let frames = 0;
     for (let i = 0, end = count << 1; i < end; i += 2) {
-      const index = burst[i] & DESCRIPTOR.INDEX_MASK;
-      const word1 = burst[i + 1];
+      const index = words[i] & DESCRIPTOR.INDEX_MASK;
+      const word1 = words[i + 1];
       const length = word1 >>> 16;
       let owner = owners[index]; // undefined beyond the last mbuf
       if (owner !== framed && owner !== empty) owner = HOST;
@@ -155,13 +159,13 @@ export class Ledger {
         length >= FRAME_MIN_BYTES && length <= frameMax && (word1 & 0xffff) + length <= stride
       ) {
         frames += owner - empty;
-        burst[good] = index;
-        burst[good + 1] = word1;
+        words[good] = index;
+        words[good + 1] = word1;
         good += 2;
       } else {
         this.#countMalformed(word1, taken);
         taken.malformedFrames += owner - empty;
-        malformed[bad] = index;
+        bads[bad] = index;
         bad += 2;
       }
     }
@@ -176,17 +180,18 @@ export class Ledger {
    *
    * @returns how many are good; `taken.frames` tells how many of them had been lent with a frame.
    */
-  takeEmpties(burst: Uint32Array, count: number, guest: number, taken: TakenBack): number {
+  takeEmpties(burst: Burst, count: number, guest: number, taken: TakenBack): number {
     const code = codeOf(guest);
+    const words = burst.words;
     let good = 0;
     for (let i = 0, end = count << 1; i < end; i += 2) {
-      const index = burst[i] & DESCRIPTOR.INDEX_MASK;
+      const index = words[i] & DESCRIPTOR.INDEX_MASK;
       const owner = this.#take(index, code);
       if (owner === HOST) {
         this.#countForeign(index, taken);
       } else {
         taken.frames += owner - code;
-        burst[good] = index;
+        words[good] = index;
         good += 2;
       }
     }

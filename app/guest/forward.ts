@@ -1,7 +1,7 @@
 import { shim } from "../../ffi/shim.ts";
 import type { Idle } from "../lcore/idle.ts";
 import type { ForwardingMode, GuestLane } from "./guest_lane.ts";
-import { BURST_DEFAULT, newBurst } from "../ring/burst.ts";
+import { Burst, BURST_DEFAULT } from "../ring/burst.ts";
 
 /** Frames leave after this time even if there is no full burst of them (DPDK `BURST_TX_DRAIN_US`). */
 const DRAIN_NS = 100_000;
@@ -22,7 +22,7 @@ export function forward(
   idle: Idle,
   burstSize = BURST_DEFAULT,
 ): void {
-  const burst = newBurst(2 * burstSize);
+  const burst = Burst.of(burstSize);
   let drained = 0;
   for (let turn = 0; !isOver(); turn++) {
     let moved = 0;

@@ -1,4 +1,5 @@
 import type { Mbufs } from "../mempool/mbuf.ts";
+import type { Burst } from "../ring/burst.ts";
 import type { TxBuffer } from "./tx_buffer.ts";
 import type { VirtualPort } from "./virtual_port.ts";
 
@@ -28,4 +29,4 @@ export interface GuestLane {
  * @param count Frames in `burst`; 0 only for a mode that originates frames.
  * @returns how many frames, from the start of `burst`, go out.
  */
-export type ForwardingMode = (burst: Uint32Array, count: number, lane: GuestLane) => number;
+export type ForwardingMode = (burst: Burst, count: number, lane: GuestLane) => number;

@@ -1,4 +1,5 @@
 import type { Mbufs } from "../mempool/mbuf.ts";
+import type { Burst } from "../ring/burst.ts";
 
 /** 6 bytes as text: `02:00:00:00:00:01`. */
 export function formatMac(mac: Uint8Array): string {
@@ -16,11 +17,11 @@ export function addressWords(destination: Uint8Array, source: Uint8Array): Uint3
 /** Write destination and source address, as {@linkcode addressWords}, of frame `i` of a burst. */
 export function writeAddresses(
   mbufs: Mbufs,
-  burst: Uint32Array,
+  burst: Burst,
   i: number,
   words: Uint32Array,
 ): void {
-  const byte = mbufs.frameByte(burst[i << 1], burst[(i << 1) + 1]);
+  const byte = mbufs.frameByte(burst.words[i << 1], burst.words[(i << 1) + 1]);
   if ((byte & 3) === 0) {
     const at = byte >>> 2;
     mbufs.u32[at] = words[0];
@@ -33,8 +34,8 @@ export function writeAddresses(
 }
 
 /** Swap destination and source address of frame `i` of a burst. */
-export function swapAddresses(mbufs: Mbufs, burst: Uint32Array, i: number): void {
-  const byte = mbufs.frameByte(burst[i << 1], burst[(i << 1) + 1]);
+export function swapAddresses(mbufs: Mbufs, burst: Burst, i: number): void {
+  const byte = mbufs.frameByte(burst.words[i << 1], burst.words[(i << 1) + 1]);
   if ((byte & 3) === 0) swapByWords(mbufs.u32, byte >>> 2);
   else swapByHalves(mbufs.u16, byte >>> 1);
 }

@@ -1,4 +1,4 @@
-import { BURST_DEFAULT, newBurst } from "../ring/burst.ts";
+import { Burst, BURST_DEFAULT } from "../ring/burst.ts";
 import type { VirtualPort } from "./virtual_port.ts";
 
 /**
@@ -6,7 +6,7 @@ import type { VirtualPort } from "./virtual_port.ts";
  * (DPDK `rte_eth_tx_buffer`). What the port does not take is freed and counted.
  */
 export class TxBuffer {
-  readonly #burst: Uint32Array;
+  readonly #burst: Burst;
   #count = 0;
 
   /**
@@ -21,7 +21,7 @@ export class TxBuffer {
     private readonly from: VirtualPort,
     readonly burst = BURST_DEFAULT,
   ) {
-    this.#burst = newBurst(2 * 2 * burst);
+    this.#burst = Burst.of(2 * burst);
   }
 
   /** Whether nothing waits to be sent. */
@@ -30,13 +30,14 @@ export class TxBuffer {
   }
 
   /** Add up to {@linkcode burst} frames, and send as soon as there are so many. */
-  add(burst: Uint32Array, count: number): void {
+  add(burst: Burst, count: number): void {
     if (this.#count === 0 && count >= this.burst) {
       this.#send(burst, count);
       return;
     }
+    const [to, from] = [this.#burst.words, burst.words];
     let at = this.#count << 1;
-    for (let i = 0, end = count << 1; i < end; i++) this.#burst[at++] = burst[i];
+    for (let i = 0, end = count << 1; i < end; i++) to[at++] = from[i];
     this.#count += count;
     if (this.#count >= this.burst) this.flush();
   }
@@ -48,10 +49,10 @@ export class TxBuffer {
     this.#count = 0;
   }
 
-  #send(burst: Uint32Array, count: number): void {
+  #send(burst: Burst, count: number): void {
     const sent = this.to.txBurst(burst, count);
     if (sent === count) return;
     this.to.countDropped(count - sent);
-    this.from.free(burst.subarray(sent << 1), count - sent);
+    this.from.free(burst, count - sent, sent);
   }
 }

@@ -2,6 +2,7 @@ import type { Channel } from "../channel/channel.ts";
 import type { Doorbell } from "../channel/sleep_flag.ts";
 import { shim } from "../../ffi/shim.ts";
 import type { Port } from "../port/port.ts";
+import type { Burst } from "../ring/burst.ts";
 
 /** What is counted of a virtual port, as indexes into its counters. */
 export const GUEST_COUNTER = {
@@ -50,15 +51,15 @@ export class VirtualPort implements Port {
     this.#bell = bell;
   }
 
-  rxBurst(burst: Uint32Array, max: number): number {
-    const n = this.#channel.rx.dequeueBurst(burst, max);
-    if (n > 0) this.#count(GUEST_COUNTER.RX, burst, n);
+  rxBurst(burst: Burst, max: number, at = 0): number {
+    const n = this.#channel.rx.dequeueBurst(burst, max, at);
+    if (n > 0) this.#count(GUEST_COUNTER.RX, burst, n, at);
     return n;
   }
 
-  txBurst(burst: Uint32Array, count: number): number {
-    const n = this.#channel.tx.enqueueBurst(burst, count);
-    if (n > 0) this.#count(GUEST_COUNTER.TX, burst, n);
+  txBurst(burst: Burst, count: number, at = 0): number {
+    const n = this.#channel.tx.enqueueBurst(burst, count, at);
+    if (n > 0) this.#count(GUEST_COUNTER.TX, burst, n, at);
     this.#ring();
     return n;
   }
@@ -69,21 +70,20 @@ export class VirtualPort implements Port {
   }
 
   /** Give mbufs back to the host. Waits for room: what a guest forgets is lost until it detaches. */
-  free(burst: Uint32Array, count: number): void {
-    let rest = burst;
-    for (let left = count; left > 0;) {
-      const n = this.#channel.giveback.enqueueBurst(rest, left);
+  free(burst: Burst, count: number, at = 0): void {
+    for (let next = at, left = count; left > 0;) {
+      const n = this.#channel.giveback.enqueueBurst(burst, left, next);
+      next += n;
       left -= n;
       this.#ring();
       if (left === 0 || this.#isOver()) return;
-      rest = rest.subarray(n << 1);
       shim.shim_pause(16);
     }
   }
 
   /** Take up to `max` empty mbufs that the host has lent; returns how many. */
-  allocBurst(burst: Uint32Array, max: number): number {
-    return this.#channel.lend.dequeueBurst(burst, max);
+  allocBurst(burst: Burst, max: number, at = 0): number {
+    return this.#channel.lend.dequeueBurst(burst, max, at);
   }
 
   /** Whether the host has lent anything that was not taken yet. */
@@ -97,9 +97,10 @@ export class VirtualPort implements Port {
   }
 
   /** Bytes are counted behind frames: RX_BYTES follows RX, TX_BYTES follows TX. */
-  #count(counter: number, burst: Uint32Array, n: number): void {
+  #count(counter: number, burst: Burst, n: number, at: number): void {
+    const words = burst.words;
     let bytes = 0;
-    for (let i = 1, end = n << 1; i < end; i += 2) bytes += burst[i] >>> 16;
+    for (let i = (at << 1) + 1, end = (at + n) << 1; i < end; i += 2) bytes += words[i] >>> 16;
     this.#counters[counter] += n;
     this.#counters[counter + 1] += bytes;
   }

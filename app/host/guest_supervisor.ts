@@ -7,6 +7,7 @@ import {
   stateOf,
   wantsMbufs,
 } from "../channel/state_word.ts";
+import { Burst } from "../ring/burst.ts";
 import type { Eventfds } from "./region_peers.ts";
 import type { SupervisorParts } from "./supervisor_parts.ts";
 
@@ -37,6 +38,8 @@ export class GuestSupervisor {
   /** The state word of the guest that was let in last, as it claimed the place. */
   #claim = 0;
   #admits = true;
+  /** An mbuf on its way back to the mempool. */
+  readonly #one = Burst.of(1);
   /** Of the guest that is there, what wakes it; undefined if none is. */
   #eventfds?: Eventfds;
   /** What tells that it is there: its eventfds at the server that it was last seen at, and what it said. */
@@ -218,10 +221,9 @@ export class GuestSupervisor {
   }
 
   #closed(): void {
-    const one = new Uint32Array(2);
     const swept = this.parts.ledger.sweep(this.parts.guest, (index) => {
-      one[0] = index;
-      this.parts.mempool.free(one, 1);
+      this.#one.words[0] = index;
+      this.parts.mempool.free(this.#one, 1);
     });
     this.parts.mempool.close();
     this.lost += swept.frames;

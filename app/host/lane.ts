@@ -6,7 +6,7 @@ import type { Mempool } from "../mempool/mempool.ts";
 import { COUNTER, type Counters } from "../port/counters.ts";
 import { LinkPort } from "../port/link_port.ts";
 import type { HostPort } from "../port/port.ts";
-import { BURST_DEFAULT, newBurst } from "../ring/burst.ts";
+import { Burst, BURST_DEFAULT } from "../ring/burst.ts";
 import type { GateFollower } from "./gate.ts";
 
 /** What one lane works with. */
@@ -62,8 +62,8 @@ export class Lane {
   readonly #counters: Counters;
   readonly #bell?: Doorbell;
   readonly #size: number;
-  readonly #burst: Uint32Array;
-  readonly #malformed: Uint32Array;
+  readonly #burst: Burst;
+  readonly #malformed: Burst;
   readonly #taken: TakenBack = nothingTaken();
   readonly #holding: OutstandingCount;
   readonly #holdMax: number;
@@ -75,8 +75,8 @@ export class Lane {
     this.port = parts.port;
     this.isLink = parts.port instanceof LinkPort;
     this.#size = parts.burst ?? BURST_DEFAULT;
-    this.#burst = newBurst(2 * this.#size);
-    this.#malformed = new Uint32Array(2 * this.#size);
+    this.#burst = Burst.of(this.#size);
+    this.#malformed = Burst.of(this.#size);
     this.#channel = parts.channel;
     this.#guest = parts.guest;
     this.#gate = parts.gate;
@@ -104,7 +104,7 @@ export class Lane {
     this.#ledger.lend(burst, n, this.#guest, true);
     const lent = this.#channel.rx.enqueueBurst(burst, n);
     if (lent < n) {
-      this.#ledger.unlend(burst, lent, n);
+      this.#ledger.unlend(burst, n - lent, lent);
       this.#dropFrom(lent, n, COUNTER.RING_FULL);
     }
     this.#holding.add(lent);
@@ -154,7 +154,7 @@ export class Lane {
       if (this.#gate.canWake) this.#ring();
       return;
     }
-    this.#ledger.unlend(burst, 0, n);
+    this.#ledger.unlend(burst, n);
     this.#mempool.free(burst, n);
   }
 

@@ -1,9 +1,9 @@
 import { CulvertError } from "../../ffi/error.ts";
 import { MappedMemory } from "../../ffi/mapped_memory.ts";
 import { DESCRIPTOR, DESCRIPTOR_FLAG } from "../memory/layout.ts";
+import { Burst, checkBurst } from "../ring/burst.ts";
 import { MpmcRing } from "../ring/mpmc_ring.ts";
 import { Guards } from "./guards.ts";
-import type { IndexBurst } from "./index_burst.ts";
 import type { Mbufs } from "./mbuf.ts";
 import { type CacheOptions, freeRingSize, Mempool, type MempoolHandle } from "./mempool.ts";
 import { MempoolWatch, type MempoolWatchHandle, type WatchedMbuf } from "./mempool_watch.ts";
@@ -75,14 +75,14 @@ let made = 0;
  *
  * @example
  * ```ts
- * import { CheckedMempool } from "../api.ts";
+ * import { Burst, CheckedMempool } from "../api.ts";
  *
  * const pool = CheckedMempool.create(100, {
  *   user: "rx",
  *   onProblem: ({ kind, index, last }) => found.push(`${kind} of ${index}: ${last?.user}`),
  * });
  * const found: string[] = [];
- * const burst = new Uint32Array(2);
+ * const burst = Burst.of(1);
  * pool.allocBulk(burst, 1);
  * pool.free(burst, 1);
  * pool.free(burst, 1);
@@ -98,7 +98,7 @@ export class CheckedMempool extends Mempool {
   readonly #onProblem?: CheckedOptions["onProblem"];
   readonly #guards?: Guards;
   readonly #tag: number;
-  readonly #chunk = new Uint32Array(2 * CHUNK);
+  readonly #chunk = Burst.of(CHUNK);
   #first?: MempoolProblem;
 
   private constructor(override readonly handle: CheckedMempoolHandle, options: CheckedOptions) {
@@ -119,12 +119,12 @@ export class CheckedMempool extends Mempool {
    *
    * @example
    * ```ts
-   * import { CheckedMempool } from "../api.ts";
+   * import { Burst, CheckedMempool } from "../api.ts";
    *
    * const pool = CheckedMempool.create(100, { user: "rx", cacheSize: 0 });
-   * const burst = new Uint32Array(2);
+   * const burst = Burst.of(1);
    * pool.allocBulk(burst, 1);
-   * console.assert(pool.watch.look(burst[0] & 0xffffff).user === "rx");
+   * console.assert(pool.watch.look(burst.words[0] & 0xffffff).user === "rx");
    * ```
    */
   static override create(total: number, options: CheckedOptions = {}): CheckedMempool {
@@ -141,13 +141,13 @@ export class CheckedMempool extends Mempool {
    *
    * @example
    * ```ts
-   * import { CheckedMempool } from "../api.ts";
+   * import { Burst, CheckedMempool } from "../api.ts";
    *
    * const pool = CheckedMempool.create(100);
    * const tx = CheckedMempool.attach(pool.handle, { user: "tx" }); // in earnest: in a Worker
-   * const burst = new Uint32Array(2);
+   * const burst = Burst.of(1);
    * tx.allocBulk(burst, 1);
-   * console.assert(pool.watch.look(burst[0] & 0xffffff).user === "tx");
+   * console.assert(pool.watch.look(burst.words[0] & 0xffffff).user === "tx");
    * ```
    */
   static override attach(
@@ -158,46 +158,23 @@ export class CheckedMempool extends Mempool {
   }
 
   /** As in {@linkcode Mempool}; the descriptors carry the mempool's number. */
-  override allocBulk(burst: Uint32Array, count: number, at = 0): number {
+  override allocBulk(burst: Burst, count: number, at = 0): number {
     return this.#allocated(burst, super.allocBulk(burst, count, at), at);
   }
 
   /** As in {@linkcode Mempool}; the descriptors carry the mempool's number. */
-  override allocBurst(burst: Uint32Array, max: number, at = 0): number {
+  override allocBurst(burst: Burst, max: number, at = 0): number {
     return this.#allocated(burst, super.allocBurst(burst, max, at), at);
   }
 
-  /** As in {@linkcode Mempool}. */
-  override allocIndexBulk(burst: IndexBurst, count: number): number {
-    return this.#allocatedIndexes(burst, super.allocIndexBulk(burst, count));
-  }
-
-  /** As in {@linkcode Mempool}. */
-  override allocIndexBurst(burst: IndexBurst, max: number): number {
-    return this.#allocatedIndexes(burst, super.allocIndexBurst(burst, max));
-  }
-
   /** As in {@linkcode Mempool}, for those that may be freed. */
-  override free(burst: Uint32Array, count: number, at = 0): void {
+  override free(burst: Burst, count: number, at = 0): void {
+    checkBurst(burst, DESCRIPTOR.WORDS, count, at);
+    const [words, chunk] = [burst.words, this.#chunk.words];
     for (let from = at; from < at + count; from += CHUNK) {
       let good = 0;
       for (let i = from; i < at + count && i < from + CHUNK; i++) {
-        if (this.#mayFree(burst[i << 1])) this.#chunk[good++ << 1] = burst[i << 1];
-      }
-      super.free(this.#chunk, good);
-    }
-    this.#throwFirst();
-  }
-
-  /** As in {@linkcode Mempool}, for those that may be freed. */
-  override freeIndexes(burst: IndexBurst, count: number): void {
-    for (let from = 0; from < count; from += CHUNK) {
-      let good = 0;
-      for (let i = from; i < count && i < from + CHUNK; i++) {
-        const index = burst.indexes[i];
-        // An index is looked at as it is: it has no flags.
-        const mayFree = index <= INDEX_MASK ? this.#mayFree(index) : this.#foreign(index);
-        if (mayFree) this.#chunk[good++ << 1] = index;
+        if (this.#mayFree(words[i << 1])) chunk[good++ << 1] = words[i << 1];
       }
       super.free(this.#chunk, good);
     }
@@ -234,17 +211,12 @@ export class CheckedMempool extends Mempool {
     return damaged;
   }
 
-  #allocated(burst: Uint32Array, count: number, at: number): number {
+  #allocated(burst: Burst, count: number, at: number): number {
+    const words = burst.words;
     for (let i = at << 1, end = (at + count) << 1; i < end; i += 2) {
-      this.#allocate(burst[i]);
-      burst[i] |= this.#tag;
+      this.#allocate(words[i]);
+      words[i] |= this.#tag;
     }
-    this.#throwFirst();
-    return count;
-  }
-
-  #allocatedIndexes(burst: IndexBurst, count: number): number {
-    for (let i = 0; i < count; i++) this.#allocate(burst.indexes[i]);
     this.#throwFirst();
     return count;
   }
@@ -295,7 +267,7 @@ export class CheckedMempool extends Mempool {
     );
   }
 
-  #foreign(index: number, tag = 0): false {
+  #foreign(index: number, tag: number): false {
     const { total, number } = this.handle;
     const why = index < total
       ? `it is of mempool number ${tag}, this is ${number}`

@@ -1,7 +1,8 @@
+import { check } from "../../ffi/error.ts";
 import type { MappedMemory } from "../../ffi/mapped_memory.ts";
 import { shim } from "../../ffi/shim.ts";
 import { DESCRIPTOR, DESCRIPTOR_FLAG, HEADROOM_BYTES } from "../memory/layout.ts";
-import { check } from "../../ffi/error.ts";
+import type { Burst } from "../ring/burst.ts";
 
 /** Word 1 of the descriptor of an empty mbuf: data at the headroom's end, no bytes. */
 export const EMPTY_DATA: number = HEADROOM_BYTES;
@@ -11,10 +12,11 @@ export const EMPTY_DATA: number = HEADROOM_BYTES;
  *
  * @example
  * ```ts
- * import { dataWord } from "../api.ts";
+ * import { Burst, dataWord } from "../api.ts";
  *
- * const burst = new Uint32Array([7, dataWord(128, 64)]); // mbuf 7: 64 bytes from byte 128 on
- * console.assert((burst[1] & 0xffff) === 128 && burst[1] >>> 16 === 64);
+ * const { words } = Burst.of(32);
+ * words.set([7, dataWord(128, 64)]); // the first descriptor: mbuf 7, 64 bytes from byte 128 on
+ * console.assert((words[1] & 0xffff) === 128 && words[1] >>> 16 === 64);
  * ```
  */
 export function dataWord(offset: number, length: number): number {
@@ -38,12 +40,13 @@ export interface MbufGeometry {
  *
  * @example
  * ```ts
- * import { MappedMemory, Mbufs } from "../api.ts";
+ * import { dataWord, MappedMemory, Mbufs } from "../api.ts";
  *
  * const memory = MappedMemory.ofProcess(1 << 20);
  * const mbufs = new Mbufs(memory, { offset: 4096, stride: 2368, count: 100 });
- * console.assert(mbufs.room === 2368 && mbufs.isForPorts);
- * console.assert(mbufs.u8.length === 1 << 20 && mbufs.u16.length === 1 << 19 && mbufs.u32 === memory.u32);
+ * const byte = mbufs.frameByte(7, dataWord(128, 64)); // mbuf 7: 64 bytes from byte 128 on
+ * console.assert(byte === 4096 + 7 * 2368 + 128);
+ * mbufs.u8[byte] = 0xff; // the first byte of the frame
  * ```
  */
 export class Mbufs {
@@ -89,42 +92,16 @@ export class Mbufs {
     );
   }
 
-  /**
-   * Where the frame of a descriptor starts, in bytes from the region's start.
-   *
-   * @example
-   * ```ts
-   * import { dataWord, MappedMemory, Mbufs } from "../api.ts";
-   *
-   * const memory = MappedMemory.ofProcess(1 << 20);
-   * const mbufs = new Mbufs(memory, { offset: 4096, stride: 2368, count: 100 });
-   * const byte = mbufs.frameByte(7, dataWord(128, 64));
-   * console.assert(byte === 4096 + 7 * 2368 + 128);
-   * mbufs.u8[byte] = 0xff; // the first byte of the frame
-   * ```
-   */
+  /** Where the frame of a descriptor starts, in bytes from the region's start. */
   frameByte(word0: number, word1: number): number {
     return this.offset + (word0 & DESCRIPTOR.INDEX_MASK) * this.stride + (word1 & 0xffff);
   }
 
   /**
    * Fetch the first cache line of each frame of a burst, to be written. One shim call, or none.
-   *
-   * @example
-   * ```ts
-   * import { dataWord, MappedMemory, Mbufs } from "../api.ts";
-   *
-   * const memory = MappedMemory.ofProcess(1 << 20);
-   * const mbufs = new Mbufs(memory, { offset: 4096, stride: 2368, count: 100 });
-   * const burst = new Uint32Array([7, dataWord(128, 64), 9, dataWord(128, 64)]);
-   * mbufs.prefetch(burst, 2);
-   * let sum = 0;
-   * for (let i = 0; i < 4; i += 2) sum += mbufs.u8[mbufs.frameByte(burst[i], burst[i + 1])];
-   * console.assert(sum === 0);
-   * ```
    */
-  prefetch(burst: Uint32Array, count: number): void {
-    if (this.isForPorts) shim.shim_prefetch(this.map, burst, count);
+  prefetch(burst: Burst, count: number): void {
+    if (this.isForPorts) shim.shim_prefetch(this.map, burst.map, burst.word, count);
   }
 }
 
@@ -133,17 +110,18 @@ export class Mbufs {
  *
  * @example
  * ```ts
- * import { dataWord, MappedMemory, Mbufs, MbufView } from "../api.ts";
+ * import { Burst, dataWord, MappedMemory, Mbufs, MbufView } from "../api.ts";
  *
  * const memory = MappedMemory.ofProcess(1 << 20);
  * const view = new MbufView(new Mbufs(memory, { offset: 0, stride: 2368, count: 100 }));
- * const burst = new Uint32Array([3, dataWord(128, 64)]);
+ * const burst = Burst.of(32);
+ * burst.words.set([3, dataWord(128, 64)]);
  * view.moveTo(burst, 0);
  * console.assert(view.prepend(4) && view.length === 68 && view.headroom === 124);
  * ```
  */
 export class MbufView {
-  #burst: Uint32Array = new Uint32Array(2);
+  #words: Uint32Array = new Uint32Array(2);
   #at = 0;
 
   /**
@@ -153,43 +131,31 @@ export class MbufView {
    */
   constructor(readonly mbufs: Mbufs) {}
 
-  /**
-   * Look at the frame of descriptor number `i` of `burst`. Changes go to that descriptor.
-   *
-   * @example
-   * ```ts
-   * import { dataWord, MappedMemory, Mbufs, MbufView } from "../api.ts";
-   *
-   * const memory = MappedMemory.ofProcess(1 << 20);
-   * const view = new MbufView(new Mbufs(memory, { offset: 0, stride: 2368, count: 100 }));
-   * const burst = new Uint32Array([3, dataWord(128, 64), 5, dataWord(130, 60)]);
-   * console.assert(view.moveTo(burst, 1).index === 5 && view.length === 60 && !view.hasMore);
-   * ```
-   */
-  moveTo(burst: Uint32Array, i: number): this {
-    this.#burst = burst;
+  /** Look at the frame of descriptor number `i` of `burst`. Changes go to that descriptor. */
+  moveTo(burst: Burst, i: number): this {
+    this.#words = burst.words;
     this.#at = i << 1;
     return this;
   }
 
   /** The mbuf index. */
   get index(): number {
-    return this.#burst[this.#at] & DESCRIPTOR.INDEX_MASK;
+    return this.#words[this.#at] & DESCRIPTOR.INDEX_MASK;
   }
 
   /** Whether the frame goes on in other mbufs: all else here is about its first segment alone. */
   get hasMore(): boolean {
-    return (this.#burst[this.#at] & DESCRIPTOR_FLAG.MORE) !== 0;
+    return (this.#words[this.#at] & DESCRIPTOR_FLAG.MORE) !== 0;
   }
 
   /** Bytes of the frame, in this mbuf. */
   get length(): number {
-    return this.#burst[this.#at + 1] >>> 16;
+    return this.#words[this.#at + 1] >>> 16;
   }
 
   /** Bytes free in front of the frame. */
   get headroom(): number {
-    return this.#burst[this.#at + 1] & 0xffff;
+    return this.#words[this.#at + 1] & 0xffff;
   }
 
   /** Bytes free behind the frame. */
@@ -199,41 +165,15 @@ export class MbufView {
 
   /** Where the frame starts, in bytes from the region's start. */
   get byte(): number {
-    return this.mbufs.frameByte(this.#burst[this.#at], this.#burst[this.#at + 1]);
+    return this.mbufs.frameByte(this.#words[this.#at], this.#words[this.#at + 1]);
   }
 
-  /**
-   * The frame's bytes, as a view that is made anew at each call: not for the hot path.
-   *
-   * @example
-   * ```ts
-   * import { dataWord, MappedMemory, Mbufs, MbufView } from "../api.ts";
-   *
-   * const memory = MappedMemory.ofProcess(1 << 20);
-   * const view = new MbufView(new Mbufs(memory, { offset: 0, stride: 2368, count: 100 }));
-   * view.moveTo(new Uint32Array([3, dataWord(128, 4)]), 0);
-   * view.bytes().set([1, 2, 3, 4]);
-   * console.assert(memory.u8[view.byte + 3] === 4);
-   * ```
-   */
+  /** The frame's bytes, as a view that is made anew at each call: not for the hot path. */
   bytes(): Uint8Array<SharedArrayBuffer> {
     return this.mbufs.u8.subarray(this.byte, this.byte + this.length);
   }
 
-  /**
-   * Grow by `n` bytes in front; false, with nothing changed, if the headroom is smaller.
-   *
-   * @example
-   * ```ts
-   * import { dataWord, MappedMemory, Mbufs, MbufView } from "../api.ts";
-   *
-   * const memory = MappedMemory.ofProcess(1 << 20);
-   * const view = new MbufView(new Mbufs(memory, { offset: 0, stride: 2368, count: 100 }));
-   * view.moveTo(new Uint32Array([3, dataWord(128, 64)]), 0);
-   * console.assert(view.prepend(4) && view.length === 68 && view.headroom === 124);
-   * console.assert(!view.prepend(125) && view.length === 68);
-   * ```
-   */
+  /** Grow by `n` bytes in front; false, with nothing changed, if the headroom is smaller. */
   prepend(n: number): boolean {
     return n <= this.headroom && this.#set(this.headroom - n, this.length + n);
   }
@@ -241,36 +181,12 @@ export class MbufView {
   /**
    * Grow by `n` bytes behind; false, with nothing changed, if the tailroom is smaller, or other segments
    * follow: `Frames.append()` goes to the last.
-   *
-   * @example
-   * ```ts
-   * import { dataWord, MappedMemory, Mbufs, MbufView } from "../api.ts";
-   *
-   * const memory = MappedMemory.ofProcess(1 << 20);
-   * const view = new MbufView(new Mbufs(memory, { offset: 0, stride: 2368, count: 100 }));
-   * view.moveTo(new Uint32Array([3, dataWord(128, 64)]), 0);
-   * console.assert(view.append(4) && view.length === 68 && view.tailroom === 2368 - 128 - 68);
-   * console.assert(!view.append(view.tailroom + 1));
-   * ```
    */
   append(n: number): boolean {
     return !this.hasMore && n <= this.tailroom && this.#set(this.headroom, this.length + n);
   }
 
-  /**
-   * Cut `n` bytes off the front; false, with nothing changed, if the frame is shorter.
-   *
-   * @example
-   * ```ts
-   * import { dataWord, MappedMemory, Mbufs, MbufView } from "../api.ts";
-   *
-   * const memory = MappedMemory.ofProcess(1 << 20);
-   * const view = new MbufView(new Mbufs(memory, { offset: 0, stride: 2368, count: 100 }));
-   * view.moveTo(new Uint32Array([3, dataWord(128, 64)]), 0);
-   * console.assert(view.adjust(14) && view.length === 50 && view.headroom === 142);
-   * console.assert(view.trim(10) && view.length === 40 && view.tailroom === 2368 - 182);
-   * ```
-   */
+  /** Cut `n` bytes off the front; false, with nothing changed, if the frame is shorter. */
   adjust(n: number): boolean {
     return n <= this.length && this.#set(this.headroom + n, this.length - n);
   }
@@ -278,23 +194,13 @@ export class MbufView {
   /**
    * Cut `n` bytes off the end; false, with nothing changed, if the frame is shorter, or other segments
    * follow.
-   *
-   * @example
-   * ```ts
-   * import { dataWord, MappedMemory, Mbufs, MbufView } from "../api.ts";
-   *
-   * const memory = MappedMemory.ofProcess(1 << 20);
-   * const view = new MbufView(new Mbufs(memory, { offset: 0, stride: 2368, count: 100 }));
-   * view.moveTo(new Uint32Array([3, dataWord(128, 64)]), 0);
-   * console.assert(view.trim(4) && view.length === 60 && !view.trim(61));
-   * ```
    */
   trim(n: number): boolean {
     return !this.hasMore && n <= this.length && this.#set(this.headroom, this.length - n);
   }
 
   #set(offset: number, length: number): boolean {
-    this.#burst[this.#at + 1] = dataWord(offset, length);
+    this.#words[this.#at + 1] = dataWord(offset, length);
     return true;
   }
 }

@@ -1,9 +1,8 @@
 import { MappedMemory, type MappedMemoryHandle } from "../../ffi/mapped_memory.ts";
 import { CulvertError } from "../../ffi/error.ts";
 import { DESCRIPTOR, MPMC } from "../memory/layout.ts";
-import { newBurst } from "../ring/burst.ts";
+import { Burst, checkBurst } from "../ring/burst.ts";
 import { MpmcRing } from "../ring/mpmc_ring.ts";
-import type { IndexBurst } from "./index_burst.ts";
 import { EMPTY_DATA } from "./mbuf.ts";
 
 /** What a Worker needs to use a mempool; survives `postMessage`. */
@@ -54,10 +53,10 @@ export function freeRingSize(total: number): number {
  *
  * @example
  * ```ts
- * import { Mempool } from "../api.ts";
+ * import { Burst, Mempool } from "../api.ts";
  *
  * const pool = Mempool.create(1000);
- * const burst = new Uint32Array(2 * 32); // 32 descriptors
+ * const burst = Burst.of(32);
  * console.assert(pool.allocBulk(burst, 32) === 32);
  * pool.free(burst, 32);
  * console.assert(pool.available === 1000);
@@ -65,10 +64,9 @@ export function freeRingSize(total: number): number {
  */
 export class Mempool {
   readonly #ring: MpmcRing;
-  readonly #cache: Uint32Array;
-  /** The same memory, two indexes at a time: see {@linkcode IndexBurst}. */
-  readonly #pairs: Float64Array;
-  readonly #spill: Uint32Array;
+  /** Indexes; the one on top was freed last. */
+  readonly #cache: Burst;
+  readonly #stack: Uint32Array<SharedArrayBuffer>;
   readonly #cacheSize: number;
   readonly #flushThreshold: number;
   #cached = 0;
@@ -79,10 +77,8 @@ export class Mempool {
     const { size, threshold } = checkedCache(handle.total, cache);
     this.#cacheSize = size;
     this.#flushThreshold = threshold;
-    this.#cache = newBurst((size + BULK_MAX + 2) & ~1);
-    const { buffer, byteOffset, length } = this.#cache;
-    this.#pairs = new Float64Array(buffer, byteOffset, length >>> 1);
-    this.#spill = newBurst(length);
+    this.#cache = Burst.of(size + BULK_MAX + 1, 4);
+    this.#stack = this.#cache.words;
   }
 
   /**
@@ -91,14 +87,6 @@ export class Mempool {
    * @param total Mbufs, 1 to 2^24.
    * @param cache What to keep back for this thread; a number is a `cacheSize`.
    * @throws {CulvertError} if there is no such cache.
-   *
-   * @example
-   * ```ts
-   * import { Mempool } from "../api.ts";
-   *
-   * const pool = Mempool.create(1000, { cacheSize: 64, flushThreshold: 128 });
-   * console.assert(pool.available === 1000 && pool.inUse === 0);
-   * ```
    */
   static create(total: number, cache: number | CacheOptions = CACHE_SIZE): Mempool {
     checkedCache(total, cache);
@@ -109,20 +97,13 @@ export class Mempool {
   /**
    * Make a free ring of the mbufs 0 to `total - 1`, all free, in zeroed memory from byte `offset`
    * on.
-   *
-   * @example
-   * ```ts
-   * import { MappedMemory, Mempool, MpmcRing } from "../api.ts";
-   *
-   * const memory = MappedMemory.ofProcess(4096 + MpmcRing.bytes(128)); // 128 slots are enough for 100
-   * const pool = Mempool.attach(Mempool.fill(memory, 4096, 100));
-   * console.assert(pool.available === 100);
-   * ```
    */
   static fill(memory: MappedMemory, offset: number, total: number): MempoolHandle {
     const ringSize = freeRingSize(total);
-    const all = Uint32Array.from({ length: total }, (_, index) => index);
-    new MpmcRing(memory, offset, ringSize).enqueueBulk(all, total);
+    const ring = new MpmcRing(memory, offset, ringSize);
+    ring.reserveBulk(total);
+    for (let index = 0; index < total; index++) ring.words[index] = index;
+    ring.commit(total);
     return { memory: memory.handle, offset, ringSize, total };
   }
 
@@ -134,12 +115,12 @@ export class Mempool {
    *
    * @example
    * ```ts
-   * import { Mempool } from "../api.ts";
+   * import { Burst, Mempool } from "../api.ts";
    *
    * const pool = Mempool.create(1000);
    * const { handle } = pool; // in earnest: posted to a Worker
    * const workers = Mempool.attach(handle, { cacheSize: 64 });
-   * const burst = new Uint32Array(2 * 10);
+   * const burst = Burst.of(10);
    * workers.allocBulk(burst, 10);
    * workers.free(burst, 10);
    * console.assert(pool.available === 1000 - 74, "the Worker's cache is not ours");
@@ -165,141 +146,42 @@ export class Mempool {
   }
 
   /**
-   * Allocate exactly `count` (512 at most) mbufs, or none, as empty descriptors from descriptor number `at` of
-   * `burst` on.
+   * Allocate exactly `count` (512 at most) mbufs, or none, as empty descriptors `at` to
+   * `at + count - 1` of `burst`.
    *
    * @returns `count` or 0.
-   *
-   * @example
-   * ```ts
-   * import { Mempool } from "../api.ts";
-   *
-   * const pool = Mempool.create(20);
-   * const burst = new Uint32Array(2 * 32);
-   * console.assert(pool.allocBulk(burst, 21) === 0 && pool.available === 20);
-   * console.assert(pool.allocBulk(burst, 12, 20) === 12 && burst[2 * 19] === 0, "descriptors 20 to 31");
-   * ```
+   * @throws {CulvertError} if the burst has no such descriptors.
    */
-  allocBulk(burst: Uint32Array, count: number, at = 0): number {
+  allocBulk(burst: Burst, count: number, at = 0): number {
+    checkBurst(burst, DESCRIPTOR.WORDS, count, at);
     if (this.#cached < count && !this.#refill(count)) return 0;
-    return this.#pop(burst, count, at);
+    return this.#pop(burst.words, count, at);
   }
 
-  /**
-   * As {@linkcode allocBulk}, but up to `max` (512 at most); returns how many.
-   *
-   * @example
-   * ```ts
-   * import { Mempool } from "../api.ts";
-   *
-   * const pool = Mempool.create(20);
-   * const burst = new Uint32Array(2 * 32);
-   * console.assert(pool.allocBulk(burst, 32) === 0 && pool.allocBurst(burst, 32) === 20);
-   * pool.free(burst, 5, 15); // the last five
-   * console.assert(pool.available === 5);
-   * ```
-   */
-  allocBurst(burst: Uint32Array, max: number, at = 0): number {
+  /** As {@linkcode allocBulk}, but up to `max` (512 at most); returns how many. */
+  allocBurst(burst: Burst, max: number, at = 0): number {
+    checkBurst(burst, DESCRIPTOR.WORDS, max, at);
     if (this.#cached < max) this.#refillFor(max);
-    return this.#pop(burst, max < this.#cached ? max : this.#cached, at);
+    return this.#pop(burst.words, max < this.#cached ? max : this.#cached, at);
   }
 
   /**
-   * Free the mbufs of `count` descriptors from descriptor number `at` of `burst` on.
+   * Free the mbufs of `count` descriptors of `burst`, from descriptor number `at` on.
    *
-   * @example
-   * ```ts
-   * import { Mempool } from "../api.ts";
-   *
-   * const pool = Mempool.create(20);
-   * const burst = new Uint32Array(2 * 10);
-   * pool.allocBulk(burst, 10);
-   * pool.free(burst, 4, 6); // the last four
-   * console.assert(pool.available === 14);
-   * ```
+   * @throws {CulvertError} if the burst has no such descriptors.
    */
-  free(burst: Uint32Array, count: number, at = 0): void {
-    const cache = this.#cache;
+  free(burst: Burst, count: number, at = 0): void {
+    checkBurst(burst, DESCRIPTOR.WORDS, count, at);
+    const words = burst.words;
+    const stack = this.#stack;
     let cached = this.#cached;
-    if (cached + count > cache.length) {
-      this.#freeMany(burst, count, at);
+    if (cached + count > this.#cache.capacity) {
+      this.#freeMany(words, count, at);
       return;
     }
     for (let i = at << 1, end = (at + count) << 1; i < end; i += 2) {
-      cache[cached++] = burst[i] & DESCRIPTOR.INDEX_MASK;
+      stack[cached++] = words[i] & DESCRIPTOR.INDEX_MASK;
     }
-    this.#cached = cached > this.#flushThreshold ? this.#flush(cached) : cached;
-  }
-
-  /**
-   * Allocate exactly `count` (512 at most) mbufs, or none, as bare indexes from the start of `burst` on: the
-   * least that an allocation can be, as `rte_mempool_get_bulk`.
-   *
-   * @returns `count` or 0.
-   *
-   * @example
-   * ```ts
-   * import { IndexBurst, Mempool } from "../api.ts";
-   *
-   * const pool = Mempool.create(1000);
-   * const burst = new IndexBurst(32);
-   * console.assert(pool.allocIndexBulk(burst, 32) === 32 && burst.indexes[31] < 1000);
-   * pool.freeIndexes(burst, 32);
-   * console.assert(pool.available === 1000);
-   * ```
-   */
-  allocIndexBulk(burst: IndexBurst, count: number): number {
-    if (this.#cached < count && !this.#refill(count)) return 0;
-    return this.#popIndexes(burst, count);
-  }
-
-  /**
-   * As {@linkcode allocIndexBulk}, but up to `max` (512 at most); returns how many.
-   *
-   * @example
-   * ```ts
-   * import { IndexBurst, Mempool } from "../api.ts";
-   *
-   * const pool = Mempool.create(20);
-   * const burst = new IndexBurst(32);
-   * console.assert(pool.allocIndexBulk(burst, 32) === 0 && pool.allocIndexBurst(burst, 32) === 20);
-   * ```
-   */
-  allocIndexBurst(burst: IndexBurst, max: number): number {
-    if (this.#cached < max) this.#refillFor(max);
-    return this.#popIndexes(burst, max < this.#cached ? max : this.#cached);
-  }
-
-  /**
-   * Free the mbufs whose indexes are the first `count` of `burst`.
-   *
-   * @example
-   * ```ts
-   * import { IndexBurst, Mempool } from "../api.ts";
-   *
-   * const pool = Mempool.create(20);
-   * const burst = new IndexBurst(10);
-   * pool.allocIndexBulk(burst, 10);
-   * pool.freeIndexes(burst, 4); // the first four
-   * console.assert(pool.available === 14);
-   * ```
-   */
-  freeIndexes(burst: IndexBurst, count: number): void {
-    if (count === 0) return;
-    const old = this.#cached;
-    const cached = old + count;
-    if (cached > this.#cache.length) {
-      this.#freeManyIndexes(burst.indexes, count);
-      return;
-    }
-    // Pairs lie at even places of both arrays; up to two indexes that have no such place go singly.
-    const { indexes, pairs } = burst;
-    const first = (old + 1) & ~1;
-    const n = (cached - first) >> 1;
-    for (let i = 0, to = first >> 1; i < n; i++) this.#pairs[to + i] = pairs[i];
-    let single = n << 1;
-    if (first !== old) this.#cache[old] = indexes[single++];
-    if (single < count) this.#cache[cached - 1] = indexes[single];
     this.#cached = cached > this.#flushThreshold ? this.#flush(cached) : cached;
   }
 
@@ -307,17 +189,6 @@ export class Mempool {
    * Visit each free mbuf: those in the free ring, from the next one on, then those in this thread's cache,
    * from the coldest on (DPDK: `rte_mempool_obj_iter` knows all objects alone). Nobody else may be
    * allocating or freeing meanwhile.
-   *
-   * @example
-   * ```ts
-   * import { Mempool } from "../api.ts";
-   *
-   * const pool = Mempool.create(4, 0);
-   * pool.allocBulk(new Uint32Array(2), 1);
-   * const free: number[] = [];
-   * pool.walkFree((index) => free.push(index));
-   * console.assert(free.join() === "1,2,3");
-   * ```
    */
   walkFree(visit: (index: number) => void): void {
     const { memory, offset, ringSize } = this.handle;
@@ -326,23 +197,12 @@ export class Mempool {
     const first = u32[start + MPMC.CONSUMER_TAIL];
     const n = Math.min((u32[start + MPMC.PRODUCER_TAIL] - first) >>> 0, ringSize);
     for (let i = 0; i < n; i++) visit(u32[start + MPMC.SLOTS + ((first + i) & (ringSize - 1))]);
-    for (let i = 0; i < this.#cached; i++) visit(this.#cache[i]);
+    for (let i = 0; i < this.#cached; i++) visit(this.#stack[i]);
   }
 
   /**
    * Visit each mbuf, 0 to `total - 1`, and whether it is free to this thread. Nobody else may be
    * allocating or freeing meanwhile.
-   *
-   * @example
-   * ```ts
-   * import { Mempool } from "../api.ts";
-   *
-   * const pool = Mempool.create(4, 0);
-   * pool.allocBulk(new Uint32Array(2), 1);
-   * const held: number[] = [];
-   * pool.walk((index, isFree) => isFree || held.push(index));
-   * console.assert(held.join() === "0");
-   * ```
    */
   walk(visit: (index: number, isFree: boolean) => void): void {
     const { total } = this.handle;
@@ -356,68 +216,28 @@ export class Mempool {
     return { size: this.#cacheSize, flushThreshold: this.#flushThreshold, cached: this.#cached };
   }
 
-  /**
-   * Give the cache back to the free ring, when this thread ends.
-   *
-   * @example
-   * ```ts
-   * import { Mempool } from "../api.ts";
-   *
-   * const ours = Mempool.create(1000), theirs = Mempool.attach(ours.handle);
-   * const burst = new Uint32Array(2);
-   * theirs.allocBulk(burst, 1);
-   * theirs.free(burst, 1);
-   * console.assert(ours.available < 1000, "their cache keeps some");
-   * theirs.close();
-   * console.assert(ours.available === 1000);
-   * ```
-   */
+  /** Give the cache back to the free ring, when this thread ends. */
   close(): void {
     this.#ring.enqueueBulk(this.#cache, this.#cached);
     this.#cached = 0;
   }
 
-  #pop(burst: Uint32Array, count: number, at: number): number {
-    const cache = this.#cache;
+  #pop(words: Uint32Array, count: number, at: number): number {
+    const stack = this.#stack;
     let cached = this.#cached;
     for (let i = at << 1, end = (at + count) << 1; i < end; i += 2) {
-      burst[i] = cache[--cached];
-      burst[i + 1] = EMPTY_DATA;
+      words[i] = stack[--cached];
+      words[i + 1] = EMPTY_DATA;
     }
-    this.#cached = cached;
-    return count;
-  }
-
-  #popIndexes(burst: IndexBurst, count: number): number {
-    if (count === 0) return 0;
-    const old = this.#cached;
-    const cached = old - count;
-    const { indexes, pairs } = burst;
-    const first = (cached + 1) & ~1;
-    // As in freeIndexes().
-    const n = (old - first) >> 1;
-    for (let i = 0, from = first >> 1; i < n; i++) pairs[i] = this.#pairs[from + i];
-    let single = n << 1;
-    if (first !== cached) indexes[single++] = this.#cache[cached];
-    if (single < count) indexes[single] = this.#cache[old - 1];
     this.#cached = cached;
     return count;
   }
 
   /** Free descriptors for which the cache has no room. */
-  #freeMany(burst: Uint32Array, count: number, at: number): void {
+  #freeMany(words: Uint32Array, count: number, at: number): void {
     for (let i = at << 1, end = (at + count) << 1; i < end; i += 2) {
-      if (this.#cached === this.#cache.length) this.#cached = this.#flush(this.#cached);
-      this.#cache[this.#cached++] = burst[i] & DESCRIPTOR.INDEX_MASK;
-    }
-    if (this.#cached > this.#flushThreshold) this.#cached = this.#flush(this.#cached);
-  }
-
-  /** Free indexes for which the cache has no room. */
-  #freeManyIndexes(indexes: Uint32Array, count: number): void {
-    for (let i = 0; i < count; i++) {
-      if (this.#cached === this.#cache.length) this.#cached = this.#flush(this.#cached);
-      this.#cache[this.#cached++] = indexes[i];
+      if (this.#cached === this.#cache.capacity) this.#cached = this.#flush(this.#cached);
+      this.#stack[this.#cached++] = words[i] & DESCRIPTOR.INDEX_MASK;
     }
     if (this.#cached > this.#flushThreshold) this.#cached = this.#flush(this.#cached);
   }
@@ -425,31 +245,28 @@ export class Mempool {
   /** Bring as many of `max` into the cache as there are. */
   #refillFor(max: number): void {
     if (this.#refill(max)) return;
-    const room = Math.min(max, this.#cache.length) - this.#cached;
-    this.#push(this.#ring.dequeueBurst(this.#spill, room));
+    const room = Math.min(max, this.#cache.capacity) - this.#cached;
+    this.#cached += this.#ring.dequeueBurst(this.#cache, room, this.#cached);
   }
 
   /** Bring the cache to its size and `count` more, or to `count`; false, with nothing taken, if not. */
   #refill(count: number): boolean {
-    const missing = count - this.#cached;
-    if (count > this.#cache.length) return false;
-    const wanted = Math.min(missing + this.#cacheSize, this.#cache.length - this.#cached);
-    let n = this.#ring.dequeueBulk(this.#spill, wanted);
-    if (n === 0) n = this.#ring.dequeueBulk(this.#spill, missing);
-    this.#push(n);
+    const cached = this.#cached;
+    const { capacity } = this.#cache;
+    if (count > capacity) return false;
+    const missing = count - cached;
+    const wanted = Math.min(missing + this.#cacheSize, capacity - cached);
+    let n = this.#ring.dequeueBulk(this.#cache, wanted, cached);
+    if (n === 0) n = this.#ring.dequeueBulk(this.#cache, missing, cached);
+    this.#cached = cached + n;
     return n > 0;
-  }
-
-  /** Put the first `n` indexes of the spill on the cache. */
-  #push(n: number): void {
-    for (let i = 0; i < n; i++) this.#cache[this.#cached++] = this.#spill[i];
   }
 
   /** Give the older part of the cache, the colder mbufs, back to the free ring. */
   #flush(cached: number): number {
     const surplus = cached - this.#cacheSize;
     this.#ring.enqueueBulk(this.#cache, surplus);
-    this.#cache.copyWithin(0, surplus, cached);
+    this.#stack.copyWithin(0, surplus, cached);
     return this.#cacheSize;
   }
 }

@@ -1,7 +1,9 @@
 import { CulvertError } from "../../ffi/error.ts";
+import { MappedMemory } from "../../ffi/mapped_memory.ts";
 import { DESCRIPTOR, FRAME_MIN_BYTES, HEADROOM_BYTES } from "../memory/layout.ts";
 import { dataWord, type Mbufs } from "../mempool/mbuf.ts";
 import type { Mempool } from "../mempool/mempool.ts";
+import { Burst, BURST_MAX, checkBurst } from "../ring/burst.ts";
 import { COUNTER, type Counters } from "./counters.ts";
 import { finishChecksum } from "./partial_checksum.ts";
 import type { HostPort } from "./port.ts";
@@ -11,7 +13,7 @@ import { insertTag } from "./vlan.ts";
 /** Most frames that one shim call receives. */
 const BURST = 32;
 
-/** Words of `struct rx_meta` in shim/burst.c. */
+/** Words of `struct rx_meta` in shim/burst.c: what the kernel says of a received frame. */
 const RX_META = { LENGTH: 0, VLAN: 1, OFFLOAD: 2, CHECKSUM: 3, WORDS: 4 } as const;
 
 /** No slot: there is no super-frame being split. */
@@ -19,6 +21,9 @@ const NO_SLOT = -1;
 
 /** `SHIM_OVERFLOW` in shim/burst.c. */
 const OVERFLOW_BYTES = 1 << 18;
+
+/** Where `overflow` begins in `struct rx_room` in shim/burst.c, in bytes. */
+const OVERFLOW_START = BURST_MAX * RX_META.WORDS * 4;
 
 /** VIRTIO_NET_HDR_F_NEEDS_CSUM (virtio 1.2, 5.1.6). */
 const NEEDS_CHECKSUM = 1;
@@ -62,9 +67,10 @@ export abstract class KernelPort implements HostPort {
   readonly #mempool: Mempool;
   readonly #frameMax: number;
   readonly #superFrame: SuperFrame;
-  readonly #slots: Uint32Array = new Uint32Array(BURST * DESCRIPTOR.WORDS);
-  readonly #meta: Uint32Array = new Uint32Array(BURST * RX_META.WORDS);
-  readonly #overflow: Uint8Array = new Uint8Array(BURST * OVERFLOW_BYTES);
+  readonly #slots: Burst = Burst.of(BURST);
+  /** `struct rx_room` in shim/burst.c: meta and overflow of each slot. */
+  readonly #room: MappedMemory = MappedMemory.ofProcess(OVERFLOW_START + BURST * OVERFLOW_BYTES);
+  readonly #meta: Uint32Array = this.#room.u32;
   #next = 0;
   #received = 0;
   #filled = 0;
@@ -79,23 +85,23 @@ export abstract class KernelPort implements HostPort {
     this.#mbufs = resources.mbufs;
     this.#mempool = resources.mempool;
     this.#frameMax = resources.frameMax;
-    this.#superFrame = new SuperFrame(resources.mbufs, this.#overflow, OVERFLOW_BYTES);
+    const overflow = this.#room.u8.subarray(OVERFLOW_START);
+    this.#superFrame = new SuperFrame(resources.mbufs, overflow, OVERFLOW_BYTES);
     this.counters = resources.counters;
   }
 
   abstract get pollable(): number[];
 
-  /** Receive into `slots` by one shim call: how many, or -errno. */
-  protected abstract receive(
-    map: number,
-    slots: Uint32Array,
-    meta: Uint32Array,
-    overflow: Uint8Array,
-    count: number,
-  ): number;
+  /**
+   * Receive into the mbufs of the first `count` slots by one shim call: how many, or -errno.
+   *
+   * @param map The shim's number of the mbufs' memory.
+   * @param room The shim's number of the memory for meta and overflow.
+   */
+  protected abstract receive(map: number, slots: Burst, room: number, count: number): number;
 
-  /** Send by one shim call: how many, or -errno if the first was refused. */
-  protected abstract send(map: number, burst: Uint32Array, count: number): number;
+  /** Send frames `at` to `at + count - 1` by one shim call: how many, or -errno if none was. */
+  protected abstract send(map: number, burst: Burst, count: number, at: number): number;
 
   /** Throw away waiting frames by one shim call: how many, or -errno. */
   protected abstract discard(count: number): number;
@@ -111,30 +117,27 @@ export abstract class KernelPort implements HostPort {
     this.counters[COUNTER.DOWN] = this.isUp ? 0 : 1;
   }
 
-  rxBurst(burst: Uint32Array, max: number): number {
+  rxBurst(burst: Burst, max: number, at = 0): number {
+    checkBurst(burst, DESCRIPTOR.WORDS, max, at);
     const isEmpty = this.#next === this.#received && this.#splitting === NO_SLOT;
     if (isEmpty && !this.#receive()) return 0;
-    let n = 0;
-    while (n < max) {
-      if (this.#splitting !== NO_SLOT) n += this.#nextSegment(burst, n);
-      else if (this.#next < this.#received) n += this.#nextFrame(burst, n);
+    let to = at;
+    while (to < at + max) {
+      if (this.#splitting !== NO_SLOT) to += this.#nextSegment(burst, to);
+      else if (this.#next < this.#received) to += this.#nextFrame(burst, to);
       else break;
     }
-    this.counters[COUNTER.RX] += n;
-    for (let i = 0; i < n; i++) this.counters[COUNTER.RX_BYTES] += burst[(i << 1) + 1] >>> 16;
-    return n;
+    this.#count(COUNTER.RX, burst, to - at, at);
+    return to - at;
   }
 
-  txBurst(burst: Uint32Array, count: number): number {
+  txBurst(burst: Burst, count: number, at = 0): number {
+    checkBurst(burst, DESCRIPTOR.WORDS, count, at);
     let done = 0;
     while (done < count && this.isUp) {
-      const rest = done === 0 ? burst : burst.subarray(done << 1);
-      const sent = this.send(this.#mbufs.map, rest, count - done);
+      const sent = this.send(this.#mbufs.map, burst, count - done, at + done);
       if (sent >= 0) {
-        this.counters[COUNTER.TX] += sent;
-        for (let i = done; i < done + sent; i++) {
-          this.counters[COUNTER.TX_BYTES] += burst[(i << 1) + 1] >>> 16;
-        }
+        this.#count(COUNTER.TX, burst, sent, at + done);
         done += sent;
       } else if (sent === -EAGAIN || sent === -ENOBUFS) {
         break;
@@ -145,20 +148,14 @@ export abstract class KernelPort implements HostPort {
         done++;
       }
     }
-    this.#mempool.free(burst, done);
+    this.#mempool.free(burst, done, at);
     return done;
-  }
-
-  discardBurst(max: number): void {
-    const n = this.discard(max);
-    if (n <= 0) return;
-    this.counters[COUNTER.RX] += n;
-    this.counters[COUNTER.NO_MBUF] += n;
   }
 
   close(): void {
     this.letGo();
     this.closeSockets();
+    this.#room.close();
   }
 
   letGo(): void {
@@ -169,6 +166,15 @@ export abstract class KernelPort implements HostPort {
     while (this.#next < this.#received) this.#drop(this.#next++, COUNTER.STOPPED);
     this.#mempool.free(this.#slots, this.#filled - this.#next, this.#next);
     this.#next = this.#received = this.#filled = 0;
+  }
+
+  /** Bytes are counted behind frames: RX_BYTES follows RX, TX_BYTES follows TX. */
+  #count(counter: number, burst: Burst, n: number, at: number): void {
+    const words = burst.words;
+    let bytes = 0;
+    for (let i = (at << 1) + 1, end = (at + n) << 1; i < end; i += 2) bytes += words[i] >>> 16;
+    this.counters[counter] += n;
+    this.counters[counter + 1] += bytes;
   }
 
   /** An interface that is back, but is busy or may not be opened yet, is tried again later. */
@@ -184,49 +190,58 @@ export abstract class KernelPort implements HostPort {
   /** Fill the slots with empty mbufs and receive; false if nothing came. */
   #receive(): boolean {
     if (!this.isUp) return false;
-    const slots = this.#slots;
+    const { words } = this.#slots;
     for (let from = this.#next << 1, to = 0; from < this.#filled << 1; from++) {
-      slots[to++] = slots[from];
+      words[to++] = words[from];
     }
     this.#filled -= this.#next;
     this.#next = this.#received = 0;
     if (this.#filled < BURST) {
-      this.#filled += this.#mempool.allocBurst(slots, BURST - this.#filled, this.#filled);
+      this.#filled += this.#mempool.allocBurst(this.#slots, BURST - this.#filled, this.#filled);
     }
     if (this.#filled === 0) {
-      this.discardBurst(BURST);
+      this.#discardWaiting();
       return false;
     }
     const room = dataWord(HEADROOM_BYTES, this.#mbufs.stride - HEADROOM_BYTES);
-    for (let i = 0; i < this.#filled; i++) slots[(i << 1) + 1] = room;
-    const n = this.receive(this.#mbufs.map, slots, this.#meta, this.#overflow, this.#filled);
+    for (let i = 0; i < this.#filled; i++) words[(i << 1) + 1] = room;
+    const n = this.receive(this.#mbufs.map, this.#slots, this.#room.map, this.#filled);
     if (n < 0) this.isUp = !DOWN_ERRNOS.includes(-n) && this.isUp;
     this.#received = n > 0 ? n : 0;
     return n > 0;
   }
 
+  /** Throw away a burst of waiting frames, as there are no mbufs for them. */
+  #discardWaiting(): void {
+    const n = this.discard(BURST);
+    if (n <= 0) return;
+    this.counters[COUNTER.RX] += n;
+    this.counters[COUNTER.NO_MBUF] += n;
+  }
+
   /** Hand out the next received frame: 1, or 0 if it was dropped or is a super-frame to be split. */
-  #nextFrame(burst: Uint32Array, at: number): number {
+  #nextFrame(burst: Burst, at: number): number {
     const slot = this.#next++;
-    const note = slot * RX_META.WORDS;
-    const length = this.#meta[note + RX_META.LENGTH];
-    const vlan = this.#meta[note + RX_META.VLAN];
-    const offload = this.#meta[note + RX_META.OFFLOAD];
+    const meta = slot * RX_META.WORDS;
+    const length = this.#meta[meta + RX_META.LENGTH];
+    const vlan = this.#meta[meta + RX_META.VLAN];
+    const offload = this.#meta[meta + RX_META.OFFLOAD];
     if (length < FRAME_MIN_BYTES) return this.#drop(slot, COUNTER.RUNT);
     if ((offload & 0xff00) !== 0) return this.#beginSuperFrame(slot);
     if (length + (vlan ? 4 : 0) > this.#frameMax) return this.#drop(slot, COUNTER.OVERSIZE);
     if ((offload & NEEDS_CHECKSUM) !== 0 && !this.#completeChecksum(slot)) {
       return this.#drop(slot, COUNTER.OFFLOAD);
     }
-    burst[at << 1] = this.#slots[slot << 1];
-    burst[(at << 1) + 1] = this.#slots[(slot << 1) + 1];
+    const [words, slots] = [burst.words, this.#slots.words];
+    words[at << 1] = slots[slot << 1];
+    words[(at << 1) + 1] = slots[(slot << 1) + 1];
     if (vlan) insertTag(this.#mbufs, burst, at, vlan);
     return 1;
   }
 
   #completeChecksum(slot: number): boolean {
-    const word0 = this.#slots[slot << 1];
-    const word1 = this.#slots[(slot << 1) + 1];
+    const word0 = this.#slots.words[slot << 1];
+    const word1 = this.#slots.words[(slot << 1) + 1];
     const checksum = this.#meta[slot * RX_META.WORDS + RX_META.CHECKSUM];
     const frame = this.#mbufs.frameByte(word0, word1);
     return finishChecksum(this.#mbufs, frame, word1 >>> 16, checksum & 0xffff, checksum >>> 16);
@@ -242,21 +257,21 @@ export abstract class KernelPort implements HostPort {
 
   /** From now on {@linkcode #nextSegment} hands out this slot's super-frame. */
   #beginSuperFrame(slot: number): 0 {
-    const note = slot * RX_META.WORDS;
+    const first = slot * RX_META.WORDS;
     const { LENGTH, VLAN, OFFLOAD, CHECKSUM } = RX_META;
     const meta = this.#meta;
     const parts = this.#superFrame;
     const isUnderstood = parts.begin(
-      this.#slots,
+      this.#slots.words,
       slot,
-      meta[note + LENGTH],
-      meta[note + OFFLOAD],
-      meta[note + CHECKSUM],
+      meta[first + LENGTH],
+      meta[first + OFFLOAD],
+      meta[first + CHECKSUM],
     );
     if (!isUnderstood) {
       return this.#drop(slot, parts.isTunnel ? COUNTER.TUNNEL : COUNTER.OFFLOAD);
     }
-    if (parts.segmentBytes + (meta[note + VLAN] ? 4 : 0) > this.#frameMax) {
+    if (parts.segmentBytes + (meta[first + VLAN] ? 4 : 0) > this.#frameMax) {
       return this.#drop(slot, COUNTER.OVERSIZE, parts.pending);
     }
     this.#splitting = slot;
@@ -264,7 +279,7 @@ export abstract class KernelPort implements HostPort {
   }
 
   /** Hand out the next segment: 1, or 0 if the mempool is empty and the rest was dropped. */
-  #nextSegment(burst: Uint32Array, at: number): number {
+  #nextSegment(burst: Burst, at: number): number {
     const slot = this.#splitting;
     const parts = this.#superFrame;
     if (!parts.next(burst, at, this.#mempool)) {

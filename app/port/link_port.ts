@@ -1,6 +1,6 @@
 import { shim } from "../../ffi/shim.ts";
 import { DESCRIPTOR } from "../memory/layout.ts";
-import { BURST_MAX } from "../ring/burst.ts";
+import { Burst, BURST_MAX, checkBurst } from "../ring/burst.ts";
 import { COUNTER } from "./counters.ts";
 import type { PortResources } from "./kernel_port.ts";
 import type { HostPort } from "./port.ts";
@@ -25,7 +25,7 @@ export class LinkPort implements HostPort {
   readonly #resources: PortResources;
   /** What was sent here and waits for the other end: a FIFO with free-running positions. */
   readonly #waiting: Uint32Array = new Uint32Array(LINK_SIZE * DESCRIPTOR.WORDS);
-  readonly #sources: Uint32Array = new Uint32Array(LINK_SIZE * DESCRIPTOR.WORDS);
+  readonly #sources: Burst = Burst.of(LINK_SIZE);
   #producer = 0;
   #consumer = 0;
   #other?: LinkPort;
@@ -41,22 +41,24 @@ export class LinkPort implements HostPort {
     other.#other = this;
   }
 
-  rxBurst(burst: Uint32Array, max: number): number {
+  rxBurst(burst: Burst, max: number, at = 0): number {
+    checkBurst(burst, DESCRIPTOR.WORDS, max, at);
     const other = this.#other;
     if (other === undefined || other.#producer === other.#consumer) return 0;
     const isSame = other.#resources.mbufs === this.#resources.mbufs;
-    return isSame ? this.#take(other, burst, max) : this.#copy(other, burst, max);
+    return isSame ? this.#take(other, burst, max, at) : this.#copy(other, burst, max, at);
   }
 
-  txBurst(burst: Uint32Array, count: number): number {
-    const waiting = this.#waiting;
+  txBurst(burst: Burst, count: number, at = 0): number {
+    checkBurst(burst, DESCRIPTOR.WORDS, count, at);
+    const [waiting, words] = [this.#waiting, burst.words];
     const room = LINK_SIZE - (this.#producer - this.#consumer | 0);
     const n = count < room ? count : room;
     let bytes = 0;
     for (let i = 0; i < n; i++) {
       const slot = (this.#producer + i & SLOT_MASK) << 1;
-      const word1 = burst[(i << 1) + 1];
-      waiting[slot] = burst[i << 1];
+      const word1 = words[(at + i << 1) + 1];
+      waiting[slot] = words[at + i << 1];
       waiting[slot + 1] = word1;
       bytes += word1 >>> 16;
     }
@@ -66,33 +68,29 @@ export class LinkPort implements HostPort {
     return n;
   }
 
-  discardBurst(max: number): void {
-    this.#drop(max, COUNTER.NO_MBUF);
-  }
-
   refresh(): void {}
 
   /** Free what was sent at this end, and the other has not received. */
   letGo(): void {
-    if (this.#other !== undefined) this.#other.#drop(LINK_SIZE, COUNTER.STOPPED);
+    if (this.#other !== undefined) this.#other.#dropAll();
   }
 
   /** Free what was sent to this end and not received. The other end closes its own. */
   close(): void {
-    this.#drop(LINK_SIZE, COUNTER.STOPPED);
+    this.#dropAll();
   }
 
   /** Take up to `max` of the frames that were sent at the other end, and count them as received. */
-  #take(other: LinkPort, burst: Uint32Array, max: number): number {
-    const waiting = other.#waiting;
+  #take(other: LinkPort, burst: Burst, max: number, at: number): number {
+    const [waiting, words] = [other.#waiting, burst.words];
     const used = other.#producer - other.#consumer | 0;
     const n = max < used ? max : used;
     let bytes = 0;
     for (let i = 0; i < n; i++) {
       const slot = (other.#consumer + i & SLOT_MASK) << 1;
       const word1 = waiting[slot + 1];
-      burst[i << 1] = waiting[slot];
-      burst[(i << 1) + 1] = word1;
+      words[at + i << 1] = waiting[slot];
+      words[(at + i << 1) + 1] = word1;
       bytes += word1 >>> 16;
     }
     other.#consumer = other.#consumer + n | 0;
@@ -106,26 +104,32 @@ export class LinkPort implements HostPort {
    * waited for one would hold the other region's. A frame that our mbufs are too small for ends the
    * burst; one host gives all its regions the same frame limit, so that there is none.
    */
-  #copy(other: LinkPort, burst: Uint32Array, max: number): number {
+  #copy(other: LinkPort, burst: Burst, max: number, at: number): number {
     const { mbufs, mempool, counters } = this.#resources;
     const sources = this.#sources;
     const from = other.#resources;
-    const taken = this.#take(other, sources, max < LINK_SIZE ? max : LINK_SIZE);
-    const n = mempool.allocBurst(burst, taken);
-    const copied = shim.shim_frames_copy(from.mbufs.map, sources, mbufs.map, burst, n);
-    mempool.free(burst, n - copied, copied);
+    const taken = this.#take(other, sources, max < LINK_SIZE ? max : LINK_SIZE, 0);
+    const n = mempool.allocBurst(burst, taken, at);
+    const copied = shim.shim_frames_copy(
+      from.mbufs.map | mbufs.map << 16,
+      sources.map | burst.map << 16,
+      sources.word,
+      burst.word + (at << 1),
+      n,
+    );
+    mempool.free(burst, n - copied, at + copied);
     from.mempool.free(sources, taken);
     counters[COUNTER.NO_MBUF] += taken - n;
     counters[COUNTER.OVERSIZE] += n - copied;
     return copied;
   }
 
-  #drop(max: number, reason: number): void {
+  #dropAll(): void {
     const other = this.#other;
     if (other === undefined) return;
-    const n = this.#take(other, this.#sources, max < LINK_SIZE ? max : LINK_SIZE);
+    const n = this.#take(other, this.#sources, LINK_SIZE, 0);
     other.#resources.mempool.free(this.#sources, n);
-    this.#resources.counters[reason] += n;
+    this.#resources.counters[COUNTER.STOPPED] += n;
   }
 }
 

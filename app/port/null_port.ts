@@ -1,5 +1,6 @@
-import { DESCRIPTOR, HEADROOM_BYTES } from "../memory/layout.ts";
+import { HEADROOM_BYTES } from "../memory/layout.ts";
 import { dataWord } from "../mempool/mbuf.ts";
+import type { Burst } from "../ring/burst.ts";
 import { COUNTER } from "./counters.ts";
 import type { PortResources } from "./kernel_port.ts";
 import type { HostPort } from "./port.ts";
@@ -26,25 +27,26 @@ export class NullPort implements HostPort {
     this.#word1 = frameBytes === 0 ? 0 : dataWord(HEADROOM_BYTES, frameBytes);
   }
 
-  rxBurst(burst: Uint32Array, max: number): number {
+  rxBurst(burst: Burst, max: number, at = 0): number {
     if (this.#word1 === 0) return 0;
-    const n = this.#resources.mempool.allocBurst(burst, max);
-    for (let i = 0; i < n; i++) burst[(i << 1) + 1] = this.#word1;
+    const n = this.#resources.mempool.allocBurst(burst, max, at);
+    const words = burst.words;
+    for (let i = (at << 1) + 1, end = (at + n) << 1; i < end; i += 2) words[i] = this.#word1;
     this.#resources.counters[COUNTER.RX] += n;
     this.#resources.counters[COUNTER.RX_BYTES] += n * (this.#word1 >>> 16);
     return n;
   }
 
-  txBurst(burst: Uint32Array, count: number): number {
-    this.#resources.mempool.free(burst, count);
+  txBurst(burst: Burst, count: number, at = 0): number {
+    this.#resources.mempool.free(burst, count, at);
+    const words = burst.words;
+    let bytes = 0;
+    for (let i = (at << 1) + 1, end = (at + count) << 1; i < end; i += 2) bytes += words[i] >>> 16;
     this.#resources.counters[COUNTER.TX] += count;
-    for (let i = 0, end = count * DESCRIPTOR.WORDS; i < end; i += DESCRIPTOR.WORDS) {
-      this.#resources.counters[COUNTER.TX_BYTES] += burst[i + 1] >>> 16;
-    }
+    this.#resources.counters[COUNTER.TX_BYTES] += bytes;
     return count;
   }
 
-  discardBurst(_max: number): void {}
   refresh(): void {}
   close(): void {}
 }

@@ -1,5 +1,6 @@
 import { check } from "../../ffi/error.ts";
 import { cString, shim } from "../../ffi/shim.ts";
+import type { Burst } from "../ring/burst.ts";
 import { COUNTER } from "./counters.ts";
 import { findInterface, setInterfaceUp } from "./interface.ts";
 import { KernelPort, type PortResources } from "./kernel_port.ts";
@@ -66,19 +67,14 @@ export class PacketPort extends KernelPort {
   }
 
   /** By one `recvmmsg()`; VLAN tag and offload header come as meta beside each frame. */
-  protected receive(
-    map: number,
-    slots: Uint32Array<ArrayBuffer>,
-    meta: Uint32Array<ArrayBuffer>,
-    overflow: Uint8Array<ArrayBuffer>,
-    count: number,
-  ): number {
-    return shim.shim_packet_rx(this.#setup.rxFd, map, slots, meta, overflow, count);
+  protected receive(map: number, slots: Burst, room: number, count: number): number {
+    return shim.shim_packet_rx(this.#setup.rxFd, map, slots.map, slots.word, room, count);
   }
 
   /** By one `sendmmsg()`. */
-  protected send(map: number, burst: Uint32Array<ArrayBuffer>, count: number): number {
-    return shim.shim_packet_tx(this.#setup.txFd, map, burst, count);
+  protected send(map: number, burst: Burst, count: number, at: number): number {
+    const word = burst.word + (at << 1);
+    return shim.shim_packet_tx(this.#setup.txFd, map, burst.map, word, count);
   }
 
   /** By one `read()` a frame, of its first 64 bytes. */

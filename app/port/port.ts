@@ -1,27 +1,31 @@
+import type { Burst } from "../ring/burst.ts";
+
 /**
  * A frame endpoint: the seam between loops and devices (ixy `device.h`). Loops take ports, so that ring and null ports
  * test them without root.
  *
- * Per frame there are only two calls, and neither throws: empty, full and down are numbers.
+ * Per frame there are only two calls, and neither throws as long as the burst is long enough: empty,
+ * full and down are numbers.
  */
 export interface Port {
   /** Its name, for people. */
   readonly name: string;
 
   /**
-   * Receive up to `max` frames as descriptors at the start of `burst`; the caller owns their mbufs.
+   * Receive up to `max` frames as descriptors of `burst`, from number `at` on; the caller owns their
+   * mbufs.
    *
    * @returns how many.
    */
-  rxBurst(burst: Uint32Array, max: number): number;
+  rxBurst(burst: Burst, max: number, at?: number): number;
 
   /**
-   * Send `count` frames from the start of `burst`. The port owns the mbufs of those it took, and
-   * frees them when they are sent.
+   * Send `count` frames of `burst`, from number `at` on. The port owns the mbufs of those it took,
+   * and frees them when they are sent.
    *
    * @returns how many it took; the rest stay with the caller, who frees and counts them.
    */
-  txBurst(burst: Uint32Array, count: number): number;
+  txBurst(burst: Burst, count: number, at?: number): number;
 }
 
 /** A port that the host owns: it takes part in the host's housekeeping too. */
@@ -34,9 +38,6 @@ export interface HostPort extends Port {
 
   /** False while its interface is down or gone. */
   readonly isUp: boolean;
-
-  /** Throw away and count up to `max` waiting frames, as there are no mbufs for them. */
-  discardBurst(max: number): void;
 
   /** Now and then: see whether an interface that was down is back, read the kernel's counters. */
   refresh(): void;

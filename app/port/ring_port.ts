@@ -1,4 +1,5 @@
 import { MappedMemory } from "../../ffi/mapped_memory.ts";
+import { Burst, BURST_DEFAULT } from "../ring/burst.ts";
 import { SpscRing } from "../ring/spsc_ring.ts";
 import { COUNTER } from "./counters.ts";
 import type { PortResources } from "./kernel_port.ts";
@@ -10,6 +11,8 @@ export class RingPort implements HostPort {
   readonly isUp = true;
   readonly #resources: PortResources;
   readonly #ring: SpscRing;
+  /** What {@linkcode letGo} takes out at a time. */
+  readonly #left = Burst.of(BURST_DEFAULT);
 
   /**
    * The ring is this process's own; frames in it are descriptors, their mbufs stay where they are.
@@ -21,24 +24,23 @@ export class RingPort implements HostPort {
     this.#ring = new SpscRing(MappedMemory.ofProcess(SpscRing.bytes(size)), 0, size);
   }
 
-  rxBurst(burst: Uint32Array, max: number): number {
-    const n = this.#ring.dequeueBurst(burst, max);
-    this.#count(COUNTER.RX, burst, n);
+  rxBurst(burst: Burst, max: number, at = 0): number {
+    const n = this.#ring.dequeueBurst(burst, max, at);
+    this.#count(COUNTER.RX, burst, n, at);
     return n;
   }
 
-  txBurst(burst: Uint32Array, count: number): number {
-    const n = this.#ring.enqueueBurst(burst, count);
-    this.#count(COUNTER.TX, burst, n);
+  txBurst(burst: Burst, count: number, at = 0): number {
+    const n = this.#ring.enqueueBurst(burst, count, at);
+    this.#count(COUNTER.TX, burst, n, at);
     return n;
   }
 
-  discardBurst(_max: number): void {}
   refresh(): void {}
 
   letGo(): void {
-    const burst = new Uint32Array(2 * 32);
-    for (let n; (n = this.#ring.dequeueBurst(burst, 32)) > 0;) {
+    const burst = this.#left;
+    for (let n; (n = this.#ring.dequeueBurst(burst, burst.capacity)) > 0;) {
       this.#resources.mempool.free(burst, n);
     }
   }
@@ -48,9 +50,12 @@ export class RingPort implements HostPort {
   }
 
   /** Bytes are counted behind frames: RX_BYTES follows RX, TX_BYTES follows TX. */
-  #count(counter: number, burst: Uint32Array, n: number): void {
+  #count(counter: number, burst: Burst, n: number, at: number): void {
     const { counters } = this.#resources;
+    const words = burst.words;
+    let bytes = 0;
+    for (let i = (at << 1) + 1, end = (at + n) << 1; i < end; i += 2) bytes += words[i] >>> 16;
     counters[counter] += n;
-    for (let i = 0; i < n; i++) counters[counter + 1] += burst[(i << 1) + 1] >>> 16;
+    counters[counter + 1] += bytes;
   }
 }

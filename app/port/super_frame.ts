@@ -1,6 +1,7 @@
 import { HEADROOM_BYTES } from "../memory/layout.ts";
 import { dataWord, type Mbufs } from "../mempool/mbuf.ts";
 import type { Mempool } from "../mempool/mempool.ts";
+import type { Burst } from "../ring/burst.ts";
 import { checksumOf, copyAndSum, get16, put16, sum, swap16, wordsOf } from "./checksum.ts";
 import { IpLayer, PROTOCOL } from "./ip_layer.ts";
 import { findInnerLayer } from "./tunnel.ts";
@@ -70,15 +71,15 @@ export class SuperFrame {
   }
 
   /**
-   * Start on the super-frame of descriptor `i` of a received burst, `length` bytes with these meta
+   * Start on the super-frame of descriptor number `i` in `words`, `length` bytes with these meta
    * (`struct rx_meta` in shim/burst.c). It must stay until none is {@linkcode pending}.
    *
    * @returns false, with none pending, if it is not one that we understand or can store.
    */
-  begin(burst: Uint32Array, i: number, length: number, offload: number, checksum: number): boolean {
+  begin(words: Uint32Array, i: number, length: number, offload: number, checksum: number): boolean {
     this.pending = 0;
-    const inMbuf = burst[(i << 1) + 1] >>> 16;
-    const frameByte = this.#mbufs.frameByte(burst[i << 1], burst[(i << 1) + 1]);
+    const inMbuf = words[(i << 1) + 1] >>> 16;
+    const frameByte = this.#mbufs.frameByte(words[i << 1], words[(i << 1) + 1]);
     const known = Math.min(inMbuf, length, HEADERS_MAX_BYTES);
     copyAndSum(this.#headers, 0, this.#mbufs, frameByte, known);
     if (!this.#parse(known, length, offload, checksum)) return false;
@@ -100,14 +101,14 @@ export class SuperFrame {
    *
    * @returns false if none is {@linkcode pending}, or else if the mempool is empty.
    */
-  next(burst: Uint32Array, at: number, mempool: Mempool): boolean {
+  next(burst: Burst, at: number, mempool: Mempool): boolean {
     if (this.pending === 0 || mempool.allocBulk(burst, 1, at) === 0) return false;
     const count = this.#left < this.#size ? this.#left : this.#size;
-    const byte = this.#mbufs.frameByte(burst[at << 1], HEADROOM_BYTES);
+    const byte = this.#mbufs.frameByte(burst.words[at << 1], HEADROOM_BYTES);
     const payload = this.#copyPayload(byte + this.#headerBytes, count);
     this.#completeHeaders(this.#headerBytes + count, payload);
     copyAndSum(this.#mbufs, byte, this.#headers, 0, this.#headerBytes);
-    burst[(at << 1) + 1] = dataWord(HEADROOM_BYTES, this.#headerBytes + count);
+    burst.words[(at << 1) + 1] = dataWord(HEADROOM_BYTES, this.#headerBytes + count);
     this.#countOn(count);
     return true;
   }

@@ -1,5 +1,6 @@
 import { check, ShimError } from "../../ffi/error.ts";
 import { cString, shim } from "../../ffi/shim.ts";
+import type { Burst } from "../ring/burst.ts";
 import { findInterface, setInterfaceMtu, setInterfaceUp } from "./interface.ts";
 import { KernelPort, type PortResources } from "./kernel_port.ts";
 
@@ -66,19 +67,14 @@ export class TapPort extends KernelPort {
   }
 
   /** By one `readv()` a frame. A TAP's frames are whole: their meta are lengths and no more. */
-  protected receive(
-    map: number,
-    slots: Uint32Array<ArrayBuffer>,
-    meta: Uint32Array<ArrayBuffer>,
-    overflow: Uint8Array<ArrayBuffer>,
-    count: number,
-  ): number {
-    return shim.shim_tap_rx(this.#setup.fd, map, slots, meta, overflow, count);
+  protected receive(map: number, slots: Burst, room: number, count: number): number {
+    return shim.shim_tap_rx(this.#setup.fd, map, slots.map, slots.word, room, count);
   }
 
   /** By one `write()` a frame. */
-  protected send(map: number, burst: Uint32Array<ArrayBuffer>, count: number): number {
-    return shim.shim_tap_tx(this.#setup.fd, map, burst, count);
+  protected send(map: number, burst: Burst, count: number, at: number): number {
+    const word = burst.word + (at << 1);
+    return shim.shim_tap_tx(this.#setup.fd, map, burst.map, word, count);
   }
 
   /** By one `read()` a frame, of its first 64 bytes. */

@@ -1,5 +1,6 @@
 import { FRAME_MIN_BYTES } from "../memory/layout.ts";
 import { dataWord, type Mbufs } from "../mempool/mbuf.ts";
+import type { Burst } from "../ring/burst.ts";
 import { get16, swap16 } from "./checksum.ts";
 
 /** Bytes of a VLAN tag: TPID and TCI (IEEE 802.1Q, 9.3). */
@@ -21,17 +22,18 @@ const ADDRESS_WORDS = 6;
  * @param vlan TPID (16 bits) and TCI (16), as `struct rx_meta` in shim/burst.c has them.
  * @returns false, with nothing changed, if there is no headroom or no Ethernet header.
  */
-export function insertTag(mbufs: Mbufs, burst: Uint32Array, i: number, vlan: number): boolean {
-  const data = burst[(i << 1) + 1];
+export function insertTag(mbufs: Mbufs, burst: Burst, i: number, vlan: number): boolean {
+  const { words } = burst;
+  const data = words[(i << 1) + 1];
   const headroom = data & 0xffff;
   const length = data >>> 16;
   if (headroom < TAG_BYTES || length < FRAME_MIN_BYTES) return false;
   const u16 = mbufs.u16;
-  let to = (mbufs.frameByte(burst[i << 1], data) - TAG_BYTES) >>> 1;
+  let to = (mbufs.frameByte(words[i << 1], data) - TAG_BYTES) >>> 1;
   for (const end = to + ADDRESS_WORDS; to < end; to++) u16[to] = u16[to + TAG_BYTES / 2];
   u16[to] = swap16(vlan >>> 16);
   u16[to + 1] = swap16(vlan);
-  burst[(i << 1) + 1] = dataWord(headroom - TAG_BYTES, length + TAG_BYTES);
+  words[(i << 1) + 1] = dataWord(headroom - TAG_BYTES, length + TAG_BYTES);
   return true;
 }
 

@@ -1,4 +1,6 @@
+import { CulvertError } from "../../ffi/error.ts";
 import { MappedMemory } from "../../ffi/mapped_memory.ts";
+import { checkElementBytes, type ElementBytes } from "./ring_size.ts";
 
 /** Frames that one turn of a loop moves in one direction, unless `--burst` says otherwise (l2fwd). */
 export const BURST_DEFAULT = 32;
@@ -6,67 +8,105 @@ export const BURST_DEFAULT = 32;
 /** Most frames in a burst: `SHIM_BURST` in shim/shim.h. */
 export const BURST_MAX = 256;
 
-/** Words of a memory for bursts; a longer burst gets one of its own. */
+/** Words of one memory from which bursts are cut; a longer burst gets a memory of its own. */
 const ARENA_WORDS = 2 ** 14;
 
 /** Bursts begin at cache lines. */
 const CACHE_LINE_WORDS = 16;
 
-/** Where a burst lies in mapped memory. */
-export interface BurstPlace {
-  /** The shim's number of the memory. */
-  readonly map: number;
-  /** Where in it the burst begins. */
-  readonly word: number;
-}
-
-const places = new WeakMap<Uint32Array, BurstPlace>();
-
 let arena: MappedMemory | undefined;
 let used = 0;
 
 /**
- * Make an array for a burst, zeros at first, that rings copy quickest: it lies in memory that the
- * shim knows by a number. Other arrays are copied word by word: to hand one of V8's own to C costs as
- * much as copying 24 words.
+ * A fixed number of elements that rings, mempools and ports fill, move and empty together: 8-byte
+ * descriptors unless told.
  *
- * The memory is taken for as long as the process lives: make bursts while setting up, and use them
- * again.
+ * A burst lies in memory that the shim knows by a number, so that one call copies it. That memory is
+ * taken until the process ends: make bursts while setting up, and use them again.
  *
- * @param words Its length: two for each descriptor.
- * @throws {ShimError} if there is not enough memory.
+ * Whoever takes a burst takes `(burst, count, at = 0)`: elements `at` to `at + count - 1`. It throws,
+ * with nothing done, if the burst is shorter than that.
  *
  * @example
  * ```ts
- * import { newBurst } from "./burst.ts";
+ * import { Burst, Mempool } from "../api.ts";
  *
- * const burst = newBurst(2 * 32); // 32 descriptors
- * console.assert(burst.length === 64 && burst[63] === 0);
+ * const pool = Mempool.create(1000);
+ * const burst = Burst.of(32);
+ * pool.allocBulk(burst, 2); // descriptors 0 and 1
+ * pool.allocBulk(burst, 30, 2); // and the others
+ * for (let i = 0; i < burst.capacity; i++) {
+ *   console.assert(burst.words[2 * i] < 1000, "the mbuf index is in the first word");
+ * }
  * ```
  */
-export function newBurst(words: number): Uint32Array<SharedArrayBuffer> {
-  if (words > ARENA_WORDS) return burstIn(MappedMemory.ofProcess(words * 4), 0, words);
+export class Burst {
+  /** Elements in use, for those who pass a burst on with its count. Nothing here reads it. */
+  count = 0;
+
+  private constructor(
+    /** The elements as words, zeros at first: element `i` begins at word `i * wordsPerElement`. */
+    readonly words: Uint32Array<SharedArrayBuffer>,
+    /** Elements that there is room for. */
+    readonly capacity: number,
+    /** Words of an element: 1, 2 or 4. */
+    readonly wordsPerElement: number,
+    /** The shim's number of the memory. */
+    readonly map: number,
+    /** Where in that memory the burst begins, in words. */
+    readonly word: number,
+  ) {}
+
+  /**
+   * Make a burst.
+   *
+   * @param capacity Elements that there is room for.
+   * @param elementBytes Bytes of each.
+   * @throws {CulvertError} if that is no number of elements, no size of one, or too much memory.
+   */
+  static of(capacity: number, elementBytes: ElementBytes = 8): Burst {
+    checkElementBytes(elementBytes);
+    if (!Number.isInteger(capacity) || capacity < 1) {
+      throw new CulvertError(
+        `Cannot make a burst of ${capacity} elements: a whole number from 1 on is wanted`,
+      );
+    }
+    const width = elementBytes / 4;
+    const words = capacity * width;
+    const { memory, word } = takeWords(words);
+    const { buffer, byteOffset } = memory.u32;
+    const view = new Uint32Array(buffer, byteOffset + word * 4, words);
+    return new Burst(view, capacity, width, memory.map, word);
+  }
+}
+
+/**
+ * Check that a burst has elements `at` to `at + count - 1`, of `width` words each.
+ *
+ * @throws {CulvertError} if not.
+ */
+export function checkBurst(burst: Burst, width: number, count: number, at: number): void {
+  if (burst.wordsPerElement !== width || (at >>> 0) + count > burst.capacity) {
+    refuse(burst, width, count, at);
+  }
+}
+
+function refuse({ capacity, wordsPerElement }: Burst, width: number, count: number, at: number) {
+  throw new CulvertError(
+    `Cannot use elements ${at} to ${at + count - 1}, of ${width * 4} bytes, of a burst as it has ` +
+      `${capacity}, of ${wordsPerElement * 4} bytes: make it by Burst.of(${at + count}, ${
+        width * 4
+      })`,
+  );
+}
+
+function takeWords(words: number): { memory: MappedMemory; word: number } {
+  if (words > ARENA_WORDS) return { memory: MappedMemory.ofProcess(words * 4), word: 0 };
   if (!arena || used + words > ARENA_WORDS) {
     arena = MappedMemory.ofProcess(ARENA_WORDS * 4);
     used = 0;
   }
-  const burst = burstIn(arena, used, words);
+  const word = used;
   used += Math.ceil(words / CACHE_LINE_WORDS) * CACHE_LINE_WORDS;
-  return burst;
-}
-
-function burstIn(
-  memory: MappedMemory,
-  word: number,
-  words: number,
-): Uint32Array<SharedArrayBuffer> {
-  const { buffer, byteOffset } = memory.u32;
-  const burst = new Uint32Array(buffer, byteOffset + word * 4, words);
-  places.set(burst, { map: memory.map, word });
-  return burst;
-}
-
-/** Where a burst of {@linkcode newBurst} lies; undefined for any other array. */
-export function placeOf(burst: Uint32Array): BurstPlace | undefined {
-  return places.get(burst);
+  return { memory: arena, word };
 }

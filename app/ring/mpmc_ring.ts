@@ -2,14 +2,14 @@ import { CulvertError } from "../../ffi/error.ts";
 import type { MappedMemory } from "../../ffi/mapped_memory.ts";
 import { shim } from "../../ffi/shim.ts";
 import { MPMC, MPMC_END } from "../memory/layout.ts";
-import { writeElement } from "./element.ts";
+import { type Burst, checkBurst } from "./burst.ts";
 import { HtsEnd } from "./hts_end.ts";
 import { MultiEnd } from "./multi_end.ts";
 import type { EndPlace, RingEnd } from "./ring_end.ts";
 import { checkCapacity, checkElementBytes, checkRingSize, type ElementBytes } from "./ring_size.ts";
 import { RtsEnd } from "./rts_end.ts";
 import { SingleEnd } from "./single_end.ts";
-import { SlotsCopy, slotWords } from "./slots.ts";
+import { SlotsCopy, slotWords, writeElement } from "./slots.ts";
 
 /**
  * How the threads that use an end of a ring agree (DPDK: `enum rte_ring_sync_type`).
@@ -30,9 +30,7 @@ export interface MpmcShape {
   readonly producers?: Sharing;
   /** How consumers agree; `multi` unless told. */
   readonly consumers?: Sharing;
-  /**
-   * Bytes of an element: 4 unless told. In a burst it has a quarter as many words.
-   */
+  /** Bytes of an element: 4 unless told. In a burst it has a quarter as many words. */
   readonly elementBytes?: ElementBytes;
   /** Elements that the ring may hold; all its slots unless told. See `slotsFor()`. */
   readonly capacity?: number;
@@ -52,17 +50,18 @@ export interface MpmcShape {
  * ring never crosses to a guest that is not trusted. Each thread makes its own `MpmcRing` over the
  * memory, all of the same shape.
  *
- * Elements are copied to and from a `Uint32Array`, quickest if it is of `newBurst()`.
- * Both ends can also work in the ring's own slots: {@linkcode reserveBurst} and {@linkcode commit},
+ * Elements are copied to and from a {@linkcode Burst} with elements of the same size. Both ends can also work in the ring's own slots: {@linkcode reserveBurst} and {@linkcode commit},
  * {@linkcode peekBurst} and {@linkcode finish} (DPDK `rte_ring_peek_zc.h`).
  *
  * @example
  * ```ts
- * import { MappedMemory, MpmcRing } from "../api.ts";
+ * import { Burst, MappedMemory, MpmcRing } from "../api.ts";
  *
  * const ring = new MpmcRing(MappedMemory.ofProcess(MpmcRing.bytes(4)), 0, 4);
- * console.assert(ring.enqueueBulk(new Uint32Array([1, 2, 3]), 3) === 3);
- * console.assert(ring.dequeueBurst(new Uint32Array(4), 4) === 3);
+ * const burst = Burst.of(32, 4);
+ * burst.words.set([1, 2, 3]);
+ * console.assert(ring.enqueueBulk(burst, 3) === 3);
+ * console.assert(ring.dequeueBurst(burst, 32) === 3);
  * ```
  */
 export class MpmcRing {
@@ -139,18 +138,7 @@ export class MpmcRing {
     });
   }
 
-  /**
-   * Bytes of memory for a ring of `size` slots, elements of 4 bytes unless told.
-   *
-   * @example
-   * ```ts
-   * import { MappedMemory, MpmcRing } from "../api.ts";
-   *
-   * const memory = MappedMemory.ofProcess(128 + MpmcRing.bytes(64, 16));
-   * const ring = new MpmcRing(memory, 128, 64, { elementBytes: 16 });
-   * console.assert(ring.enqueueBulk(new Uint32Array(4 * 64), 64) === 64 && ring.isFull);
-   * ```
-   */
+  /** Bytes of memory for a ring of `size` slots, elements of 4 bytes unless told. */
   static bytes(size: number, elementBytes: ElementBytes = 4): number {
     return MPMC.SLOTS * 4 + size * elementBytes;
   }
@@ -160,15 +148,6 @@ export class MpmcRing {
    * are left out.
    *
    * @returns whether there was room.
-   *
-   * @example
-   * ```ts
-   * import { MappedMemory, MpmcRing } from "../api.ts";
-   *
-   * const ring = new MpmcRing(MappedMemory.ofProcess(MpmcRing.bytes(2)), 0, 2);
-   * console.assert(ring.enqueue(7) && ring.enqueue(8) && !ring.enqueue(9));
-   * console.assert(ring.dequeue() === 7 && ring.dequeue() === 8 && ring.dequeue() === -1);
-   * ```
    */
   enqueue(word0: number, word1 = 0, word2 = 0, word3 = 0): boolean {
     if (this.#reserved > 0) refuseSecond("reserved");
@@ -180,17 +159,8 @@ export class MpmcRing {
   }
 
   /**
-   * Dequeue one element: its first word, or -1 if there is none. `dequeueBulk(elements, 1)` gives
-   * all words of one that has more.
-   *
-   * @example
-   * ```ts
-   * import { MappedMemory, MpmcRing } from "../api.ts";
-   *
-   * const ring = new MpmcRing(MappedMemory.ofProcess(MpmcRing.bytes(2)), 0, 2);
-   * ring.enqueue(7);
-   * console.assert(ring.dequeue() === 7 && ring.dequeue() === -1);
-   * ```
+   * Dequeue one element: its first word, or -1 if there is none. `dequeueBulk(burst, 1)` gives all
+   * words of one that has more.
    */
   dequeue(): number {
     if (this.#peeked > 0) refuseSecond("peeked");
@@ -201,69 +171,31 @@ export class MpmcRing {
   }
 
   /**
-   * Enqueue exactly `count` elements from the start of `elements`, or none: `count` or 0.
+   * Enqueue exactly `count` elements of `burst`, from element `at` on, or none: `count` or 0.
    *
-   * @example
-   * ```ts
-   * import { MappedMemory, MpmcRing } from "../api.ts";
-   *
-   * const ring = new MpmcRing(MappedMemory.ofProcess(MpmcRing.bytes(4)), 0, 4);
-   * console.assert(ring.enqueueBulk(new Uint32Array(5), 5) === 0 && ring.isEmpty);
-   * console.assert(ring.enqueueBulk(new Uint32Array(4), 4) === 4 && ring.isFull);
-   * ```
+   * @throws {CulvertError} if the burst has less, or elements of another size.
    */
-  enqueueBulk(elements: Uint32Array, count: number): number {
-    return this.write(elements, count, count);
+  enqueueBulk(burst: Burst, count: number, at = 0): number {
+    return this.write(burst, count, at, count);
+  }
+
+  /** As {@linkcode enqueueBulk}, but up to `count` elements; returns how many. */
+  enqueueBurst(burst: Burst, count: number, at = 0): number {
+    return this.write(burst, count, at, 1);
   }
 
   /**
-   * Enqueue up to `count` elements from the start of `elements`; returns how many.
+   * Dequeue exactly `count` elements to `burst`, from element `at` on, or none: `count` or 0.
    *
-   * @example
-   * ```ts
-   * import { MappedMemory, MpmcRing } from "../api.ts";
-   *
-   * const ring = new MpmcRing(MappedMemory.ofProcess(MpmcRing.bytes(4)), 0, 4);
-   * console.assert(ring.enqueueBurst(new Uint32Array(5), 5) === 4);
-   * ```
+   * @throws {CulvertError} if the burst has less, or elements of another size.
    */
-  enqueueBurst(elements: Uint32Array, count: number): number {
-    return this.write(elements, count, 1);
+  dequeueBulk(burst: Burst, count: number, at = 0): number {
+    return this.read(burst, count, at, count);
   }
 
-  /**
-   * Dequeue exactly `count` elements to the start of `elements`, or none: `count` or 0.
-   *
-   * @example
-   * ```ts
-   * import { MappedMemory, MpmcRing } from "../api.ts";
-   *
-   * const shape = { elementBytes: 16, producers: "hts", consumers: "rts" } as const;
-   * const ring = new MpmcRing(MappedMemory.ofProcess(MpmcRing.bytes(4, 16)), 0, 4, shape);
-   * ring.enqueueBulk(Uint32Array.of(1, 2, 3, 4, 5, 6, 7, 8), 2); // two elements of four words
-   * const elements = new Uint32Array(12);
-   * console.assert(ring.dequeueBulk(elements, 3) === 0);
-   * console.assert(ring.dequeueBulk(elements, 2) === 2 && elements[7] === 8);
-   * ```
-   */
-  dequeueBulk(elements: Uint32Array, count: number): number {
-    return this.read(elements, count, count);
-  }
-
-  /**
-   * Dequeue up to `max` elements to the start of `elements`; returns how many.
-   *
-   * @example
-   * ```ts
-   * import { MappedMemory, MpmcRing } from "../api.ts";
-   *
-   * const ring = new MpmcRing(MappedMemory.ofProcess(MpmcRing.bytes(4)), 0, 4);
-   * ring.enqueueBulk(new Uint32Array([1, 2, 3]), 3);
-   * console.assert(ring.dequeueBurst(new Uint32Array(32), 32) === 3);
-   * ```
-   */
-  dequeueBurst(elements: Uint32Array, max: number): number {
-    return this.read(elements, max, 1);
+  /** As {@linkcode dequeueBulk}, but up to `max` elements; returns how many. */
+  dequeueBurst(burst: Burst, max: number, at = 0): number {
+    return this.read(burst, max, at, 1);
   }
 
   /**
@@ -289,20 +221,7 @@ export class MpmcRing {
     return this.#reserve(count, count);
   }
 
-  /**
-   * As {@linkcode reserveBulk}, but up to `count` slots; returns how many.
-   *
-   * @example
-   * ```ts
-   * import { MappedMemory, MpmcRing } from "../api.ts";
-   *
-   * const ring = new MpmcRing(MappedMemory.ofProcess(MpmcRing.bytes(4)), 0, 4);
-   * const n = ring.reserveBurst(32);
-   * for (let i = 0; i < n; i++) ring.words[(ring.reserved + i) & ring.mask] = 100 + i;
-   * ring.commit(n);
-   * console.assert(n === 4 && ring.isFull);
-   * ```
-   */
+  /** As {@linkcode reserveBulk}, but up to `count` slots; returns how many. */
   reserveBurst(count: number): number {
     return this.#reserve(count, 1);
   }
@@ -321,18 +240,6 @@ export class MpmcRing {
    *
    * @throws {CulvertError} if `n` is more than was reserved, or less at an end that cannot give
    * back; nothing has been published then.
-   *
-   * @example
-   * ```ts
-   * import { MappedMemory, MpmcRing } from "../api.ts";
-   *
-   * const memory = MappedMemory.ofProcess(MpmcRing.bytes(4));
-   * const ring = new MpmcRing(memory, 0, 4, { producers: "hts" });
-   * ring.reserveBurst(4);
-   * ring.words[ring.reserved] = 42;
-   * ring.commit(1);
-   * console.assert(ring.count === 1 && ring.dequeue() === 42);
-   * ```
    */
   commit(n: number): void {
     if (n !== this.#reserved) this.#part("commit", this.#producer, this.producers, n);
@@ -353,8 +260,9 @@ export class MpmcRing {
    *
    * const memory = MappedMemory.ofProcess(MpmcRing.bytes(4));
    * const ring = new MpmcRing(memory, 0, 4, { consumers: "single" });
-   * ring.enqueueBulk(new Uint32Array([5, 6, 7]), 3);
-   * let n = ring.peekBulk(3), sum = 0;
+   * for (const index of [5, 6, 7]) ring.enqueue(index);
+   * const n = ring.peekBulk(3);
+   * let sum = 0;
    * for (let i = 0; i < n; i++) sum += ring.words[(ring.peeked + i) & ring.mask];
    * ring.finish(2); // the last one stays
    * console.assert(sum === 18 && ring.dequeue() === 7);
@@ -364,22 +272,7 @@ export class MpmcRing {
     return this.#peek(count, count);
   }
 
-  /**
-   * As {@linkcode peekBulk}, but up to `max` elements; returns how many.
-   *
-   * @example
-   * ```ts
-   * import { MappedMemory, MpmcRing } from "../api.ts";
-   *
-   * const ring = new MpmcRing(MappedMemory.ofProcess(MpmcRing.bytes(4)), 0, 4);
-   * ring.enqueueBulk(new Uint32Array([5, 6, 7]), 3);
-   * const n = ring.peekBurst(32);
-   * let sum = 0;
-   * for (let i = 0; i < n; i++) sum += ring.words[(ring.peeked + i) & ring.mask];
-   * ring.finish(n);
-   * console.assert(sum === 18 && ring.isEmpty);
-   * ```
-   */
+  /** As {@linkcode peekBulk}, but up to `max` elements; returns how many. */
   peekBurst(max: number): number {
     return this.#peek(max, 1);
   }
@@ -398,18 +291,6 @@ export class MpmcRing {
    *
    * @throws {CulvertError} if `n` is more than was peeked, or less at an end that cannot give back;
    * nothing has been taken then.
-   *
-   * @example
-   * ```ts
-   * import { MappedMemory, MpmcRing } from "../api.ts";
-   *
-   * const memory = MappedMemory.ofProcess(MpmcRing.bytes(4));
-   * const ring = new MpmcRing(memory, 0, 4, { consumers: "hts" });
-   * ring.enqueueBulk(new Uint32Array([5, 6, 7]), 3);
-   * ring.peekBulk(3);
-   * ring.finish(1); // 6 and 7 stay
-   * console.assert(ring.count === 2 && ring.dequeue() === 6);
-   * ```
    */
   finish(n: number): void {
     if (n !== this.#peeked) this.#part("finish", this.#consumer, this.consumers, n);
@@ -417,20 +298,7 @@ export class MpmcRing {
     this.#peeked = 0;
   }
 
-  /**
-   * Elements in the ring: a moment's answer while others are at work.
-   *
-   * @example
-   * ```ts
-   * import { MappedMemory, MpmcRing } from "../api.ts";
-   *
-   * const memory = MappedMemory.ofProcess(MpmcRing.bytes(4));
-   * const ring = new MpmcRing(memory, 0, 4, { capacity: 3 });
-   * ring.enqueueBulk(new Uint32Array([1, 2]), 2);
-   * console.assert(ring.count === 2 && ring.freeCount === 1 && !ring.isEmpty && !ring.isFull);
-   * console.assert(ring.capacity === 3 && ring.size === 4);
-   * ```
-   */
+  /** Elements in the ring: a moment's answer while others are at work. */
   get count(): number {
     const consumer = shim.shim_load_acquire(this.#map, this.#start + MPMC.CONSUMER_TAIL);
     const used = shim.shim_load_acquire(this.#map, this.#start + MPMC.PRODUCER_TAIL) - consumer;
@@ -458,16 +326,6 @@ export class MpmcRing {
   /**
    * Set both ends to `position`, empty. Nobody may be using the ring, and every other `MpmcRing`
    * over the same memory must be made anew: it remembers positions.
-   *
-   * @example
-   * ```ts
-   * import { MappedMemory, MpmcRing } from "../api.ts";
-   *
-   * const ring = new MpmcRing(MappedMemory.ofProcess(MpmcRing.bytes(4)), 0, 4);
-   * ring.enqueueBulk(new Uint32Array(4), 4);
-   * ring.reset();
-   * console.assert(ring.isEmpty && ring.enqueueBulk(new Uint32Array(4), 4) === 4);
-   * ```
    */
   reset(position = 0): void {
     this.#reserved = this.#peeked = 0;
@@ -476,18 +334,7 @@ export class MpmcRing {
     this.#consumer.reset(position); // once more: it loads what the producers' end has stored
   }
 
-  /**
-   * The ring as text: shape, fill and positions (DPDK `rte_ring_dump`).
-   *
-   * @example
-   * ```ts
-   * import { MappedMemory, MpmcRing } from "../api.ts";
-   *
-   * const ring = new MpmcRing(MappedMemory.ofProcess(MpmcRing.bytes(4)), 0, 4);
-   * ring.enqueue(7);
-   * console.assert(ring.dump().startsWith("4 slots of 4 bytes, capacity 4: 1 used, 3 free\n"));
-   * ```
-   */
+  /** The ring as text: shape, fill and positions (DPDK `rte_ring_dump`). */
   dump(): string {
     const load = (word: number) => shim.shim_load_acquire(this.#map, this.#start + word);
     const { size, capacity, wordsPerElement, count, producers, consumers } = this;
@@ -512,15 +359,17 @@ export class MpmcRing {
   // Private but not #: V8 checks a brand at each call of a #method, which costs 2 ns.
 
   /** Enqueue up to `count` elements, `least` at least; returns how many. */
-  private write(elements: Uint32Array, count: number, least: number): number {
+  private write(burst: Burst, count: number, at: number, least: number): number {
+    checkBurst(burst, this.wordsPerElement, count, at);
     if (this.#reserved > 0) refuseSecond("reserved");
-    return this.#producer.move(this.#writer, elements, Math.floor(count), least);
+    return this.#producer.move(this.#writer, burst, Math.floor(count), at, least);
   }
 
   /** Dequeue up to `max` elements, `least` at least; returns how many. */
-  private read(elements: Uint32Array, max: number, least: number): number {
+  private read(burst: Burst, max: number, at: number, least: number): number {
+    checkBurst(burst, this.wordsPerElement, max, at);
     if (this.#peeked > 0) refuseSecond("peeked");
-    return this.#consumer.move(this.#reader, elements, Math.floor(max), least);
+    return this.#consumer.move(this.#reader, burst, Math.floor(max), at, least);
   }
 
   #part(what: "commit" | "finish", end: RingEnd, sharing: Sharing, n: number): void {

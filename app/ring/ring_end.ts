@@ -1,6 +1,7 @@
 import type { MappedMemory } from "../../ffi/mapped_memory.ts";
 import { shim } from "../../ffi/shim.ts";
 import { MPMC_END } from "../memory/layout.ts";
+import type { Burst } from "./burst.ts";
 import type { SlotsCopy } from "./slots.ts";
 
 /** Where one end of a ring keeps its positions, and how far it may go. */
@@ -47,11 +48,12 @@ export interface RingEnd {
    */
   finishPart(n: number): boolean;
   /**
-   * Both steps, and the copying of `burst` in between: up to `count` elements, `least` at least.
+   * Both steps, and the copying in between: up to `count` elements, `least` at least, from element
+   * `at` of `burst` on.
    *
    * @returns how many.
    */
-  move(slots: SlotsCopy, burst: Uint32Array, count: number, least: number): number;
+  move(slots: SlotsCopy, burst: Burst, count: number, at: number, least: number): number;
   /** Set all positions of this end. Nobody may be using the ring. */
   reset(position: number): void;
 }
@@ -60,12 +62,13 @@ export interface RingEnd {
 export function moveInSteps(
   end: RingEnd,
   slots: SlotsCopy,
-  burst: Uint32Array,
+  burst: Burst,
   count: number,
+  at: number,
   least: number,
 ): number {
   const n = end.claim(count, least);
-  if (n > 0 && !slots.copy(end.head, burst, n, end.tailWord)) end.finish(n);
+  if (n > 0 && !slots.copy(end.head, burst, n, at, end.tailWord)) end.finish(n);
   return n;
 }
 

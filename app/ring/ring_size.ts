@@ -63,12 +63,12 @@ export function checkElementBytes(bytes: number): void {
  *
  * @example
  * ```ts
- * import { MappedMemory, MpmcRing, slotsFor } from "../api.ts";
+ * import { Burst, MappedMemory, MpmcRing, slotsFor } from "../api.ts";
  *
  * const size = slotsFor(100);
  * const memory = MappedMemory.ofProcess(MpmcRing.bytes(size));
  * const ring = new MpmcRing(memory, 0, size, { capacity: 100 });
- * console.assert(size === 128 && ring.enqueueBurst(new Uint32Array(128), 128) === 100);
+ * console.assert(size === 128 && ring.enqueueBurst(Burst.of(128, 4), 128) === 100);
  * ```
  */
 export function slotsFor(capacity: number): number {

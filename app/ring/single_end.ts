@@ -1,5 +1,6 @@
 import { shim } from "../../ffi/shim.ts";
 import { MPMC_END } from "../memory/layout.ts";
+import type { Burst } from "./burst.ts";
 import {
   type EndPlace,
   moveInSteps,
@@ -51,8 +52,8 @@ export class SingleEnd implements RingEnd {
     return true;
   }
 
-  move(slots: SlotsCopy, burst: Uint32Array, count: number, least: number): number {
-    return moveInSteps(this, slots, burst, count, least);
+  move(slots: SlotsCopy, burst: Burst, count: number, at: number, least: number): number {
+    return moveInSteps(this, slots, burst, count, at, least);
   }
 
   reset(position: number): void {

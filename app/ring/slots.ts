@@ -1,14 +1,13 @@
 import type { MappedMemory } from "../../ffi/mapped_memory.ts";
 import { shim } from "../../ffi/shim.ts";
-import { placeOf } from "./burst.ts";
+import type { Burst } from "./burst.ts";
 import type { ElementBytes } from "./ring_size.ts";
 
-/** The index of no word: what is to be published there is not. */
+/** The index of no word: nothing is published there. */
 export const NO_WORD = 0xffffffff;
 
 /** Parts of the first argument of `shim_slots_copy`. */
 const BURST_MAP = 11, SIZE = 22, SHIFT = 27, READ = 1 << 29, CLAIM = 1 << 30;
-const MAP_MASK = 0x7ff;
 
 /** Where a ring's slots lie: `size` of them, a power of two, from word `start` of `memory` on. */
 export interface SlotsPlace {
@@ -30,58 +29,58 @@ export function slotWords(
   return new Uint32Array(buffer, byteOffset + start * 4, (size * elementBytes) >>> 2);
 }
 
+/** Write one element from word `at` of a ring's slots on; words beyond its `width` are left out. */
+export function writeElement(
+  slots: Uint32Array,
+  at: number,
+  width: number,
+  word0: number,
+  word1: number,
+  word2: number,
+  word3: number,
+): void {
+  slots[at] = word0;
+  if (width === 1) return;
+  slots[at + 1] = word1;
+  if (width === 2) return;
+  slots[at + 2] = word2;
+  slots[at + 3] = word3;
+}
+
 /**
- * The copying of bursts to a ring's slots, or from them.
+ * The copying of bursts to a ring's slots, or from them: one call into the shim each.
  *
- * Accesses in the loop here are plain. That V8 leaves them between the calls into the shim around
- * them, which load and store the positions, is what the ring's orderings rely on: such a call may
- * read and write all memory, as far as the compiler knows. So no load of a slot is made before the
- * position was loaded, and no store after the position was stored. The same keeps the caller's stores
- * to a burst before the call that copies it, and the loads of what was copied behind it, though that
- * call is given numbers only.
+ * The caller's loads and stores of a burst are plain. V8 never moves them across that call, though it
+ * is given numbers only: as far as the compiler knows, a call may read and write all memory. So what
+ * the caller stored before the call is copied, and what was copied is loaded after it.
  */
 export class SlotsCopy {
-  readonly #words: Uint32Array;
   readonly #start: number;
   /** Words of an element, as a shift. */
   readonly #shift: number;
-  readonly #mask: number;
-  readonly #reads: boolean;
-  /** The burst of `newBurst()` that was copied last, and what the shim is to know of it. */
-  #burst?: Uint32Array;
-  #burstWord = 0;
-  #route: number;
-  /** Elements that it has. */
-  #most = 0;
-  /** The burst that was copied last, if it is none of those. */
-  #plain?: Uint32Array;
+  readonly #route: number;
 
   /** To the slots, or from them. */
-  constructor(place: SlotsPlace, direction: "write" | "read") {
-    const { memory, start, size, elementBytes } = place;
-    this.#words = slotWords(place);
+  constructor({ memory, start, size, elementBytes }: SlotsPlace, direction: "write" | "read") {
     this.#start = start;
     this.#shift = elementBytes === 4 ? 0 : elementBytes === 8 ? 1 : 2;
-    this.#mask = size - 1;
-    this.#reads = direction === "read";
     const words = Math.log2(size) + this.#shift;
-    this.#route = memory.map | words << SIZE | this.#shift << SHIFT | (this.#reads ? READ : 0);
+    const read = direction === "read" ? READ : 0;
+    this.#route = memory.map | words << SIZE | this.#shift << SHIFT | read;
   }
 
   /**
-   * Copy the first `n` elements of `burst` to the slots from `position` on, or from there.
+   * Copy `n` elements of `burst`, from element `at` on, to the slots from `position` on, or from
+   * there. The burst must have so many.
    *
    * @param word The position to publish with release ordering, if it is `position` still, or
    * {@linkcode NO_WORD}.
    * @returns whether `position + n` has been published there; the caller does it if not.
    */
-  copy(position: number, burst: Uint32Array, n: number, word: number): boolean {
-    if (!this.isKnown(burst, n)) {
-      this.#copyHere(position, burst, n);
-      return false;
-    }
-    const start = this.#start, turn = position >>> 0;
-    return shim.shim_slots_copy(this.#route, start, this.#burstWord, n, turn, word) === 1;
+  copy(position: number, burst: Burst, n: number, at: number, word: number): boolean {
+    const route = this.#route | burst.map << BURST_MAP;
+    const from = burst.word + (at << this.#shift);
+    return shim.shim_slots_copy(route, this.#start, from, n, position >>> 0, word) === 1;
   }
 
   /**
@@ -89,56 +88,11 @@ export class SlotsCopy {
    * then do as {@linkcode copy} does.
    *
    * @returns 1 if `position + n` has been published at `word`, 0 if the caller has to; less if
-   * nothing was done: the head was elsewhere, or the copy is none for the shim.
+   * nothing was done, as the head was elsewhere.
    */
-  claimAndCopy(position: number, burst: Uint32Array, n: number, word: number): number {
-    if (!this.isKnown(burst, n)) return -1;
-    const start = this.#start, turn = position >>> 0;
-    return shim.shim_slots_copy(this.#route | CLAIM, start, this.#burstWord, n, turn, word);
+  claimAndCopy(position: number, burst: Burst, n: number, at: number, word: number): number {
+    const route = this.#route | burst.map << BURST_MAP | CLAIM;
+    const from = burst.word + (at << this.#shift);
+    return shim.shim_slots_copy(route, this.#start, from, n, position >>> 0, word);
   }
-
-  // Private but not #: V8 checks a brand at each call of a #method, which costs 2 ns.
-
-  /** Whether the shim knows the burst, and that it has so many elements. */
-  private isKnown(burst: Uint32Array, n: number): boolean {
-    return (burst === this.#burst || this.#learn(burst)) && n <= this.#most;
-  }
-
-  #learn(burst: Uint32Array): boolean {
-    if (burst === this.#plain) return false;
-    const place = placeOf(burst);
-    if (!place) {
-      this.#plain = burst;
-      return false;
-    }
-    this.#burst = burst;
-    this.#burstWord = place.word;
-    this.#route = this.#route & ~(MAP_MASK << BURST_MAP) | place.map << BURST_MAP;
-    this.#most = burst.length >> this.#shift;
-    return true;
-  }
-
-  #copyHere(position: number, burst: Uint32Array, n: number): void {
-    const words = this.#words;
-    const at = (position & this.#mask) << this.#shift;
-    const count = n << this.#shift;
-    const first = Math.min(count, words.length - at);
-    if (this.#reads) {
-      copyWords(burst, 0, words, at, first);
-      copyWords(burst, first, words, 0, count - first);
-    } else {
-      copyWords(words, at, burst, 0, first);
-      copyWords(words, 0, burst, first, count - first);
-    }
-  }
-}
-
-function copyWords(
-  target: Uint32Array,
-  to: number,
-  source: Uint32Array,
-  from: number,
-  count: number,
-): void {
-  for (const end = from + count; from < end; from++, to++) target[to] = source[from];
 }

@@ -1,9 +1,9 @@
 import type { MappedMemory } from "../../ffi/mapped_memory.ts";
 import { shim } from "../../ffi/shim.ts";
 import { RING } from "../memory/layout.ts";
-import { writeElement } from "./element.ts";
+import { type Burst, checkBurst } from "./burst.ts";
 import { checkCapacity, checkElementBytes, checkRingSize, type ElementBytes } from "./ring_size.ts";
-import { SlotsCopy, slotWords } from "./slots.ts";
+import { SlotsCopy, slotWords, writeElement } from "./slots.ts";
 
 /** What makes one ring differ from another of the same size; both sides must say the same. */
 export interface SpscShape {
@@ -26,20 +26,20 @@ export interface SpscShape {
  * A peer's position is read once and believed only if it is possible. One that is not is counted in
  * {@linkcode violations} and otherwise ignored: the ring then looks full, or empty.
  *
- * Counts are whole numbers. A burst is a `Uint32Array`, two words a descriptor, copied quickest if
- * it is of `newBurst()`. Either side may instead work in the ring's own slots, between
- * {@linkcode reserveBurst} and {@linkcode commit}, or {@linkcode peekBurst} and {@linkcode finish}
- * (DPDK `rte_ring_peek_zc.h`).
+ * Counts are whole numbers. A {@linkcode Burst} is copied; either side may instead work in the
+ * ring's own slots, between {@linkcode reserveBurst} and {@linkcode commit}, or
+ * {@linkcode peekBurst} and {@linkcode finish} (DPDK `rte_ring_peek_zc.h`).
  *
  * @example
  * ```ts
- * import { MappedMemory, SpscRing } from "../api.ts";
+ * import { Burst, MappedMemory, SpscRing } from "../api.ts";
  *
  * const memory = MappedMemory.ofProcess(SpscRing.bytes(4));
  * const [producer, consumer] = [new SpscRing(memory, 0, 4), new SpscRing(memory, 0, 4)];
- * const burst = new Uint32Array([7, 64 << 16]); // one descriptor: mbuf 7, 64 bytes at offset 0
+ * const burst = Burst.of(32);
+ * burst.words.set([7, 64 << 16]); // one descriptor: mbuf 7, 64 bytes at offset 0
  * console.assert(producer.enqueueBurst(burst, 1) === 1);
- * console.assert(consumer.dequeueBurst(burst, 32) === 1);
+ * console.assert(consumer.dequeueBurst(burst, 32) === 1 && burst.words[0] === 7);
  * ```
  */
 export class SpscRing {
@@ -100,18 +100,7 @@ export class SpscRing {
     }
   }
 
-  /**
-   * Bytes of memory for a ring of `size` slots, elements of 8 bytes unless told.
-   *
-   * @example
-   * ```ts
-   * import { MappedMemory, SpscRing } from "../api.ts";
-   *
-   * const memory = MappedMemory.ofProcess(128 + SpscRing.bytes(64, 4));
-   * const ring = new SpscRing(memory, 128, 64, { elementBytes: 4 });
-   * console.assert(ring.enqueueBulk(new Uint32Array(64), 64) === 64 && ring.isFull);
-   * ```
-   */
+  /** Bytes of memory for a ring of `size` slots, elements of 8 bytes unless told. */
   static bytes(size: number, elementBytes: ElementBytes = 8): number {
     return RING.SLOTS * 4 + size * elementBytes;
   }
@@ -121,16 +110,6 @@ export class SpscRing {
    * that are too many for it are left out.
    *
    * @returns whether there was room.
-   *
-   * @example
-   * ```ts
-   * import { MappedMemory, SpscRing } from "../api.ts";
-   *
-   * const memory = MappedMemory.ofProcess(SpscRing.bytes(4));
-   * const [producer, consumer] = [new SpscRing(memory, 0, 4), new SpscRing(memory, 0, 4)];
-   * console.assert(producer.enqueue(7, 64 << 16));
-   * console.assert(consumer.dequeue() === 7 && consumer.dequeue() === -1);
-   * ```
    */
   enqueue(word0: number, word1 = 0, word2 = 0, word3 = 0): boolean {
     if (this.reserveBulk(1) === 0) return false;
@@ -140,21 +119,7 @@ export class SpscRing {
     return true;
   }
 
-  /**
-   * Dequeue one element: its first word, which is a descriptor's mbuf index, or -1. See
-   * {@linkcode enqueue}.
-   *
-   * @example
-   * ```ts
-   * import { MappedMemory, SpscRing } from "../api.ts";
-   *
-   * const memory = MappedMemory.ofProcess(SpscRing.bytes(4));
-   * const [producer, consumer] = [new SpscRing(memory, 0, 4), new SpscRing(memory, 0, 4)];
-   * producer.enqueue(7, 64 << 16);
-   * console.assert(consumer.pending === 1 && consumer.violations === 0);
-   * console.assert(consumer.dequeue() === 7 && consumer.dequeue() === -1);
-   * ```
-   */
+  /** Dequeue one element: its first word, which is a descriptor's mbuf index, or -1. */
   dequeue(): number {
     if (this.peekBulk(1) === 0) return -1;
     const word0 = this.words[this.peeked * this.wordsPerElement];
@@ -163,90 +128,44 @@ export class SpscRing {
   }
 
   /**
-   * Enqueue up to `count` descriptors from the start of `burst`.
+   * Enqueue up to `count` elements of `burst`, from element `at` on.
    *
    * @returns how many fitted; they have been published.
-   *
-   * @example
-   * ```ts
-   * import { MappedMemory, SpscRing } from "../api.ts";
-   *
-   * const memory = MappedMemory.ofProcess(SpscRing.bytes(4));
-   * const [producer, consumer] = [new SpscRing(memory, 0, 4), new SpscRing(memory, 0, 4)];
-   * console.assert(producer.enqueueBurst(new Uint32Array(2 * 5), 5) === 4);
-   * console.assert(consumer.dequeueBurst(new Uint32Array(2 * 32), 32) === 4);
-   * ```
+   * @throws {CulvertError} if the burst has less, or elements of another size.
    */
-  enqueueBurst(burst: Uint32Array, count: number): number {
+  enqueueBurst(burst: Burst, count: number, at = 0): number {
+    checkBurst(burst, this.wordsPerElement, count, at);
     const n = this.reserveBurst(count);
-    if (n > 0) this.write(burst, n);
+    if (n > 0) this.write(burst, n, at);
     return n;
   }
 
-  /**
-   * Enqueue exactly `count` descriptors, or none.
-   *
-   * @returns `count` or 0.
-   *
-   * @example
-   * ```ts
-   * import { MappedMemory, SpscRing } from "../api.ts";
-   *
-   * const memory = MappedMemory.ofProcess(SpscRing.bytes(4));
-   * const [producer, consumer] = [new SpscRing(memory, 0, 4), new SpscRing(memory, 0, 4)];
-   * console.assert(producer.enqueueBulk(new Uint32Array(2 * 5), 5) === 0);
-   * console.assert(producer.enqueueBulk(new Uint32Array(2 * 4), 4) === 4);
-   * console.assert(consumer.dequeueBulk(new Uint32Array(2 * 5), 5) === 0);
-   * console.assert(consumer.dequeueBulk(new Uint32Array(2 * 5), 4) === 4);
-   * ```
-   */
-  enqueueBulk(burst: Uint32Array, count: number): number {
+  /** As {@linkcode enqueueBurst}, but exactly `count` elements, or none: `count` or 0. */
+  enqueueBulk(burst: Burst, count: number, at = 0): number {
+    checkBurst(burst, this.wordsPerElement, count, at);
     const n = this.reserveBulk(count);
-    if (n > 0) this.write(burst, n);
+    if (n > 0) this.write(burst, n, at);
     return n;
   }
 
   /**
-   * Dequeue up to `max` descriptors to the start of `burst`. See {@linkcode enqueueBurst}.
+   * Dequeue up to `max` elements to `burst`, from element `at` on.
    *
    * @returns how many there were; their slots have been given back.
-   *
-   * @example
-   * ```ts
-   * import { MappedMemory, SpscRing } from "../api.ts";
-   *
-   * const memory = MappedMemory.ofProcess(SpscRing.bytes(4));
-   * const [producer, consumer] = [new SpscRing(memory, 0, 4), new SpscRing(memory, 0, 4)];
-   * producer.enqueueBulk(new Uint32Array([5, 0, 6, 0, 7, 0]), 3);
-   * const burst = new Uint32Array(2 * 32);
-   * console.assert(consumer.dequeueBurst(burst, 32) === 3 && burst[2 * 2] === 7);
-   * ```
+   * @throws {CulvertError} if the burst has less, or elements of another size.
    */
-  dequeueBurst(burst: Uint32Array, max: number): number {
+  dequeueBurst(burst: Burst, max: number, at = 0): number {
+    checkBurst(burst, this.wordsPerElement, max, at);
     const n = this.peekBurst(max);
-    if (n > 0) this.read(burst, n);
+    if (n > 0) this.read(burst, n, at);
     return n;
   }
 
-  /**
-   * Dequeue exactly `count` descriptors, or none. See {@linkcode enqueueBulk}.
-   *
-   * @returns `count` or 0.
-   *
-   * @example
-   * ```ts
-   * import { MappedMemory, SpscRing } from "../api.ts";
-   *
-   * const memory = MappedMemory.ofProcess(SpscRing.bytes(4));
-   * const [producer, consumer] = [new SpscRing(memory, 0, 4), new SpscRing(memory, 0, 4)];
-   * producer.enqueueBulk(new Uint32Array([5, 0, 6, 0, 7, 0]), 3);
-   * const burst = new Uint32Array(2 * 4);
-   * console.assert(consumer.dequeueBulk(burst, 4) === 0 && consumer.dequeueBulk(burst, 2) === 2);
-   * ```
-   */
-  dequeueBulk(burst: Uint32Array, count: number): number {
+  /** As {@linkcode dequeueBurst}, but exactly `count` elements, or none: `count` or 0. */
+  dequeueBulk(burst: Burst, count: number, at = 0): number {
+    checkBurst(burst, this.wordsPerElement, count, at);
     const n = this.peekBulk(count);
-    if (n > 0) this.read(burst, n);
+    if (n > 0) this.read(burst, n, at);
     return n;
   }
 
@@ -268,8 +187,8 @@ export class SpscRing {
    *   producer.words[word] = i; // mbuf index
    *   producer.words[word + 1] = 64 << 16; // 64 bytes at offset 0
    * }
-   * producer.commit(n);
-   * console.assert(consumer.count === 3 && producer.reserveBulk(2) === 0);
+   * producer.commit(2); // the third slot is not claimed any more
+   * console.assert(consumer.count === 2);
    * ```
    */
   reserveBulk(count: number): number {
@@ -278,23 +197,7 @@ export class SpscRing {
     return this.capacity - this.reloadConsumer() >= count ? count : 0;
   }
 
-  /**
-   * As {@linkcode reserveBulk}, but up to `count` slots.
-   *
-   * @returns how many.
-   *
-   * @example
-   * ```ts
-   * import { MappedMemory, SpscRing } from "../api.ts";
-   *
-   * const memory = MappedMemory.ofProcess(SpscRing.bytes(4));
-   * const [producer, consumer] = [new SpscRing(memory, 0, 4), new SpscRing(memory, 0, 4)];
-   * const n = producer.reserveBurst(32);
-   * for (let i = 0; i < n; i++) producer.words[((producer.reserved + i) & producer.mask) * 2] = i;
-   * producer.commit(n);
-   * console.assert(n === 4 && consumer.isFull);
-   * ```
-   */
+  /** As {@linkcode reserveBulk}, but up to `count` slots; returns how many. */
   reserveBurst(count: number): number {
     if (!(count > 0)) return 0;
     let free = this.capacity - this.used;
@@ -312,18 +215,6 @@ export class SpscRing {
   /**
    * Producer: publish the first `n` slots from {@linkcode reserved} on, no more than have been
    * reserved. The count is the caller's to keep: more would overtake the consumer.
-   *
-   * @example
-   * ```ts
-   * import { MappedMemory, SpscRing } from "../api.ts";
-   *
-   * const memory = MappedMemory.ofProcess(SpscRing.bytes(4));
-   * const [producer, consumer] = [new SpscRing(memory, 0, 4), new SpscRing(memory, 0, 4)];
-   * producer.reserveBulk(3);
-   * producer.words[producer.reserved * 2] = 7;
-   * producer.commit(1); // the other two are not claimed any more
-   * console.assert(consumer.count === 1 && consumer.dequeue() === 7);
-   * ```
    */
   commit(n: number): void {
     if (!(n > 0)) return;
@@ -347,7 +238,7 @@ export class SpscRing {
    *
    * const memory = MappedMemory.ofProcess(SpscRing.bytes(4));
    * const [producer, consumer] = [new SpscRing(memory, 0, 4), new SpscRing(memory, 0, 4)];
-   * producer.enqueueBulk(Uint32Array.of(5, 0, 6, 0, 7, 0), 3);
+   * for (const index of [5, 6, 7]) producer.enqueue(index);
    * const n = consumer.peekBulk(3);
    * let sum = 0;
    * for (let i = 0; i < n; i++) sum += consumer.words[((consumer.peeked + i) & consumer.mask) * 2];
@@ -360,25 +251,7 @@ export class SpscRing {
     return this.used >= count || this.reloadProducer() >= count ? count : 0;
   }
 
-  /**
-   * As {@linkcode peekBulk}, but up to `max` elements.
-   *
-   * @returns how many.
-   *
-   * @example
-   * ```ts
-   * import { MappedMemory, SpscRing } from "../api.ts";
-   *
-   * const memory = MappedMemory.ofProcess(SpscRing.bytes(4));
-   * const [producer, consumer] = [new SpscRing(memory, 0, 4), new SpscRing(memory, 0, 4)];
-   * producer.enqueueBulk(new Uint32Array([5, 0, 6, 0, 7, 0]), 3);
-   * const n = consumer.peekBurst(32);
-   * let sum = 0;
-   * for (let i = 0; i < n; i++) sum += consumer.words[((consumer.peeked + i) & consumer.mask) * 2];
-   * consumer.finish(n);
-   * console.assert(sum === 18 && consumer.isEmpty);
-   * ```
-   */
+  /** As {@linkcode peekBulk}, but up to `max` elements; returns how many. */
   peekBurst(max: number): number {
     if (!(max > 0)) return 0;
     let used = this.used;
@@ -391,22 +264,7 @@ export class SpscRing {
     return this.#consumer & this.mask;
   }
 
-  /**
-   * Consumer: give back the first `n` slots from {@linkcode peeked} on, no more than have been
-   * peeked.
-   *
-   * @example
-   * ```ts
-   * import { MappedMemory, SpscRing } from "../api.ts";
-   *
-   * const memory = MappedMemory.ofProcess(SpscRing.bytes(4));
-   * const [producer, consumer] = [new SpscRing(memory, 0, 4), new SpscRing(memory, 0, 4)];
-   * producer.enqueueBulk(new Uint32Array([5, 0, 6, 0, 7, 0]), 3);
-   * consumer.peekBulk(3);
-   * consumer.finish(1); // 6 and 7 stay
-   * console.assert(producer.count === 2 && consumer.dequeue() === 6);
-   * ```
-   */
+  /** Consumer: give back the first `n` slots from {@linkcode peeked} on, no more than were peeked. */
   finish(n: number): void {
     if (!(n > 0)) return;
     this.#consumer = (this.#consumer + n) | 0;
@@ -414,7 +272,7 @@ export class SpscRing {
     shim.shim_store_release(this.#map, this.#consumerWord, this.#consumer >>> 0);
   }
 
-  /** Consumer: descriptors that wait, as the producer's position says now, if it is possible. */
+  /** Consumer: elements that wait, as the producer's position says now, if it is possible. */
   get pending(): number {
     return this.reloadProducer();
   }
@@ -445,20 +303,7 @@ export class SpscRing {
     return this.count === 0;
   }
 
-  /**
-   * The ring as text: shape, fill, positions and what the peer did wrong (DPDK `rte_ring_dump`).
-   *
-   * @example
-   * ```ts
-   * import { MappedMemory, SpscRing } from "../api.ts";
-   *
-   * const memory = MappedMemory.ofProcess(SpscRing.bytes(4));
-   * const [producer, consumer] = [new SpscRing(memory, 0, 4), new SpscRing(memory, 0, 4)];
-   * producer.enqueue(7);
-   * console.assert(consumer.dump().startsWith("4 slots of 8 bytes, capacity 4: 1 used, 3 free\n"));
-   * console.assert(producer.freeCount === 3 && !producer.isFull && !producer.isEmpty);
-   * ```
-   */
+  /** The ring as text: shape, fill, positions and what the peer did wrong (DPDK `rte_ring_dump`). */
   dump(): string {
     const consumer = shim.shim_load_acquire(this.#map, this.#consumerWord);
     const producer = shim.shim_load_acquire(this.#map, this.#producerWord);
@@ -469,19 +314,7 @@ export class SpscRing {
       `producer ${producer}, consumer ${consumer}, ${violations} violations\n`;
   }
 
-  /**
-   * Start again from empty. Neither side may be using the ring.
-   *
-   * @example
-   * ```ts
-   * import { MappedMemory, SpscRing } from "../api.ts";
-   *
-   * const ring = new SpscRing(MappedMemory.ofProcess(SpscRing.bytes(4)), 0, 4);
-   * ring.enqueue(7);
-   * ring.reset();
-   * console.assert(ring.isEmpty && ring.freeCount === 4);
-   * ```
-   */
+  /** Start again from empty. Neither side may be using the ring. */
   reset(): void {
     this.#producer = this.#consumer = 0;
     shim.shim_store_release(this.#map, this.#producerWord, 0);
@@ -491,10 +324,9 @@ export class SpscRing {
   // Private but not #: V8 checks a brand at each call of a #method, which costs 2 ns.
 
   /** Copy to the first `n` free slots, and publish. */
-  private write(burst: Uint32Array, n: number): void {
-    // S1 of a burst that the shim knows: it publishes after the copy. It does not if somebody else has
-    // written our word.
-    if (this.#writer.copy(this.#producer, burst, n, this.#producerWord)) {
+  private write(burst: Burst, n: number, at: number): void {
+    // S1, in the shim. It does not publish if somebody else has written our word.
+    if (this.#writer.copy(this.#producer, burst, n, at, this.#producerWord)) {
       this.#producer = (this.#producer + n) | 0;
     } else {
       this.commit(n);
@@ -502,9 +334,9 @@ export class SpscRing {
   }
 
   /** Copy from the first `n` used slots, and give them back. */
-  private read(burst: Uint32Array, n: number): void {
-    // S2 of a burst that the shim knows.
-    if (this.#reader.copy(this.#consumer, burst, n, this.#consumerWord)) {
+  private read(burst: Burst, n: number, at: number): void {
+    // S2, in the shim, likewise.
+    if (this.#reader.copy(this.#consumer, burst, n, at, this.#consumerWord)) {
       this.#consumer = (this.#consumer + n) | 0;
     } else {
       this.finish(n);

@@ -1,6 +1,7 @@
 import { DESCRIPTOR, DESCRIPTOR_FLAG } from "../memory/layout.ts";
 import { othersOf, REFCOUNT_MAX } from "./refcount.ts";
 import type { Mbufs } from "../mempool/mbuf.ts";
+import type { Burst } from "../ring/burst.ts";
 import type { MbufMetadata } from "./mbuf_metadata.ts";
 
 const { INDEX_MASK, FLAGS_SHIFT } = DESCRIPTOR;
@@ -13,11 +14,11 @@ const KNOWN_FLAGS = MORE | SHARED | 0x1f << POOL_SHIFT;
 export function checkFrame(
   mbufs: Mbufs,
   metadata: MbufMetadata,
-  burst: Uint32Array,
+  burst: Burst,
   i: number,
 ): string | undefined {
   const { count, room } = mbufs;
-  let words = burst;
+  let words: Uint32Array = burst.words;
   for (let n = 0, at = i << 1; n < count; n++) {
     const [word0, word1] = [words[at], words[at + 1]];
     const [index, offset, length] = [word0 & INDEX_MASK, word1 & 0xffff, word1 >>> 16];
@@ -37,5 +38,5 @@ export function checkFrame(
     words = metadata.u32;
     at = metadata.nextWord(index);
   }
-  return `mbuf ${burst[i << 1] & INDEX_MASK}: its segments are more than all mbufs, a loop`;
+  return `mbuf ${burst.words[i << 1] & INDEX_MASK}: its segments are more than all mbufs, a loop`;
 }

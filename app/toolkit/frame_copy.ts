@@ -1,6 +1,7 @@
 import { DESCRIPTOR, DESCRIPTOR_FLAG, HEADROOM_BYTES } from "../memory/layout.ts";
 import { dataWord } from "../mempool/mbuf.ts";
 import type { Mempool } from "../mempool/mempool.ts";
+import { Burst } from "../ring/burst.ts";
 import type { Segments } from "./segments.ts";
 
 /** Most segments of a copy. */
@@ -10,7 +11,7 @@ const SEGMENTS_MAX = 64;
 export class FrameCopy {
   readonly #pool: Mempool;
   readonly #segments: Segments;
-  readonly #fresh = new Uint32Array(2 * SEGMENTS_MAX);
+  readonly #fresh = Burst.of(SEGMENTS_MAX);
 
   /** Mbufs come from `pool`. */
   constructor(pool: Mempool, segments: Segments) {
@@ -20,9 +21,9 @@ export class FrameCopy {
 
   /** As `Frames.copy()`. */
   copy(
-    burst: Uint32Array,
+    burst: Burst,
     i: number,
-    to: Uint32Array,
+    to: Burst,
     t: number,
     offset: number,
     length: number,
@@ -33,8 +34,8 @@ export class FrameCopy {
     const { mbufs } = this.#segments;
     const capacity = mbufs.room - HEADROOM_BYTES;
     const n = Math.max(1, Math.ceil(wanted / capacity));
-    const fresh = this.#fresh;
-    if (n > SEGMENTS_MAX || this.#pool.allocBulk(fresh, n) !== n) return false;
+    if (n > SEGMENTS_MAX || this.#pool.allocBulk(this.#fresh, n) !== n) return false;
+    const fresh = this.#fresh.words;
     for (let k = 0; k < n; k++) {
       const bytes = Math.min(capacity, wanted - k * capacity);
       const byte = mbufs.frameByte(fresh[k << 1], HEADROOM_BYTES);
@@ -46,8 +47,8 @@ export class FrameCopy {
       this.#segments.link(index, fresh[(k << 1) + 2], fresh[(k << 1) + 3]);
       fresh[k << 1] |= DESCRIPTOR_FLAG.MORE;
     }
-    to[t << 1] = fresh[0];
-    to[(t << 1) + 1] = fresh[1];
+    to.words[t << 1] = fresh[0];
+    to.words[(t << 1) + 1] = fresh[1];
     return true;
   }
 }

@@ -2,6 +2,7 @@ import { DESCRIPTOR, DESCRIPTOR_FLAG } from "../memory/layout.ts";
 import { letGo } from "./refcount.ts";
 import type { MbufMetadata } from "./mbuf_metadata.ts";
 import type { Mempool } from "../mempool/mempool.ts";
+import { Burst } from "../ring/burst.ts";
 
 const { MORE, SHARED } = DESCRIPTOR_FLAG;
 
@@ -12,7 +13,7 @@ const BATCH = 64;
 export class FrameRelease {
   readonly #pool: Mempool;
   readonly #metadata: MbufMetadata;
-  readonly #batch = new Uint32Array(2 * BATCH);
+  readonly #batch = Burst.of(BATCH);
   #batched = 0;
 
   /** Free to `pool`; the metadata tell what else is held. */
@@ -32,8 +33,8 @@ export class FrameRelease {
       if ((word0 & SHARED) === 0 || letGo(this.#metadata, index)) {
         if (this.#batched === BATCH) this.flush();
         const at = this.#batched++ << 1;
-        this.#batch[at] = word0 & ~(MORE | SHARED);
-        this.#batch[at + 1] = word1;
+        this.#batch.words[at] = word0 & ~(MORE | SHARED);
+        this.#batch.words[at + 1] = word1;
       }
       if ((word0 & MORE) === 0) return;
       [word0, word1] = [next0, next1];

@@ -4,6 +4,7 @@ import { FrameCopy } from "./frame_copy.ts";
 import { FrameRelease } from "./frame_release.ts";
 import { addReferences, othersOf } from "./refcount.ts";
 import { dataWord, type Mbufs } from "../mempool/mbuf.ts";
+import type { Burst } from "../ring/burst.ts";
 import type { MbufMetadata } from "./mbuf_metadata.ts";
 import type { Mempool } from "../mempool/mempool.ts";
 import { Segments } from "./segments.ts";
@@ -34,14 +35,14 @@ const { MORE, SHARED } = DESCRIPTOR_FLAG;
  *
  * @example
  * ```ts
- * import { Frames, MappedMemory, MbufMetadata, Mbufs, MbufView, Mempool } from "../api.ts";
+ * import { Burst, Frames, MappedMemory, MbufMetadata, Mbufs, MbufView, Mempool } from "../api.ts";
  *
  * const mbufs = new Mbufs(MappedMemory.ofProcess(1 << 20), { offset: 0, stride: 2368, count: 100 });
  * const pool = Mempool.create(100);
  * const frames = new Frames(pool, mbufs, MbufMetadata.create(100));
  *
  * // One payload for two receivers, each with a header of its own in front.
- * const payload = new Uint32Array(2 * 2), headers = new Uint32Array(2 * 2);
+ * const payload = Burst.of(2), headers = Burst.of(2);
  * pool.allocBulk(payload, 1);
  * new MbufView(mbufs).moveTo(payload, 0).append(1000);
  * frames.clone(payload, 0, payload, 1);
@@ -83,20 +84,20 @@ export class Frames {
    *
    * @example
    * ```ts
-   * import { addMempool, Frames, MappedMemory, Region } from "../api.ts";
+   * import { addMempool, Burst, Frames, MappedMemory, Region } from "../api.ts";
    *
    * const region = Region.build(MappedMemory.ofProcess(1 << 20), "r0");
    * const { pool, frames } = addMempool(region, "mbufs", { count: 100 });
-   * const burst = new Uint32Array(2 * 2);
+   * const burst = Burst.of(2);
    * pool.allocBulk(burst, 2);
    * console.assert(Frames.isPlain(burst, 2));
    * frames.hold(burst, 1);
    * console.assert(Frames.isPlain(burst, 1) && !Frames.isPlain(burst, 1, 1));
    * ```
    */
-  static isPlain(burst: Uint32Array, count: number, at = 0): boolean {
+  static isPlain(burst: Burst, count: number, at = 0): boolean {
     let flags = 0;
-    for (let i = at << 1, end = (at + count) << 1; i < end; i += 2) flags |= burst[i];
+    for (let i = at << 1, end = (at + count) << 1; i < end; i += 2) flags |= burst.words[i];
     return (flags & (MORE | SHARED)) === 0;
   }
 
@@ -105,17 +106,17 @@ export class Frames {
    *
    * @example
    * ```ts
-   * import { addMempool, MappedMemory, Region } from "../api.ts";
+   * import { addMempool, Burst, MappedMemory, Region } from "../api.ts";
    *
    * const region = Region.build(MappedMemory.ofProcess(1 << 20), "r0");
    * const { pool, frames } = addMempool(region, "mbufs", { count: 100 });
-   * const burst = new Uint32Array(2 * 2);
+   * const burst = Burst.of(2);
    * pool.allocBulk(burst, 2);
    * frames.chain(burst, 0, burst, 1);
    * console.assert(frames.segments(burst, 0) === 2);
    * ```
    */
-  segments(burst: Uint32Array, i: number): number {
+  segments(burst: Burst, i: number): number {
     return this.#segments.count(burst, i);
   }
 
@@ -124,18 +125,18 @@ export class Frames {
    *
    * @example
    * ```ts
-   * import { addMempool, dataWord, MappedMemory, Region } from "../api.ts";
+   * import { addMempool, Burst, dataWord, MappedMemory, Region } from "../api.ts";
    *
    * const region = Region.build(MappedMemory.ofProcess(1 << 20), "r0");
    * const { pool, frames } = addMempool(region, "mbufs", { count: 100 });
-   * const burst = new Uint32Array(2 * 2);
+   * const burst = Burst.of(2);
    * pool.allocBulk(burst, 2);
-   * burst[1] = burst[3] = dataWord(128, 100);
+   * burst.words[1] = burst.words[3] = dataWord(128, 100);
    * frames.chain(burst, 0, burst, 1);
    * console.assert(frames.length(burst, 0) === 200 && frames.length(burst, 1) === 100);
    * ```
    */
-  length(burst: Uint32Array, i: number): number {
+  length(burst: Burst, i: number): number {
     return this.#segments.length(burst, i);
   }
 
@@ -144,19 +145,19 @@ export class Frames {
    *
    * @example
    * ```ts
-   * import { addMempool, MappedMemory, Region } from "../api.ts";
+   * import { addMempool, Burst, MappedMemory, Region } from "../api.ts";
    *
    * const region = Region.build(MappedMemory.ofProcess(1 << 20), "r0");
    * const { pool, frames } = addMempool(region, "mbufs", { count: 100 });
-   * const burst = new Uint32Array(2 * 2);
+   * const burst = Burst.of(2);
    * pool.allocBulk(burst, 1);
    * console.assert(frames.holders(burst, 0) === 1);
    * frames.clone(burst, 0, burst, 1);
    * console.assert(frames.holders(burst, 0) === 2 && frames.holders(burst, 1) === 2);
    * ```
    */
-  holders(burst: Uint32Array, i: number): number {
-    const word0 = burst[i << 1];
+  holders(burst: Burst, i: number): number {
+    const word0 = burst.words[i << 1];
     return (word0 & SHARED) === 0 ? 1 : 1 + othersOf(this.#metadata, word0 & INDEX_MASK);
   }
 
@@ -166,11 +167,11 @@ export class Frames {
    *
    * @example
    * ```ts
-   * import { addMempool, MappedMemory, Region } from "../api.ts";
+   * import { addMempool, Burst, MappedMemory, Region } from "../api.ts";
    *
    * const region = Region.build(MappedMemory.ofProcess(1 << 20), "r0");
    * const { pool, frames } = addMempool(region, "mbufs", { count: 100 });
-   * const burst = new Uint32Array(2 * 2);
+   * const burst = Burst.of(2);
    * pool.allocBulk(burst, 1);
    * frames.hold(burst, 0, 2);
    * console.assert(frames.holders(burst, 0) === 3);
@@ -178,8 +179,8 @@ export class Frames {
    * console.assert(pool.available === 100);
    * ```
    */
-  hold(burst: Uint32Array, i: number, more = 1): void {
-    let words = burst;
+  hold(burst: Burst, i: number, more = 1): void {
+    let words: Uint32Array = burst.words;
     for (let at = i << 1, left = this.mbufs.count; left > 0; left--) {
       const index = words[at] & INDEX_MASK;
       // Shared already: others may be reading this word, and it stays as it is.
@@ -197,11 +198,11 @@ export class Frames {
    *
    * @example
    * ```ts
-   * import { addMempool, MappedMemory, Region } from "../api.ts";
+   * import { addMempool, Burst, MappedMemory, Region } from "../api.ts";
    *
    * const region = Region.build(MappedMemory.ofProcess(1 << 20), "r0");
    * const { pool, frames } = addMempool(region, "mbufs", { count: 100 });
-   * const burst = new Uint32Array(2 * 2);
+   * const burst = Burst.of(2);
    * pool.allocBulk(burst, 1);
    * frames.clone(burst, 0, burst, 1);
    * frames.free(burst, 1);
@@ -210,10 +211,10 @@ export class Frames {
    * console.assert(pool.available === 100);
    * ```
    */
-  clone(burst: Uint32Array, i: number, to: Uint32Array, t: number): void {
+  clone(burst: Burst, i: number, to: Burst, t: number): void {
     this.hold(burst, i);
-    to[t << 1] = burst[i << 1];
-    to[(t << 1) + 1] = burst[(i << 1) + 1];
+    to.words[t << 1] = burst.words[i << 1];
+    to.words[(t << 1) + 1] = burst.words[(i << 1) + 1];
   }
 
   /**
@@ -224,24 +225,24 @@ export class Frames {
    *
    * @example
    * ```ts
-   * import { addMempool, MappedMemory, Region } from "../api.ts";
+   * import { addMempool, Burst, MappedMemory, Region } from "../api.ts";
    *
    * const region = Region.build(MappedMemory.ofProcess(1 << 20), "r0");
    * const { pool, frames } = addMempool(region, "mbufs", { count: 100 });
-   * const burst = new Uint32Array(2 * 3);
+   * const burst = Burst.of(3);
    * pool.allocBulk(burst, 3);
    * console.assert(frames.chain(burst, 0, burst, 1));
    * frames.hold(burst, 0);
    * console.assert(!frames.chain(burst, 0, burst, 2), "it is no more this holder's alone");
    * ```
    */
-  chain(burst: Uint32Array, i: number, tail: Uint32Array, t: number): boolean {
+  chain(burst: Burst, i: number, tail: Burst, t: number): boolean {
     const segments = this.#segments;
     segments.findLast(burst, i);
     const word0 = segments.words[segments.at];
     // Who holds a segment holds what follows: nobody shares the others if nobody shares the last.
     if (!segments.isSole(word0)) return false;
-    segments.link(word0 & INDEX_MASK, tail[t << 1], tail[(t << 1) + 1]);
+    segments.link(word0 & INDEX_MASK, tail.words[t << 1], tail.words[(t << 1) + 1]);
     segments.words[segments.at] |= MORE;
     return true;
   }
@@ -253,19 +254,19 @@ export class Frames {
    *
    * @example
    * ```ts
-   * import { addMempool, dataWord, MappedMemory, Region } from "../api.ts";
+   * import { addMempool, Burst, dataWord, MappedMemory, Region } from "../api.ts";
    *
    * const region = Region.build(MappedMemory.ofProcess(1 << 20), "r0");
    * const { pool, frames } = addMempool(region, "mbufs", { count: 100 });
-   * const burst = new Uint32Array(2 * 2);
+   * const burst = Burst.of(2);
    * pool.allocBulk(burst, 2);
-   * burst[1] = burst[3] = dataWord(128, 100);
+   * burst.words[1] = burst.words[3] = dataWord(128, 100);
    * frames.chain(burst, 0, burst, 1);
    * console.assert(frames.append(burst, 0, 20) && frames.length(burst, 0) === 220);
    * console.assert(!frames.append(burst, 0, 3000));
    * ```
    */
-  append(burst: Uint32Array, i: number, n: number): boolean {
+  append(burst: Burst, i: number, n: number): boolean {
     const segments = this.#segments;
     segments.findLast(burst, i);
     const { words, at } = segments;
@@ -283,19 +284,19 @@ export class Frames {
    *
    * @example
    * ```ts
-   * import { addMempool, dataWord, MappedMemory, Region } from "../api.ts";
+   * import { addMempool, Burst, dataWord, MappedMemory, Region } from "../api.ts";
    *
    * const region = Region.build(MappedMemory.ofProcess(1 << 20), "r0");
    * const { pool, frames } = addMempool(region, "mbufs", { count: 100 });
-   * const burst = new Uint32Array(2 * 2);
+   * const burst = Burst.of(2);
    * pool.allocBulk(burst, 2);
-   * burst[1] = burst[3] = dataWord(128, 100);
+   * burst.words[1] = burst.words[3] = dataWord(128, 100);
    * frames.chain(burst, 0, burst, 1);
    * console.assert(frames.trim(burst, 0, 100) && frames.length(burst, 0) === 100);
    * console.assert(!frames.trim(burst, 0, 1), "the last segment is empty");
    * ```
    */
-  trim(burst: Uint32Array, i: number, n: number): boolean {
+  trim(burst: Burst, i: number, n: number): boolean {
     const segments = this.#segments;
     segments.findLast(burst, i);
     const { words, at } = segments;
@@ -314,15 +315,15 @@ export class Frames {
    *
    * @example
    * ```ts
-   * import { addMempool, dataWord, MappedMemory, Region } from "../api.ts";
+   * import { addMempool, Burst, dataWord, MappedMemory, Region } from "../api.ts";
    *
    * const region = Region.build(MappedMemory.ofProcess(1 << 20), "r0");
    * const { pool, mbufs, frames } = addMempool(region, "mbufs", { count: 100 });
-   * const burst = new Uint32Array(2 * 2);
+   * const burst = Burst.of(2);
    * pool.allocBulk(burst, 2);
    * for (const i of [0, 1]) {
-   *   burst[2 * i + 1] = dataWord(128, 4);
-   *   mbufs.u8.set([1, 2, 3, 4], mbufs.frameByte(burst[2 * i], burst[2 * i + 1]));
+   *   burst.words[2 * i + 1] = dataWord(128, 4);
+   *   mbufs.u8.set([1, 2, 3, 4], mbufs.frameByte(burst.words[2 * i], burst.words[2 * i + 1]));
    * }
    * frames.chain(burst, 0, burst, 1);
    * const bytes = new Uint8Array(64);
@@ -330,7 +331,7 @@ export class Frames {
    * console.assert(bytes.subarray(0, n).join() === "3,4,1,2,3,4");
    * ```
    */
-  read(burst: Uint32Array, i: number, into: Uint8Array, offset = 0): number {
+  read(burst: Burst, i: number, into: Uint8Array, offset = 0): number {
     return this.#segments.gather(burst, i, offset, into, 0, into.length);
   }
 
@@ -345,21 +346,21 @@ export class Frames {
    *
    * @example
    * ```ts
-   * import { addMempool, dataWord, MappedMemory, Region } from "../api.ts";
+   * import { addMempool, Burst, dataWord, MappedMemory, Region } from "../api.ts";
    *
    * const region = Region.build(MappedMemory.ofProcess(1 << 20), "r0");
    * const { pool, frames } = addMempool(region, "mbufs", { count: 100 });
-   * const burst = new Uint32Array(2 * 2);
+   * const burst = Burst.of(2);
    * pool.allocBulk(burst, 1);
-   * burst[1] = dataWord(0, 64);
+   * burst.words[1] = dataWord(0, 64);
    * console.assert(frames.copy(burst, 0, burst, 1, 14) && frames.length(burst, 1) === 50);
    * frames.free(burst, 2);
    * ```
    */
   copy(
-    burst: Uint32Array,
+    burst: Burst,
     i: number,
-    to: Uint32Array,
+    to: Burst,
     t: number,
     offset = 0,
     length = Infinity,
@@ -376,25 +377,25 @@ export class Frames {
    *
    * @example
    * ```ts
-   * import { addMempool, dataWord, Frames, MappedMemory, Region } from "../api.ts";
+   * import { addMempool, Burst, dataWord, Frames, MappedMemory, Region } from "../api.ts";
    *
    * const region = Region.build(MappedMemory.ofProcess(1 << 20), "r0");
    * const { pool, frames } = addMempool(region, "mbufs", { count: 100 });
-   * const burst = new Uint32Array(2 * 2);
+   * const burst = Burst.of(2);
    * pool.allocBulk(burst, 2);
-   * burst[1] = burst[3] = dataWord(128, 100);
+   * burst.words[1] = burst.words[3] = dataWord(128, 100);
    * frames.chain(burst, 0, burst, 1);
    * console.assert(frames.linearize(burst, 0) && Frames.isPlain(burst, 1));
-   * console.assert(burst[1] === dataWord(128, 200) && pool.available === 99);
+   * console.assert(burst.words[1] === dataWord(128, 200) && pool.available === 99);
    * ```
    */
-  linearize(burst: Uint32Array, i: number): boolean {
+  linearize(burst: Burst, i: number): boolean {
     const at = i << 1;
-    const word0 = burst[at];
-    const word1 = burst[at + 1];
+    const word0 = burst.words[at];
+    const word1 = burst.words[at + 1];
     const isSole = this.#segments.isSole(word0);
     if ((word0 & MORE) === 0 && isSole) {
-      burst[at] &= ~SHARED;
+      burst.words[at] &= ~SHARED;
       return true;
     }
     const total = this.length(burst, i);
@@ -405,8 +406,8 @@ export class Frames {
       this.#segments.gather(burst, i, length, this.mbufs.u8, byte, total - length);
       const next = this.#metadata.nextWord(word0 & INDEX_MASK);
       this.#released.release(this.#metadata.u32[next], this.#metadata.u32[next + 1]);
-      burst[at] = word0 & ~(MORE | SHARED);
-      burst[at + 1] = dataWord(offset, total);
+      burst.words[at] = word0 & ~(MORE | SHARED);
+      burst.words[at + 1] = dataWord(offset, total);
     } else {
       if (total > this.mbufs.room - HEADROOM_BYTES || !this.copy(burst, i, burst, i)) return false;
       this.#released.release(word0, word1);
@@ -421,20 +422,20 @@ export class Frames {
    *
    * @example
    * ```ts
-   * import { addMempool, MappedMemory, Region } from "../api.ts";
+   * import { addMempool, Burst, MappedMemory, Region } from "../api.ts";
    *
    * const region = Region.build(MappedMemory.ofProcess(1 << 20), "r0");
    * const { pool, frames } = addMempool(region, "mbufs", { count: 100 });
-   * const burst = new Uint32Array(2 * 2);
+   * const burst = Burst.of(2);
    * pool.allocBulk(burst, 2);
    * frames.chain(burst, 0, burst, 1);
    * frames.free(burst, 1);
    * console.assert(pool.available === 100);
    * ```
    */
-  free(burst: Uint32Array, count: number, at = 0): void {
+  free(burst: Burst, count: number, at = 0): void {
     for (let i = at << 1, end = (at + count) << 1; i < end; i += 2) {
-      this.#released.release(burst[i], burst[i + 1]);
+      this.#released.release(burst.words[i], burst.words[i + 1]);
     }
     this.#released.flush();
   }
@@ -445,15 +446,17 @@ export class Frames {
    *
    * @example
    * ```ts
-   * import { addMempool, dataWord, MappedMemory, Region } from "../api.ts";
+   * import { addMempool, Burst, dataWord, MappedMemory, Region } from "../api.ts";
    *
    * const region = Region.build(MappedMemory.ofProcess(1 << 20), "r0");
    * const { frames } = addMempool(region, "mbufs", { count: 100 });
-   * const reason = frames.check(new Uint32Array([7, dataWord(2300, 69)]), 0);
+   * const burst = Burst.of(1);
+   * burst.words.set([7, dataWord(2300, 69)]);
+   * const reason = frames.check(burst, 0);
    * console.assert(reason === "segment 0, mbuf 7: 69 bytes at 2300 end beyond its 2368");
    * ```
    */
-  check(burst: Uint32Array, i: number): string | undefined {
+  check(burst: Burst, i: number): string | undefined {
     return checkFrame(this.mbufs, this.#metadata, burst, i);
   }
 }

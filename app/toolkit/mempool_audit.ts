@@ -31,17 +31,17 @@ function positionsOf({ handle }: Mempool) {
  *
  * @example
  * ```ts
- * import { auditMempool, Mempool } from "../api.ts";
+ * import { auditMempool, Burst, Mempool } from "../api.ts";
  *
  * const pool = Mempool.create(100);
- * const burst = new Uint32Array(2 * 2);
+ * const burst = Burst.of(2);
  * pool.allocBulk(burst, 2);
  * pool.free(burst, 1);
- * const lost = burst[2];
+ * const lost = burst.words[2];
  * console.assert(auditMempool(pool).join() === `mbuf ${lost} is neither free nor held`);
  * console.assert(auditMempool(pool, (index) => index === lost).length === 0);
  * pool.free(burst, 1);
- * console.assert(auditMempool(pool).includes(`mbuf ${burst[0]} is free 2 times`));
+ * console.assert(auditMempool(pool).includes(`mbuf ${burst.words[0]} is free 2 times`));
  * ```
  */
 export function auditMempool(

@@ -48,15 +48,17 @@ const ZONE_KIND_OF = { spsc: ZONE_KIND.RING, mpmc: ZONE_KIND.MPMC } as const;
  *
  * @example
  * ```ts
- * import { addRing, attachRing, MappedMemory, Region } from "../api.ts";
+ * import { addRing, attachRing, Burst, MappedMemory, Region } from "../api.ts";
  *
  * const memory = MappedMemory.ofProcess(1 << 20); // in earnest: a file, or a PCI device's BAR
  * const host = Region.build(memory, "r0");
  * const work = addRing(host, "work", 256, { kind: "mpmc" });
  * host.publish();
  * const guest = attachRing(Region.attach(memory, "r0"), "work", { kind: "mpmc" });
- * console.assert(work.enqueueBulk(new Uint32Array([1, 2, 3]), 3) === 3);
- * console.assert(guest.dequeueBurst(new Uint32Array(32), 32) === 3);
+ * const burst = Burst.of(32, 4);
+ * burst.words.set([1, 2, 3]);
+ * console.assert(work.enqueueBulk(burst, 3) === 3);
+ * console.assert(guest.dequeueBurst(burst, 32) === 3);
  * memory.close();
  * ```
  */

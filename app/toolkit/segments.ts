@@ -1,6 +1,7 @@
 import { DESCRIPTOR, DESCRIPTOR_FLAG } from "../memory/layout.ts";
 import { othersOf } from "./refcount.ts";
 import type { Mbufs } from "../mempool/mbuf.ts";
+import type { Burst } from "../ring/burst.ts";
 import type { MbufMetadata } from "./mbuf_metadata.ts";
 
 const { INDEX_MASK } = DESCRIPTOR;
@@ -36,9 +37,9 @@ export class Segments {
   }
 
   /** Mbufs that frame `i` of `burst` consists of. */
-  count(burst: Uint32Array, i: number): number {
+  count(burst: Burst, i: number): number {
     let n = 1;
-    let word0 = burst[i << 1];
+    let word0 = burst.words[i << 1];
     while ((word0 & MORE) !== 0 && n < this.mbufs.count) {
       word0 = this.metadata.u32[this.metadata.nextWord(word0 & INDEX_MASK)];
       n++;
@@ -47,10 +48,10 @@ export class Segments {
   }
 
   /** Bytes of frame `i` of `burst`. */
-  length(burst: Uint32Array, i: number): number {
+  length(burst: Burst, i: number): number {
     const { u32 } = this.metadata;
-    let word0 = burst[i << 1];
-    let length = burst[(i << 1) + 1] >>> 16;
+    let word0 = burst.words[i << 1];
+    let length = burst.words[(i << 1) + 1] >>> 16;
     for (let left = this.mbufs.count; (word0 & MORE) !== 0 && left > 0; left--) {
       const next = this.metadata.nextWord(word0 & INDEX_MASK);
       word0 = u32[next];
@@ -60,8 +61,8 @@ export class Segments {
   }
 
   /** Find the descriptor of the last segment of frame `i` of `burst`. */
-  findLast(burst: Uint32Array, i: number): void {
-    this.words = burst;
+  findLast(burst: Burst, i: number): void {
+    this.words = burst.words;
     this.at = i << 1;
     this.mayChange = true;
     for (let left = this.mbufs.count; left > 0; left--) {
@@ -77,7 +78,7 @@ export class Segments {
 
   /** Copy up to `count` bytes of a frame from its byte `offset` on to byte `to` of `into`; returns how many. */
   gather(
-    burst: Uint32Array,
+    burst: Burst,
     i: number,
     offset: number,
     into: Uint8Array,
@@ -85,7 +86,7 @@ export class Segments {
     count: number,
   ): number {
     const { u8 } = this.mbufs;
-    let [word0, word1] = [burst[i << 1], burst[(i << 1) + 1]];
+    let [word0, word1] = [burst.words[i << 1], burst.words[(i << 1) + 1]];
     let done = 0;
     for (let left = this.mbufs.count; done < count && left > 0; left--) {
       const length = word1 >>> 16;

@@ -90,7 +90,7 @@ function partsOf(count: number, stride: number, guard: number) {
  *
  * @example
  * ```ts
- * import { addMempool, attachMempool, MappedMemory, MbufView, Region } from "../api.ts";
+ * import { addMempool, attachMempool, Burst, MappedMemory, MbufView, Region } from "../api.ts";
  *
  * const memory = MappedMemory.ofProcess(1 << 20); // in earnest: a file, or a PCI device's BAR
  * const host = Region.build(memory, "r0");
@@ -98,7 +98,7 @@ function partsOf(count: number, stride: number, guard: number) {
  * host.publish();
  *
  * const theirs = attachMempool(Region.attach(memory, "r0"), "small"); // the guest
- * const burst = new Uint32Array(2);
+ * const burst = Burst.of(1);
  * console.assert(theirs.pool.allocBulk(burst, 1) === 1 && ours.pool.available === 99);
  * const view = new MbufView(theirs.mbufs).moveTo(burst, 0);
  * console.assert(view.append(64));
@@ -111,13 +111,13 @@ function partsOf(count: number, stride: number, guard: number) {
  * @example
  * Two with data rooms of their own, for short and for long frames:
  * ```ts
- * import { addMempool, MappedMemory, Region } from "../api.ts";
+ * import { addMempool, Burst, MappedMemory, Region } from "../api.ts";
  *
  * const region = Region.build(MappedMemory.ofProcess(4 << 20), "r0");
  * const short = addMempool(region, "short", { count: 1000, dataRoom: 256 });
  * const long = addMempool(region, "long", { count: 100, dataRoom: 9018 });
  * const poolFor = (bytes: number) => bytes <= 256 ? short : long;
- * const burst = new Uint32Array(2);
+ * const burst = Burst.of(1);
  * console.assert(poolFor(9000).pool.allocBulk(burst, 1) === 1);
  * console.assert(short.mbufs.room >= 128 + 256 && long.mbufs.room >= 128 + 9018);
  * console.assert(short.pool.available === 1000 && long.pool.available === 99);
@@ -127,7 +127,7 @@ function partsOf(count: number, stride: number, guard: number) {
  * @example
  * One for debugging, which finds a write behind the data room:
  * ```ts
- * import { addMempool, MappedMemory, Region } from "../api.ts";
+ * import { addMempool, Burst, MappedMemory, Region } from "../api.ts";
  *
  * const region = Region.build(MappedMemory.ofProcess(1 << 20), "r0");
  * const found: string[] = [];
@@ -138,9 +138,9 @@ function partsOf(count: number, stride: number, guard: number) {
  *   user: "rx",
  *   onProblem: ({ kind, index, last }) => found.push(`${kind} of ${index}: ${last?.user}`),
  * });
- * const burst = new Uint32Array(2);
+ * const burst = Burst.of(1);
  * pool.allocBulk(burst, 1);
- * mbufs.u8[mbufs.frameByte(burst[0], mbufs.room)] = 0; // one byte too far
+ * mbufs.u8[mbufs.frameByte(burst.words[0], mbufs.room)] = 0; // one byte too far
  * pool.free(burst, 1);
  * console.assert(found.join() === "overrun of 0: rx");
  * ```

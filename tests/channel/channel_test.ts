@@ -4,6 +4,8 @@ import { addChannel, Channel, findChannel } from "../../app/channel/channel.ts";
 import { DIRECTORY_BYTES, ENTRY, RING, ZONE_KIND } from "../../app/memory/layout.ts";
 import { Region } from "../../app/memory/region.ts";
 import { freshMemory } from "../ffi/fresh_memory.ts";
+import { Burst } from "../../app/ring/burst.ts";
+import { burstOf } from "../kit/burst_of.ts";
 
 const RINGS = ["rx", "tx", "lend", "giveback"] as const;
 const DESCRIPTION = {
@@ -49,11 +51,11 @@ for (const ring of RINGS) {
     const { host, guest } = channelIn(memory);
     const toGuest = ring === "rx" || ring === "lend";
     const [from, to] = toGuest ? [host, guest] : [guest, host];
-    equal(from[ring].enqueueBulk(Uint32Array.from({ length: 16 }, (_, i) => i), 8), 8);
+    equal(from[ring].enqueueBulk(burstOf(Array.from({ length: 16 }, (_, i) => i)), 8), 8);
     for (const other of RINGS) equal(to[other].count, other === ring ? 8 : 0);
-    const burst = new Uint32Array(16);
+    const burst = Burst.of(8);
     equal(to[ring].dequeueBurst(burst, 8), 8);
-    deepEqual([...burst], [...Array(16).keys()]);
+    deepEqual([...burst.words], [...Array(16).keys()]);
   });
 }
 
@@ -141,7 +143,7 @@ Deno.test("Channel.reset() empties all four rings, whatever the guest has writte
   using memory = freshMemory(1 << 20);
   const { place, host } = channelIn(memory);
   for (const ring of RINGS) {
-    host[ring].enqueueBulk(new Uint32Array(8), 4);
+    host[ring].enqueueBulk(Burst.of(4), 4);
     memory.u32[place[ring] / 4 + RING.PRODUCER] = 0x12345678;
     memory.u32[place[ring] / 4 + RING.CONSUMER] = 0x9abcdef0;
   }
@@ -151,8 +153,8 @@ Deno.test("Channel.reset() empties all four rings, whatever the guest has writte
     equal(guest[ring].count, 0);
     const toGuest = ring === "rx" || ring === "lend";
     const [from, to] = toGuest ? [host, guest] : [guest, host];
-    equal(from[ring].enqueueBurst(new Uint32Array(18), 9), 8);
-    equal(to[ring].dequeueBurst(new Uint32Array(18), 9), 8);
+    equal(from[ring].enqueueBurst(Burst.of(9), 9), 8);
+    equal(to[ring].dequeueBurst(Burst.of(9), 9), 8);
   }
   equal(host.violations + guest.violations, 0);
 });
@@ -160,7 +162,7 @@ Deno.test("Channel.reset() empties all four rings, whatever the guest has writte
 Deno.test("Channel.violations counts impossible positions in all four rings", () => {
   using memory = freshMemory(1 << 20);
   const { place, host } = channelIn(memory);
-  const burst = new Uint32Array(18);
+  const burst = Burst.of(9);
   for (const ring of ["rx", "lend"] as const) {
     equal(host[ring].enqueueBulk(burst, 8), 8);
     memory.u32[place[ring] / 4 + RING.CONSUMER] = 9;

@@ -2,6 +2,7 @@ import { equal, ok } from "node:assert/strict";
 import { Ledger } from "../../app/channel/ledger.ts";
 import { runWorkers } from "../ffi/run_workers.ts";
 import type { LedgerAnswer, LedgerOrder } from "./ledger_worker.ts";
+import { Burst } from "../../app/ring/burst.ts";
 
 const GUEST = 3, BURSTS = 4000, COUNT = BURSTS * 16;
 
@@ -9,7 +10,8 @@ for (const call of ["takeFrames", "takeEmpties"] as const) {
   Deno.test(`Ledger.${call}() on two lcores: of an mbuf given to both, just one gets it`, async () => {
     const owners = new SharedArrayBuffer(COUNT);
     const ledger = new Ledger(owners, { offset: 0, stride: 2048, count: COUNT }, 1518, true);
-    const all = Uint32Array.from({ length: 2 * COUNT }, (_, word) => word % 2 ? 0 : word / 2);
+    const all = Burst.of(COUNT);
+    for (let index = 0; index < COUNT; index++) all.words[2 * index] = index;
     ledger.lend(all, COUNT, GUEST, true);
     const order = {
       owners,

@@ -3,6 +3,8 @@ import { GUESTS_MAX, Ledger, nothingTaken, type TakenBack } from "../../app/chan
 import { DESCRIPTOR_FLAG } from "../../app/memory/layout.ts";
 import { dataWord } from "../../app/mempool/mbuf.ts";
 import fc from "fast-check";
+import { Burst } from "../../app/ring/burst.ts";
+import { burstOf, wordsOf } from "../kit/burst_of.ts";
 
 const COUNT = 64;
 const STRIDE = 2048;
@@ -33,25 +35,30 @@ function heldBy(ledger: Ledger, guest: number): number {
 }
 
 /** Descriptors of these mbufs, with good frames in them. */
-function burstOf(indexes: readonly number[], word1 = GOOD): Uint32Array {
-  return Uint32Array.from(indexes.flatMap((index) => [index, word1]));
+function descriptorsOf(indexes: readonly number[], word1 = GOOD): Burst {
+  return burstOf(indexes.flatMap((index) => [index, word1]));
 }
 
 /** Hand the burst to `takeFrames`; tell all that comes of it. */
-function takeFrames(ledger: Ledger, guest: number, burst: Uint32Array) {
+function takeFrames(ledger: Ledger, guest: number, burst: Burst) {
   const all = nothingTaken();
-  const malformed = new Uint32Array(burst.length);
-  const good = ledger.takeFrames(burst, burst.length / 2, guest, malformed, all);
+  const malformed = Burst.of(burst.capacity);
+  const good = ledger.takeFrames(burst, burst.count, guest, malformed, all);
   const taken = countedOf(all);
-  return { all, good: [...burst.subarray(0, 2 * good)], malformed: [...malformed], taken };
+  return {
+    all,
+    good: wordsOf(burst, good),
+    malformed: [...malformed.words],
+    taken,
+  };
 }
 
 /** The same for `takeEmpties`: the mbufs that are good. */
-function takeEmpties(ledger: Ledger, guest: number, burst: Uint32Array) {
+function takeEmpties(ledger: Ledger, guest: number, burst: Burst) {
   const all = nothingTaken();
-  const good = ledger.takeEmpties(burst, burst.length / 2, guest, all);
+  const good = ledger.takeEmpties(burst, burst.count, guest, all);
   const taken = countedOf(all);
-  return { all, good: Array.from({ length: good }, (_, i) => burst[2 * i]), taken };
+  return { all, good: Array.from({ length: good }, (_, i) => burst.words[2 * i]), taken };
 }
 
 for (const several of [false, true]) {
@@ -60,10 +67,10 @@ for (const several of [false, true]) {
 
   Deno.test(`${name} takes back frames that were lent, as they are`, () => {
     const ledger = ledgerHere();
-    ledger.lend(burstOf([3, 4, 5]), 3, 0, true);
+    ledger.lend(descriptorsOf([3, 4, 5]), 3, 0, true);
     equal(heldBy(ledger, 0), 3);
     const words = [5, dataWord(124, 64), 3, dataWord(0, 14)];
-    const { good, taken } = takeFrames(ledger, 0, Uint32Array.from(words));
+    const { good, taken } = takeFrames(ledger, 0, burstOf(words));
     deepEqual(good, words);
     deepEqual(taken, { ...NOTHING, frames: 2 });
     equal(heldBy(ledger, 0), 1);
@@ -71,46 +78,46 @@ for (const several of [false, true]) {
 
   Deno.test(`${name} tells frames that the guest made from those that it was lent`, () => {
     const ledger = ledgerHere();
-    ledger.lend(burstOf([1, 2]), 2, 0, true);
-    ledger.lend(burstOf([3, 4, 5]), 3, 0, false);
-    const { taken } = takeFrames(ledger, 0, burstOf([5, 1, 3]));
+    ledger.lend(descriptorsOf([1, 2]), 2, 0, true);
+    ledger.lend(descriptorsOf([3, 4, 5]), 3, 0, false);
+    const { taken } = takeFrames(ledger, 0, descriptorsOf([5, 1, 3]));
     deepEqual(taken, { ...NOTHING, frames: 1, originated: 2 });
-    deepEqual(takeEmpties(ledger, 0, burstOf([4, 2])).taken, { ...NOTHING, frames: 1 });
+    deepEqual(takeEmpties(ledger, 0, descriptorsOf([4, 2])).taken, { ...NOTHING, frames: 1 });
   });
 
   Deno.test(`${name} counts as foreign what was never lent, and what does not exist`, () => {
     const ledger = ledgerHere();
-    ledger.lend(burstOf([7]), 1, 0, true);
+    ledger.lend(descriptorsOf([7]), 1, 0, true);
     const indexes = [8, COUNT, COUNT + 7, 0xffffff, 7];
-    const { good, taken } = takeFrames(ledger, 0, burstOf(indexes));
+    const { good, taken } = takeFrames(ledger, 0, descriptorsOf(indexes));
     deepEqual(good, [7, GOOD]);
     deepEqual(taken, { ...NOTHING, frames: 1, foreign: 4 });
-    ledger.lend(burstOf([7]), 1, 0, true);
-    const empties = takeEmpties(ledger, 0, burstOf(indexes));
+    ledger.lend(descriptorsOf([7]), 1, 0, true);
+    const empties = takeEmpties(ledger, 0, descriptorsOf(indexes));
     deepEqual(empties.good, [7]);
     deepEqual(empties.taken, { ...NOTHING, frames: 1, foreign: 4 });
   });
 
   Deno.test(`${name} takes nothing twice: not in a burst, not in the next, not on the other ring`, () => {
     const ledger = ledgerHere();
-    ledger.lend(burstOf([1, 2]), 2, 0, true);
-    const once = takeFrames(ledger, 0, burstOf([1, 1, 1]));
+    ledger.lend(descriptorsOf([1, 2]), 2, 0, true);
+    const once = takeFrames(ledger, 0, descriptorsOf([1, 1, 1]));
     deepEqual(once.good, [1, GOOD]);
     equal(once.taken.foreign, 2);
-    equal(takeFrames(ledger, 0, burstOf([1])).taken.foreign, 1);
-    equal(takeEmpties(ledger, 0, burstOf([1])).taken.foreign, 1);
-    deepEqual(takeEmpties(ledger, 0, burstOf([2, 2])).good, [2]);
-    equal(takeFrames(ledger, 0, burstOf([2])).taken.foreign, 1);
+    equal(takeFrames(ledger, 0, descriptorsOf([1])).taken.foreign, 1);
+    equal(takeEmpties(ledger, 0, descriptorsOf([1])).taken.foreign, 1);
+    deepEqual(takeEmpties(ledger, 0, descriptorsOf([2, 2])).good, [2]);
+    equal(takeFrames(ledger, 0, descriptorsOf([2])).taken.foreign, 1);
     equal(heldBy(ledger, 0), 0);
   });
 
   Deno.test(`${name} takes from no guest what another holds`, () => {
     const ledger = ledgerHere();
-    ledger.lend(burstOf([1]), 1, 0, true);
-    ledger.lend(burstOf([2]), 1, 1, false);
-    ledger.lend(burstOf([3]), 1, 2, true);
+    ledger.lend(descriptorsOf([1]), 1, 0, true);
+    ledger.lend(descriptorsOf([2]), 1, 1, false);
+    ledger.lend(descriptorsOf([3]), 1, 2, true);
     for (const take of [takeFrames, takeEmpties]) {
-      const { good, taken } = take(ledger, 1, burstOf([1, 3]));
+      const { good, taken } = take(ledger, 1, descriptorsOf([1, 3]));
       deepEqual(good, []);
       deepEqual(taken, { ...NOTHING, foreign: 2 });
     }
@@ -119,9 +126,9 @@ for (const several of [false, true]) {
 
   Deno.test(`${name} looks past the flags that a guest puts beside an index`, () => {
     const ledger = ledgerHere();
-    ledger.lend(burstOf([1, 2]), 2, 0, true);
-    deepEqual(takeFrames(ledger, 0, burstOf([0xff000001])).good, [1, GOOD]);
-    deepEqual(takeEmpties(ledger, 0, burstOf([0x01000002])).good, [2]);
+    ledger.lend(descriptorsOf([1, 2]), 2, 0, true);
+    deepEqual(takeFrames(ledger, 0, descriptorsOf([0xff000001])).good, [1, GOOD]);
+    deepEqual(takeEmpties(ledger, 0, descriptorsOf([0x01000002])).good, [2]);
   });
 
   for (
@@ -138,10 +145,10 @@ for (const several of [false, true]) {
   ) {
     Deno.test(`${name} takes the mbuf but not the frame with ${what}`, () => {
       const ledger = ledgerHere();
-      ledger.lend(burstOf([1, 2]), 2, 0, true);
-      ledger.lend(burstOf([3]), 1, 0, false);
+      ledger.lend(descriptorsOf([1, 2]), 2, 0, true);
+      ledger.lend(descriptorsOf([3]), 1, 0, false);
       const bad = dataWord(offset, length);
-      const result = takeFrames(ledger, 0, Uint32Array.from([1, bad, 2, GOOD, 3, bad]));
+      const result = takeFrames(ledger, 0, burstOf([1, bad, 2, GOOD, 3, bad]));
       deepEqual(result.good, [2, GOOD]);
       deepEqual([result.malformed[0], result.malformed[2]], [1, 3]);
       deepEqual(result.taken, { ...NOTHING, frames: 1, malformed: 2, malformedFrames: 1 });
@@ -159,19 +166,19 @@ for (const several of [false, true]) {
   ) {
     Deno.test(`${name} takes a frame with ${what}`, () => {
       const ledger = ledgerHere();
-      ledger.lend(burstOf([1]), 1, 0, true);
+      ledger.lend(descriptorsOf([1]), 1, 0, true);
       const word1 = dataWord(offset, length);
-      deepEqual(takeFrames(ledger, 0, Uint32Array.from([1, word1])).good, [1, word1]);
+      deepEqual(takeFrames(ledger, 0, burstOf([1, word1])).good, [1, word1]);
     });
   }
 
   Deno.test(`${name} tells kinds of violations apart`, () => {
     const ledger = ledgerHere();
-    ledger.lend(burstOf([1, 2, 3, 4]), 4, 0, true);
-    ledger.lend(burstOf([5]), 1, 1, true);
+    ledger.lend(descriptorsOf([1, 2, 3, 4]), 4, 0, true);
+    ledger.lend(descriptorsOf([5]), 1, 1, true);
     const bad = [dataWord(128, 0), dataWord(0, FRAME_MAX + 1), dataWord(STRIDE, 64)];
-    const burst = burstOf([1, 1, 5, 5, 5, 6, COUNT, 0xffffff, 2, 3, 4]);
-    bad.forEach((word1, i) => burst[2 * (8 + i) + 1] = word1);
+    const burst = descriptorsOf([1, 1, 5, 5, 5, 6, COUNT, 0xffffff, 2, 3, 4]);
+    bad.forEach((word1, i) => burst.words[2 * (8 + i) + 1] = word1);
     const kinds = {
       foreign: 7,
       beyond: 2,
@@ -183,12 +190,12 @@ for (const several of [false, true]) {
     };
     const { all } = takeFrames(ledger, 0, burst);
     deepEqual(all, { ...nothingTaken(), ...kinds, frames: 1, malformedFrames: 3 });
-    const empties = takeEmpties(ledger, 0, burstOf([1, 5, COUNT])).all;
+    const empties = takeEmpties(ledger, 0, descriptorsOf([1, 5, COUNT])).all;
     deepEqual(empties, { ...nothingTaken(), foreign: 3, beyond: 1, anothers: 1 });
   });
 
   Deno.test(`${name} does not look at the frame of an mbuf that is not the guest's`, () => {
-    deepEqual(takeFrames(ledgerHere(), 0, Uint32Array.from([1, 0])).taken, {
+    deepEqual(takeFrames(ledgerHere(), 0, burstOf([1, 0])).taken, {
       ...NOTHING,
       foreign: 1,
     });
@@ -196,29 +203,33 @@ for (const several of [false, true]) {
 
   Deno.test(`${name}.takeEmpties() minds no offset and no length`, () => {
     const ledger = ledgerHere();
-    ledger.lend(burstOf([1, 2]), 2, 0, false);
-    deepEqual(takeEmpties(ledger, 0, Uint32Array.from([1, 0, 2, 0xffffffff])).good, [1, 2]);
+    ledger.lend(descriptorsOf([1, 2]), 2, 0, false);
+    deepEqual(takeEmpties(ledger, 0, burstOf([1, 0, 2, 0xffffffff])).good, [1, 2]);
   });
 
   Deno.test(`${name}.unlend() undoes lend() for those that did not fit`, () => {
     const ledger = ledgerHere();
-    ledger.lend(burstOf([1, 2, 3, 4]), 4, 0, true);
-    ledger.unlend(burstOf([1, 2, 3, 4]), 1, 3);
-    deepEqual(takeFrames(ledger, 0, burstOf([1, 2, 3, 4])).good, [1, GOOD, 4, GOOD]);
+    ledger.lend(descriptorsOf([1, 2, 3, 4]), 4, 0, true);
+    ledger.unlend(descriptorsOf([1, 2, 3, 4]), 2, 1);
+    deepEqual(takeFrames(ledger, 0, descriptorsOf([1, 2, 3, 4])).good, [1, GOOD, 4, GOOD]);
   });
 
   Deno.test(`${name}.sweep() takes all that a guest holds, and nothing of another's`, () => {
     const ledger = ledgerHere();
-    ledger.lend(burstOf([0, 5, COUNT - 1]), 3, 1, true);
-    ledger.lend(burstOf([6]), 1, 1, false);
-    ledger.lend(burstOf([7]), 1, 0, true);
-    ledger.lend(burstOf([8]), 1, 2, false);
+    ledger.lend(descriptorsOf([0, 5, COUNT - 1]), 3, 1, true);
+    ledger.lend(descriptorsOf([6]), 1, 1, false);
+    ledger.lend(descriptorsOf([7]), 1, 0, true);
+    ledger.lend(descriptorsOf([8]), 1, 2, false);
     const freed: number[] = [];
     deepEqual(ledger.sweep(1, (index) => freed.push(index)), { mbufs: 4, frames: 3 });
     deepEqual(freed, [0, 5, 6, COUNT - 1]);
     deepEqual([0, 1, 2].map((guest) => heldBy(ledger, guest)), [1, 0, 1]);
     deepEqual(ledger.sweep(1, (index) => freed.push(index)), { mbufs: 0, frames: 0 });
-    equal(takeFrames(ledger, 1, burstOf([5])).taken.foreign, 1, "a late hand-over is foreign");
+    equal(
+      takeFrames(ledger, 1, descriptorsOf([5])).taken.foreign,
+      1,
+      "a late hand-over is foreign",
+    );
   });
 }
 
@@ -226,12 +237,12 @@ Deno.test("Ledger tells all of its guests apart", () => {
   const ledger = ledgerOf();
   const some = [0, 1, 2, 63, 64, GUESTS_MAX - 2, GUESTS_MAX - 1];
   for (const [mbuf, guest] of some.entries()) {
-    ledger.lend(burstOf([mbuf]), 1, guest, mbuf % 2 === 0);
+    ledger.lend(descriptorsOf([mbuf]), 1, guest, mbuf % 2 === 0);
   }
   for (let guest = 0; guest < GUESTS_MAX; guest++) {
     const mbuf = some.indexOf(guest);
     equal(heldBy(ledger, guest), mbuf < 0 ? 0 : 1, `guest ${guest}`);
-    const { good, taken } = takeFrames(ledger, guest, burstOf([...some.keys()]));
+    const { good, taken } = takeFrames(ledger, guest, descriptorsOf([...some.keys()]));
     deepEqual(good, mbuf < 0 ? [] : [mbuf, GOOD]);
     if (mbuf >= 0) equal(taken.frames, mbuf % 2 === 0 ? 1 : 0);
   }
@@ -239,9 +250,9 @@ Deno.test("Ledger tells all of its guests apart", () => {
 
 Deno.test("Ledger.lend() looks past the number of a mempool for debugging in a descriptor", () => {
   const ledger = ledgerOf();
-  ledger.lend(burstOf([0x10000003]), 1, 0, true);
+  ledger.lend(descriptorsOf([0x10000003]), 1, 0, true);
   equal(heldBy(ledger, 0), 1);
-  ledger.unlend(burstOf([0x10000003]), 0, 1);
+  ledger.unlend(descriptorsOf([0x10000003]), 1);
   equal(heldBy(ledger, 0), 0);
 });
 
@@ -259,8 +270,8 @@ Deno.test("Ledger conserves mbufs and gives none to two, whatever guests hand ov
     for (const [call, guest, handed] of steps) {
       if (call === "lend" || call === "lendEmpty") {
         const free = handed.map(([index]) => index % COUNT).filter((index) => !owner.has(index));
-        const burst = burstOf([...new Set(free)]);
-        ledger.lend(burst, burst.length / 2, guest, call === "lend");
+        const burst = descriptorsOf([...new Set(free)]);
+        ledger.lend(burst, burst.count, guest, call === "lend");
         for (const index of new Set(free)) owner.set(index, { guest, frame: call === "lend" });
         continue;
       }
@@ -299,7 +310,7 @@ Deno.test("Ledger conserves mbufs and gives none to two, whatever guests hand ov
           counted.malformedFrames += held.frame ? 1 : 0;
         }
       }
-      const burst = Uint32Array.from(handed.flat());
+      const burst = burstOf(handed.flat());
       const { good, taken } = (call === "frames" ? takeFrames : takeEmpties)(ledger, guest, burst);
       deepEqual(good, wanted);
       deepEqual(taken, counted);
@@ -314,8 +325,8 @@ Deno.test("Ledger conserves mbufs and gives none to two, whatever guests hand ov
 for (const flag of ["MORE", "SHARED"] as const) {
   Deno.test(`Ledger.lend() lends no mbuf that has the flag ${flag}`, () => {
     for (const at of [0, 3, 5]) {
-      const burst = burstOf([1, 2, 3, 4, 5, 6]);
-      burst[2 * at] |= DESCRIPTOR_FLAG[flag];
+      const burst = descriptorsOf([1, 2, 3, 4, 5, 6]);
+      burst.words[2 * at] |= DESCRIPTOR_FLAG[flag];
       throws(() => ledgerOf().lend(burst, 6, 0, true), /^CulvertError: Cannot lend an mbuf as it/);
     }
   });

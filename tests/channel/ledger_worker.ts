@@ -2,6 +2,7 @@ import { Ledger, nothingTaken } from "../../app/channel/ledger.ts";
 import { dataWord } from "../../app/mempool/mbuf.ts";
 import { shim } from "../../ffi/shim.ts";
 import { meetAt, serveOrder, type StartLine } from "../ffi/run_workers.ts";
+import { Burst } from "../../app/ring/burst.ts";
 
 /** What each of the two Workers is to do. */
 export interface LedgerOrder {
@@ -29,13 +30,13 @@ serveOrder((order: LedgerOrder): LedgerAnswer => {
   const geometry = { offset: 0, stride: 2048, count: order.count };
   const ledger = new Ledger(order.owners, geometry, 1518, true);
   const size = order.count / order.bursts;
-  const burst = new Uint32Array(2 * size);
-  const malformed = new Uint32Array(2 * size);
+  const burst = Burst.of(size);
+  const malformed = Burst.of(size);
   const taken = nothingTaken();
   let won = 0;
   meetAt(order.shared, 2);
   for (let round = 0; round < order.bursts; round++) {
-    for (let i = 0; i < size; i++) burst.set([round * size + i, dataWord(128, 60)], 2 * i);
+    for (let i = 0; i < size; i++) burst.words.set([round * size + i, dataWord(128, 60)], 2 * i);
     Atomics.store(order.shared, 1 + order.id, round + 1);
     for (let spins = 0; Atomics.load(order.shared, 2 - order.id) <= round; spins++) {
       if (spins > 1e7) throw new Error("the other Worker is gone");
@@ -44,7 +45,7 @@ serveOrder((order: LedgerOrder): LedgerAnswer => {
     const n = order.call === "takeFrames"
       ? ledger.takeFrames(burst, size, GUEST, malformed, taken)
       : ledger.takeEmpties(burst, size, GUEST, taken);
-    for (let i = 0; i < n; i++) Atomics.add(order.wins, burst[2 * i], 1);
+    for (let i = 0; i < n; i++) Atomics.add(order.wins, burst.words[2 * i], 1);
     won += n;
   }
   return { won, foreign: taken.foreign };

@@ -1,8 +1,8 @@
 import { equal, ok } from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 
-// Each operation on rings and mempools that a user of app/api.ts can reach has an example of its own;
-// tests/doc_examples_test.ts runs them. Getters and fields appear in some example of their file.
+// What a user of app/api.ts can reach of rings and mempools: each class and function has an example,
+// which tests/doc_examples_test.ts runs, and each method and value is in an example or in a test.
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 const FOLDERS = /\/app\/(ring|mempool)\/\w+\.ts$/;
@@ -47,46 +47,44 @@ function examplesOf({ jsDoc }: Documented): string[] {
   });
 }
 
-/** Functions, and classes' methods, with what documents them: overloads share an example. */
-function operations({ name, declarations }: Exported): [name: string, docs: Documented[]][] {
-  const [{ kind, def }] = declarations;
-  if (kind === "function") return [[`${name}()`, [...declarations]]];
+/** A class's methods, getters and public fields. */
+function members(
+  { name, declarations: [{ kind, def }] }: Exported,
+): [name: string, word: string][] {
   if (kind !== "class") return [];
-  const methods = (def.methods ?? []).filter((method) =>
-    method.kind === "method" && method.accessibility === undefined && !method.isOverride
-  );
-  return [
-    [`new ${name}()`, [...declarations]],
-    ...methods.map((method): [string, Documented[]] => [`${name}.${method.name}()`, [method]]),
-  ];
-}
-
-/** Classes' getters and public fields. */
-function values({ name, declarations: [{ kind, def }] }: Exported): [name: string, word: string][] {
-  if (kind !== "class") return [];
-  const getters = (def.methods ?? []).filter((member) => member.kind === "getter");
-  return [...getters, ...(def.properties ?? [])]
+  return [...(def.methods ?? []), ...(def.properties ?? [])]
     .filter((member) => member.accessibility === undefined && !member.isOverride)
     .map((member) => [`${name}.${member.name}`, member.name]);
 }
 
+/** All tests of rings and mempools, as text. */
+function testsText(): string {
+  const folders = ["ring", "mempool", "toolkit"].map((folder) => `${ROOT}tests/${folder}`);
+  return folders.flatMap((folder) =>
+    [...Deno.readDirSync(folder)].map(({ name }) => Deno.readTextFileSync(`${folder}/${name}`))
+  ).join("\n");
+}
+
 const all = await exported();
 
-Deno.test("each operation on rings and mempools has an example of its own", () => {
-  const found = all.flatMap(operations);
-  ok(found.length > 80, `only ${found.length} operations were found`);
-  const without = found.filter(([, docs]) => docs.flatMap(examplesOf).length === 0);
-  equal(without.map(([name]) => name).join(", "), "");
+Deno.test("each class and function of rings and mempools has an example", () => {
+  const found = all.filter(({ declarations: [{ kind }] }) =>
+    kind === "class" || kind === "function"
+  );
+  ok(found.length > 8, `only ${found.length} were found`);
+  const without = found.filter(({ declarations }) => declarations.flatMap(examplesOf).length === 0);
+  equal(without.map(({ name }) => name).join(", "), "");
 });
 
-Deno.test("each value that rings and mempools tell is in an example", () => {
-  const texts = all.flatMap(({ declarations }) =>
-    declarations.flatMap(({ def, ...rest }) =>
-      [rest, ...(def.methods ?? [])].flatMap((documented) => examplesOf(documented))
-    )
-  ).join("\n");
-  const found = all.flatMap(values);
-  ok(found.length > 40, `only ${found.length} values were found`);
+Deno.test("each method and value of rings and mempools is in an example or a test", () => {
+  const texts =
+    all.flatMap(({ declarations }) =>
+      declarations.flatMap(({ def, ...rest }) =>
+        [rest, ...(def.methods ?? [])].flatMap((documented) => examplesOf(documented))
+      )
+    ).join("\n") + testsText();
+  const found = all.flatMap(members);
+  ok(found.length > 80, `only ${found.length} were found`);
   const without = found.filter(([, word]) => !new RegExp(`\\b${word}\\b`).test(texts));
   equal(without.map(([name]) => name).join(", "), "");
 });

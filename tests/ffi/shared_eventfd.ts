@@ -18,5 +18,6 @@ export function fill(fd: number): void {
   memory.u32.set([0xfffffffe, 0xffffffff]);
   setWaits(fd, false);
   shim.shim_eventfd_drain(fd);
-  shim.shim_tap_tx(fd, memory.map, Uint32Array.of(0, 8 << 16), 1); // a frame of those 8 bytes
+  memory.u32.set([0, 8 << 16], 16); // a descriptor
+  shim.shim_tap_tx(fd, memory.map, memory.map, 16, 1); // a frame of those 8 bytes
 }

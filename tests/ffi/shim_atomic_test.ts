@@ -44,9 +44,11 @@ Deno.test("shim_full_fence(), shim_pause() and shim_yield() return", () => {
 Deno.test("shim_prefetch() skips descriptors outside the mbufs", () => {
   using memory = freshMemory(4096);
   equal(shim.shim_map_cells(memory.map, 0n, 256, 16), 0);
-  const burst = new Uint32Array([15, 128, 16, 0, 0xffffff, 0xffffffff]);
-  shim.shim_prefetch(memory.map, burst, 3);
-  shim.shim_prefetch(NO_MAP, burst, 3);
+  memory.u32.set([15, 128, 16, 0, 0xffffff, 0xffffffff], 100);
+  shim.shim_prefetch(memory.map, memory.map, 100, 3);
+  shim.shim_prefetch(NO_MAP, memory.map, 100, 3);
+  shim.shim_prefetch(memory.map, NO_MAP, 0, 3);
+  shim.shim_prefetch(memory.map, memory.map, 0xffffffff, 3);
 });
 
 Deno.test("shim_compare_exchange() returns what it found, and swaps if that was expected", () => {

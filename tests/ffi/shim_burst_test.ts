@@ -8,7 +8,10 @@ import { OpenFiles } from "./open_files.ts";
 const EBADF = 9, EFAULT = 14, EINVAL = 22, ENOTSOCK = 88;
 const STRIDE = 256, COUNT = 4, CELLS = 1024;
 
-/** Memory with four mbufs of 256 bytes from byte 1024 on. */
+/** `struct rx_room` in shim/burst.c: meta of 256 frames, and behind them the overflow of each. */
+const OVERFLOW = 4096, OVERFLOW_BYTES = 1 << 18;
+
+/** Memory with four mbufs of 256 bytes from byte 1024 on, and descriptors at its start. */
 function memoryWithMbufs() {
   const memory = freshMemory(4096);
   equal(shim.shim_map_cells(memory.map, BigInt(CELLS), STRIDE, COUNT), 0);
@@ -29,47 +32,74 @@ for (const [what, descriptor] of Object.entries(OUTSIDE)) {
     using files = new OpenFiles();
     using memory = memoryWithMbufs();
     const fd = files.add(shim.shim_eventfd()); // whatever is written to it fails otherwise
-    const burst = new Uint32Array(descriptor);
-    const [meta, overflow] = [new Uint32Array(4), new Uint8Array(1 << 18)];
-    equal(shim.shim_packet_tx(fd, memory.map, burst, 1), -EFAULT);
-    equal(shim.shim_packet_rx(fd, memory.map, burst, meta, overflow, 1), -EFAULT);
-    equal(shim.shim_tap_tx(fd, memory.map, burst, 1), -EFAULT);
-    equal(shim.shim_tap_rx(fd, memory.map, burst, meta, overflow, 1), -EFAULT);
+    using room = freshMemory(OVERFLOW + OVERFLOW_BYTES);
+    const { map } = memory;
+    memory.u32.set(descriptor);
+    equal(shim.shim_packet_tx(fd, map, map, 0, 1), -EFAULT);
+    equal(shim.shim_packet_rx(fd, map, map, 0, room.map, 1), -EFAULT);
+    equal(shim.shim_tap_tx(fd, map, map, 0, 1), -EFAULT);
+    equal(shim.shim_tap_rx(fd, map, map, 0, room.map, 1), -EFAULT);
   });
 }
+
+Deno.test("shim_packet_* and shim_tap_* give EFAULT for descriptors that reach out of their memory", () => {
+  using files = new OpenFiles();
+  using memory = memoryWithMbufs();
+  using room = freshMemory(OVERFLOW + 2 * OVERFLOW_BYTES);
+  const fd = files.add(shim.shim_eventfd());
+  const { map } = memory;
+  const words = memory.bytes / 4;
+  for (const [burst, word] of [[map, words - 3], [map, 0xffffffff], [numberOfNoMap(), 0]]) {
+    equal(shim.shim_packet_tx(fd, map, burst, word, 2), -EFAULT);
+    equal(shim.shim_packet_rx(fd, map, burst, word, room.map, 2), -EFAULT);
+    equal(shim.shim_tap_tx(fd, map, burst, word, 2), -EFAULT);
+    equal(shim.shim_tap_rx(fd, map, burst, word, room.map, 2), -EFAULT);
+  }
+});
+
+Deno.test("shim_packet_rx() and shim_tap_rx() give EFAULT without room for the overflow of each frame", () => {
+  using files = new OpenFiles();
+  using memory = memoryWithMbufs();
+  using room = freshMemory(OVERFLOW + OVERFLOW_BYTES);
+  const fd = files.add(shim.shim_eventfd());
+  memory.u32.set([0, 8 << 16, 1, 8 << 16]);
+  for (const [map, count] of [[room.map, 2], [numberOfNoMap(), 1]]) {
+    equal(shim.shim_packet_rx(fd, memory.map, memory.map, 0, map, count), -EFAULT);
+    equal(shim.shim_tap_rx(fd, memory.map, memory.map, 0, map, count), -EFAULT);
+  }
+});
 
 fileTest("shim_packet_* send nothing of a burst with one descriptor outside the mbufs", () => {
   using sockets = new ConnectedSockets();
   using memory = memoryWithMbufs();
-  const burst = new Uint32Array([0, 8 << 16, COUNT, 8 << 16]);
-  equal(shim.shim_packet_tx(sockets.client, memory.map, burst, 2), -EFAULT);
+  memory.u32.set([0, 8 << 16, COUNT, 8 << 16]);
+  equal(shim.shim_packet_tx(sockets.client, memory.map, memory.map, 0, 2), -EFAULT);
   equal(shim.shim_discard(sockets.server, 1), 0);
 });
 
 Deno.test("shim_packet_* give EFAULT for a map without mbufs, or none", () => {
   using memory = freshMemory(4096);
   for (const map of [memory.map, numberOfNoMap()]) {
-    equal(shim.shim_packet_tx(-1, map, new Uint32Array(2), 1), -EFAULT);
+    equal(shim.shim_packet_tx(-1, map, memory.map, 0, 1), -EFAULT);
   }
 });
 
 Deno.test("shim_packet_* take 256 frames and no more", () => {
   using files = new OpenFiles();
   using memory = memoryWithMbufs();
-  const burst = new Uint32Array(2 * 257);
-  const [meta, overflow] = [new Uint32Array(4 * 257), new Uint8Array(4)];
+  using burst = freshMemory(4096);
   const fd = files.add(shim.shim_eventfd());
-  equal(shim.shim_packet_tx(fd, memory.map, burst, 256), -ENOTSOCK);
-  equal(shim.shim_packet_tx(fd, memory.map, burst, 257), -EINVAL);
-  equal(shim.shim_packet_rx(fd, memory.map, burst, meta, overflow, 257), -EINVAL);
+  equal(shim.shim_packet_tx(fd, memory.map, burst.map, 0, 256), -ENOTSOCK);
+  equal(shim.shim_packet_tx(fd, memory.map, burst.map, 0, 257), -EINVAL);
+  equal(shim.shim_packet_rx(fd, memory.map, burst.map, 0, memory.map, 257), -EINVAL);
 });
 
 fileTest("shim_tap_tx() sends the bytes that offset and length name, whatever the flags", () => {
   using sockets = new ConnectedSockets();
   using memory = memoryWithMbufs();
   for (let i = 0; i < COUNT * STRIDE; i++) memory.u8[CELLS + i] = i >>> 4;
-  const burst = new Uint32Array([0xff000003, 32 | 3 << 16, 0, STRIDE - 2 | 2 << 16]);
-  equal(shim.shim_tap_tx(sockets.client, memory.map, burst, 2), 2);
+  memory.u32.set([0xff000003, 32 | 3 << 16, 0, STRIDE - 2 | 2 << 16], 10);
+  equal(shim.shim_tap_tx(sockets.client, memory.map, memory.map, 10, 2), 2);
   const received = new Uint8Array(16);
   equal(shim.shim_file_read(sockets.server, received, 16), 5);
   deepEqual([...received.subarray(0, 5)], [50, 50, 50, 15, 15]);
@@ -79,10 +109,11 @@ fileTest("shim_tap_rx() fills mbufs, says how long the frame was, and what did n
   using sockets = new ConnectedSockets();
   using memory = memoryWithMbufs();
   memory.u8.set([1, 2, 3, 4, 5], CELLS);
-  shim.shim_tap_tx(sockets.client, memory.map, new Uint32Array([0, 5 << 16]), 1);
-  const burst = new Uint32Array([2, 16 | 3 << 16, 3, 16 | 3 << 16]);
-  const [meta, overflow] = [new Uint32Array(8).fill(9), new Uint8Array(1 << 18)];
-  equal(shim.shim_tap_rx(sockets.server, memory.map, burst, meta, overflow, 2), 1);
+  memory.u32.set([0, 5 << 16, 2, 16 | 3 << 16, 3, 16 | 3 << 16]);
+  shim.shim_tap_tx(sockets.client, memory.map, memory.map, 0, 1);
+  using room = freshMemory(OVERFLOW + 2 * OVERFLOW_BYTES);
+  room.u32.fill(9, 0, 8);
+  equal(shim.shim_tap_rx(sockets.server, memory.map, memory.map, 2, room.map, 2), 1);
   deepEqual([...memory.u8.subarray(CELLS + 2 * STRIDE + 15, CELLS + 2 * STRIDE + 20)], [
     0,
     1,
@@ -90,19 +121,19 @@ fileTest("shim_tap_rx() fills mbufs, says how long the frame was, and what did n
     3,
     0,
   ]);
-  deepEqual([...overflow.subarray(0, 3)], [4, 5, 0]);
-  deepEqual([...burst], [2, 16 | 3 << 16, 3, 16 | 3 << 16]);
-  deepEqual([...meta.subarray(0, 4)], [5, 0, 0, 0]);
+  deepEqual([...room.u8.subarray(OVERFLOW, OVERFLOW + 3)], [4, 5, 0]);
+  deepEqual([...memory.u32.subarray(2, 6)], [2, 16 | 3 << 16, 3, 16 | 3 << 16]);
+  deepEqual([...room.u32.subarray(0, 5)], [5, 0, 0, 0, 9]);
 });
 
 fileTest("shim_tap_rx() sets the length of a frame shorter than the room", () => {
   using sockets = new ConnectedSockets();
   using memory = memoryWithMbufs();
-  shim.shim_tap_tx(sockets.client, memory.map, new Uint32Array([0, 5 << 16]), 1);
-  const burst = new Uint32Array([1, 128 | 100 << 16]);
-  const [meta, overflow] = [new Uint32Array(4), new Uint8Array(1 << 18)];
-  equal(shim.shim_tap_rx(sockets.server, memory.map, burst, meta, overflow, 1), 1);
-  deepEqual([...burst], [1, 128 | 5 << 16]);
+  using room = freshMemory(OVERFLOW + OVERFLOW_BYTES);
+  memory.u32.set([0, 5 << 16, 1, 128 | 100 << 16]);
+  shim.shim_tap_tx(sockets.client, memory.map, memory.map, 0, 1);
+  equal(shim.shim_tap_rx(sockets.server, memory.map, memory.map, 2, room.map, 1), 1);
+  deepEqual([...memory.u32.subarray(2, 4)], [1, 128 | 5 << 16]);
 });
 
 Deno.test("shim_discard() throws away what waits, up to `count`, and says how much", () => {

@@ -5,6 +5,7 @@ import { MODES } from "../../app/guest/functions/mod.ts";
 import { Idle } from "../../app/lcore/idle.ts";
 import { shim } from "../../ffi/shim.ts";
 import { counted, GuestLab, someFrame } from "./guest_lab.ts";
+import { burstOf } from "../kit/burst_of.ts";
 
 /** An idle strategy that writes down what it is told, and never waits. */
 class IdleLog extends Idle {
@@ -168,7 +169,7 @@ Deno.test("guest forward() is idle in turns that find nothing, and only in those
 Deno.test("guest forward() is not idle while its mode makes frames", () => {
   using lab = new GuestLab();
   const idle = new IdleLog();
-  lab.host[0].lend.enqueueBulk(Uint32Array.of(1, 128), 1);
+  lab.host[0].lend.enqueueBulk(burstOf([1, 128]), 1);
   run([lab.lane()], MODES.txonly, 2, () => {}, idle);
   deepEqual(idle.log, ["reset", "wait"]);
 });

@@ -2,6 +2,7 @@ import { deepEqual, equal } from "node:assert/strict";
 import { l2fwd } from "../../app/guest/functions/l2fwd.ts";
 import { ANSWERING_MODES, MODES } from "../../app/guest/functions/mod.ts";
 import { GuestLab, macOf, someFrame } from "./guest_lab.ts";
+import { Burst } from "../../app/ring/burst.ts";
 
 const FRAMES = Array.from({ length: 5 }, (_, i) => someFrame(60 + i, i));
 
@@ -28,9 +29,9 @@ for (
   Deno.test(`${name} ${macUpdating ? "with" : "without"} MAC updating sends all frames, in order`, () => {
     using lab = new GuestLab({ ports: 2 });
     const burst = lab.burst(FRAMES);
-    const before = burst.slice();
+    const before = burst.words.slice();
     equal(MODES[name](burst, 4, lab.lane(0, 1, { macUpdating })), 4);
-    deepEqual(burst, before);
+    deepEqual([...burst.words], [...before]);
     for (const i of [0, 1, 2, 3]) deepEqual(lab.frame(burst, i), expected(FRAMES[i]));
     deepEqual(lab.frame(burst, 4), FRAMES[4], "the burst has four frames");
     deepEqual(lab.givenBack(), []);
@@ -38,7 +39,7 @@ for (
 
   Deno.test(`${name} ${macUpdating ? "with" : "without"} MAC updating makes nothing of nothing`, () => {
     using lab = new GuestLab({ ports: 2 });
-    equal(MODES[name](new Uint32Array(64), 0, lab.lane(0, 1, { macUpdating })), 0);
+    equal(MODES[name](Burst.of(32), 0, lab.lane(0, 1, { macUpdating })), 0);
     deepEqual(lab.givenBack(), []);
   });
 }

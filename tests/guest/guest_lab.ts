@@ -8,6 +8,7 @@ import { GUEST_COUNTER, type GuestCounters, VirtualPort } from "../../app/guest/
 import { HEADROOM_BYTES, MBUF_STRIDE_BYTES, ZONE_KIND } from "../../app/memory/layout.ts";
 import { Region } from "../../app/memory/region.ts";
 import { dataWord, Mbufs } from "../../app/mempool/mbuf.ts";
+import { Burst } from "../../app/ring/burst.ts";
 
 const MBUFS = 256;
 
@@ -78,12 +79,12 @@ export class GuestLab implements Disposable {
   }
 
   /** Put frames into mbufs, each `headroom` bytes from its mbuf's start. Returns descriptors. */
-  burst(frames: Uint8Array[], headroom = HEADROOM_BYTES): Uint32Array {
-    const burst = new Uint32Array(2 * Math.max(32, frames.length));
+  burst(frames: Uint8Array[], headroom = HEADROOM_BYTES): Burst {
+    const burst = Burst.of(Math.max(32, frames.length));
     frames.forEach((frame, i) => {
-      burst[2 * i] = this.#lent++ % MBUFS;
-      burst[2 * i + 1] = dataWord(headroom, frame.length);
-      this.mbufs.u8.set(frame, this.mbufs.frameByte(burst[2 * i], burst[2 * i + 1]));
+      burst.words[2 * i] = this.#lent++ % MBUFS;
+      burst.words[2 * i + 1] = dataWord(headroom, frame.length);
+      this.mbufs.u8.set(frame, this.mbufs.frameByte(burst.words[2 * i], burst.words[2 * i + 1]));
     });
     return burst;
   }
@@ -94,23 +95,23 @@ export class GuestLab implements Disposable {
   }
 
   /** The frame that descriptor number `i` of `burst` names. */
-  frame(burst: Uint32Array, i: number): Uint8Array {
-    const byte = this.mbufs.frameByte(burst[2 * i], burst[2 * i + 1]);
-    return Uint8Array.from(this.mbufs.u8.subarray(byte, byte + (burst[2 * i + 1] >>> 16)));
+  frame(burst: Burst, i: number): Uint8Array {
+    const byte = this.mbufs.frameByte(burst.words[2 * i], burst.words[2 * i + 1]);
+    return Uint8Array.from(this.mbufs.u8.subarray(byte, byte + (burst.words[2 * i + 1] >>> 16)));
   }
 
   /** All frames that the guest has sent by `port` since the last time. */
   sent(port = 0): Uint8Array[] {
-    const burst = new Uint32Array(2 * 1024);
+    const burst = Burst.of(1024);
     const n = this.host[port].tx.dequeueBurst(burst, 1024);
     return Array.from({ length: n }, (_, i) => this.frame(burst, i));
   }
 
   /** The mbufs that the guest has given back by `port` since the last time. */
   givenBack(port = 0): number[] {
-    const burst = new Uint32Array(2 * 1024);
+    const burst = Burst.of(1024);
     const n = this.host[port].giveback.dequeueBurst(burst, 1024);
-    return Array.from({ length: n }, (_, i) => burst[2 * i]);
+    return Array.from({ length: n }, (_, i) => burst.words[2 * i]);
   }
 
   [Symbol.dispose](): void {

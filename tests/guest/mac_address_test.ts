@@ -6,6 +6,7 @@ import {
   writeAddresses,
 } from "../../app/guest/mac_address.ts";
 import { GuestLab, someFrame } from "./guest_lab.ts";
+import type { Burst } from "../../app/ring/burst.ts";
 
 const DESTINATION = Uint8Array.of(0x02, 0x80, 0xff, 0x00, 0x01, 0xfe);
 const SOURCE = Uint8Array.of(0x52, 0x54, 0x9a, 0xbc, 0xde, 0xf0);
@@ -13,15 +14,15 @@ const SOURCE = Uint8Array.of(0x52, 0x54, 0x9a, 0xbc, 0xde, 0xf0);
 /** Frames in one burst, each at this headroom, changed by `change` at number 1; all must be as told. */
 function check(
   headroom: number,
-  change: (lab: GuestLab, burst: Uint32Array) => void,
+  change: (lab: GuestLab, burst: Burst) => void,
   expected: (frame: Uint8Array) => Uint8Array,
 ): void {
   using lab = new GuestLab();
   lab.mbufs.u8.fill(0xee, lab.mbufs.offset);
   const frames = [1, 2, 3].map((seed) => someFrame(60, seed));
   const burst = lab.burst(frames, headroom);
-  burst[2] |= 0xff << 24; // flags are no part of the index
-  const byte = lab.mbufs.frameByte(burst[2], burst[3]);
+  burst.words[2] |= 0xff << 24; // flags are no part of the index
+  const byte = lab.mbufs.frameByte(burst.words[2], burst.words[3]);
   change(lab, burst);
   deepEqual(lab.frame(burst, 0), frames[0]);
   deepEqual(lab.frame(burst, 1), expected(frames[1]));

@@ -47,7 +47,7 @@ Deno.test("TxBuffer does not mind what becomes of the burst that it was given", 
   const out = new TxBuffer(lab.ports[0], lab.ports[0]);
   const burst = lab.burst(frames(5));
   out.add(burst, 5);
-  burst.fill(0);
+  burst.words.fill(0);
   out.flush();
   deepEqual(lab.sent(), frames(5));
 });
@@ -66,7 +66,7 @@ for (const [what, first] of [["a full burst", 0], ["what it had kept back", 3]] 
     out.add(burst, 32);
     freed.push(...lab.givenBack(0));
     deepEqual(lab.sent(1), frames(16));
-    const rest = burst.subarray(2 * (16 - first), 64);
+    const rest = burst.words.subarray(2 * (16 - first), 64);
     deepEqual(freed, [...rest.filter((_, i) => i % 2 === 0)]);
     deepEqual(lab.givenBack(1), [], "by the port whose lcore this is");
     const { TX, DROPPED } = counted(lab.counters[1]);

@@ -1,12 +1,14 @@
 import { deepEqual, equal } from "node:assert/strict";
 import { counted, GuestLab, macOf, someFrame } from "./guest_lab.ts";
+import { Burst } from "../../app/ring/burst.ts";
+import { burstOf } from "../kit/burst_of.ts";
 
 const FRAMES = [60, 61, 62].map((bytes) => someFrame(bytes));
 
 Deno.test("VirtualPort.rxBurst() receives what the host lends, and counts frames and bytes", () => {
   using lab = new GuestLab();
   lab.lend(FRAMES);
-  const burst = new Uint32Array(64);
+  const burst = Burst.of(32);
   equal(lab.ports[0].rxBurst(burst, 2), 2);
   equal(lab.ports[0].rxBurst(burst, 32), 1);
   equal(lab.ports[0].rxBurst(burst, 32), 0);
@@ -34,7 +36,7 @@ Deno.test("VirtualPort.free() gives mbufs back in one go, if there is room", () 
   using lab = new GuestLab();
   const burst = lab.burst(FRAMES);
   lab.ports[0].free(burst, 2);
-  deepEqual(lab.givenBack(), [burst[0], burst[2]]);
+  deepEqual(lab.givenBack(), [burst.words[0], burst.words[2]]);
   lab.ports[0].free(burst, 0);
   deepEqual(lab.givenBack(), []);
 });
@@ -49,7 +51,7 @@ Deno.test("VirtualPort.free() waits for room, and gives each mbuf back once", ()
   };
   lab.ports[0].free(burst, 20);
   taken.push(...lab.givenBack());
-  deepEqual(taken, Array.from({ length: 20 }, (_, i) => burst[2 * i]));
+  deepEqual(taken, Array.from({ length: 20 }, (_, i) => burst.words[2 * i]));
 });
 
 Deno.test("VirtualPort.free() gives up waiting once its time is over", () => {
@@ -64,10 +66,10 @@ Deno.test("VirtualPort.free() gives up waiting once its time is over", () => {
 
 Deno.test("VirtualPort.allocBurst() takes mbufs that the host has lent empty, which are no frames", () => {
   using lab = new GuestLab();
-  lab.host[0].lend.enqueueBulk(Uint32Array.of(5, 128, 6, 128, 7, 128), 3);
-  const burst = new Uint32Array(64);
+  lab.host[0].lend.enqueueBulk(burstOf([5, 128, 6, 128, 7, 128]), 3);
+  const burst = Burst.of(32);
   equal(lab.ports[0].allocBurst(burst, 2), 2);
-  deepEqual([...burst.subarray(0, 4)], [5, 128, 6, 128]);
+  deepEqual([...burst.words.subarray(0, 4)], [5, 128, 6, 128]);
   equal(lab.ports[0].allocBurst(burst, 32), 1);
   equal(lab.ports[0].allocBurst(burst, 32), 0);
   equal(counted(lab.counters[0]).RX, 0);

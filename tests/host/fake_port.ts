@@ -2,6 +2,7 @@ import { DESCRIPTOR } from "../../app/memory/layout.ts";
 import { COUNTER } from "../../app/port/counters.ts";
 import type { PortResources } from "../../app/port/kernel_port.ts";
 import type { HostPort } from "../../app/port/port.ts";
+import type { Burst } from "../../app/ring/burst.ts";
 
 /** A port that a test drives: it receives `waiting` frames of 60 bytes, and sends as told. */
 export class FakePort implements HostPort {
@@ -21,28 +22,26 @@ export class FakePort implements HostPort {
 
   constructor(private readonly resources: PortResources) {}
 
-  rxBurst(burst: Uint32Array, max: number): number {
+  rxBurst(burst: Burst, max: number): number {
     const { mempool, counters } = this.resources;
     const n = mempool.allocBurst(burst, Math.min(max, this.waiting));
-    for (let i = 0; i < n; i++) burst[2 * i + 1] |= 60 << 16;
+    for (let i = 0; i < n; i++) burst.words[2 * i + 1] |= 60 << 16;
     this.waiting -= n;
     counters[COUNTER.RX] += n;
     return n;
   }
 
-  txBurst(burst: Uint32Array, count: number): number {
+  txBurst(burst: Burst, count: number): number {
     const n = this.isUp ? Math.min(count, this.takes) : 0;
-    this.sent.push(...burst.subarray(0, n * DESCRIPTOR.WORDS));
+    this.sent.push(...burst.words.subarray(0, n * DESCRIPTOR.WORDS));
     const { mbufs } = this.resources;
     for (let i = 0; i < n; i++) {
-      this.marks.push(mbufs.u8[mbufs.frameByte(burst[2 * i], burst[2 * i + 1])]);
+      this.marks.push(mbufs.u8[mbufs.frameByte(burst.words[2 * i], burst.words[2 * i + 1])]);
     }
     this.resources.mempool.free(burst, n);
     this.resources.counters[COUNTER.TX] += n;
     return n;
   }
-
-  discardBurst(_max: number): void {}
 
   refresh(): void {
     this.refreshes++;

@@ -8,6 +8,7 @@ import { freshCommand } from "../lcore/fresh_command.ts";
 import { FakePort } from "./fake_port.ts";
 import { counted, HostLab } from "./host_lab.ts";
 import { ScriptedCommand } from "./scripted_command.ts";
+import { Burst } from "../../app/ring/burst.ts";
 
 /** An idle strategy that writes down what it is told, and never waits. */
 class IdleLog extends Idle {
@@ -37,7 +38,7 @@ Deno.test("host forward() moves frames between all its ports and a guest until i
   const lanes = [0, 1].map((port) => lab.lane((resources) => new FakePort(resources), port));
   const [[, a], [, b]] = lanes;
   const guest = lab.attach();
-  const burst = new Uint32Array(64);
+  const burst = Burst.of(32);
   a.waiting = 320;
   b.waiting = 32;
   const command = new ScriptedCommand(word, (turn) => {
@@ -57,7 +58,7 @@ Deno.test("host forward() that drains takes no more frames, but brings home thos
   using word = freshCommand();
   const [lane, port] = lab.lane((resources) => new FakePort(resources));
   const guest = lab.attachPort(true);
-  const burst = new Uint32Array(2 * 64);
+  const burst = Burst.of(64);
   let lent = 0;
   port.waiting = 100;
   const command = new ScriptedCommand(word, (turn) => {
@@ -81,10 +82,10 @@ Deno.test("host forward() that drains goes on receiving from links: their frames
   const [[lane, end], [otherLane, otherEnd]] = [0, 1].map((port) => lab.lane(link, port));
   joinLinks([end, otherEnd]);
   const guest = lab.attach();
-  const burst = new Uint32Array(2 * 64);
+  const burst = Burst.of(64);
   let received = 0;
   equal(lab.mempool.allocBulk(burst, 64), 64);
-  for (let i = 0; i < 64; i++) burst[2 * i + 1] |= 60 << 16;
+  for (let i = 0; i < 64; i++) burst.words[2 * i + 1] |= 60 << 16;
   const command = new ScriptedCommand(word, (turn) => {
     if (turn === 1) {
       command.value = COMMAND.DRAIN;
@@ -103,7 +104,7 @@ Deno.test("host forward() takes back what the guest gives back", () => {
   using word = freshCommand();
   const [lane, port] = lab.lane((resources) => new FakePort(resources));
   const guest = lab.attachPort();
-  const burst = new Uint32Array(64);
+  const burst = Burst.of(32);
   port.waiting = 20;
   const command = new ScriptedCommand(word, (turn) => {
     if (turn === 1) guest.free(burst, guest.rxBurst(burst, 32));
@@ -138,7 +139,7 @@ Deno.test("host forward() is idle in turns that find nothing, and only in those"
   using word = freshCommand();
   const [lane, port] = lab.lane((resources) => new FakePort(resources));
   const guest = lab.attachPort();
-  const burst = new Uint32Array(64);
+  const burst = Burst.of(32);
   const command = new ScriptedCommand(word, (turn) => {
     if (turn === 1) port.waiting = 2;
     if (turn === 3) guest.txBurst(burst, guest.rxBurst(burst, 1));

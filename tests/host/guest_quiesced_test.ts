@@ -10,6 +10,7 @@ import { FakePeer } from "../ivshmem/fake_peer.ts";
 import { FakePort } from "./fake_port.ts";
 import { HostLab } from "./host_lab.ts";
 import { ManyLab } from "./many_lab.ts";
+import { Burst } from "../../app/ring/burst.ts";
 
 const { ABSENT, ATTACHING, RUNNING, DETACHING, RETIRED } = GUEST_STATE;
 
@@ -19,7 +20,7 @@ function paused(lab: HostLab, peer?: number) {
   const guest = lab.attachPort(false, peer);
   port.waiting = 8;
   lane.hostToGuest();
-  const burst = new Uint32Array(64);
+  const burst = Burst.of(32);
   equal(guest.rxBurst(burst, 32), 8);
   lab.supervisor.step(2001);
   lab.keeper.follow();
@@ -28,11 +29,11 @@ function paused(lab: HostLab, peer?: number) {
 }
 
 /** How many mbufs can be had, and that none of `withheld` is among them. */
-function available(lab: HostLab, withheld: Uint32Array): number {
-  const all = new Uint32Array(2 * 256);
+function available(lab: HostLab, withheld: Burst): number {
+  const all = Burst.of(256);
   const n = lab.mempool.allocBurst(all, 256);
-  const indexes = new Set(Array.from({ length: n }, (_, i) => all[2 * i]));
-  for (let i = 0; i < 8; i++) equal(indexes.has(withheld[2 * i]), false);
+  const indexes = new Set(Array.from({ length: n }, (_, i) => all.words[2 * i]));
+  for (let i = 0; i < 8; i++) equal(indexes.has(withheld.words[2 * i]), false);
   lab.mempool.free(all, n);
   return n;
 }

@@ -3,6 +3,7 @@ import { GUEST, ZONE_KIND } from "../../app/memory/layout.ts";
 import { GUEST_STATE } from "../../app/channel/guest_state.ts";
 import { counted, HostLab } from "./host_lab.ts";
 import { FakePort } from "./fake_port.ts";
+import { Burst } from "../../app/ring/burst.ts";
 
 const { ABSENT, ATTACHING, RUNNING, DETACHING, QUARANTINED, RETIRED } = GUEST_STATE;
 const ATTACHED = "guest 0 attached (pid 4711 in its own world)";
@@ -168,7 +169,7 @@ Deno.test("GuestSupervisor takes back what each guest held, and counts the frame
     port.waiting = frames;
     lane.hostToGuest();
     lane.lendMbufs();
-    guest.rxBurst(new Uint32Array(8), 3);
+    guest.rxBurst(Burst.of(4), 3);
     lab.supervisor.close("is cut off");
     lab.keeper.follow();
     equal(lab.mempool.available, 256 - 32 - frames);
@@ -188,11 +189,11 @@ Deno.test("GuestSupervisor lets the next guest begin with empty rings", () => {
   port.waiting = 10;
   lane.hostToGuest();
   lane.lendMbufs();
-  first.txBurst(new Uint32Array(8), 4);
-  first.free(new Uint32Array(8), 4);
+  first.txBurst(Burst.of(4), 4);
+  first.free(Burst.of(4), 4);
   lab.cutOff();
   const second = lab.attachPort(true);
-  const burst = new Uint32Array(128);
+  const burst = Burst.of(64);
   equal(second.rxBurst(burst, 64), 0);
   equal(second.allocBurst(burst, 64), 0);
   equal(lane.guestToHost(), 0);

@@ -19,6 +19,7 @@ import { COUNTER, type Counters, droppedBy, newCounters } from "../../app/port/c
 import type { PortResources } from "../../app/port/kernel_port.ts";
 import type { OpenedPort } from "../../app/port/open_port.ts";
 import type { HostPort } from "../../app/port/port.ts";
+import { Burst } from "../../app/ring/burst.ts";
 
 /** A port in memory, as `openPort()` would return it. */
 export function openedPort(name: string, number = 0): OpenedPort {
@@ -154,11 +155,15 @@ export class HostLab implements Disposable {
     const dropped = this.counters.reduce((n, of) => n + droppedBy(of), 0);
     equal(sum(COUNTER.RX) + sum(COUNTER.ORIGINATED), sum(COUNTER.TX) + dropped, "frames");
     const { count } = this.laidOut.geometry;
-    const burst = new Uint32Array(2 * (count + 1));
+    const burst = Burst.of(count + 1);
     const n = this.mempool.allocBurst(burst, count + 1);
     equal(n, count, "mbufs");
     equal(this.outstanding.of(0, 0).mbufs, 0, "mbufs that the guest holds");
-    equal(new Set(burst.subarray(0, 2 * n).filter((_, i) => i % 2 === 0)).size, count, "mbufs");
+    equal(
+      new Set(burst.words.subarray(0, 2 * n).filter((_, i) => i % 2 === 0)).size,
+      count,
+      "mbufs",
+    );
     this.mempool.free(burst, n);
   }
 

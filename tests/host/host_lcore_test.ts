@@ -5,6 +5,7 @@ import type { PortResources } from "../../app/port/kernel_port.ts";
 import { freshCommand } from "../lcore/fresh_command.ts";
 import { FakePort } from "./fake_port.ts";
 import { counted, forLcore, HostLab, openedPort } from "./host_lab.ts";
+import type { Burst } from "../../app/ring/burst.ts";
 
 /** What an lcore with one lane for each of the lab's ports is sent. */
 function order(lab: HostLab): HostLcoreInit {
@@ -30,7 +31,7 @@ class LastPort extends FakePort {
     this.waiting = 50;
   }
 
-  override rxBurst(burst: Uint32Array, max: number): number {
+  override rxBurst(burst: Burst, max: number): number {
     this.stop();
     return super.rxBurst(burst, max);
   }

@@ -2,12 +2,13 @@ import { deepEqual, equal } from "node:assert/strict";
 import { EMPTY_DATA } from "../../app/mempool/mbuf.ts";
 import { FakePort } from "./fake_port.ts";
 import { counted, HostLab } from "./host_lab.ts";
+import { Burst } from "../../app/ring/burst.ts";
 
 /** Let a lane lend until it stops, and take all: how many mbufs that is. */
 function lendAll(lab: HostLab, wantsMbufs: boolean): number {
   const [lane] = lab.lane((resources) => new FakePort(resources));
   const guest = lab.attachPort(wantsMbufs);
-  const burst = new Uint32Array(2 * 64);
+  const burst = Burst.of(64);
   let lent = 0;
   for (let turn = 0; turn < 100; turn++) {
     lane.lendMbufs();
@@ -32,9 +33,9 @@ Deno.test("Lane lends bursts of empty mbufs to a guest that wants them, while th
   for (let turn = 0; turn < 10; turn++) lane.lendMbufs();
   equal(lab.mempool.available, 256 - 64);
   equal(lab.ledger.framesHeldBy(0), 0, "they hold no frames");
-  const burst = new Uint32Array(2 * 65);
+  const burst = Burst.of(65);
   equal(guest.allocBurst(burst, 65), 64);
-  for (let i = 0; i < 64; i++) equal(burst[2 * i + 1], EMPTY_DATA);
+  for (let i = 0; i < 64; i++) equal(burst.words[2 * i + 1], EMPTY_DATA);
   lane.lendMbufs();
   equal(lab.mempool.available, 256 - 96);
   lab.cutOff();
@@ -60,11 +61,11 @@ Deno.test("Lane counts frames in mbufs lent empty as originated, good or malform
   const [lane, port] = lab.lane((resources) => new FakePort(resources));
   const guest = lab.attachPort(true);
   lane.lendMbufs();
-  const burst = new Uint32Array(64);
+  const burst = Burst.of(32);
   equal(guest.allocBurst(burst, 32), 32);
-  for (let i = 0; i < 10; i++) burst[2 * i + 1] = EMPTY_DATA | (i < 7 ? 60 : 13) << 16;
+  for (let i = 0; i < 10; i++) burst.words[2 * i + 1] = EMPTY_DATA | (i < 7 ? 60 : 13) << 16;
   guest.txBurst(burst, 10);
-  guest.free(burst.subarray(20), 22);
+  guest.free(burst, 22, 10);
   equal(lane.guestToHost(), 10);
   equal(lane.takeGiveback(), 22);
   deepEqual(counted(lab.counters[0]), { ORIGINATED: 10, TX: 7, MALFORMED: 3, SHORT: 3 });

@@ -8,6 +8,8 @@ import type { PortResources } from "../../app/port/kernel_port.ts";
 import { RingPort } from "../../app/port/ring_port.ts";
 import { FakePort } from "./fake_port.ts";
 import { counted, HostLab } from "./host_lab.ts";
+import { Burst } from "../../app/ring/burst.ts";
+import { burstOf } from "../kit/burst_of.ts";
 
 const BURST = 32;
 const nullPort = (resources: PortResources) => new NullPort("null", 64, resources);
@@ -27,14 +29,14 @@ Deno.test("Lane lends what it receives, and sends what comes back", () => {
   using lab = new HostLab();
   const [lane] = lab.lane(nullPort);
   const guest = lab.attachPort();
-  const burst = new Uint32Array(2 * 64);
+  const burst = Burst.of(64);
   equal(lane.hostToGuest(), BURST);
   equal(lab.ledger.framesHeldBy(0), BURST);
   equal(guest.rxBurst(burst, 64), BURST);
   equal(guest.txBurst(burst, 20), 20);
   equal(lane.guestToHost(), 20);
   equal(lab.ledger.framesHeldBy(0), 12);
-  equal(guest.txBurst(burst.subarray(40), 12), 12);
+  equal(guest.txBurst(burst, 12, 20), 12);
   equal(lane.guestToHost(), 12);
   deepEqual(counted(lab.counters[0]), { RX: 32, RX_BYTES: 32 * 64, TX: 32, TX_BYTES: 32 * 64 });
   lab.checkAccounts();
@@ -44,7 +46,7 @@ Deno.test("Lane moves no more than a burst a turn, and nothing when there is not
   using lab = new HostLab();
   const [lane, port] = lab.lane(fakePort);
   const guest = lab.attachPort();
-  const burst = new Uint32Array(2 * 64);
+  const burst = Burst.of(64);
   port.waiting = 33;
   equal(lane.hostToGuest(), 32);
   equal(lane.hostToGuest(), 1);
@@ -61,12 +63,12 @@ Deno.test("Lane sends frames as the guest says: where they start, how long they 
   using lab = new HostLab();
   const [lane, port] = lab.lane(fakePort);
   const guest = lab.attachPort();
-  const burst = new Uint32Array(2 * 4);
+  const burst = Burst.of(4);
   port.waiting = 2;
   lane.hostToGuest();
   guest.rxBurst(burst, 2);
-  const [a, b] = [burst[0], burst[2]];
-  const tx = Uint32Array.of(b | 0xff << 24, dataWord(100, 1522), a, dataWord(0, 14));
+  const [a, b] = [burst.words[0], burst.words[2]];
+  const tx = burstOf([b | 0xff << 24, dataWord(100, 1522), a, dataWord(0, 14)]);
   guest.txBurst(tx, 2);
   equal(lane.guestToHost(), 2);
   deepEqual(port.sent, [b, dataWord(100, 1522), a, dataWord(0, 14)], "without the flags");
@@ -77,7 +79,7 @@ Deno.test("Lane drops and counts what the guest's ring has no room for", () => {
   using lab = new HostLab({ ringSize: 16 });
   const [lane] = lab.lane(nullPort);
   const guest = lab.attachPort();
-  const burst = new Uint32Array(64);
+  const burst = Burst.of(32);
   equal(lane.hostToGuest(), BURST);
   deepEqual(counted(lab.counters[0]), { RX: 32, RX_BYTES: 2048, RING_FULL: 16 });
   equal(lab.ledger.framesHeldBy(0), 16);
@@ -101,12 +103,12 @@ for (
     using lab = new HostLab();
     const [lane, port] = lab.lane(fakePort);
     const guest = lab.attachPort();
-    const burst = new Uint32Array(64);
+    const burst = Burst.of(32);
     port.waiting = 8;
     lane.hostToGuest();
     guest.rxBurst(burst, 8);
-    const good = burst[4];
-    for (const i of [0, 1, 3, 4, 5, 6, 7]) burst[2 * i + 1] = word1;
+    const good = burst.words[4];
+    for (const i of [0, 1, 3, 4, 5, 6, 7]) burst.words[2 * i + 1] = word1;
     guest.txBurst(burst, 8);
     equal(lane.guestToHost(), 8);
     deepEqual(counted(lab.counters[0]), { RX: 8, TX: 1, MALFORMED: 7, [kind]: 7 });
@@ -119,15 +121,15 @@ Deno.test("Lane counts handles that the guest does not hold, and nothing else of
   using lab = new HostLab();
   const [lane, port] = lab.lane(fakePort);
   const guest = lab.attachPort();
-  const burst = new Uint32Array(64);
+  const burst = Burst.of(32);
   port.waiting = 1;
   lane.hostToGuest();
   guest.rxBurst(burst, 1);
-  const [mine, word1] = burst;
+  const [mine, word1] = burst.words;
   const neverLent = (mine + 1) % 256;
   const tx = [mine, neverLent, mine, 256, 0xffffff].flatMap((index) => [index, word1]);
-  guest.txBurst(Uint32Array.from(tx), 5);
-  guest.free(Uint32Array.of(mine, 0, 0xffffff, 0), 2);
+  guest.txBurst(burstOf(tx), 5);
+  guest.free(burstOf([mine, 0, 0xffffff, 0]), 2);
   equal(lane.guestToHost(), 5);
   equal(lane.takeGiveback(), 2);
   deepEqual(counted(lab.counters[0]), { RX: 1, TX: 1, FOREIGN: 6, BEYOND: 3 });
@@ -139,7 +141,7 @@ Deno.test("Lane counts frames that the guest gives back as dropped by the guest"
   using lab = new HostLab();
   const [lane] = lab.lane(nullPort);
   const guest = lab.attachPort();
-  const burst = new Uint32Array(64);
+  const burst = Burst.of(32);
   lane.hostToGuest();
   guest.rxBurst(burst, 32);
   guest.free(burst, 32);
@@ -153,7 +155,7 @@ Deno.test("Lane leaves frames with a guest that keeps them, until they are taken
   using lab = new HostLab();
   const [lane, port] = lab.lane(fakePort);
   const guest = lab.attachPort();
-  const burst = new Uint32Array(64);
+  const burst = Burst.of(32);
   port.waiting = 12;
   lane.hostToGuest();
   guest.rxBurst(burst, 10);
@@ -169,7 +171,7 @@ Deno.test("Lane drops and counts what the port's queue has no room for", () => {
   const [source] = lab.lane(nullPort);
   const [lane, port] = lab.lane((resources) => new RingPort("ring", 8, resources));
   const guest = lab.attachPort();
-  const burst = new Uint32Array(64);
+  const burst = Burst.of(32);
   source.hostToGuest();
   guest.rxBurst(burst, 32);
   guest.txBurst(burst, 32);
@@ -189,7 +191,7 @@ Deno.test("Lane drops and counts frames for a port that is down", () => {
   using lab = new HostLab();
   const [lane, port] = lab.lane(fakePort);
   const guest = lab.attachPort();
-  const burst = new Uint32Array(64);
+  const burst = Burst.of(32);
   port.waiting = 20;
   lane.hostToGuest();
   guest.rxBurst(burst, 20);
@@ -204,7 +206,7 @@ Deno.test("Lane frees the frames that the port did not take, not those that it t
   using lab = new HostLab();
   const [lane, port] = lab.lane(fakePort);
   const guest = lab.attachPort();
-  const burst = new Uint32Array(64);
+  const burst = Burst.of(32);
   port.waiting = 20;
   port.takes = 7;
   lane.hostToGuest();
@@ -212,7 +214,7 @@ Deno.test("Lane frees the frames that the port did not take, not those that it t
   guest.txBurst(burst, 20);
   lane.guestToHost();
   deepEqual(counted(lab.counters[0]), { RX: 20, TX: 7, TX_FULL: 13 });
-  deepEqual(port.sent, [...burst.subarray(0, 14)]);
+  deepEqual(port.sent, [...burst.words.subarray(0, 14)]);
   lab.checkAccounts();
 });
 
@@ -234,7 +236,7 @@ Deno.test("Lane lends no more than the guest may hold, and goes on once it has g
   using lab = new HostLab({ holdMax: 40 });
   const [lane, port] = lab.lane(fakePort);
   const guest = lab.attachPort(true);
-  const burst = new Uint32Array(2 * 64);
+  const burst = Burst.of(64);
   port.waiting = 100;
   for (let turn = 0; turn < 3; turn++) lane.hostToGuest();
   lane.lendMbufs();
@@ -243,10 +245,10 @@ Deno.test("Lane lends no more than the guest may hold, and goes on once it has g
   equal(guest.rxBurst(burst, 64), 40);
   guest.txBurst(burst, 10);
   lane.guestToHost();
-  burst[2 * 10 + 1] = 0; // malformed, but its mbuf is back
-  guest.txBurst(burst.subarray(2 * 10), 1);
+  burst.words[2 * 10 + 1] = 0; // malformed, but its mbuf is back
+  guest.txBurst(burst, 1, 10);
   lane.guestToHost();
-  guest.free(burst.subarray(2 * 11), 20);
+  guest.free(burst, 20, 11);
   lane.takeGiveback();
   equal(lab.outstanding.of(0, 0).mbufs, 9);
   lane.hostToGuest();

@@ -6,6 +6,7 @@ import { Random } from "../kit/random.ts";
 import { counted } from "./host_lab.ts";
 import { type LabGuest, ManyLab, type Places } from "./many_lab.ts";
 import { RandomGuest } from "./random_guest.ts";
+import { Burst } from "../../app/ring/burst.ts";
 
 const { ABSENT, RUNNING, DETACHING } = GUEST_STATE;
 
@@ -54,10 +55,11 @@ for (const [where, { places, first, second }] of Object.entries(CHAINS)) {
       const { channels, memory } = lab.guests[first];
       const { offset, stride } = lab.regions[0].forLcores.geometry;
       yield* lab.turns(30, () => {
-        const burst = new Uint32Array(64);
+        const burst = Burst.of(32);
         const n = channels[0].rx.dequeueBurst(burst, 32);
         for (let i = 0; i < n; i++) {
-          memory.u8[offset + burst[2 * i] * stride + (burst[2 * i + 1] & 0xffff)] = ++mark;
+          memory.u8[offset + burst.words[2 * i] * stride + (burst.words[2 * i + 1] & 0xffff)] =
+            ++mark;
         }
         channels[1].tx.enqueueBurst(burst, n);
         lab.guests[second].forward(0, 1);
@@ -158,7 +160,7 @@ Deno.test("A guest cannot give back by one guest's ring what was lent to the oth
     yield* lab.attach("a0", "a1");
     lab.ports.p.waiting = 10;
     yield* lab.turns(4);
-    const burst = new Uint32Array(64);
+    const burst = Burst.of(32);
     equal(lab.guests.a0.channels[0].rx.dequeueBurst(burst, 32), 10);
     lab.guests.a1.channels[1].tx.enqueueBurst(burst, 10);
     lab.guests.a1.channels[0].giveback.enqueueBurst(burst, 10);

@@ -18,6 +18,7 @@ import { freshCommand } from "../lcore/fresh_command.ts";
 import { FakePort } from "./fake_port.ts";
 import { openedPort } from "./host_lab.ts";
 import { ScriptedCommand } from "./scripted_command.ts";
+import { Burst } from "../../app/ring/burst.ts";
 
 /**
  * For each region and guest its ports: links by their names, names that begin with `null` make frames of 64
@@ -60,7 +61,7 @@ export class LabGuest {
 
   /** Send on by port `to` what was received by port `from`: up to `max` frames; returns how many. */
   forward(from: number, to: number, max = 32): number {
-    const burst = new Uint32Array(2 * max);
+    const burst = Burst.of(max);
     const n = this.channels[from].rx.dequeueBurst(burst, max);
     return this.channels[to].tx.enqueueBurst(burst, n);
   }
@@ -204,10 +205,10 @@ export class ManyLab implements Disposable {
     equal(sum(COUNTER.RX) + sum(COUNTER.ORIGINATED), sum(COUNTER.TX) + dropped, "frames");
     for (const { name, mbufs: { total }, forLcores } of this.regions) {
       const mempool = Mempool.attach(forLcores.mempool, 0);
-      const burst = new Uint32Array(2 * (total + 1));
+      const burst = Burst.of(total + 1);
       const n = mempool.allocBurst(burst, total + 1);
       equal(n, total, `mbufs of region ${name}`);
-      equal(new Set(burst.filter((_, i) => i % 2 === 0 && i < 2 * n)).size, total);
+      equal(new Set(burst.words.filter((_, i) => i % 2 === 0 && i < 2 * n)).size, total);
       mempool.free(burst, n);
       mempool.close();
     }

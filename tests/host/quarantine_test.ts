@@ -6,6 +6,8 @@ import { COUNTER, newCounters } from "../../app/port/counters.ts";
 import { FakePort } from "./fake_port.ts";
 import { HostLab } from "./host_lab.ts";
 import { ManyLab } from "./many_lab.ts";
+import { Burst } from "../../app/ring/burst.ts";
+import { burstOf } from "../kit/burst_of.ts";
 
 const { ABSENT, ATTACHING, DETACHING, RUNNING, QUARANTINED } = GUEST_STATE;
 const fakePort = (resources: ConstructorParameters<typeof FakePort>[0]) => new FakePort(resources);
@@ -113,7 +115,7 @@ Deno.test("A guest in quarantine is cut off, its mbufs are taken back, and the l
   const guest = lab.attachPort();
   port.waiting = 32;
   lane.hostToGuest();
-  guest.txBurst(Uint32Array.from({ length: 20 }, () => 0xffffff), 10);
+  guest.txBurst(burstOf(Array.from({ length: 20 }, () => 0xffffff)), 10);
   lane.guestToHost();
   const { incarnation } = lab.guest;
   lab.supervisor.step(0);
@@ -154,7 +156,7 @@ Deno.test("A guest is put in quarantine for what all did who were in its place b
   const [lane] = lab.lane(fakePort);
   for (let life = 0; life < 3; life++) {
     equal(lab.supervisor.isQuarantined, false);
-    lab.attachPort().free(Uint32Array.from({ length: 20 }, () => 0xffffff), 10);
+    lab.attachPort().free(burstOf(Array.from({ length: 20 }, () => 0xffffff)), 10);
     lane.takeGiveback();
     lab.cutOff();
   }
@@ -210,7 +212,7 @@ Deno.test("A sound guest that comes and goes, and dies, is never put in quaranti
     port.waiting = 40;
     lane.hostToGuest();
     lane.lendMbufs();
-    const burst = new Uint32Array(64);
+    const burst = Burst.of(32);
     const n = guest.rxBurst(burst, 20);
     guest.txBurst(burst, n);
     lane.guestToHost();
@@ -226,7 +228,7 @@ Deno.test("Quarantine of one guest leaves the others of its region and host as t
   using lab = new ManyLab({ a: { 0: "p", 1: "q" }, b: { 0: "r" } });
   lab.run(function* (lab) {
     yield* lab.attach("a0", "a1", "b0");
-    const lies = Uint32Array.from({ length: 64 }, () => 0xffffff);
+    const lies = burstOf(Array(64).fill(0xffffff));
     for (let i = 0; i < 40; i++) {
       lab.guests.a0.channels[0].tx.enqueueBurst(lies, 32);
       yield* lab.turns(1);

@@ -2,6 +2,7 @@ import { deepEqual, equal } from "node:assert/strict";
 import { GUEST_STATE } from "../../app/channel/guest_state.ts";
 import { COUNTER } from "../../app/port/counters.ts";
 import { ManyLab } from "./many_lab.ts";
+import { Burst } from "../../app/ring/burst.ts";
 
 /** What a guest writes all over the mbufs that it can see: all of its region's. */
 function fillMbufs(lab: ManyLab, value: number): void {
@@ -71,7 +72,7 @@ Deno.test("A guest that keeps all that it is lent leaves the others of its regio
   using lab = new ManyLab({ a: { 0: "p", 1: "q" } }, { ringSize: 256 });
   lab.run(function* (lab) {
     yield* lab.attach("a0", "a1");
-    const burst = new Uint32Array(2 * 256);
+    const burst = Burst.of(256);
     for (let turn = 0; turn < 50; turn++) {
       lab.ports.p.waiting = 32;
       lab.guests.a0.channels[0].rx.dequeueBurst(burst, 256); // never to be seen again

@@ -16,6 +16,7 @@ import type { Region } from "../../app/memory/region.ts";
 import { dataWord } from "../../app/mempool/mbuf.ts";
 import type { Random } from "../kit/random.ts";
 import { CANARY, MBUF_HEAD, plain } from "./canary.ts";
+import { Burst } from "../../app/ring/burst.ts";
 
 const BURST = 32;
 /** Numbers at the edges of what positions and states may be. */
@@ -41,7 +42,7 @@ type Deed = (this: Besieger) => void;
 export class Besieger {
   readonly #places: Place[];
   readonly #mbufs: { offset: number; stride: number; count: number };
-  readonly #burst = new Uint32Array(2 * BURST);
+  readonly #burst = Burst.of(BURST);
   readonly #held: number[] = [];
   #channel: Channel;
   #temper: readonly Deed[] = [];
@@ -145,7 +146,7 @@ export class Besieger {
   behave(): void {
     const { rx, tx } = this.#channel;
     const n = rx.dequeueBurst(this.#burst, BURST);
-    for (let i = 0; i < n; i++) this.#held.push(this.#burst[2 * i]);
+    for (let i = 0; i < n; i++) this.#held.push(this.#burst.words[2 * i]);
     const out = Math.min(this.#held.length, 1 + this.random.below(BURST));
     for (let i = 0; i < out; i++) this.#put(i, this.#held.shift()!, dataWord(128, 60 + i));
     tx.enqueueBurst(this.#burst, out);
@@ -237,8 +238,8 @@ export class Besieger {
   }
 
   #put(i: number, index: number, place: number): void {
-    this.#burst[2 * i] = index;
-    this.#burst[2 * i + 1] = place;
+    this.#burst.words[2 * i] = index;
+    this.#burst.words[2 * i + 1] = place;
   }
 
   #setState(word: number): void {

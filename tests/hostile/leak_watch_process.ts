@@ -9,13 +9,14 @@
  * @module
  */
 import { MappedMemory } from "../../ffi/mapped_memory.ts";
-import { DESCRIPTOR, HEADROOM_BYTES } from "../../app/memory/layout.ts";
+import { HEADROOM_BYTES } from "../../app/memory/layout.ts";
 import { dataWord, Mbufs } from "../../app/mempool/mbuf.ts";
 import { Mempool } from "../../app/mempool/mempool.ts";
 import { COUNTER, newCounters } from "../../app/port/counters.ts";
 import { openPacket, PacketPort } from "../../app/port/packet_port.ts";
 import { plain } from "./canary.ts";
 import { LeakJudge, type Leaks } from "./leak_judge.ts";
+import { Burst } from "../../app/ring/burst.ts";
 
 /** What the program is given on its command line. */
 export interface LeakWatchSetup {
@@ -54,7 +55,7 @@ class LeakWatch {
   readonly #mempool = Mempool.create(MBUFS);
   readonly #counters = newCounters(1)[0];
   readonly #port: PacketPort;
-  readonly #burst = new Uint32Array(BURST * DESCRIPTOR.WORDS);
+  readonly #burst = Burst.of(BURST);
   #fed = 0;
 
   constructor(private readonly link: string, { frameMax, run }: LeakWatchSetup) {
@@ -82,8 +83,8 @@ class LeakWatch {
     const { u32 } = this.#mbufs;
     const number = this.#fed++;
     const bytes = FEED.MIN_BYTES + number * 7 % (FEED.MAX_BYTES - FEED.MIN_BYTES + 1);
-    const word1 = this.#burst[(i << 1) + 1] = dataWord(HEADROOM_BYTES, bytes);
-    const at = this.#mbufs.frameByte(this.#burst[i << 1], word1) >>> 2;
+    const word1 = this.#burst.words[(i << 1) + 1] = dataWord(HEADROOM_BYTES, bytes);
+    const at = this.#mbufs.frameByte(this.#burst.words[i << 1], word1) >>> 2;
     u32.fill(plain(Math.imul(number, 0x9e3779b9)), at, at + (bytes + 3 >>> 2));
     u32[at] = 0x02; // to a unicast address, locally administered
   }
@@ -93,7 +94,7 @@ class LeakWatch {
     for (let turn = 0, n = BURST; turn < TURN_BURSTS && n === BURST; turn++) {
       n = this.#port.rxBurst(this.#burst, BURST);
       for (let i = 0; i < n; i++) {
-        const [word0, word1] = [this.#burst[i << 1], this.#burst[(i << 1) + 1]];
+        const [word0, word1] = [this.#burst.words[i << 1], this.#burst.words[(i << 1) + 1]];
         this.#judge.look(this.#mbufs, this.#mbufs.frameByte(word0, word1), word1 >>> 16);
       }
       this.#mempool.free(this.#burst, n);

@@ -7,6 +7,7 @@ import type { Lab } from "../kit/lab.ts";
 import { CANARY, MBUF_HEAD, plain } from "./canary.ts";
 import { LeakJudge } from "./leak_judge.ts";
 import { type Attack, ATTACKED_PLACES, besiegePorts } from "./port_siege.ts";
+import { Burst } from "../../app/ring/burst.ts";
 
 /** One that is always the same, and one that never is. */
 const SEEDS = [20, crypto.getRandomValues(new Uint32Array(1))[0] >>> 2];
@@ -91,10 +92,13 @@ Deno.test("A frame that has left longer than the limit, or shorter than a header
 
 Deno.test("A frame of another region that has left, or half of one, is noticed", () => {
   const { mbufs, judge } = court();
-  const burst = Uint32Array.of(0, 0);
+  const burst = Burst.of(1);
   for (const [run, strays] of [[7, 1], [8, 1], [7, 2]]) {
     new SoakFrames(run, 100).write(mbufs, burst, 0, { flow: 0, number: 3, stamp: 4 });
-    const { length, byte } = { length: burst[1] >>> 16, byte: mbufs.frameByte(0, burst[1]) };
+    const { length, byte } = {
+      length: burst.words[1] >>> 16,
+      byte: mbufs.frameByte(0, burst.words[1]),
+    };
     judge.look(mbufs, byte, strays === 2 ? length - 20 : length);
     assert.equal(judge.leaks.strays, strays);
   }

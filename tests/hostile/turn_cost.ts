@@ -7,6 +7,7 @@
  */
 import { shim } from "../../ffi/shim.ts";
 import { ManyLab } from "../host/many_lab.ts";
+import { burstOf } from "../kit/burst_of.ts";
 
 /** What was found. */
 export interface TurnCosts {
@@ -25,7 +26,7 @@ export function measureTurns(quarantineAfter?: number): TurnCosts {
   using lab = new ManyLab({ a: { 0: "null" }, b: { 0: "q" } }, { quarantineAfter, mbufs: 300 });
   lab.run(function* (lab) {
     yield* lab.attach("a0", "b0");
-    const lies = Uint32Array.from({ length: 64 }, (_, i) => 0xff0000 + i);
+    const lies = burstOf(Array.from({ length: 64 }, (_, i) => 0xff0000 + i));
     const { tx, giveback } = lab.guests.b0.channels[0];
     const flood = () => {
       tx.enqueueBurst(lies, 32);

@@ -6,6 +6,7 @@ import { COUNTER } from "../../app/port/counters.ts";
 import type { PortResources } from "../../app/port/kernel_port.ts";
 import type { HostPort } from "../../app/port/port.ts";
 import { CANARY } from "./canary.ts";
+import type { Burst } from "../../app/ring/burst.ts";
 
 /** What witness ports find, as indexes into their findings. */
 export const WITNESSED = {
@@ -79,28 +80,27 @@ export class WitnessPort implements HostPort {
     this.#found = findings.of(number);
   }
 
-  rxBurst(burst: Uint32Array, max: number): number {
+  rxBurst(burst: Burst, max: number): number {
     const { mempool, counters } = this.#resources;
     // Half of the mbufs are left to the other ports of the region.
     if (mempool.available < mempool.handle.total >>> 1) return 0;
     const n = mempool.allocBurst(burst, max);
     for (let i = 0; i < n; i++) {
-      burst[(i << 1) + 1] = dataWord(HEADROOM_BYTES, FRAME_BYTES);
-      this.#makers[burst[i << 1]] = this.#number;
+      burst.words[(i << 1) + 1] = dataWord(HEADROOM_BYTES, FRAME_BYTES);
+      this.#makers[burst.words[i << 1]] = this.#number;
     }
     counters[COUNTER.RX] += n;
     return n;
   }
 
-  txBurst(burst: Uint32Array, count: number): number {
+  txBurst(burst: Burst, count: number): number {
     const { mempool, counters } = this.#resources;
-    for (let i = 0; i < count; i++) this.#look(burst[i << 1], burst[(i << 1) + 1]);
+    for (let i = 0; i < count; i++) this.#look(burst.words[i << 1], burst.words[(i << 1) + 1]);
     counters[COUNTER.TX] += count;
     mempool.free(burst, count);
     return count;
   }
 
-  discardBurst(_max: number): void {}
   refresh(): void {}
   close(): void {}
 

@@ -14,6 +14,7 @@ import {
 import { COUNTER } from "../../app/port/counters.ts";
 import { freshMemory } from "../ffi/fresh_memory.ts";
 import { RING_SIZE, SampleRegion } from "./sample_region.ts";
+import { Burst } from "../../app/ring/burst.ts";
 
 /** A directory entry's first word. */
 function entryWord(index: number): number {
@@ -57,12 +58,12 @@ Deno.test("decodeRegion() names all that a sound region has, and finds nothing w
 
 Deno.test("decodeRegion() tells the fill of rings, also where positions have wrapped", () => {
   using sample = new SampleRegion();
-  sample.channel.rx.enqueueBulk(new Uint32Array(2 * 40), 40);
-  sample.channel.rx.dequeueBulk(new Uint32Array(2 * 40), 10);
+  sample.channel.rx.enqueueBulk(Burst.of(40), 40);
+  sample.channel.rx.dequeueBulk(Burst.of(40), 10);
   const tx = sample.word("g0.p0.tx");
   sample.memory.u32[tx + RING.PRODUCER] = 5;
   sample.memory.u32[tx + RING.CONSUMER] = 0xfffffff0;
-  sample.work.enqueueBulk(new Uint32Array(16), 16);
+  sample.work.enqueueBulk(Burst.of(16, 4), 16);
   const rings = new Map(decodeRegion(sample.memory).rings.map((ring) => [ring.name, ring]));
   const spsc = { kind: "spsc", slots: RING_SIZE, problem: null };
   deepEqual(rings.get("g0.p0.rx"), {
@@ -156,7 +157,7 @@ Deno.test("decodeRegion() decodes a guest", () => {
 
 Deno.test("decodeRegion() decodes a mempool", () => {
   using sample = new SampleRegion();
-  sample.shared.pool.allocBulk(new Uint32Array(2 * 5), 5);
+  sample.shared.pool.allocBulk(Burst.of(5), 5);
   const { mempools } = decodeRegion(sample.memory);
   deepEqual(mempools, [{ name: "shared", count: 20, stride: 448, free: 15, problem: null }]);
 });

@@ -5,6 +5,7 @@ import { alignColumns, bar, bytesText, printable } from "../../app/inspect/table
 import { CHANNEL, HEADER, LAYOUT_HASH, LAYOUT_VERSION, RING } from "../../app/memory/layout.ts";
 import { COUNTER } from "../../app/port/counters.ts";
 import { SampleRegion } from "./sample_region.ts";
+import { Burst } from "../../app/ring/burst.ts";
 
 const HASH = LAYOUT_HASH.toString(16).padStart(8, "0");
 
@@ -13,13 +14,13 @@ Deno.test("reportText() draws a region", () => {
   sample.guest.claim({ pid: 4711, wantsMbufs: false, peer: 2 });
   sample.memory.u32[sample.word("g0.p0") + CHANNEL.HEADROOM] = 128;
   sample.memory.u32[sample.word("g0.p0") + CHANNEL.GUEST_SLEEP] = 1;
-  sample.channel.rx.enqueueBulk(new Uint32Array(2 * 16), 16);
+  sample.channel.rx.enqueueBulk(Burst.of(16), 16);
   sample.memory.u32[sample.word("g0.p0.tx") + RING.PRODUCER] = 1000;
   sample.count(COUNTER.RX, 1234567);
   sample.count(COUNTER.TX, 7);
   sample.count(COUNTER.RING_FULL, 30);
   sample.count(COUNTER.NOTIFIED, 4);
-  sample.shared.pool.allocBulk(new Uint32Array(2 * 5), 5);
+  sample.shared.pool.allocBulk(Burst.of(5), 5);
   const before = decodeRegion(sample.memory);
   sample.region.beat();
   const report = withLives(before, decodeRegion(sample.memory));

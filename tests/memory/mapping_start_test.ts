@@ -5,6 +5,8 @@ import { MBUF_STRIDE_BYTES, ZONE_KIND } from "../../app/memory/layout.ts";
 import { Region } from "../../app/memory/region.ts";
 import { dataWord, Mbufs } from "../../app/mempool/mbuf.ts";
 import { SpscRing } from "../../app/ring/spsc_ring.ts";
+import { Burst } from "../../app/ring/burst.ts";
+import { burstOf } from "../kit/burst_of.ts";
 
 const BYTES = 1 << 20;
 
@@ -42,15 +44,15 @@ Deno.test("Rings and mbufs lie where they are told in a mapping that begins insi
     MBUF_STRIDE_BYTES,
   );
   const view = new Mbufs(memory, { offset: mbufs.offset, stride: MBUF_STRIDE_BYTES, count: 4 });
-  const burst = Uint32Array.of(3, dataWord(128, 60));
-  const byte = view.frameByte(burst[0], burst[1]);
+  const burst = burstOf([3, dataWord(128, 60)]);
+  const byte = view.frameByte(burst.words[0], burst.words[1]);
   equal(byte, mbufs.offset + 3 * MBUF_STRIDE_BYTES + 128);
   view.u8.fill(0xab, byte, byte + 60);
   equal(memory.u8[byte + 59], 0xab);
   equal(view.u16[byte / 2], 0xabab);
   producer.enqueueBulk(burst, 1);
-  deepEqual([...memory.u32.subarray(offset / 4 + 64, offset / 4 + 66)], [...burst]);
-  const received = new Uint32Array(2);
+  deepEqual([...memory.u32.subarray(offset / 4 + 64, offset / 4 + 66)], [...burst.words]);
+  const received = Burst.of(1);
   equal(consumer.dequeueBulk(received, 1), 1);
-  deepEqual(received, burst);
+  deepEqual([...received.words], [...burst.words]);
 });

@@ -6,12 +6,13 @@ import {
   type CheckedOptions,
   type MempoolProblem,
 } from "../../app/mempool/checked_mempool.ts";
-import { IndexBurst } from "../../app/mempool/index_burst.ts";
 import { MbufView } from "../../app/mempool/mbuf.ts";
 import { auditMempool, dumpMempool } from "../../app/toolkit/mempool_audit.ts";
 import { addMempool, attachMempool } from "../../app/toolkit/shared_mempool.ts";
 import { MappedMemory } from "../../ffi/mapped_memory.ts";
 import { freshMemory } from "../ffi/fresh_memory.ts";
+import { Burst } from "../../app/ring/burst.ts";
+import { burstOf } from "../kit/burst_of.ts";
 
 /** A checked mempool of one test, and what it found. */
 function checkedPool(total: number, options: CheckedOptions = {}) {
@@ -37,14 +38,9 @@ function guardedPool(memory: MappedMemory, count = 4) {
 
 const CALLS: [name: string, take: (p: CheckedMempool) => () => void][] = [
   ["free", (pool) => {
-    const burst = new Uint32Array(2 * 2);
+    const burst = Burst.of(2);
     pool.allocBulk(burst, 2);
     return () => pool.free(burst, 2);
-  }],
-  ["freeIndexes", (pool) => {
-    const burst = new IndexBurst(2);
-    pool.allocIndexBulk(burst, 2);
-    return () => pool.freeIndexes(burst, 2);
   }],
 ];
 
@@ -76,7 +72,7 @@ for (const [name, take] of CALLS) {
 
 Deno.test("CheckedMempool throws the first problem, with all that is good done", () => {
   using test = checkedPool(4, { onProblem: undefined });
-  const burst = new Uint32Array(2 * 3);
+  const burst = Burst.of(3);
   test.pool.allocBulk(burst, 3);
   test.pool.free(burst, 1, 1);
   throws(() => test.pool.free(burst, 3), {
@@ -89,13 +85,10 @@ Deno.test("CheckedMempool throws the first problem, with all that is good done",
 
 Deno.test("CheckedMempool.free() reports an index that does not exist", () => {
   using test = checkedPool(4);
-  test.pool.free(new Uint32Array([4, 128, 0xffffff, 128]), 2);
-  const indexes = new IndexBurst(1);
-  indexes.indexes[0] = 0x40000001; // no index, but a good one under flags
-  test.pool.freeIndexes(indexes, 1);
+  test.pool.free(burstOf([4, 128, 0xffffff, 128]), 2);
   deepEqual(
     test.problems.map(({ kind, index, last }) => [kind, index, last]),
-    [4, 0xffffff, 0x40000001].map((index) => ["foreign free", index, undefined]),
+    [4, 0xffffff].map((index) => ["foreign free", index, undefined]),
   );
   equal(test.pool.available, 4);
 });
@@ -103,10 +96,10 @@ Deno.test("CheckedMempool.free() reports an index that does not exist", () => {
 Deno.test("CheckedMempool.free() reports another mempool's mbuf, though it has one of that index", () => {
   using one = checkedPool(4);
   using two = checkedPool(4);
-  const [a, b] = [new Uint32Array(2), new Uint32Array(2)];
+  const [a, b] = [Burst.of(1), Burst.of(1)];
   one.pool.allocBulk(a, 1);
   two.pool.allocBulk(b, 1);
-  equal(a[0] & 0xffffff, b[0] & 0xffffff);
+  equal(a.words[0] & 0xffffff, b.words[0] & 0xffffff);
   two.pool.free(a, 1);
   equal(two.problems[0].kind, "foreign free");
   match(two.problems[0].message, /as it is of mempool number \d+, this is \d+: free it to the /);
@@ -117,12 +110,12 @@ Deno.test("CheckedMempool.free() reports another mempool's mbuf, though it has o
 
 Deno.test("CheckedMempool reports an mbuf that is given twice, and one that does not exist", () => {
   using test = checkedPool(2);
-  const burst = new Uint32Array(2 * 2);
+  const burst = Burst.of(2);
   test.pool.allocBulk(burst, 1);
   const { memory, offset } = test.pool.handle;
   const { u32 } = new MappedMemory(memory);
   const start = offset / 4 + MPMC.SLOTS;
-  u32[start + 1] = burst[0] & 0xffffff;
+  u32[start + 1] = burst.words[0] & 0xffffff;
   test.pool.allocBulk(burst, 1, 1);
   const [{ kind, last, message }] = test.problems;
   deepEqual([kind, last?.user, last?.times], ["given twice", "rx", 1]);
@@ -142,7 +135,7 @@ Deno.test("a shared mempool for debugging finds what is written behind its data 
   const guest = attachMempool(attached, "pool", { user: "guest", onProblem });
   equal(mbufs.stride - mbufs.room, 64);
   ok(mbufs.room >= HEADROOM_BYTES + 256);
-  const burst = new Uint32Array(2 * 4);
+  const burst = Burst.of(4);
   pool.allocBulk(burst, 4);
   const view = new MbufView(mbufs);
   for (let i = 0; i < 4; i++) {
@@ -154,7 +147,7 @@ Deno.test("a shared mempool for debugging finds what is written behind its data 
   equal(problems.length, 0);
 
   pool.allocBulk(burst, 4);
-  for (let i = 0; i < 4; i++) equal(burst[2 * i] & 0xffffff, i);
+  for (let i = 0; i < 4; i++) equal(burst.words[2 * i] & 0xffffff, i);
   const byteOf = (index: number, byte: number) => mbufs.offset + index * mbufs.stride + byte;
   memory.u8.fill(0, byteOf(1, mbufs.room), byteOf(1, mbufs.room + 3));
   memory.u8[byteOf(0, -1)] ^= 1;
@@ -182,7 +175,7 @@ Deno.test("a shared mempool for debugging finds what is written behind its data 
 Deno.test("what is written to an mbuf after it was freed is found by who allocates it next", () => {
   using memory = freshMemory(1 << 20);
   const { pool, mbufs, problems } = guardedPool(memory);
-  const burst = new Uint32Array(2 * 4);
+  const burst = Burst.of(4);
   pool.allocBulk(burst, 4);
   pool.free(burst, 4);
   memory.u8[mbufs.offset + 2 * mbufs.stride + mbufs.room] = 0;
@@ -195,7 +188,7 @@ Deno.test("what is written to an mbuf after it was freed is found by who allocat
 Deno.test("the guard in front of the first mbuf is not in the free ring", () => {
   using memory = freshMemory(1 << 20);
   const { pool, problems } = guardedPool(memory, 32); // slots to the end of a line
-  const burst = new Uint32Array(2 * 32);
+  const burst = Burst.of(32);
   equal(pool.allocBulk(burst, 32), 32);
   equal(problems.length, 0);
 });
@@ -207,7 +200,7 @@ Deno.test("CheckedMempool.free() reports an mbuf of another kind of mempool, or 
   try {
     const pools = [guardedPool(memoryA), guardedPool(memoryB), ...own];
     for (const { pool } of pools) {
-      const burst = new Uint32Array(2);
+      const burst = Burst.of(1);
       pool.allocBulk(burst, 1);
       for (const other of pools) {
         if (other.pool === pool) continue;
@@ -248,7 +241,7 @@ Deno.test("frames of several segments pass through a checked mempool, whole only
     debug: true,
     onProblem: (problem) => problems.push(problem),
   });
-  const burst = new Uint32Array(2 * 3);
+  const burst = Burst.of(3);
   pool.allocBulk(burst, 2);
   frames.chain(burst, 0, burst, 1);
   frames.clone(burst, 0, burst, 2);
@@ -269,7 +262,7 @@ Deno.test("auditMempool() and dumpMempool() take from the watch who holds what",
     cacheSize: 0,
     user: "a name too long by far",
   });
-  const burst = new Uint32Array(2 * 3);
+  const burst = Burst.of(3);
   test.pool.allocBulk(burst, 1);
   tx.allocBulk(burst, 2, 1);
   deepEqual(auditMempool(test.pool), []);
@@ -284,7 +277,7 @@ Deno.test("MempoolWatch goes on when its names are used up, and tells a spoiled 
     { length: 70 },
     (_, i) => CheckedMempool.attach(test.pool.handle, { cacheSize: 0, user: `user ${i}` }),
   );
-  const burst = new Uint32Array(2);
+  const burst = Burst.of(1);
   users[62].allocBulk(burst, 1);
   equal(test.pool.watch.look(0).user, "user 62");
   users[62].free(burst, 1);

@@ -1,7 +1,9 @@
 import { deepEqual, equal, throws } from "node:assert/strict";
+import { shim } from "../../ffi/shim.ts";
 import { HEADROOM_BYTES } from "../../app/memory/layout.ts";
 import { dataWord, EMPTY_DATA, Mbufs, MbufView } from "../../app/mempool/mbuf.ts";
 import { freshMemory } from "../ffi/fresh_memory.ts";
+import { burstOf } from "../kit/burst_of.ts";
 
 const GEOMETRY = { offset: 4096, stride: 256, count: 16 };
 
@@ -36,13 +38,24 @@ Deno.test("Mbufs refuses cells that reach beyond the memory", () => {
 
 Deno.test("Mbufs.prefetch() survives descriptors outside its cells", () => {
   using memory = freshMemory(8192);
-  new Mbufs(memory, GEOMETRY).prefetch(new Uint32Array([0, 0, 16, 0, 0xffffff, 0xffffffff]), 3);
+  new Mbufs(memory, GEOMETRY).prefetch(burstOf([0, 0, 16, 0, 0xffffff, 0xffffffff]), 3);
+});
+
+Deno.test("Mbufs that are not for ports leave the shim with those that are", () => {
+  using memory = freshMemory(8192);
+  equal(new Mbufs(memory, { ...GEOMETRY, count: 3 }).isForPorts, true);
+  const others = new Mbufs(memory, GEOMETRY, false);
+  equal(others.isForPorts, false);
+  others.prefetch(burstOf([0, 0]), 1); // does nothing
+  const [from, to] = [burstOf([4, 64 << 16]), burstOf([0, 0])]; // mbuf 4 is one of the others
+  const maps = memory.map | memory.map << 16, bursts = from.map | to.map << 16;
+  equal(shim.shim_frames_copy(maps, bursts, from.word, to.word, 1), 0);
 });
 
 /** A view of descriptor 1 of a burst of two: mbuf 3 with `length` bytes at `offset`. */
 function viewOf(offset: number, length: number) {
   const memory = freshMemory(8192);
-  const burst = new Uint32Array([9, 9, 0xa8000003, dataWord(offset, length)]);
+  const burst = burstOf([9, 9, 0xa8000003, dataWord(offset, length)]);
   const view = new MbufView(new Mbufs(memory, GEOMETRY)).moveTo(burst, 1);
   return { view, burst, [Symbol.dispose]: () => memory.close() };
 }
@@ -71,15 +84,19 @@ const CHANGES = [
 for (const [change, most, headroom, length] of CHANGES) {
   Deno.test(`MbufView.${change}() goes as far as there is room, and not a byte more`, () => {
     using test = viewOf(100, 60);
-    const before = test.burst.slice();
+    const before = test.burst.words.slice();
     equal(test.view[change](most + 1), false);
-    deepEqual(test.burst, before, "nothing changed");
+    deepEqual(test.burst.words, before, "nothing changed");
     equal(test.view[change](0), true);
-    deepEqual(test.burst, before);
+    deepEqual(test.burst.words, before);
     equal(test.view[change](most), true);
     equal(test.view.headroom, headroom);
     equal(test.view.length, length);
-    deepEqual([...test.burst.subarray(0, 3)], [9, 9, 0xa8000003], "only its own word 1 changed");
+    deepEqual(
+      [...test.burst.words.subarray(0, 3)],
+      [9, 9, 0xa8000003],
+      "only its own word 1 changed",
+    );
   });
 }
 
@@ -87,6 +104,6 @@ Deno.test("MbufView moves over a burst", () => {
   using test = viewOf(100, 60);
   test.view.moveTo(test.burst, 0);
   equal(test.view.index, 9);
-  test.burst.set([1, dataWord(1, 2)]);
+  test.burst.words.set([1, dataWord(1, 2)]);
   equal(test.view.length, 2);
 });

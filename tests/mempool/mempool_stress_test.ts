@@ -3,6 +3,7 @@ import { Mempool } from "../../app/mempool/mempool.ts";
 import { MappedMemory } from "../../ffi/mapped_memory.ts";
 import { runWorkers } from "../ffi/run_workers.ts";
 import type { MempoolAnswer, MempoolOrder } from "./mempool_worker.ts";
+import { Burst } from "../../app/ring/burst.ts";
 
 const url = new URL("./mempool_worker.ts", import.meta.url);
 
@@ -30,10 +31,14 @@ for (const [total, cacheSize] of [[400, 0], [400, 32], [4096, 256]]) {
       ok(allocated > 100, `only ${allocated} were allocated: too few to show anything`);
     }
     equal(pool.available, total);
-    const burst = new Uint32Array(2 * total);
+    const burst = Burst.of(total);
     let n = 0;
-    while (n < total) n += pool.allocBurst(burst, 500, n) || total;
-    equal(new Set(burst.filter((_, word) => word % 2 === 0)).size, total, "each is there once");
+    while (n < total) n += pool.allocBurst(burst, Math.min(500, total - n), n) || total;
+    equal(
+      new Set(burst.words.filter((_, word) => word % 2 === 0)).size,
+      total,
+      "each is there once",
+    );
     new MappedMemory(pool.handle.memory).close();
   });
 }

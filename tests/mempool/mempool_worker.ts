@@ -2,6 +2,7 @@ import { Mempool, type MempoolHandle } from "../../app/mempool/mempool.ts";
 import { shim } from "../../ffi/shim.ts";
 import { Random } from "../kit/random.ts";
 import { meetAt, serveOrder, type StartLine } from "../ffi/run_workers.ts";
+import { Burst } from "../../app/ring/burst.ts";
 
 /** What each Worker is to do. */
 export interface MempoolOrder {
@@ -30,11 +31,11 @@ const HOLD_MAX = 300;
 serveOrder((order: MempoolOrder): MempoolAnswer => {
   const pool = Mempool.attach(order.handle, order.cacheSize);
   const random = new Random(order.seed);
-  const burst = new Uint32Array(2 * HOLD_MAX);
+  const burst = Burst.of(HOLD_MAX);
   let mine = 0, allocated = 0, wrong = 0, partial = 0;
 
   const free = (n: number) => {
-    for (let i = mine - n; i < mine; i++) Atomics.store(order.held, burst[2 * i], 0);
+    for (let i = mine - n; i < mine; i++) Atomics.store(order.held, burst.words[2 * i], 0);
     pool.free(burst, n, mine - n);
     mine -= n;
   };
@@ -49,7 +50,7 @@ serveOrder((order: MempoolOrder): MempoolAnswer => {
       const got = isBulk ? pool.allocBulk(burst, n, mine) : pool.allocBurst(burst, n, mine);
       if (isBulk && got !== 0 && got !== n) partial++;
       for (let i = mine; i < mine + got; i++) {
-        const index = burst[2 * i];
+        const index = burst.words[2 * i];
         if (index >= order.handle.total || Atomics.exchange(order.held, index, 1) === 1) wrong++;
       }
       mine += got;

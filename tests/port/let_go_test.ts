@@ -1,10 +1,12 @@
 import { equal } from "node:assert/strict";
+import { shim } from "../../ffi/shim.ts";
 import { dataWord } from "../../app/mempool/mbuf.ts";
 import { COUNTER, droppedBy, newCounters } from "../../app/port/counters.ts";
 import { KernelPort } from "../../app/port/kernel_port.ts";
 import { LinkPort } from "../../app/port/link_port.ts";
 import { RingPort } from "../../app/port/ring_port.ts";
 import { PortLab } from "./port_lab.ts";
+import { Burst } from "../../app/ring/burst.ts";
 
 /** A kernel port that receives frames of 60 bytes into as many slots as it is given, until `waiting` are. */
 class SlotPort extends KernelPort {
@@ -15,19 +17,13 @@ class SlotPort extends KernelPort {
   get pollable(): number[] {
     return [];
   }
-  protected receive(
-    _: number,
-    __: Uint32Array,
-    meta: Uint32Array,
-    ___: Uint8Array,
-    count: number,
-  ) {
+  protected receive(_: number, __: Burst, room: number, count: number): number {
     const n = Math.min(count, this.waiting);
     this.waiting -= n;
-    for (let i = 0; i < n; i++) meta.set([60, 0, 0, 0], 4 * i);
+    for (let i = 0; i < n; i++) shim.shim_store_release(room, 4 * i, 60); // its length
     return n;
   }
-  protected send(_: number, __: Uint32Array, count: number): number {
+  protected send(_: number, __: Burst, count: number): number {
     return count;
   }
   protected discard(): number {
@@ -42,7 +38,7 @@ class SlotPort extends KernelPort {
 Deno.test("KernelPort.letGo() frees its slots, counts the frames in them, and goes on", () => {
   using lab = new PortLab(128);
   const port = new SlotPort(lab);
-  const burst = new Uint32Array(2 * 64);
+  const burst = Burst.of(64);
   port.waiting = 20;
   equal(port.rxBurst(burst, 5), 5);
   equal(lab.mempool.available, 128 - 32);
@@ -62,7 +58,7 @@ Deno.test("KernelPort.letGo() frees its slots, counts the frames in them, and go
 Deno.test("RingPort.letGo() frees what waits in it, and goes on", () => {
   using lab = new PortLab(128);
   const port = new RingPort("ring", 64, lab);
-  const burst = new Uint32Array(2 * 20);
+  const burst = Burst.of(20);
   lab.mempool.allocBulk(burst, 20);
   port.txBurst(burst, 20);
   port.letGo();
@@ -83,9 +79,9 @@ Deno.test("LinkPort.letGo() frees what was sent there, not what was sent at the 
   });
   a.port.join(b.port);
   for (const [lab, { port }] of [[here, a], [there, b]] as const) {
-    const burst = new Uint32Array(2 * 10);
+    const burst = Burst.of(10);
     lab.mempool.allocBulk(burst, 10);
-    for (let i = 0; i < 10; i++) burst[2 * i + 1] = dataWord(128, 60);
+    for (let i = 0; i < 10; i++) burst.words[2 * i + 1] = dataWord(128, 60);
     port.txBurst(burst, 10);
   }
   a.port.letGo();

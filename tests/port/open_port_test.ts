@@ -4,6 +4,7 @@ import { joinLinks } from "../../app/port/link_port.ts";
 import { makePort, openPort } from "../../app/port/open_port.ts";
 import { parsePortSpec } from "../../app/port/port_spec.ts";
 import { PortLab } from "./port_lab.ts";
+import { Burst } from "../../app/ring/burst.ts";
 
 const MTU = 1500;
 
@@ -86,17 +87,17 @@ Deno.test("makePort() makes a null port that makes frames of the length that was
   using lab = new PortLab(64);
   const port = makePort(open("null:100").setup, lab);
   equal(port.name, "null:100");
-  equal(port.rxBurst(new Uint32Array(64), 32), 32);
+  equal(port.rxBurst(Burst.of(32), 32), 32);
   equal(lab.counters[COUNTER.RX_BYTES], 3200);
 });
 
 Deno.test("makePort() makes a ring port that receives what it is sent", () => {
   using lab = new PortLab(64);
   const port = makePort(open("ring:x").setup, lab);
-  const burst = new Uint32Array(64);
+  const burst = Burst.of(32);
   equal(lab.mempool.allocBulk(burst, 32), 32);
   equal(port.name, "ring:x");
-  equal(port.rxBurst(new Uint32Array(64), 32), 0);
+  equal(port.rxBurst(Burst.of(32), 32), 0);
   equal(port.txBurst(burst, 32), 32);
   equal(port.rxBurst(burst, 32), 32);
   ok(port.isUp);
@@ -106,7 +107,7 @@ Deno.test("makePort() makes the two ends of a link, to be joined", () => {
   using lab = new PortLab(64);
   const ends = [0, 1].map(() => makePort(open("link:ab").setup, lab));
   joinLinks(ends);
-  const burst = new Uint32Array(64);
+  const burst = Burst.of(32);
   equal(lab.mempool.allocBulk(burst, 32), 32);
   equal(ends[0].txBurst(burst, 32), 32);
   equal(ends[1].rxBurst(burst, 32), 32);

@@ -4,6 +4,7 @@ import { Mbufs } from "../../app/mempool/mbuf.ts";
 import { Mempool } from "../../app/mempool/mempool.ts";
 import { type Counters, newCounters } from "../../app/port/counters.ts";
 import type { PortResources } from "../../app/port/kernel_port.ts";
+import { Burst } from "../../app/ring/burst.ts";
 
 const STRIDE = 2368;
 
@@ -23,9 +24,9 @@ export class PortLab implements PortResources, Disposable {
 
   /** Check that each mbuf is free, once. */
   checkAllFree(): void {
-    const burst = new Uint32Array(2 * (this.total + 1));
+    const burst = Burst.of(this.total + 1);
     equal(this.mempool.allocBurst(burst, this.total + 1), this.total);
-    const indexes = new Set(burst.filter((_, i) => i % 2 === 0 && i < 2 * this.total));
+    const indexes = new Set(burst.words.filter((_, i) => i % 2 === 0 && i < 2 * this.total));
     equal(indexes.size, this.total);
     this.mempool.free(burst, this.total);
   }

@@ -3,12 +3,13 @@ import { dataWord } from "../../app/mempool/mbuf.ts";
 import { COUNTER } from "../../app/port/counters.ts";
 import { RingPort } from "../../app/port/ring_port.ts";
 import { PortLab } from "./port_lab.ts";
+import { Burst } from "../../app/ring/burst.ts";
 
 /** `count` frames of 100 bytes, 101 bytes and so on, in mbufs of the lab's mempool. */
-function frames(lab: PortLab, count: number): Uint32Array {
-  const burst = new Uint32Array(2 * count);
+function frames(lab: PortLab, count: number): Burst {
+  const burst = Burst.of(count);
   equal(lab.mempool.allocBulk(burst, count), count);
-  for (let i = 0; i < count; i++) burst[2 * i + 1] = dataWord(128, 100 + i);
+  for (let i = 0; i < count; i++) burst.words[2 * i + 1] = dataWord(128, 100 + i);
   return burst;
 }
 
@@ -17,13 +18,13 @@ Deno.test("RingPort receives what is sent to it, in order, and counts both ways"
   const port = new RingPort("ring", 16, lab);
   const sent = frames(lab, 8);
   equal(port.txBurst(sent, 8), 8);
-  const received = new Uint32Array(64);
+  const received = Burst.of(32);
   equal(port.rxBurst(received, 3), 3);
-  deepEqual(received.subarray(0, 6), sent.subarray(0, 6));
+  deepEqual(received.words.subarray(0, 6), sent.words.subarray(0, 6));
   equal(lab.counters[COUNTER.RX], 3);
   equal(lab.counters[COUNTER.RX_BYTES], 100 + 101 + 102);
   equal(port.rxBurst(received, 32), 5);
-  deepEqual(received.subarray(0, 10), sent.subarray(6));
+  deepEqual(received.words.subarray(0, 10), sent.words.subarray(6));
   equal(port.rxBurst(received, 32), 0);
   equal(lab.counters[COUNTER.RX], 8);
   equal(lab.counters[COUNTER.TX], 8);
@@ -57,7 +58,6 @@ Deno.test("RingPort has no kernel side: it is up, and nothing to poll", () => {
   using lab = new PortLab(64);
   const port = new RingPort("ring:a", 8, lab);
   port.refresh();
-  port.discardBurst(32);
   ok(port.isUp);
   deepEqual(port.pollable, []);
   equal(port.name, "ring:a");

@@ -5,6 +5,7 @@ import { HEADROOM_BYTES } from "../../app/memory/layout.ts";
 import { dataWord, Mbufs } from "../../app/mempool/mbuf.ts";
 import { Mempool } from "../../app/mempool/mempool.ts";
 import { SuperFrame } from "../../app/port/super_frame.ts";
+import { Burst } from "../../app/ring/burst.ts";
 
 const STRIDE = 2368;
 const COUNT = 64;
@@ -163,15 +164,15 @@ const overflow = new Uint8Array((SLOT + 1) * OVERFLOW_BYTES);
 /** A super-frame received into slot SLOT of a burst. At its end no mbuf may be missing. */
 class Received {
   readonly superFrame = new SuperFrame(mbufs, overflow, OVERFLOW_BYTES);
-  readonly slots = new Uint32Array(2 * (SLOT + 1));
-  readonly burst = new Uint32Array(2 * COUNT);
+  readonly slots = Burst.of(SLOT + 1);
+  readonly burst = Burst.of(COUNT);
 
   constructor(readonly frame: Uint8Array, room = STRIDE - HEADROOM_BYTES) {
     mempool.allocBulk(this.slots, SLOT + 1);
     const length = Math.min(frame.length, room);
-    const word1 = this.slots[2 * SLOT + 1] = dataWord(HEADROOM_BYTES, length);
+    const word1 = this.slots.words[2 * SLOT + 1] = dataWord(HEADROOM_BYTES, length);
     memory.u8.fill(0xee);
-    memory.u8.set(frame.subarray(0, length), mbufs.frameByte(this.slots[2 * SLOT], word1));
+    memory.u8.set(frame.subarray(0, length), mbufs.frameByte(this.slots.words[2 * SLOT], word1));
     overflow.fill(0xdd, SLOT * OVERFLOW_BYTES);
     overflow.set(frame.subarray(length, length + OVERFLOW_BYTES), SLOT * OVERFLOW_BYTES);
   }
@@ -182,15 +183,15 @@ class Received {
   }
 
   begin(meta: { offload: number; checksum: number }, length = this.frame.length): boolean {
-    return this.superFrame.begin(this.slots, SLOT, length, meta.offload, meta.checksum);
+    return this.superFrame.begin(this.slots.words, SLOT, length, meta.offload, meta.checksum);
   }
 
   /** The next segment's bytes, copied out and its mbuf freed; undefined if there is none. */
   take(): Uint8Array | undefined {
     if (!this.superFrame.next(this.burst, 1, mempool)) return undefined;
-    const start = mbufs.frameByte(this.burst[2], this.burst[3]);
-    const bytes = memory.u8.slice(start, start + (this.burst[3] >>> 16));
-    strictEqual(this.burst[3] & 0xffff, HEADROOM_BYTES);
+    const start = mbufs.frameByte(this.burst.words[2], this.burst.words[3]);
+    const bytes = memory.u8.slice(start, start + (this.burst.words[3] >>> 16));
+    strictEqual(this.burst.words[3] & 0xffff, HEADROOM_BYTES);
     mempool.free(this.burst, 1, 1);
     return new Uint8Array(bytes);
   }
@@ -322,14 +323,14 @@ Deno.test("SuperFrame.next() stops at an empty mempool, and goes on when there a
   using received = new Received(frameOf(PLAIN, false));
   const { superFrame, burst } = received;
   const segments = segmentsOf(PLAIN, 1000);
-  const hoard = new Uint32Array(2 * COUNT);
+  const hoard = Burst.of(COUNT);
   const hoarded = mempool.allocBurst(hoard, mempool.available - 2);
   ok(received.begin(metadataOf(PLAIN, 1000)));
   ok(superFrame.next(burst, 0, mempool) && superFrame.next(burst, 1, mempool));
-  const before = burst.slice();
+  const before = burst.words.slice();
   strictEqual(superFrame.next(burst, 2, mempool), false);
   strictEqual(superFrame.pending, 3, "to be dropped: this is not the end");
-  deepStrictEqual(burst, before);
+  deepStrictEqual(burst.words.slice(), before);
   mempool.free(hoard, hoarded);
   mempool.free(burst, 2);
   for (const segment of segments.slice(2)) strictEqual(hex(received.take()), hex(segment));
@@ -354,7 +355,7 @@ Deno.test("SuperFrame.begin() that refuses leaves nothing pending of the one bef
 Deno.test("SuperFrame reads the headers once: what a guest writes there later is not seen", () => {
   using received = new Received(frameOf(PLAIN, false));
   ok(received.begin(metadataOf(PLAIN, 1448)));
-  const start = mbufs.frameByte(received.slots[2 * SLOT], received.slots[2 * SLOT + 1]);
+  const start = mbufs.frameByte(received.slots.words[2 * SLOT], received.slots.words[2 * SLOT + 1]);
   memory.u8.fill(0xff, start, start + 66);
   for (const segment of segmentsOf(PLAIN, 1448)) strictEqual(hex(received.take()), hex(segment));
 });
@@ -370,14 +371,14 @@ function checkRefused(
   change(new DataView(frame.buffer));
   using received = new Received(frame, meta.room);
   const before = memory.u8.slice();
-  const slots = received.slots.slice();
+  const slots = received.slots.words.slice();
   const available = mempool.available;
   const all = { ...metadataOf(packet, meta.size ?? 1448), ...meta };
   strictEqual(received.begin(all, meta.length), false, name);
   strictEqual(received.superFrame.pending, 0, name);
   strictEqual(received.take(), undefined, name);
   strictEqual(mempool.available, available, name);
-  deepStrictEqual(received.slots, slots, name);
+  deepStrictEqual(received.slots.words.slice(), slots, name);
   ok(before.every((byte, i) => byte === memory.u8[i]), name);
 }
 

@@ -3,6 +3,8 @@ import fc from "fast-check";
 import { MappedMemory } from "../../ffi/mapped_memory.ts";
 import { dataWord, Mbufs } from "../../app/mempool/mbuf.ts";
 import { behindTags, insertTag } from "../../app/port/vlan.ts";
+import type { Burst } from "../../app/ring/burst.ts";
+import { burstOf } from "../kit/burst_of.ts";
 
 const OFFSET = 256;
 const STRIDE = 512;
@@ -10,12 +12,12 @@ const STRIDE = 512;
 const mbufs = new Mbufs(MappedMemory.ofProcess(8192), { offset: OFFSET, stride: STRIDE, count: 8 });
 
 /** Put a frame in mbuf 3; returns its descriptor, at number 1 of a burst, and where it starts. */
-function place(frame: Uint8Array, headroom: number): { burst: Uint32Array; byte: number } {
+function place(frame: Uint8Array, headroom: number): { burst: Burst; byte: number } {
   mbufs.u8.fill(0xee);
   const byte = OFFSET + 3 * STRIDE + headroom;
   mbufs.u8.set(frame, byte);
   const word0 = 0x5a000003;
-  return { burst: Uint32Array.of(7, 7, word0, dataWord(headroom, frame.length), 7, 7), byte };
+  return { burst: burstOf([7, 7, word0, dataWord(headroom, frame.length), 7, 7]), byte };
 }
 
 Deno.test("insertTag() puts TPID and TCI behind the MAC addresses and moves nothing else", () => {
@@ -31,7 +33,7 @@ Deno.test("insertTag() puts TPID and TCI behind the MAC addresses and moves noth
       ok(insertTag(mbufs, burst, 1, vlan));
       deepStrictEqual(mbufs.u8.slice(), wanted);
       const data = dataWord(2 * half - 4, frame.length + 4);
-      deepStrictEqual([...burst], [7, 7, 0x5a000003, data, 7, 7]);
+      deepStrictEqual([...burst.words], [7, 7, 0x5a000003, data, 7, 7]);
     },
   ));
 });
@@ -41,19 +43,19 @@ Deno.test("insertTag() twice makes a service tag around a customer tag", () => {
   const { burst } = place(frame, 128);
   ok(insertTag(mbufs, burst, 1, 0x81000005));
   ok(insertTag(mbufs, burst, 1, 0x88a80007));
-  const start = mbufs.frameByte(burst[2], burst[3]);
+  const start = mbufs.frameByte(burst.words[2], burst.words[3]);
   const tags = [0x88, 0xa8, 0, 7, 0x81, 0, 0, 5];
   const wanted = [...frame.subarray(0, 12), ...tags, ...frame.subarray(12)];
-  deepStrictEqual([...mbufs.u8.subarray(start, start + (burst[3] >>> 16))], wanted);
+  deepStrictEqual([...mbufs.u8.subarray(start, start + (burst.words[3] >>> 16))], wanted);
 });
 
 Deno.test("insertTag() refuses a frame without headroom or Ethernet header, untouched", () => {
   for (const [headroom, length] of [[0, 60], [2, 60], [3, 60], [128, 13], [128, 0]]) {
     const { burst } = place(new Uint8Array(length), headroom);
-    const [memory, words] = [mbufs.u8.slice(), burst.slice()];
+    const [memory, words] = [mbufs.u8.slice(), burst.words.slice()];
     strictEqual(insertTag(mbufs, burst, 1, 0x81000001), false, `${headroom}, ${length}`);
     deepStrictEqual(mbufs.u8.slice(), memory);
-    deepStrictEqual(burst, words);
+    deepStrictEqual(burst.words.slice(), words);
   }
 });
 

@@ -1,6 +1,7 @@
 import { MpmcRing, type Sharing } from "../../app/ring/mpmc_ring.ts";
 import { MappedMemory } from "../../ffi/mapped_memory.ts";
 import { serveOrder } from "../ffi/run_workers.ts";
+import { Burst } from "../../app/ring/burst.ts";
 
 /** Use a ring whose ends are of mode `sharing` after its memory was closed. */
 export interface ClosedOrder {
@@ -19,7 +20,7 @@ serveOrder(({ sharing }: ClosedOrder): ClosedAnswer => {
   const memory = MappedMemory.ofProcess(4096);
   const shape = { producers: sharing, consumers: sharing };
   const [idle, busy] = [new MpmcRing(memory, 0, 8, shape), new MpmcRing(memory, 0, 8, shape)];
-  const elements = new Uint32Array(8);
+  const elements = Burst.of(8, 4);
   idle.enqueueBulk(elements, 5);
   idle.dequeueBulk(elements, 2);
   busy.reserveBulk(1);

@@ -2,6 +2,7 @@ import { deepEqual, equal } from "node:assert/strict";
 import { MpmcRing } from "../../app/ring/mpmc_ring.ts";
 import { SpscRing } from "../../app/ring/spsc_ring.ts";
 import { freshMemory } from "../ffi/fresh_memory.ts";
+import { Burst } from "../../app/ring/burst.ts";
 
 for (const Ring of [SpscRing, MpmcRing]) {
   for (const elementBytes of [4, 8, 16] as const) {
@@ -15,9 +16,9 @@ for (const Ring of [SpscRing, MpmcRing]) {
       equal(ring.words.subarray(words).every((word) => word === 0xee), true);
 
       equal(ring.enqueue(5), true);
-      const elements = new Uint32Array(2 * words);
+      const elements = Burst.of(2, elementBytes);
       equal(ring.dequeueBulk(elements, 2), 2);
-      deepEqual([...elements.subarray(words)], [5, 0, 0, 0].slice(0, words));
+      deepEqual([...elements.words.subarray(words)], [5, 0, 0, 0].slice(0, words));
     });
 
     Deno.test(`${Ring.name}.dequeue() gives the first word of each element of ${elementBytes} bytes`, () => {

@@ -1,5 +1,5 @@
 import { MappedMemory, type MappedMemoryHandle } from "../../ffi/mapped_memory.ts";
-import { newBurst } from "../../app/ring/burst.ts";
+import { Burst } from "../../app/ring/burst.ts";
 import { MpmcRing, type MpmcShape } from "../../app/ring/mpmc_ring.ts";
 import { serveOrder } from "../ffi/run_workers.ts";
 
@@ -10,16 +10,14 @@ export interface LateOrder {
   readonly shape: MpmcShape;
   readonly call: "enqueueBulk" | "dequeueBulk";
   readonly count: number;
-  /** Whether the burst is of `newBurst()`. */
-  readonly isByShim: boolean;
   /** Word 0: set to 1 just before the call. */
   readonly shared: Int32Array<SharedArrayBuffer>;
 }
 
-serveOrder(({ memory, size, shape, call, count, isByShim, shared }: LateOrder): number => {
+serveOrder(({ memory, size, shape, call, count, shared }: LateOrder): number => {
   const ring = new MpmcRing(new MappedMemory(memory), 0, size, shape);
-  const elements = isByShim ? newBurst(count) : new Uint32Array(count);
-  for (let i = 0; i < count; i++) elements[i] = 100 + i;
+  const elements = Burst.of(count, 4);
+  for (let i = 0; i < count; i++) elements.words[i] = 100 + i;
   Atomics.store(shared, 0, 1);
   Atomics.notify(shared, 0);
   return ring[call](elements, count);

@@ -1,9 +1,10 @@
-import { deepEqual, equal, ok, throws } from "node:assert/strict";
-import { MPMC, MPMC_END } from "../../app/memory/layout.ts";
+import { deepEqual, equal, throws } from "node:assert/strict";
+import { MPMC } from "../../app/memory/layout.ts";
 import { MpmcRing, type Sharing } from "../../app/ring/mpmc_ring.ts";
 import fc from "fast-check";
 import { freshMemory } from "../ffi/fresh_memory.ts";
-import { watchedBurst } from "./watched_burst.ts";
+import { Burst } from "../../app/ring/burst.ts";
+import { burstOf, wordsOf } from "../kit/burst_of.ts";
 
 const SIZE = 8;
 const SHARINGS: Sharing[] = ["single", "multi"];
@@ -12,14 +13,19 @@ const MODES = SHARINGS.flatMap((producers) =>
 );
 
 /** `count` elements from `first` on. */
-function numbered(count: number, first = 0): Uint32Array {
-  return Uint32Array.from({ length: count }, (_, i) => first + i);
+function numbered(count: number, first = 0): Burst {
+  return burstOf(Array.from({ length: count }, (_, i) => first + i), 4);
 }
 
 /** What the next `max` elements are. */
-function dequeued(ring: MpmcRing, max: number): Uint32Array {
-  const elements = new Uint32Array(max);
-  return elements.subarray(0, ring.dequeueBurst(elements, max));
+function dequeued(ring: MpmcRing, max: number): number[] {
+  const elements = Burst.of(max, 4);
+  return wordsOf(elements, ring.dequeueBurst(elements, max));
+}
+
+/** `count` numbers from `first` on. */
+function upFrom(first: number, count: number): number[] {
+  return Array.from({ length: count }, (_, i) => first + i);
 }
 
 for (const mode of MODES) {
@@ -28,12 +34,12 @@ for (const mode of MODES) {
   Deno.test(`${name} is first in, first out`, () => {
     using memory = freshMemory(4096);
     const ring = new MpmcRing(memory, 0, SIZE, mode);
-    equal(ring.dequeueBurst(new Uint32Array(1), 1), 0);
+    equal(ring.dequeueBurst(Burst.of(1, 4), 1), 0);
     equal(ring.enqueueBurst(numbered(3), 3), 3);
     equal(ring.enqueueBulk(numbered(2, 3), 2), 2);
     equal(ring.count, 5);
-    deepEqual(dequeued(ring, 4), numbered(4));
-    deepEqual(dequeued(ring, 4), numbered(1, 4));
+    deepEqual(dequeued(ring, 4), upFrom(0, 4));
+    deepEqual(dequeued(ring, 4), upFrom(4, 1));
     equal(ring.count, 0);
   });
 
@@ -44,23 +50,23 @@ for (const mode of MODES) {
     equal(ring.enqueueBurst(numbered(9), 9), 8);
     equal(ring.enqueueBurst(numbered(1), 1) + ring.enqueueBulk(numbered(1), 1), 0);
     equal(ring.count, 8);
-    deepEqual(dequeued(ring, 2), numbered(2));
+    deepEqual(dequeued(ring, 2), upFrom(0, 2));
     equal(ring.enqueueBulk(numbered(3, 8), 3), 0);
     equal(ring.enqueueBulk(numbered(2, 8), 2), 2);
-    deepEqual(dequeued(ring, 9), numbered(8, 2));
+    deepEqual(dequeued(ring, 9), upFrom(2, 8));
   });
 
   Deno.test(`${name}.dequeueBulk() returns all or none`, () => {
     using memory = freshMemory(4096);
     const ring = new MpmcRing(memory, 0, SIZE, mode);
-    const elements = new Uint32Array(9).fill(0xee);
+    const elements = burstOf(Array(9).fill(0xee), 4);
     ring.enqueueBulk(numbered(8), 8);
     equal(ring.dequeueBulk(elements, 9), 0);
-    equal(elements[0], 0xee, "nothing was read");
+    equal(elements.words[0], 0xee, "nothing was read");
     equal(ring.dequeueBulk(elements, 5), 5);
     equal(ring.dequeueBulk(elements, 4), 0);
     equal(ring.dequeueBulk(elements, 3), 3);
-    deepEqual(elements.subarray(0, 3), numbered(3, 5));
+    deepEqual(wordsOf(elements, 3), upFrom(5, 3));
   });
 
   for (const position of [2 ** 31 - 3, 2 ** 32 - 8, 2 ** 32 - 1]) {
@@ -73,7 +79,7 @@ for (const mode of MODES) {
         sent += ring.enqueueBurst(numbered(i % 11, sent), i % 11);
         const n = Math.min(sent - received, 5);
         equal(ring.count, sent - received);
-        deepEqual(dequeued(ring, 5), numbered(n, received));
+        deepEqual(dequeued(ring, 5), upFrom(received, n));
         received += n;
       }
       equal(memory.u32[MPMC.PRODUCER_HEAD], (position + sent) % 2 ** 32);
@@ -102,9 +108,9 @@ for (const mode of MODES) {
           } else {
             const used = model.length;
             const wanted = n <= used ? n : call === "dequeueBurst" ? used : 0;
-            const elements = new Uint32Array(n);
+            const elements = Burst.of(SIZE + 3, 4);
             equal(ring[call](elements, n), wanted);
-            deepEqual([...elements.subarray(0, wanted)], model.splice(0, wanted));
+            deepEqual([...elements.words.subarray(0, wanted)], model.splice(0, wanted));
           }
           equal(ring.count, model.length);
         }
@@ -127,31 +133,9 @@ Deno.test("MpmcRing.dequeueBurst() counts no slot as used that a producer is sti
   using memory = freshMemory(4096);
   const ring = new MpmcRing(memory, 0, SIZE);
   memory.u32[MPMC.PRODUCER_HEAD] = 3;
-  equal(ring.dequeueBurst(new Uint32Array(8), 8), 0);
+  equal(ring.dequeueBurst(Burst.of(8, 4), 8), 0);
   equal(ring.count, 0);
 });
-
-for (const sharing of ["single", "multi", "hts", "rts"] as const) {
-  Deno.test(`MpmcRing (${sharing}) publishes no slot before it is written, and frees none before it is read`, () => {
-    using memory = freshMemory(4096);
-    const ring = new MpmcRing(memory, 0, SIZE, { producers: sharing, consumers: sharing });
-    const accesses = { enqueue: 0, dequeue: 0 };
-    const head = sharing === "rts" ? MPMC_END.RTS_HEAD : MPMC_END.HEAD;
-    const isUnderWay = (line: number) =>
-      deepEqual([memory.u32[line + head], memory.u32[line + MPMC_END.TAIL]], [4, 0]);
-    const enqueued = watchedBurst(numbered(4), () => {
-      accesses.enqueue++;
-      isUnderWay(MPMC.PRODUCER_HEAD);
-    });
-    equal(ring.enqueueBurst(enqueued, 4), 4);
-    const dequeued = watchedBurst(new Uint32Array(4), () => {
-      accesses.dequeue++;
-      isUnderWay(MPMC.CONSUMER_HEAD);
-    });
-    equal(ring.dequeueBurst(dequeued, 4), 4);
-    ok(accesses.enqueue >= 4 && accesses.dequeue >= 4, "the burst was watched");
-  });
-}
 
 Deno.test("MpmcRing.bytes() covers the last slot and no more", () => {
   equal(MpmcRing.bytes(SIZE), 256 + SIZE * 4);
@@ -171,8 +155,8 @@ Deno.test("MpmcRing shares its memory with others made over it", () => {
   one.enqueueBulk(numbered(5), 5);
   two.enqueueBulk(numbered(3, 5), 3);
   equal(one.enqueueBurst(numbered(1), 1), 0);
-  deepEqual(dequeued(two, 4), numbered(4));
-  deepEqual(dequeued(one, 4), numbered(4, 4));
+  deepEqual(dequeued(two, 4), upFrom(0, 4));
+  deepEqual(dequeued(one, 4), upFrom(4, 4));
 });
 
 Deno.test("MpmcRing refuses a size that is no power of two", () => {

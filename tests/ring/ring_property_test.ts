@@ -1,25 +1,29 @@
 import { deepEqual, equal, throws } from "node:assert/strict";
 import type { MappedMemory } from "../../ffi/mapped_memory.ts";
 import { RING } from "../../app/memory/layout.ts";
-import { newBurst } from "../../app/ring/burst.ts";
+import { Burst } from "../../app/ring/burst.ts";
 import { MpmcRing, type Sharing } from "../../app/ring/mpmc_ring.ts";
 import type { ElementBytes } from "../../app/ring/ring_size.ts";
 import { SpscRing } from "../../app/ring/spsc_ring.ts";
 import fc from "fast-check";
 import { freshMemory } from "../ffi/fresh_memory.ts";
+import { wordsOf } from "../kit/burst_of.ts";
 
-// Every operation of every ring and mode beside a plain array. Rings of 64 slots: a burst may be long
-// enough for the shim to copy it (see slots.ts), and wrap.
+// Every operation of every ring and mode beside a plain array. Bursts wrap in the slots.
 
 const SIZE = 64;
 /** Most elements that are asked for. */
 const COUNT_MAX = SIZE + 6;
-/** Words of a burst that are looked at. */
-const ROOM = COUNT_MAX * 4;
-/** Bursts to choose from, for all runs, as those of `newBurst()` are never freed: of two memories. */
-const BURSTS = [new Uint32Array(ROOM), newBurst(ROOM), newBurst(ROOM), newBurst(2 ** 14)];
+/** Most elements of a burst that lie in front of those that are asked for. */
+const AT_MAX = 3;
 const SHARINGS: Sharing[] = ["single", "multi", "hts", "rts"];
 const ELEMENTS: ElementBytes[] = [4, 8, 16];
+/** Bursts to choose from, for all runs, as a burst is never freed: of two memories. */
+const BURSTS = {
+  4: [AT_MAX, AT_MAX, 2 ** 15].map((more) => Burst.of(COUNT_MAX + more, 4)),
+  8: [AT_MAX, AT_MAX, 2 ** 15].map((more) => Burst.of(COUNT_MAX + more, 8)),
+  16: [AT_MAX, AT_MAX, 2 ** 15].map((more) => Burst.of(COUNT_MAX + more, 16)),
+};
 
 type Ring = SpscRing | MpmcRing;
 
@@ -83,20 +87,21 @@ const position = fc.oneof(
   fc.nat(0xffffffff),
 );
 /**
- * A call, its count, how many of those that it gave are then committed or finished, of 100, and which
- * burst it is given.
+ * A call, its count, how many of those that it gave are then committed or finished, of 100, which
+ * burst it is given, and from which element on.
  */
 const step = fc.tuple(
   fc.constantFrom(...CALLS),
   fc.nat(COUNT_MAX),
   fc.nat(100),
-  fc.nat(BURSTS.length - 1),
+  fc.nat(2),
+  fc.nat(AT_MAX),
 );
 
 for (const { name, elementBytes, givesBack, prepare, open } of [...spscKinds, ...mpmcKinds]) {
   const width = elementBytes / 4;
   /** The words of element number `i`. */
-  const wordsOf = (i: number) =>
+  const element = (i: number) =>
     Array.from({ length: width }, (_, k) => Math.imul(i + 1, 0x9e3779b1) + k >>> 0);
 
   Deno.test(`${name}: all operations are those of a bounded queue, whatever the position`, () => {
@@ -108,13 +113,14 @@ for (const { name, elementBytes, givesBack, prepare, open } of [...spscKinds, ..
         prepare(memory, position);
         let producer = open(memory, capacity), consumer = open(memory, capacity);
         const model: number[] = [];
-        let next = 0;
-        const fill = (burst: Uint32Array, n: number) => {
-          for (let i = 0; i < n; i++) burst.set(wordsOf(next + i), i * width);
+        let next = 0, end = 0;
+        let looked: Uint32Array;
+        const fill = ({ words }: Burst, n: number, at: number) => {
+          for (let i = 0; i < n; i++) words.set(element(next + i), (at + i) * width);
         };
-        const taken = (n: number) => model.splice(0, n).flatMap(wordsOf);
-        for (const [call, n, share, kind] of steps) {
-          const burst = BURSTS[kind];
+        const taken = (n: number) => model.splice(0, n).flatMap(element);
+        for (const [call, n, share, which, at] of steps) {
+          const burst = BURSTS[elementBytes][which];
           const has = call.startsWith("enqueue") || call.startsWith("reserve")
             ? capacity - model.length
             : model.length;
@@ -122,16 +128,18 @@ for (const { name, elementBytes, givesBack, prepare, open } of [...spscKinds, ..
           switch (call) {
             case "enqueueBulk":
             case "enqueueBurst":
-              fill(burst, n);
-              equal(producer[call](burst, n), wanted);
+              fill(burst, n, at);
+              equal(producer[call](burst, n, at), wanted);
               for (let i = 0; i < wanted; i++) model.push(next++);
               break;
             case "dequeueBulk":
             case "dequeueBurst":
-              burst.fill(0xee, 0, ROOM);
-              equal(consumer[call](burst, n), wanted);
-              deepEqual([...burst.subarray(0, wanted * width)], taken(wanted));
-              equal(burst.subarray(wanted * width, ROOM).every((word) => word === 0xee), true);
+              looked = burst.words.subarray(0, (COUNT_MAX + AT_MAX) * width).fill(0xee);
+              equal(consumer[call](burst, n, at), wanted);
+              end = (at + wanted) * width;
+              deepEqual([...looked.subarray(at * width, end)], taken(wanted));
+              equal(looked.subarray(0, at * width).every((word) => word === 0xee), true);
+              equal(looked.subarray(end).every((word) => word === 0xee), true);
               break;
             case "reserveBulk":
             case "reserveBurst": {
@@ -139,7 +147,7 @@ for (const { name, elementBytes, givesBack, prepare, open } of [...spscKinds, ..
               const first = producer.reserved;
               const used = givesBack.producer ? Math.floor(wanted * share / 100) : wanted;
               for (let i = 0; i < used; i++) {
-                producer.words.set(wordsOf(next + i), ((first + i) & producer.mask) * width);
+                producer.words.set(element(next + i), ((first + i) & producer.mask) * width);
               }
               producer.commit(used);
               for (let i = 0; i < used; i++) model.push(next++);
@@ -153,7 +161,7 @@ for (const { name, elementBytes, givesBack, prepare, open } of [...spscKinds, ..
                 const word = ((first + i) & consumer.mask) * width;
                 return [...consumer.words.subarray(word, word + width)];
               });
-              deepEqual(seen.flat(), model.slice(0, wanted).flatMap(wordsOf));
+              deepEqual(seen.flat(), model.slice(0, wanted).flatMap(element));
               const used = givesBack.consumer ? Math.floor(wanted * share / 100) : wanted;
               consumer.finish(used);
               taken(used);
@@ -172,7 +180,7 @@ for (const { name, elementBytes, givesBack, prepare, open } of [...spscKinds, ..
             case "enqueue": {
               const isRoom = model.length < capacity;
               if (width > 1) continue; // a mark, not a whole element
-              equal(producer.enqueue(wordsOf(next)[0]), isRoom);
+              equal(producer.enqueue(element(next)[0]), isRoom);
               if (isRoom) model.push(next++);
               break;
             }
@@ -215,11 +223,11 @@ for (const sharing of SHARINGS) {
     const shape = { producers: sharing, consumers: sharing };
     const ring = new MpmcRing(memory, 0, 8, shape);
     memory.u32[1] = 1000; // the producers' tail
-    equal(ring.dequeueBurst(new Uint32Array(8), 8), 0);
+    equal(ring.dequeueBurst(Burst.of(8, 4), 8), 0);
     ring.reset();
-    equal(ring.enqueueBurst(new Uint32Array(8), 8), 8);
+    equal(ring.enqueueBurst(Burst.of(8, 4), 8), 8);
     memory.u32[33] = 1000; // the consumers' tail
-    equal(ring.enqueueBurst(new Uint32Array(8), 8), 0);
+    equal(ring.enqueueBurst(Burst.of(8, 4), 8), 0);
   });
 
   Deno.test(`MpmcRing's remembered positions do not mislead who comes after others (${sharing})`, () => {
@@ -228,18 +236,18 @@ for (const sharing of SHARINGS) {
     const rings = [0, 1, 2].map(() => new MpmcRing(memory, 0, 8, shape));
     const random = Array.from({ length: 2000 }, (_, i) => Math.imul(i + 7, 0x9e3779b1) >>> 20);
     const model: number[] = [];
+    const elements = Burst.of(8, 4);
     random.forEach((number, i) => {
       const ring = rings[number % 3];
       const n = number % 7;
       if (number & 64) {
         const wanted = Math.min(n, 8 - model.length);
-        const elements = Uint32Array.from({ length: n }, (_, k) => i * 8 + k);
+        for (let k = 0; k < n; k++) elements.words[k] = i * 8 + k;
         equal(ring.enqueueBurst(elements, n), wanted);
-        model.push(...elements.subarray(0, wanted));
+        model.push(...wordsOf(elements, wanted));
       } else {
-        const elements = new Uint32Array(8);
         const got = ring.dequeueBurst(elements, n);
-        deepEqual([...elements.subarray(0, got)], model.splice(0, Math.min(n, model.length)));
+        deepEqual(wordsOf(elements, got), model.splice(0, Math.min(n, model.length)));
       }
     });
   });

@@ -1,40 +1,37 @@
-import { equal, notEqual, ok } from "node:assert/strict";
-import { newBurst, placeOf } from "../../app/ring/burst.ts";
+import { deepEqual, equal, notEqual, ok } from "node:assert/strict";
+import { Burst } from "../../app/ring/burst.ts";
 import { NO_WORD, SlotsCopy } from "../../app/ring/slots.ts";
 import { freshMemory } from "../ffi/fresh_memory.ts";
+import { wordsOf } from "../kit/burst_of.ts";
 
 const SIZE = 64, START = 100, WORD = 7, MARK = 0xeeeeeeee;
 
-const ROOM = 4 * SIZE;
-const FIRST = newBurst(ROOM);
-/** Of them, two lie in one memory of bursts, the last one in another. */
-const ARRAYS = [FIRST, new Uint32Array(ROOM), newBurst(ROOM), newBurst(2 ** 14)];
+/** Elements of a burst in front of those that are copied. */
+const AT_MAX = 5;
 const POSITIONS = [0, 37, SIZE - 1, 2 ** 31 - 5, 2 ** 31 + 3, 2 ** 32 - 20, 2 ** 32 - 1];
-
-Deno.test("these tests use bursts that do not all lie at the same place", () => {
-  const [first, , second, third] = ARRAYS.map(placeOf);
-  equal(first?.map, second?.map);
-  notEqual(first?.word, second?.word);
-  notEqual(first?.map, third?.map);
-});
 
 for (const elementBytes of [4, 8, 16] as const) {
   const width = elementBytes / 4;
   const end = START + SIZE * width;
+  /** Two lie in one memory, the last one in another. */
+  const bursts = [0, 0, 2 ** 15].map((more) => Burst.of(SIZE + AT_MAX + more, elementBytes));
+  const [first, second, third] = bursts;
+
+  Deno.test(`these tests use bursts that do not all lie at the same place (${elementBytes} bytes)`, () => {
+    equal(first.map, second.map);
+    notEqual(first.word, second.word);
+    notEqual(first.map, third.map);
+  });
 
   for (const direction of ["write", "read"] as const) {
-    Deno.test(`SlotsCopy: a ${direction} of newBurst() is the shim's, if the burst is that long (${elementBytes} bytes)`, () => {
+    Deno.test(`SlotsCopy: a ${direction} publishes the position that it began at, and ${elementBytes}-byte elements more`, () => {
       using memory = freshMemory(8192);
       const slots = new SlotsCopy({ memory, start: START, size: SIZE, elementBytes }, direction);
-      const most = 40, short = newBurst(most * width), plain = new Uint32Array(most * width);
       for (let n = 0; n <= SIZE; n++) {
         const position = (2 ** 32 - 30 + n) >>> 0;
-        for (const burst of [short, plain]) {
-          memory.u32[WORD] = position;
-          const isByShim = burst === short && n <= most;
-          equal(slots.copy(position | 0, burst, n, WORD), isByShim, `${n} elements`);
-          equal(memory.u32[WORD], isByShim ? (position + n) >>> 0 : position);
-        }
+        memory.u32[WORD] = position;
+        equal(slots.copy(position | 0, first, n, 0, WORD), true, `${n} elements`);
+        equal(memory.u32[WORD], (position + n) >>> 0);
       }
     });
 
@@ -42,36 +39,40 @@ for (const elementBytes of [4, 8, 16] as const) {
       using memory = freshMemory(8192);
       const slots = new SlotsCopy({ memory, start: START, size: SIZE, elementBytes }, direction);
       memory.u32[WORD] = 6;
-      equal(slots.copy(5, FIRST, 20, WORD), false);
+      equal(slots.copy(5, first, 20, 0, WORD), false);
       equal(memory.u32[WORD], 6);
-      equal(slots.copy(5, FIRST, 20, NO_WORD), false);
+      equal(slots.copy(5, first, 20, 0, NO_WORD), false);
     });
   }
 
-  Deno.test(`SlotsCopy copies round the end, to and from any array, and nothing else (${elementBytes} bytes)`, () => {
+  Deno.test(`SlotsCopy copies round the end, to and from any burst, and nothing else (${elementBytes} bytes)`, () => {
     using memory = freshMemory(8192);
     const place = { memory, start: START, size: SIZE, elementBytes };
     const [writer, reader] = [new SlotsCopy(place, "write"), new SlotsCopy(place, "read")];
+    const seen = (SIZE + AT_MAX) * width;
     let next = 1;
     for (const position of POSITIONS) {
       for (const n of [0, 1, 2, 3, 5, 11, 12, 13, 16, 31, SIZE]) {
-        for (const sent of ARRAYS) {
+        for (const sent of bursts) {
+          const at = next % (AT_MAX + 1);
           memory.u32.fill(MARK);
-          for (let i = 0; i < ROOM; i++) sent[i] = next++;
-          writer.copy(position | 0, sent, n, NO_WORD);
+          for (let i = 0; i < seen; i++) sent.words[i] = next++;
+          writer.copy(position | 0, sent, n, at, NO_WORD);
           const slotsOf = (word: number) =>
             START + (((position + Math.floor(word / width)) % SIZE) * width) + word % width;
           for (let i = 0; i < SIZE * width; i++) {
-            equal(memory.u32[slotsOf(i)], i < n * width ? sent[i] : MARK);
+            equal(memory.u32[slotsOf(i)], i < n * width ? sent.words[at * width + i] : MARK);
           }
           ok(memory.u32.subarray(0, START).every((word) => word === MARK));
           ok(memory.u32.subarray(end, end + SIZE).every((word) => word === MARK));
-          const expected = sent.slice(0, n * width).join();
-          for (const got of ARRAYS) {
-            got.fill(MARK, 0, ROOM);
-            reader.copy(position | 0, got, n, NO_WORD);
-            equal(got.slice(0, n * width).join(), expected);
-            ok(got.subarray(n * width, ROOM).every((word) => word === MARK));
+          const expected = wordsOf(sent, at + n).slice(at * width);
+          for (const got of bursts) {
+            const words = got.words.subarray(0, seen).fill(MARK);
+            reader.copy(position | 0, got, n, 2, NO_WORD);
+            const [from, to] = [2 * width, (2 + n) * width];
+            deepEqual([...words.subarray(from, to)], expected);
+            ok(words.subarray(0, from).every((word) => word === MARK));
+            ok(words.subarray(to).every((word) => word === MARK));
           }
         }
       }

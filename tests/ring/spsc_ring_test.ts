@@ -1,17 +1,23 @@
 import { deepEqual, equal, ok, throws } from "node:assert/strict";
 import type { MappedMemory } from "../../ffi/mapped_memory.ts";
 import { RING } from "../../app/memory/layout.ts";
-import { newBurst } from "../../app/ring/burst.ts";
+import { Burst } from "../../app/ring/burst.ts";
 import { SpscRing } from "../../app/ring/spsc_ring.ts";
 import fc from "fast-check";
 import { freshMemory } from "../ffi/fresh_memory.ts";
+import { burstOf, wordsOf } from "../kit/burst_of.ts";
 
 const SIZE = 8;
 
-/** A burst of `count` descriptors that tell themselves apart, from number `first` on. */
-function numbered(count: number, first = 0): Uint32Array {
+/** The words of `count` descriptors that tell themselves apart, from number `first` on. */
+function upFrom(first: number, count: number): number[] {
   const words = Array.from({ length: count }, (_, i) => [first + i, (first + i) * 3 + 1]);
-  return Uint32Array.from(words.flat());
+  return words.flat();
+}
+
+/** A burst of them. */
+function numbered(count: number, first = 0): Burst {
+  return burstOf(upFrom(first, count));
 }
 
 /** Both ends of a ring of eight whose positions stand at `position`. */
@@ -22,17 +28,17 @@ function ends(memory: MappedMemory, position = 0): [producer: SpscRing, consumer
 }
 
 /** What the next `max` descriptors are. */
-function dequeued(ring: SpscRing, max: number): Uint32Array {
-  const burst = new Uint32Array(2 * max);
-  return burst.subarray(0, 2 * ring.dequeueBurst(burst, max));
+function dequeued(ring: SpscRing, max: number): number[] {
+  const burst = Burst.of(max);
+  return wordsOf(burst, ring.dequeueBurst(burst, max));
 }
 
 Deno.test("SpscRing is empty at first", () => {
   using memory = freshMemory(4096);
   const [, consumer] = ends(memory);
   equal(consumer.count, 0);
-  equal(consumer.dequeueBurst(new Uint32Array(2), 1), 0);
-  equal(consumer.dequeueBulk(new Uint32Array(2), 1), 0);
+  equal(consumer.dequeueBurst(Burst.of(1), 1), 0);
+  equal(consumer.dequeueBulk(Burst.of(1), 1), 0);
 });
 
 Deno.test("SpscRing.dequeueBurst() returns first what was enqueued first", () => {
@@ -40,8 +46,8 @@ Deno.test("SpscRing.dequeueBurst() returns first what was enqueued first", () =>
   const [producer, consumer] = ends(memory);
   equal(producer.enqueueBurst(numbered(3), 3), 3);
   equal(producer.enqueueBurst(numbered(2, 3), 2), 2);
-  deepEqual(dequeued(consumer, 4), numbered(4));
-  deepEqual(dequeued(consumer, 4), numbered(1, 4));
+  deepEqual(dequeued(consumer, 4), upFrom(0, 4));
+  deepEqual(dequeued(consumer, 4), upFrom(4, 1));
 });
 
 Deno.test("SpscRing.enqueueBurst() takes only what fits", () => {
@@ -50,9 +56,9 @@ Deno.test("SpscRing.enqueueBurst() takes only what fits", () => {
   equal(producer.enqueueBurst(numbered(9), 9), SIZE);
   equal(producer.enqueueBurst(numbered(1), 1), 0);
   equal(producer.count, SIZE);
-  deepEqual(dequeued(consumer, 3), numbered(3));
+  deepEqual(dequeued(consumer, 3), upFrom(0, 3));
   equal(producer.enqueueBurst(numbered(9, 8), 9), 3);
-  deepEqual(dequeued(consumer, 100), numbered(8, 3));
+  deepEqual(dequeued(consumer, 100), upFrom(3, 8));
 });
 
 Deno.test("SpscRing.enqueueBulk() takes all or none", () => {
@@ -62,21 +68,21 @@ Deno.test("SpscRing.enqueueBulk() takes all or none", () => {
   equal(producer.count, 0);
   equal(producer.enqueueBulk(numbered(8), 8), 8);
   equal(producer.enqueueBulk(numbered(1), 1), 0);
-  deepEqual(dequeued(consumer, 2), numbered(2));
+  deepEqual(dequeued(consumer, 2), upFrom(0, 2));
   equal(producer.enqueueBulk(numbered(3, 8), 3), 0);
   equal(producer.enqueueBulk(numbered(2, 8), 2), 2);
-  deepEqual(dequeued(consumer, 8), numbered(8, 2));
+  deepEqual(dequeued(consumer, 8), upFrom(2, 8));
 });
 
 Deno.test("SpscRing.dequeueBulk() returns all or none", () => {
   using memory = freshMemory(4096);
   const [producer, consumer] = ends(memory);
-  const burst = new Uint32Array(2 * 9);
+  const burst = Burst.of(9);
   producer.enqueueBulk(numbered(3), 3);
   equal(consumer.dequeueBulk(burst, 4), 0);
-  equal(burst[0] | burst[1], 0, "nothing was read");
+  equal(burst.words[0] | burst.words[1], 0, "nothing was read");
   equal(consumer.dequeueBulk(burst, 3), 3);
-  deepEqual(burst.subarray(0, 6), numbered(3));
+  deepEqual(wordsOf(burst, 3), upFrom(0, 3));
   producer.enqueueBulk(numbered(8), 8);
   equal(consumer.dequeueBulk(burst, 9), 0);
   equal(consumer.dequeueBulk(burst, 8), 8);
@@ -97,10 +103,21 @@ Deno.test("SpscRing publishes once a burst: the producer's position is the only 
   producer.enqueueBurst(numbered(5), 5);
   equal(memory.u32[RING.PRODUCER], 5);
   equal(memory.u32[RING.CONSUMER], 0);
-  deepEqual(memory.u32.slice(RING.SLOTS, RING.SLOTS + 10), numbered(5));
+  deepEqual([...memory.u32.slice(RING.SLOTS, RING.SLOTS + 10)], upFrom(0, 5));
   dequeued(consumer, 2);
   equal(memory.u32[RING.PRODUCER], 5);
   equal(memory.u32[RING.CONSUMER], 2);
+});
+
+Deno.test("SpscRing.pending tells what waits, as the producer has published", () => {
+  using memory = freshMemory(4096);
+  const [producer, consumer] = ends(memory);
+  equal(consumer.pending, 0);
+  producer.enqueueBurst(numbered(5), 5);
+  equal(consumer.pending, 5);
+  memory.u32[RING.PRODUCER] = SIZE + 1;
+  equal(consumer.pending, 5, "an impossible position is not believed");
+  equal(consumer.violations, 1);
 });
 
 Deno.test("SpscRing.bytes() covers the last slot and no more", () => {
@@ -125,7 +142,7 @@ for (const position of [2 ** 31 - 3, 2 ** 32 - 8, 2 ** 32 - 5, 2 ** 32 - 1]) {
       equal(producer.count, sent - received);
       equal(consumer.count, sent - received);
       const n = producer.count;
-      deepEqual(dequeued(consumer, 5), numbered(Math.min(n, 5), received));
+      deepEqual(dequeued(consumer, 5), upFrom(received, Math.min(n, 5)));
       received += Math.min(n, 5);
     }
     equal(memory.u32[RING.PRODUCER], (position + sent) % 2 ** 32);
@@ -139,7 +156,7 @@ for (const position of [2 ** 31 - 3, 2 ** 32 - 8, 2 ** 32 - 5, 2 ** 32 - 1]) {
     equal(producer.enqueueBulk(numbered(8), 8), 8);
     equal(producer.enqueueBurst(numbered(1), 1), 0);
     equal(producer.violations, 0);
-    deepEqual(dequeued(consumer, 9), numbered(8));
+    deepEqual(dequeued(consumer, 9), upFrom(0, 8));
   });
 }
 
@@ -153,7 +170,7 @@ Deno.test("SpscRing made anew goes on where the old one stopped", () => {
     new SpscRing(memory, 0, SIZE),
   ];
   equal(nextProducer.enqueueBurst(numbered(9, 6), 9), 6);
-  deepEqual(dequeued(nextConsumer, 9), numbered(8, 4));
+  deepEqual(dequeued(nextConsumer, 9), upFrom(4, 8));
 });
 
 Deno.test("SpscRing.reset() empties both ends, whatever they had cached", () => {
@@ -165,7 +182,7 @@ Deno.test("SpscRing.reset() empties both ends, whatever they had cached", () => 
   consumer.reset();
   deepEqual([memory.u32[RING.PRODUCER], memory.u32[RING.CONSUMER]], [0, 0]);
   equal(producer.enqueueBurst(numbered(9), 9), 8);
-  deepEqual(dequeued(consumer, 9), numbered(8));
+  deepEqual(dequeued(consumer, 9), upFrom(0, 8));
   equal(producer.violations + consumer.violations, 0);
 });
 
@@ -175,9 +192,9 @@ Deno.test("SpscRing made after the other end's reset() sees an empty ring", () =
   host.enqueueBurst(numbered(5), 5);
   host.reset();
   const guest = new SpscRing(memory, 0, SIZE);
-  equal(guest.dequeueBurst(new Uint32Array(16), 8), 0);
+  equal(guest.dequeueBurst(Burst.of(8), 8), 0);
   equal(host.enqueueBurst(numbered(9), 9), 8);
-  deepEqual(dequeued(guest, 9), numbered(8));
+  deepEqual(dequeued(guest, 9), upFrom(0, 8));
 });
 
 for (const size of [0, 1, 6, 2 ** 25]) {
@@ -202,18 +219,18 @@ for (const own of [0, 5, 2 ** 32 - 3]) {
       using memory = freshMemory(4096);
       const [producer, consumer] = ends(memory, own);
       producer.enqueueBurst(numbered(2), 2);
-      deepEqual(dequeued(consumer, 2), numbered(2));
-      const burst = new Uint32Array(2 * SIZE).fill(0xeeeeeeee);
+      deepEqual(dequeued(consumer, 2), upFrom(0, 2));
+      const burst = burstOf(Array(2 * SIZE).fill(0xeeeeeeee));
       memory.u32[RING.PRODUCER] = own + 2 + ahead;
       equal(consumer.dequeueBurst(burst, SIZE), 0);
       equal(consumer.violations, 1);
       equal(consumer.dequeueBulk(burst, SIZE), 0);
       equal(consumer.violations, 2);
-      equal(burst[0], 0xeeeeeeee, "no slot was read");
+      equal(burst.words[0], 0xeeeeeeee, "no slot was read");
       equal(memory.u32[RING.CONSUMER], (own + 2) % 2 ** 32, "our position did not move");
       memory.u32[RING.PRODUCER] = own + 2;
       producer.enqueueBurst(numbered(3), 3);
-      deepEqual(dequeued(consumer, SIZE), numbered(3), "and all is well when it is honest again");
+      deepEqual(dequeued(consumer, SIZE), upFrom(0, 3), "and all is well when it is honest again");
     });
 
     Deno.test(`SpscRing at ${own} counts and ignores a consumer's position ${what}`, () => {
@@ -229,7 +246,7 @@ for (const own of [0, 5, 2 ** 32 - 3]) {
       deepEqual(memory.u32.slice(RING.SLOTS, RING.SLOTS + 2 * SIZE), before, "no slot was written");
       equal(memory.u32[RING.PRODUCER], (own + SIZE) % 2 ** 32, "our position did not move");
       memory.u32[RING.CONSUMER] = own;
-      deepEqual(dequeued(consumer, 3), numbered(3));
+      deepEqual(dequeued(consumer, 3), upFrom(0, 3));
       equal(producer.enqueueBurst(numbered(9, 8), 9), 3, "and all is well when it is honest again");
     });
   }
@@ -239,18 +256,18 @@ Deno.test("SpscRing goes on with what it knows while the peer publishes nonsense
   using memory = freshMemory(4096);
   const [producer, consumer] = ends(memory);
   producer.enqueueBurst(numbered(4), 4);
-  deepEqual(dequeued(consumer, 1), numbered(1)); // the consumer now knows of three more
+  deepEqual(dequeued(consumer, 1), upFrom(0, 1)); // the consumer now knows of three more
   memory.u32[RING.PRODUCER] = 2 ** 31;
-  deepEqual(dequeued(consumer, 3), numbered(3, 1));
+  deepEqual(dequeued(consumer, 3), upFrom(1, 3));
   equal(consumer.violations, 0, "it had no need to look");
-  deepEqual(dequeued(consumer, 3), numbered(0));
+  deepEqual(dequeued(consumer, 3), upFrom(0, 0));
   equal(consumer.violations, 1);
 });
 
 for (const [producer, consumer] of [[0, 1], [SIZE + 1, 0], [2 ** 31, 0], [5, 2 ** 32 - 4]]) {
   Deno.test(`SpscRing made over positions ${producer} and ${consumer} counts that, and holds its size`, () => {
     using memory = freshMemory(4096);
-    const burst = new Uint32Array(2 * 32);
+    const burst = Burst.of(32);
     for (const call of ["enqueueBurst", "enqueueBulk", "dequeueBurst", "dequeueBulk"] as const) {
       memory.u32[RING.PRODUCER] = producer;
       memory.u32[RING.CONSUMER] = consumer;
@@ -263,8 +280,8 @@ for (const [producer, consumer] of [[0, 1], [SIZE + 1, 0], [2 ** 31, 0], [5, 2 *
   });
 }
 
-/** Bursts to choose from. Those of `newBurst()` are never freed, so these serve all runs. */
-const BURSTS = [new Uint32Array(2 * (SIZE + 3)), newBurst(2 * (SIZE + 3))];
+/** Bursts to choose from, for all runs: a burst is never freed. */
+const BURSTS = [Burst.of(SIZE + 3), Burst.of(SIZE + 3)];
 const whichBurst = fc.nat(BURSTS.length - 1);
 
 /** One step of a random history: which call, for how many, with which burst. */
@@ -286,14 +303,14 @@ Deno.test("SpscRing behaves as a bounded queue, whatever the calls and the posit
         if (call === "enqueueBurst" || call === "enqueueBulk") {
           const free = SIZE - model.length;
           const wanted = n <= free ? n : call === "enqueueBurst" ? free : 0;
-          burst.set(numbered(n, next));
+          burst.words.set(upFrom(next, n));
           equal(producer[call](burst, n), wanted);
           for (let i = 0; i < wanted; i++) model.push(next++);
         } else {
           const used = model.length;
           const wanted = n <= used ? n : call === "dequeueBurst" ? used : 0;
           equal(consumer[call](burst, n), wanted);
-          deepEqual([...burst.subarray(0, 2 * wanted)], [...numbered(wanted, model[0])]);
+          deepEqual(wordsOf(burst, wanted), upFrom(model[0], wanted));
           model.splice(0, wanted);
         }
         equal(producer.count, model.length);

@@ -18,13 +18,14 @@ import { BYTES_MIN, SoakFrames } from "./soak_frame.ts";
 import { reportText, type SoakReport } from "./soak_report.ts";
 import { SendLog } from "./traffic_end.ts";
 import { growthOf, quantile, type Sample } from "./watch.ts";
+import { Burst } from "../../app/ring/burst.ts";
 
 const STRIDE = 2368, FRAMES = 16, FLOW = 2;
 
 /** Frames 0 to 15 of a flow in memory, for a stage to spoil, and who checks what it passes on. */
 class Bench {
   readonly mbufs: Mbufs;
-  readonly burst = new Uint32Array(2 * FRAMES);
+  readonly burst = Burst.of(FRAMES);
   readonly gaps: Gap[] = [];
   readonly checker: FlowChecker;
 
@@ -33,7 +34,7 @@ class Bench {
     this.mbufs = new Mbufs(memory, { offset: 0, stride: STRIDE, count: FRAMES });
     const frames = new SoakFrames(run, 1514);
     for (let number = 0; number < FRAMES; number++) {
-      this.burst[number << 1] = number;
+      this.burst.words[number << 1] = number;
       frames.write(this.mbufs, this.burst, number, { flow, number, stamp: 100 + number });
     }
     this.checker = new FlowChecker(new SoakFrames(7, 1514), FLOW, (gap) => this.gaps.push(gap));
@@ -41,7 +42,7 @@ class Bench {
 
   /** The byte where frame `number` starts, and how many it has. */
   place(number: number): [byte: number, bytes: number] {
-    const [word0, word1] = this.burst.subarray(number << 1, (number << 1) + 2);
+    const [word0, word1] = this.burst.words.subarray(number << 1, (number << 1) + 2);
     return [this.mbufs.frameByte(word0, word1), word1 >>> 16];
   }
 

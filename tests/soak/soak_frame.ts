@@ -1,6 +1,7 @@
 import { HEADROOM_BYTES } from "../../app/memory/layout.ts";
 import { dataWord, type Mbufs } from "../../app/mempool/mbuf.ts";
 import { crc32 } from "./crc32.ts";
+import type { Burst } from "../../app/ring/burst.ts";
 
 /** EtherType of the soak's frames: IEEE 802's second one for local experiments. */
 export const SOAK_TYPE = 0x88b6;
@@ -59,11 +60,11 @@ export class SoakFrames {
   }
 
   /** Write a frame into the mbuf of descriptor `i` of `burst`, and its place and length there. */
-  write(mbufs: Mbufs, burst: Uint32Array, i: number, tag: FrameTag): void {
+  write(mbufs: Mbufs, burst: Burst, i: number, tag: FrameTag): void {
     const { u32 } = mbufs;
     const bytes = this.bytesOf(tag.number);
-    const word1 = burst[(i << 1) + 1] = dataWord(HEADROOM_BYTES, bytes);
-    const at = mbufs.frameByte(burst[i << 1], word1) >>> 2;
+    const word1 = burst.words[(i << 1) + 1] = dataWord(HEADROOM_BYTES, bytes);
+    const at = mbufs.frameByte(burst.words[i << 1], word1) >>> 2;
     const type = SOAK_TYPE >>> 8 | (SOAK_TYPE & 0xff) << 8;
     u32[at] = 0x5002 | tag.flow << 16;
     u32[at + 1] = 0x50020000;

@@ -1,5 +1,5 @@
 import { MappedMemory } from "../../ffi/mapped_memory.ts";
-import { DESCRIPTOR, HEADROOM_BYTES } from "../../app/memory/layout.ts";
+import { HEADROOM_BYTES } from "../../app/memory/layout.ts";
 import { Mbufs } from "../../app/mempool/mbuf.ts";
 import { Mempool } from "../../app/mempool/mempool.ts";
 import { COUNTER, type Counters, newCounters } from "../../app/port/counters.ts";
@@ -7,6 +7,7 @@ import { frameMaxOf } from "../../app/port/kernel_port.ts";
 import { openPacket, PacketPort } from "../../app/port/packet_port.ts";
 import { FlowChecker, type Gap } from "./flow_checker.ts";
 import type { FrameTag, SoakFrames } from "./soak_frame.ts";
+import { Burst } from "../../app/ring/burst.ts";
 
 const BURST = 32;
 const MBUFS = 512;
@@ -37,7 +38,7 @@ export class TrafficEnd {
   readonly #mempool = Mempool.create(MBUFS);
   readonly #counters: Counters = newCounters(1)[0];
   readonly #port: PacketPort;
-  readonly #burst = new Uint32Array(BURST * DESCRIPTOR.WORDS);
+  readonly #burst = Burst.of(BURST);
   readonly #tag: FrameTag;
   #due = 0;
 
@@ -85,7 +86,7 @@ export class TrafficEnd {
     for (let turn = 0; turn < 2 * CATCH_UP / BURST; turn++) {
       const n = this.#port.rxBurst(this.#burst, BURST);
       for (let i = 0; i < n; i++) {
-        const [word0, word1] = [this.#burst[i << 1], this.#burst[(i << 1) + 1]];
+        const [word0, word1] = [this.#burst.words[i << 1], this.#burst.words[(i << 1) + 1]];
         const byte = this.#mbufs.frameByte(word0, word1);
         if (this.checker.check(this.#mbufs, byte, word1 >>> 16)) {
           this.newest = this.checker.tag.stamp;

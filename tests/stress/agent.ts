@@ -1,7 +1,7 @@
 import { check } from "../../ffi/error.ts";
 import { MappedMemory } from "../../ffi/mapped_memory.ts";
 import { cString, shim } from "../../ffi/shim.ts";
-import { newBurst } from "../../app/ring/burst.ts";
+import { Burst } from "../../app/ring/burst.ts";
 import { Random } from "../kit/random.ts";
 import { type Ends, modeNamed } from "./modes.ts";
 
@@ -121,7 +121,7 @@ class Agent {
   readonly #memory: MappedMemory;
   readonly #u32: Uint32Array;
   readonly #objects: number;
-  readonly #elements: Uint32Array;
+  readonly #elements: Burst;
   readonly #words: number;
   readonly #last: Uint32Array;
   readonly #answer = { moved: 0, wrong: 0, reordered: 0, first: "" };
@@ -132,8 +132,8 @@ class Agent {
     this.#memory = openShared(path, bytes);
     this.#u32 = this.#memory.u32;
     this.#objects = objects >>> 2;
-    this.#words = modeNamed(mode).words;
-    this.#elements = newBurst(this.#words * burstMax);
+    this.#words = modeNamed(mode).elementBytes / 4;
+    this.#elements = Burst.of(burstMax, modeNamed(mode).elementBytes);
     this.#last = new Uint32Array(agents + 1);
   }
 
@@ -165,14 +165,14 @@ class Agent {
       for (left = n; left > 0 && this.#memory.load(SHARED.STOP) === 0;) {
         const moved = to.enqueue(this.#elements, left, random.below(2) === 0);
         if (moved === 0) rest(random);
-        else if (moved < left) this.#elements.copyWithin(0, moved * this.#words);
+        else if (moved < left) this.#elements.words.copyWithin(0, moved * this.#words);
         left -= moved;
       }
       this.#answer.moved += n - left;
     }
     from.close?.();
     if (to !== from) to.close?.();
-    const held = Array.from({ length: left }, (_, i) => this.#elements[i * this.#words]);
+    const held = Array.from({ length: left }, (_, i) => this.#elements.words[i * this.#words]);
     this.#memory.close();
     return { ...this.#answer, held };
   }
@@ -180,7 +180,7 @@ class Agent {
   /** An object has come: it must be as it was left. */
   #own(i: number, isFifo: boolean): void {
     const u32 = this.#u32;
-    const object = this.#elements[i * this.#words];
+    const object = this.#elements.words[i * this.#words];
     if (object >= this.order.objectCount) return this.#complain(`object ${object} is none`);
     const at = this.#objects + object * SHARED.OBJECT_WORDS;
     if (!isWhole(u32, this.#objects, object)) {
@@ -190,7 +190,7 @@ class Agent {
     const sequence = u32[at], source = u32[at + 1];
     if (isFifo) {
       for (let word = 1; word < this.#words; word++) {
-        if (this.#elements[i * this.#words + word] !== elementWord(object, sequence, word)) {
+        if (this.#elements.words[i * this.#words + word] !== elementWord(object, sequence, word)) {
           this.#complain(`the element of object ${object} is of another time`);
         }
       }
@@ -204,7 +204,7 @@ class Agent {
 
   /** Nobody else may have touched it meanwhile. */
   #letGo(i: number): void {
-    const object = this.#elements[i * this.#words];
+    const object = this.#elements.words[i * this.#words];
     if (object >= this.order.objectCount) return;
     const at = this.#objects + object * SHARED.OBJECT_WORDS;
     if (!isMarked(this.#u32, at, this.order.agent)) {
@@ -213,7 +213,7 @@ class Agent {
     const sequence = this.#sequence = (this.#sequence + 1) >>> 0;
     writeObject(this.#u32, this.#objects, object, this.order.agent, sequence);
     for (let word = 1; word < this.#words; word++) {
-      this.#elements[i * this.#words + word] = elementWord(object, sequence, word);
+      this.#elements.words[i * this.#words + word] = elementWord(object, sequence, word);
     }
   }
 

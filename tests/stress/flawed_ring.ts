@@ -2,6 +2,7 @@ import { MPMC } from "../../app/memory/layout.ts";
 import type { MappedMemory } from "../../ffi/mapped_memory.ts";
 import { shim } from "../../ffi/shim.ts";
 import type { StressRing } from "./modes.ts";
+import { Burst } from "../../app/ring/burst.ts";
 
 /** What may be wrong with a {@linkcode FlawedRing}. */
 export const FLAWS = [
@@ -28,7 +29,7 @@ export class FlawedRing implements StressRing {
     private readonly flaw: Flaw,
   ) {}
 
-  enqueue(elements: Uint32Array, count: number, isBulk: boolean): number {
+  enqueue(elements: Burst, count: number, isBulk: boolean): number {
     const { memory, size, flaw } = this;
     const start = this.offset >>> 2;
     const extra = flaw === "takes one slot more than are free" ? 1 : 0;
@@ -38,12 +39,12 @@ export class FlawedRing implements StressRing {
     if (n === 0) return 0;
     const isEarly = flaw === "publishes before it writes";
     if (isEarly) this.#finish(start + MPMC.PRODUCER_TAIL, head, n);
-    for (let i = 0; i < n; i++) memory.u32[this.#slot(head + i)] = elements[i];
+    for (let i = 0; i < n; i++) memory.u32[this.#slot(head + i)] = elements.words[i];
     if (!isEarly) this.#finish(start + MPMC.PRODUCER_TAIL, head, n);
     return n;
   }
 
-  dequeue(elements: Uint32Array, count: number, isBulk: boolean): number {
+  dequeue(elements: Burst, count: number, isBulk: boolean): number {
     const { memory, flaw } = this;
     const start = this.offset >>> 2;
     const [head, n] = this.#claim(start + MPMC.CONSUMER_HEAD, count, isBulk, (head) => {
@@ -52,7 +53,7 @@ export class FlawedRing implements StressRing {
     if (n === 0) return 0;
     const isEarly = flaw === "gives slots back before it reads";
     if (isEarly) this.#finish(start + MPMC.CONSUMER_TAIL, head, n);
-    for (let i = 0; i < n; i++) elements[i] = memory.u32[this.#slot(head + i)];
+    for (let i = 0; i < n; i++) elements.words[i] = memory.u32[this.#slot(head + i)];
     if (!isEarly) this.#finish(start + MPMC.CONSUMER_TAIL, head, n);
     return n;
   }

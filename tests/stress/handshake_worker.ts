@@ -6,6 +6,7 @@ import { MappedMemory, type MappedMemoryHandle } from "../../ffi/mapped_memory.t
 import { shim } from "../../ffi/shim.ts";
 import { Random } from "../kit/random.ts";
 import { meetAt, serveOrder, type StartLine } from "../ffi/run_workers.ts";
+import { Burst } from "../../app/ring/burst.ts";
 
 /** What is left out, to show that it would be missed. */
 export type Lack = "nothing" | "the sleeper's fence" | "the ringer's fence";
@@ -74,7 +75,7 @@ function sleeper(memory: MappedMemory, { lacks, seconds }: HandshakeOrder): Hand
   const ring = new SpscRing(memory, PLACE.RING_BYTES, SLOTS);
   const alarm = new WakefulAlarm(new SleepFlag(memory, PLACE.FLAG, 0), ring);
   const idle = new Idle("sleep", alarm);
-  const burst = new Uint32Array(2);
+  const burst = Burst.of(1);
   const random = new Random(1);
   const end = shim.shim_clock() + seconds * 1e9;
   let rounds = 0, saw = 0, missed = 0;
@@ -100,7 +101,7 @@ function sleeper(memory: MappedMemory, { lacks, seconds }: HandshakeOrder): Hand
 function ringer(memory: MappedMemory, { lacks }: HandshakeOrder): HandshakeAnswer {
   const ring = new SpscRing(memory, PLACE.RING_BYTES, SLOTS);
   const bell = new Doorbell(memory, PLACE.FLAG, () => true);
-  const burst = new Uint32Array(2);
+  const burst = Burst.of(1);
   const random = new Random(2);
   let rounds = 0, rang = 0, last = 0;
   const ringUnfenced = () => {

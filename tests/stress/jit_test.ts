@@ -12,6 +12,7 @@ import {
   RING_SIZE,
   WORD,
 } from "./jit_worker.ts";
+import { burstOf } from "../kit/burst_of.ts";
 
 // V8 optimizes a loop while it runs, after some thousand turns. It may then move a plain load out of the
 // loop, and plain accesses past each other; what holds it back is a call whose effects it does not know.
@@ -38,7 +39,7 @@ async function spin(look: Look): Promise<JitAnswer> {
   await sleep(SPIN_MS);
   memory.store(WORD.FLAG, 1);
   new SpscRing(memory, WORD.RING_BYTES, RING_SIZE).enqueueBulk(
-    new Uint32Array(2 * BURST).fill(1),
+    burstOf(new Uint32Array(2 * BURST).fill(1)),
     BURST,
   );
   const [answer] = await answers;
@@ -49,7 +50,7 @@ const WAYS: readonly [look: Look, name: string][] = [
   ["load", "MappedMemory.load()"],
   ["fenced load", "shim_fenced_load()"],
   ["ring", "SpscRing.dequeueBurst()"],
-  ["ring, burst of newBurst()", "what SpscRing.dequeueBurst() leaves in a burst of newBurst()"],
+  ["burst", "what SpscRing.dequeueBurst() leaves in a burst"],
   ["count", "SpscRing.count"],
 ];
 
@@ -99,7 +100,7 @@ Deno.test("plain loads before a release store stay there", async () => {
   ok(reader.turns > SEEN_MIN, `only ${reader.turns} messages`);
 });
 
-Deno.test("plain stores to a burst of newBurst() before the call that copies it, and loads after it, stay there", async () => {
+Deno.test("plain stores to a burst before the call that copies it, and loads after it, stay there", async () => {
   const [{ wrong, turns, seen }] = await pass(["exchange"], "none", SECONDS / 2);
   equal(wrong, 0, `${wrong} bursts of ${turns} were not what was stored`);
   equal(seen, turns, "each burst went through");

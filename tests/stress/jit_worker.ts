@@ -1,6 +1,6 @@
 import { MappedMemory, type MappedMemoryHandle } from "../../ffi/mapped_memory.ts";
 import { shim } from "../../ffi/shim.ts";
-import { newBurst } from "../../app/ring/burst.ts";
+import { Burst } from "../../app/ring/burst.ts";
 import { SpscRing } from "../../app/ring/spsc_ring.ts";
 import { exchange } from "./jit_exchange.ts";
 import { meetAt, serveOrder, type StartLine } from "../ffi/run_workers.ts";
@@ -11,7 +11,7 @@ export const WORD = { FLAG: 0, STOP: 64, ACK: 128, DATA: 192, RING_BYTES: 4096 }
 /** Slots of that ring: every other burst of `BURST` goes round its end. */
 export const RING_SIZE = 16;
 
-/** Descriptors of a burst that the shim copies, if it is one of `newBurst()`. */
+/** Descriptors of a burst. */
 export const BURST = 7;
 
 /** How a reader looks for a change. */
@@ -19,7 +19,7 @@ export type Look =
   | "load"
   | "fenced load"
   | "ring"
-  | "ring, burst of newBurst()"
+  | "burst"
   | "count"
   | "plain load";
 
@@ -72,7 +72,7 @@ function spinByFencedLoad({ map }: MappedMemory): number {
 
 function spinByRing(memory: MappedMemory): number {
   const ring = new SpscRing(memory, WORD.RING_BYTES, RING_SIZE);
-  const burst = new Uint32Array(2);
+  const burst = Burst.of(1);
   let turns = 0;
   while (ring.dequeueBurst(burst, 1) === 0 && turns < TURNS_MAX) turns++;
   return turns;
@@ -81,9 +81,10 @@ function spinByRing(memory: MappedMemory): number {
 /** It looks at its burst alone, by a plain load, which the shim writes to. */
 function spinByBurst(memory: MappedMemory): number {
   const ring = new SpscRing(memory, WORD.RING_BYTES, RING_SIZE);
-  const burst = newBurst(2 * BURST);
+  const burst = Burst.of(BURST);
+  const { words } = burst;
   let turns = 0;
-  while (burst[2 * BURST - 1] === 0 && turns < TURNS_MAX) {
+  while (words[2 * BURST - 1] === 0 && turns < TURNS_MAX) {
     ring.dequeueBurst(burst, BURST);
     turns++;
   }
@@ -107,7 +108,7 @@ const SPINNERS = {
   "load": spinByLoad,
   "fenced load": spinByFencedLoad,
   "ring": spinByRing,
-  "ring, burst of newBurst()": spinByBurst,
+  "burst": spinByBurst,
   "count": spinByCount,
   "plain load": spinByPlainLoad,
 };

@@ -5,13 +5,14 @@ import type { ElementBytes } from "../../app/ring/ring_size.ts";
 import { SpscRing } from "../../app/ring/spsc_ring.ts";
 import type { MappedMemory } from "../../ffi/mapped_memory.ts";
 import { FlawedRing, FLAWS } from "./flawed_ring.ts";
+import type { Burst } from "../../app/ring/burst.ts";
 
 /** What is put under stress: one agent's use of a ring, or of something like it. */
 export interface StressRing {
   /** Put up to `count` elements in, or exactly so many if `isBulk`; returns how many. */
-  enqueue(elements: Uint32Array, count: number, isBulk: boolean): number;
+  enqueue(elements: Burst, count: number, isBulk: boolean): number;
   /** Take up to `count` out, or exactly so many if `isBulk`; returns how many. */
-  dequeue(elements: Uint32Array, count: number, isBulk: boolean): number;
+  dequeue(elements: Burst, count: number, isBulk: boolean): number;
   /** The agent ends: nothing may stay with it. */
   close?(): void;
 }
@@ -25,8 +26,8 @@ export interface Ends {
 /** A kind of ring. */
 export interface Mode {
   readonly name: string;
-  /** Words of an element; the first is the object's number. */
-  readonly words: number;
+  /** Bytes of an element; the first word is the object's number. */
+  readonly elementBytes: ElementBytes;
   /** Elements that a ring of `size` slots may hold. */
   capacity(size: number): number;
   /** Bytes of a ring of `size` slots. */
@@ -68,7 +69,7 @@ function inPlace(ring: BulkRing, used: (n: number) => number): StressRing {
       const n = isBulk ? ring.reserveBulk(count) : used(ring.reserveBurst(count));
       for (let i = 0, word = 0; i < n; i++) {
         const slot = ((ring.reserved + i) & mask) * wordsPerElement;
-        for (let j = 0; j < wordsPerElement; j++) words[slot + j] = elements[word++];
+        for (let j = 0; j < wordsPerElement; j++) words[slot + j] = elements.words[word++];
       }
       ring.commit(n);
       return n;
@@ -77,7 +78,7 @@ function inPlace(ring: BulkRing, used: (n: number) => number): StressRing {
       const n = isBulk ? ring.peekBulk(count) : used(ring.peekBurst(count));
       for (let i = 0, word = 0; i < n; i++) {
         const slot = ((ring.peeked + i) & mask) * wordsPerElement;
-        for (let j = 0; j < wordsPerElement; j++) elements[word++] = words[slot + j];
+        for (let j = 0; j < wordsPerElement; j++) elements.words[word++] = words[slot + j];
       }
       ring.finish(n);
       return n;
@@ -107,7 +108,7 @@ function nameOf(kind: string, elementBytes: ElementBytes, way: Way, fill: Fill):
 function spsc(elementBytes: ElementBytes, way: Way, fill: Fill = "whole"): Mode {
   return {
     name: nameOf("spsc", elementBytes, way, fill),
-    words: elementBytes / 4,
+    elementBytes,
     isFifo: true,
     isMulti: false,
     capacity: (size) => capacityOf(fill, size),
@@ -145,7 +146,7 @@ function mpmc(
     });
   return {
     name: nameOf(kind, elementBytes, way, fill),
-    words: elementBytes / 4,
+    elementBytes,
     isFifo: true,
     isMulti: true,
     capacity: (size) => capacityOf(fill, size),
@@ -170,7 +171,7 @@ function resetRing(
 function mempool(cacheSize: number): Mode {
   return {
     name: `mempool, cache ${cacheSize}`,
-    words: 2,
+    elementBytes: 8,
     isFifo: false,
     isMulti: true,
     capacity: (size) => size,
@@ -218,7 +219,7 @@ export const MODES: readonly Mode[] = [
 /** A plain ring of the stress test's own, and what is left of it without one step: see `FlawedRing`. */
 export const FLAWED_MODES: readonly Mode[] = FLAWS.map((flaw) => ({
   name: `a ring that ${flaw}`,
-  words: 1,
+  elementBytes: 4,
   isFifo: true,
   isMulti: true,
   capacity: (size) => size,

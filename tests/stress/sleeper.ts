@@ -5,6 +5,7 @@ import type { MappedMemory } from "../../ffi/mapped_memory.ts";
 import { shim } from "../../ffi/shim.ts";
 import { Random } from "../kit/random.ts";
 import { openShared } from "./agent.ts";
+import { Burst } from "../../app/ring/burst.ts";
 
 /** Where things lie in the memory of a run: words, but the rings' byte offsets. */
 export const PLACE = {
@@ -125,7 +126,7 @@ export function play(
   const bell = new Doorbell(memory, otherFlag, wake);
   const idle = new Idle("sleep", alarm);
   const random = new Random(side + 1);
-  const burst = new Uint32Array(2);
+  const burst = Burst.of(1);
   shim.shim_fetch_add(memory.map, PLACE.HERE, 1);
   while (memory.load(PLACE.HERE) < 2) shim.shim_yield();
   const end = shim.shim_clock() + seconds * 1e9;

@@ -9,6 +9,7 @@ import {
   writeObject,
 } from "./agent.ts";
 import type { Mode } from "./modes.ts";
+import { Burst } from "../../app/ring/burst.ts";
 
 /** Who uses the rings. */
 export interface Crew {
@@ -94,11 +95,11 @@ export class Stage {
     const { mode, size } = this.options;
     return this.rings.map(({ offset, ends }) => {
       const ring = mode.open(this.memory, offset, size, ends);
-      const elements = new Uint32Array(mode.words);
+      const elements = Burst.of(1, mode.elementBytes);
       const found: number[] = [];
       // More than there are would be a ring that never ends.
       while (found.length < 4 * this.objectCount && ring.dequeue(elements, 1, true) === 1) {
-        found.push(elements[0]);
+        found.push(elements.words[0]);
       }
       return found;
     });
@@ -114,9 +115,10 @@ export class Stage {
       for (let i = 0; i < mode.capacity(size) && object < this.objectCount; i++, object++) {
         const sequence = object + 1;
         writeObject(this.memory.u32, this.objects >>> 2, object, author, sequence);
-        const element = Uint32Array.from({ length: mode.words }, (_, word) => {
-          return word === 0 ? object : elementWord(object, sequence, word);
-        });
+        const element = Burst.of(1, mode.elementBytes);
+        for (let word = 0; word < element.wordsPerElement; word++) {
+          element.words[word] = word === 0 ? object : elementWord(object, sequence, word);
+        }
         if (ring.enqueue(element, 1, true) !== 1) throw new Error(`object ${object} does not fit`);
       }
       ring.close?.();

@@ -18,6 +18,7 @@ import {
   waitUntil,
   type Wire,
 } from "../kit/lab.ts";
+import { Burst } from "../../app/ring/burst.ts";
 
 /** Tags as they are on the wire: priority 5, VLAN 100; service VLAN 200 around it. */
 const CUSTOMER_TAG = "8100a064";
@@ -182,13 +183,13 @@ Deno.test("Frames that a guest makes too short, too long or out of bounds are co
     const first = attachment.channels[0].place;
     const used = (ring: number) =>
       memory.load(ring / 4 + RING.PRODUCER) - memory.load(ring / 4 + RING.CONSUMER);
-    const burst = new Uint32Array(2 * 32);
+    const burst = Burst.of(32);
     const malformed = [[128, 0], [128, 13], [128, 1523], [2355, 14], [0xffff, 0xffff]];
     await wires.a.send(testFrame(60), malformed.length + 1);
     assert(await waitUntil(() => used(first.rx) > malformed.length));
     assert.equal(a.rx.dequeueBurst(burst, 32), malformed.length + 1);
     // Of the frames received, the first is sent as it is, the others malformed ...
-    malformed.forEach(([offset, length], i) => burst[2 * i + 3] = dataWord(offset, length));
+    malformed.forEach(([offset, length], i) => burst.words[2 * i + 3] = dataWord(offset, length));
     assert.equal(b.tx.enqueueBurst(burst, malformed.length + 1), malformed.length + 1);
     // ... and of the empty mbufs too.
     let lent = 0;
@@ -196,14 +197,14 @@ Deno.test("Frames that a guest makes too short, too long or out of bounds are co
     const mbufs = new Mbufs(memory, attachment.geometry);
     for (let i = 0; i < 32; i++) {
       const bytes = Uint8Array.fromHex(testFrame(70, { seed: i }));
-      memory.u8.set(bytes, mbufs.frameByte(burst[2 * i], dataWord(128, 70)));
-      burst[2 * i + 1] = dataWord(128, i < 30 ? 70 : i - 30);
+      memory.u8.set(bytes, mbufs.frameByte(burst.words[2 * i], dataWord(128, 70)));
+      burst.words[2 * i + 1] = dataWord(128, i < 30 ? 70 : i - 30);
     }
     assert.equal(a.tx.enqueueBurst(burst, 32), 32);
     await wires.a.arrived((frame) => frame.length === 140, 30);
     await wires.b.arrived((frame) => frame === testFrame(60));
     // What it never held is no frame at all.
-    burst.fill(0xffffff, 0, 4);
+    burst.words.fill(0xffffff, 0, 4);
     assert.equal(a.tx.enqueueBurst(burst, 2), 2);
     assert(await waitUntil(() => used(first.tx) === 0));
   } finally {

@@ -7,6 +7,7 @@
 import { dataWord, type Mbufs, MbufView, type Mempool, type SpscRing } from "../../app/api.ts";
 import { shim } from "../../ffi/shim.ts";
 import { Random } from "../kit/random.ts";
+import { Burst } from "../../app/ring/burst.ts";
 
 /** The guests; each has a region of its own beside the common one. */
 export const GUESTS = ["alpha", "beta"] as const;
@@ -70,7 +71,7 @@ export interface HammerReport {
  * other's stamp.
  */
 export class Hammer {
-  readonly #burst = new Uint32Array(2 * HOLD_MAX);
+  readonly #burst = Burst.of(HOLD_MAX);
   readonly #random: Random;
   #held = 0;
   #allocated = 0;
@@ -116,7 +117,7 @@ export class Hammer {
   }
 
   #stamp(i: number, expected: number, desired: number): void {
-    const word = this.mbufs.frameByte(this.#burst[2 * i], 0) >>> 2;
+    const word = this.mbufs.frameByte(this.#burst.words[2 * i], 0) >>> 2;
     if (shim.shim_compare_and_swap(this.mbufs.map, word, expected, desired) !== 1) this.#wrong++;
   }
 }
@@ -129,7 +130,7 @@ export class FrameExchange {
   received = 0;
   /** What was wrong with them: the first few. */
   readonly faults: string[] = [];
-  readonly #burst = new Uint32Array(2 * BURST);
+  readonly #burst = Burst.of(BURST);
   readonly #view: MbufView;
 
   constructor(private readonly pool: Mempool, private readonly mbufs: Mbufs) {
@@ -140,7 +141,7 @@ export class FrameExchange {
   send(ring: SpscRing, total: number): number {
     const n = this.pool.allocBurst(this.#burst, Math.min(BURST, total - this.sent));
     for (let i = 0; i < n; i++) {
-      this.#burst[2 * i + 1] = dataWord(this.#burst[2 * i + 1] & 0xffff, STAMP_BYTES);
+      this.#burst.words[2 * i + 1] = dataWord(this.#burst.words[2 * i + 1] & 0xffff, STAMP_BYTES);
       const word = this.#view.moveTo(this.#burst, i).byte >>> 2;
       this.mbufs.u32.fill(this.sent + i, word, word + STAMP_BYTES / 4);
     }

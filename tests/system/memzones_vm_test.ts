@@ -27,6 +27,7 @@ import {
   ringFrom,
   ZONE,
 } from "./memzones_plan.ts";
+import { Burst } from "../../app/ring/burst.ts";
 
 const MIB = 1 << 20;
 const GUEST_APP = fileURLToPath(new URL("./memzones_guest.ts", import.meta.url));
@@ -80,9 +81,9 @@ async function meanwhile<T>(promise: Promise<T>, step: () => void): Promise<T> {
 /** See that all mbufs are there, each once, and nobody's stamp is on any. */
 function assertConserved(region: Region): void {
   const { pool, mbufs } = attachMempool(region, ZONE.POOL);
-  const burst = new Uint32Array(2 * mbufs.count);
+  const burst = Burst.of(mbufs.count);
   assert.equal(pool.allocBurst(burst, mbufs.count), mbufs.count, "some are missing");
-  const indexes = new Set(burst.filter((_, word) => word % 2 === 0));
+  const indexes = new Set(burst.words.filter((_, word) => word % 2 === 0));
   assert.equal(indexes.size, mbufs.count, "some are there twice");
   for (const index of indexes) assert.equal(mbufs.u32[mbufs.frameByte(index, 0) >>> 2], 0);
   pool.free(burst, mbufs.count);

@@ -1,6 +1,7 @@
 import type { Mbufs } from "../../app/mempool/mbuf.ts";
 import { dataWord } from "../../app/mempool/mbuf.ts";
 import { HEADROOM_BYTES } from "../../app/memory/layout.ts";
+import type { Burst } from "../../app/ring/burst.ts";
 
 /** Shortest and longest numbered frame, in bytes. */
 export const NUMBERED = { MIN_BYTES: 60, MAX_BYTES: 1514 } as const;
@@ -51,11 +52,17 @@ export class NumberedFrames {
   }
 
   /** Write frame `number` into the mbuf of descriptor `i` of `burst`, and its place and length there. */
-  write(mbufs: Mbufs, burst: Uint32Array, i: number, number: number): void {
+  write(mbufs: Mbufs, burst: Burst, i: number, number: number): void {
     const pattern = patternOf(number, this.seed);
     const bytes = bytesOf(pattern);
-    const word1 = burst[(i << 1) + 1] = dataWord(HEADROOM_BYTES, bytes);
-    writeWords(mbufs.u32, mbufs.frameByte(burst[i << 1], word1) >>> 2, bytes, number, pattern);
+    const word1 = burst.words[(i << 1) + 1] = dataWord(HEADROOM_BYTES, bytes);
+    writeWords(
+      mbufs.u32,
+      mbufs.frameByte(burst.words[i << 1], word1) >>> 2,
+      bytes,
+      number,
+      pattern,
+    );
   }
 
   /** Whether the `length` bytes at `byte` are those of frame `number`, every one of them. */
@@ -92,10 +99,10 @@ export class FrameChecker {
   ) {}
 
   /** Check `count` frames from the start of `burst`, where `next` is the number to come. Returns the new one. */
-  check(burst: Uint32Array, count: number, next: number): number {
+  check(burst: Burst, count: number, next: number): number {
     for (let i = 0, end = count << 1; i < end; i += 2) {
-      const byte = this.mbufs.frameByte(burst[i], burst[i + 1]);
-      const length = burst[i + 1] >>> 16;
+      const byte = this.mbufs.frameByte(burst.words[i], burst.words[i + 1]);
+      const length = burst.words[i + 1] >>> 16;
       next = this.frames.matches(this.mbufs, byte, length, next, this.addresses)
         ? (next + 1) >>> 0
         : this.#judge(byte, length, next);

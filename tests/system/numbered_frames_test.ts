@@ -9,6 +9,7 @@ import {
   FrameChecker,
   NumberedFrames,
 } from "./numbered_frames.ts";
+import { Burst } from "../../app/ring/burst.ts";
 
 const SEED = 77;
 const COUNT = 64;
@@ -18,19 +19,19 @@ const memory = MappedMemory.ofProcess(COUNT * MBUF_BYTES);
 const mbufs = new Mbufs(memory, { offset: 0, stride: MBUF_BYTES, count: COUNT });
 
 /** Frames of these numbers, written into mbufs. */
-function written(numbers: number[]): Uint32Array {
-  const burst = new Uint32Array(2 * numbers.length);
+function written(numbers: number[]): Burst {
+  const burst = Burst.of(numbers.length);
   numbers.forEach((number, i) => {
-    burst[2 * i] = i;
+    burst.words[2 * i] = i;
     frames.write(mbufs, burst, i, number);
   });
   return burst;
 }
 
 /** What a checker that waits for frame 0 says of such a burst. */
-function judged(burst: Uint32Array, addresses: Addresses = "kept"): { next: number; why: string } {
+function judged(burst: Burst, addresses: Addresses = "kept"): { next: number; why: string } {
   const checker = new FrameChecker(frames, mbufs, addresses);
-  const next = checker.check(burst, burst.length / 2, 0);
+  const next = checker.check(burst, burst.capacity, 0);
   return { next, why: faultsOf(checker.findings) };
 }
 
@@ -99,7 +100,7 @@ Deno.test("FrameChecker.check() finds two frames that have changed places", () =
 Deno.test("FrameChecker.check() finds a frame that is cut, or longer", () => {
   for (const more of [-1, 1]) {
     const burst = written([0, 1, 2]);
-    burst[3] = dataWord(HEADROOM_BYTES, frames.bytesOf(1) + more);
+    burst.words[3] = dataWord(HEADROOM_BYTES, frames.bytesOf(1) + more);
     assert.deepEqual(judged(burst), { next: 3, why: "1 of wrong length" });
   }
 });

@@ -11,13 +11,14 @@
  */
 import { MappedMemory } from "../../ffi/mapped_memory.ts";
 import { shim } from "../../ffi/shim.ts";
-import { DESCRIPTOR, MBUF_STRIDE_BYTES } from "../../app/memory/layout.ts";
+import { MBUF_STRIDE_BYTES } from "../../app/memory/layout.ts";
 import { Mbufs } from "../../app/mempool/mbuf.ts";
 import { Mempool } from "../../app/mempool/mempool.ts";
 import { COUNTER, newCounters } from "../../app/port/counters.ts";
 import { openPacket, PacketPort } from "../../app/port/packet_port.ts";
 import { frameMaxOf } from "../../app/port/kernel_port.ts";
 import { ETHERTYPE, faultsOf, FrameChecker, NUMBERED, NumberedFrames } from "./numbered_frames.ts";
+import { Burst } from "../../app/ring/burst.ts";
 
 /** What a peer says in the end. */
 export interface PeerReport {
@@ -46,7 +47,7 @@ class Peer {
   readonly #port: PacketPort;
   readonly #checker: FrameChecker;
   readonly #own: NumberedFrames;
-  readonly #burst = new Uint32Array(BURST * DESCRIPTOR.WORDS);
+  readonly #burst = Burst.of(BURST);
   #sent = 0;
   #next = 0;
   #foreign = 0;
@@ -101,14 +102,14 @@ class Peer {
     let ours = 0;
     const burst = this.#burst;
     for (let i = 0; i < n; i++) {
-      const byte = this.#mbufs.frameByte(burst[i << 1], burst[(i << 1) + 1]);
+      const byte = this.#mbufs.frameByte(burst.words[i << 1], burst.words[(i << 1) + 1]);
       const type = this.#mbufs.u8[byte + 12] << 8 | this.#mbufs.u8[byte + 13];
       if (type !== ETHERTYPE) {
         this.#foreign++;
         this.#mempool.free(burst, 1, i);
       } else {
-        burst[ours << 1] = burst[i << 1];
-        burst[(ours++ << 1) + 1] = burst[(i << 1) + 1];
+        burst.words[ours << 1] = burst.words[i << 1];
+        burst.words[(ours++ << 1) + 1] = burst.words[(i << 1) + 1];
       }
     }
     this.#next = this.#checker.check(burst, ours, this.#next);

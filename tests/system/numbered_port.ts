@@ -11,6 +11,7 @@ import {
   FrameChecker,
   NumberedFrames,
 } from "./numbered_frames.ts";
+import type { Burst } from "../../app/ring/burst.ts";
 
 /** What a run of numbered frames between the ports 0 and 1 is to be. */
 export interface NumberedOrder {
@@ -114,7 +115,7 @@ export class NumberedPort implements HostPort {
     );
   }
 
-  rxBurst(burst: Uint32Array, max: number): number {
+  rxBurst(burst: Burst, max: number): number {
     const { frames, window } = this.#order;
     const left = frames - this.#sent;
     const wanted = left < max ? left : max;
@@ -125,7 +126,7 @@ export class NumberedPort implements HostPort {
     const { mbufs, counters } = this.#resources;
     for (let i = 0; i < n; i++) {
       this.#own.write(mbufs, burst, i, this.#sent++);
-      counters[COUNTER.RX_BYTES] += burst[(i << 1) + 1] >>> 16;
+      counters[COUNTER.RX_BYTES] += burst.words[(i << 1) + 1] >>> 16;
     }
     counters[COUNTER.RX] += n;
     this.#memory.u32[this.#line + BYTES_LOW] = counters[COUNTER.RX_BYTES];
@@ -133,17 +134,16 @@ export class NumberedPort implements HostPort {
     return n;
   }
 
-  txBurst(burst: Uint32Array, count: number): number {
+  txBurst(burst: Burst, count: number): number {
     const { mempool, counters } = this.#resources;
     this.#next = this.#checker.check(burst, count, this.#next);
     this.#memory.store(this.#line, this.#next);
     mempool.free(burst, count);
     counters[COUNTER.TX] += count;
-    for (let i = 0; i < count; i++) counters[COUNTER.TX_BYTES] += burst[(i << 1) + 1] >>> 16;
+    for (let i = 0; i < count; i++) counters[COUNTER.TX_BYTES] += burst.words[(i << 1) + 1] >>> 16;
     return count;
   }
 
-  discardBurst(_max: number): void {}
   refresh(): void {}
   close(): void {}
 }

@@ -3,6 +3,7 @@ import { dataWord, Mbufs } from "../../app/mempool/mbuf.ts";
 import { MbufMetadata } from "../../app/toolkit/mbuf_metadata.ts";
 import { Mempool } from "../../app/mempool/mempool.ts";
 import { MappedMemory } from "../../ffi/mapped_memory.ts";
+import type { Burst } from "../../app/ring/burst.ts";
 
 /** Mbufs of a test: 128 bytes of headroom, 128 of data room. */
 export const STRIDE = 256;
@@ -24,14 +25,14 @@ export class FramesLab {
   }
 
   /** A frame of one segment with these bytes, as number `i` of `burst`. */
-  make(burst: Uint32Array, i: number, bytes: readonly number[], offset = 128): void {
+  make(burst: Burst, i: number, bytes: readonly number[], offset = 128): void {
     if (this.pool.allocBulk(burst, 1, i) === 0) throw new Error("the mempool is empty");
-    burst[2 * i + 1] = dataWord(offset, bytes.length);
-    this.mbufs.u8.set(bytes, this.mbufs.frameByte(burst[2 * i], burst[2 * i + 1]));
+    burst.words[2 * i + 1] = dataWord(offset, bytes.length);
+    this.mbufs.u8.set(bytes, this.mbufs.frameByte(burst.words[2 * i], burst.words[2 * i + 1]));
   }
 
   /** The bytes of a frame, all segments together. */
-  bytes(burst: Uint32Array, i: number): number[] {
+  bytes(burst: Burst, i: number): number[] {
     const bytes = new Uint8Array(this.frames.length(burst, i));
     this.frames.read(burst, i, bytes);
     return [...bytes];

@@ -6,12 +6,14 @@ import { dataWord, MbufView } from "../../app/mempool/mbuf.ts";
 import { auditMempool } from "../../app/toolkit/mempool_audit.ts";
 import { FramesLab, STRIDE } from "./frames_lab.ts";
 import fc from "fast-check";
+import { Burst } from "../../app/ring/burst.ts";
+import { burstOf } from "../kit/burst_of.ts";
 
 const { MORE, SHARED } = DESCRIPTOR_FLAG;
 
 Deno.test("Frames.chain() puts one frame behind another, as long as both together", () => {
   using lab = new FramesLab(10);
-  const burst = new Uint32Array(2 * 3);
+  const burst = Burst.of(3);
   for (const i of [0, 1, 2]) lab.make(burst, i, [10 * i, 10 * i + 1]);
   ok(lab.frames.chain(burst, 1, burst, 2));
   ok(lab.frames.chain(burst, 0, burst, 1));
@@ -24,7 +26,7 @@ Deno.test("Frames.chain() puts one frame behind another, as long as both togethe
 
 Deno.test("Frames.read() begins and ends in any segment", () => {
   using lab = new FramesLab(10);
-  const burst = new Uint32Array(2 * 3);
+  const burst = Burst.of(3);
   for (const i of [0, 1, 2]) lab.make(burst, i, [3 * i, 3 * i + 1, 3 * i + 2]);
   lab.frames.chain(burst, 0, burst, 1);
   lab.frames.chain(burst, 0, burst, 2);
@@ -40,14 +42,14 @@ Deno.test("Frames.read() begins and ends in any segment", () => {
 
 Deno.test("Frames.chain(), append() refuse where others hold the last segment", () => {
   using lab = new FramesLab(10);
-  const burst = new Uint32Array(2 * 3);
+  const burst = Burst.of(3);
   lab.make(burst, 0, [1]);
   lab.make(burst, 2, [2]);
   lab.frames.clone(burst, 0, burst, 1);
-  const before = burst.slice();
+  const before = burst.words.slice();
   equal(lab.frames.chain(burst, 0, burst, 2), false);
   equal(lab.frames.append(burst, 1, 1), false);
-  deepEqual(burst, before);
+  deepEqual([...burst.words], [...before]);
   lab.frames.free(burst, 1, 1);
   ok(lab.frames.append(burst, 0, 1), "alone again");
   ok(lab.frames.chain(burst, 0, burst, 2));
@@ -57,7 +59,7 @@ Deno.test("Frames.chain(), append() refuse where others hold the last segment", 
 
 Deno.test("Frames.append() and trim() change the last segment, as far as it goes", () => {
   using lab = new FramesLab(10);
-  const burst = new Uint32Array(2 * 2);
+  const burst = Burst.of(2);
   lab.make(burst, 0, [1, 2, 3]);
   lab.make(burst, 1, [4, 5, 6]);
   lab.frames.chain(burst, 0, burst, 1);
@@ -74,7 +76,7 @@ Deno.test("Frames.append() and trim() change the last segment, as far as it goes
 
 Deno.test("Frames.trim() of a clone leaves the other as long as it was", () => {
   using lab = new FramesLab(10);
-  const burst = new Uint32Array(2 * 4);
+  const burst = Burst.of(4);
   lab.make(burst, 0, [1, 2, 3]);
   lab.frames.clone(burst, 0, burst, 1);
   ok(lab.frames.trim(burst, 1, 1));
@@ -94,7 +96,7 @@ Deno.test("Frames.trim() of a clone leaves the other as long as it was", () => {
 for (const order of [[0, 1, 2], [2, 1, 0], [1, 2, 0]]) {
   Deno.test(`a frame of two segments with three holders is free when the last lets go: ${order}`, () => {
     using lab = new FramesLab(10);
-    const burst = new Uint32Array(2 * 4);
+    const burst = Burst.of(4);
     lab.make(burst, 0, [1]);
     lab.make(burst, 1, [2]);
     lab.frames.chain(burst, 0, burst, 1);
@@ -116,10 +118,10 @@ for (const order of [[0, 1, 2], [2, 1, 0], [1, 2, 0]]) {
 
 Deno.test("a mbuf that was shared and freed is one's own when it is allocated again", () => {
   using lab = new FramesLab(1);
-  const burst = new Uint32Array(2 * 3);
+  const burst = Burst.of(3);
   for (let round = 0; round < 3; round++) {
     lab.make(burst, 0, [round]);
-    equal(burst[0], 0);
+    equal(burst.words[0], 0);
     equal(lab.frames.holders(burst, 0), 1);
     lab.frames.hold(burst, 0, 4);
     for (let i = 0; i < 5; i++) lab.frames.free(burst, 1);
@@ -129,22 +131,22 @@ Deno.test("a mbuf that was shared and freed is one's own when it is allocated ag
 
 Deno.test("Frames.linearize() stays in the first mbuf where it can, else takes a fresh one", () => {
   using lab = new FramesLab(10);
-  const burst = new Uint32Array(2 * 3);
+  const burst = Burst.of(3);
   lab.make(burst, 0, [1, 2]);
   lab.make(burst, 1, [3, 4]);
-  const [first] = burst;
+  const [first] = burst.words;
   lab.frames.chain(burst, 0, burst, 1);
   ok(lab.frames.linearize(burst, 0));
-  deepEqual([...burst.subarray(0, 2)], [first, dataWord(128, 4)]);
+  deepEqual([...burst.words.subarray(0, 2)], [first, dataWord(128, 4)]);
   deepEqual(lab.bytes(burst, 0), [1, 2, 3, 4]);
   equal(lab.pool.available, 9);
 
   lab.make(burst, 1, Array(100).fill(7), STRIDE - 100); // no tailroom
   lab.make(burst, 2, Array(20).fill(8));
-  const [, , second] = burst;
+  const [, , second] = burst.words;
   lab.frames.chain(burst, 1, burst, 2);
   ok(lab.frames.linearize(burst, 1));
-  ok(burst[2] !== second && Frames.isPlain(burst, 2));
+  ok(burst.words[2] !== second && Frames.isPlain(burst, 2));
   deepEqual(lab.bytes(burst, 1), [...Array(100).fill(7), ...Array(20).fill(8)]);
   equal(lab.pool.available, 8);
 });
@@ -152,7 +154,7 @@ Deno.test("Frames.linearize() stays in the first mbuf where it can, else takes a
 for (const [tail, stays] of [[28, true], [29, false]] as const) {
   Deno.test(`Frames.linearize() of 100 bytes and ${tail} ${stays ? "fits" : "does not fit"} behind the headroom`, () => {
     using lab = new FramesLab(3);
-    const burst = new Uint32Array(2 * 2);
+    const burst = Burst.of(2);
     lab.make(burst, 0, Array(100).fill(1));
     lab.make(burst, 1, Array(tail).fill(2));
     lab.frames.chain(burst, 0, burst, 1);
@@ -164,7 +166,7 @@ for (const [tail, stays] of [[28, true], [29, false]] as const) {
 
 Deno.test("Frames.free() takes 200 frames of two segments each", () => {
   using lab = new FramesLab(400);
-  const burst = new Uint32Array(2 * 400);
+  const burst = Burst.of(400);
   lab.pool.allocBulk(burst, 400);
   for (let i = 0; i < 200; i++) lab.frames.chain(burst, i, burst, 200 + i);
   lab.frames.free(burst, 200);
@@ -174,14 +176,14 @@ Deno.test("Frames.free() takes 200 frames of two segments each", () => {
 
 Deno.test("Frames.linearize() leaves others what they hold", () => {
   using lab = new FramesLab(10);
-  const burst = new Uint32Array(2 * 3);
+  const burst = Burst.of(3);
   lab.make(burst, 0, [1]);
   lab.make(burst, 1, [2]);
   lab.frames.chain(burst, 0, burst, 1);
   lab.frames.clone(burst, 0, burst, 2);
   ok(lab.frames.linearize(burst, 0));
   ok(Frames.isPlain(burst, 1));
-  lab.mbufs.u8[lab.mbufs.frameByte(burst[0], burst[1])] = 99;
+  lab.mbufs.u8[lab.mbufs.frameByte(burst.words[0], burst.words[1])] = 99;
   deepEqual([lab.bytes(burst, 0), lab.bytes(burst, 2)], [[99, 2], [1, 2]]);
   lab.frames.free(burst, 1);
   lab.frames.free(burst, 1, 2);
@@ -190,17 +192,17 @@ Deno.test("Frames.linearize() leaves others what they hold", () => {
 
 Deno.test("Frames.linearize() refuses what is too long, and changes nothing without mbufs", () => {
   using lab = new FramesLab(3);
-  const burst = new Uint32Array(2 * 3);
+  const burst = Burst.of(3);
   for (const i of [0, 1]) lab.make(burst, i, Array(100).fill(i));
   lab.frames.chain(burst, 0, burst, 1);
-  const before = burst.slice();
+  const before = burst.words.slice();
   equal(lab.frames.linearize(burst, 0), false);
-  deepEqual(burst, before);
+  deepEqual([...burst.words], [...before]);
   lab.frames.free(burst, 1);
   lab.make(burst, 0, [1]);
   lab.frames.clone(burst, 0, burst, 1);
   lab.make(burst, 2, [2]);
-  const other = new Uint32Array(2);
+  const other = Burst.of(1);
   lab.pool.allocBulk(other, 1);
   equal(lab.frames.linearize(burst, 0), false);
   lab.pool.free(other, 1);
@@ -209,7 +211,7 @@ Deno.test("Frames.linearize() refuses what is too long, and changes nothing with
 
 Deno.test("Frames.copy() makes as many segments as are needed, or nothing", () => {
   using lab = new FramesLab(10);
-  const burst = new Uint32Array(2 * 4);
+  const burst = Burst.of(4);
   const bytes = Array.from({ length: 300 }, (_, i) => i & 0xff);
   for (const i of [0, 1, 2]) lab.make(burst, i, bytes.slice(100 * i, 100 * i + 100));
   lab.frames.chain(burst, 0, burst, 1);
@@ -222,56 +224,59 @@ Deno.test("Frames.copy() makes as many segments as are needed, or nothing", () =
     lab.frames.free(burst, 1, 3);
     equal(lab.pool.available, 7);
   }
-  const before = burst.slice();
+  const before = burst.words.slice();
   for (const offset of [300, 301]) {
     equal(lab.frames.copy(burst, 0, burst, 3, offset), false, "no such byte");
   }
-  const rest = new Uint32Array(2 * 5);
+  const rest = Burst.of(5);
   lab.pool.allocBulk(rest, 5);
   equal(lab.frames.copy(burst, 0, burst, 3), false, "two mbufs are too few");
   equal(lab.pool.available, 2);
-  deepEqual(burst, before);
+  deepEqual([...burst.words], [...before]);
 });
 
-const WRONG: [what: string, spoil: (lab: FramesLab, burst: Uint32Array) => void, reason: RegExp][] =
+const WRONG: [what: string, spoil: (lab: FramesLab, burst: Burst) => void, reason: RegExp][] = [
+  ["an index that is none", (_, burst) => burst.words[0] = 10, /^segment 0, mbuf 10: there are 10/],
   [
-    ["an index that is none", (_, burst) => burst[0] = 10, /^segment 0, mbuf 10: there are 10/],
-    [
-      "bytes beyond its room",
-      (_, burst) => burst[1] = dataWord(200, 57),
-      /: 57 bytes at 200 end beyond its 256$/,
-    ],
-    ["a flag that nobody sets", (_, burst) => burst[0] |= 4 << 24, /: nobody sets the flags 0x4$/],
-    [
-      "more who let go than held",
-      (lab, burst) => lab.metadata.u32[lab.metadata.refcountWord(burst[0] & 0xff)] = 0xffffffff,
-      /: it was freed by more than held it$/,
-    ],
-    [
-      "holders that it does not know of",
-      (lab, burst) => lab.metadata.u32[lab.metadata.refcountWord(burst[0] & 0xff)] = 1,
-      /: 1 others hold it, which its descriptor does not say$/,
-    ],
-    ["itself behind it", (lab, burst) => lab.frames.chain(burst, 0, burst, 0), /a loop$/],
-    [
-      "a second segment that is none",
-      (lab, burst) => lab.metadata.u32[lab.metadata.nextWord(burst[0] & 0xff)] = 77,
-      /^segment 1, mbuf 77: there are 10 mbufs$/,
-    ],
-  ];
+    "bytes beyond its room",
+    (_, burst) => burst.words[1] = dataWord(200, 57),
+    /: 57 bytes at 200 end beyond its 256$/,
+  ],
+  [
+    "a flag that nobody sets",
+    (_, burst) => burst.words[0] |= 4 << 24,
+    /: nobody sets the flags 0x4$/,
+  ],
+  [
+    "more who let go than held",
+    (lab, burst) => lab.metadata.u32[lab.metadata.refcountWord(burst.words[0] & 0xff)] = 0xffffffff,
+    /: it was freed by more than held it$/,
+  ],
+  [
+    "holders that it does not know of",
+    (lab, burst) => lab.metadata.u32[lab.metadata.refcountWord(burst.words[0] & 0xff)] = 1,
+    /: 1 others hold it, which its descriptor does not say$/,
+  ],
+  ["itself behind it", (lab, burst) => lab.frames.chain(burst, 0, burst, 0), /a loop$/],
+  [
+    "a second segment that is none",
+    (lab, burst) => lab.metadata.u32[lab.metadata.nextWord(burst.words[0] & 0xff)] = 77,
+    /^segment 1, mbuf 77: there are 10 mbufs$/,
+  ],
+];
 
 for (const [what, spoil, reason] of WRONG) {
   Deno.test(`Frames.check() tells of ${what}`, () => {
     using lab = new FramesLab(10);
-    const burst = new Uint32Array(2 * 2);
+    const burst = Burst.of(2);
     lab.make(burst, 0, [1]);
     lab.make(burst, 1, [2]);
     lab.frames.chain(burst, 0, burst, 1);
     equal(lab.frames.check(burst, 0), undefined);
     if (what === "itself behind it") {
-      const next = lab.metadata.nextWord(burst[2] & 0xff);
-      lab.metadata.u32.set(burst.subarray(0, 2), next);
-      lab.metadata.u32[lab.metadata.nextWord(burst[0] & 0xff)] |= MORE;
+      const next = lab.metadata.nextWord(burst.words[2] & 0xff);
+      lab.metadata.u32.set(burst.words.subarray(0, 2), next);
+      lab.metadata.u32[lab.metadata.nextWord(burst.words[0] & 0xff)] |= MORE;
     } else spoil(lab, burst);
     match(lab.frames.check(burst, 0) ?? "nothing", reason);
     lab.frames.length(burst, 0); // ends
@@ -282,16 +287,16 @@ for (const [what, spoil, reason] of WRONG) {
 Deno.test("no guest can feign a flag: the ledger strips what comes back", () => {
   const geometry = { offset: 0, stride: 256, count: 4 };
   const ledger = new Ledger(new SharedArrayBuffer(4), geometry, 1518, false);
-  const burst = new Uint32Array([2, dataWord(128, 60)]);
+  const burst = burstOf([2, dataWord(128, 60)]);
   ledger.lend(burst, 1, 0, true);
-  burst[0] |= MORE | SHARED | 0x1f << DESCRIPTOR_FLAG.POOL_SHIFT;
+  burst.words[0] |= MORE | SHARED | 0x1f << DESCRIPTOR_FLAG.POOL_SHIFT;
   const taken = nothingTaken();
-  equal(ledger.takeFrames(burst, 1, 0, new Uint32Array(2), taken), 1);
-  equal(burst[0], 2);
+  equal(ledger.takeFrames(burst, 1, 0, Burst.of(1), taken), 1);
+  equal(burst.words[0], 2);
   ledger.lend(burst, 1, 0, false);
-  burst[0] |= SHARED;
+  burst.words[0] |= SHARED;
   equal(ledger.takeEmpties(burst, 1, 0, taken), 1);
-  equal(burst[0], 2);
+  equal(burst.words[0], 2);
 });
 
 /** A frame as the model has it: its bytes, and what it must free. */
@@ -316,12 +321,12 @@ Deno.test("Frames does what arrays of bytes and counts of holders do, whatever t
     fc.property(fc.array(step, { maxLength: 120 }), (steps) => {
       using lab = new FramesLab(24);
       const { frames, pool } = lab;
-      const burst = new Uint32Array(2 * 8);
+      const burst = Burst.of(8);
       const model: (ModelFrame | undefined)[] = Array(8).fill(undefined);
       let stamp = 0;
       const indexesOf = (i: number) => {
         const indexes: number[] = [];
-        for (let at = 2 * i, words: Uint32Array = burst;;) {
+        for (let at = 2 * i, words: Uint32Array = burst.words;;) {
           indexes.push(words[at] & DESCRIPTOR.INDEX_MASK);
           if ((words[at] & MORE) === 0) return indexes;
           at = lab.metadata.nextWord(words[at] & DESCRIPTOR.INDEX_MASK);

@@ -5,6 +5,7 @@ import { Mbufs } from "../../app/mempool/mbuf.ts";
 import { MbufMetadata, type MbufMetadataHandle } from "../../app/toolkit/mbuf_metadata.ts";
 import { Mempool, type MempoolHandle } from "../../app/mempool/mempool.ts";
 import { meetAt, serveOrder, type StartLine } from "../ffi/run_workers.ts";
+import { Burst } from "../../app/ring/burst.ts";
 
 /** What each Worker is to do. */
 export interface FreeRaceOrder {
@@ -15,7 +16,7 @@ export interface FreeRaceOrder {
   readonly workers: number;
   readonly milliseconds: number;
   /** The descriptors of a round, which Worker 0 writes. */
-  readonly burst: Uint32Array<SharedArrayBuffer>;
+  readonly words: Uint32Array<SharedArrayBuffer>;
   /** Word 0: where they meet at first; 1: rounds begun, by Worker 0; 2: Workers done, in all rounds. */
   readonly shared: StartLine;
 }
@@ -30,8 +31,9 @@ const ENOUGH = -1;
 
 /** Round after round, all Workers free the same frames, in the same order, at the same time. */
 serveOrder((order: FreeRaceOrder): FreeRaceAnswer => {
-  const { burst, workers, shared } = order;
+  const { workers, shared } = order;
   const { total } = order.mempool;
+  const burst = Burst.of(total);
   const pool = Mempool.attach(order.mempool, 0);
   const memory = MappedMemory.ofProcess(total * order.stride);
   const mbufs = new Mbufs(memory, { offset: 0, stride: order.stride, count: total }, false);
@@ -53,9 +55,11 @@ serveOrder((order: FreeRaceOrder): FreeRaceAnswer => {
       if (lost > 0 || shim.shim_clock() > end) break;
       for (let n = 0; n < total;) n += pool.allocBurst(burst, 64, n);
       for (let i = 0; i < total; i++) frames.hold(burst, i, workers - 1);
+      order.words.set(burst.words);
       Atomics.add(shared, 1, 1);
     } else if (waitFor(1, (begun) => begun !== rounds) === ENOUGH) break;
     rounds++;
+    burst.words.set(order.words);
     frames.free(burst, total);
     Atomics.add(shared, 2, 1);
     if (order.self === 0) waitFor(2, (done) => done === rounds * workers);

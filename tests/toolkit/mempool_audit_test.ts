@@ -5,6 +5,7 @@ import { Mempool } from "../../app/mempool/mempool.ts";
 import { auditMempool, dumpMempool } from "../../app/toolkit/mempool_audit.ts";
 import { MappedMemory } from "../../ffi/mapped_memory.ts";
 import { freshMemory } from "../ffi/fresh_memory.ts";
+import { Burst } from "../../app/ring/burst.ts";
 
 /** A mempool of one test, and the words of its free ring. */
 function freshPool(total: number, cacheSize = 0) {
@@ -17,10 +18,10 @@ Deno.test("auditMempool() finds nothing wrong with a mempool at rest, cache or n
   for (const cacheSize of [0, 25]) {
     using test = freshPool(100, cacheSize);
     deepEqual(auditMempool(test.pool), []);
-    const burst = new Uint32Array(2 * 60);
+    const burst = Burst.of(60);
     for (let round = 0; round < 5; round++) {
       test.pool.allocBulk(burst, 60);
-      const held = new Set(burst.filter((_, word) => word % 2 === 0));
+      const held = new Set(burst.words.filter((_, word) => word % 2 === 0));
       deepEqual(auditMempool(test.pool, (index) => held.has(index)), []);
       equal(auditMempool(test.pool).length, 60);
       test.pool.free(burst, 60);
@@ -73,13 +74,13 @@ Deno.test("auditMempool() tells of what is free and held, and lists no more than
 
 Deno.test("Mempool.walkFree() and walk() visit what is free, over the ring's wrap and the cache", () => {
   using test = freshPool(10, 2);
-  const burst = new Uint32Array(2 * 8);
+  const burst = Burst.of(8);
   for (let round = 0; round < 7; round++) {
     test.pool.allocBulk(burst, 8);
     test.pool.free(burst, 8);
   }
   test.pool.allocBulk(burst, 3);
-  const held = new Set([burst[0], burst[2], burst[4]]);
+  const held = new Set([burst.words[0], burst.words[2], burst.words[4]]);
   const free: number[] = [];
   test.pool.walkFree((index) => free.push(index));
   equal(free.length, 7);
@@ -93,7 +94,7 @@ Deno.test("dumpMempool() tells of counts, free ring, cache and mbufs", () => {
   using test = freshPool(100, 16);
   using memory = freshMemory(1 << 16);
   const mbufs = new Mbufs(memory, { offset: 0, stride: 448, count: 100, guard: 64 }, false);
-  test.pool.allocBulk(new Uint32Array(2 * 10), 10);
+  test.pool.allocBulk(Burst.of(10), 10);
   match(
     dumpMempool(test.pool, mbufs),
     new RegExp(

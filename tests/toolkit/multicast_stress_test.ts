@@ -53,7 +53,7 @@ Deno.test("frames that two Workers free at the same time go back once", async ()
     stride: STRIDE,
     workers: 2,
     milliseconds: seconds * 1000,
-    burst: new Uint32Array(new SharedArrayBuffer(2 * 4 * 256)),
+    words: new Uint32Array(new SharedArrayBuffer(2 * 4 * 256)),
     shared: new Int32Array(new SharedArrayBuffer(12)),
   };
   const answers = await runWorkers<FreeRaceOrder, FreeRaceAnswer>(

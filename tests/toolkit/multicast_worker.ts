@@ -8,6 +8,7 @@ import { Mempool, type MempoolHandle } from "../../app/mempool/mempool.ts";
 import { MpmcRing } from "../../app/ring/mpmc_ring.ts";
 import { Random } from "../kit/random.ts";
 import { meetAt, serveOrder, type StartLine } from "../ffi/run_workers.ts";
+import { Burst } from "../../app/ring/burst.ts";
 
 /** What each Worker is to do. */
 export interface MulticastOrder {
@@ -52,7 +53,7 @@ serveOrder((order: MulticastOrder): MulticastAnswer => {
     return new MpmcRing(memory, i * MpmcRing.bytes(order.slots), order.slots);
   });
   const random = new Random(order.self + 1);
-  const [burst, one, got] = [new Uint32Array(4), new Uint32Array(1), new Uint32Array(32)];
+  const [burst, one, got] = [Burst.of(2), Burst.of(1, 4), Burst.of(32, 4)];
   let received = 0, spoiled = 0, unsound = 0, stamp = order.self;
 
   const write = (word0: number) => {
@@ -69,23 +70,23 @@ serveOrder((order: MulticastOrder): MulticastAnswer => {
     if (pool.allocBulk(burst, segments) === 0) return;
     stamp = (stamp + order.workers) >>> 0;
     for (let i = 0; i < segments; i++) {
-      burst[2 * i + 1] = WORD_1;
-      write(burst[2 * i]);
+      burst.words[2 * i + 1] = WORD_1;
+      write(burst.words[2 * i]);
     }
     if (segments === 2) frames.chain(burst, 0, burst, 1);
     frames.hold(burst, 0, order.workers - 1);
-    one[0] = burst[0];
+    one.words[0] = burst.words[0];
     for (const ring of rings) if (ring.enqueueBulk(one, 1) === 0) frames.free(burst, 1);
   };
   const receive = () => {
     const n = rings[order.self].dequeueBurst(got, 1 + random.below(32));
     for (let i = 0; i < n; i++) {
-      [burst[0], burst[1]] = [got[i], WORD_1];
+      [burst.words[0], burst.words[1]] = [got.words[i], WORD_1];
       if (frames.check(burst, 0) !== undefined) unsound++;
-      const expected = mbufs.u32[mbufs.frameByte(burst[0], WORD_1) >>> 2];
-      let isGood = isWhole(burst[0], expected);
+      const expected = mbufs.u32[mbufs.frameByte(burst.words[0], WORD_1) >>> 2];
+      let isGood = isWhole(burst.words[0], expected);
       if (frames.segments(burst, 0) === 2) {
-        isGood &&= isWhole(metadata.u32[metadata.nextWord(burst[0] & 0xffffff)], expected);
+        isGood &&= isWhole(metadata.u32[metadata.nextWord(burst.words[0] & 0xffffff)], expected);
       }
       if (!isGood) spoiled++;
       frames.free(burst, 1);

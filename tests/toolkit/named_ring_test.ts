@@ -6,11 +6,14 @@ import { MpmcRing } from "../../app/ring/mpmc_ring.ts";
 import { addRing, attachRing, listRings } from "../../app/toolkit/named_ring.ts";
 import { SpscRing } from "../../app/ring/spsc_ring.ts";
 import { freshMemory } from "../ffi/fresh_memory.ts";
+import { Burst } from "../../app/ring/burst.ts";
+import { burstOf } from "../kit/burst_of.ts";
 
 const KINDS = ["spsc", "mpmc"] as const;
 const CLASS = { spsc: SpscRing, mpmc: MpmcRing };
 const NAME_OF = { spsc: "RING", mpmc: "MPMC" } as const;
 const WORDS = { spsc: 2, mpmc: 1 };
+const BYTES = { spsc: 8, mpmc: 4 } as const;
 
 /** A published region with a ring "work" of 8 slots. */
 function ringIn(memory: MappedMemory, kind: (typeof KINDS)[number]) {
@@ -29,16 +32,16 @@ for (const kind of KINDS) {
     equal(zoneKind, ZONE_KIND[NAME_OF[kind]]);
     deepEqual([size, parameter], [CLASS[kind].bytes(8), 8]);
 
-    const burst = Uint32Array.from({ length: 8 * WORDS[kind] }, (_, i) => 100 + i);
+    const burst = burstOf(Array.from({ length: 8 * WORDS[kind] }, (_, i) => 100 + i), BYTES[kind]);
     equal(ring.enqueueBurst(burst, 3), 3);
     const other = attachRing(Region.attach(memory, "r0"), "work", options);
     ok(other instanceof CLASS[kind]);
     equal(other.size, 8);
     equal(ring.enqueueBurst(burst, 5), 5, "all slots can be used");
     equal(ring.enqueueBurst(burst, 1), 0);
-    const got = new Uint32Array(16);
+    const got = Burst.of(16, BYTES[kind]);
     equal(other.dequeueBurst(got, 3), 3);
-    deepEqual(got.subarray(0, 3 * WORDS[kind]), burst.subarray(0, 3 * WORDS[kind]));
+    deepEqual(got.words.subarray(0, 3 * WORDS[kind]), burst.words.subarray(0, 3 * WORDS[kind]));
     equal(other.dequeueBulk(got, 5), 5);
     equal(ring.count, 0);
   });
@@ -98,10 +101,10 @@ Deno.test("addRing() takes one producer of a ring of kind mpmc at its word", () 
   region.publish();
   const other = attachRing(Region.attach(memory, "r0"), "work", options);
   for (let round = 0; round < 10; round++) {
-    equal(ring.enqueueBulk(new Uint32Array([round]), 1), 1);
-    const got = new Uint32Array(1);
+    equal(ring.enqueueBulk(burstOf([round], 4), 1), 1);
+    const got = Burst.of(1, 4);
     equal(other.dequeueBulk(got, 1), 1);
-    equal(got[0], round);
+    equal(got.words[0], round);
   }
 });
 
@@ -109,16 +112,16 @@ Deno.test("a named ring outlives the one who made it and goes on where it was", 
   using memory = freshMemory(1 << 20);
   const { region } = ringIn(memory, "spsc");
   const producer = attachRing(region, "work", { kind: "spsc" });
-  const burst = new Uint32Array([1, 2, 3, 4]);
+  const burst = burstOf([1, 2, 3, 4]);
   for (let i = 0; i < 5; i++) {
     producer.enqueueBulk(burst, 2);
-    attachRing(region, "work", { kind: "spsc" }).dequeueBulk(new Uint32Array(4), 2);
+    attachRing(region, "work", { kind: "spsc" }).dequeueBulk(Burst.of(2), 2);
   }
   producer.enqueueBulk(burst, 2);
   const late = attachRing(Region.attach(memory, "r0"), "work", { kind: "spsc" });
-  const got = new Uint32Array(4);
+  const got = Burst.of(2);
   equal(late.dequeueBurst(got, 2), 2);
-  deepEqual([...got], [1, 2, 3, 4]);
+  deepEqual([...got.words], [1, 2, 3, 4]);
   equal(late.violations, 0);
 });
 

@@ -15,6 +15,8 @@ import { addMempool, attachMempool, type SharedMempool } from "../../app/toolkit
 import { freshMemory } from "../ffi/fresh_memory.ts";
 import { runWorkers } from "../ffi/run_workers.ts";
 import type { MempoolAnswer, MempoolOrder } from "../mempool/mempool_worker.ts";
+import { Burst } from "../../app/ring/burst.ts";
+import { burstOf } from "../kit/burst_of.ts";
 
 /** A published region with a mempool, as its host and as a guest sees it. */
 function poolIn(memory: MappedMemory, count: number, dataRoom?: number) {
@@ -26,10 +28,10 @@ function poolIn(memory: MappedMemory, count: number, dataRoom?: number) {
 
 /** Allocate all that is there; the mbuf indexes, sorted. */
 function takeAll({ pool }: SharedMempool): number[] {
-  const burst = new Uint32Array(2 * 64);
+  const burst = Burst.of(64);
   const indexes: number[] = [];
   for (let n; (n = pool.allocBurst(burst, 64)) > 0;) {
-    for (let i = 0; i < n; i++) indexes.push(burst[2 * i]);
+    for (let i = 0; i < n; i++) indexes.push(burst.words[2 * i]);
   }
   return indexes.sort((a, b) => a - b);
 }
@@ -37,12 +39,12 @@ function takeAll({ pool }: SharedMempool): number[] {
 Deno.test("a shared mempool gives each mbuf once, to whichever side asks, and takes it back from either", () => {
   using memory = freshMemory(1 << 20);
   const { host, guest } = poolIn(memory, 100, 256);
-  const [a, b] = [new Uint32Array(2 * 100), new Uint32Array(2 * 100)];
+  const [a, b] = [Burst.of(100), Burst.of(100)];
   equal(host.pool.allocBulk(a, 60), 60);
   equal(guest.pool.available, 40);
   equal(guest.pool.allocBulk(b, 41), 0);
   equal(guest.pool.allocBurst(b, 41), 40);
-  const indexes = [a.subarray(0, 120), b.subarray(0, 80)].flatMap((burst) => [...burst])
+  const indexes = [...a.words.subarray(0, 120), ...b.words.subarray(0, 80)]
     .filter((_, word) => word % 2 === 0);
   equal(new Set(indexes).size, 100);
   guest.pool.free(a, 60); // handed over
@@ -55,7 +57,7 @@ Deno.test("a shared mempool's mbufs are the same bytes on both sides", () => {
   using memory = freshMemory(1 << 20);
   const { region, host, guest } = poolIn(memory, 33, 100);
   const { offset, size } = region.zones[0];
-  const burst = new Uint32Array(2 * 33);
+  const burst = Burst.of(33);
   equal(host.pool.allocBulk(burst, 33), 33);
   const [ours, theirs] = [host, guest].map(({ mbufs }) => new MbufView(mbufs));
   for (let i = 0; i < 33; i++) {
@@ -91,7 +93,7 @@ Deno.test("mempools with different data rooms lie in one region side by side", (
   const region = Region.build(memory, "r0");
   const rooms = [64, 512, 2240];
   const pools = rooms.map((dataRoom, i) => addMempool(region, `p${i}`, { count: 20, dataRoom }));
-  const burst = new Uint32Array(2 * 20);
+  const burst = Burst.of(20);
   for (const [i, { pool, mbufs }] of pools.entries()) {
     pool.allocBulk(burst, 20);
     const view = new MbufView(mbufs);
@@ -120,9 +122,18 @@ Deno.test("a shared mempool leaves the shim with the mbufs that ports use", () =
   new Mbufs(other, { offset: 0, stride: 256, count: 8 });
   const { pool, mbufs } = addMempool(region, "pool", { count: 20, dataRoom: 1000 });
   memory.u8.fill(7, offset + 256, offset + 512); // mbuf 1
-  const frame = new Uint32Array([1, 200 << 16]);
-  const target = new Uint32Array([0, 0]);
-  equal(shim.shim_frames_copy(memory.map, frame, other.map, target, 1), 1);
+  const frame = burstOf([1, 200 << 16]);
+  const target = burstOf([0, 0]);
+  equal(
+    shim.shim_frames_copy(
+      memory.map | other.map << 16,
+      frame.map | target.map << 16,
+      frame.word,
+      target.word,
+      1,
+    ),
+    1,
+  );
   ok(other.u8.subarray(0, 200).every((byte) => byte === 7), "it still knows those, not the pool's");
   pool.allocBulk(frame, 1);
   mbufs.prefetch(frame, 1); // does nothing, and no harm

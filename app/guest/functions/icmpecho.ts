@@ -1,4 +1,5 @@
 import type { Mbufs } from "../../mempool/mbuf.ts";
+import type { Burst } from "../../ring/burst.ts";
 import type { GuestLane } from "../guest_lane.ts";
 import { swapAddresses } from "../mac_address.ts";
 
@@ -12,29 +13,31 @@ const ICMP = { PROTOCOL: 1, ECHO_REPLY: 0, ECHO_REQUEST: 8 } as const;
  * testpmd `icmpecho`: ARP requests and ICMP echo requests, for whatever address they are, are
  * answered by the port they came to; all else is dropped.
  */
-export function icmpecho(burst: Uint32Array, count: number, lane: GuestLane): number {
+export function icmpecho(burst: Burst, count: number, lane: GuestLane): number {
   let answers = 0;
   for (let i = 0; i < count; i++) {
     const to = answer(burst, i, lane) ? answers++ : i;
     if (to < i && to < answers) exchange(burst, to, i);
   }
-  if (answers < count) lane.from.free(burst.subarray(answers << 1), count - answers);
+  if (answers < count) lane.from.free(burst, count - answers, answers);
   return answers;
 }
 
 /** Answers move to the front, the others, still whole, behind them. */
-function exchange(burst: Uint32Array, a: number, b: number): void {
+function exchange(burst: Burst, a: number, b: number): void {
+  const { words } = burst;
   for (let word = 0; word < 2; word++) {
-    const kept = burst[(a << 1) + word];
-    burst[(a << 1) + word] = burst[(b << 1) + word];
-    burst[(b << 1) + word] = kept;
+    const kept = words[(a << 1) + word];
+    words[(a << 1) + word] = words[(b << 1) + word];
+    words[(b << 1) + word] = kept;
   }
 }
 
-function answer(burst: Uint32Array, i: number, lane: GuestLane): boolean {
+function answer(burst: Burst, i: number, lane: GuestLane): boolean {
   const { u8 } = lane.mbufs;
-  const frame = lane.mbufs.frameByte(burst[i << 1], burst[(i << 1) + 1]);
-  const bytes = (burst[(i << 1) + 1] >>> 16) - ETHER_HEADER;
+  const { words } = burst;
+  const frame = lane.mbufs.frameByte(words[i << 1], words[(i << 1) + 1]);
+  const bytes = (words[(i << 1) + 1] >>> 16) - ETHER_HEADER;
   const type = u8[frame + 12] << 8 | u8[frame + 13];
   if (type === TYPE.ARP && bytes >= ARP_BYTES) return answerArp(burst, i, lane, frame);
   if (type === TYPE.IPV4 && bytes >= 28) return answerEcho(burst, i, lane.mbufs, frame, bytes);
@@ -42,7 +45,7 @@ function answer(burst: Uint32Array, i: number, lane: GuestLane): boolean {
 }
 
 /** RFC 826: sender and target change places; the sender's hardware address is this port's. */
-function answerArp(burst: Uint32Array, i: number, lane: GuestLane, frame: number): boolean {
+function answerArp(burst: Burst, i: number, lane: GuestLane, frame: number): boolean {
   const { u8 } = lane.mbufs;
   const arp = frame + ETHER_HEADER;
   if (u8[arp + ARP.OPERATION] !== 0 || u8[arp + ARP.OPERATION + 1] !== 1) return false;
@@ -60,7 +63,7 @@ function answerArp(burst: Uint32Array, i: number, lane: GuestLane, frame: number
 
 /** RFC 792: addresses change places, type 8 becomes 0, and the checksum grows by what that takes. */
 function answerEcho(
-  burst: Uint32Array,
+  burst: Burst,
   i: number,
   mbufs: Mbufs,
   frame: number,

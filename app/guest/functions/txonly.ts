@@ -1,4 +1,5 @@
 import { dataWord } from "../../mempool/mbuf.ts";
+import type { Burst } from "../../ring/burst.ts";
 import type { GuestLane } from "../guest_lane.ts";
 
 const HEADERS_BYTES = 42;
@@ -7,14 +8,15 @@ const HEADERS_BYTES = 42;
  * testpmd `txonly`: as many frames as the host lends mbufs for. They are UDP from 198.18.0.1 to
  * 198.18.0.2 (RFC 2544), port 9 to 9, zeros behind; what is received is dropped.
  */
-export function txonly(burst: Uint32Array, count: number, lane: GuestLane): number {
+export function txonly(burst: Burst, count: number, lane: GuestLane): number {
   if (count > 0) lane.from.free(burst, count);
-  const n = lane.from.allocBurst(burst, burst.length >>> 1);
+  const n = lane.from.allocBurst(burst, burst.capacity);
+  const { words } = burst;
   const template = templateOf(lane);
   for (let i = 0; i < n; i++) {
-    const word1 = dataWord(burst[(i << 1) + 1] & 0xffff, lane.txBytes);
-    burst[(i << 1) + 1] = word1;
-    write(lane, lane.mbufs.frameByte(burst[i << 1], word1), template);
+    const word1 = dataWord(words[(i << 1) + 1] & 0xffff, lane.txBytes);
+    words[(i << 1) + 1] = word1;
+    write(lane, lane.mbufs.frameByte(words[i << 1], word1), template);
   }
   return n;
 }
