@@ -32,10 +32,12 @@ export interface FlagOption extends AnyOption {
   readonly default?: boolean;
 }
 
-/** A whole number. */
+/** A number: whole, unless it says otherwise. */
 export interface NumberOption extends ValuedOption {
   /** Its kind. */
   readonly kind: "number";
+  /** Whether it may have decimals. */
+  readonly decimals?: true;
   /** The lowest that is taken. */
   readonly least: number;
   /** The highest; without it there is no limit. */
@@ -192,9 +194,9 @@ function rangeOf(option: Exclude<Option, FlagOption>): string[] {
   }
 }
 
-/** `a, b or c`. */
+/** `a, b or c`; with semicolons if there are commas in the words. */
 export function alternatives(words: readonly string[]): string {
-  return words.length < 2
-    ? words.join("")
-    : `${words.slice(0, -1).join(", ")} or ${words[words.length - 1]}`;
+  if (words.length < 2) return words.join("");
+  const between = words.some((word) => word.includes(",")) ? "; " : ", ";
+  return `${words.slice(0, -1).join(between)} or ${words[words.length - 1]}`;
 }

@@ -192,7 +192,7 @@ function defaultOf(option: Option): unknown {
 function readValue(label: string, option: Exclude<Option, FlagOption>, text: string) {
   switch (option.kind) {
     case "number":
-      return readNumber(label, text, option.least, option.most);
+      return readNumber(label, text, option);
     case "size":
       return readSize(label, text);
     case "choice":
@@ -204,11 +204,16 @@ function readValue(label: string, option: Exclude<Option, FlagOption>, text: str
   }
 }
 
-function readNumber(label: string, text: string, least: number, most?: number): number {
-  const value = /^\d+$/.test(text) ? Number(text) : NaN;
+function readNumber(
+  label: string,
+  text: string,
+  { least, most, decimals }: Omit<NumberOption, "argument" | "about">,
+): number {
+  const value = (decimals ? /^\d+(\.\d+)?$/ : /^\d+$/).test(text) ? Number(text) : NaN;
   if (value >= least && value <= (most ?? Number.MAX_SAFE_INTEGER)) return value;
   const range = most === undefined ? `of ${least} or more` : `from ${least} to ${most}`;
-  throw new UsageError(`Cannot use ${label} ${text} as it is no whole number ${range}`);
+  const kind = decimals ? "number" : "whole number";
+  throw new UsageError(`Cannot use ${label} ${text} as it is no ${kind} ${range}`);
 }
 
 function readSize(label: string, text: string): number {

@@ -15,6 +15,7 @@ const TABLE = {
     "port": { kind: "text", argument: "PORT", many: true, about },
     "count": { kind: "number", argument: "N", short: "n", least: 3, most: 10, default: 5, about },
     "speed": { kind: "number", argument: "N", least: 1, about },
+    "wait": { kind: "number", argument: "S", decimals: true, least: 0, about },
     "mode": { kind: "choice", argument: "MODE", choices: ["poll", "sleep"], about },
     "only": { kind: "list", argument: "KIND,KIND", choices: ["a", "b", "c"], about },
     "loud": { kind: "flag", short: "v", default: true, about },
@@ -39,7 +40,7 @@ Deno.test("parseOptions() gives each option its type, and each of `many` in orde
   deepEqual(
     read(
       ...["--size", "5K", "--name=a b", "--port", "x", "--port=y", "--no-loud", "-q", "-n", "7"],
-      ...["--mode", "sleep", "--only", "c,a", "--speed=20000000"],
+      ...["--mode", "sleep", "--only", "c,a", "--speed=20000000", "--wait", "0.25"],
     ),
     {
       size: 5120,
@@ -47,6 +48,7 @@ Deno.test("parseOptions() gives each option its type, and each of `many` in orde
       port: ["x", "y"],
       count: 7,
       speed: 20_000_000,
+      wait: 0.25,
       mode: "sleep",
       only: ["c", "a"],
       loud: false,
@@ -62,6 +64,7 @@ Deno.test("parseOptions() gives defaults, and undefined where there is none", ()
     port: [],
     count: 5,
     speed: undefined,
+    wait: undefined,
     mode: undefined,
     only: undefined,
     loud: true,
@@ -141,6 +144,8 @@ for (
     ],
     [["--mode="], "Cannot use --mode  as it is none of poll or sleep"],
     [["--only", "a,d"], "Cannot use --only d as it is none of a, b or c"],
+    [["--speed", "1.5"], "Cannot use --speed 1.5 as it is no whole number of 1 or more"],
+    [["--wait", "1."], "Cannot use --wait 1. as it is no number of 0 or more"],
     [["--speed", "0"], "Cannot use --speed 0 as it is no whole number of 1 or more"],
   ] as [string[], string][]
 ) {

@@ -3,21 +3,12 @@
  *
  * @module
  */
-import { CulvertError, UsageError } from "../../ffi/error.ts";
+import type { Parsed } from "../../app/cli/options.ts";
+import { runTool } from "../../app/cli/run_program.ts";
 import { measureRates } from "./rate.ts";
 import { besiege, type SiegeOrder } from "./siege.ts";
+import { HOSTILE } from "./table.ts";
 import { measureTurns } from "./turn_cost.ts";
-
-const USAGE = `deno task hostile - guests that do what they can to a host
-
-usage: deno task hostile [--seed N] [--seconds S] [--pairs N]
-
-  --seed N      of all decisions; a fresh one if left out. The same seed decides the same
-  --seconds S   how long, 60 unless told: shared out among sieges with quarantine, and without,
-                so that nobody is shut out, with one lcore and with two
-  --pairs N     then measure what a sound guest's rate is beside one that attacks, and beside
-                one that does not, N times (default 0)
-`;
 
 /** The kinds of siege. */
 const SIEGES = [
@@ -27,24 +18,6 @@ const SIEGES = [
   { quarantineAfter: undefined, lcores: 2 },
   { quarantineAfter: 0, lcores: 1, onlyLies: true },
 ] as const satisfies readonly Partial<SiegeOrder>[];
-
-interface Options {
-  readonly seed: number;
-  readonly seconds: number;
-  readonly pairs: number;
-}
-
-function parse(args: readonly string[]): Options {
-  let seed = crypto.getRandomValues(new Uint32Array(1))[0] >>> 2, seconds = 60, pairs = 0;
-  for (let i = 0; i < args.length; i += 2) {
-    const [option, value] = [args[i], args[i + 1]];
-    if (option === "--seed" && Number.isInteger(Number(value))) seed = Number(value);
-    else if (option === "--seconds" && Number(value) > 0) seconds = Number(value);
-    else if (option === "--pairs" && Number(value) > 0) pairs = Number(value);
-    else throw new UsageError(`Cannot understand ${option} ${value ?? ""}\n\n${USAGE}`);
-  }
-  return { seed, seconds, pairs };
-}
 
 async function showRates(seed: number, pairs: number): Promise<void> {
   const inThread = measureTurns();
@@ -59,12 +32,8 @@ async function showRates(seed: number, pairs: number): Promise<void> {
   console.log(`of the host takes ${inThread.left.toFixed(2)}`);
 }
 
-async function main(args: readonly string[]): Promise<boolean> {
-  if (args.includes("--help") || args.includes("-h")) {
-    console.log(USAGE);
-    return true;
-  }
-  const { seed, seconds, pairs } = parse(args);
+async function main({ values }: Parsed<typeof HOSTILE>): Promise<number> {
+  const { seed = crypto.getRandomValues(new Uint32Array(1))[0] >>> 2, seconds, pairs } = values;
   console.log(`seed ${seed}`);
   let isGood = true;
   for (const order of SIEGES) {
@@ -95,13 +64,7 @@ name: that it is found to violate, or is in quarantine, is promised to nobody)`,
   console.log(
     isGood ? "\nall promises were kept" : `\nsomething was WRONG: repeat with --seed ${seed}`,
   );
-  return isGood;
+  return isGood ? 0 : 1;
 }
 
-try {
-  Deno.exit(await main(Deno.args) ? 0 : 1);
-} catch (error) {
-  if (!(error instanceof CulvertError)) throw error;
-  console.error(error.message);
-  Deno.exit(error instanceof UsageError ? 2 : 1);
-}
+await runTool(HOSTILE, main);

@@ -4,29 +4,12 @@
  *
  * @module
  */
-import { UsageError } from "../../ffi/error.ts";
-import { runTask } from "../ffi/run_task.ts";
+import type { Parsed } from "../../app/cli/options.ts";
+import { runTool } from "../../app/cli/run_program.ts";
 import { Folder } from "../ffi/folder.ts";
 import { type Check, CHECKS, CONTROLS } from "./controls.ts";
 import { compile, run } from "./programs.ts";
-
-const USAGE = `deno task litmus - litmus tests of the shim under clang's sanitizers
-
-usage: deno task litmus [--seconds N]
-
-  --seconds N   for each program, 10 unless told; hostile.c gets another seed each time
-
-Needs the packages clang, libclang-rt-14-dev and libc6-dev.
-`;
-
-const SECONDS = 10;
-
-function secondsOf(args: readonly string[]): number {
-  if (args.length === 0) return SECONDS;
-  const seconds = Number(args[1]);
-  if (args.length === 2 && args[0] === "--seconds" && seconds > 0) return seconds;
-  throw new UsageError(`Cannot understand ${args.join(" ")}\n\n${USAGE}`);
-}
+import { LITMUS } from "./table.ts";
 
 /** Run one program for a while; returns what it said. */
 async function attempt({ build, args }: Check, seconds: number): Promise<string> {
@@ -39,8 +22,7 @@ async function attempt({ build, args }: Check, seconds: number): Promise<string>
   return code === 0 ? text : `exit status ${code}\n${text}`;
 }
 
-async function main(args: readonly string[]): Promise<boolean> {
-  const seconds = secondsOf(args);
+async function main({ values: { seconds } }: Parsed<typeof LITMUS>): Promise<number> {
   let isGood = true;
   for (const check of CHECKS) {
     const text = await attempt(check, seconds);
@@ -53,7 +35,7 @@ async function main(args: readonly string[]): Promise<boolean> {
     console.log(`  without ${control.without}: ${found ?? `NOT NOTICED: ${text}`}`);
     isGood &&= found !== undefined;
   }
-  return isGood;
+  return isGood ? 0 : 1;
 }
 
-await runTask(USAGE, main);
+await runTool(LITMUS, main);

@@ -4,21 +4,11 @@
  * @module
  */
 import { UsageError } from "../../ffi/error.ts";
-import { runTask } from "../ffi/run_task.ts";
+import type { Parsed } from "../../app/cli/options.ts";
+import { runTool } from "../../app/cli/run_program.ts";
 import { type Model, MODELS, sizeFor, textOf } from "./models.ts";
 import { type Defines, edgesOf, forEachTwo, type Verdict, verify } from "./spin.ts";
-
-const USAGE =
-  `deno task model - search all states of the Promela models: rings, sleeping flag, a guest's life
-
-usage: deno task model [--long]            all, with each ordering edge and without
-       deno task model NAME [MACRO=VALUE...]  one, and the shortest way to what is violated
-
-  --long    larger sizes too: some minutes, and 8 GB of memory
-
-Models: ${MODELS.map(({ name }) => name).join(", ")}. Needs the packages spin, gcc and libc6-dev.
-See tests/model/README.md.
-`;
+import { MODEL } from "./table.ts";
 
 function report(name: string, defines: Defines, verdict: Verdict): void {
   const found = verdict.violation ?? (verdict.isComplete ? "holds" : "not searched to the end");
@@ -45,8 +35,7 @@ async function runModel(model: Model, isLong: boolean): Promise<boolean> {
 
 /** Returns whether the model holds. */
 async function runOne(name: string, macros: readonly string[]): Promise<boolean> {
-  const model = MODELS.find((model) => model.name === name);
-  if (!model) throw new UsageError(`Cannot search ${name} as there is no such model\n\n${USAGE}`);
+  const model = MODELS.find((model) => model.name === name)!;
   const wrong = macros.find((macro) => !/^\w+=\w+$/.test(macro));
   if (wrong) throw new UsageError(`Cannot use ${wrong}: MACRO=VALUE is wanted, as in S1=false`);
   const defines = {
@@ -59,11 +48,12 @@ async function runOne(name: string, macros: readonly string[]): Promise<boolean>
   return verdict.violation === undefined && verdict.isComplete;
 }
 
-async function run([first, ...others]: readonly string[]): Promise<boolean> {
-  if (first !== undefined && first !== "--long") return await runOne(first, others);
+async function main({ values, positionals }: Parsed<typeof MODEL>): Promise<number> {
+  const [name, ...macros] = positionals;
+  if (name !== undefined) return await runOne(name, macros) ? 0 : 1;
   let isGood = true;
-  for (const model of MODELS) isGood = await runModel(model, first === "--long") && isGood;
-  return isGood;
+  for (const model of MODELS) isGood = await runModel(model, values.long) && isGood;
+  return isGood ? 0 : 1;
 }
 
-await runTask(USAGE, run);
+await runTool(MODEL, main);

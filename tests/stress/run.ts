@@ -4,39 +4,13 @@
  *
  * @module
  */
-import { UsageError } from "../../ffi/error.ts";
-import { runTask } from "../ffi/run_task.ts";
+import type { Parsed } from "../../app/cli/options.ts";
+import { runTool } from "../../app/cli/run_program.ts";
 import { crewsFor, SIZES } from "./crews.ts";
 import { type Mode, MODES } from "./modes.ts";
 import { runMode } from "./run_mode.ts";
 import { type Crew, crewText } from "./stage.ts";
-
-const USAGE = `deno task stress - rings and mempools between Workers and processes
-
-usage: deno task stress [--seconds N] [--only MODE]
-
-  --seconds N   for each mode, 60 unless told; they are shared out among its crews
-  --only MODE   one of: ${MODES.map(({ name }) => name).join("; ")}
-`;
-
-const SECONDS = 60;
-
-interface Options {
-  readonly seconds: number;
-  readonly modes: readonly Mode[];
-}
-
-function parse(args: readonly string[]): Options {
-  let seconds = SECONDS, modes = MODES;
-  for (let i = 0; i < args.length; i += 2) {
-    const [option, value] = [args[i], args[i + 1]];
-    if (option === "--seconds" && Number(value) > 0) seconds = Number(value);
-    else if (option === "--only" && MODES.some(({ name }) => name === value)) {
-      modes = MODES.filter(({ name }) => name === value);
-    } else throw new UsageError(`Cannot understand ${option} ${value ?? ""}\n\n${USAGE}`);
-  }
-  return { seconds, modes };
-}
+import { STRESS } from "./table.ts";
 
 const encoder = new TextEncoder();
 
@@ -63,8 +37,8 @@ async function runCrew(
   return run.complaints.length === 0;
 }
 
-async function main(args: readonly string[]): Promise<boolean> {
-  const { seconds, modes } = parse(args);
+async function main({ values: { seconds, only } }: Parsed<typeof STRESS>): Promise<number> {
+  const modes = MODES.filter(({ name }) => only === undefined || only === name);
   let isGood = true;
   for (const mode of modes) {
     const crews = crewsFor(mode);
@@ -77,7 +51,7 @@ async function main(args: readonly string[]): Promise<boolean> {
     }
   }
   console.log(isGood ? "nothing was wrong" : "something was WRONG: see above");
-  return isGood;
+  return isGood ? 0 : 1;
 }
 
-await runTask(USAGE, main);
+await runTool(STRESS, main);
