@@ -3,12 +3,12 @@
  *
  * @module
  */
-import { type HostLcoreInit, runHostLcore } from "../app/host/host_lcore.ts";
+import { HostLcore, type HostLcoreHandle } from "../app/host/host_lcore.ts";
 import { serveLcore } from "../app/lcore/lcore.ts";
 import { FlowPort } from "./flow_port.ts";
 
-serveLcore<HostLcoreInit, void>((init, command) =>
-  runHostLcore(init, command, (setup, resources) => {
+serveLcore<HostLcoreHandle, void>((handle, command) =>
+  HostLcore.run(handle, command, (setup, resources) => {
     if (setup.kind !== "null") throw new Error(`a null port is wanted, not ${setup.kind}`);
     return new FlowPort(setup.frameBytes, resources);
   })

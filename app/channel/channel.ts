@@ -4,6 +4,7 @@ import { CHANNEL, HEADROOM_BYTES, ZONE_KIND } from "../memory/layout.ts";
 import type { Region } from "../memory/region.ts";
 import { checkRingSize } from "../ring/ring_size.ts";
 import { SpscRing } from "../ring/spsc_ring.ts";
+import { Doorbell } from "./sleep_flag.ts";
 
 /** What a guest is told of the host's port at the other end of a channel. */
 export interface ChannelDescription {
@@ -49,11 +50,13 @@ export class Channel {
 
   /** Where the sleeping flag of the host's lcore lies: a word index in the region. */
   readonly hostSleepWord: number;
-  /** Where that of the guest's lcore lies which receives. */
+  /** Where the sleeping flag lies of the guest's lcore that receives. */
   readonly guestSleepWord: number;
+  readonly #memory: MappedMemory;
 
   /** Use the rings at `place`: private knowledge, which is not read from the region again. */
   constructor(memory: MappedMemory, place: ChannelPlace) {
+    this.#memory = memory;
     this.hostSleepWord = (place.channel >>> 2) + CHANNEL.HOST_SLEEP;
     this.guestSleepWord = (place.channel >>> 2) + CHANNEL.GUEST_SLEEP;
     this.rx = new SpscRing(memory, place.rx, place.ringSize);
@@ -66,6 +69,16 @@ export class Channel {
   get violations(): number {
     return this.rx.violations + this.tx.violations + this.lend.violations +
       this.giveback.violations;
+  }
+
+  /** Host: what notifies the guest's lcore; `wake` raises an interrupt there, false if there is none such. */
+  guestDoorbell(wake: (vector: number) => boolean): Doorbell {
+    return new Doorbell(this.#memory, this.guestSleepWord, wake);
+  }
+
+  /** Guest: what notifies the host's lcore. */
+  hostDoorbell(wake: (vector: number) => boolean): Doorbell {
+    return new Doorbell(this.#memory, this.hostSleepWord, wake);
   }
 
   /** Empty all rings. Neither side may be using the channel. */

@@ -1,45 +1,52 @@
 import { LINE } from "../memory/layout.ts";
 
+/** An {@linkcode Outstanding} on its way to another thread; survives `postMessage`. */
+export interface OutstandingHandle {
+  /** A line for each guest and writer. */
+  readonly balances: SharedArrayBuffer;
+  /** How many count: the lcores by their numbers, and the main thread. */
+  readonly writers: number;
+  /** Mbufs that one guest may hold; `Infinity` for no limit. */
+  readonly holdMax: number;
+}
+
 /**
- * How many mbufs each guest of a region holds, in host-private memory. A guest that keeps all that
- * it is lent would leave none for the others and for their ports; this is what its cap is held to.
+ * How many mbufs each guest of a region holds, in host-private memory. A guest that keeps all that it is
+ * lent would leave none for the other guests and for the ports: so it may hold no more than `holdMax`.
  *
- * Frames are lent by one lcore and may come back to another, so that no lcore knows alone. Each
- * writer, the lcores and the main thread, has a balance of its own for each guest: lent less taken
- * back. It may run through 2^31; the sum of all, modulo 2^32, does not.
+ * Frames are lent by one lcore and may come back to another, so that no lcore knows alone. Each writer has
+ * a balance of its own for each guest: lent less taken back. A balance may run through 2^31; the sum of
+ * all, modulo 2^32, does not.
  */
 export class Outstanding {
   readonly #balances: Int32Array<SharedArrayBuffer>;
-  readonly #writers: number;
 
   /** Use what {@linkcode create} made, in any thread. */
-  constructor(readonly buffer: SharedArrayBuffer, writers: number) {
-    this.#balances = new Int32Array(buffer);
-    this.#writers = writers;
+  constructor(readonly handle: OutstandingHandle) {
+    this.#balances = new Int32Array(handle.balances);
   }
 
   /** Nobody holds anything yet. */
-  static create(guests: number, writers: number): Outstanding {
-    return new Outstanding(new SharedArrayBuffer(guests * writers * LINE * 4), writers);
+  static create(guests: number, writers: number, holdMax = Infinity): Outstanding {
+    const balances = new SharedArrayBuffer(guests * writers * LINE * 4);
+    return new Outstanding({ balances, writers, holdMax });
   }
 
   /** What `guest` holds, for `writer` to count: nobody else may count by that number. */
   of(guest: number, writer: number): OutstandingCount {
-    return new OutstandingCount(
-      this.#balances,
-      guest * this.#writers * LINE,
-      this.#writers,
-      writer,
-    );
+    const { writers, holdMax } = this.handle;
+    return new OutstandingCount(this.#balances, guest * writers * LINE, writers, writer, holdMax);
   }
 }
 
-/** What one guest holds, as one writer sees it and counts it. */
+/** What one guest holds, as one writer sees and counts it. */
 export class OutstandingCount {
   readonly #balances: Int32Array<SharedArrayBuffer>;
   readonly #first: number;
   readonly #end: number;
   readonly #own: number;
+  readonly #isCapped: boolean;
+  readonly #holdMax: number;
 
   /** See {@linkcode Outstanding.of}. */
   constructor(
@@ -47,19 +54,29 @@ export class OutstandingCount {
     first: number,
     writers: number,
     writer: number,
+    holdMax: number,
   ) {
     this.#balances = balances;
     this.#first = first;
     this.#end = first + writers * LINE;
     this.#own = first + writer * LINE;
+    this.#isCapped = holdMax !== Infinity;
+    this.#holdMax = this.#isCapped ? holdMax : 0;
   }
 
-  /** Mbufs that the guest holds: a moment's answer while other writers are at work. */
+  /** Mbufs that the guest holds: out of date at once while other writers are at work. */
   get mbufs(): number {
     const balances = this.#balances;
     let sum = 0;
     for (let at = this.#first; at < this.#end; at += LINE) sum = sum + balances[at] | 0;
     return sum;
+  }
+
+  /** How many of `n` more mbufs the guest may hold. */
+  mayHold(n: number): number {
+    if (!this.#isCapped) return n;
+    const room = this.#holdMax - this.mbufs;
+    return room >= n ? n : room > 0 ? room : 0;
   }
 
   /** Count `n` mbufs more, or less. */

@@ -4,50 +4,78 @@ import type { Idle } from "../lcore/idle.ts";
 import type { GateFollower } from "./gate.ts";
 import type { Lane } from "./lane.ts";
 
-/** Nanoseconds between two looks at ports that were down, and turns between two looks at the clock. */
+/** Nanoseconds between two looks at ports that were down. */
 const REFRESH_NS = 100e6;
+
+/** Busy turns between two looks at the clock. */
 const TURNS_PER_CLOCK = 256;
 
 /**
- * A host lcore's loop: for each lane a burst from port to guest and a burst back, until told to stop.
- * While it drains, only links are received from: their frames are under way between guests.
+ * A host lcore's loop: in each turn, for each lane, a burst from port to guest and a burst back.
  *
- * @param lanes Ports with their channels; no other lcore touches them.
- * @param gates The gates of all guests that the lanes lead to.
+ * While the host drains, only links are received from: their frames are on the way between guests.
  */
-export function forward(
-  lanes: readonly Lane[],
-  gates: readonly GateFollower[],
-  command: CommandWord,
-  idle: Idle,
-): void {
-  let refreshed = 0;
-  for (let turn = 0, now = COMMAND.RUN as number; now !== COMMAND.STOP; turn++) {
-    now = command.value;
+export class HostLoop {
+  readonly #lanes: readonly Lane[];
+  readonly #gates: readonly GateFollower[];
+  readonly #command: CommandWord;
+  readonly #idle: Idle;
+  readonly #clock: () => number;
+  #turn = 0;
+  #refreshedAt = 0;
+
+  /**
+   * A loop that has not begun.
+   *
+   * @param lanes Ports with their channels; no other lcore touches them.
+   * @param gates The gates of all guests that the lanes lead to.
+   * @param clock Nanoseconds that have passed since some moment.
+   */
+  constructor(
+    lanes: readonly Lane[],
+    gates: readonly GateFollower[],
+    command: CommandWord,
+    idle: Idle,
+    clock: () => number = shim.shim_clock,
+  ) {
+    this.#lanes = lanes;
+    this.#gates = gates;
+    this.#command = command;
+    this.#idle = idle;
+    this.#clock = clock;
+  }
+
+  /** One turn of the loop; false if it was the last one. */
+  turn(): boolean {
+    const command = this.#command.value;
+    const lanes = this.#lanes;
+    const gates = this.#gates;
     for (let i = 0; i < gates.length; i++) gates[i].follow();
 
     let moved = 0;
     for (let i = 0; i < lanes.length; i++) {
       const lane = lanes[i];
-      if (now === COMMAND.RUN || lane.isLink) moved += lane.hostToGuest();
+      if (command === COMMAND.RUN || lane.isLink) moved += lane.hostToGuest();
       moved += lane.guestToHost();
       moved += lane.takeGiveback();
       lane.lendMbufs();
     }
 
-    if (moved > 0) idle.reset();
-    else idle.wait();
-    if (moved > 0 && turn % TURNS_PER_CLOCK !== 0) continue;
-    const clock = shim.shim_clock();
-    if (clock - refreshed < REFRESH_NS) continue;
-    refreshed = clock;
-    refresh(lanes, command, idle);
+    if (moved > 0) this.#idle.reset();
+    else this.#idle.wait();
+    if (moved === 0 || this.#turn % TURNS_PER_CLOCK === 0) this.#lookAtClock();
+    this.#turn = this.#turn + 1 | 0;
+    return command !== COMMAND.STOP;
   }
-}
 
-/** See after ports that were down or are back; sleep on those that are up. */
-function refresh(lanes: readonly Lane[], command: CommandWord, idle: Idle): void {
-  for (const lane of lanes) lane.refresh();
-  if (lanes.length > 0) lanes[0].countFalseAlarms(idle.falseAlarms);
-  idle.watch([command.handle.wakeFd, ...lanes.flatMap((lane) => lane.port.pollable)]);
+  /** Some times a second, see whether ports that were down are back, and sleep on those that are up. */
+  #lookAtClock(): void {
+    const now = this.#clock();
+    if (now - this.#refreshedAt < REFRESH_NS) return;
+    this.#refreshedAt = now;
+    const lanes = this.#lanes;
+    for (const lane of lanes) lane.refresh();
+    if (lanes.length > 0) lanes[0].countFalseAlarms(this.#idle.falseAlarms);
+    this.#idle.watch([this.#command.handle.wakeFd, ...lanes.flatMap((lane) => lane.port.pollable)]);
+  }
 }

@@ -1,15 +1,46 @@
-import { GUEST_STATE } from "../channel/guest_state.ts";
-import {
-  isSameGuest,
-  notifies,
-  peerOf,
-  presenceOf,
-  stateOf,
-  wantsMbufs,
-} from "../channel/state_word.ts";
+import { HeartbeatWatch } from "../channel/heartbeat_watch.ts";
+import { GUEST_STATE, type GuestState } from "../channel/guest_state.ts";
+import type { Ledger } from "../channel/ledger.ts";
+import type { OutstandingCount } from "../channel/outstanding.ts";
+import { isSameGuest, notifies, stateOf, wantsMbufs } from "../channel/state_word.ts";
+import type { Mempool } from "../mempool/mempool.ts";
 import { Burst } from "../ring/burst.ts";
-import type { Eventfds } from "./region_peers.ts";
-import type { SupervisorParts } from "./supervisor_parts.ts";
+import type { Gate } from "./gate.ts";
+import { GuestPresence } from "./guest_presence.ts";
+import type { Eventfds, RegionPeers } from "./region_peers.ts";
+import type { ViolationCounters } from "./violation_counters.ts";
+
+/** What supervisors need of the region that their guests are in. */
+export interface SupervisedRegion {
+  /** Who holds which mbuf. */
+  readonly ledger: Ledger;
+  /** The main thread's own end: what a guest held is freed there. */
+  readonly mempool: Mempool;
+  /** The region's peers, of whom the guest may be one. */
+  readonly peers: RegionPeers;
+  /** Wipes all mbufs, of which no lane holds any; undefined if they are not to be wiped. */
+  readonly wipe?: () => void;
+  /** Wakes the lcores, to look at a gate. */
+  wakeLcores(): void;
+  /** Told in one line what happened to a guest, and whether that is too rare to be lost among others. */
+  log(line: string, isRare?: boolean): void;
+}
+
+/** A place for a guest, as its supervisor needs it. */
+export interface SupervisedGuest {
+  /** As the ledger numbers it. */
+  readonly number: number;
+  /** What the log calls it: `guest 0`. */
+  readonly name: string;
+  /** Its control memzone. */
+  readonly state: GuestState;
+  /** In front of it. */
+  readonly gate: Gate;
+  /** What it holds, for the main thread to count. */
+  readonly outstanding: OutstandingCount;
+  /** What it has done wrong: too much of it, and it is put in quarantine. */
+  readonly violations: ViolationCounters;
+}
 
 /** A guest whose heartbeat stands still for so long is dead. */
 const TIMEOUT_MS = 2000;
@@ -33,20 +64,21 @@ export class GuestSupervisor {
   #phase: Phase = "closed";
   #isSilent = false;
   #isQuarantined = false;
-  #heartbeat = 0;
-  #beatAt = 0;
+  #heart = new HeartbeatWatch(0, 0);
   /** The state word of the guest that was let in last, as it claimed the place. */
   #claim = 0;
   #admits = true;
   /** An mbuf on its way back to the mempool. */
   readonly #one = Burst.of(1);
-  /** Of the guest that is there, what wakes it; undefined if none is. */
-  #eventfds?: Eventfds;
-  /** What tells that it is there: its eventfds at the server that it was last seen at, and what it said. */
-  #presence?: { eventfds: Eventfds; said: number };
+  readonly #presence: GuestPresence;
 
   /** Begins with nobody in the place and the gate closed. For the main thread alone. */
-  constructor(private readonly parts: SupervisorParts) {}
+  constructor(
+    private readonly region: SupervisedRegion,
+    private readonly guest: SupervisedGuest,
+  ) {
+    this.#presence = new GuestPresence(region.peers);
+  }
 
   /** Whether a guest is forwarding. */
   get isOpen(): boolean {
@@ -60,7 +92,7 @@ export class GuestSupervisor {
 
   /** Frames that the guest holds now. */
   get framesOut(): number {
-    return this.isOpen ? this.parts.ledger.framesHeldBy(this.parts.guest) : 0;
+    return this.isOpen ? this.region.ledger.framesHeldBy(this.guest.number) : 0;
   }
 
   /** Whether the guest's mbufs are withheld, as it may only be paused. */
@@ -83,30 +115,36 @@ export class GuestSupervisor {
 
   /** Look once. `now` is a clock in milliseconds. */
   step(now: number): void {
-    if (!this.#isQuarantined && this.parts.violations.look(now)) this.#quarantine();
-    const { word } = this.parts.state;
+    if (!this.#isQuarantined && this.guest.violations.look(now)) this.#quarantine();
+    const { word } = this.guest.state;
     switch (this.#phase) {
       case "closed":
         this.#receive(now, word);
         break;
       case "opening":
-        if (this.parts.gate.isAcknowledged) this.#opened();
+        if (this.guest.gate.isAcknowledged) this.#opened();
         break;
       case "open":
-        this.#followPeer(word);
+        this.#presence.follow(word);
         if (!this.#isOurs(word, GUEST_STATE.RUNNING)) this.#detached(word);
-        else if (this.#isDead(now)) this.#closeSilent();
-        else if (this.#hasLeft()) this.close("died: its connection to the server is closed");
+        else if (this.#heart.silence(this.guest.state.heartbeat, now) > TIMEOUT_MS) {
+          this.#closeSilent();
+        } else if (this.#presence.hasLeft) {
+          this.close("died: its connection to the server is closed");
+        }
         break;
       case "closing":
-        if (this.parts.gate.isAcknowledged) this.#isSilent ? this.#retire(word) : this.#closed();
+        if (this.guest.gate.isAcknowledged) this.#isSilent ? this.#retire(word) : this.#closed();
         break;
       case "wiping":
-        if (this.parts.gate.isAcknowledged) this.#wiped();
+        if (this.guest.gate.isAcknowledged) this.#wiped();
         break;
       case "quiesced":
         // Whatever else is there now was written by the guest or its successor.
-        if (!this.#isOurs(word, GUEST_STATE.RETIRED) || this.#hasLeft() || this.#isLost) {
+        if (
+          !this.#isOurs(word, GUEST_STATE.RETIRED) || this.#presence.hasLeft ||
+          this.#presence.isLost
+        ) {
           this.#closed();
         }
         break;
@@ -120,7 +158,7 @@ export class GuestSupervisor {
 
   /** Whether lcores may be using these eventfds. */
   uses(eventfds: Eventfds): boolean {
-    return this.#eventfds === eventfds || this.#presence?.eventfds === eventfds;
+    return this.#presence.uses(eventfds);
   }
 
   /** Close the gate; {@linkcode isClosed} once lanes have seen it and the mbufs are back. */
@@ -139,7 +177,7 @@ export class GuestSupervisor {
 
   /** Nobody is there: see who claims the place. */
   #receive(now: number, word: number): void {
-    const { state } = this.parts;
+    const { state } = this.guest;
     if (this.#isQuarantined) return state.quarantine();
     if (state.isVacant(word)) return;
     if (!state.isClaim(word)) return this.#clear(word);
@@ -147,16 +185,16 @@ export class GuestSupervisor {
   }
 
   #shut(): void {
-    this.parts.state.retire();
-    this.parts.gate.close();
-    this.parts.wakeLcores();
+    this.guest.state.retire();
+    this.guest.gate.close();
+    this.region.wakeLcores();
     this.#phase = "closing";
   }
 
   #quarantine(): void {
     this.#isQuarantined = true;
     this.#isSilent = false;
-    const { violations } = this.parts;
+    const { violations } = this.guest;
     this.#log(`is in quarantine until the host is started anew: ${violations.text}`, true);
     if (this.#phase === "quiesced") this.#closed();
     else if (this.#phase === "open" || this.#phase === "opening") this.#shut();
@@ -164,10 +202,10 @@ export class GuestSupervisor {
 
   /** The guest gave up before we looked, or wrote garbage. */
   #clear(word: number): void {
-    if (stateOf(word) === GUEST_STATE.ATTACHING) this.parts.violations.countIntroduction();
-    else if (stateOf(word) !== GUEST_STATE.DETACHING) this.parts.violations.countState();
-    this.parts.state.retire(); // what was claimed there, nobody can claim again
-    this.parts.state.clear();
+    if (stateOf(word) === GUEST_STATE.ATTACHING) this.guest.violations.countIntroduction();
+    else if (stateOf(word) !== GUEST_STATE.DETACHING) this.guest.violations.countState();
+    this.guest.state.retire(); // what was claimed there, nobody can claim again
+    this.guest.state.clear();
   }
 
   /** Whether this word is of the guest that was let in, in that state. */
@@ -176,28 +214,26 @@ export class GuestSupervisor {
   }
 
   #detached(word: number): void {
-    if (!this.#isOurs(word, GUEST_STATE.DETACHING)) this.parts.violations.countState();
+    if (!this.#isOurs(word, GUEST_STATE.DETACHING)) this.guest.violations.countState();
     this.close("detached");
   }
 
   #open(now: number, word: number): void {
-    this.#beatAt = now;
-    this.#heartbeat = this.parts.state.heartbeat;
+    this.#heart = new HeartbeatWatch(this.guest.state.heartbeat, now);
     this.#claim = word;
-    this.parts.state.retire();
-    const { state, gate, peers } = this.parts;
-    peers.poll(); // it may have joined just now
-    this.#eventfds = peers.eventfdsOf(peerOf(word));
-    this.#presence = this.#presenceOf(word);
-    state.isNotified = this.#eventfds.length > 0;
-    gate.open(wantsMbufs(word), this.#eventfds, notifies(word));
-    this.parts.wakeLcores();
+    this.guest.state.retire();
+    const { state, gate } = this.guest;
+    this.#presence.begin(word, now);
+    const { eventfds } = this.#presence;
+    state.isNotified = eventfds.length > 0;
+    gate.open(wantsMbufs(word), eventfds, notifies(word));
+    this.region.wakeLcores();
     this.#phase = "opening";
   }
 
   #opened(): void {
     this.#phase = "open";
-    const { state, violations } = this.parts;
+    const { state, violations } = this.guest;
     if (state.move("host", GUEST_STATE.ATTACHING, GUEST_STATE.RUNNING, this.#claim)) {
       this.#log(`attached (pid ${state.pid} in its own world)`);
     } else if (!this.#isOurs(state.word, GUEST_STATE.DETACHING)) violations.countState();
@@ -210,85 +246,51 @@ export class GuestSupervisor {
 
   /** The lanes have let go, but maybe not the guest. */
   #retire(word: number): void {
-    const { ledger, guest } = this.parts;
-    const mayWake = this.#isOurs(word, GUEST_STATE.RUNNING) && !this.#hasLeft() && !this.#isLost;
+    const mayWake = this.#isOurs(word, GUEST_STATE.RUNNING) && !this.#presence.hasLeft &&
+      !this.#presence.isLost;
     if (!mayWake) return this.#closed();
     // Also with nothing held: it may yet dequeue what its successor is lent.
-    const held = ledger.mbufsHeldBy(guest);
-    if (!this.parts.state.move("host", GUEST_STATE.RUNNING, GUEST_STATE.RETIRED, word)) return;
+    const held = this.region.ledger.mbufsHeldBy(this.guest.number);
+    if (!this.guest.state.move("host", GUEST_STATE.RUNNING, GUEST_STATE.RETIRED, word)) return;
     this.#log(`held ${held} mbufs: withheld, as it may only be paused`);
     this.#phase = "quiesced";
   }
 
   #closed(): void {
-    const swept = this.parts.ledger.sweep(this.parts.guest, (index) => {
+    const swept = this.region.ledger.sweep(this.guest.number, (index) => {
       this.#one.words[0] = index;
-      this.parts.mempool.free(this.#one, 1);
+      this.region.mempool.free(this.#one, 1);
     });
-    this.parts.mempool.close();
+    this.region.mempool.close();
     this.lost += swept.frames;
-    this.parts.takenBack(swept.mbufs);
+    this.guest.outstanding.add(-swept.mbufs);
     if (swept.mbufs > 0) this.#log(`held ${swept.mbufs} mbufs: taken back`);
-    if (this.parts.wipe) return this.#beginWipe();
+    if (this.region.wipe) return this.#beginWipe();
     this.#vacate();
   }
 
   #beginWipe(): void {
-    this.parts.gate.shut();
-    this.parts.wakeLcores();
+    this.guest.gate.shut();
+    this.region.wakeLcores();
     this.#phase = "wiping";
   }
 
   #wiped(): void {
-    this.parts.wipe?.();
-    this.parts.gate.close();
-    this.parts.wakeLcores();
+    this.region.wipe?.();
+    this.guest.gate.close();
+    this.region.wakeLcores();
     this.#vacate();
   }
 
   /** The place is free for the next guest. */
   #vacate(): void {
-    if (this.#isQuarantined) this.parts.state.quarantine();
-    else this.parts.state.clear();
-    this.#eventfds = this.#presence = undefined;
+    if (this.#isQuarantined) this.guest.state.quarantine();
+    else this.guest.state.clear();
+    this.#presence.end();
     this.#phase = "closed";
   }
 
-  #hasLeft(): boolean {
-    return this.#presence !== undefined && this.parts.peers.hasLeft(this.#presence.eventfds);
-  }
-
-  #presenceOf(word: number): { eventfds: Eventfds; said: number } | undefined {
-    const eventfds = this.parts.peers.eventfdsOf(peerOf(word));
-    return eventfds.length === 0 ? undefined : { eventfds, said: presenceOf(word) };
-  }
-
-  /** A guest that has found the server again is another peer there, and says so. */
-  #followPeer(word: number): void {
-    if (this.#presence === undefined || presenceOf(word) === this.#presence.said) return;
-    const now = this.#presenceOf(word);
-    if (now !== undefined && this.parts.peers.knows(now.eventfds)) this.#presence = now;
-  }
-
-  /**
-   * Whether nobody could tell us that it is gone, though it has a peer id: its server is gone itself, or it
-   * was killed, or went, so soon that we never saw it there.
-   */
-  get #isLost(): boolean {
-    if (this.#presence === undefined) return peerOf(this.#claim) !== undefined;
-    return !this.parts.peers.knows(this.#presence.eventfds);
-  }
-
   #log(what: string, isRare = false): void {
-    this.parts.log(`${this.parts.name} ${what}`, isRare);
-  }
-
-  #isDead(now: number): boolean {
-    const heartbeat = this.parts.state.heartbeat;
-    if (heartbeat !== this.#heartbeat) {
-      this.#heartbeat = heartbeat;
-      this.#beatAt = now;
-    }
-    return now - this.#beatAt > TIMEOUT_MS;
+    this.region.log(`${this.guest.name} ${what}`, isRare);
   }
 }

@@ -1,8 +1,7 @@
 import { MappedMemory, type MappedMemoryHandle } from "../../ffi/mapped_memory.ts";
 import { Channel, type ChannelPlace } from "../channel/channel.ts";
-import { Doorbell } from "../channel/sleep_flag.ts";
-import { Outstanding } from "../channel/outstanding.ts";
 import { Ledger } from "../channel/ledger.ts";
+import { Outstanding, type OutstandingHandle } from "../channel/outstanding.ts";
 import type { CommandWord } from "../lcore/command.ts";
 import { Idle, type IdleMode } from "../lcore/idle.ts";
 import { type MbufGeometry, Mbufs } from "../mempool/mbuf.ts";
@@ -12,29 +11,29 @@ import type { PortResources } from "../port/kernel_port.ts";
 import { joinLinks } from "../port/link_port.ts";
 import type { PortSetup } from "../port/open_port.ts";
 import type { HostPort } from "../port/port.ts";
-import { forward } from "./forward.ts";
+import { HostLoop } from "./forward.ts";
 import { GateFollower } from "./gate.ts";
 import { HostAlarm } from "./host_alarm.ts";
-import { Lane } from "./lane.ts";
+import { Lane, type LaneGuest } from "./lane.ts";
 
-/** What a host lcore is sent: its lanes, and what they work with. */
-export interface HostLcoreInit {
+/** A {@linkcode HostLcore} on its way to its thread; survives `postMessage`. */
+export interface HostLcoreHandle {
   /** Its number among the host's, from 0: the vector that wakes it, in each of its regions. */
   readonly lcore: number;
   /** The regions that its lanes lead to. */
-  readonly regions: readonly LcoreRegion[];
+  readonly regions: readonly RegionHandle[];
   /** The guests that its lanes lead to. */
-  readonly guests: readonly LcoreGuest[];
+  readonly guests: readonly GuestHandle[];
   /** Its ports; no other lcore has these. A link has both its ends here. */
-  readonly lanes: readonly LcoreLane[];
+  readonly lanes: readonly LaneHandle[];
   /** What to do in turns that find nothing. */
   readonly idle: IdleMode;
   /** Frames that are moved at a time. */
   readonly burst: number;
 }
 
-/** What an lcore needs to know of a region. */
-export interface LcoreRegion {
+/** A region, for an lcore. */
+export interface RegionHandle {
   /** Its memory, which the main thread has mapped. */
   readonly memory: MappedMemoryHandle;
   /** Where its mbufs lie. */
@@ -43,24 +42,20 @@ export interface LcoreRegion {
   readonly mempool: MempoolHandle;
   /** One byte an mbuf, which they share too; see {@linkcode Ledger}. */
   readonly ledger: SharedArrayBuffer;
-  /** What its guests hold; see {@linkcode Outstanding}. */
-  readonly outstanding: SharedArrayBuffer;
-  /** How many write there: the lcores by their numbers, and the main thread. */
-  readonly writers: number;
-  /** Mbufs that one guest may hold. */
-  readonly holdMax: number;
   /** Whether other lcores use the ledger too. */
   readonly several: boolean;
+  /** What its guests hold. */
+  readonly outstanding: OutstandingHandle;
   /** Longest frame in bytes, from a port or from a guest. */
   readonly frameMax: number;
-  /** The host's own eventfds there, by vector: what its guests ring. */
+  /** The host's own eventfds there, by vector: its guests notify an lcore by them. */
   readonly vectors: readonly number[];
   /** The same for guests that have come since the server was lost and found again; may be none. */
   readonly laterVectors: readonly number[];
 }
 
-/** What an lcore needs to know of a guest. */
-export interface LcoreGuest {
+/** A guest, for an lcore. */
+export interface GuestHandle {
   /** Its region: an index into `regions`. */
   readonly region: number;
   /** Its number in that region, as the ledger has it. */
@@ -68,11 +63,11 @@ export interface LcoreGuest {
   /** The gate in front of it, opened and closed by the main thread. */
   readonly gate: MappedMemoryHandle;
   /** Where at the gate this lcore acknowledges. */
-  readonly keeper: number;
+  readonly follower: number;
 }
 
-/** A port, and its channel to a guest. */
-export interface LcoreLane {
+/** A port, and its channel to a guest, for an lcore. */
+export interface LaneHandle {
   /** The guest: an index into `guests`. */
   readonly guest: number;
   /** What makes the port. */
@@ -83,83 +78,112 @@ export interface LcoreLane {
   readonly counters: Counters;
 }
 
-/** A region, as this lcore uses it. */
-interface UsedRegion {
+/** Makes a lane's port of what the main thread has opened. */
+export type MakePort = (setup: PortSetup, resources: PortResources) => HostPort;
+
+/** A region, as one lcore uses it: this lcore's own ends of what all share. */
+class LcoreRegion {
   readonly memory: MappedMemory;
   readonly mbufs: Mbufs;
   readonly mempool: Mempool;
   readonly ledger: Ledger;
   readonly outstanding: Outstanding;
-  readonly holdMax: number;
   readonly frameMax: number;
-}
 
-/**
- * What a host lcore does: make its lanes in its own thread, run the loop, give everything back.
- *
- * @param makePort Makes a lane's port of what the main thread has opened.
- */
-export function runHostLcore(
-  init: HostLcoreInit,
-  command: CommandWord,
-  makePort: (setup: PortSetup, resources: PortResources) => HostPort,
-): void {
-  const regions = init.regions.map(useRegion);
-  const regionOf = (lane: LcoreLane) => regions[init.guests[lane.guest].region];
-  const channels = init.lanes.map((lane) => new Channel(regionOf(lane).memory, lane.place));
-  const gates = init.guests.map(({ gate, keeper }, guest) => {
-    const its = channels.filter((_, i) => init.lanes[i].guest === guest);
-    const reset = () => its.forEach((channel) => channel.reset());
-    return new GateFollower(gate, keeper, reset, () => {
-      ports.forEach((port, i) => init.lanes[i].guest === guest && port.letGo?.());
-      regions[init.guests[guest].region].mempool.close(); // its cache; it goes on
-    });
-  });
-  const ports = init.lanes.map((lane) => {
-    const { mbufs, mempool, frameMax } = regionOf(lane);
-    return makePort(lane.setup, { mbufs, mempool, frameMax, counters: lane.counters });
-  });
-  joinLinks(ports);
-  const lanes = init.lanes.map((lane, i) => {
-    const { memory } = regionOf(lane);
-    const gate = gates[lane.guest];
-    return new Lane({
-      port: ports[i],
-      channel: channels[i],
-      guest: init.guests[lane.guest].number,
-      gate,
-      bell: new Doorbell(memory, channels[i].guestSleepWord, (vector) => gate.wake(vector)),
-      ledger: regionOf(lane).ledger,
-      mempool: regionOf(lane).mempool,
-      counters: lane.counters,
-      burst: init.burst,
-      holding: regionOf(lane).outstanding.of(init.guests[lane.guest].number, init.lcore),
-      holdMax: regionOf(lane).holdMax,
-    });
-  });
-  const eventfds = init.regions.map(({ vectors }) => vectors[init.lcore]);
-  const later = init.regions.flatMap(({ laterVectors }) => laterVectors.slice(init.lcore)[0] ?? []);
-  const alarm = new HostAlarm(lanes, gates, eventfds, later);
-  init.lanes.forEach((lane, i) => {
-    alarm.add(regionOf(lane).memory, channels[i].hostSleepWord, init.lcore);
-  });
-  try {
-    forward(lanes, gates, command, new Idle(init.idle, alarm));
-  } finally {
-    for (const port of ports) port.close();
-    for (const { mempool } of regions) mempool.close();
+  constructor({ memory, geometry, mempool, ledger, outstanding, frameMax, several }: RegionHandle) {
+    this.memory = new MappedMemory(memory);
+    this.mbufs = new Mbufs(this.memory, geometry);
+    this.mempool = Mempool.attach(mempool);
+    this.ledger = new Ledger(ledger, geometry, frameMax, several);
+    this.outstanding = new Outstanding(outstanding);
+    this.frameMax = frameMax;
   }
 }
 
-function useRegion(region: LcoreRegion): UsedRegion {
-  const memory = new MappedMemory(region.memory);
-  return {
-    memory,
-    mbufs: new Mbufs(memory, region.geometry),
-    mempool: Mempool.attach(region.mempool),
-    ledger: new Ledger(region.ledger, region.geometry, region.frameMax, region.several),
-    outstanding: new Outstanding(region.outstanding, region.writers),
-    holdMax: region.holdMax,
-    frameMax: region.frameMax,
-  };
+/** A host lcore in its own thread: ports, channels and gates, and the loop over them. */
+export class HostLcore {
+  /** One a port. */
+  readonly lanes: readonly Lane[];
+  /** One a guest. */
+  readonly gates: readonly GateFollower[];
+  readonly #regions: readonly LcoreRegion[];
+  readonly #loop: HostLoop;
+
+  /**
+   * Make all of it, in the thread that will run it.
+   *
+   * @param clock Nanoseconds, for what is done some times a second.
+   */
+  constructor(
+    handle: HostLcoreHandle,
+    command: CommandWord,
+    makePort: MakePort,
+    clock?: () => number,
+  ) {
+    const { lcore, idle, burst } = handle;
+    const regions = this.#regions = handle.regions.map((region) => new LcoreRegion(region));
+    const open = handle.lanes.map(({ guest, setup, place, counters }) => {
+      const region = regions[handle.guests[guest].region];
+      const channel = new Channel(region.memory, place);
+      return { guest, region, channel, counters, port: makePort(setup, { ...region, counters }) };
+    });
+    joinLinks(open.map(({ port }) => port));
+    const guests = handle.guests.map(({ number, region, gate, follower }, guest): LaneGuest => {
+      const { ledger, mempool, outstanding } = regions[region];
+      const its = open.filter((lane) => lane.guest === guest);
+      const reset = () => its.forEach(({ channel }) => channel.reset());
+      const letGo = () => {
+        for (const { port } of its) port.letGo?.();
+        mempool.close(); // its cache; it goes on
+      };
+      return {
+        number,
+        ledger,
+        mempool,
+        outstanding: outstanding.of(number, lcore),
+        gate: new GateFollower(gate, follower, reset, letGo),
+      };
+    });
+    this.gates = guests.map(({ gate }) => gate);
+    this.lanes = open.map(({ port, channel, guest, counters }) =>
+      new Lane(port, channel, guests[guest], counters, burst)
+    );
+    const alarm = this.#alarm(handle);
+    for (const { region, channel } of open) {
+      alarm.add(region.memory, channel.hostSleepWord, lcore);
+    }
+    this.#loop = new HostLoop(this.lanes, this.gates, command, new Idle(idle, alarm), clock);
+  }
+
+  /** What the Worker of a host lcore does: make it, forward until told to stop, give everything back. */
+  static run(handle: HostLcoreHandle, command: CommandWord, makePort: MakePort): void {
+    const lcore = new HostLcore(handle, command, makePort);
+    try {
+      while (lcore.turn());
+    } finally {
+      lcore.close();
+    }
+  }
+
+  /** One turn of the loop; false if it was the last one. */
+  turn(): boolean {
+    return this.#loop.turn();
+  }
+
+  /** Close the ports, and give all mbufs back that this lcore holds. */
+  close(): void {
+    for (const { port } of this.lanes) port.close();
+    this.releaseCaches();
+  }
+
+  /** Give the mbufs in this lcore's caches back to its mempools. It may go on after that. */
+  releaseCaches(): void {
+    for (const { mempool } of this.#regions) mempool.close();
+  }
+
+  #alarm({ regions, lcore }: HostLcoreHandle): HostAlarm {
+    const eventfds = regions.map(({ vectors }) => vectors[lcore]);
+    const later = regions.flatMap(({ laterVectors }) => laterVectors.slice(lcore)[0] ?? []);
+    return new HostAlarm(this.lanes, this.gates, eventfds, later);
+  }
 }

@@ -1,48 +1,33 @@
 import type { Channel } from "../channel/channel.ts";
 import type { Doorbell } from "../channel/sleep_flag.ts";
-import { Outstanding, type OutstandingCount } from "../channel/outstanding.ts";
+import type { OutstandingCount } from "../channel/outstanding.ts";
 import { type Ledger, nothingTaken, type TakenBack } from "../channel/ledger.ts";
 import type { Mempool } from "../mempool/mempool.ts";
 import { COUNTER, type Counters } from "../port/counters.ts";
 import { LinkPort } from "../port/link_port.ts";
 import type { HostPort } from "../port/port.ts";
-import { Burst, BURST_DEFAULT } from "../ring/burst.ts";
+import { Burst } from "../ring/burst.ts";
 import type { GateFollower } from "./gate.ts";
 
-/** What one lane works with. */
-export interface LaneParts {
-  /** Where frames come from and go to; the lane alone calls it. */
-  readonly port: HostPort;
-  /** The rings to the guest, of which it uses the host's ends. */
-  readonly channel: Channel;
-  /** The guest at the other end, as the ledger numbers it. */
-  readonly guest: number;
-  /** Whether the channel may be used; one for all lanes of an lcore to that guest. */
+/** A guest, as the lanes of one lcore to it see it: they share these. */
+export interface LaneGuest {
+  /** As the ledger numbers it. */
+  readonly number: number;
+  /** Whether the guest's channels may be used. */
   readonly gate: GateFollower;
   /** Told of every mbuf that is lent, asked about every one that comes back. */
   readonly ledger: Ledger;
-  /** This lcore's own end. */
+  /** This lcore's own end of the mempool of the guest's region. */
   readonly mempool: Mempool;
-  /** The port's counters: the port and the lane both write there, in this lcore. */
-  readonly counters: Counters;
-  /** Wakes the guest's lcore that receives, if it sleeps; rung only if the gate says that it may. */
-  readonly bell?: Doorbell;
-  /** Frames that one turn of the loop moves in one direction at most; 32 if left out. */
-  readonly burst?: number;
-  /** What the guest holds, for this lcore to count; nobody else counts it if left out. */
-  readonly holding?: OutstandingCount;
-  /** Mbufs that the guest may hold; no limit if left out. */
-  readonly holdMax?: number;
+  /** What the guest holds, counted by this lcore. */
+  readonly outstanding: OutstandingCount;
 }
 
 /**
- * Doorbells that a lane rings at most between two times that it is refreshed. Each is a system call, and
- * a guest that says at every burst that it has just gone to sleep would have one made for each.
+ * Doorbells that a lane rings at most between two refreshes. Each is a system call, and a guest that says
+ * at every burst that it has just gone to sleep would cost one a burst.
  */
 const NOTIFICATIONS_MAX = 5000;
-
-/** More mbufs than there can be. */
-const NO_LIMIT = 1 << 25;
 
 /**
  * One port and its channel to a guest: the unit of work of a host lcore.
@@ -60,33 +45,42 @@ export class Lane {
   readonly #ledger: Ledger;
   readonly #mempool: Mempool;
   readonly #counters: Counters;
-  readonly #bell?: Doorbell;
+  readonly #doorbell: Doorbell;
   readonly #size: number;
   readonly #burst: Burst;
   readonly #malformed: Burst;
   readonly #taken: TakenBack = nothingTaken();
-  readonly #holding: OutstandingCount;
-  readonly #holdMax: number;
-  readonly #isCapped: boolean;
+  readonly #outstanding: OutstandingCount;
   #notificationsLeft = NOTIFICATIONS_MAX;
 
-  /** To be made in the lcore that runs it: port and mempool belong to one thread. */
-  constructor(parts: LaneParts) {
-    this.port = parts.port;
-    this.isLink = parts.port instanceof LinkPort;
-    this.#size = parts.burst ?? BURST_DEFAULT;
-    this.#burst = Burst.of(this.#size);
-    this.#malformed = Burst.of(this.#size);
-    this.#channel = parts.channel;
-    this.#guest = parts.guest;
-    this.#gate = parts.gate;
-    this.#ledger = parts.ledger;
-    this.#mempool = parts.mempool;
-    this.#counters = parts.counters;
-    this.#bell = parts.bell;
-    this.#holding = parts.holding ?? Outstanding.create(1, 1).of(0, 0);
-    this.#holdMax = parts.holdMax ?? NO_LIMIT;
-    this.#isCapped = this.#holdMax < parts.mempool.handle.total;
+  /**
+   * To be made in the lcore that runs it: port and mempool belong to one thread.
+   *
+   * @param port Where frames come from and go to; the lane alone calls it.
+   * @param channel The rings to the guest, of which the lane uses the host's ends.
+   * @param counters The port's: port and lane both write there, in this lcore.
+   * @param burst Frames that one turn of the loop moves in one direction at most.
+   */
+  constructor(
+    port: HostPort,
+    channel: Channel,
+    guest: LaneGuest,
+    counters: Counters,
+    burst: number,
+  ) {
+    this.port = port;
+    this.isLink = port instanceof LinkPort;
+    this.#size = burst;
+    this.#burst = Burst.of(burst);
+    this.#malformed = Burst.of(burst);
+    this.#channel = channel;
+    this.#guest = guest.number;
+    this.#gate = guest.gate;
+    this.#ledger = guest.ledger;
+    this.#mempool = guest.mempool;
+    this.#outstanding = guest.outstanding;
+    this.#counters = counters;
+    this.#doorbell = channel.guestDoorbell((vector) => guest.gate.wake(vector));
   }
 
   /** Port -> guest: one burst. Returns the frames received. */
@@ -99,7 +93,7 @@ export class Lane {
       this.#dropFrom(0, received, COUNTER.NO_GUEST);
       return received;
     }
-    const n = this.#mayHold(received);
+    const n = this.#outstanding.mayHold(received);
     if (n < received) this.#dropFrom(n, received, COUNTER.HOLD_MAX);
     this.#ledger.lend(burst, n, this.#guest, true);
     const lent = this.#channel.rx.enqueueBurst(burst, n);
@@ -107,8 +101,8 @@ export class Lane {
       this.#ledger.unlend(burst, n - lent, lent);
       this.#dropFrom(lent, n, COUNTER.RING_FULL);
     }
-    this.#holding.add(lent);
-    if (this.#gate.canWake) this.#ring();
+    this.#outstanding.add(lent);
+    if (this.#gate.canWake) this.#notify();
     return received;
   }
 
@@ -120,7 +114,7 @@ export class Lane {
     if (n === 0) return 0;
     const taken = this.#taken;
     const good = this.#ledger.takeFrames(burst, n, this.#guest, this.#malformed, taken);
-    this.#holding.add(-(good + taken.malformed));
+    this.#outstanding.add(-(good + taken.malformed));
     if (taken.malformed > 0) this.#freeMalformed();
     if (good > 0) this.#send(good);
     this.#countTaken();
@@ -133,7 +127,7 @@ export class Lane {
     const n = this.#channel.giveback.dequeueBurst(this.#burst, this.#size);
     if (n === 0) return 0;
     const good = this.#ledger.takeEmpties(this.#burst, n, this.#guest, this.#taken);
-    this.#holding.add(-good);
+    this.#outstanding.add(-good);
     this.#mempool.free(this.#burst, good);
     this.#counters[COUNTER.GUEST] += this.#taken.frames;
     this.#countTaken();
@@ -147,11 +141,11 @@ export class Lane {
     }
     const burst = this.#burst;
     const n = Math.min(this.#size, this.#channel.lend.size);
-    if (this.#mayHold(n) < n || this.#mempool.allocBulk(burst, n) === 0) return;
+    if (this.#outstanding.mayHold(n) < n || this.#mempool.allocBulk(burst, n) === 0) return;
     this.#ledger.lend(burst, n, this.#guest, false);
     if (this.#channel.lend.enqueueBulk(burst, n) === n) {
-      this.#holding.add(n);
-      if (this.#gate.canWake) this.#ring();
+      this.#outstanding.add(n);
+      if (this.#gate.canWake) this.#notify();
       return;
     }
     this.#ledger.unlend(burst, n);
@@ -177,17 +171,10 @@ export class Lane {
     this.#counters[COUNTER.FALSE_ALARM] = total;
   }
 
-  #ring(): void {
-    if (this.#notificationsLeft === 0 || !this.#bell?.notify()) return;
+  #notify(): void {
+    if (this.#notificationsLeft === 0 || !this.#doorbell.notify()) return;
     this.#notificationsLeft--;
     this.#counters[COUNTER.NOTIFIED]++;
-  }
-
-  /** How many of `n` mbufs more the guest may hold. */
-  #mayHold(n: number): number {
-    if (!this.#isCapped) return n;
-    const room = this.#holdMax - this.#holding.mbufs;
-    return room >= n ? n : room > 0 ? room : 0;
   }
 
   #send(count: number): void {

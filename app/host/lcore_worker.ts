@@ -5,6 +5,6 @@
  */
 import { serveLcore } from "../lcore/lcore.ts";
 import { makePort } from "../port/open_port.ts";
-import { type HostLcoreInit, runHostLcore } from "./host_lcore.ts";
+import { HostLcore, type HostLcoreHandle } from "./host_lcore.ts";
 
-serveLcore<HostLcoreInit, void>((init, command) => runHostLcore(init, command, makePort));
+serveLcore<HostLcoreHandle, void>((handle, command) => HostLcore.run(handle, command, makePort));

@@ -11,23 +11,23 @@ const NONE: Eventfds = [];
 /**
  * The other peers of a region, as its host's main thread knows them: whom to wake, and who is gone.
  *
- * If the server goes it is found again, where that can be done, under another peer id and with other
- * eventfds. Those of before go on waking who has them: {@linkcode vectors} stay as they are, and
- * {@linkcode laterVectors} become what newcomers ring.
+ * If the server goes, the host looks for it, and joins again: as another peer, with other eventfds. Guests
+ * that attached before go on waking the host by the eventfds that they have, so {@linkcode vectors} stay
+ * as they are; guests that attach later use {@linkcode laterVectors}.
  */
 export class RegionPeers {
-  /** What wakes the host's lcores, by vector: what those ring who came before the server was lost. */
+  /** What wakes the host's lcores, by vector, for guests that attached before the server was lost. */
   readonly vectors: Eventfds;
-  /** What those ring who came later; of the last server only. The numbers stay, what they name changes. */
+  /** The same for guests that attached after that. The numbers stay, what they name changes. */
   readonly laterVectors: Eventfds;
   #peer?: Peer;
   readonly #log: (line: string) => void;
   readonly #reconnector?: Reconnector;
-  /** Us, as a member of the first server: its owner's to close. */
+  /** Our membership of the first server: its owner closes it. */
   readonly #first: Peer | undefined;
-  /** Of members of servers that are gone: they may be here still, and lcores may wake them. */
+  /** Eventfds of members of servers that are gone: they may be alive, and lcores may wake them. */
   readonly #before = new Set<Eventfds>();
-  /** Of peers that are gone, with their ids at the server that we are at; lcores may still use them. */
+  /** Eventfds of peers that have left our server, with their ids there; lcores may still use them. */
   readonly #left = new Map<Eventfds, number>();
 
   /**
@@ -52,15 +52,15 @@ export class RegionPeers {
     return this.#peer?.id;
   }
 
-  /** Take the server's news. Some times a second. */
-  poll(): void {
+  /** Take the server's news, some times a second. `now` is a clock in milliseconds. */
+  poll(now: number): void {
     for (const event of this.#peer?.poll() ?? []) {
       if (event.kind === "left") this.#left.set(event.eventfds, event.id);
       else if (event.kind === "server-gone") {
         this.#log(`the server is gone (${event.reason}): forwarding goes on, nobody can join`);
       }
     }
-    if (this.#peer && !this.#peer.isConnected) this.#joinAgain(this.#peer);
+    if (this.#peer && !this.#peer.isConnected) this.#joinAgain(this.#peer, now);
   }
 
   /** The eventfds of a peer, also of one that has just gone; none if nobody knows it. */
@@ -81,7 +81,7 @@ export class RegionPeers {
     return this.hasLeft(eventfds) || isConnected && [...others!.values()].includes(eventfds);
   }
 
-  /** Close the eventfds of all who are gone, or whose server is, but for those that lcores may still use. */
+  /** Close the eventfds of peers that have left, or whose server has, unless lcores may still use them. */
   release(isInUse: (eventfds: Eventfds) => boolean): void {
     for (const eventfds of [...this.#left.keys(), ...this.#before]) {
       if (isInUse(eventfds)) continue;
@@ -91,15 +91,15 @@ export class RegionPeers {
     }
   }
 
-  /** Leave, but for the first server, which our memory's owner leaves. No lcore may use an eventfd any more. */
+  /** Leave, except the first server: our memory's owner does. No lcore may use an eventfd any more. */
   close(): void {
     if (this.#peer !== this.#first) this.#peer?.close();
     for (const fd of [...this.#before].flat()) shim.shim_fd_close(fd);
     for (const fd of this.laterVectors) shim.shim_fd_close(fd);
   }
 
-  #joinAgain(last: Peer): void {
-    const peer = this.#reconnector?.attempt(last, performance.now());
+  #joinAgain(last: Peer, now: number): void {
+    const peer = this.#reconnector?.attempt(last, now);
     if (peer === undefined) return;
     peer.vectors.forEach((fd, vector) => shim.shim_fd_copy(fd, this.laterVectors[vector]));
     for (const eventfds of this.#left.keys()) this.#left.set(eventfds, -1);

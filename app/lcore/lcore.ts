@@ -1,44 +1,59 @@
-import { CulvertError } from "../../ffi/error.ts";
-import { check } from "../../ffi/error.ts";
+import { check, CulvertError } from "../../ffi/error.ts";
 import { shim } from "../../ffi/shim.ts";
 import { type CommandHandle, CommandWord } from "./command.ts";
 
-/** What an lcore's Worker is sent: its core, its command word, and what its role needs. */
-interface Order<Init> {
+/** What an lcore's Worker is sent: its core, its command word, and the handle of what it is to run. */
+interface Order<Handle> {
   readonly core: number;
   readonly command: CommandHandle;
-  readonly init: Init;
+  readonly handle: Handle;
 }
 
-/** What it answers: that it has loaded, later its result, or its failure in words. */
+/** What it answers: that it has loaded; later the loop's result, or a message that says why it failed. */
 type Answer<Result> = { readonly ready: true } | { readonly result: Result } | {
   readonly failure: string;
 };
 
-/** One pinned Worker at work. */
-export interface Lcore<Result> {
+/** An lcore whose loop runs, or has run. */
+export interface Lcore<Result = void> {
   /** The core that it is pinned to. */
   readonly core: number;
-  /** Settles when its loop returns; rejects if it throws. */
+  /** Settles when its loop returns; rejects if that throws. */
   readonly done: Promise<Result>;
+  /** Whether {@linkcode done} has settled. */
+  readonly isDone: boolean;
 }
 
 /**
- * A Worker for an lcore: the module at `url`, which calls {@linkcode serveLcore}. Loading it takes
- * time, a second and more in an emulated VM, so it may be made before there is work.
+ * A thread that can run an lcore's loop. The programs have Workers; a test that wants a host or a guest in
+ * its own thread gives them something that runs turn by turn.
  */
-export class LcoreWorker<Init, Result> {
-  /** Settles when the module has loaded; rejects if it cannot. */
+export interface LcoreThread<Handle, Result = void> {
+  /** The core that it will be pinned to. */
+  readonly core: number;
+  /** Settles when the thread can run a loop; rejects if it never can. */
+  readonly ready: Promise<void>;
+  /**
+   * Begin the loop.
+   *
+   * @param isKept Whether the thread is to run another loop after this one.
+   */
+  run(command: CommandWord, handle: Handle, isKept?: boolean): Lcore<Result>;
+  /** End the thread, which runs no loop. */
+  close(): void;
+}
+
+/**
+ * The Worker of an lcore: the module at `url`, which calls {@linkcode serveLcore}. Loading the module takes a
+ * second and more in an emulated VM, so the Worker may be made before there is a loop to run.
+ */
+export class LcoreWorker<Handle, Result = void> implements LcoreThread<Handle, Result> {
   readonly ready: Promise<void>;
   readonly #worker: Worker;
-  /** Of the run that is under way, or of the next one. */
+  /** Of the loop that runs, or of the next one. */
   #run = newRun<Result>();
 
-  /**
-   * Begin to load the module.
-   *
-   * @param core The core that its thread will be pinned to.
-   */
+  /** Begin to load the module. Its thread will be pinned to `core`. */
   constructor(url: URL, readonly core: number) {
     const ready = Promise.withResolvers<void>();
     this.#worker = new Worker(url, { type: "module", name: `lcore ${core}` });
@@ -57,25 +72,26 @@ export class LcoreWorker<Init, Result> {
     this.ready = ready.promise;
   }
 
-  /**
-   * Run the loop.
-   *
-   * @param init What the loop needs; must survive `postMessage`.
-   * @param isKept Whether it may be run once more, after this; else the Worker ends with it.
-   */
-  run(command: CommandWord, init: Init, isKept = false): Lcore<Result> {
+  run(command: CommandWord, handle: Handle, isKept = false): Lcore<Result> {
     const { core } = this;
     const { promise } = this.#run;
-    this.#worker.postMessage({ core, command: command.handle, init } satisfies Order<Init>);
+    this.#worker.postMessage({ core, command: command.handle, handle } satisfies Order<Handle>);
+    let isDone = false;
     const done = promise.finally(() => {
+      isDone = true;
       if (!isKept) this.close();
       else this.#run = newRun();
     });
-    done.catch(() => {});
-    return { core, done };
+    done.catch(() => {}); // who runs a loop may look at isDone first
+    return {
+      core,
+      done,
+      get isDone() {
+        return isDone;
+      },
+    };
   }
 
-  /** End a Worker that is not running a loop. */
   close(): void {
     this.#worker.terminate();
   }
@@ -87,31 +103,23 @@ function newRun<Result>(): PromiseWithResolvers<Result> {
   return run;
 }
 
-/** Start an lcore: a {@linkcode LcoreWorker} that is given its work at once. */
-export function startLcore<Init, Result>(
-  url: URL,
-  core: number,
-  command: CommandWord,
-  init: Init,
-): Lcore<Result> {
-  return new LcoreWorker<Init, Result>(url, core).run(command, init);
-}
-
 /**
  * Called by an lcore's module: wait for an order, pin this thread, run the loop, answer.
  *
- * The thread is pinned here, last of all: threads made later would inherit the mask, and V8's helpers
- * must not share the lcore's core.
+ * The thread is pinned just before its loop runs: threads that it made after that would inherit the mask,
+ * and V8's helpers must not run on the lcore's core.
  */
-export function serveLcore<Init, Result>(loop: (init: Init, command: CommandWord) => Result): void {
+export function serveLcore<Handle, Result>(
+  loop: (handle: Handle, command: CommandWord) => Result,
+): void {
   const scope = self as unknown as {
-    onmessage: (event: MessageEvent<Order<Init>>) => void;
+    onmessage: (event: MessageEvent<Order<Handle>>) => void;
     postMessage(answer: Answer<Result>): void;
   };
-  scope.onmessage = ({ data: { core, command, init } }) => {
+  scope.onmessage = ({ data: { core, command, handle } }) => {
     try {
       check(shim.shim_thread_pin(core), `pin a thread to core ${core}`);
-      scope.postMessage({ result: loop(init, new CommandWord(command)) });
+      scope.postMessage({ result: loop(handle, new CommandWord(command)) });
     } catch (error) {
       const failure = error instanceof CulvertError
         ? error.message

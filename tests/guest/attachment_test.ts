@@ -3,34 +3,36 @@ import { MappedMemory } from "../../ffi/mapped_memory.ts";
 import { GUEST_STATE, GuestState } from "../../app/channel/guest_state.ts";
 import { stateOf, wantsMbufs as wants } from "../../app/channel/state_word.ts";
 import { Attachment, HOST_TIMEOUT_MS, isOver } from "../../app/guest/attachment.ts";
-import { type LaidOutRegion, layOut } from "../../app/host/host_plan.ts";
-import { HostLab, openedPort } from "../host/host_lab.ts";
+import { type LaidOutRegion, layOut } from "../../app/host/lay_out.ts";
+import { TestHost } from "../host/test_host.ts";
+import { openedPort } from "../host/test_ports.ts";
 import { FakeClock } from "../lcore/fake_clock.ts";
 
 const { ABSENT, ATTACHING, RUNNING, DETACHING, QUARANTINED } = GUEST_STATE;
 
 /** Claim place 0 of the lab's region; the host lets us in. */
-async function claim(lab: HostLab, wantsMbufs = false): Promise<Attachment> {
+async function claim(lab: TestHost, wantsMbufs = false): Promise<Attachment> {
   const claimed = Attachment.claim(lab.memory, "r0", 0, wantsMbufs);
   equal(lab.guest.state, ATTACHING);
   lab.supervisor.step(0);
-  lab.keeper.follow();
+  lab.follower.follow();
   lab.supervisor.step(0);
   return await claimed;
 }
 
 /** What becomes of the host when a new one begins in the same memory. */
-function startAnew(lab: HostLab): LaidOutRegion {
-  const guests = [{ number: 0, ports: [openedPort("p0")] }];
-  const laidOut = layOut(lab.memory, "r0", { mbufs: 64, mtu: 1500, ringSize: 64 }, guests);
+function startAnew(lab: TestHost): LaidOutRegion {
+  const guests = [{ number: 0, ports: [] }];
+  const options = { name: "r0", mbufs: 64, ringSize: 64, guests };
+  const laidOut = layOut(lab.memory, options, 1500, [[openedPort("p0")]]);
   laidOut.region.publish();
   return laidOut;
 }
 
 Deno.test("Attachment.claim() learns from the region all that the host has laid out", async () => {
-  using lab = new HostLab({ ports: 2 });
+  using lab = new TestHost({ ports: 2 });
   const attachment = await claim(lab);
-  const { laidOut: { geometry, region, frameMax }, places } = lab;
+  const { region: { handle: { geometry, frameMax } }, found, places } = lab;
   deepEqual(attachment.geometry, geometry);
   deepEqual(
     attachment.channels,
@@ -42,24 +44,24 @@ Deno.test("Attachment.claim() learns from the region all that the host has laid 
     })),
   );
   const { incarnation, incarnationWord } = lab.guest;
-  deepEqual(attachment.lease, { epoch: region.epoch, incarnation, incarnationWord });
+  deepEqual(attachment.lease, { epoch: found.epoch, incarnation, incarnationWord });
   equal(attachment.isOver, false);
   equal(lab.guest.state, RUNNING);
 });
 
 for (const wantsMbufs of [true, false]) {
   Deno.test(`Attachment.claim() says who it is, and that wanting mbufs is ${wantsMbufs}`, async () => {
-    using lab = new HostLab();
+    using lab = new TestHost();
     await claim(lab, wantsMbufs);
     equal(lab.guest.pid, Deno.pid);
     equal(wants(lab.guest.word), wantsMbufs);
-    equal(lab.keeper.wantsMbufs, wantsMbufs);
+    equal(lab.follower.wantsMbufs, wantsMbufs);
   });
 }
 
 for (const [state, name] of [[ATTACHING, "ATTACHING"], [RUNNING, "RUNNING"]] as const) {
   Deno.test(`Attachment.claim() refuses a place where a guest is ${name}`, async () => {
-    using lab = new HostLab();
+    using lab = new TestHost();
     lab.guest.claim({ pid: 4711, wantsMbufs: false });
     if (state === RUNNING) lab.guest.move("host", ATTACHING, RUNNING);
     await rejects(Attachment.claim(lab.memory, "r0", 0, false), {
@@ -73,7 +75,7 @@ for (const [state, name] of [[ATTACHING, "ATTACHING"], [RUNNING, "RUNNING"]] as 
 }
 
 Deno.test("Attachment.claim() refuses a place that is in quarantine", async () => {
-  using lab = new HostLab();
+  using lab = new TestHost();
   lab.guest.move("host", ABSENT, QUARANTINED);
   await rejects(Attachment.claim(lab.memory, "r0", 0, false), {
     message: /as guest 0 is in quarantine: see in the host's log /,
@@ -81,14 +83,14 @@ Deno.test("Attachment.claim() refuses a place that is in quarantine", async () =
 });
 
 Deno.test("Attachment.claim() of two guests at once lets one in", async () => {
-  using lab = new HostLab();
+  using lab = new TestHost();
   const first = claim(lab);
   await rejects(Attachment.claim(lab.memory, "r0", 0, false), { message: /is there already/ });
   equal((await first).isOver, false);
 });
 
 Deno.test("Attachment.claim() gives up on a host that does not answer, and leaves the place", async () => {
-  using lab = new HostLab();
+  using lab = new TestHost();
   using clock = new FakeClock(1000);
   const start = clock.now;
   await rejects(Attachment.claim(lab.memory, "r0", 0, false), {
@@ -101,7 +103,7 @@ Deno.test("Attachment.claim() gives up on a host that does not answer, and leave
 });
 
 Deno.test("Attachment.claim() beats while it waits", async () => {
-  using lab = new HostLab();
+  using lab = new TestHost();
   using _clock = new FakeClock(1000);
   const before = lab.guest.heartbeat;
   await rejects(Attachment.claim(lab.memory, "r0", 0, false));
@@ -109,9 +111,9 @@ Deno.test("Attachment.claim() beats while it waits", async () => {
 });
 
 Deno.test("Attachment.claim() is refused when the host stops meanwhile", async () => {
-  using lab = new HostLab();
+  using lab = new TestHost();
   const claimed = Attachment.claim(lab.memory, "r0", 0, false);
-  lab.laidOut.region.close();
+  lab.region.close();
   await rejects(claimed, {
     name: "CulvertError",
     message: "Cannot attach to region r0 as its host says ATTACHING: see what the host logs, and " +
@@ -121,7 +123,7 @@ Deno.test("Attachment.claim() is refused when the host stops meanwhile", async (
 });
 
 Deno.test("Attachment.claim() is refused when another host begins meanwhile", async () => {
-  using lab = new HostLab();
+  using lab = new TestHost();
   const claimed = Attachment.claim(lab.memory, "r0", 0, false);
   startAnew(lab);
   await rejects(claimed, { message: /as its host says ABSENT: / });
@@ -129,14 +131,14 @@ Deno.test("Attachment.claim() is refused when another host begins meanwhile", as
 });
 
 Deno.test("Attachment.claim() is refused when the host puts the guest into quarantine", async () => {
-  using lab = new HostLab();
+  using lab = new TestHost();
   const claimed = Attachment.claim(lab.memory, "r0", 0, false);
   lab.guest.move("host", ATTACHING, QUARANTINED);
   await rejects(claimed, { message: /as its host says QUARANTINED: / });
 });
 
 Deno.test("Attachment.claim() refuses a region that has no place for such a guest", async () => {
-  using lab = new HostLab();
+  using lab = new TestHost();
   await rejects(Attachment.claim(lab.memory, "r0", 1, false), {
     name: "CulvertError",
     message: /^Cannot find memzone g1 in region r0 /,
@@ -154,12 +156,12 @@ Deno.test("Attachment.claim() refuses memory that is no region", async () => {
 
 for (
   const [what, end] of [
-    ["the host stops", (lab) => lab.laidOut.region.close()],
+    ["the host stops", (lab) => lab.region.close()],
     ["another host begins", startAnew],
-  ] as [string, (lab: HostLab) => void][]
+  ] as [string, (lab: TestHost) => void][]
 ) {
   Deno.test(`an attachment is over once ${what}: it neither beats nor leaves any more`, async () => {
-    using lab = new HostLab();
+    using lab = new TestHost();
     const attachment = await claim(lab);
     equal(isOver(lab.memory, attachment.lease), false);
     end(lab);
@@ -173,7 +175,7 @@ for (
 }
 
 Deno.test("a guest that was retired says that it touches nothing any more, and may come back", async () => {
-  using lab = new HostLab();
+  using lab = new TestHost();
   const first = await claim(lab);
   lab.supervisor.step(2001);
   const { heartbeat } = lab.guest;
@@ -181,7 +183,7 @@ Deno.test("a guest that was retired says that it touches nothing any more, and m
   equal(lab.guest.heartbeat, heartbeat, "it is not to be taken for a living one");
   const left = first.leave();
   equal(lab.guest.state, DETACHING);
-  lab.keeper.follow();
+  lab.follower.follow();
   lab.supervisor.step(2002);
   await left;
   equal(lab.guest.state, ABSENT);
@@ -192,17 +194,17 @@ Deno.test("a guest that was retired says that it touches nothing any more, and m
 });
 
 Deno.test("Attachment.claim() is over for a guest that was retired before it looked again", async () => {
-  using lab = new HostLab();
+  using lab = new TestHost();
   const claimed = Attachment.claim(lab.memory, "r0", 0, false);
   lab.supervisor.step(0);
-  lab.keeper.follow();
+  lab.follower.follow();
   lab.supervisor.step(0);
   lab.supervisor.close("is cut off");
   equal((await claimed).isOver, true);
 });
 
 Deno.test("Attachment.beat() says that the guest is alive", async () => {
-  using lab = new HostLab();
+  using lab = new TestHost();
   const attachment = await claim(lab);
   const before = lab.guest.heartbeat;
   attachment.beat();
@@ -211,8 +213,8 @@ Deno.test("Attachment.beat() says that the guest is alive", async () => {
 });
 
 Deno.test("Attachment.beat() tells whether the host has said within three seconds that it lives", async () => {
-  using lab = new HostLab();
-  const { region } = lab.laidOut;
+  using lab = new TestHost();
+  const region = lab.found;
   region.beat();
   const attachment = await claim(lab);
   using clock = new FakeClock();
@@ -230,13 +232,13 @@ Deno.test("Attachment.beat() tells whether the host has said within three second
 });
 
 Deno.test("Attachment.beat() forgives a host that has not yet said that it lives", async () => {
-  using lab = new HostLab();
+  using lab = new TestHost();
   const attachment = await claim(lab);
   equal(attachment.beat(), true);
 });
 
 Deno.test("Attachment.leave() waits until the host has seen it", async () => {
-  using lab = new HostLab();
+  using lab = new TestHost();
   const attachment = await claim(lab);
   let hasLeft = false;
   const left = attachment.leave().then(() => hasLeft = true);
@@ -249,7 +251,7 @@ Deno.test("Attachment.leave() waits until the host has seen it", async () => {
 });
 
 Deno.test("Attachment.leave() waits a second at most for a host that is no more", async () => {
-  using lab = new HostLab();
+  using lab = new TestHost();
   const attachment = await claim(lab);
   using clock = new FakeClock(300);
   const start = clock.now;
@@ -259,31 +261,31 @@ Deno.test("Attachment.leave() waits a second at most for a host that is no more"
 });
 
 Deno.test("a guest that has left may come back, with a lease of its own", async () => {
-  using lab = new HostLab();
+  using lab = new TestHost();
   const first = await claim(lab);
   const left = first.leave();
   lab.supervisor.step(0);
-  lab.keeper.follow();
+  lab.follower.follow();
   lab.supervisor.step(0);
   await left;
   const second = await claim(lab);
   equal(first.isOver, true);
   equal(second.isOver, false);
-  equal(GuestState.attach(lab.laidOut.region, 0).state, RUNNING);
+  equal(GuestState.attach(lab.found, 0).state, RUNNING);
 });
 
 /** Claim the place as {@linkcode claim} does; it is taken away again before that guest looks, and so on. */
-function claimAndLose(lab: HostLab): Promise<Attachment> {
+function claimAndLose(lab: TestHost): Promise<Attachment> {
   const claimed = claim(lab);
   lab.supervisor.close("is cut off");
-  lab.keeper.follow();
+  lab.follower.follow();
   lab.supervisor.step(0);
   equal(lab.guest.state, ABSENT);
   return claimed;
 }
 
 Deno.test("a guest that was retired, and wakes when another is in its place, leaves that alone", async () => {
-  using lab = new HostLab();
+  using lab = new TestHost();
   const lost = claimAndLose(lab);
   const second = claim(lab);
   const late = await lost; // it takes the other's RUNNING for its own
@@ -295,10 +297,10 @@ Deno.test("a guest that was retired, and wakes when another is in its place, lea
 });
 
 Deno.test("a guest that leaves late, between its look and its step, does not move the next one", async () => {
-  using lab = new HostLab();
+  using lab = new TestHost();
   const late = await claim(lab);
   lab.supervisor.close("is cut off");
-  lab.keeper.follow();
+  lab.follower.follow();
   lab.supervisor.step(0);
   const second = await claim(lab);
   Object.defineProperty(late, "isOver", { value: false }); // so it saw, before it was paused
@@ -310,7 +312,7 @@ Deno.test("a guest that leaves late, between its look and its step, does not mov
 Deno.test("Attachment.claim() that is paused anywhere while another host begins ends well", async () => {
   let pausedAt = 1;
   for (let isPaused = true; isPaused; pausedAt++) {
-    using lab = new HostLab();
+    using lab = new TestHost();
     const { memory } = lab;
     let next: LaidOutRegion | undefined;
     let loads = 0;
@@ -325,12 +327,12 @@ Deno.test("Attachment.claim() that is paused anywhere while another host begins 
       true,
     );
     isPaused = next !== undefined;
-    const { region, guests: [{ state }] } = next ?? lab.laidOut;
+    const { guests: [{ state }] } = next ?? lab.region;
     const { word } = state;
     if (stateOf(word) === ATTACHING) equal(state.isClaim(word), true, `paused at ${pausedAt}`);
     else equal(state.isVacant(word), true, `paused at ${pausedAt}`);
     equal(stateOf(word) === ATTACHING, pausedAt === 1 || !isPaused, `paused at ${pausedAt}`);
-    region.close();
+    (next?.region ?? lab.region).close();
     await rejects(claimed, { name: "CulvertError" });
     equal([ABSENT, DETACHING].includes(state.state as 0), true);
   }

@@ -5,7 +5,7 @@ import { GuestAlarm } from "../../app/guest/guest_alarm.ts";
 import { SLEEP } from "../../app/memory/layout.ts";
 import { COMMAND } from "../../app/lcore/command.ts";
 import { usableCores } from "../../app/linux/core_list.ts";
-import { startLcore } from "../../app/lcore/lcore.ts";
+import { LcoreWorker } from "../../app/lcore/lcore.ts";
 import type { GuestLcoreInit } from "../../app/guest/lcore_worker.ts";
 import { OpenFiles } from "../ffi/open_files.ts";
 import { freshCommand } from "../lcore/fresh_command.ts";
@@ -93,7 +93,7 @@ Deno.test("a guest lcore that sleeps is woken by each frame, and wakes its host:
   using files = new OpenFiles();
   using command = freshCommand();
   const { init, bell, hostFd } = sleepyGuest(lab, files);
-  const lcore = startLcore(WORKER, usableCores().at(-1)!, command, init);
+  const lcore = new LcoreWorker<GuestLcoreInit>(WORKER, usableCores().at(-1)!).run(command, init);
   const flag = new SleepFlag(lab.memory, lab.host[0].hostSleepWord, 0);
   const polled = Int32Array.of(hostFd);
   const isAsleep = () => (lab.memory.load(lab.host[0].guestSleepWord) & 1) === 1;

@@ -2,7 +2,7 @@ import { deepEqual, equal } from "node:assert/strict";
 import type { GuestLcoreInit } from "../../app/guest/lcore_worker.ts";
 import { COMMAND } from "../../app/lcore/command.ts";
 import { usableCores } from "../../app/linux/core_list.ts";
-import { startLcore } from "../../app/lcore/lcore.ts";
+import { LcoreWorker } from "../../app/lcore/lcore.ts";
 import { freshCommand } from "../lcore/fresh_command.ts";
 import { counted, GuestLab, macOf, someFrame } from "./guest_lab.ts";
 
@@ -57,7 +57,10 @@ for (
     using lab = new GuestLab({ ports: 2 });
     using command = freshCommand();
     const frames = [0, 1, 2].map((seed) => someFrame(60, seed));
-    const lcore = startLcore(WORKER, usableCores().at(-1)!, command, order(lab, "l2fwd"));
+    const lcore = new LcoreWorker<GuestLcoreInit>(WORKER, usableCores().at(-1)!).run(
+      command,
+      order(lab, "l2fwd"),
+    );
     for (const [from, to] of [[0, 1], [1, 0]]) {
       lab.lend(frames, from);
       deepEqual(

@@ -18,6 +18,8 @@ export class FakePort implements HostPort {
   /** The first byte of each of them. */
   readonly marks: number[] = [];
   refreshes = 0;
+  /** Called after each burst that was received. */
+  onReceive: () => void = () => {};
   isClosed = false;
 
   constructor(private readonly resources: PortResources) {}
@@ -28,6 +30,7 @@ export class FakePort implements HostPort {
     for (let i = 0; i < n; i++) burst.words[2 * i + 1] |= 60 << 16;
     this.waiting -= n;
     counters[COUNTER.RX] += n;
+    this.onReceive();
     return n;
   }
 

@@ -3,10 +3,8 @@ import type { Peer } from "../../app/ivshmem/peer.ts";
 import type { Reconnector } from "../../app/region/reconnector.ts";
 import { GUEST_STATE } from "../../app/channel/guest_state.ts";
 import { peerOf } from "../../app/channel/state_word.ts";
-import { RegionPeers } from "../../app/host/region_peers.ts";
 import { FakePeer } from "../ivshmem/fake_peer.ts";
-import { FakePort } from "./fake_port.ts";
-import { HostLab } from "./host_lab.ts";
+import { TestHost } from "./test_host.ts";
 
 const { ABSENT, RETIRED } = GUEST_STATE;
 
@@ -14,18 +12,16 @@ const { ABSENT, RETIRED } = GUEST_STATE;
 class PresenceLab implements Disposable {
   readonly first = new FakePeer(0);
   readonly second = new FakePeer(5);
-  readonly lab: HostLab;
-  readonly #peers: RegionPeers;
+  readonly lab: TestHost;
   #now = 0;
 
   constructor() {
     const reconnector = { attempt: (_: Peer) => this.second.peer } as unknown as Reconnector;
-    this.#peers = new RegionPeers(this.first.peer, () => {}, reconnector);
-    const lab = this.lab = new HostLab({ peers: this.#peers });
+    const lab = this.lab = new TestHost({ peer: this.first.peer, reconnector });
     this.first.joins(1);
     equal(lab.guest.claim({ pid: 4711, wantsMbufs: false, peer: 1 }), 1);
     this.steps();
-    const [lane, port] = lab.lane((resources) => new FakePort(resources));
+    const [lane, port] = lab.lane();
     port.waiting = 8;
     lane.hostToGuest();
   }
@@ -34,23 +30,22 @@ class PresenceLab implements Disposable {
   steps(count = 4, beats = true): void {
     for (let i = 0; i < count; i++) {
       if (beats) this.lab.guest.beat();
-      this.#peers.poll();
-      this.lab.supervisor.step(this.#now += 500);
-      this.lab.keeper.follow();
+      this.lab.region.peers.poll(this.#now += 500);
+      this.lab.supervisor.step(this.#now);
+      this.lab.follower.follow();
     }
   }
 
   /** The server goes, and we find the next one; `joins` are peers there. */
   loseServer(...joins: number[]): void {
     this.first.loses();
-    this.#peers.poll();
+    this.lab.region.peers.poll(this.#now);
     for (const id of joins) this.second.joins(id);
   }
 
   [Symbol.dispose](): void {
-    this.#peers.close();
-    this.first.close();
     this.lab[Symbol.dispose]();
+    this.first.close();
   }
 }
 
@@ -62,7 +57,7 @@ Deno.test("a paused guest's quiesced ends when the server says that it is gone",
   first.leaves(1);
   presence.steps(1, false);
   equal(lab.guest.state, ABSENT);
-  equal(lab.mempool.available, 256);
+  equal(lab.free, 256);
 });
 
 Deno.test("a guest is not dead because its server is", () => {
@@ -117,5 +112,5 @@ Deno.test("a guest of a server that is gone is not kept in quiesced: nobody coul
   presence.loseServer();
   presence.steps(8, false);
   equal(lab.guest.state, ABSENT);
-  equal(lab.mempool.available, 256);
+  equal(lab.free, 256);
 });

@@ -1,12 +1,12 @@
 import { deepEqual, equal } from "node:assert/strict";
-import { EMPTY_DATA } from "../../app/mempool/mbuf.ts";
-import { FakePort } from "./fake_port.ts";
-import { counted, HostLab } from "./host_lab.ts";
 import { Burst } from "../../app/ring/burst.ts";
+import { EMPTY_DATA } from "../../app/mempool/mbuf.ts";
+import { TestHost } from "./test_host.ts";
+import { counted } from "./test_ports.ts";
 
 /** Let a lane lend until it stops, and take all: how many mbufs that is. */
-function lendAll(lab: HostLab, wantsMbufs: boolean): number {
-  const [lane] = lab.lane((resources) => new FakePort(resources));
+function lendAll(lab: TestHost, wantsMbufs: boolean): number {
+  const [lane] = lab.lane();
   const guest = lab.attachPort(wantsMbufs);
   const burst = Burst.of(64);
   let lent = 0;
@@ -18,26 +18,26 @@ function lendAll(lab: HostLab, wantsMbufs: boolean): number {
 }
 
 Deno.test("Lane lends no mbufs while there is no guest, nor to one that wants none", () => {
-  using lab = new HostLab();
-  const [lane] = lab.lane((resources) => new FakePort(resources));
+  using lab = new TestHost();
+  const [lane] = lab.lane();
   lane.lendMbufs();
-  equal(lab.mempool.available, 256);
+  equal(lab.free, 256);
   equal(lendAll(lab, false), 0);
   lab.checkAccounts();
 });
 
 Deno.test("Lane lends bursts of empty mbufs to a guest that wants them, while the ring has room", () => {
-  using lab = new HostLab({ ringSize: 64 });
-  const [lane] = lab.lane((resources) => new FakePort(resources));
+  using lab = new TestHost({ ringSize: 64 });
+  const [lane] = lab.lane();
   const guest = lab.attachPort(true);
   for (let turn = 0; turn < 10; turn++) lane.lendMbufs();
-  equal(lab.mempool.available, 256 - 64);
-  equal(lab.ledger.framesHeldBy(0), 0, "they hold no frames");
+  equal(lab.free, 256 - 64);
+  equal(lab.region.ledger.framesHeldBy(0), 0, "they hold no frames");
   const burst = Burst.of(65);
   equal(guest.allocBurst(burst, 65), 64);
   for (let i = 0; i < 64; i++) equal(burst.words[2 * i + 1], EMPTY_DATA);
   lane.lendMbufs();
-  equal(lab.mempool.available, 256 - 96);
+  equal(lab.free, 256 - 96);
   lab.cutOff();
   deepEqual(counted(lab.counters[0]), {});
   lab.checkAccounts();
@@ -45,7 +45,7 @@ Deno.test("Lane lends bursts of empty mbufs to a guest that wants them, while th
 
 for (const mbufs of [64, 256, 400]) {
   Deno.test(`Lane keeps a quarter of ${mbufs} mbufs for ports, but for a burst`, () => {
-    using lab = new HostLab({ mbufs });
+    using lab = new TestHost({ mbufs });
     const lent = lendAll(lab, true);
     equal(lent % 32, 0);
     const left = mbufs - lent;
@@ -57,8 +57,8 @@ for (const mbufs of [64, 256, 400]) {
 }
 
 Deno.test("Lane counts frames in mbufs lent empty as originated, good or malformed", () => {
-  using lab = new HostLab();
-  const [lane, port] = lab.lane((resources) => new FakePort(resources));
+  using lab = new TestHost();
+  const [lane, port] = lab.lane();
   const guest = lab.attachPort(true);
   lane.lendMbufs();
   const burst = Burst.of(32);
@@ -74,7 +74,7 @@ Deno.test("Lane counts frames in mbufs lent empty as originated, good or malform
 });
 
 Deno.test("Lane lends mbufs through a ring smaller than a burst", () => {
-  using lab = new HostLab({ ringSize: 16 });
+  using lab = new TestHost({ ringSize: 16 });
   equal(lendAll(lab, true) >= 192 - 32, true);
   lab.cutOff();
   lab.checkAccounts();

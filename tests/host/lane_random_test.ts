@@ -2,7 +2,7 @@ import { GUEST_STATE } from "../../app/channel/guest_state.ts";
 import type { Lane } from "../../app/host/lane.ts";
 import { Random } from "../kit/random.ts";
 import { FakePort } from "./fake_port.ts";
-import { HostLab } from "./host_lab.ts";
+import { TestHost } from "./test_host.ts";
 import { RandomGuest } from "./random_guest.ts";
 
 function turn(lane: Lane, port: FakePort, random: Random): void {
@@ -17,11 +17,11 @@ function turn(lane: Lane, port: FakePort, random: Random): void {
 
 for (const seed of [1, 2, 3, 4, 5, 6, 7, 8]) {
   Deno.test(`Lanes account for every frame and mbuf, whatever guests do: seed ${seed}`, () => {
-    using lab = new HostLab({ ports: 2, mbufs: 300, ringSize: 32, quarantineAfter: 0 });
+    using lab = new TestHost({ ports: 2, mbufs: 300, ringSize: 32, quarantineAfter: 0 });
     const random = new Random(seed);
-    const lanes = [0, 1].map((port) => lab.lane((resources) => new FakePort(resources), port));
+    const lanes = [0, 1].map((port) => lab.lane(port));
     for (let life = 0; life < 6; life++) {
-      const guest = new RandomGuest(lab.attach(life % 2 === 0), random);
+      const guest = new RandomGuest(lab.attachOnly(life % 2 === 0), random);
       for (let turns = 0; turns < 100; turns++) {
         for (const [lane, port] of lanes) turn(lane, port, random);
         guest.turn();

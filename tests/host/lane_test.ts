@@ -1,23 +1,21 @@
 import { deepEqual, equal } from "node:assert/strict";
-import { Doorbell } from "../../app/channel/sleep_flag.ts";
+import { Burst } from "../../app/ring/burst.ts";
+import { burstOf } from "../kit/burst_of.ts";
 import { CHANNEL, RING, SLEEP } from "../../app/memory/layout.ts";
 import { dataWord } from "../../app/mempool/mbuf.ts";
 import { COUNTER } from "../../app/port/counters.ts";
 import { NullPort } from "../../app/port/null_port.ts";
-import type { PortResources } from "../../app/port/kernel_port.ts";
+import type { MakePort } from "../../app/host/host_lcore.ts";
 import { RingPort } from "../../app/port/ring_port.ts";
-import { FakePort } from "./fake_port.ts";
-import { counted, HostLab } from "./host_lab.ts";
-import { Burst } from "../../app/ring/burst.ts";
-import { burstOf } from "../kit/burst_of.ts";
+import { TestHost } from "./test_host.ts";
+import { counted } from "./test_ports.ts";
 
 const BURST = 32;
-const nullPort = (resources: PortResources) => new NullPort("null", 64, resources);
-const fakePort = (resources: PortResources) => new FakePort(resources);
+const nullPort: MakePort = (_, resources) => new NullPort("null", 64, resources);
 
 Deno.test("Lane drops and counts what it receives while there is no guest", () => {
-  using lab = new HostLab();
-  const [lane] = lab.lane(nullPort);
+  using lab = new TestHost({ makePort: nullPort });
+  const [lane] = lab.lane();
   equal(lane.hostToGuest(), BURST);
   equal(lane.guestToHost(), 0);
   equal(lane.takeGiveback(), 0);
@@ -26,16 +24,16 @@ Deno.test("Lane drops and counts what it receives while there is no guest", () =
 });
 
 Deno.test("Lane lends what it receives, and sends what comes back", () => {
-  using lab = new HostLab();
-  const [lane] = lab.lane(nullPort);
+  using lab = new TestHost({ makePort: nullPort });
+  const [lane] = lab.lane();
   const guest = lab.attachPort();
   const burst = Burst.of(64);
   equal(lane.hostToGuest(), BURST);
-  equal(lab.ledger.framesHeldBy(0), BURST);
+  equal(lab.region.ledger.framesHeldBy(0), BURST);
   equal(guest.rxBurst(burst, 64), BURST);
   equal(guest.txBurst(burst, 20), 20);
   equal(lane.guestToHost(), 20);
-  equal(lab.ledger.framesHeldBy(0), 12);
+  equal(lab.region.ledger.framesHeldBy(0), 12);
   equal(guest.txBurst(burst, 12, 20), 12);
   equal(lane.guestToHost(), 12);
   deepEqual(counted(lab.counters[0]), { RX: 32, RX_BYTES: 32 * 64, TX: 32, TX_BYTES: 32 * 64 });
@@ -43,8 +41,8 @@ Deno.test("Lane lends what it receives, and sends what comes back", () => {
 });
 
 Deno.test("Lane moves no more than a burst a turn, and nothing when there is nothing", () => {
-  using lab = new HostLab();
-  const [lane, port] = lab.lane(fakePort);
+  using lab = new TestHost();
+  const [lane, port] = lab.lane();
   const guest = lab.attachPort();
   const burst = Burst.of(64);
   port.waiting = 33;
@@ -60,8 +58,8 @@ Deno.test("Lane moves no more than a burst a turn, and nothing when there is not
 });
 
 Deno.test("Lane sends frames as the guest says: where they start, how long they are", () => {
-  using lab = new HostLab();
-  const [lane, port] = lab.lane(fakePort);
+  using lab = new TestHost();
+  const [lane, port] = lab.lane();
   const guest = lab.attachPort();
   const burst = Burst.of(4);
   port.waiting = 2;
@@ -76,13 +74,13 @@ Deno.test("Lane sends frames as the guest says: where they start, how long they 
 });
 
 Deno.test("Lane drops and counts what the guest's ring has no room for", () => {
-  using lab = new HostLab({ ringSize: 16 });
-  const [lane] = lab.lane(nullPort);
+  using lab = new TestHost({ makePort: nullPort, ringSize: 16 });
+  const [lane] = lab.lane();
   const guest = lab.attachPort();
   const burst = Burst.of(32);
   equal(lane.hostToGuest(), BURST);
   deepEqual(counted(lab.counters[0]), { RX: 32, RX_BYTES: 2048, RING_FULL: 16 });
-  equal(lab.ledger.framesHeldBy(0), 16);
+  equal(lab.region.ledger.framesHeldBy(0), 16);
   equal(guest.rxBurst(burst, 32), 16);
   guest.txBurst(burst, 16);
   equal(lane.guestToHost(), 16);
@@ -100,8 +98,8 @@ for (
   ] as const
 ) {
   Deno.test(`Lane drops and counts frames ${what}, and sends those beside them`, () => {
-    using lab = new HostLab();
-    const [lane, port] = lab.lane(fakePort);
+    using lab = new TestHost();
+    const [lane, port] = lab.lane();
     const guest = lab.attachPort();
     const burst = Burst.of(32);
     port.waiting = 8;
@@ -118,8 +116,8 @@ for (
 }
 
 Deno.test("Lane counts handles that the guest does not hold, and nothing else of them", () => {
-  using lab = new HostLab();
-  const [lane, port] = lab.lane(fakePort);
+  using lab = new TestHost();
+  const [lane, port] = lab.lane();
   const guest = lab.attachPort();
   const burst = Burst.of(32);
   port.waiting = 1;
@@ -138,8 +136,8 @@ Deno.test("Lane counts handles that the guest does not hold, and nothing else of
 });
 
 Deno.test("Lane counts frames that the guest gives back as dropped by the guest", () => {
-  using lab = new HostLab();
-  const [lane] = lab.lane(nullPort);
+  using lab = new TestHost({ makePort: nullPort });
+  const [lane] = lab.lane();
   const guest = lab.attachPort();
   const burst = Burst.of(32);
   lane.hostToGuest();
@@ -152,8 +150,8 @@ Deno.test("Lane counts frames that the guest gives back as dropped by the guest"
 });
 
 Deno.test("Lane leaves frames with a guest that keeps them, until they are taken back", () => {
-  using lab = new HostLab();
-  const [lane, port] = lab.lane(fakePort);
+  using lab = new TestHost();
+  const [lane, port] = lab.lane();
   const guest = lab.attachPort();
   const burst = Burst.of(32);
   port.waiting = 12;
@@ -167,29 +165,25 @@ Deno.test("Lane leaves frames with a guest that keeps them, until they are taken
 });
 
 Deno.test("Lane drops and counts what the port's queue has no room for", () => {
-  using lab = new HostLab();
-  const [source] = lab.lane(nullPort);
-  const [lane, port] = lab.lane((resources) => new RingPort("ring", 8, resources));
-  const guest = lab.attachPort();
+  const makePort: MakePort = ({ name }, resources) =>
+    name === "p0" ? new NullPort("null", 64, resources) : new RingPort("ring", 8, resources);
+  using lab = new TestHost({ ports: 2, makePort });
+  const [source] = lab.lane(0);
+  const [lane, port] = lab.lane(1);
+  const [from, to] = lab.attachOnly();
   const burst = Burst.of(32);
   source.hostToGuest();
-  guest.rxBurst(burst, 32);
-  guest.txBurst(burst, 32);
+  from.rx.dequeueBurst(burst, 32);
+  to.tx.enqueueBurst(burst, 32);
   equal(lane.guestToHost(), 32);
-  deepEqual(counted(lab.counters[0]), {
-    RX: 32,
-    RX_BYTES: 2048,
-    TX: 8,
-    TX_BYTES: 512,
-    TX_FULL: 24,
-  });
+  deepEqual(counted(lab.counters[1]), { TX: 8, TX_BYTES: 512, TX_FULL: 24 });
   port.close();
   lab.checkAccounts();
 });
 
 Deno.test("Lane drops and counts frames for a port that is down", () => {
-  using lab = new HostLab();
-  const [lane, port] = lab.lane(fakePort);
+  using lab = new TestHost();
+  const [lane, port] = lab.lane();
   const guest = lab.attachPort();
   const burst = Burst.of(32);
   port.waiting = 20;
@@ -203,8 +197,8 @@ Deno.test("Lane drops and counts frames for a port that is down", () => {
 });
 
 Deno.test("Lane frees the frames that the port did not take, not those that it took", () => {
-  using lab = new HostLab();
-  const [lane, port] = lab.lane(fakePort);
+  using lab = new TestHost();
+  const [lane, port] = lab.lane();
   const guest = lab.attachPort();
   const burst = Burst.of(32);
   port.waiting = 20;
@@ -219,8 +213,8 @@ Deno.test("Lane frees the frames that the port did not take, not those that it t
 });
 
 Deno.test("Lane.refresh() refreshes the port, and counts impossible positions of the guest's", () => {
-  using lab = new HostLab();
-  const [lane, port] = lab.lane(fakePort);
+  using lab = new TestHost();
+  const [lane, port] = lab.lane();
   lab.attachPort();
   lab.memory.u32[lab.places[0].tx / 4 + RING.PRODUCER] = 65;
   lab.memory.u32[lab.places[0].giveback / 4 + RING.PRODUCER] = 0x80000000;
@@ -233,14 +227,14 @@ Deno.test("Lane.refresh() refreshes the port, and counts impossible positions of
 });
 
 Deno.test("Lane lends no more than the guest may hold, and goes on once it has given some back", () => {
-  using lab = new HostLab({ holdMax: 40 });
-  const [lane, port] = lab.lane(fakePort);
+  using lab = new TestHost({ holdMax: 40 });
+  const [lane, port] = lab.lane();
   const guest = lab.attachPort(true);
   const burst = Burst.of(64);
   port.waiting = 100;
   for (let turn = 0; turn < 3; turn++) lane.hostToGuest();
   lane.lendMbufs();
-  equal(lab.outstanding.of(0, 0).mbufs, 40);
+  equal(lab.outstanding, 40);
   deepEqual(counted(lab.counters[0]), { RX: 96, HOLD_MAX: 56 });
   equal(guest.rxBurst(burst, 64), 40);
   guest.txBurst(burst, 10);
@@ -250,22 +244,22 @@ Deno.test("Lane lends no more than the guest may hold, and goes on once it has g
   lane.guestToHost();
   guest.free(burst, 20, 11);
   lane.takeGiveback();
-  equal(lab.outstanding.of(0, 0).mbufs, 9);
+  equal(lab.outstanding, 9);
   lane.hostToGuest();
-  equal(lab.outstanding.of(0, 0).mbufs, 13);
+  equal(lab.outstanding, 13);
   lab.cutOff();
   lab.checkAccounts();
 });
 
 Deno.test("Lane rings a guest that always says it sleeps 5000 times between two refreshes at most", () => {
-  using lab = new HostLab();
+  using lab = new TestHost();
   const flag = lab.places[0].channel / 4 + CHANNEL.GUEST_SLEEP;
   let rung = 0;
-  const bell = new Doorbell(lab.memory, flag, () => ++rung > 0);
-  const [lane, port] = lab.lane(fakePort, 0, bell);
+  lab.follower.wake = () => ++rung > 0;
+  const [lane, port] = lab.lane();
   lab.attachPort();
   lab.memory.store(flag + SLEEP.VECTOR, 1);
-  lab.keeper.canWake = true;
+  lab.follower.canWake = true;
   const flood = () => {
     for (let i = 0; i < 6000; i++) {
       lab.memory.store(flag + SLEEP.COUNT, (lab.memory.load(flag + SLEEP.COUNT) + 2) | 1);

@@ -1,12 +1,13 @@
 import { deepEqual, equal, ok } from "node:assert/strict";
+import { Burst } from "../../app/ring/burst.ts";
 import { GUEST_STATE } from "../../app/channel/guest_state.ts";
 import { CHANNEL, HEADER } from "../../app/memory/layout.ts";
 import { COUNTER } from "../../app/port/counters.ts";
 import { Random } from "../kit/random.ts";
-import { counted } from "./host_lab.ts";
-import { type LabGuest, ManyLab, type Places } from "./many_lab.ts";
+import type { TestGuest } from "./test_guest.ts";
+import { type Places, TestHost } from "./test_host.ts";
+import { counted } from "./test_ports.ts";
 import { RandomGuest } from "./random_guest.ts";
-import { Burst } from "../../app/ring/burst.ts";
 
 const { ABSENT, RUNNING, DETACHING } = GUEST_STATE;
 
@@ -26,18 +27,17 @@ const CHAINS: Record<string, { places: Places; first: string; second: string }> 
 
 for (const [where, { places, first, second }] of Object.entries(CHAINS)) {
   Deno.test(`Frames go host - guest - guest - host and back in ${where}`, () => {
-    using lab = new ManyLab(places);
-    lab.run(function* () {
-      yield* lab.attach(first, second);
-      lab.ports.p.waiting = 500;
-      lab.ports.q.waiting = 300;
-      yield* lab.turns(60, () => {
-        for (const guest of [first, second]) {
-          lab.guests[guest].forward(0, 1);
-          lab.guests[guest].forward(1, 0);
-        }
-      });
+    using lab = new TestHost({ places: places });
+    lab.attach(first, second);
+    lab.ports.p.waiting = 500;
+    lab.ports.q.waiting = 300;
+    lab.turns(60, () => {
+      for (const guest of [first, second]) {
+        lab.guests[guest].forward(0, 1);
+        lab.guests[guest].forward(1, 0);
+      }
     });
+    lab.end();
     const rxTx = lab.counters.map((counters) => {
       const { RX, TX, RX_BYTES: _rx, TX_BYTES: _tx, ...rest } = counted(counters);
       deepEqual(rest, {}, "nothing else is counted");
@@ -47,96 +47,93 @@ for (const [where, { places, first, second }] of Object.entries(CHAINS)) {
   });
 
   Deno.test(`What the first guest writes is what the second one's port sends, in ${where}`, () => {
-    using lab = new ManyLab(places);
-    lab.run(function* () {
-      yield* lab.attach(first, second);
-      lab.ports.p.waiting = 100;
-      let mark = 0;
-      const { channels, memory } = lab.guests[first];
-      const { offset, stride } = lab.regions[0].forLcores.geometry;
-      yield* lab.turns(30, () => {
-        const burst = Burst.of(32);
-        const n = channels[0].rx.dequeueBurst(burst, 32);
-        for (let i = 0; i < n; i++) {
-          memory.u8[offset + burst.words[2 * i] * stride + (burst.words[2 * i + 1] & 0xffff)] =
-            ++mark;
-        }
-        channels[1].tx.enqueueBurst(burst, n);
-        lab.guests[second].forward(0, 1);
-      });
+    using lab = new TestHost({ places: places });
+    lab.attach(first, second);
+    lab.ports.p.waiting = 100;
+    let mark = 0;
+    const { channels, memory } = lab.guests[first];
+    const { offset, stride } = lab.host.regions[0].handle.geometry;
+    lab.turns(30, () => {
+      const burst = Burst.of(32);
+      const n = channels[0].rx.dequeueBurst(burst, 32);
+      for (let i = 0; i < n; i++) {
+        memory.u8[offset + burst.words[2 * i] * stride + (burst.words[2 * i + 1] & 0xffff)] =
+          ++mark;
+      }
+      channels[1].tx.enqueueBurst(burst, n);
+      lab.guests[second].forward(0, 1);
     });
+    lab.end();
     deepEqual(lab.ports.q.marks, Array.from({ length: 100 }, (_, i) => i + 1));
   });
 
   Deno.test(`A link to a guest that is not there drops its frames as such, in ${where}`, () => {
-    using lab = new ManyLab(places);
-    lab.run(function* () {
-      yield* lab.attach(first);
-      lab.ports.p.waiting = 100;
-      yield* lab.turns(30, () => lab.guests[first].forward(0, 1));
-    });
+    using lab = new TestHost({ places: places });
+    lab.attach(first);
+    lab.ports.p.waiting = 100;
+    lab.turns(30, () => lab.guests[first].forward(0, 1));
+    lab.end();
     const [p, near, far] = lab.counters.map(counted);
     deepEqual([p.RX, near.TX, far.RX, far.NO_GUEST], [100, 100, 100, 100]);
   });
 
   Deno.test(`A guest that dies loses what it holds, and the others go on, in ${where}`, () => {
-    using lab = new ManyLab({ ...places, z: { 9: "r" } });
-    lab.run(function* () {
-      yield* lab.attach(first, second, "z9");
-      const { incarnation } = lab.guests[first].state;
-      lab.ports.p.waiting = 40;
-      yield* lab.turns(10, () => lab.guests[first].forward(0, 1)); // the second takes nothing
-      lab.guests[second].state.move("guest", RUNNING, DETACHING);
-      yield* lab.turns(10);
-      equal(lab.supervisor(second).lost, 40);
-      deepEqual(lab.log.slice(-2), [`${second} detached`, `${second} held 40 mbufs: taken back`]);
-      equal(lab.guests[first].isRunning, true);
-      equal(lab.guests[first].state.incarnation, incarnation, "nothing has happened to it");
-      equal(lab.guests.z9.isRunning, true);
-      yield* lab.attach(second);
-      lab.ports.p.waiting = 30;
-      yield* lab.turns(20, () => {
-        lab.guests[first].forward(0, 1);
-        lab.guests[second].forward(0, 1);
-      });
-      equal(lab.counters[3][COUNTER.TX], 30);
+    using lab = new TestHost({ places: { ...places, z: { 9: "r" } } });
+    lab.attach(first, second, "z9");
+    const { incarnation } = lab.guests[first].state;
+    lab.ports.p.waiting = 40;
+    lab.turns(10, () => lab.guests[first].forward(0, 1)); // the second takes nothing
+    lab.guests[second].state.move("guest", RUNNING, DETACHING);
+    lab.turns(10);
+    equal(lab.hosted(second).supervisor.lost, 40);
+    const [region, number] = second;
+    const its = `guest ${number} of region ${region}`;
+    deepEqual(lab.log.slice(-2), [`${its} detached`, `${its} held 40 mbufs: taken back`]);
+    equal(lab.guests[first].isRunning, true);
+    equal(lab.guests[first].state.incarnation, incarnation, "nothing has happened to it");
+    equal(lab.guests.z9.isRunning, true);
+    lab.attach(second);
+    lab.ports.p.waiting = 30;
+    lab.turns(20, () => {
+      lab.guests[first].forward(0, 1);
+      lab.guests[second].forward(0, 1);
     });
+    equal(lab.counters[3][COUNTER.TX], 30);
+    lab.end();
   });
 
   Deno.test(`A host that drains brings home frames that are with either guest, in ${where}`, () => {
-    using lab = new ManyLab(places);
-    lab.run(function* () {
-      yield* lab.attach(first, second);
-      lab.ports.p.waiting = 60;
-      yield* lab.turns(4);
-      equal(lab.supervisor(first).framesOut, 60);
-      lab.drain();
-      lab.ports.p.waiting = 60;
-      yield* lab.turns(20, () => {
-        lab.guests[first].forward(0, 1);
-        lab.guests[second].forward(0, 1);
-      });
-      equal(lab.ports.p.waiting, 60, "no new ones");
-      equal(lab.counters[3][COUNTER.TX], 60);
-      deepEqual([first, second].map((guest) => lab.supervisor(guest).framesOut), [0, 0]);
+    using lab = new TestHost({ places: places });
+    lab.attach(first, second);
+    lab.ports.p.waiting = 60;
+    lab.turns(4);
+    equal(lab.hosted(first).supervisor.framesOut, 60);
+    lab.host.stop();
+    lab.ports.p.waiting = 60;
+    lab.turns(20, () => {
+      lab.guests[first].forward(0, 1);
+      lab.guests[second].forward(0, 1);
     });
+    equal(lab.ports.p.waiting, 60, "no new ones");
+    equal(lab.counters[3][COUNTER.TX], 60);
+    deepEqual([first, second].map((guest) => lab.hosted(guest).supervisor.framesOut), [0, 0]);
+    lab.end();
   });
 
   for (const seed of [1, 2, 3, 4, 5, 6]) {
     Deno.test(`Chains of guests account for all, whatever guests do, in ${where}: seed ${seed}`, () => {
-      using lab = new ManyLab(places, { mbufs: 300, ringSize: 32 });
+      using lab = new TestHost({ places: places, mbufs: 300, ringSize: 32 });
       const random = new Random(seed);
-      lab.run(function* () {
-        yield;
-        yield* lab.turns(800, () => {
-          for (const port of Object.values(lab.ports)) {
-            port.waiting += random.below(20);
-            port.isUp = random.below(10) > 0;
-          }
-          for (const guest of Object.values(lab.guests)) randomTurn(guest, random);
-        });
-        for (const port of Object.values(lab.ports)) port.waiting = 0;
+      lab.turn();
+      lab.turns(800, () => {
+        for (const port of Object.values(lab.ports)) {
+          port.waiting += random.below(20);
+          port.isUp = random.below(10) > 0;
+        }
+        for (const guest of Object.values(lab.guests)) randomTurn(guest, random);
       });
+      for (const port of Object.values(lab.ports)) port.waiting = 0;
+      lab.end();
       ok(lab.log.length > 20, `guests came and went ${lab.log.length} times`);
       for (const counters of lab.counters) ok(counters[COUNTER.RX] > 0, "all ports have received");
     });
@@ -144,9 +141,9 @@ for (const [where, { places, first, second }] of Object.entries(CHAINS)) {
 }
 
 /** A guest comes, forwards some frames, does what it should not, goes. */
-function randomTurn(guest: LabGuest, random: Random): void {
+function randomTurn(guest: TestGuest, random: Random): void {
   const { state } = guest.state;
-  if (state === ABSENT && random.below(4) === 0) guest.attach(random.below(2) === 0);
+  if (state === ABSENT && random.below(4) === 0) guest.claim(random.below(2) === 0);
   if (!guest.isRunning) return;
   new RandomGuest(guest.channels, random).turn();
   guest.forward(0, 1);
@@ -155,48 +152,45 @@ function randomTurn(guest: LabGuest, random: Random): void {
 }
 
 Deno.test("A guest cannot give back by one guest's ring what was lent to the other", () => {
-  using lab = new ManyLab(CHAINS["one region"].places);
-  lab.run(function* () {
-    yield* lab.attach("a0", "a1");
-    lab.ports.p.waiting = 10;
-    yield* lab.turns(4);
-    const burst = Burst.of(32);
-    equal(lab.guests.a0.channels[0].rx.dequeueBurst(burst, 32), 10);
-    lab.guests.a1.channels[1].tx.enqueueBurst(burst, 10);
-    lab.guests.a1.channels[0].giveback.enqueueBurst(burst, 10);
-    yield* lab.turns(4);
-    deepEqual(lab.counters.map((of) => of[COUNTER.FOREIGN]), [0, 0, 10, 10]);
-    equal(lab.supervisor("a0").framesOut, 10);
-  });
+  using lab = new TestHost({ places: CHAINS["one region"].places });
+  lab.attach("a0", "a1");
+  lab.ports.p.waiting = 10;
+  lab.turns(4);
+  const burst = Burst.of(32);
+  equal(lab.guests.a0.channels[0].rx.dequeueBurst(burst, 32), 10);
+  lab.guests.a1.channels[1].tx.enqueueBurst(burst, 10);
+  lab.guests.a1.channels[0].giveback.enqueueBurst(burst, 10);
+  lab.turns(4);
+  deepEqual(lab.counters.map((of) => of[COUNTER.FOREIGN]), [0, 0, 10, 10]);
+  equal(lab.hosted("a0").supervisor.framesOut, 10);
+  lab.end();
 });
 
 Deno.test("A link between two ports of one guest gives it back its own frames", () => {
-  using lab = new ManyLab({ a: { 0: "p link:x link:x q" } });
-  lab.run(function* () {
-    yield* lab.attach("a0");
-    lab.ports.p.waiting = 50;
-    yield* lab.turns(30, () => {
-      lab.guests.a0.forward(0, 1);
-      lab.guests.a0.forward(2, 3);
-    });
+  using lab = new TestHost({ places: { a: { 0: "p link:x link:x q" } } });
+  lab.attach("a0");
+  lab.ports.p.waiting = 50;
+  lab.turns(30, () => {
+    lab.guests.a0.forward(0, 1);
+    lab.guests.a0.forward(2, 3);
   });
+  lab.end();
   equal(lab.counters[3][COUNTER.TX], 50);
 });
 
 Deno.test("HostedRegion.showCounters() writes each channel's counters, and free mbufs, into the region", () => {
-  using lab = new ManyLab(CHAINS["two regions"].places);
-  lab.run(function* () {
-    yield* lab.attach("a0", "b0");
-    lab.ports.p.waiting = 25;
-    yield* lab.turns(10, () => lab.guests.a0.forward(0, 1));
-  });
+  using lab = new TestHost({ places: CHAINS["two regions"].places });
+  lab.attach("a0", "b0");
+  lab.ports.p.waiting = 25;
+  lab.turns(10, () => lab.guests.a0.forward(0, 1));
+  lab.end();
   lab.counters.forEach((counters, i) => counters[COUNTER.MISSED] = 2 ** 40 + i);
-  for (const region of lab.regions) region.showCounters();
-  const shown = lab.regions.flatMap(({ guests }, at) =>
-    guests.flatMap(({ ports }) =>
-      ports.map(({ place }) => {
+  for (const region of lab.host.regions) region.showCounters();
+  const shown = lab.host.regions.flatMap(({ guests }, at) =>
+    guests.flatMap(({ places }) =>
+      places.map((place) => {
         const byte = place.channel + CHANNEL.COUNTERS * 4;
-        return new Float64Array(lab.memories[at].u8.slice(byte, byte + 32 * 8).buffer);
+        return new Float64Array(lab.memories[at].u8.slice(byte, byte + COUNTER.COUNT * 8).buffer);
       })
     )
   );

@@ -1,20 +1,17 @@
 import { deepEqual, equal, match } from "node:assert/strict";
+import { Burst } from "../../app/ring/burst.ts";
+import { burstOf } from "../kit/burst_of.ts";
 import { GUEST, RING, STATE_WORD, ZONE_KIND } from "../../app/memory/layout.ts";
 import { GUEST_STATE, GUEST_STATE_NAMES } from "../../app/channel/guest_state.ts";
 import { ViolationCounters } from "../../app/host/violation_counters.ts";
 import { COUNTER, newCounters } from "../../app/port/counters.ts";
-import { FakePort } from "./fake_port.ts";
-import { HostLab } from "./host_lab.ts";
-import { ManyLab } from "./many_lab.ts";
-import { Burst } from "../../app/ring/burst.ts";
-import { burstOf } from "../kit/burst_of.ts";
+import { TestHost } from "./test_host.ts";
 
 const { ABSENT, ATTACHING, DETACHING, RUNNING, QUARANTINED } = GUEST_STATE;
-const fakePort = (resources: ConstructorParameters<typeof FakePort>[0]) => new FakePort(resources);
 
 /** A guest, for all that it may do to the region, writes a word of its control memzone. */
-function write(lab: HostLab, word: number, value: number): void {
-  const { offset } = lab.laidOut.region.zone("g0", ZONE_KIND.GUEST);
+function write(lab: TestHost, word: number, value: number): void {
+  const { offset } = lab.found.zone("g0", ZONE_KIND.GUEST);
   lab.memory.store(offset / 4 + word, value);
 }
 
@@ -110,8 +107,8 @@ Deno.test("ViolationCounters.text tells each kind, and nothing of a sound guest"
 });
 
 Deno.test("A guest in quarantine is cut off, its mbufs are taken back, and the log says why in a line", () => {
-  using lab = new HostLab({ quarantineAfter: 10 });
-  const [lane, port] = lab.lane(fakePort);
+  using lab = new TestHost({ quarantineAfter: 10 });
+  const [lane, port] = lab.lane();
   const guest = lab.attachPort();
   port.waiting = 32;
   lane.hostToGuest();
@@ -122,7 +119,7 @@ Deno.test("A guest in quarantine is cut off, its mbufs are taken back, and the l
   equal(lab.supervisor.isQuarantined, true);
   equal(lab.guest.incarnation, incarnation + 1);
   equal(lab.supervisor.isClosed, false, "not before the lcores have let go");
-  lab.keeper.follow();
+  lab.follower.follow();
   lab.supervisor.step(10);
   equal(lab.supervisor.isClosed, true);
   equal(lab.guest.state, QUARANTINED);
@@ -136,24 +133,24 @@ Deno.test("A guest in quarantine is cut off, its mbufs are taken back, and the l
 });
 
 Deno.test("A guest in quarantine is not let in again, whatever it writes", () => {
-  using lab = new HostLab({ quarantineAfter: 1 });
+  using lab = new TestHost({ quarantineAfter: 1 });
   lab.counters[0][COUNTER.FOREIGN] = 1;
   lab.supervisor.step(0);
   for (const state of [ABSENT, ATTACHING, RUNNING, DETACHING, 5, 77, QUARANTINED]) {
     write(lab, GUEST.STATE, state);
     for (let now = 10; now < 15; now++) {
       lab.supervisor.step(now);
-      lab.keeper.follow();
+      lab.follower.follow();
     }
     equal(lab.guest.state, QUARANTINED);
-    equal(lab.keeper.isOpen, false);
+    equal(lab.follower.isOpen, false);
   }
   equal(lab.log.length, 1);
 });
 
 Deno.test("A guest is put in quarantine for what all did who were in its place before", () => {
-  using lab = new HostLab({ quarantineAfter: 30 });
-  const [lane] = lab.lane(fakePort);
+  using lab = new TestHost({ quarantineAfter: 30 });
+  const [lane] = lab.lane();
   for (let life = 0; life < 3; life++) {
     equal(lab.supervisor.isQuarantined, false);
     lab.attachPort().free(burstOf(Array.from({ length: 20 }, () => 0xffffff)), 10);
@@ -174,13 +171,13 @@ const GARBAGE: [when: number, what: string, spoil: (word: number) => number, Reg
 ];
 for (const [when, what, spoil, counted] of GARBAGE) {
   Deno.test(`A guest that makes ${what} of its word when it is ${GUEST_STATE_NAMES[when]} ends in quarantine`, () => {
-    using lab = new HostLab();
+    using lab = new TestHost();
     for (let now = 0; !lab.supervisor.isQuarantined; now += 10) {
       equal(now < 1000, true, "nobody minds");
       if (lab.guest.state === ABSENT) lab.guest.claim({ pid: 4711, wantsMbufs: false });
       if (lab.guest.state === when) write(lab, GUEST.STATE, spoil(lab.guest.word) >>> 0);
       lab.supervisor.step(now);
-      lab.keeper.follow();
+      lab.follower.follow();
     }
     match(lab.log.at(-1)!, /^guest 0 is in quarantine /);
     match(lab.log.at(-1)!, counted);
@@ -189,9 +186,9 @@ for (const [when, what, spoil, counted] of GARBAGE) {
 
 for (const position of [65, 0x7fffffff, 0x80000000, 0xffffffff]) {
   Deno.test(`A guest whose position is ${position} for some looks ends in quarantine`, () => {
-    using lab = new HostLab();
-    const [lane] = lab.lane(fakePort);
-    lab.attach();
+    using lab = new TestHost();
+    const [lane] = lab.lane();
+    lab.attachOnly();
     lab.memory.store(lab.places[0].tx / 4 + RING.PRODUCER, position);
     let looks = 0;
     for (; !lab.supervisor.isQuarantined && looks < 100; looks++) {
@@ -205,8 +202,8 @@ for (const position of [65, 0x7fffffff, 0x80000000, 0xffffffff]) {
 }
 
 Deno.test("A sound guest that comes and goes, and dies, is never put in quarantine", () => {
-  using lab = new HostLab({ quarantineAfter: 1 });
-  const [lane, port] = lab.lane(fakePort);
+  using lab = new TestHost({ quarantineAfter: 1 });
+  const [lane, port] = lab.lane();
   for (let life = 0; life < 20; life++) {
     const guest = lab.attachPort(life % 2 === 0);
     port.waiting = 40;
@@ -225,24 +222,26 @@ Deno.test("A sound guest that comes and goes, and dies, is never put in quaranti
 });
 
 Deno.test("Quarantine of one guest leaves the others of its region and host as they are", () => {
-  using lab = new ManyLab({ a: { 0: "p", 1: "q" }, b: { 0: "r" } });
-  lab.run(function* (lab) {
-    yield* lab.attach("a0", "a1", "b0");
-    const lies = burstOf(Array(64).fill(0xffffff));
-    for (let i = 0; i < 40; i++) {
-      lab.guests.a0.channels[0].tx.enqueueBurst(lies, 32);
-      yield* lab.turns(1);
-    }
-    yield* lab.turns(4);
-    lab.ports.p.waiting = lab.ports.q.waiting = lab.ports.r.waiting = 10;
-    yield* lab.turns(20, () => {
-      lab.guests.a1.forward(0, 0);
-      lab.guests.b0.forward(0, 0);
-    });
-    const { sent } = lab.ports.p;
-    deepEqual([sent.length, lab.ports.q.sent.length, lab.ports.r.sent.length], [0, 20, 20]);
-    equal(lab.guests.a0.state.state, QUARANTINED);
-    equal(lab.log.filter((line) => / in quarantine /.test(line)).length, 1);
-    match(lab.regions[0].offences.join(), /^a0 \(in quarantine\): \d+ handles of no mbuf$/);
+  using lab = new TestHost({ places: { a: { 0: "p", 1: "q" }, b: { 0: "r" } } });
+  lab.attach("a0", "a1", "b0");
+  const lies = burstOf(Array.from({ length: 64 }, () => 0xffffff));
+  for (let i = 0; i < 40; i++) {
+    lab.guests.a0.channels[0].tx.enqueueBurst(lies, 32);
+    lab.turns(1);
+  }
+  lab.turns(4);
+  lab.ports.p.waiting = lab.ports.q.waiting = lab.ports.r.waiting = 10;
+  lab.turns(20, () => {
+    lab.guests.a1.forward(0, 0);
+    lab.guests.b0.forward(0, 0);
   });
+  const { sent } = lab.ports.p;
+  deepEqual([sent.length, lab.ports.q.sent.length, lab.ports.r.sent.length], [0, 20, 20]);
+  equal(lab.guests.a0.state.state, QUARANTINED);
+  equal(lab.log.filter((line) => / in quarantine /.test(line)).length, 1);
+  match(
+    lab.host.regions[0].offences.join(),
+    /^guest 0 of region a \(in quarantine\): \d+ handles of no mbuf$/,
+  );
+  lab.end();
 });

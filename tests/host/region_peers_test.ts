@@ -27,7 +27,7 @@ Deno.test("RegionPeers knows who is there, who has left, and closes what nobody 
   equal(peers.eventfdsOf(1), eventfds);
   equal(peers.knows(eventfds), true);
   first.leaves(1);
-  peers.poll();
+  peers.poll(performance.now());
   equal(peers.hasLeft(eventfds), true);
   equal(peers.knows(eventfds), true);
   equal(peers.eventfdsOf(1), eventfds, "for who hears of it too late");
@@ -45,8 +45,8 @@ Deno.test("RegionPeers that have lost the server still wake and are woken by tho
   const { peers, log, found } = peersOf(first);
   const eventfds = first.joins(1);
   first.loses();
-  peers.poll();
-  peers.poll();
+  peers.poll(performance.now());
+  peers.poll(performance.now());
   deepEqual(log, [
     "the server is gone (the connection is closed): forwarding goes on, nobody can join",
   ]);
@@ -54,7 +54,7 @@ Deno.test("RegionPeers that have lost the server still wake and are woken by tho
   equal(peers.id, 0);
 
   const second = found.next = new FakePeer(5);
-  peers.poll();
+  peers.poll(performance.now());
   equal(peers.id, 5);
   equal(log.at(-1), "the server is there again: we are peer 5, others can join");
   deepEqual(peers.eventfdsOf(1), [], "the id may be another's by now");
@@ -77,10 +77,10 @@ Deno.test("RegionPeers are woken by newcomers of each server that takes the last
   const numbers = [...peers.laterVectors];
   for (const id of [3, 9]) {
     now.loses();
-    peers.poll();
+    peers.poll(performance.now());
     const last = now;
     now = found.next = new FakePeer(id);
-    peers.poll();
+    peers.poll(performance.now());
     equal(last.isClosed, last !== first, "the first one is its owner's");
     for (const fd of now.vectors) shim.shim_eventfd_signal(fd);
     deepEqual(peers.laterVectors.map((fd) => shim.shim_eventfd_drain(fd)), [1, 1]);
@@ -88,7 +88,7 @@ Deno.test("RegionPeers are woken by newcomers of each server that takes the last
     const newcomer = now.joins(id + 1);
     equal(peers.knows(newcomer), true);
     now.leaves(id + 1);
-    peers.poll();
+    peers.poll(performance.now());
     equal(peers.hasLeft(newcomer), true);
   }
   peers.close();
@@ -97,7 +97,7 @@ Deno.test("RegionPeers are woken by newcomers of each server that takes the last
 
 Deno.test("RegionPeers of a region without a server are nobody", () => {
   const peers = new RegionPeers(undefined, () => {});
-  peers.poll();
+  peers.poll(performance.now());
   deepEqual([peers.id, peers.vectors, peers.laterVectors, peers.eventfdsOf(0)], [
     undefined,
     [],

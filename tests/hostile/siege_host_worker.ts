@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { type HostLcoreInit, runHostLcore } from "../../app/host/host_lcore.ts";
+import { HostLcore, type HostLcoreHandle } from "../../app/host/host_lcore.ts";
 import { serveLcore } from "../../app/lcore/lcore.ts";
 import type { Mempool } from "../../app/mempool/mempool.ts";
 import { NumberedPort, readRun } from "../system/numbered_port.ts";
@@ -14,9 +14,9 @@ const url = new URL(import.meta.url);
 const { order, memory } = readRun(url);
 const findings = Findings.attach(Number(url.searchParams.get("findings")));
 
-serveLcore<HostLcoreInit, void>((init, command) => {
+serveLcore<HostLcoreHandle, void>((handle, command) => {
   const makers = new Map<Mempool, Makers>();
-  runHostLcore(init, command, ({ name }, resources) => {
+  HostLcore.run(handle, command, ({ name }, resources) => {
     const numbered = /^ring:([01])$/.exec(name);
     if (numbered) return new NumberedPort(name, Number(numbered[1]), order, memory, resources);
     const { mempool } = resources;

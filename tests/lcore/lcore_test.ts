@@ -1,7 +1,7 @@
 import { deepEqual, equal, rejects } from "node:assert/strict";
 import { COMMAND } from "../../app/lcore/command.ts";
 import { usableCores } from "../../app/linux/core_list.ts";
-import { type Lcore, LcoreWorker, startLcore } from "../../app/lcore/lcore.ts";
+import { type Lcore, LcoreWorker } from "../../app/lcore/lcore.ts";
 import { freshCommand } from "./fresh_command.ts";
 import type { Errand } from "./lcore_worker.ts";
 
@@ -10,25 +10,26 @@ const CORE = usableCores().at(-1)!;
 
 /** Start an lcore on an errand, on `core`. */
 function start(errand: Errand, core = CORE, command = freshCommand(), url = URL_OF_WORKER) {
-  const lcore: Lcore<unknown> = startLcore(url, core, command, errand);
+  const worker = new LcoreWorker<Errand, unknown>(url, core);
+  const lcore: Lcore<unknown> = worker.run(command, errand);
   const done = lcore.done.finally(() => command[Symbol.dispose]());
   return { core: lcore.core, done, command };
 }
 
 for (const result of [0, "", { frames: [1, 2] }, undefined, null]) {
-  Deno.test(`startLcore() brings back the loop's result: ${JSON.stringify(result)}`, async () => {
+  Deno.test(`LcoreWorker brings back the loop's result: ${JSON.stringify(result)}`, async () => {
     deepEqual(await start({ do: "answer", with: result }).done, result);
   });
 }
 
-Deno.test("startLcore() pins the loop to its core, and its own thread to none", async () => {
+Deno.test("LcoreWorker pins the loop to its core, and its own thread to none", async () => {
   const lcore = start({ do: "tell cores" });
   equal(lcore.core, CORE);
   equal(await lcore.done, `${CORE}`);
   equal(usableCores().at(-1), CORE);
 });
 
-Deno.test("startLcore() gives the loop the command word, which stops it while it is busy", async () => {
+Deno.test("LcoreWorker gives the loop the command word, which stops it while it is busy", async () => {
   const turns = new Int32Array(new SharedArrayBuffer(4));
   const lcore = start({ do: "wait for stop", turns });
   while (Atomics.load(turns, 0) === 0) await new Promise((resolve) => setTimeout(resolve, 1));
@@ -53,7 +54,7 @@ Deno.test("a loop that throws what it should not rejects with the stack, as a Cu
 });
 
 for (const core of [1023, 4096]) {
-  Deno.test(`startLcore() on core ${core}, which is not there, rejects and runs nothing`, async () => {
+  Deno.test(`LcoreWorker on core ${core}, which is not there, rejects and runs nothing`, async () => {
     await rejects(start({ do: "answer", with: 1 }, core).done, {
       name: "CulvertError",
       message: `Cannot pin a thread to core ${core} as the kernel says EINVAL`,
@@ -61,7 +62,7 @@ for (const core of [1023, 4096]) {
   });
 }
 
-Deno.test("startLcore() of a module that fails as it loads rejects with the reason", async () => {
+Deno.test("LcoreWorker of a module that fails as it loads rejects with the reason", async () => {
   const url = new URL("data:text/javascript,throw new Error('no shim')");
   await rejects(start({ do: "answer", with: 1 }, CORE, freshCommand(), url).done, {
     name: "CulvertError",

@@ -4,15 +4,15 @@
  *
  * @module
  */
-import { type HostLcoreInit, runHostLcore } from "../../app/host/host_lcore.ts";
+import { HostLcore, type HostLcoreHandle } from "../../app/host/host_lcore.ts";
 import { serveLcore } from "../../app/lcore/lcore.ts";
 import { makePort } from "../../app/port/open_port.ts";
 import { NumberedPort, readRun } from "./numbered_port.ts";
 
 const { order, memory } = readRun(new URL(import.meta.url));
 
-serveLcore<HostLcoreInit, void>((init, command) =>
-  runHostLcore(init, command, (setup, resources) => {
+serveLcore<HostLcoreHandle, void>((handle, command) =>
+  HostLcore.run(handle, command, (setup, resources) => {
     if (setup.kind === "link") return makePort(setup, resources);
     const { name } = setup;
     const port = Number(name.slice("ring:".length));

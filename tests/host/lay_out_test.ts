@@ -1,17 +1,33 @@
 import { deepEqual, equal, ok, throws } from "node:assert/strict";
 import { findChannel } from "../../app/channel/channel.ts";
 import { GuestState } from "../../app/channel/guest_state.ts";
-import { layOut, strideFor } from "../../app/host/host_plan.ts";
+import { type LaidOutRegion, layOut, strideFor } from "../../app/host/lay_out.ts";
 import { HEADROOM_BYTES, MBUF_STRIDE_BYTES, ZONE_KIND } from "../../app/memory/layout.ts";
 import { Region } from "../../app/memory/region.ts";
 import { Mbufs } from "../../app/mempool/mbuf.ts";
 import { frameMaxOf } from "../../app/port/kernel_port.ts";
 import { freshMemory } from "../ffi/fresh_memory.ts";
-import { openedPort } from "./host_lab.ts";
+import type { MappedMemory } from "../../ffi/mapped_memory.ts";
+import type { OpenedPort } from "../../app/port/open_port.ts";
+import { openedPort } from "./test_ports.ts";
 
 const MIB = 1 << 20;
 const PORTS = [openedPort("tap0", 1), openedPort("eth1", 2), openedPort("null:64", 3)];
 const GUESTS = [{ number: 0, ports: PORTS }];
+
+/** Lay out region `r0`. */
+function layOutFor(
+  memory: MappedMemory,
+  { mtu = 1500, ...plan }: { mbufs: number; ringSize: number; mtu?: number },
+  guests: readonly { number: number; ports: readonly OpenedPort[] }[] = GUESTS,
+): LaidOutRegion {
+  const options = {
+    name: "r0",
+    ...plan,
+    guests: guests.map(({ number }) => ({ number, ports: [] })),
+  };
+  return layOut(memory, options, mtu, guests.map(({ ports }) => ports));
+}
 
 Deno.test("frameMaxOf() has room for an Ethernet header and two VLAN tags beside the MTU", () => {
   equal(frameMaxOf(1500), 1522);
@@ -37,7 +53,7 @@ Deno.test("strideFor() holds headroom and frame, in an odd number of cache lines
 for (const mtu of [1500, 9000]) {
   Deno.test(`layOut() for an MTU of ${mtu} tells guests all that they need to know`, () => {
     using memory = freshMemory(2 * MIB);
-    const laidOut = layOut(memory, "r0", { mbufs: 100, mtu, ringSize: 64 }, GUESTS);
+    const laidOut = layOutFor(memory, { mbufs: 100, mtu, ringSize: 64 });
     laidOut.region.publish();
     const region = Region.attach(memory, "r0");
     equal(laidOut.frameMax, mtu + 22);
@@ -58,7 +74,7 @@ for (const mtu of [1500, 9000]) {
 
 Deno.test("layOut() begins a region that guests are refused from until it is published", () => {
   using memory = freshMemory(MIB);
-  layOut(memory, "r0", { mbufs: 100, mtu: 1500, ringSize: 64 }, GUESTS);
+  layOutFor(memory, { mbufs: 100, mtu: 1500, ringSize: 64 });
   throws(() => Region.attach(memory, "r0"), { message: /as it is half-built: / });
 });
 
@@ -67,21 +83,21 @@ for (const mtu of [1500, 9000]) {
     using memory = freshMemory(MIB);
     const plan = { mtu, ringSize: 64 };
     const stride = mtu === 1500 ? 2368 : 9152;
-    const { region, geometry } = layOut(memory, "r0", { ...plan, mbufs: 1 }, GUESTS);
+    const { region, geometry } = layOutFor(memory, { ...plan, mbufs: 1 });
     const most = Math.floor((MIB - geometry.offset) / stride);
     ok(region.free > 0 && most > 64);
-    throws(() => layOut(memory, "r0", { ...plan, mbufs: most + 1 }, GUESTS), {
+    throws(() => layOutFor(memory, { ...plan, mbufs: most + 1 }), {
       name: "CulvertError",
       message: `Cannot put ${most + 1} mbufs of ${stride} bytes into region r0 as ${most} fit: ` +
         `use --mbufs ${most}, or a larger --size`,
     });
-    equal(layOut(memory, "r0", { ...plan, mbufs: most }, GUESTS).geometry.count, most);
+    equal(layOutFor(memory, { ...plan, mbufs: most }).geometry.count, most);
   });
 }
 
 Deno.test("layOut() refuses rings that the region has no room for", () => {
   using memory = freshMemory(MIB);
-  throws(() => layOut(memory, "r0", { mbufs: 64, mtu: 1500, ringSize: 2 ** 16 }, GUESTS), {
+  throws(() => layOutFor(memory, { mbufs: 64, mtu: 1500, ringSize: 2 ** 16 }), {
     name: "CulvertError",
     message: /^Cannot add memzone g0\.p0\.tx to region r0 as it needs 524544 bytes where /,
   });
@@ -90,11 +106,11 @@ Deno.test("layOut() refuses rings that the region has no room for", () => {
 Deno.test("layOut() in memory that had a host before raises the epoch, and resets the guest's place", () => {
   using memory = freshMemory(MIB);
   const plan = { mbufs: 64, mtu: 1500, ringSize: 64 };
-  const first = layOut(memory, "r0", plan, GUESTS);
+  const first = layOutFor(memory, plan);
   const [{ state }] = first.guests;
   state.claim({ pid: 4711, wantsMbufs: true });
   state.retire();
-  const second = layOut(memory, "r0", plan, GUESTS);
+  const second = layOutFor(memory, plan);
   equal(second.region.epoch, 2);
   equal(second.guests[0].state.pid, 0);
   equal(second.guests[0].state.incarnation, 0);
@@ -105,7 +121,7 @@ Deno.test("layOut() in memory that had a host before raises the epoch, and reset
 Deno.test("layOut() gives each guest a place and channels of its own, by its number", () => {
   using memory = freshMemory(2 * MIB);
   const guests = [{ number: 5, ports: PORTS }, { number: 0, ports: PORTS.slice(2) }];
-  const laidOut = layOut(memory, "r0", { mbufs: 100, mtu: 1500, ringSize: 64 }, guests);
+  const laidOut = layOutFor(memory, { mbufs: 100, mtu: 1500, ringSize: 64 }, guests);
   laidOut.region.publish();
   const region = Region.attach(memory, "r0");
   guests.forEach(({ number, ports }, i) => {
@@ -125,8 +141,8 @@ Deno.test("layOut() refuses more guests and ports than the directory has entries
   using memory = freshMemory(2 * MIB);
   const guests = Array.from({ length: 43 }, (_, number) => ({ number, ports: [PORTS[0]] }));
   const plan = { mbufs: 64, mtu: 1500, ringSize: 2 };
-  equal(layOut(memory, "r0", plan, guests.slice(1)).guests.length, 42);
-  throws(() => layOut(memory, "r0", plan, guests), {
+  equal(layOutFor(memory, plan, guests.slice(1)).guests.length, 42);
+  throws(() => layOutFor(memory, plan, guests), {
     name: "CulvertError",
     message: /the directory is full: 256 memzones fit; use fewer ports or guests$/,
   });

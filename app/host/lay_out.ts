@@ -7,16 +7,7 @@ import { Region } from "../memory/region.ts";
 import type { MbufGeometry } from "../mempool/mbuf.ts";
 import { frameMaxOf } from "../port/kernel_port.ts";
 import type { OpenedPort } from "../port/open_port.ts";
-
-/** What a region is made for. */
-export interface RegionPlan {
-  /** Mbufs for all ports together. */
-  readonly mbufs: number;
-  /** MTU in bytes: decides how long frames may be, and with that how far apart mbufs lie. */
-  readonly mtu: number;
-  /** Slots of each ring, a power of two. */
-  readonly ringSize: number;
-}
+import type { RegionOptions } from "./host_options.ts";
 
 /** A region that is laid out, and where everything lies: knowledge that guests cannot change. */
 export interface LaidOutRegion {
@@ -26,7 +17,7 @@ export interface LaidOutRegion {
   readonly geometry: MbufGeometry;
   /** Longest frame in bytes: Ethernet header, two tags, MTU; no FCS. */
   readonly frameMax: number;
-  /** In the order of the plan. */
+  /** In the order of the options. */
   readonly guests: readonly LaidOutGuest[];
 }
 
@@ -52,33 +43,34 @@ export function strideFor(frameMax: number): number {
 /**
  * Lay out a region: for each guest its control memzone and a channel for each port; mbufs.
  *
- * @param guests Each with a number of its own, and the ports that it is to see.
+ * @param mtu In bytes: decides how long frames may be, and with that how far apart mbufs lie.
+ * @param ports For each guest of the options its ports, open.
  * @throws {CulvertError} if the region is too small for that.
  */
 export function layOut(
   memory: MappedMemory,
-  name: string,
-  plan: RegionPlan,
-  guests: readonly { number: number; ports: readonly OpenedPort[] }[],
+  { name, mbufs, ringSize, guests }: RegionOptions,
+  mtu: number,
+  ports: readonly (readonly OpenedPort[])[],
 ): LaidOutRegion {
   const region = Region.build(memory, name);
-  const frameMax = frameMaxOf(plan.mtu);
+  const frameMax = frameMaxOf(mtu);
   const stride = strideFor(frameMax);
-  const laidOut = guests.map(({ number, ports }) => ({
+  const laidOut = guests.map(({ number }, guest) => ({
     number,
-    state: GuestState.add(region, number, ports.length),
-    places: ports.map(({ setup, mac }, port) =>
-      addChannel(region, number, port, plan.ringSize, { portName: setup.name, mac, frameMax })
+    state: GuestState.add(region, number, ports[guest].length),
+    places: ports[guest].map(({ setup, mac }, port) =>
+      addChannel(region, number, port, ringSize, { portName: setup.name, mac, frameMax })
     ),
   }));
   const most = Math.floor(region.free / stride);
-  if (plan.mbufs > most) {
+  if (mbufs > most) {
     throw new CulvertError(
-      `Cannot put ${plan.mbufs} mbufs of ${stride} bytes into region ${name} as ${most} fit: ` +
+      `Cannot put ${mbufs} mbufs of ${stride} bytes into region ${name} as ${most} fit: ` +
         `use --mbufs ${most}, or a larger --size`,
     );
   }
-  const { offset } = region.addMemzone("mbufs", ZONE_KIND.MBUFS, plan.mbufs * stride, stride);
-  const geometry = { offset, stride, count: plan.mbufs };
+  const { offset } = region.addMemzone("mbufs", ZONE_KIND.MBUFS, mbufs * stride, stride);
+  const geometry = { offset, stride, count: mbufs };
   return { region, geometry, frameMax, guests: laidOut };
 }

@@ -1,0 +1,278 @@
+import { COMMAND, CommandWord } from "../lcore/command.ts";
+import type { Lcore, LcoreThread } from "../lcore/lcore.ts";
+import { COUNTER, type Counters } from "../port/counters.ts";
+import type { OpenedPort } from "../port/open_port.ts";
+import type { PortSpec } from "../port/port_spec.ts";
+import type { HostedMemory } from "../region/hosted_memory.ts";
+import type { HostLcoreHandle } from "./host_lcore.ts";
+import type { HostOptions } from "./host_options.ts";
+import { type HostedPort, openPorts, restorePorts } from "./hosted_ports.ts";
+import { type HostedGuest, HostedRegion } from "./hosted_region.ts";
+import { namesFor } from "./names.ts";
+import { summaryText } from "./summary.ts";
+
+/** Between two steps in milliseconds: while a guest attaches or leaves, and otherwise. */
+const STEP_MS = 10, QUIET_STEP_MS = 100;
+
+/** How long a host that stops waits for frames that are with guests and in links. */
+const DRAIN_MS = 500;
+
+/** Between two times that counters are written into the regions. */
+const COUNTERS_MS = 100;
+
+/** What a host runs on. The programs have Workers and real ports; tests have a host in one thread. */
+export interface HostPlatform {
+  /** Opens a port, in the main thread. */
+  openPort(spec: PortSpec, mtu: number): OpenedPort;
+  /** Makes the thread of an lcore. */
+  spawn(core: number): LcoreThread<HostLcoreHandle>;
+  /** Milliseconds that have passed since some moment. */
+  clock(): number;
+  /** Told what happens, a line at a time, and whether a line is too rare to be lost among others. */
+  log(line: string, isRare?: boolean): void;
+}
+
+/**
+ * Where a host is in its life: forwarding; waiting for frames that are with guests; cutting guests off;
+ * waiting for its lcores to end; over.
+ */
+type Phase = "forwarding" | "draining" | "cutting off" | "stopping" | "over";
+
+/**
+ * A host: lcores forward, while the main thread looks after guests, servers and counters.
+ *
+ * Nothing in it waits: {@linkcode step} does what is due, some times a second, until
+ * {@linkcode isOver}. For the programs `runHost()` calls it.
+ */
+export class Host {
+  /** In the order of the options. */
+  readonly regions: readonly HostedRegion[];
+  /** Of all regions and guests, in the order of the options. */
+  readonly ports: readonly HostedPort[];
+  readonly #guests: readonly HostedGuest[];
+  readonly #command = CommandWord.create();
+  readonly #threads: readonly LcoreThread<HostLcoreHandle>[];
+  #lcores: readonly Lcore[] = [];
+  #phase: Phase = "forwarding";
+  #drainEnd = 0;
+  #countersAt = 0;
+  #wasDown: boolean[] = [];
+
+  /**
+   * Open the ports, lay out the regions, begin to load the lcores.
+   *
+   * @param memories For each region its memory, which the caller closes after the host.
+   * @throws {CulvertError} if a port or a region cannot be set up. Interfaces are as they were before.
+   */
+  constructor(
+    private readonly options: HostOptions,
+    memories: readonly HostedMemory[],
+    private readonly platform: HostPlatform,
+  ) {
+    const { regions, cores } = options;
+    const { openPort, spawn, log } = platform;
+    const names = namesFor(regions);
+    const ports = openPorts(options, names, openPort, log);
+    this.ports = ports.flat(2);
+    try {
+      this.regions = regions.map((region, i) =>
+        new HostedRegion(region, options, memories[i], ports[i], names, log)
+      );
+    } catch (error) {
+      this.#restorePorts();
+      throw error;
+    }
+    this.#guests = this.regions.flatMap(({ guests }) => guests);
+    const used = Math.max(...this.ports.map(({ lcore }) => lcore)) + 1;
+    this.#threads = cores.slice(0, used).map((core) => spawn(core));
+  }
+
+  /** The counters of all {@linkcode ports}; they go on counting. */
+  get counters(): Counters[] {
+    return this.ports.map(({ counters }) => counters);
+  }
+
+  /** Settles when all lcores can be started; rejects if one never can. */
+  async ready(): Promise<void> {
+    await Promise.all(this.#threads.map(({ ready }) => ready));
+  }
+
+  /** Start the lcores, and open the regions to guests. */
+  start(): void {
+    this.#lcores = this.#threads.map((thread, lcore) =>
+      thread.run(this.#command, this.#handleOf(lcore))
+    );
+    const { log } = this.platform;
+    const cores = this.#threads.map(({ core }) => core).join(", ");
+    log(`forwarding on core ${cores}, ports: ${this.ports.map(({ name }) => name).join(", ")}`);
+    for (const region of this.regions) region.publish();
+    for (const { name, path, bytes, handle: { vectors } } of this.regions) {
+      log(`region ${name} is ready: ${path}, ${bytes / 2 ** 20} MiB`);
+      const lcores = this.#lcores.length;
+      if (!path.endsWith(".sock") || vectors.length >= lcores) continue;
+      log(
+        `the server of region ${name} gives ${vectors.length} interrupt vectors: lcores from ` +
+          `${vectors.length} on nap, as nothing wakes them (culvert server -n ${lcores})`,
+      );
+    }
+  }
+
+  /** Settles when all lcores have ended; rejects if one has failed. */
+  async lcoresEnd(): Promise<void> {
+    const lcores = this.#lcores.map(({ done }) => done);
+    await Promise.allSettled(lcores);
+    await Promise.all(lcores);
+  }
+
+  /** When to step next: in so many milliseconds. */
+  get stepMs(): number {
+    const isMoving = this.#guests.some(({ supervisor }) => supervisor.isMoving);
+    return this.#phase === "forwarding" && !isMoving ? QUIET_STEP_MS : STEP_MS;
+  }
+
+  /** Whether the host has stopped, and all lcores have ended. */
+  get isOver(): boolean {
+    return this.#phase === "over";
+  }
+
+  /**
+   * Do what is due.
+   *
+   * @throws {CulvertError} if a region's file was cut short: all that is left is to {@linkcode abort}.
+   */
+  step(): void {
+    const now = this.platform.clock();
+    if (this.#phase === "stopping") this.#endIfStopped();
+    if (this.isOver || this.#phase === "stopping") return;
+    for (const region of this.regions) region.step(now);
+    this.#logPortsDown();
+    if (now - this.#countersAt >= COUNTERS_MS) {
+      this.#countersAt = now;
+      this.#showCounters();
+    }
+    const hasFailed = this.#lcores.some(({ isDone }) => isDone);
+    if (hasFailed) this.stop();
+    if (this.#phase === "draining") {
+      if (hasFailed || now >= this.#drainEnd || this.#isQuiet()) this.#cutOff();
+    } else if (this.#phase === "cutting off") {
+      if (hasFailed || this.#guests.every(({ supervisor }) => supervisor.isClosed)) this.abort();
+    }
+  }
+
+  /** Begin to stop: let no guest in, take no more frames from ports, wait for those under way. */
+  stop(): void {
+    if (this.#phase !== "forwarding") return;
+    this.#phase = "draining";
+    this.#drainEnd = this.platform.clock() + DRAIN_MS;
+    // Before anything else: a guest that is cut off would find this host again.
+    for (const region of this.regions) region.withdraw();
+    this.#command.value = COMMAND.DRAIN;
+  }
+
+  /** Stop the lcores at once, and tell guests that this host goes away. */
+  abort(): void {
+    if (this.#phase === "stopping" || this.isOver) return;
+    this.#phase = "stopping";
+    this.#command.value = COMMAND.STOP;
+    for (const region of this.regions) region.close();
+  }
+
+  /** What was received, forwarded and dropped. */
+  get summary(): string {
+    const regions = this.regions.map(({ name, mbufs }) => ({ name, ...mbufs }));
+    return summaryText(this.ports, regions, this.regions.flatMap(({ offences }) => offences));
+  }
+
+  /** Leave interfaces as they were found, and give up all but the regions. No lcore may be running. */
+  close(): void {
+    for (const thread of this.#threads) thread.close();
+    for (const region of this.regions) region.dispose();
+    this.#command.close();
+    this.#restorePorts();
+  }
+
+  #cutOff(): void {
+    this.#phase = "cutting off";
+    for (const { supervisor } of this.#guests) supervisor.close("is cut off: the host stops");
+  }
+
+  #endIfStopped(): void {
+    if (!this.#lcores.every(({ isDone }) => isDone)) return;
+    this.#phase = "over";
+    for (const { supervisor, ports: [{ counters }] } of this.#guests) {
+      counters[COUNTER.GUEST_LOST] += supervisor.lost;
+    }
+    this.#showCounters();
+  }
+
+  #restorePorts(): void {
+    restorePorts(this.ports.map(({ opened }) => opened), this.platform.log);
+  }
+
+  #showCounters(): void {
+    for (const region of this.regions) region.showCounters();
+  }
+
+  #logPortsDown(): void {
+    this.ports.forEach(({ name, counters }, port) => {
+      const isDown = counters[COUNTER.DOWN] === 1;
+      if (isDown !== (this.#wasDown[port] ?? false)) {
+        this.platform.log(
+          `port ${name} is ${isDown ? "down: its frames are dropped" : "up again"}`,
+        );
+      }
+      this.#wasDown[port] = isDown;
+    });
+  }
+
+  /**
+   * Whether no frame is with a guest or in a link. Frames move while we look, from where we have not looked
+   * yet to where we have; but then a port has sent some between the first look and the last.
+   */
+  #isQuiet(): boolean {
+    const before = this.#sent();
+    const isHeld = this.#guests.some(({ supervisor }) => supervisor.framesOut > 0);
+    return !isHeld && this.#inLinks() === 0 && this.#sent() === before;
+  }
+
+  /** Frames that ports have sent. */
+  #sent(): number {
+    return this.ports.reduce((sum, { counters }) => sum + counters[COUNTER.TX], 0);
+  }
+
+  /** Frames that one end of a link has sent and the other not yet received. */
+  #inLinks(): number {
+    return this.ports.filter(({ opened }) => opened.setup.kind === "link")
+      .reduce((sum, { counters }) => sum + counters[COUNTER.TX] - counters[COUNTER.RX], 0);
+  }
+
+  /** What lcore number `lcore` is sent: its ports, and only the guests and regions that they lead to. */
+  #handleOf(lcore: number): HostLcoreHandle {
+    const isUsed = ({ lcores }: HostedGuest) => lcores.includes(lcore);
+    const regions = this.regions.filter(({ guests }) => guests.some(isUsed));
+    const guests = regions.flatMap((region, at) =>
+      region.guests.filter(isUsed).map((guest) => ({ guest, region: at }))
+    );
+    const lanes = guests.flatMap(({ guest: { ports, places } }, at) =>
+      ports.map((port, i) => ({ guest: at, port, place: places[i] }))
+    );
+    return {
+      lcore,
+      regions: regions.map(({ handle }) => handle),
+      guests: guests.map(({ guest: { number, gate, lcores }, region }) => ({
+        region,
+        number,
+        gate: gate.handle,
+        follower: lcores.indexOf(lcore),
+      })),
+      lanes: lanes.filter(({ port }) => port.lcore === lcore).map(({ guest, port, place }) => ({
+        guest,
+        setup: port.opened.setup,
+        place,
+        counters: port.counters,
+      })),
+      idle: this.options.idle,
+      burst: this.options.burst,
+    };
+  }
+}

@@ -1,0 +1,44 @@
+import { ok } from "node:assert/strict";
+import { Burst } from "../../app/ring/burst.ts";
+import type { MappedMemory } from "../../ffi/mapped_memory.ts";
+import { Channel, type ChannelPlace } from "../../app/channel/channel.ts";
+import { GUEST_STATE, GuestState } from "../../app/channel/guest_state.ts";
+import { Region } from "../../app/memory/region.ts";
+
+/** A guest that a test drives. */
+export class TestGuest {
+  readonly state: GuestState;
+  #channels?: Channel[];
+
+  constructor(
+    readonly memory: MappedMemory,
+    region: string,
+    readonly number: number,
+    readonly places: readonly ChannelPlace[],
+  ) {
+    this.state = GuestState.attach(Region.attach(memory, region), number);
+  }
+
+  /** Ask to be let in: it is, some turns later. */
+  claim(wantsMbufs = false, peer?: number): void {
+    ok(this.state.claim({ pid: 4711, wantsMbufs, peer }) !== undefined);
+    this.#channels = undefined;
+  }
+
+  /** Its end of each channel. Not to be asked for before it is let in: the host resets the rings. */
+  get channels(): Channel[] {
+    return this.#channels ??= this.places.map((place) => new Channel(this.memory, place));
+  }
+
+  /** Whether the host has let it in. */
+  get isRunning(): boolean {
+    return this.state.state === GUEST_STATE.RUNNING;
+  }
+
+  /** Send on by port `to` what was received by port `from`: up to `max` frames; returns how many. */
+  forward(from: number, to: number, max = 32): number {
+    const burst = Burst.of(max);
+    const n = this.channels[from].rx.dequeueBurst(burst, max);
+    return this.channels[to].tx.enqueueBurst(burst, n);
+  }
+}
