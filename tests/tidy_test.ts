@@ -158,7 +158,7 @@ function longTitles(text: string): string[] {
 }
 
 Deno.test(`tidy: no line of code or comment is longer than ${COLUMNS} columns`, () => {
-  const found = [...TEXTS].filter(([file]) => /\.(ts|c|h)$/.test(file))
+  const found = [...TEXTS].filter(([file]) => /\.(ts|c|h|pml)$/.test(file))
     .filter(([file]) => !WITH_LONG_LINES.some((folder) => file.startsWith(folder)))
     .flatMap(([file, text]) => [
       ...longLines(text).map((line) => `${file}:${line}`),

@@ -1,6 +1,6 @@
 /*
  * Litmus tests of the shim's atomics: `atomics TEST SECONDS`. Data is plain memory, so that
- * ThreadSanitizer reports a race where an ordering is missing; outcomes are counted besides.
+ * ThreadSanitizer reports a race if an ordering is missing. The program counts wrong outcomes too.
  */
 #include "litmus.h"
 
@@ -37,14 +37,24 @@ static void *receive(void *unused) {
 
 static void *pass(void *number) { return (number ? receive : send)(0); }
 
-/* lock: a counter behind a lock that is taken by compare-and-swap and left by a release store. */
+/*
+ * lock: a counter behind a lock that compare-and-swap takes and a release store leaves.
+ * pair_lock: a swap of two words takes it; the second one counts how often.
+ */
 enum { LOCK = 0, COUNTER = LINE, LOCK_WORDS = 2 * LINE };
 static uint64_t locked[2];
+static int by_pair;
+
+static int32_t take_lock(void) {
+  if (!by_pair) return shim_compare_and_swap(map, LOCK, 0, 1);
+  uint32_t times = shim_load_acquire(map, LOCK + 1);
+  return shim_compare_and_swap_pair(map, LOCK, 0, times, 1, times + 1);
+}
 
 static void *count_locked(void *number) {
   uint64_t mine = 0;
   while (!is_over(++mine)) {
-    for (uint32_t tries = 0; !shim_compare_and_swap(map, LOCK, 0, 1); tries++) rest(tries);
+    for (uint32_t tries = 0; !take_lock(); tries++) rest(tries);
     plain[COUNTER]++;
     locked[(long)number]++;
     shim_store_release(map, LOCK, 0);
@@ -68,14 +78,15 @@ static void *add(void *number) {
   return 0;
 }
 
-/* store_buffering: each stores, fences, and looks for the other's store. Both missing it is wrong. */
+/* store_buffering: each stores, fences, loads the other's word. Both loading old words is wrong. */
 enum { MINE = LINE, ROUND = 3 * LINE, SEEN = 5 * LINE, BUFFERING_WORDS = 8 * LINE };
 static int by_fenced_load;
 
-/* Wait for the other, in the same round, to within some cycles. */
+/* Wait until the other thread is in the same round too, to within some cycles. */
 static void meet(long me, uint32_t round) {
-  shim_store_release(map, ROUND + (uint32_t)me * LINE, round);
-  for (uint32_t tries = 1; shim_load_acquire(map, ROUND + (uint32_t)(1 - me) * LINE) < round; tries++)
+  uint32_t mine = ROUND + (uint32_t)me * LINE, other = ROUND + (uint32_t)(1 - me) * LINE;
+  shim_store_release(map, mine, round);
+  for (uint32_t tries = 1; shim_load_acquire(map, other) < round; tries++)
     if (tries % 4096 == 0) shim_yield();
 }
 
@@ -93,13 +104,14 @@ static void *buffer(void *number) {
     meet(me, 3 * round + 1);
     if (me == 0) {
       rounds++;
-      count_wrong(shim_load_acquire(map, SEEN) < round && shim_load_acquire(map, SEEN + LINE) < round);
+      uint32_t first = shim_load_acquire(map, SEEN), second = shim_load_acquire(map, SEEN + LINE);
+      count_wrong(first < round && second < round);
     }
     meet(me, 3 * round + 2);
   }
 }
 
-/* arrival: who comes second, by fetch-and-add, reads what the first has written. */
+/* arrival: the thread that comes second, by fetch-and-add, reads what the first has written. */
 enum { ARRIVALS = BUFFERING_WORDS, PLACES = 1024, ARRIVAL_WORDS = ARRIVALS + PLACES };
 static uint32_t left_by[2][PLACES];
 
@@ -140,11 +152,13 @@ int main(int count, char **arguments) {
   if (strcmp(test, "message_passing") == 0) {
     share(PASSING_WORDS);
     run_threads(2, pass);
-  } else if (strcmp(test, "lock") == 0) {
+  } else if (strcmp(test, "lock") == 0 || strcmp(test, "pair_lock") == 0) {
+    by_pair = strcmp(test, "pair_lock") == 0;
     share(LOCK_WORDS);
     run_threads(2, count_locked);
     rounds = locked[0] + locked[1];
     count_wrong(plain[COUNTER] != (uint32_t)rounds);
+    count_wrong(by_pair && plain[LOCK + 1] != (uint32_t)rounds);
   } else if (strcmp(test, "arrival") == 0) {
     share(ARRIVAL_WORDS);
     run_threads(2, arrive);

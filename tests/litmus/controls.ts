@@ -2,59 +2,48 @@ import type { Build, Mutation } from "./programs.ts";
 
 /** A program that finds nothing wrong in the shim. */
 export interface Check {
-  /** What it is. */
   readonly build: Build;
-  /** Its arguments before the seconds. */
+  /** The program's arguments before the seconds. */
   readonly args: readonly string[];
 }
 
-/** A change that a program must notice. */
+/** A change of the shim that a program must notice. */
 export interface Control extends Check {
-  /** What is missing. */
+  /** What the change takes away. */
   readonly without: string;
-  /** What it says then. */
+  /** What the program prints then. */
   readonly notices: RegExp;
 }
 
 const RACE = /ThreadSanitizer: data race/;
 const WRONG = /, [1-9]\d* wrong/;
+const SANITIZED = /AddressSanitizer|runtime error/;
 
-/** The MP/MC ring that claims, copies and publishes in the shim. */
-const SLOTS_BY_SHIM: Build = {
-  program: "mpmc_ring",
-  sanitizer: "thread",
-  defines: ["SLOTS_BY_SHIM=1"],
-};
+const SLOTS: Build = { program: "slots", sanitizer: "thread" };
 
-/** What is checked as it is. */
+function atomics(sanitizer: Build["sanitizer"], tests: readonly string[]): Check[] {
+  return tests.map((test) => ({ build: { program: "atomics", sanitizer }, args: [test] }));
+}
+
+/** The programs that must find nothing wrong in the shim as it is. */
 export const CHECKS: readonly Check[] = [
-  ...["message_passing", "lock", "arrival", "additions", "maps"].map((test): Check => ({
-    build: { program: "atomics", sanitizer: "thread" },
-    args: [test],
-  })),
-  ...["store_buffering", "store_buffering_fenced_load", "additions"].map((test): Check => ({
-    build: { program: "atomics" },
-    args: [test],
-  })),
-  { build: { program: "spsc_ring", sanitizer: "thread" }, args: [] },
-  { build: { program: "mpmc_ring", sanitizer: "thread" }, args: [] },
-  { build: { program: "hts_ring", sanitizer: "thread" }, args: [] },
-  { build: { program: "rts_ring", sanitizer: "thread" }, args: [] },
-  { build: SLOTS_BY_SHIM, args: [] },
-  { build: { program: "atomics", sanitizer: "address" }, args: ["lock"] },
-  { build: { program: "mpmc_ring", sanitizer: "address" }, args: [] },
+  ...atomics("thread", ["message_passing", "lock", "pair_lock", "arrival", "additions", "maps"]),
+  ...atomics(undefined, ["store_buffering", "store_buffering_fenced_load", "additions"]),
+  ...atomics("address", ["lock"]),
+  { build: SLOTS, args: [] },
+  { build: { program: "slots", sanitizer: "address" }, args: [] },
   ...[1, 2, 3].map((seed): Check => ({
     build: { program: "hostile", sanitizer: "address" },
     args: [String(seed)],
   })),
 ];
 
-/** The shim's `name` with an ordering that is too weak. */
+/** The function `name` of the shim with an ordering that is too weak. */
 function weaker(name: string, from: string, to = "__ATOMIC_RELAXED"): Mutation {
   return { in: name, from: `__ATOMIC_${from}`, to };
 }
 
-/** Compare, then set: two steps. */
+/** Compares, then sets: two steps. */
 const SPLIT_SWAP: Mutation = {
   in: "shim_compare_and_swap",
   from: "return at && __atomic_compare_exchange_n(at, &expected, desired, 0, __ATOMIC_SEQ_CST,\n" +
@@ -62,7 +51,7 @@ const SPLIT_SWAP: Mutation = {
   to: "volatile uint32_t *v = at; return v && *v == expected && ((*v = desired), 1);",
 };
 
-/** Both words compared, then set: two steps. */
+/** Compares both words, then sets them: two steps. */
 const SPLIT_PAIR: Mutation = {
   in: "shim_compare_and_swap_pair",
   from:
@@ -72,7 +61,7 @@ const SPLIT_PAIR: Mutation = {
     " return *v == expected && ((*v = desired), 1);",
 };
 
-/** The head compared, then set: two steps. */
+/** Compares the head, then sets it: two steps. */
 const SPLIT_CLAIM: Mutation = {
   in: "shim_slots_copy",
   from: "!__atomic_compare_exchange_n(base + (tail - 1), &head, turn + n, 0, __ATOMIC_SEQ_CST,\n" +
@@ -81,7 +70,7 @@ const SPLIT_CLAIM: Mutation = {
     " ((*(volatile uint32_t *)(base + (tail - 1)) = turn + n), 0)))",
 };
 
-/** Load, then store: two steps. */
+/** Loads, then stores: two steps. */
 const SPLIT_ADD: Mutation = {
   in: "shim_fetch_add",
   from: "return __atomic_fetch_add(word_at(map, word, &zero), addend, __ATOMIC_SEQ_CST);",
@@ -89,134 +78,115 @@ const SPLIT_ADD: Mutation = {
     " return was;",
 };
 
-function race(test: string, mutation: Mutation): Control {
+/** A change that is a data race in a test of atomics.c. */
+function race(test: string, mutation: Mutation, without?: string): Control {
   return {
     build: { program: "atomics", sanitizer: "thread", mutation },
     args: [test],
-    without: `${mutation.in}'s ${mutation.from}`,
+    without: without ?? `${mutation.in}'s ${mutation.from}`,
     notices: RACE,
   };
 }
 
+/** A change after which a test of atomics.c counts what must not happen. */
 function outcome(test: string, without: string, mutation: Mutation): Control {
   return { build: { program: "atomics", mutation }, args: [test], without, notices: WRONG };
 }
 
-function edges(program: string, names: readonly string[]): Control[] {
-  return names.map((name) => ({
-    build: { program, sanitizer: "thread", defines: [`${name}=0`] },
-    args: [],
-    without: name,
-    notices: RACE,
-  }));
+/** A change that is a data race on the slots of a ring. */
+function inSlots(mutation: Mutation, without = `${mutation.in}'s ${mutation.from}`): Control {
+  return { build: { ...SLOTS, mutation }, args: [], without, notices: RACE };
 }
 
-/** A change of the pair's swap that a ring in one of the modes that use it must notice. */
-function pairSwap(program: string, without: string, mutation: Mutation): Control {
-  return { build: { program, sanitizer: "thread", mutation }, args: [], without, notices: RACE };
-}
-
-function inShim(name: string, from: string): Control {
-  const mutation = weaker(name, from);
-  const without = `${name}'s __ATOMIC_${from}`;
-  return { build: { ...SLOTS_BY_SHIM, mutation }, args: [], without, notices: RACE };
-}
-
+/** A check of arguments that is left out. */
 function unchecked(without: string, mutation: Mutation): Control {
   return {
     build: { program: "hostile", sanitizer: "address", mutation },
     args: ["1"],
     without,
-    notices: /AddressSanitizer|runtime error/,
+    notices: SANITIZED,
   };
 }
 
 /**
- * What the programs must notice. ThreadSanitizer knows acquire and release as C does, whatever the processor
- * makes of them; it does not know fences, so of these the outcome is counted that they forbid, which
- * x86 has often enough. C, H and, in RTS mode, T and N are left to the model (tests/model): no race
- * follows from them unless loads are in fact reordered.
+ * What the programs must notice, by kind. ThreadSanitizer knows acquire and release as C does,
+ * whatever the processor makes of them. It does not know fences: there the program counts the
+ * outcome that the fence forbids, which x86 has often enough.
  */
-export const CONTROLS: readonly Control[] = [
-  race("message_passing", weaker("shim_load_acquire", "ACQUIRE")),
-  race("message_passing", weaker("shim_store_release", "RELEASE")),
-  race("lock", weaker("shim_store_release", "RELEASE")),
-  race("lock", weaker("shim_compare_and_swap", "SEQ_CST")),
-  race("arrival", weaker("shim_fetch_add", "SEQ_CST")),
-  race("maps", weaker("take_number", "ACQUIRE")),
-  race("maps", weaker("shim_unmap", "RELEASE")),
-  outcome("additions", "one step in shim_compare_and_swap", SPLIT_SWAP),
-  outcome("additions", "one step in shim_fetch_add", SPLIT_ADD),
-  outcome(
-    "store_buffering",
-    "the fence of shim_full_fence",
-    weaker("shim_full_fence", "SEQ_CST", "__ATOMIC_ACQ_REL"),
-  ),
-  outcome(
-    "store_buffering_fenced_load",
-    "the fence of shim_fenced_load",
-    weaker("shim_fenced_load", "SEQ_CST", "__ATOMIC_ACQ_REL"),
-  ),
-  ...edges("spsc_ring", ["S1", "L1", "S2", "L2"]),
-  ...edges("mpmc_ring", ["S1", "L1", "S2", "L2", "T1", "T2", "WAIT"]),
-  ...edges("hts_ring", ["S1", "L1", "S2", "L2", "T1", "T2"]),
-  ...edges("rts_ring", ["L1", "L2", "COUNT"]),
-  pairSwap("rts_ring", "the pair swap's ordering", weaker("shim_compare_and_swap_pair", "SEQ_CST")),
-  pairSwap("rts_ring", "one step in shim_compare_and_swap_pair", SPLIT_PAIR),
-  pairSwap("hts_ring", "one step in shim_compare_and_swap_pair", SPLIT_PAIR),
-  inShim("publish", "RELEASE"),
-  inShim("publish", "ACQUIRE"),
-  {
-    build: { ...SLOTS_BY_SHIM, mutation: SPLIT_CLAIM },
-    args: [],
-    without: "one step in its claim",
-    notices: RACE,
-  },
-  inShim("shim_store_in_turn", "RELEASE"),
-  inShim("shim_store_in_turn", "ACQUIRE"),
-  unchecked("the bounds of a frame", {
-    in: "shim.h",
-    from: "return 0;",
-    to: "(void)0;",
-  }),
-  unchecked("the bounds of a word", {
-    in: "word_at",
-    from: "(uint64_t)word * 4 + 4 <= m->bytes",
-    to: "m->bytes",
-  }),
-  unchecked("the bounds of slots", {
-    in: "shim_slots_copy",
-    from: "((uint64_t)slots + size) * 4 > map->bytes ||",
-    to: "",
-  }),
-  unchecked("the bounds of what is copied to slots", {
-    in: "shim_slots_copy",
-    from: "(burst + words) * 4 > own_map->bytes ||",
-    to: "",
-  }),
-  unchecked("the bounds of the position that slots are published by", {
-    in: "publish",
-    from: "(uint64_t)word * 4 >= map->bytes ||",
-    to: "",
-  }),
-  unchecked("the bounds of the position that slots are claimed by", {
-    in: "shim_slots_copy",
-    from: "if (claims && (uint64_t)(tail - 1) * 4 >= map->bytes) return -EFAULT;",
-    to: "",
-  }),
-  unchecked("the limit of a burst", {
-    in: "shim_packet_rx",
-    from: "if (count > SHIM_BURST) return -EINVAL;",
-    to: "",
-  }),
-  unchecked("the limit of a poll", {
-    in: "shim_poll",
-    from: "if (count > SHIM_POLL) return -EINVAL;",
-    to: "",
-  }),
-  unchecked("the limit of a path", {
-    in: "open_socket",
-    from: "if (strlen(path) >= sizeof address->sun_path) return -ENAMETOOLONG;",
-    to: "",
-  }),
-];
+export const CONTROLS: Readonly<Record<string, readonly Control[]>> = {
+  races: [
+    race("message_passing", weaker("shim_load_acquire", "ACQUIRE")),
+    race("message_passing", weaker("shim_store_release", "RELEASE")),
+    race("lock", weaker("shim_store_release", "RELEASE")),
+    race("lock", weaker("shim_compare_and_swap", "SEQ_CST")),
+    race("pair_lock", weaker("shim_compare_and_swap_pair", "SEQ_CST")),
+    race("pair_lock", SPLIT_PAIR, "one step in shim_compare_and_swap_pair"),
+    race("arrival", weaker("shim_fetch_add", "SEQ_CST")),
+    race("maps", weaker("take_number", "ACQUIRE")),
+    race("maps", weaker("shim_unmap", "RELEASE")),
+  ],
+  outcomes: [
+    outcome(
+      "store_buffering",
+      "the fence of shim_full_fence",
+      weaker("shim_full_fence", "SEQ_CST", "__ATOMIC_ACQ_REL"),
+    ),
+    outcome(
+      "store_buffering_fenced_load",
+      "the fence of shim_fenced_load",
+      weaker("shim_fenced_load", "SEQ_CST", "__ATOMIC_ACQ_REL"),
+    ),
+    outcome("additions", "one step in shim_compare_and_swap", SPLIT_SWAP),
+    outcome("additions", "one step in shim_fetch_add", SPLIT_ADD),
+  ],
+  slots: [
+    inSlots(weaker("publish", "RELEASE")),
+    inSlots(weaker("publish", "ACQUIRE")),
+    inSlots(SPLIT_CLAIM, "one step in shim_slots_copy's claim"),
+    inSlots(weaker("shim_store_in_turn", "RELEASE")),
+    inSlots(weaker("shim_store_in_turn", "ACQUIRE")),
+  ],
+  bounds: [
+    unchecked("the bounds of a frame", { in: "shim.h", from: "return 0;", to: "(void)0;" }),
+    unchecked("the bounds of a word", {
+      in: "word_at",
+      from: "(uint64_t)word * 4 + 4 <= m->bytes",
+      to: "m->bytes",
+    }),
+    unchecked("the bounds of slots", {
+      in: "shim_slots_copy",
+      from: "((uint64_t)slots + size) * 4 > map->bytes ||",
+      to: "",
+    }),
+    unchecked("the bounds of a burst", {
+      in: "shim_slots_copy",
+      from: "(burst + words) * 4 > own_map->bytes ||",
+      to: "",
+    }),
+    unchecked("the bounds of the tail that publishes slots", {
+      in: "publish",
+      from: "(uint64_t)word * 4 >= map->bytes ||",
+      to: "",
+    }),
+    unchecked("the bounds of the head that claims slots", {
+      in: "shim_slots_copy",
+      from: "if (claims && (uint64_t)(tail - 1) * 4 >= map->bytes) return -EFAULT;",
+      to: "",
+    }),
+    unchecked("the limit of a burst", {
+      in: "shim_packet_rx",
+      from: "if (count > SHIM_BURST) return -EINVAL;",
+      to: "",
+    }),
+    unchecked("the limit of a poll", {
+      in: "shim_poll",
+      from: "if (count > SHIM_POLL) return -EINVAL;",
+      to: "",
+    }),
+    unchecked("the limit of a path", {
+      in: "open_socket",
+      from: "if (strlen(path) >= sizeof address->sun_path) return -ENAMETOOLONG;",
+      to: "",
+    }),
+  ],
+};

@@ -2,63 +2,17 @@
  * Every call of the shim with random and hostile arguments, for AddressSanitizer and
  * UndefinedBehaviorSanitizer to watch: `hostile SEED SECONDS`.
  *
- * What the shim cannot check is kept: buffers have the room that their caller promises (shim.h), a file
- * is not mapped beyond its end for longer than it takes to unmap it.
+ * The program keeps to what the shim cannot check: buffers have the room that their caller promises
+ * (shim.h), and a file that is mapped beyond its end is unmapped at once.
  */
 #include "litmus.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/socket.h>
 #include <unistd.h>
-
-uint32_t shim_abi(void);
-uint32_t shim_compare_exchange(int32_t map, uint32_t word, uint32_t expected, uint32_t desired);
-int32_t shim_map_cells(int32_t map, uint64_t offset, uint32_t stride, uint32_t count);
-int32_t shim_map_bind(int32_t map, uint32_t node);
-int32_t shim_memfd(const char *name, uint64_t bytes);
-int32_t shim_file_open(const char *path, uint32_t access);
-int32_t shim_file_read(int32_t fd, uint8_t *bytes, uint32_t count);
-int32_t shim_file_write(int32_t fd, const uint8_t *bytes, uint32_t count, uint32_t offset);
-int32_t shim_ioctl(int32_t fd, uint32_t request, uint8_t *argument, uint32_t value);
-int64_t shim_file_size(int32_t fd);
-int32_t shim_file_resize(int32_t fd, uint64_t bytes);
-int32_t shim_file_lock(int32_t fd);
-int32_t shim_fd_close(int32_t fd);
-void shim_prefetch(int32_t map, const uint32_t *descriptors, uint32_t count);
-int32_t shim_thread_pin(uint32_t core);
-int32_t shim_thread_may_run_on(uint32_t core);
-double shim_clock(void);
-int32_t shim_eventfd(void);
-int32_t shim_eventfd_signal(int32_t fd);
-int32_t shim_eventfd_drain(int32_t fd);
-int32_t shim_poll(const int32_t *fds, uint32_t count, uint32_t microseconds);
-int32_t shim_poll_events(struct pollfd *polled, uint32_t count, int32_t milliseconds);
-int32_t shim_unix_listen(const char *path);
-int32_t shim_unix_accept(int32_t listener);
-int32_t shim_unix_connect(const char *path, uint32_t milliseconds);
-int32_t shim_unix_send(int32_t fd, int64_t value, int32_t passed);
-int32_t shim_unix_receive(int32_t fd, int64_t *value, int32_t *passed, uint32_t waits);
-int32_t shim_unix_discard(int32_t fd, uint32_t *descriptors);
-int32_t shim_unix_peer(int32_t fd, uint32_t *ids);
-int32_t shim_interface_get(const char *name, uint32_t *words);
-int32_t shim_interface_flags(const char *name, uint32_t set, uint32_t clear);
-int32_t shim_interface_mtu(const char *name, uint32_t mtu);
-int32_t shim_tap_open(const char *name);
-int32_t shim_packet_open(const char *name, uint32_t buffer);
-int32_t shim_packet_missed(int32_t fd);
-int32_t shim_packet_rx(int32_t fd, int32_t map, uint32_t *descriptors, void *notes,
-                       uint8_t *overflow, uint32_t count);
-int32_t shim_packet_tx(int32_t fd, int32_t map, const uint32_t *descriptors, uint32_t count);
-int32_t shim_tap_rx(int32_t fd, int32_t map, uint32_t *descriptors, void *notes, uint8_t *overflow,
-                    uint32_t count);
-int32_t shim_tap_tx(int32_t fd, int32_t map, const uint32_t *descriptors, uint32_t count);
-int32_t shim_discard(int32_t fd, uint32_t count);
-int32_t shim_frames_copy(int32_t from, const uint32_t *sources, int32_t to, uint32_t *targets,
-                         uint32_t count);
 
 static uint64_t state;
 
@@ -71,8 +25,11 @@ static uint32_t below(uint32_t limit) { return any() % limit; }
 
 /* A number at the edges of what is possible, or any. */
 static uint64_t odd_number(void) {
-  static const uint64_t edges[] = {0, 1, 2, 3, 63, 64, 65, 255, 256, 257, 4095, 4096, 65535, 65536,
-                                   INT32_MAX, 0x80000000u, UINT32_MAX, 1ull << 62, INT64_MAX, UINT64_MAX};
+  static const uint64_t edges[] = {
+      0,    1,    2,     3,     63,        64,          65,         255,        256,       257,
+      4095, 4096, 65535, 65536, INT32_MAX, 0x80000000u, UINT32_MAX, 1ull << 62, INT64_MAX,
+      UINT64_MAX,
+  };
   uint64_t edge = edges[below(sizeof edges / sizeof *edges)];
   return below(3) ? edge : below(2) ? edge - below(5) : any();
 }
@@ -97,14 +54,16 @@ static void keep_pair(int type) {
 
 /* One of ours, or one that nobody has. */
 static int some_file(void) {
-  return below(8) ? files[below(FILES)] : below(2) ? 1000 + (int)below(1 << 20) : -(int)below(1u << 31);
+  if (below(8)) return files[below(FILES)];
+  return below(2) ? 1000 + (int)below(1 << 20) : -(int)below(1u << 31);
 }
 
 static int32_t some_map(void) { return below(4) ? (int32_t)below(12) : (int32_t)odd_number(); }
 
 static const char *some_path(void) {
   static char name[301];
-  static const char *const names[] = {"a", "b", "c", "link", "", ".", "/", "none/a", "lo", "zz0", "zz1"};
+  static const char *const names[] = {"a", "b",      "c",  "link", "",   ".",
+                                      "/", "none/a", "lo", "zz0",  "zz1"};
   if (below(6)) return names[below(sizeof names / sizeof *names)];
   uint32_t length = below(2) ? 100 + below(16) : below(sizeof name - 1);
   for (uint32_t i = 0; i < length; i++) name[i] = (char)('a' + below(26));
@@ -139,28 +98,31 @@ static void map_something(void) {
   else if (below(2)) shim_map_cells(id, 0, 2368, (uint32_t)(size / 2368));
 }
 
-/* A copy of which all is right but, mostly, one thing: so each of the checks is come to. */
+/* A copy with one argument that is wrong, or none: so the shim comes to each of its checks. */
 static void on_copy(void) {
   int32_t ring = shim_map(0, 4096, -1, 0), own = shim_map(0, 4096, -1, 0);
   uint32_t log = below(10), wrong = below(5), odd = (uint32_t)odd_number();
   uint32_t route = (uint32_t)ring | (uint32_t)own << 11 | log << 22 | below(4) << 29;
-  if (ring >= 0 && own >= 0)
-    shim_slots_copy(route, wrong == 0 ? odd : below(1025 - (1u << log)), wrong == 1 ? odd : below(512),
-                    wrong == 2 ? odd : below((1u << log) + 1), below(2) ? 0 : any(), wrong == 3 ? odd : below(1024));
+  uint32_t slots = wrong == 0 ? odd : below(1025 - (1u << log));
+  uint32_t burst = wrong == 1 ? odd : below(512);
+  uint32_t n = wrong == 2 ? odd : below((1u << log) + 1);
+  uint32_t tail = wrong == 3 ? odd : below(1024);
+  if (ring >= 0 && own >= 0) shim_slots_copy(route, slots, burst, n, below(2) ? 0 : any(), tail);
   if (ring >= 0) shim_unmap(ring);
   if (own >= 0) shim_unmap(own);
 }
 
 static void on_slots(int32_t id, uint32_t word) {
   uint32_t slots = below(2) ? below(1024) : (uint32_t)odd_number();
-  uint32_t route = below(4) ? (uint32_t)id | (uint32_t)some_map() << 11 | below(12) << 22 | below(4) << 29 : any();
-  uint32_t n = below(4) ? below(300) : any();
+  uint32_t maps = (uint32_t)id | (uint32_t)some_map() << 11;
+  uint32_t route = below(4) ? maps | below(12) << 22 | below(4) << 29 : any();
+  uint32_t burst = below(2) ? below(1024) : any(), n = below(4) ? below(300) : any();
   switch (below(5)) {
     case 0: shim_compare_exchange(id, word, below(2), any()); break;
     case 1: shim_compare_and_swap_pair(id, word, below(2), below(2), any(), any()); break;
     case 2: shim_store_in_turn(id, word, below(2), any(), below(9)); break;
     case 3: on_copy(); break;
-    default: shim_slots_copy(route, slots, below(2) ? below(1024) : any(), n, below(2) ? below(2) : any(), word);
+    default: shim_slots_copy(route, slots, burst, n, below(2) ? below(2) : any(), word);
   }
 }
 
@@ -182,7 +144,10 @@ static void on_memory(void) {
     case 9: shim_fetch_add(id, word, any()); break;
     case 10: shim_fenced_load(id, word); break;
     case 11: shim_full_fence(); shim_pause(below(9)); shim_yield(); break;
-    case 12: fill_descriptors(descriptors); shim_prefetch(id, descriptors, below(SHIM_BURST + 1)); break;
+    case 12:
+      fill_descriptors(descriptors);
+      shim_prefetch(id, descriptors, below(SHIM_BURST + 1));
+      break;
     default:
       fill_descriptors(descriptors);
       fill_descriptors(targets);
@@ -192,15 +157,20 @@ static void on_memory(void) {
 
 static void on_files(void) {
   int fd = some_file();
+  uint64_t size = below(2) ? 4096 * below(256) : odd_number();
+  uint32_t access = below(2) ? below(6) : (uint32_t)odd_number();
+  uint32_t offset = below(2) ? below(BYTES) : (uint32_t)odd_number();
   switch (below(10)) {
-    case 0: keep(shim_memfd(below(9) ? "fuzz" : some_path(), below(2) ? 4096 * below(256) : odd_number())); break;
-    case 1: case 2: keep(shim_file_open(some_path(), below(2) ? below(6) : (uint32_t)odd_number())); break;
+    case 0: keep(shim_memfd(below(9) ? "fuzz" : some_path(), size)); break;
+    case 1: case 2: keep(shim_file_open(some_path(), access)); break;
     case 3: shim_file_read(fd, bytes, below(BYTES + 1)); break;
-    case 4: shim_file_write(fd, bytes, below(BYTES + 1), below(2) ? below(BYTES) : (uint32_t)odd_number()); break;
+    case 4: shim_file_write(fd, bytes, below(BYTES + 1), offset); break;
     case 5: shim_file_size(fd); break;
-    case 6: shim_file_resize(fd, below(2) ? below(1 << 20) : 1ull << 63); break; /* else it is allocated */
+    case 6: /* a size between these two would be allocated */
+      shim_file_resize(fd, below(2) ? below(1 << 20) : 1ull << 63);
+      break;
     case 7: shim_file_lock(fd); break;
-    case 8: { /* not of a socket: that would be its interface's */
+    case 8: { /* not on a socket: it would change an interface */
       int kind = 0;
       socklen_t length = sizeof kind;
       if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &kind, &length) < 0)
@@ -218,6 +188,7 @@ static void on_files(void) {
 static void on_threads(void) {
   int32_t polled[2 * SHIM_POLL];
   struct pollfd events[8];
+  uint32_t count = below(4) ? below(SHIM_POLL + 1) : (uint32_t)odd_number() | (SHIM_POLL + 1);
   switch (below(8)) {
     case 0: shim_thread_pin((uint32_t)odd_number()); break;
     case 1: shim_thread_may_run_on((uint32_t)odd_number()); break;
@@ -227,10 +198,11 @@ static void on_threads(void) {
     case 5: shim_eventfd_drain(some_file()); break;
     case 6:
       for (int i = 0; i < 2 * SHIM_POLL; i++) polled[i] = some_file();
-      shim_poll(polled, below(4) ? below(SHIM_POLL + 1) : (uint32_t)odd_number() | (SHIM_POLL + 1), below(20));
+      shim_poll(polled, count, below(20));
       break;
     default:
-      for (int i = 0; i < 8; i++) events[i] = (struct pollfd){some_file(), (short)any(), (short)any()};
+      for (int i = 0; i < 8; i++)
+        events[i] = (struct pollfd){some_file(), (short)any(), (short)any()};
       shim_poll_events(events, below(9), 0);
   }
 }
@@ -252,7 +224,7 @@ static void on_sockets(void) {
     case 6: if (below(4) == 0) shim_unix_discard(fd, words); break;
     case 7: shim_unix_peer(fd, words); break;
     case 8: keep_pair(below(2) ? SOCK_STREAM : SOCK_DGRAM); break;
-    default: (void)!write(fd, bytes, below(24)); /* half a message, or several */
+    default: (void)!write(fd, bytes, below(24)); /* less than a message, or more */
   }
 }
 
@@ -260,10 +232,11 @@ static void on_frames(void) {
   int fd = some_file();
   int32_t id = some_map();
   uint32_t count = below(4) ? below(9) : below(SHIM_BURST + 1);
+  uint32_t any_count = below(8) ? count : SHIM_BURST + 1 + below(9);
   fill_descriptors(descriptors);
   switch (below(7)) {
-    case 0: shim_packet_rx(fd, id, descriptors, notes, overflow, below(8) ? count : SHIM_BURST + 1 + below(9)); break;
-    case 1: shim_packet_tx(fd, id, descriptors, below(8) ? count : SHIM_BURST + 1 + below(9)); break;
+    case 0: shim_packet_rx(fd, id, descriptors, notes, overflow, any_count); break;
+    case 1: shim_packet_tx(fd, id, descriptors, any_count); break;
     case 2: shim_tap_rx(fd, id, descriptors, notes, overflow, count); break;
     case 3: shim_tap_tx(fd, id, descriptors, count); break;
     case 4: shim_discard(fd, below(9)); break;

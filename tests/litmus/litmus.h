@@ -1,29 +1,12 @@
-/* What the programs here share: the shim's prototypes, a clock, two threads that run side by side. */
+/* What the programs here share: words in a map, a clock, and threads that run side by side. */
 #define _GNU_SOURCE
-#include "shim.h"
+#include "shim_api.h"
 
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-
-int32_t shim_map(void *buffer, uint64_t bytes, int32_t fd, uint64_t offset);
-int32_t shim_unmap(int32_t map);
-uint32_t shim_load_acquire(int32_t map, uint32_t word);
-void shim_store_release(int32_t map, uint32_t word, uint32_t value);
-int32_t shim_compare_and_swap(int32_t map, uint32_t word, uint32_t expected, uint32_t desired);
-int32_t shim_compare_and_swap_pair(int32_t map, uint32_t word, uint32_t expected_low,
-                                   uint32_t expected_high, uint32_t low, uint32_t high);
-uint32_t shim_fetch_add(int32_t map, uint32_t word, uint32_t addend);
-int32_t shim_store_in_turn(int32_t map, uint32_t word, uint32_t turn, uint32_t value,
-                           uint32_t pauses);
-int32_t shim_slots_copy(uint32_t route, uint32_t slots, uint32_t burst, uint32_t n, uint32_t turn,
-                        uint32_t position);
-void shim_full_fence(void);
-uint32_t shim_fenced_load(int32_t map, uint32_t word);
-void shim_pause(uint32_t times);
-void shim_yield(void);
 
 /* Words that different threads write are so far apart, as in app/memory/layout.ts. */
 enum { LINE = 32 };
@@ -50,23 +33,15 @@ static inline void rest(uint32_t tries) {
   else shim_yield();
 }
 
-/* An ordering edge of the algorithm: `-DS1=0` takes it away. */
-static inline uint32_t load(int has_edge, uint32_t word) {
-  return has_edge ? shim_load_acquire(map, word) : __atomic_load_n(plain + word, __ATOMIC_RELAXED);
-}
-
-static inline void store(int has_edge, uint32_t word, uint32_t value) {
-  if (has_edge) shim_store_release(map, word, value);
-  else __atomic_store_n(plain + word, value, __ATOMIC_RELAXED);
-}
-
-/* Until when, and whether somebody has given up. Counts only for the thread that decides the end. */
+/* When to end. */
 static double deadline;
 
-/* What went wrong, by all threads. */
+/* What went wrong, in all threads. */
 static uint64_t wrong;
 
-static inline void count_wrong(uint64_t times) { __atomic_fetch_add(&wrong, times, __ATOMIC_RELAXED); }
+static inline void count_wrong(uint64_t times) {
+  __atomic_fetch_add(&wrong, times, __ATOMIC_RELAXED);
+}
 
 /* Run `threads` of `body(number)` side by side until they return. */
 static inline void run_threads(int threads, void *(*body)(void *)) {
@@ -76,7 +51,7 @@ static inline void run_threads(int threads, void *(*body)(void *)) {
   for (int i = 0; i < threads; i++) pthread_join(started[i], 0);
 }
 
-/* Tell how it went: exit status 0 if nothing was wrong. */
+/* Print how it went: exit status 0 if nothing was wrong. */
 static inline int report(uint64_t rounds) {
   printf("%llu rounds, %llu wrong\n", (unsigned long long)rounds, (unsigned long long)wrong);
   return wrong ? 1 : 0;

@@ -1,40 +1,33 @@
-import { equal, match, rejects } from "node:assert/strict";
-import { Folder } from "../ffi/folder.ts";
+import { deepEqual, ok, throws } from "node:assert/strict";
 import { CHECKS, CONTROLS } from "./controls.ts";
-import { type Build, compile, run } from "./programs.ts";
+import { Judge, nameOf } from "./judge.ts";
+import { shimSources } from "./programs.ts";
 
-/** Seconds for what finds nothing, and at most for what finds something. */
-const SHORT = 0.5;
-const LONG = 10;
+// The short form of `deno task litmus`: all programs for a moment, and one control of each kind.
 
-function titleOf({ program, sanitizer, defines = [] }: Build, args: readonly string[]): string {
-  return [`${program}.c`, ...args, ...defines].join(" ") +
-    (sanitizer ? `, ${sanitizer} sanitizer` : "");
-}
+const SECONDS = 0.3;
 
-for (const { build, args } of CHECKS) {
-  Deno.test(`${titleOf(build, args)}: finds nothing wrong`, async () => {
-    using folder = new Folder();
-    const { code, text } = await run(await compile(folder, build), ...args, SHORT);
-    match(text, /[1-9]\d* rounds, 0 wrong/);
-    equal(code, 0, text);
+Deno.test("litmus programs find nothing wrong in the shim", async () => {
+  using judge = new Judge();
+  const wrong: string[] = [];
+  for (const check of CHECKS) {
+    const { isGood, text } = await judge.check(check, SECONDS);
+    if (!isGood) wrong.push(`${nameOf(check)}: ${text}`);
+  }
+  deepEqual(wrong, []);
+});
+
+for (const [kind, [control]] of Object.entries(CONTROLS)) {
+  Deno.test(`litmus programs notice ${kind}: ${nameOf(control)} without ${control.without}`, async () => {
+    using judge = new Judge();
+    const { isGood, text } = await judge.control(control);
+    ok(isGood, text);
   });
 }
 
-for (const { build, args, without, notices } of CONTROLS) {
-  Deno.test(`${titleOf(build, args)}: notices that ${without} is missing`, async () => {
-    using folder = new Folder();
-    const path = await compile(folder, build);
-    let { text } = await run(path, ...args, SHORT);
-    if (!notices.test(text)) ({ text } = await run(path, ...args, LONG));
-    match(text, notices);
-  });
-}
-
-Deno.test("compile() throws when a mutation changes nothing", async () => {
-  using folder = new Folder();
-  const mutation = { in: "shim_pause", from: "fence", to: "" };
-  await rejects(compile(folder, { program: "atomics", mutation }), {
+Deno.test("each litmus control changes the shim as it is today", () => {
+  for (const { build } of Object.values(CONTROLS).flat()) shimSources(build.mutation);
+  throws(() => shimSources({ in: "shim_pause", from: "fence", to: "" }), {
     name: "CulvertError",
     message: "Cannot change shim_pause as it has no fence: adapt the mutation",
   });

@@ -2,13 +2,12 @@ import { fileURLToPath } from "node:url";
 import { CulvertError } from "../../ffi/error.ts";
 import type { Folder } from "../ffi/folder.ts";
 
-/** A change of the shim's sources by which a program must notice that something is missing. */
+/** A change of the shim's sources. */
 export interface Mutation {
-  /** The function that is changed, or the file if the change is outside of functions. */
+  /** The function that changes, or the file if the change is outside of functions. */
   readonly in: string;
   /** What is replaced, wherever it is found there. */
   readonly from: string;
-  /** What by. */
   readonly to: string;
 }
 
@@ -16,11 +15,8 @@ export interface Mutation {
 export interface Build {
   /** A C file in this folder, without `.c`. */
   readonly program: string;
-  /** What watches it: nothing, if outcomes are counted that a sanitizer's slowness would hide. */
+  /** Undefined for programs that count outcomes: a sanitizer's slowness would hide these. */
   readonly sanitizer?: "thread" | "address";
-  /** Ordering edges that are taken away, and other macros. */
-  readonly defines?: readonly string[];
-  /** What is changed in the shim. */
   readonly mutation?: Mutation;
 }
 
@@ -28,7 +24,7 @@ export interface Build {
 export interface Ending {
   /** 0: nothing was wrong. */
   readonly code: number;
-  /** What it and its sanitizer said. */
+  /** What the program and its sanitizer printed. */
   readonly text: string;
 }
 
@@ -44,12 +40,13 @@ const SANITIZERS = {
 };
 
 const ENVIRONMENT = {
-  TSAN_OPTIONS: "halt_on_error=1 exitcode=66",
+  // The longest history: a race with a thread that has done much since is not reported otherwise.
+  TSAN_OPTIONS: "halt_on_error=1 exitcode=66 history_size=7",
   ASAN_OPTIONS: "exitcode=67 allocator_may_return_null=1",
   UBSAN_OPTIONS: "print_stacktrace=1",
 };
 
-/** Some programs, started one after the other; a longer one is stopped. */
+/** Milliseconds after which a program is stopped. */
 const PATIENCE_MS = 600_000;
 
 async function output(program: string, args: readonly string[], cwd?: string): Promise<Ending> {
@@ -65,55 +62,58 @@ async function output(program: string, args: readonly string[], cwd?: string): P
   return { code, text: decoder.decode(stderr) + decoder.decode(stdout) };
 }
 
-/** The text of `file` with its mutation, if it is there. */
+/** The text of `file` with a mutation, if its place is there. */
 function mutate(file: string, text: string, { in: place, from, to }: Mutation): string {
   const start = place === file ? 0 : text.search(new RegExp(`\\b${place}\\([^;]*?\\{`));
   if (start < 0) return text;
-  const end = place === file ? text.length : text.indexOf("\n}\n", start) + 1 ||
-    text.length;
+  const end = place === file ? text.length : text.indexOf("\n}\n", start) + 1 || text.length;
   return text.slice(0, start) + text.slice(start, end).replaceAll(from, to) + text.slice(end);
 }
 
 /**
- * Compile a program with the shim, in a folder of its own.
+ * The shim's sources, by name, with a mutation if there is one.
+ *
+ * @throws {CulvertError} if the mutation changes nothing.
+ */
+export function shimSources(mutation?: Mutation): Map<string, string> {
+  const sources = new Map<string, string>();
+  let isMutated = mutation === undefined;
+  for (const { name } of Deno.readDirSync(SHIM)) {
+    if (!/\.[ch]$/.test(name)) continue;
+    const text = Deno.readTextFileSync(new URL(name, SHIM));
+    sources.set(name, mutation ? mutate(name, text, mutation) : text);
+    isMutated ||= sources.get(name) !== text;
+  }
+  if (isMutated) return sources;
+  throw new CulvertError(
+    `Cannot change ${mutation!.in} as it has no ${mutation!.from}: adapt the mutation`,
+  );
+}
+
+/**
+ * Compile a program together with the shim, in a folder of its own.
  *
  * @returns its path.
  * @throws {CulvertError} if clang is missing or refuses it, or the mutation changes nothing.
  */
 export async function compile(folder: Folder, build: Build): Promise<string> {
   const place = Deno.makeTempDirSync({ dir: folder.path });
+  const path = `${place}/${build.program}`;
   const sources = [`${fileURLToPath(HERE)}${build.program}.c`];
-  let isMutated = build.mutation === undefined;
-  for (const { name } of Deno.readDirSync(SHIM)) {
-    if (!/\.[ch]$/.test(name)) continue;
-    const text = Deno.readTextFileSync(new URL(name, SHIM));
-    const mutated = build.mutation ? mutate(name, text, build.mutation) : text;
-    isMutated ||= mutated !== text;
-    Deno.writeTextFileSync(`${place}/${name}`, mutated);
+  for (const [name, text] of shimSources(build.mutation)) {
+    Deno.writeTextFileSync(`${place}/${name}`, text);
     if (name.endsWith(".c")) sources.push(`${place}/${name}`);
   }
-  if (!isMutated) {
-    const { in: where, from } = build.mutation!;
-    throw new CulvertError(`Cannot change ${where} as it has no ${from}: adapt the mutation`);
-  }
-  const path = `${place}/${build.program}`;
-  const flags = [...FLAGS, ...(build.sanitizer ? SANITIZERS[build.sanitizer] : ["-O2"])];
-  const defines = (build.defines ?? []).map((macro) => `-D${macro}`);
-  const { code, text } = await output("clang", [
-    ...flags,
-    ...defines,
-    `-I${place}`,
-    "-o",
-    path,
-    ...sources,
-  ]);
+  const optimized = build.sanitizer ? SANITIZERS[build.sanitizer] : ["-O2"];
+  const args = [...FLAGS, ...optimized, `-I${place}`, "-o", path, ...sources];
+  const { code, text } = await output("clang", args);
   if (code === 0) return path;
   throw new CulvertError(`Cannot compile ${build.program}.c as clang refused it:\n${text}`);
 }
 
 /**
- * Run a program that {@linkcode compile} made, in its folder. Addresses are not randomized: sanitizers
- * refuse what newer kernels make of that.
+ * Run a program that {@linkcode compile} made, in its folder. Addresses are not randomized:
+ * sanitizers cannot deal with what newer kernels make of that.
  */
 export function run(path: string, ...args: (string | number)[]): Promise<Ending> {
   const words = ["-R", path, ...args.map(String)];

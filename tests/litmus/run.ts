@@ -1,41 +1,47 @@
 /**
- * `deno task litmus`: the shim's atomics, and every call of it with hostile arguments, under clang's
- * sanitizers; and without each ordering, which must be noticed.
+ * `deno task litmus`: the shim's atomics, its copying of slots, and every call of it with hostile
+ * arguments, under clang's sanitizers; then without each ordering and check, which must be noticed.
  *
  * @module
  */
 import type { Parsed } from "../../app/cli/options.ts";
 import { runTool } from "../../app/cli/run_program.ts";
-import { Folder } from "../ffi/folder.ts";
 import { type Check, CHECKS, CONTROLS } from "./controls.ts";
-import { compile, run } from "./programs.ts";
+import { Judge, nameOf } from "./judge.ts";
 import { LITMUS } from "./table.ts";
 
-/** Run one program for a while; returns what it said. */
-async function attempt({ build, args }: Check, seconds: number): Promise<string> {
-  using folder = new Folder();
-  const words = build.program === "hostile"
-    ? [crypto.getRandomValues(new Uint32Array(1))[0]]
-    : args;
-  const { code, text } = await run(await compile(folder, build), ...words, seconds);
-  console.log([`${build.program}.c`, ...words, build.sanitizer ?? ""].join(" "));
-  return code === 0 ? text : `exit status ${code}\n${text}`;
+/** Seconds to compile a changed shim and to notice the change. */
+const CONTROL_SECONDS = 2;
+
+/** The check with a seed of its own, if it has one. */
+function freshly(check: Check): Check {
+  if (check.build.program !== "hostile") return check;
+  return { ...check, args: [String(crypto.getRandomValues(new Uint32Array(1))[0])] };
 }
 
 async function main({ values: { seconds } }: Parsed<typeof LITMUS>): Promise<number> {
-  let isGood = true;
-  for (const check of CHECKS) {
-    const text = await attempt(check, seconds);
-    console.log(`  ${text.trim()}`);
-    isGood &&= / 0 wrong/.test(text) && !text.startsWith("exit");
+  const controls = Object.values(CONTROLS).flat();
+  const total = CHECKS.length * seconds + controls.length * CONTROL_SECONDS;
+  console.log(`litmus: takes about ${Math.ceil(total / 60)} min`);
+  using judge = new Judge();
+  let wrong = 0, unnoticed = 0;
+  for (const check of CHECKS.map(freshly)) {
+    const { isGood, text } = await judge.check(check, seconds);
+    if (!isGood) wrong++;
+    console.log(`${nameOf(check)}: ${isGood ? "" : "WRONG: "}${text}`);
   }
-  for (const control of CONTROLS) {
-    const text = await attempt(control, seconds);
-    const found = control.notices.exec(text)?.[0];
-    console.log(`  without ${control.without}: ${found ?? `NOT NOTICED: ${text}`}`);
-    isGood &&= found !== undefined;
+  for (const control of controls) {
+    const { isGood, text } = await judge.control(control);
+    if (!isGood) unnoticed++;
+    console.log(
+      `${nameOf(control)} without ${control.without}: ${isGood ? "" : "NOT NOTICED: "}${text}`,
+    );
   }
-  return isGood ? 0 : 1;
+  console.log(
+    `litmus: ${CHECKS.length - wrong} of ${CHECKS.length} programs found nothing wrong, ` +
+      `${controls.length - unnoticed} of ${controls.length} changes of the shim were noticed`,
+  );
+  return wrong + unnoticed === 0 ? 0 : 1;
 }
 
 await runTool(LITMUS, main);

@@ -1,0 +1,72 @@
+/* The shim's functions that the programs here call: see shim/. */
+#include "shim.h"
+
+#include <poll.h>
+
+uint32_t shim_abi(void);
+
+int32_t shim_map(void *buffer, uint64_t bytes, int32_t fd, uint64_t offset);
+int32_t shim_unmap(int32_t map);
+int32_t shim_map_cells(int32_t map, uint64_t offset, uint32_t stride, uint32_t count);
+int32_t shim_map_bind(int32_t map, uint32_t node);
+
+uint32_t shim_load_acquire(int32_t map, uint32_t word);
+void shim_store_release(int32_t map, uint32_t word, uint32_t value);
+int32_t shim_compare_and_swap(int32_t map, uint32_t word, uint32_t expected, uint32_t desired);
+uint32_t shim_compare_exchange(int32_t map, uint32_t word, uint32_t expected, uint32_t desired);
+int32_t shim_compare_and_swap_pair(int32_t map, uint32_t word, uint32_t expected_low,
+                                   uint32_t expected_high, uint32_t low, uint32_t high);
+uint32_t shim_fetch_add(int32_t map, uint32_t word, uint32_t addend);
+int32_t shim_store_in_turn(int32_t map, uint32_t word, uint32_t turn, uint32_t value,
+                           uint32_t pauses);
+int32_t shim_slots_copy(uint32_t route, uint32_t slots, uint32_t burst, uint32_t n, uint32_t turn,
+                        uint32_t tail);
+void shim_full_fence(void);
+uint32_t shim_fenced_load(int32_t map, uint32_t word);
+void shim_pause(uint32_t times);
+void shim_yield(void);
+void shim_prefetch(int32_t map, const uint32_t *descriptors, uint32_t count);
+
+int32_t shim_memfd(const char *name, uint64_t bytes);
+int32_t shim_file_open(const char *path, uint32_t access);
+int32_t shim_file_read(int32_t fd, uint8_t *bytes, uint32_t count);
+int32_t shim_file_write(int32_t fd, const uint8_t *bytes, uint32_t count, uint32_t offset);
+int32_t shim_ioctl(int32_t fd, uint32_t request, uint8_t *argument, uint32_t value);
+int64_t shim_file_size(int32_t fd);
+int32_t shim_file_resize(int32_t fd, uint64_t bytes);
+int32_t shim_file_lock(int32_t fd);
+int32_t shim_fd_close(int32_t fd);
+
+int32_t shim_thread_pin(uint32_t core);
+int32_t shim_thread_may_run_on(uint32_t core);
+double shim_clock(void);
+int32_t shim_eventfd(void);
+int32_t shim_eventfd_signal(int32_t fd);
+int32_t shim_eventfd_drain(int32_t fd);
+int32_t shim_poll(const int32_t *fds, uint32_t count, uint32_t microseconds);
+int32_t shim_poll_events(struct pollfd *polled, uint32_t count, int32_t milliseconds);
+
+int32_t shim_unix_listen(const char *path);
+int32_t shim_unix_accept(int32_t listener);
+int32_t shim_unix_connect(const char *path, uint32_t milliseconds);
+int32_t shim_unix_send(int32_t fd, int64_t value, int32_t passed);
+int32_t shim_unix_receive(int32_t fd, int64_t *value, int32_t *passed, uint32_t waits);
+int32_t shim_unix_discard(int32_t fd, uint32_t *descriptors);
+int32_t shim_unix_peer(int32_t fd, uint32_t *ids);
+
+int32_t shim_interface_get(const char *name, uint32_t *words);
+int32_t shim_interface_flags(const char *name, uint32_t set, uint32_t clear);
+int32_t shim_interface_mtu(const char *name, uint32_t mtu);
+int32_t shim_tap_open(const char *name);
+int32_t shim_packet_open(const char *name, uint32_t buffer);
+int32_t shim_packet_missed(int32_t fd);
+
+int32_t shim_packet_rx(int32_t fd, int32_t map, uint32_t *descriptors, void *notes,
+                       uint8_t *overflow, uint32_t count);
+int32_t shim_packet_tx(int32_t fd, int32_t map, const uint32_t *descriptors, uint32_t count);
+int32_t shim_tap_rx(int32_t fd, int32_t map, uint32_t *descriptors, void *notes, uint8_t *overflow,
+                    uint32_t count);
+int32_t shim_tap_tx(int32_t fd, int32_t map, const uint32_t *descriptors, uint32_t count);
+int32_t shim_discard(int32_t fd, uint32_t count);
+int32_t shim_frames_copy(int32_t from, const uint32_t *sources, int32_t to, uint32_t *targets,
+                         uint32_t count);
