@@ -117,7 +117,8 @@ byte missing;
 init {
   byte i;
 #ifdef CHOSEN_WHEN_RUN
-  c_code { forbidden = chosen("FORBIDDEN"); sought = chosen("SEEK"); now.missing = chosen("MISSING"); };
+  c_code { forbidden = chosen("FORBIDDEN"); sought = chosen("SEEK"); };
+  c_code { now.missing = chosen("MISSING"); };
 #endif
   atomic {
     for (i : 0 .. GUESTS - 1) { hand[i] = NONE; is_connected[i] = true }

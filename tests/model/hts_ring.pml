@@ -7,8 +7,8 @@
  * tail carries, so to the other end it is that store still. So the list of stores is that of the
  * tail, and the head beside it is always the newest: with an older one the swap would fail.
  *
- * As in mpmc_ring.pml each user remembers where it left both, and has a copy of the opposite tail; a
- * claim is one step; and positions are compared whole, but soon wrap in subtraction.
+ * As in mpmc_ring.pml each user remembers where it left both, and has a copy of the opposite tail;
+ * a claim is one step; and positions are compared whole, but soon wrap in subtraction.
  */
 
 #ifndef PRODUCERS
@@ -52,7 +52,7 @@ mtype = { CONSUMER_TAIL_WORD, PRODUCER_TAIL_WORD };
 #ifndef T2 /* load of the consumers' head and tail by a consumer, until they are equal */
 #define T2 true
 #endif
-/* Not orderings: whether the copy of the opposite tail is loaded again behind a head that others moved. */
+/* Not orderings: whether an end loads the opposite tail again behind a head that others moved. */
 #ifndef R1 /* by a producer */
 #define R1 true
 #endif

@@ -4,7 +4,8 @@
 #define HOLDS_SOME (ledger[0] == LENT || ledger[MBUFS - 1] == LENT)
 #define DIED_WITH_ITS_LCORES(life) (died_with[0] == life && died_with[LCORES - 1] == life)
 #define IS_BETWEEN_TURNS (hand[0] == NONE && hand[GUESTS - 1] == NONE)
-#define IS_CONNECTED(who) (who < GUESTS && is_connected[who % GUESTS]) /* its peer id may be made up */
+/* A hostile guest may make up a peer id. */
+#define IS_CONNECTED(who) (who < GUESTS && is_connected[who % GUESTS])
 #define IS_CLAIM (name == NAME(epoch, incarnation + 1)) /* GuestState.isClaim() */
 #define IS_VACANT (state == ABSENT && name == NAME(epoch, incarnation))
 #define IS_OURS(state_) (state == state_ && (name == admitted_name || !C3))
@@ -43,7 +44,8 @@ next:
     };
 end_watch:
     do
-    :: atomic { phase == CLOSED && state == ATTACHING && (IS_CLAIM || !C3) && (!Q1 || !quarantined) ->
+    :: atomic { phase == CLOSED && state == ATTACHING && (IS_CLAIM || !C3) &&
+                (!Q1 || !quarantined) ->
       quarantined_let_in = quarantined;
       assert(!quarantined_let_in);
       incarnation++;

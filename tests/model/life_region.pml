@@ -147,7 +147,7 @@ inline clear(to) {
   state = to
 }
 
-/* What no sound guest does: ViolationCounters in app/host/violation_counters.ts, where one is too much already */
+/* What no sound guest does: app/host/violation_counters.ts. Here one violation is too much. */
 inline accuse() {
   sound_guest_accused = SCRIBBLES == 0;
   assert(!sound_guest_accused);

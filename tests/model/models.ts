@@ -4,29 +4,29 @@ import type { Defines } from "./spin.ts";
 export interface Model {
   /** Its file in this folder, without `.pml`. */
   readonly name: string;
-  /** The source whose comments label ordering edges as the model does: a path from the project's root. */
+  /** The source whose comments label the edges. */
   readonly labelledIn?: string;
-  /** Sizes that are searched wholly. */
+  /** Sizes of which all states are searched. */
   readonly sizes: readonly Defines[];
   /**
-   * By which of {@linkcode sizes} it is shown that an edge is needed whose label ends in 1 (of the
-   * producers), or in 2 (of the consumers); by the first one unless told.
+   * Which of {@linkcode sizes} shows that an edge is needed: for labels that end in 1 (producers),
+   * and in 2 (consumers). The first size unless told.
    */
   readonly needed?: readonly [producers: number, consumers: number];
-  /** Edges that are shown to be needed by a size of their own. */
+  /** Edges that only another size shows to be needed. */
   readonly neededBy?: Readonly<Record<string, Defines>>;
   /**
-   * What must be possible, as `SEEK` has it: shows that the model moves, where statements that are
-   * taken away, or belong to other sizes, are never reached.
+   * What must be possible, by its name for `SEEK`. It shows that the model moves, which unreached
+   * statements cannot show in a model where some belong to other sizes.
    */
   readonly seeks?: readonly string[];
-  /** Whether the model can be told when it is run which edge to do without. */
+  /** Whether the model is told which edge to leave out when it runs, not when it is compiled. */
   readonly isChosenWhenRun?: boolean;
   /** Sizes that take longer. */
   readonly long: readonly Defines[];
 }
 
-/** The sizes of guest_life.pml: two processes after one place, one host after another, and so on. */
+/** The sizes of guest_life.pml: two processes that want one place, two hosts in turn, and so on. */
 const LIVES = {
   two: { GUESTS: 2, CRASHES: 0, MBUFS: 1, FRAMES: 1 },
   nextHost: { GUESTS: 1, LIVES: 2, HOSTS: 2, CRASHES: 0, MBUFS: 1, FRAMES: 1 },

@@ -1,11 +1,11 @@
 /*
  * app/ring/mpmc_ring.ts: two steps, head and tail; an end with one user has no need to swap and to
- * wait. Each user remembers where it left the head, and has a copy of the opposite tail: OppositeTail
- * in app/ring/ring_end.ts.
+ * wait. Each user remembers where it left the head, and has a copy of the opposite tail:
+ * OppositeTail in app/ring/ring_end.ts.
  *
- * A swap that fails is not there: an attempt that fails only adds to what was seen, and loads that are
- * older than the swap may as well be made with it. So a claim is one step. A ring that is full or
- * empty is waited for: the program returns 0, and its caller comes again.
+ * The model leaves out swaps that fail: they only add to what was seen, and loads that are older
+ * than the swap may as well be made with it. So a claim is one step. At a ring that is full or
+ * empty a process waits; in the program it returns 0, and its caller comes again.
  */
 
 #ifndef PRODUCERS
@@ -32,8 +32,8 @@ mtype = { CONSUMER_HEAD_WORD, PRODUCER_HEAD_WORD, CONSUMER_TAIL_WORD, PRODUCER_T
 
 /*
  * Positions wrap where one is subtracted from another, and so soon that one that is old can look
- * possible: after 2^32 in truth. They are compared whole: a head that is the same again after exactly
- * so many is left out.
+ * possible; in the program that takes 2^32. They are compared whole: the model leaves out a head
+ * that is the same again after exactly so many.
  */
 #define POSITIONS (2 * SIZE)
 #define MOVED(position, n) ((position) + (n))
@@ -69,7 +69,7 @@ mtype = { CONSUMER_HEAD_WORD, PRODUCER_HEAD_WORD, CONSUMER_TAIL_WORD, PRODUCER_T
 #ifndef T2 /* load of the consumers' tail by a consumer that waits for its turn */
 #define T2 true
 #endif
-/* Not orderings: whether the copy of the opposite tail is loaded again behind a head that others moved. */
+/* Not orderings: whether an end loads the opposite tail again behind a head that others moved. */
 #ifndef R1 /* by a producer */
 #define R1 true
 #endif

@@ -6,31 +6,43 @@
 import { UsageError } from "../../ffi/error.ts";
 import type { Parsed } from "../../app/cli/options.ts";
 import { runTool } from "../../app/cli/run_program.ts";
-import { type Model, MODELS, sizeFor, textOf } from "./models.ts";
-import { type Defines, edgesOf, forEachTwo, type Verdict, verify } from "./spin.ts";
+import { MODELS, sizeFor, textOf } from "./models.ts";
+import {
+  searchAll,
+  searchMemory,
+  searchSeeks,
+  searchTransitions,
+  searchWithoutEdges,
+  type Shown,
+} from "./prove.ts";
+import { verify } from "./spin.ts";
 import { MODEL } from "./table.ts";
 
-function report(name: string, defines: Defines, verdict: Verdict): void {
-  const found = verdict.violation ?? (verdict.isComplete ? "holds" : "not searched to the end");
-  console.log(`${name} ${textOf(defines)}: ${found}, ${verdict.states} states`);
+/** The searches of all models. */
+function searches(isLong: boolean): (() => Promise<Shown>)[] {
+  return [
+    ...MODELS.flatMap((model) => [
+      ...[...model.sizes, ...(isLong ? model.long : [])].map((size) => () =>
+        searchAll(model, size)
+      ),
+      () => searchWithoutEdges(model),
+    ]),
+    ...[searchMemory, searchTransitions, searchSeeks],
+  ];
 }
 
-/** Returns whether the model holds, and does not without any one of its edges. */
-async function runModel(model: Model, isLong: boolean): Promise<boolean> {
-  const { name, sizes, long } = model;
-  let isGood = true;
-  for (const size of isLong ? [...sizes, ...long] : sizes) {
-    const verdict = await verify(name, size);
-    report(name, size, verdict);
-    isGood &&= verdict.violation === undefined && verdict.isComplete;
+async function runAll(isLong: boolean): Promise<boolean> {
+  console.log(`model: takes about ${isLong ? 10 : 2} min`);
+  let good = 0, wrong = 0;
+  for (const search of searches(isLong)) {
+    const shown = await search();
+    for (const line of shown.good) console.log(line);
+    for (const line of shown.wrong) console.log(`WRONG: ${line}`);
+    good += shown.good.length;
+    wrong += shown.wrong.length;
   }
-  await forEachTwo(edgesOf(name), async (edge) => {
-    const defines = { ...sizeFor(model, edge), [edge]: false };
-    const verdict = await verify(name, defines, "violation");
-    report(name, defines, verdict);
-    isGood &&= verdict.violation !== undefined;
-  });
-  return isGood;
+  console.log(`model: ${good} of ${good + wrong} searches show what they should`);
+  return wrong === 0;
 }
 
 /** Returns whether the model holds. */
@@ -42,17 +54,16 @@ async function runOne(name: string, macros: readonly string[]): Promise<boolean>
     ...sizeFor(model, macros.find((macro) => macro.endsWith("=false"))?.slice(0, -6) ?? ""),
     ...Object.fromEntries(macros.map((macro) => macro.split("="))),
   };
-  const verdict = await verify(name, defines, "shortest");
-  for (const line of verdict.trail) console.log(`  ${line}`);
-  report(name, defines, verdict);
-  return verdict.violation === undefined && verdict.isComplete;
+  const { violation, isComplete, states, trail } = await verify(name, defines, "shortest");
+  for (const line of trail) console.log(`  ${line}`);
+  const found = violation ?? (isComplete ? "holds" : "not searched to the end");
+  console.log(`${name} ${textOf(defines)}: ${found}, ${states} states`);
+  return violation === undefined && isComplete;
 }
 
 async function main({ values, positionals }: Parsed<typeof MODEL>): Promise<number> {
   const [name, ...macros] = positionals;
-  if (name !== undefined) return await runOne(name, macros) ? 0 : 1;
-  let isGood = true;
-  for (const model of MODELS) isGood = await runModel(model, values.long) && isGood;
+  const isGood = name === undefined ? await runAll(values.long) : await runOne(name, macros);
   return isGood ? 0 : 1;
 }
 

@@ -57,7 +57,7 @@ export function edgesOf(model: string): string[] {
   return [...text.matchAll(/^#ifndef (\w+).*\n#define \1 true$/gm)].map(([, edge]) => edge);
 }
 
-/** What is searched for, which decides how: all states, quickly for a violation, or for the shortest way to it. */
+/** All states, the first violation to be found, or the shortest way to one. */
 export type Search = "all" | "violation" | "shortest";
 
 const COMPILE: Readonly<Record<Search, readonly string[]>> = {
@@ -93,8 +93,8 @@ export async function verify(
 }
 
 /**
- * Search the states of a model for a violation once for each of `choices`, which the model takes when it is
- * run: environment variables.
+ * Search the states of a model for a violation once for each of `choices`: environment variables
+ * that the model reads when it runs.
  *
  * @returns the property that does not hold, for each.
  * @throws {CulvertError} as {@linkcode verify} does.
@@ -160,7 +160,7 @@ function violationIn(report: string, model: string): string | undefined {
   );
 }
 
-/** The lines that models print, `2: ...`, with the name of process 2 from the lines of its steps. */
+/** The lines that models print, `2: ...`, with the name of process 2 in place of a number alone. */
 function trailIn(output: string): string[] {
   const names = new Map(
     [...output.matchAll(/proc +(\d+) \(:?(\w+)/g)].map(([, process, name]) => [process, name]),
