@@ -41,7 +41,7 @@ static inline uint8_t *shim_frame(const struct shim_map *map, const uint32_t *de
 static inline uint32_t *shim_descriptors(int32_t map, uint32_t word, uint32_t count) {
   const struct shim_map *m = &shim_maps[map & (SHIM_MAPS - 1)];
   uint64_t end = ((uint64_t)word + 2 * (uint64_t)count) * 4;
-  return end <= m->bytes ? (uint32_t *)(void *)m->base + word : 0;
+  return m->base && end <= m->bytes ? (uint32_t *)(void *)m->base + word : 0;
 }
 
 /* Between the files of the shim. */

@@ -173,8 +173,13 @@ export const CONTROLS: Readonly<Record<string, readonly Control[]>> = {
       from: "if (claims && (uint64_t)(tail - 1) * 4 >= map->bytes) return -EFAULT;",
       to: "",
     }),
+    unchecked("the bounds of descriptors", {
+      in: "shim.h",
+      from: "m->base && end <= m->bytes ?",
+      to: "m->base && end ?",
+    }),
     unchecked("the limit of a burst", {
-      in: "shim_packet_rx",
+      in: "shim_packet_tx",
       from: "if (count > SHIM_BURST) return -EINVAL;",
       to: "",
     }),

@@ -5,7 +5,7 @@
  * The program keeps to what the shim cannot check: buffers have the room that their caller promises
  * (shim.h), and a file that is mapped beyond its end is unmapped at once.
  */
-#include "litmus.h"
+#include "hostile_arguments.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -14,67 +14,14 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-static uint64_t state;
-
-static uint32_t any(void) {
-  state = state * 6364136223846793005u + 1442695040888963407u;
-  return (uint32_t)(state >> 33) << 1 | (uint32_t)(state >> 20 & 1);
-}
-
-static uint32_t below(uint32_t limit) { return any() % limit; }
-
-/* A number at the edges of what is possible, or any. */
-static uint64_t odd_number(void) {
-  static const uint64_t edges[] = {
-      0,    1,    2,     3,     63,        64,          65,         255,        256,       257,
-      4095, 4096, 65535, 65536, INT32_MAX, 0x80000000u, UINT32_MAX, 1ull << 62, INT64_MAX,
-      UINT64_MAX,
-  };
-  uint64_t edge = edges[below(sizeof edges / sizeof *edges)];
-  return below(3) ? edge : below(2) ? edge - below(5) : any();
-}
-
-/* Descriptors of files that this program opened itself. */
-enum { FILES = 24 };
-static int files[FILES];
-
-static void keep(int fd) {
-  if (fd < 0) return;
-  int *place = &files[below(FILES)];
-  if (*place >= 0) close(*place);
-  *place = fd;
-}
-
-static void keep_pair(int type) {
-  int pair[2];
-  if (socketpair(AF_UNIX, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair) < 0) return;
-  keep(pair[0]);
-  keep(pair[1]);
-}
-
-/* One of ours, or one that nobody has. */
-static int some_file(void) {
-  if (below(8)) return files[below(FILES)];
-  return below(2) ? 1000 + (int)below(1 << 20) : -(int)below(1u << 31);
-}
-
-static int32_t some_map(void) { return below(4) ? (int32_t)below(12) : (int32_t)odd_number(); }
-
-static const char *some_path(void) {
-  static char name[301];
-  static const char *const names[] = {"a", "b",      "c",  "link", "",   ".",
-                                      "/", "none/a", "lo", "zz0",  "zz1"};
-  if (below(6)) return names[below(sizeof names / sizeof *names)];
-  uint32_t length = below(2) ? 100 + below(16) : below(sizeof name - 1);
-  for (uint32_t i = 0; i < length; i++) name[i] = (char)('a' + below(26));
-  name[length] = 0;
-  return name;
-}
-
-/* Buffers as large as a caller has to make them, and no larger: ASan guards their ends. */
-static uint32_t *descriptors, *targets, *notes;
-static uint8_t *overflow, *bytes;
+static uint8_t *bytes;
 static const uint32_t BYTES = 1 << 16; /* more than an ioctl's argument can be (14 bits) */
+
+/* A map of one page with two bursts, at word 0 and at the word TARGETS. */
+enum { TARGETS = 2 * SHIM_BURST, BURST_BYTES = 4 * TARGETS * 2 };
+
+/* What a map has to hold that frames are received with: meta, and overflow for each. */
+enum { META_BYTES = SHIM_BURST * 16, OVERFLOW_BYTES = 1 << 18 };
 
 static void fill_descriptors(uint32_t *burst) {
   uint32_t good = below(2) ? 4 : UINT32_MAX; /* three of four, or all */
@@ -126,6 +73,36 @@ static void on_slots(int32_t id, uint32_t word) {
   }
 }
 
+/* Calls on bursts: mostly all arguments are right but one. */
+static void on_bursts(void) {
+  uint32_t overflows = below(4) ? SHIM_BURST : below(SHIM_BURST);
+  int32_t own = shim_map(0, BURST_BYTES, -1, 0);
+  int32_t room = shim_map(0, META_BYTES + (uint64_t)overflows * OVERFLOW_BYTES, -1, 0);
+  if (own >= 0) {
+    fill_descriptors((uint32_t *)(void *)shim_maps[own].base);
+    fill_descriptors((uint32_t *)(void *)shim_maps[own].base + TARGETS);
+    uint32_t wrong = below(8), odd = (uint32_t)odd_number();
+    int32_t burst = wrong == 0 ? some_map() : own, other = some_map(), id = some_map();
+    uint32_t word = wrong == 1 ? odd : 0, target = wrong == 2 ? odd : TARGETS;
+    uint32_t few = below(4) ? below(9) : below(SHIM_BURST + 1);
+    uint32_t count = wrong == 3 ? SHIM_BURST + 1 + below(9) : wrong == 4 ? odd : few;
+    uint32_t maps = ((uint32_t)id & 0xffff) | (uint32_t)other << 16;
+    uint32_t bursts = ((uint32_t)own & 0xffff) | (uint32_t)burst << 16;
+    int32_t place = wrong == 5 ? some_map() : room;
+    int fd = some_file();
+    switch (below(8)) {
+      case 0: case 1: shim_packet_rx(fd, id, burst, word, place, count); break;
+      case 2: shim_packet_tx(fd, id, burst, word, count); break;
+      case 3: shim_tap_rx(fd, id, burst, word, place, count); break;
+      case 4: shim_tap_tx(fd, id, burst, word, count); break;
+      case 5: shim_prefetch(id, burst, word, count); break;
+      default: shim_frames_copy(maps, bursts, word, target, count);
+    }
+  }
+  if (own >= 0) shim_unmap(own);
+  if (room >= 0) shim_unmap(room);
+}
+
 static void on_memory(void) {
   int32_t id = some_map();
   uint32_t word = (uint32_t)odd_number();
@@ -143,15 +120,8 @@ static void on_memory(void) {
     case 8: shim_compare_and_swap(id, word, below(2), any()); break;
     case 9: shim_fetch_add(id, word, any()); break;
     case 10: shim_fenced_load(id, word); break;
-    case 11: shim_full_fence(); shim_pause(below(9)); shim_yield(); break;
-    case 12:
-      fill_descriptors(descriptors);
-      shim_prefetch(id, descriptors, below(SHIM_BURST + 1));
-      break;
-    default:
-      fill_descriptors(descriptors);
-      fill_descriptors(targets);
-      shim_frames_copy(id, descriptors, some_map(), targets, below(SHIM_BURST + 1));
+    case 11: case 12: shim_full_fence(); shim_pause(below(9)); shim_yield(); break;
+    default: on_bursts();
   }
 }
 
@@ -230,18 +200,11 @@ static void on_sockets(void) {
 
 static void on_frames(void) {
   int fd = some_file();
-  int32_t id = some_map();
-  uint32_t count = below(4) ? below(9) : below(SHIM_BURST + 1);
-  uint32_t any_count = below(8) ? count : SHIM_BURST + 1 + below(9);
-  fill_descriptors(descriptors);
   switch (below(7)) {
-    case 0: shim_packet_rx(fd, id, descriptors, notes, overflow, any_count); break;
-    case 1: shim_packet_tx(fd, id, descriptors, any_count); break;
-    case 2: shim_tap_rx(fd, id, descriptors, notes, overflow, count); break;
-    case 3: shim_tap_tx(fd, id, descriptors, count); break;
-    case 4: shim_discard(fd, below(9)); break;
-    case 5: shim_packet_missed(fd); break;
-    default: (void)!write(fd, bytes, below(3000));
+    case 0: shim_discard(fd, below(9)); break;
+    case 1: shim_packet_missed(fd); break;
+    case 2: (void)!write(fd, bytes, below(3000)); break;
+    default: on_bursts();
   }
 }
 
@@ -269,12 +232,8 @@ int main(int count, char **arguments) {
   /* Interfaces only where there are none but our own. */
   int has_network = unshare(CLONE_NEWNET) == 0;
   for (int i = 0; i < FILES; i++) files[i] = -1;
-  descriptors = malloc(SHIM_BURST * 8);
-  targets = malloc(SHIM_BURST * 8);
-  notes = malloc(SHIM_BURST * 16);
-  overflow = malloc((size_t)SHIM_BURST << 18);
   bytes = calloc(1, BYTES);
-  if (!bytes || !overflow || (symlink("a", "link") != 0 && errno != EEXIST)) abort();
+  if (!bytes || (symlink("a", "link") != 0 && errno != EEXIST)) abort();
   uint64_t calls = 0;
   for (; calls % 256 != 0 || seconds_now() < deadline; calls++) {
     uint32_t what = below(15 * 16);

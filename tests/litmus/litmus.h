@@ -1,5 +1,7 @@
 /* What the programs here share: words in a map, a clock, and threads that run side by side. */
-#define _GNU_SOURCE
+#ifndef LITMUS_H
+#define LITMUS_H
+
 #include "shim_api.h"
 
 #include <pthread.h>
@@ -56,3 +58,5 @@ static inline int report(uint64_t rounds) {
   printf("%llu rounds, %llu wrong\n", (unsigned long long)rounds, (unsigned long long)wrong);
   return wrong ? 1 : 0;
 }
+
+#endif

@@ -31,7 +31,7 @@ export interface Ending {
 const HERE = new URL("./", import.meta.url);
 const SHIM = new URL("../../shim/", import.meta.url);
 
-const FLAGS = ["-std=gnu11", "-g", "-Wall", "-Wextra", "-Werror", "-pthread"]
+const FLAGS = ["-std=gnu11", "-D_GNU_SOURCE=", "-g", "-Wall", "-Wextra", "-Werror", "-pthread"]
   .concat(Deno.build.arch === "x86_64" ? ["-mprfchw"] : []);
 
 const SANITIZERS = {
@@ -105,7 +105,8 @@ export async function compile(folder: Folder, build: Build): Promise<string> {
     if (name.endsWith(".c")) sources.push(`${place}/${name}`);
   }
   const optimized = build.sanitizer ? SANITIZERS[build.sanitizer] : ["-O2"];
-  const args = [...FLAGS, ...optimized, `-I${place}`, "-o", path, ...sources];
+  const api = ["-include", fileURLToPath(new URL("shim_api.h", HERE))];
+  const args = [...FLAGS, ...optimized, `-I${place}`, ...api, "-o", path, ...sources];
   const { code, text } = await output("clang", args);
   if (code === 0) return path;
   throw new CulvertError(`Cannot compile ${build.program}.c as clang refused it:\n${text}`);

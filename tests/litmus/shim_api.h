@@ -1,4 +1,10 @@
-/* The shim's functions that the programs here call: see shim/. */
+/*
+ * The shim's functions that the programs here call: see shim/. The shim is compiled with this
+ * header, so that a prototype which differs is an error.
+ */
+#ifndef SHIM_API_H
+#define SHIM_API_H
+
 #include "shim.h"
 
 #include <poll.h>
@@ -25,7 +31,7 @@ void shim_full_fence(void);
 uint32_t shim_fenced_load(int32_t map, uint32_t word);
 void shim_pause(uint32_t times);
 void shim_yield(void);
-void shim_prefetch(int32_t map, const uint32_t *descriptors, uint32_t count);
+void shim_prefetch(int32_t frames, int32_t burst, uint32_t word, uint32_t count);
 
 int32_t shim_memfd(const char *name, uint64_t bytes);
 int32_t shim_file_open(const char *path, uint32_t access);
@@ -61,12 +67,14 @@ int32_t shim_tap_open(const char *name);
 int32_t shim_packet_open(const char *name, uint32_t buffer);
 int32_t shim_packet_missed(int32_t fd);
 
-int32_t shim_packet_rx(int32_t fd, int32_t map, uint32_t *descriptors, void *notes,
-                       uint8_t *overflow, uint32_t count);
-int32_t shim_packet_tx(int32_t fd, int32_t map, const uint32_t *descriptors, uint32_t count);
-int32_t shim_tap_rx(int32_t fd, int32_t map, uint32_t *descriptors, void *notes, uint8_t *overflow,
+int32_t shim_packet_rx(int32_t fd, int32_t frames, int32_t burst, uint32_t word, int32_t room,
+                       uint32_t count);
+int32_t shim_packet_tx(int32_t fd, int32_t frames, int32_t burst, uint32_t word, uint32_t count);
+int32_t shim_tap_rx(int32_t fd, int32_t frames, int32_t burst, uint32_t word, int32_t room,
                     uint32_t count);
-int32_t shim_tap_tx(int32_t fd, int32_t map, const uint32_t *descriptors, uint32_t count);
+int32_t shim_tap_tx(int32_t fd, int32_t frames, int32_t burst, uint32_t word, uint32_t count);
 int32_t shim_discard(int32_t fd, uint32_t count);
-int32_t shim_frames_copy(int32_t from, const uint32_t *sources, int32_t to, uint32_t *targets,
+int32_t shim_frames_copy(uint32_t frames, uint32_t bursts, uint32_t source, uint32_t target,
                          uint32_t count);
+
+#endif

@@ -1,0 +1,62 @@
+/* Random arguments for hostile.c: mostly such as a caller may have, else odd ones. */
+#include "litmus.h"
+
+#include <sys/socket.h>
+#include <unistd.h>
+
+static uint64_t state;
+
+static uint32_t any(void) {
+  state = state * 6364136223846793005u + 1442695040888963407u;
+  return (uint32_t)(state >> 33) << 1 | (uint32_t)(state >> 20 & 1);
+}
+
+static uint32_t below(uint32_t limit) { return any() % limit; }
+
+/* A number at the edges of what is possible, or any. */
+static uint64_t odd_number(void) {
+  static const uint64_t edges[] = {
+      0,    1,    2,     3,     63,        64,          65,         255,        256,       257,
+      4095, 4096, 65535, 65536, INT32_MAX, 0x80000000u, UINT32_MAX, 1ull << 62, INT64_MAX,
+      UINT64_MAX,
+  };
+  uint64_t edge = edges[below(sizeof edges / sizeof *edges)];
+  return below(3) ? edge : below(2) ? edge - below(5) : any();
+}
+
+/* Descriptors of files that this program opened itself. */
+enum { FILES = 24 };
+static int files[FILES];
+
+static void keep(int fd) {
+  if (fd < 0) return;
+  int *place = &files[below(FILES)];
+  if (*place >= 0) close(*place);
+  *place = fd;
+}
+
+static void keep_pair(int type) {
+  int pair[2];
+  if (socketpair(AF_UNIX, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair) < 0) return;
+  keep(pair[0]);
+  keep(pair[1]);
+}
+
+/* One of ours, or one that nobody has. */
+static int some_file(void) {
+  if (below(8)) return files[below(FILES)];
+  return below(2) ? 1000 + (int)below(1 << 20) : -(int)below(1u << 31);
+}
+
+static int32_t some_map(void) { return below(4) ? (int32_t)below(12) : (int32_t)odd_number(); }
+
+static const char *some_path(void) {
+  static char name[301];
+  static const char *const names[] = {"a", "b",      "c",  "link", "",   ".",
+                                      "/", "none/a", "lo", "zz0",  "zz1"};
+  if (below(6)) return names[below(sizeof names / sizeof *names)];
+  uint32_t length = below(2) ? 100 + below(16) : below(sizeof name - 1);
+  for (uint32_t i = 0; i < length; i++) name[i] = (char)('a' + below(26));
+  name[length] = 0;
+  return name;
+}
