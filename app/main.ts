@@ -9,8 +9,13 @@ import { COMMANDS } from "./cli/commands.ts";
 import { findEntry } from "./cli/entry.ts";
 import { helpText, overviewText } from "./cli/help.ts";
 import { runProgram } from "./cli/run_program.ts";
+import { versionText } from "./cli/version.ts";
 
 async function run([command, ...args]: readonly string[]): Promise<number> {
+  if (command === "--version" || command === "-V") {
+    console.log(versionText());
+    return 0;
+  }
   const isHelp = command === "help" || command === "--help" || command === "-h";
   if (!isHelp) return await findEntry(COMMANDS, command).run(args);
   console.log(

@@ -1,0 +1,18 @@
+import { SHIM_ABI } from "../../ffi/symbols.ts";
+import { LAYOUT_HASH, LAYOUT_VERSION } from "../memory/layout.ts";
+
+/** Culvert's version; deno.json says the same. */
+export const VERSION = "0.1.0";
+
+/** When this version was made, for man pages. */
+export const VERSION_DATE = "2026-11-30";
+
+/** What `culvert --version` shows: what has to fit when host, guest and shim meet. */
+export function versionText(): string {
+  return [
+    `culvert ${VERSION}`,
+    `layout ${LAYOUT_VERSION}, hash ${LAYOUT_HASH.toString(16).padStart(8, "0")}`,
+    `shim ABI ${SHIM_ABI}`,
+    `Deno ${Deno.version.deno}`,
+  ].join("\n");
+}
