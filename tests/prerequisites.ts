@@ -16,6 +16,9 @@ const PACKAGES: Readonly<Record<string, string>> = {
   busybox: "busybox-static",
   "dpdk-testpmd": "dpdk",
   "pkg-config": "pkg-config",
+  mandoc: "mandoc",
+  zsh: "zsh",
+  fish: "fish",
 };
 
 /** Packages that bring no program: headers and libraries. */

@@ -15,6 +15,7 @@ import { installPrerequisites } from "./prerequisites.ts";
 const TOGETHER = [
   "tests/model",
   "tests/mutation",
+  "tests/shells",
   "tests/system/bad_input_test.ts",
   "tests/system/hotplug_test.ts",
   "tests/system/hugepages_test.ts",

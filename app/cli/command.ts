@@ -78,6 +78,8 @@ export interface ListOption extends ValuedOption {
 export interface TextOption extends ValuedOption {
   /** Its kind. */
   readonly kind: "text";
+  /** What a value may be, or begin with: shells offer these words. */
+  readonly words?: readonly string[];
   /** If left out. */
   readonly default?: string;
 }

@@ -4,6 +4,7 @@ import { GUEST } from "./tables/guest.ts";
 import { HOST } from "./tables/host.ts";
 import { INSPECT } from "./tables/inspect.ts";
 import { LAYOUT } from "./tables/layout.ts";
+import { COMPLETIONS, MAN } from "./tables/meta.ts";
 import { PLUG, UNPLUG } from "./tables/plug.ts";
 import { SERVER } from "./tables/server.ts";
 import { IMAGE, QEMU } from "./tables/vm.ts";
@@ -25,4 +26,12 @@ export const COMMANDS: readonly Entry[] = [
   entry(UNPLUG, async () => (await import("./plug_command.ts")).unplugCommand),
   entry(INSPECT, async () => (await import("./inspect_command.ts")).inspectCommand),
   entry(LAYOUT, async () => (await import("./layout_command.ts")).layoutCommand),
+  entry(COMPLETIONS, async () => {
+    const { completionsCommand } = await import("./meta_command.ts");
+    return (parsed) => completionsCommand(parsed, COMMANDS);
+  }),
+  entry(MAN, async () => {
+    const { manCommand } = await import("./meta_command.ts");
+    return (parsed) => manCommand(parsed, COMMANDS);
+  }),
 ];

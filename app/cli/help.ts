@@ -63,7 +63,7 @@ export function overviewText(commands: readonly Command[]): string {
     "culvert - forward Ethernet frames between a host and its guests without a copy",
     "usage: culvert COMMAND [options]",
     commands.flatMap(({ name, summary }) => entry(name, summary, OVERVIEW_COLUMN)).join("\n"),
-    "culvert COMMAND --help and culvert help COMMAND tell more.",
+    "culvert COMMAND --help tells more, culvert --version what version this is.",
   ].join("\n\n");
 }
 
@@ -114,7 +114,7 @@ export function textOf(text: Text): string {
 }
 
 /** A command line for a shell; if it is too long it is continued. */
-function commandLines(line: string): string[] {
+export function commandLines(line: string): string[] {
   const parts = wrap(line, WIDTH - 8, BEFORE_OPTION);
   return parts.map((part, i) => {
     const more = i < parts.length - 1 ? " \\" : "";
@@ -123,7 +123,7 @@ function commandLines(line: string): string[] {
 }
 
 /** Lines of whole words, at most `width` columns each; they break where `between` matches. */
-function wrap(text: string, width: number, between = /\s+/): string[] {
+export function wrap(text: string, width: number, between = /\s+/): string[] {
   const lines: string[] = [];
   let line = "";
   for (const word of text.split(between)) {

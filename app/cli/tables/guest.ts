@@ -15,6 +15,7 @@ export const GUEST = {
     "pci": {
       kind: "text",
       argument: "auto|ADDRESS",
+      words: ["auto"],
       about: "the host's region as PCI device 1af4:1110, in a VM: the first one, or the one at " +
         "an address such as 0000:00:04.0",
     },

@@ -13,6 +13,7 @@ export const HOST = {
     "port": {
       kind: "text",
       argument: "KIND:NAME",
+      words: ["tap:", "packet:", "null", "ring", "link:"],
       many: true,
       about:
         "a port, of one of the kinds below. Ports are numbered from 0 for each guest, in the " +

@@ -19,6 +19,7 @@ export const INSPECT = {
     "pci": {
       kind: "text",
       argument: "auto|ADDRESS",
+      words: ["auto"],
       about: "in a VM: the first ivshmem device, or the one at an address",
     },
     "json": { kind: "flag", about: "for programs; what cannot be told is null" },
