@@ -77,7 +77,6 @@ export const WITH_LONG_LINES: readonly string[] = [
   "tests/linux/",
   "tests/memory/",
   "tests/mempool/",
-  "tests/mutation/",
   "tests/port/",
   "tests/region/",
   "tests/ring/",

@@ -70,6 +70,18 @@ const SPLIT_CLAIM: Mutation = {
     " ((*(volatile uint32_t *)(base + (tail - 1)) = turn + n), 0)))",
 };
 
+/** Publishes slots, then copies them. */
+const EARLY_PUBLICATION: Mutation = {
+  in: "shim_slots_copy",
+  from: "if (words > size - at) copy_round(base + slots, size, size - at, own, words, reads);\n" +
+    "  else copy_slots(base + slots + at, own, words, reads);\n" +
+    "  return publish(map, tail, turn, n);",
+  to: "int32_t is_published = publish(map, tail, turn, n);\n" +
+    "  if (words > size - at) copy_round(base + slots, size, size - at, own, words, reads);\n" +
+    "  else copy_slots(base + slots + at, own, words, reads);\n" +
+    "  return is_published;",
+};
+
 /** Loads, then stores: two steps. */
 const SPLIT_ADD: Mutation = {
   in: "shim_fetch_add",
@@ -143,6 +155,7 @@ export const CONTROLS: Readonly<Record<string, readonly Control[]>> = {
     inSlots(weaker("publish", "RELEASE")),
     inSlots(weaker("publish", "ACQUIRE")),
     inSlots(SPLIT_CLAIM, "one step in shim_slots_copy's claim"),
+    inSlots(EARLY_PUBLICATION, "the copy before the publication"),
     inSlots(weaker("shim_store_in_turn", "RELEASE")),
     inSlots(weaker("shim_store_in_turn", "ACQUIRE")),
   ],

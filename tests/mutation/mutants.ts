@@ -1,155 +1,182 @@
-import { deepEqual, ok } from "node:assert/strict";
 import { fileURLToPath } from "node:url";
+import { CulvertError } from "../../ffi/error.ts";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 
 /** A change of the project that its tests must notice. */
 export interface Mutation {
+  /** What is wrong then. */
   readonly what: string;
   /** The file that is changed, below app/; or in shim/, if it begins with that. */
   readonly file: string;
   /** What is replaced there, once. */
   readonly from: string;
   readonly to: string;
-  /** Which tests are to notice it, below tests/; those of all mutations unless told. */
+  /** The tests that must notice it, below tests/; those of the table unless told. */
   readonly tests?: readonly string[];
+}
+
+/** Mutations of one subject. */
+export interface Table {
+  readonly what: string;
+  /** The tests that must notice a mutation unless it says otherwise, below tests/. */
+  readonly tests: readonly string[];
+  readonly mutations: readonly Mutation[];
 }
 
 const isOfShim = (file: string) => file.startsWith("shim/");
 
-/** Where a mutation's file lies, from the root of the project or a copy on. */
+/** Where a mutation's file lies, from the root of the project or of a copy. */
 const pathOf = (file: string) => isOfShim(file) ? file : `app/${file}`;
 
-/** Seconds that tests may take over a copy: one that hangs has noticed. */
+/** Seconds that tests may take over a copy: a test that hangs has noticed the mutation. */
 const PATIENCE = 60;
 
-/** A copy of the project where some layers of app/ can be changed; all else is linked. */
-async function copyProject(layers: readonly string[]): Promise<string> {
+/** How often tests may try to notice a mutation: some need two threads to meet. */
+const TRIES = 3;
+
+/** What a copy of the project links to. */
+const LINKED = ["ffi", "shim", ".cache", "deno.json", "import_map.json", "deno.lock", "tests"];
+
+/** A copy of a folder whose folders are links. */
+async function copyFolder(folder: string, copy: string): Promise<void> {
+  await Deno.mkdir(`${copy}/${folder}`);
+  for (const { name, isDirectory } of Deno.readDirSync(ROOT + folder)) {
+    const [from, to] = [`${ROOT}${folder}/${name}`, `${copy}/${folder}/${name}`];
+    await (isDirectory ? Deno.symlink(from, to) : Deno.copyFile(from, to));
+  }
+}
+
+/** A copy of the project where `file` can be changed. All folders but its own are links. */
+async function copyProject(file: string): Promise<string> {
   const copy = await Deno.makeTempDir({ prefix: "culvert-mutation-" });
-  await Deno.mkdir(`${copy}/app`);
-  for (
-    const name of ["ffi", "shim", ".cache", "deno.json", "import_map.json", "deno.lock", "tests"]
-  ) {
+  const ownsShim = isOfShim(file);
+  for (const name of LINKED) {
+    if (ownsShim && (name === "shim" || name === ".cache")) continue;
     await Deno.symlink(ROOT + name, `${copy}/${name}`);
   }
-  for (const { name, isDirectory } of Deno.readDirSync(`${ROOT}app`)) {
-    if (!layers.includes(name)) {
-      await Deno.symlink(`${ROOT}app/${name}`, `${copy}/app/${name}`);
-      continue;
-    }
-    ok(isDirectory);
-    await Deno.mkdir(`${copy}/app/${name}`);
-    for (const file of Deno.readDirSync(`${ROOT}app/${name}`)) {
-      await Deno.copyFile(`${ROOT}app/${name}/${file.name}`, `${copy}/app/${name}/${file.name}`);
-    }
+  await copyFolder("app", copy);
+  if (ownsShim) {
+    await copyFolder("shim", copy);
+    await Deno.mkdir(`${copy}/.cache`);
+  } else if (file.includes("/")) {
+    const folder = `app/${file.split("/")[0]}`;
+    await Deno.remove(`${copy}/${folder}`);
+    await copyFolder(folder, copy);
   }
   return copy;
 }
 
-/** Give a copy a shim of its own, instead of the links to ours; it is yet to be built. */
-async function copyShim(copy: string): Promise<void> {
-  for (const name of ["shim", ".cache"]) {
-    await Deno.remove(`${copy}/${name}`);
-    await Deno.mkdir(`${copy}/${name}`);
-  }
-  for (const { name } of Deno.readDirSync(`${ROOT}shim`)) {
-    await Deno.copyFile(`${ROOT}shim/${name}`, `${copy}/shim/${name}`);
-  }
+async function output(copy: string, args: readonly string[]): Promise<Deno.CommandOutput> {
+  const command = new Deno.Command(args[0], { args: args.slice(1), cwd: copy });
+  return await command.output();
 }
 
-/** Build a copy's own shim. */
 async function buildShim(copy: string): Promise<void> {
-  const args = ["run", "-A", "--no-check", "shim/build.ts"];
-  const { success, stderr } = await new Deno.Command(Deno.execPath(), { args, cwd: copy }).output();
-  ok(success, new TextDecoder().decode(stderr));
+  const args = [Deno.execPath(), "run", "-A", "--no-check", "shim/build.ts"];
+  const { success, stderr } = await output(copy, args);
+  if (success) return;
+  throw new CulvertError(
+    `Cannot build the shim with a mutation as cc refused it:\n${new TextDecoder().decode(stderr)}`,
+  );
 }
 
-/** A file's text with a mutation, which must change one place. */
-function mutated(text: string, { file, from, to }: Mutation): string {
+/** A file's text with a mutation. */
+function mutated(text: string, { what, file, from, to }: Mutation): string {
   const places = text.split(from).length - 1;
-  ok(places === 1, `${file} has ${places} times what "${from}" says: say it anew`);
-  return text.replace(from, () => to);
+  if (places === 1) return text.replace(from, () => to);
+  throw new CulvertError(
+    `Cannot break ${file} so that ${what} as it has ${places} times: ${from}\nadapt the mutation`,
+  );
 }
 
-/** Whether the tests pass over a copy. */
-async function pass(copy: string, tests: readonly string[]): Promise<boolean> {
-  const { success } = await new Deno.Command("timeout", {
-    args: ["-k", "1", String(PATIENCE), Deno.execPath(), "test", "-A", "--no-check", "--fail-fast"]
-      .concat(tests.map((test) => `tests/${test}`)),
-    cwd: copy,
-    stdout: "null",
-    stderr: "null",
-  }).output();
-  return success;
-}
-
-/**
- * Whether the tests pass over a copy in which `mutation`, if there is one, has been made; with a shim
- * built there, or ours.
- */
-async function passOver(
-  layers: readonly string[],
-  mutation: Mutation | undefined,
-  tests: readonly string[],
-  buildsShim: boolean,
-): Promise<boolean> {
-  const copy = await copyProject(layers);
+/** What keeps a mutation from being tried: the file has changed, or a test has gone. */
+export function misfit(table: Table, mutation: Mutation): string | undefined {
   try {
-    if (buildsShim) await copyShim(copy);
-    if (mutation) {
-      const path = `${copy}/${pathOf(mutation.file)}`;
-      await Deno.writeTextFile(path, mutated(await Deno.readTextFile(path), mutation));
-    }
-    if (buildsShim) await buildShim(copy);
-    return await pass(copy, tests);
+    mutated(Deno.readTextFileSync(ROOT + pathOf(mutation.file)), mutation);
+    for (const test of mutation.tests ?? table.tests) Deno.statSync(`${ROOT}tests/${test}`);
+    return undefined;
+  } catch (error) {
+    return (error as Error).message;
+  }
+}
+
+/** Whether tests pass over a copy of the project where `file` is as `change` makes it. */
+async function passOver(
+  file: string,
+  tests: readonly string[],
+  change: (text: string) => string = (text) => text,
+): Promise<boolean> {
+  const copy = await copyProject(file);
+  try {
+    const path = `${copy}/${pathOf(file)}`;
+    await Deno.writeTextFile(path, change(await Deno.readTextFile(path)));
+    if (isOfShim(file)) await buildShim(copy);
+    const { success } = await output(copy, [
+      ...["timeout", "-k", "1", String(PATIENCE)],
+      ...[Deno.execPath(), "test", "-A", "--no-check", "--fail-fast"],
+      ...tests.map((test) => `tests/${test}`),
+    ]);
+    return success;
   } finally {
     await Deno.remove(copy, { recursive: true });
   }
 }
 
+/** Whether a mutated source can be parsed: tests would notice a mutation that is a syntax error. */
+async function isParsed(mutation: Mutation): Promise<boolean> {
+  if (isOfShim(mutation.file)) return true; // buildShim() throws
+  const text = mutated(Deno.readTextFileSync(ROOT + pathOf(mutation.file)), mutation);
+  const command = new Deno.Command(Deno.execPath(), {
+    args: ["fmt", "--ext", "ts", "-"],
+    stdin: "piped",
+    stdout: "null",
+    stderr: "null",
+  }).spawn();
+  const writer = command.stdin.getWriter();
+  await writer.write(new TextEncoder().encode(text));
+  await writer.close();
+  return (await command.status).success;
+}
+
+/** Complaints about tests that fail over copies of the files of mutations: these show nothing then. */
+async function tryUnchanged(table: Table, mutations: readonly Mutation[]): Promise<string[]> {
+  const folderOf = ({ file }: Mutation) => file.split("/")[0];
+  const wrong: string[] = [];
+  for (const [folder, some] of Object.entries(Object.groupBy(mutations, folderOf))) {
+    const tests = [...new Set(some!.flatMap(({ tests = table.tests }) => tests))];
+    if (!await passOver(some![0].file, tests)) wrong.push(`${folder}: tests fail: ${tests}`);
+  }
+  return wrong;
+}
+
+async function isNoticed(table: Table, mutation: Mutation): Promise<boolean> {
+  const { file, tests = table.tests } = mutation;
+  for (let i = 0; i < TRIES; i++) {
+    if (!await passOver(file, tests, (text) => mutated(text, mutation))) return true;
+  }
+  return false;
+}
+
 /**
- * Test that the tests of `what` pass, and that at least one of them fails with each mutation.
+ * Try mutations of a table, two at a time.
  *
- * @param layers The folders of app/ that the mutations are in.
- * @param tests Those that are to notice a mutation unless it says otherwise.
+ * @returns what is wrong: mutations that no test noticed, or that show nothing.
  */
-export function testMutations(
-  what: string,
-  layers: readonly string[],
-  tests: readonly string[],
-  mutations: readonly Mutation[],
-): void {
-  Deno.test(`each mutation of ${what} changes one place`, () => {
-    const wrong = mutations.flatMap((mutation) => {
-      try {
-        mutated(Deno.readTextFileSync(ROOT + pathOf(mutation.file)), mutation);
-        return [];
-      } catch (error) {
-        return [(error as Error).message];
-      }
-    });
-    deepEqual(wrong, []);
-  });
-
-  Deno.test(`the tests of ${what} pass over a copy that nothing was changed in`, async () => {
-    const all = new Set([...tests, ...mutations.flatMap(({ tests = [] }) => tests)]);
-    ok(await passOver(layers, undefined, [...all], mutations.some(({ file }) => isOfShim(file))));
-  });
-
-  Deno.test(`the tests of ${what} notice each of ${mutations.length} mutations`, async () => {
-    const unnoticed: string[] = [];
-    const rest = mutations.values();
-    const lane = async () => {
-      for (const mutation of rest) {
-        const { file, tests: own = tests } = mutation;
-        if (await passOver(layers, mutation, own, isOfShim(file))) {
-          unnoticed.push(mutation.what);
-        }
-      }
-    };
-    // To the end of both, whatever happens: copies are removed.
-    const ends = await Promise.allSettled([lane(), lane()]);
-    deepEqual(ends.flatMap((end) => end.status === "rejected" ? [String(end.reason)] : []), []);
-    deepEqual(unnoticed, []);
-  });
+export async function tryMutations(
+  table: Table,
+  mutations: readonly Mutation[] = table.mutations,
+): Promise<string[]> {
+  const wrong = await tryUnchanged(table, mutations);
+  const rest = mutations.values();
+  const lane = async () => {
+    for (const mutation of rest) {
+      if (!await isParsed(mutation)) wrong.push(`not parsed: ${mutation.what}`);
+      else if (!await isNoticed(table, mutation)) wrong.push(`not noticed: ${mutation.what}`);
+    }
+  };
+  // Both to their end, so that copies are removed.
+  const ends = await Promise.allSettled([lane(), lane()]);
+  for (const end of ends) if (end.status === "rejected") wrong.push(String(end.reason));
+  return wrong;
 }

@@ -1,0 +1,121 @@
+import type { Table } from "./mutants.ts";
+
+const BURST = ["ring/burst_test.ts"];
+const SHIM = ["ffi/shim_atomic_test.ts"];
+const SHIM_BURST = ["ffi/shim_burst_test.ts"];
+
+/** Bursts, what copies them to rings, and the shim's part in it. */
+export const BURSTS: Table = {
+  what: "bursts",
+  tests: ["ring/slots_test.ts"],
+  mutations: [
+    {
+      what: "SlotsCopy takes a place in a burst for a word",
+      file: "ring/slots.ts",
+      from:
+        "const from = burst.word + (at << this.#shift);\n    return shim.shim_slots_copy(route, " +
+        "this.#start, from, n, position >>> 0, word) === 1;",
+      to: "const from = burst.word + at;\n    return shim.shim_slots_copy(route, " +
+        "this.#start, from, n, position >>> 0, word) === 1;",
+    },
+    {
+      what: "SlotsCopy takes each burst for the first one of its memory",
+      file: "ring/slots.ts",
+      from:
+        "const from = burst.word + (at << this.#shift);\n    return shim.shim_slots_copy(route, " +
+        "this.#start, from, n, position >>> 0, word) === 1;",
+      to: "const from = at << this.#shift;\n    return shim.shim_slots_copy(route, " +
+        "this.#start, from, n, position >>> 0, word) === 1;",
+    },
+    {
+      what: "a claim leaves out the place in the burst",
+      file: "ring/slots.ts",
+      from:
+        "const from = burst.word + (at << this.#shift);\n    return shim.shim_slots_copy(route, " +
+        "this.#start, from, n, position >>> 0, word);",
+      to: "const from = burst.word;\n    return shim.shim_slots_copy(route, " +
+        "this.#start, from, n, position >>> 0, word);",
+      tests: ["ring/ring_property_test.ts", "ring/mpmc_ring_test.ts"],
+    },
+    {
+      what: "a ring takes more elements than a burst has",
+      file: "ring/burst.ts",
+      from: "(at >>> 0) + count > burst.capacity",
+      to: "(at >>> 0) + count > burst.capacity + 1",
+      tests: BURST,
+    },
+    {
+      what: "a ring takes elements of another size",
+      file: "ring/burst.ts",
+      from: "burst.wordsPerElement !== width || ",
+      to: "",
+      tests: BURST,
+    },
+    {
+      what: "Burst.of() gives a word to two bursts",
+      file: "ring/burst.ts",
+      from: "Math.ceil(words / CACHE_LINE_WORDS) *",
+      to: "Math.floor(words / CACHE_LINE_WORDS) *",
+      tests: BURST,
+    },
+    {
+      what: "Burst.of() says that each burst is the first one of its memory",
+      file: "ring/burst.ts",
+      from: "memory.map, word);",
+      to: "memory.map, 0);",
+    },
+    {
+      what: "the shim copies no slots behind the wrap",
+      file: "shim/atomic.c",
+      from: "copy_slots(slots, own + first, words - first, reads);",
+      to: "copy_slots(slots, own + first, words - words, reads);",
+    },
+    {
+      what: "the shim copies more than the ring has",
+      file: "shim/atomic.c",
+      from: " || words > size)",
+      to: ")",
+      tests: SHIM,
+    },
+    {
+      what: "the shim publishes one slot more than it has copied",
+      file: "shim/atomic.c",
+      from: "__atomic_store_n(at, turn + n, __ATOMIC_RELEASE);",
+      to: "__atomic_store_n(at, turn + n + 1, __ATOMIC_RELEASE);",
+    },
+    {
+      what: "the shim publishes whosever turn it is",
+      file: "shim/atomic.c",
+      from: " || __atomic_load_n(at, __ATOMIC_ACQUIRE) != turn) return 0;",
+      to: ") return 0;",
+    },
+    {
+      what: "the shim copies though another has claimed",
+      file: "shim/atomic.c",
+      from: "    return -EAGAIN;",
+      to: "    head = turn;",
+      tests: SHIM,
+    },
+    {
+      what: "the shim claims one slot less than it copies",
+      file: "shim/atomic.c",
+      from: "&head, turn + n, 0,",
+      to: "&head, turn + n - 1, 0,",
+      tests: SHIM,
+    },
+    {
+      what: "the shim receives into a room that is too small",
+      file: "shim/burst.c",
+      from: "count <= SHIM_BURST && bytes <= m->bytes ?",
+      to: "count <= SHIM_BURST && bytes ?",
+      tests: SHIM_BURST,
+    },
+    {
+      what: "the shim takes descriptors from beyond a burst's memory",
+      file: "shim/shim.h",
+      from: "m->base && end <= m->bytes ?",
+      to: "m->base && end ?",
+      tests: SHIM_BURST,
+    },
+  ],
+};
