@@ -139,7 +139,7 @@ async function isParsed(mutation: Mutation): Promise<boolean> {
   return (await command.status).success;
 }
 
-/** Complaints about tests that fail over copies of the files of mutations: these show nothing then. */
+/** Complaints about tests that fail over unchanged copies: mutations show nothing then. */
 async function tryUnchanged(table: Table, mutations: readonly Mutation[]): Promise<string[]> {
   const folderOf = ({ file }: Mutation) => file.split("/")[0];
   const wrong: string[] = [];
