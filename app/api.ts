@@ -57,7 +57,8 @@ export {
 export { Frames } from "./toolkit/frames.ts";
 export { dataWord, type MbufGeometry, Mbufs, MbufView } from "./mempool/mbuf.ts";
 export { MbufMetadata, type MbufMetadataHandle } from "./toolkit/mbuf_metadata.ts";
-export { type CacheOptions, Mempool, type MempoolHandle } from "./mempool/mempool.ts";
+export { Mempool, type MempoolHandle } from "./mempool/mempool.ts";
+export type { CacheOptions } from "./mempool/cache_options.ts";
 export { auditMempool, dumpMempool } from "./toolkit/mempool_audit.ts";
 export {
   MempoolWatch,
@@ -78,7 +79,9 @@ export {
   type OpenedRegion,
 } from "./toolkit/open_region.ts";
 export { Burst } from "./ring/burst.ts";
-export { MpmcRing, type MpmcShape, type Sharing } from "./ring/mpmc_ring.ts";
+export { MpmcRing } from "./ring/mpmc_ring.ts";
+export type { RingShape } from "./ring/ring.ts";
+export type { MpmcShape, Sharing } from "./ring/sharing.ts";
 export {
   addRing,
   attachRing,
@@ -89,4 +92,4 @@ export {
   type SpscOptions,
 } from "./toolkit/named_ring.ts";
 export { type ElementBytes, slotsFor } from "./ring/ring_size.ts";
-export { SpscRing, type SpscShape } from "./ring/spsc_ring.ts";
+export { SpscRing } from "./ring/spsc_ring.ts";

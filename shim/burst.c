@@ -32,7 +32,7 @@ static const struct shim_map *map_of(int32_t map) { return &shim_maps[map & (SHI
 static struct rx_room *rx_room_of(int32_t map, uint32_t count) {
   const struct shim_map *m = map_of(map);
   uint64_t bytes = sizeof(struct rx_room) + (uint64_t)count * SHIM_OVERFLOW;
-  return count <= SHIM_BURST && bytes <= m->bytes ? (struct rx_room *)(void *)m->base : 0;
+  return bytes <= m->bytes ? (struct rx_room *)(void *)m->base : 0;
 }
 
 /* Each descriptor comes in with its room as length and leaves with the bytes that are in it. */
@@ -114,6 +114,7 @@ SHIM_API int32_t shim_tap_rx(int32_t fd, int32_t frames, int32_t burst, uint32_t
   uint32_t *descriptors = shim_descriptors(burst, word, count);
   struct rx_room *own = rx_room_of(room, count);
   uint32_t i;
+  if (count > SHIM_BURST) return -EINVAL;
   if (!descriptors || !own) return -EFAULT;
   for (i = 0; i < count; i++) {
     uint8_t *frame = shim_frame(map_of(frames), descriptors + 2 * i);

@@ -3,9 +3,10 @@ import { MappedMemory } from "../../ffi/mapped_memory.ts";
 import { DESCRIPTOR, DESCRIPTOR_FLAG } from "../memory/layout.ts";
 import { Burst, checkBurst } from "../ring/burst.ts";
 import { MpmcRing } from "../ring/mpmc_ring.ts";
+import type { CacheOptions } from "./cache_options.ts";
 import { Guards } from "./guards.ts";
 import type { Mbufs } from "./mbuf.ts";
-import { type CacheOptions, freeRingSize, Mempool, type MempoolHandle } from "./mempool.ts";
+import { freeRingSize, Mempool, type MempoolHandle } from "./mempool.ts";
 import { MempoolWatch, type MempoolWatchHandle, type WatchedMbuf } from "./mempool_watch.ts";
 
 const { INDEX_MASK } = DESCRIPTOR;

@@ -1,8 +1,8 @@
 import { MappedMemory, type MappedMemoryHandle } from "../../ffi/mapped_memory.ts";
-import { CulvertError } from "../../ffi/error.ts";
 import { DESCRIPTOR, MPMC } from "../memory/layout.ts";
 import { Burst, checkBurst } from "../ring/burst.ts";
 import { MpmcRing } from "../ring/mpmc_ring.ts";
+import { BULK_MAX, CACHE_SIZE, type CacheOptions, checkedCache } from "./cache_options.ts";
 import { EMPTY_DATA } from "./mbuf.ts";
 
 /** What a Worker needs to use a mempool; survives `postMessage`. */
@@ -16,27 +16,6 @@ export interface MempoolHandle {
   /** Mbufs in all. */
   readonly total: number;
 }
-
-/** How many mbufs a thread keeps back for itself (DPDK: `rte_mempool_cache`). */
-export interface CacheOptions {
-  /**
-   * Mbufs in the cache after a refill or a flush: one access to the free ring serves so many. 256 unless
-   * told, 0 for no cache, and never more than a quarter of all mbufs.
-   */
-  readonly cacheSize?: number;
-  /**
-   * A cache that a `free()` leaves larger than this is flushed: brought back to `cacheSize`. At least that, at
-   * most 512 more; 1.5 times that unless told, as in DPDK.
-   */
-  readonly flushThreshold?: number;
-}
-
-/** What {@linkcode CacheOptions} says unless told. */
-const CACHE_SIZE = 256;
-const FLUSH_FACTOR = 1.5;
-
-/** Most mbufs that one call allocates. */
-const BULK_MAX = 512;
 
 /** Slots of the free ring of `total` mbufs. */
 export function freeRingSize(total: number): number {
@@ -201,8 +180,8 @@ export class Mempool {
   }
 
   /**
-   * Visit each mbuf, 0 to `total - 1`, and whether it is free to this thread. Nobody else may be
-   * allocating or freeing meanwhile.
+   * Visit each mbuf, 0 to `total - 1`, and whether it is free to this thread: see
+   * {@linkcode walkFree}.
    */
   walk(visit: (index: number, isFree: boolean) => void): void {
     const { total } = this.handle;
@@ -251,8 +230,7 @@ export class Mempool {
 
   /** Bring the cache to its size and `count` more, or to `count`; false, with nothing taken, if not. */
   #refill(count: number): boolean {
-    const cached = this.#cached;
-    const { capacity } = this.#cache;
+    const cached = this.#cached, capacity = this.#cache.capacity;
     if (count > capacity) return false;
     const missing = count - cached;
     const wanted = Math.min(missing + this.#cacheSize, capacity - cached);
@@ -269,37 +247,4 @@ export class Mempool {
     this.#stack.copyWithin(0, surplus, cached);
     return this.#cacheSize;
   }
-}
-
-/** The numbers of a cache, within their limits. */
-function checkedCache(
-  total: number,
-  cache: number | CacheOptions,
-): { size: number; threshold: number } {
-  const { cacheSize = CACHE_SIZE, flushThreshold } = typeof cache === "number"
-    ? { cacheSize: cache }
-    : cache;
-  if (!Number.isInteger(total) || total < 1 || total > DESCRIPTOR.INDEX_MASK + 1) {
-    throw new CulvertError(
-      `Cannot use a mempool of ${total} mbufs: 1 to ${DESCRIPTOR.INDEX_MASK + 1} are possible`,
-    );
-  }
-  if (!Number.isInteger(cacheSize) || cacheSize < 0) {
-    throw new CulvertError(
-      `Cannot use a mempool with a cache of ${cacheSize} mbufs: 0 or more are possible`,
-    );
-  }
-  const size = Math.min(cacheSize, total >>> 2);
-  const threshold = flushThreshold ?? Math.floor(size * FLUSH_FACTOR);
-  if (flushThreshold === undefined) {
-    return { size, threshold: Math.min(threshold, size + BULK_MAX) };
-  }
-  const [least, most] = [cacheSize, cacheSize + BULK_MAX];
-  if (!Number.isInteger(threshold) || threshold < least || threshold > most) {
-    throw new CulvertError(
-      `Cannot use a mempool with a cache of ${cacheSize} mbufs that is flushed above ${threshold}: ` +
-        `${least} to ${most} are possible`,
-    );
-  }
-  return { size, threshold: Math.min(threshold, size + BULK_MAX) };
 }

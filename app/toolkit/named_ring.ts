@@ -3,7 +3,8 @@ import type { MappedMemory } from "../../ffi/mapped_memory.ts";
 import { MPMC, MPMC_SYNC, ZONE_KIND } from "../memory/layout.ts";
 import type { Region } from "../memory/region.ts";
 import type { Memzone } from "../memory/zone.ts";
-import { MpmcRing, type MpmcShape, type Sharing } from "../ring/mpmc_ring.ts";
+import { MpmcRing } from "../ring/mpmc_ring.ts";
+import type { RingShape } from "../ring/ring.ts";
 import {
   checkCapacity,
   checkElementBytes,
@@ -12,13 +13,14 @@ import {
   isElementBytes,
   isRingSize,
 } from "../ring/ring_size.ts";
-import { SpscRing, type SpscShape } from "../ring/spsc_ring.ts";
+import type { MpmcShape, Sharing } from "../ring/sharing.ts";
+import { SpscRing } from "../ring/spsc_ring.ts";
 
 /**
  * A ring for one producer and one consumer: {@linkcode SpscRing}. Its shape is what either side
  * says: nothing in shared memory is believed.
  */
-export interface SpscOptions extends SpscShape {
+export interface SpscOptions extends RingShape {
   /** Which ring. */
   readonly kind: "spsc";
 }

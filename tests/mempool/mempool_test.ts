@@ -1,6 +1,7 @@
 import { deepEqual, equal, throws } from "node:assert/strict";
 import { HEADROOM_BYTES } from "../../app/memory/layout.ts";
-import { type CacheOptions, Mempool } from "../../app/mempool/mempool.ts";
+import type { CacheOptions } from "../../app/mempool/cache_options.ts";
+import { Mempool } from "../../app/mempool/mempool.ts";
 import { MappedMemory } from "../../ffi/mapped_memory.ts";
 import fc from "fast-check";
 import { Burst } from "../../app/ring/burst.ts";

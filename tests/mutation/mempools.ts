@@ -85,7 +85,7 @@ export const MEMPOOLS: Table = {
     },
     {
       what: "the caches may hold all mbufs",
-      file: "mempool/mempool.ts",
+      file: "mempool/cache_options.ts",
       from: "const size = Math.min(cacheSize, total >>> 2);",
       to: "const size = cacheSize;",
     },

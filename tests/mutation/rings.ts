@@ -26,8 +26,8 @@ export const RINGS: Table = {
     {
       what: "SpscRing forgets what the shim has published",
       file: "ring/spsc_ring.ts",
-      from: "      this.#producer = (this.#producer + n) | 0;\n    } else {",
-      to: "    } else {",
+      from: "else this.#producer = (this.#producer + n) | 0;",
+      to: "",
     },
     {
       what: "an end leaves it to others to publish what the shim could not",

@@ -1,4 +1,5 @@
-import { MpmcRing, type Sharing } from "../../app/ring/mpmc_ring.ts";
+import { MpmcRing } from "../../app/ring/mpmc_ring.ts";
+import type { Sharing } from "../../app/ring/sharing.ts";
 import { MappedMemory } from "../../ffi/mapped_memory.ts";
 import { serveOrder } from "../ffi/run_workers.ts";
 import { Burst } from "../../app/ring/burst.ts";

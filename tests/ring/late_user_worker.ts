@@ -1,6 +1,7 @@
 import { MappedMemory, type MappedMemoryHandle } from "../../ffi/mapped_memory.ts";
 import { Burst } from "../../app/ring/burst.ts";
-import { MpmcRing, type MpmcShape } from "../../app/ring/mpmc_ring.ts";
+import { MpmcRing } from "../../app/ring/mpmc_ring.ts";
+import type { MpmcShape } from "../../app/ring/sharing.ts";
 import { serveOrder } from "../ffi/run_workers.ts";
 
 /** One bulk by another thread, while the test holds slots that it claimed before. */

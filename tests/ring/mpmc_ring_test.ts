@@ -1,6 +1,7 @@
 import { deepEqual, equal, throws } from "node:assert/strict";
 import { MPMC } from "../../app/memory/layout.ts";
-import { MpmcRing, type Sharing } from "../../app/ring/mpmc_ring.ts";
+import { MpmcRing } from "../../app/ring/mpmc_ring.ts";
+import type { Sharing } from "../../app/ring/sharing.ts";
 import fc from "fast-check";
 import { freshMemory } from "../ffi/fresh_memory.ts";
 import { Burst } from "../../app/ring/burst.ts";

@@ -1,6 +1,7 @@
 import { Mempool } from "../../app/mempool/mempool.ts";
 import { RING } from "../../app/memory/layout.ts";
-import { MpmcRing, type Sharing } from "../../app/ring/mpmc_ring.ts";
+import { MpmcRing } from "../../app/ring/mpmc_ring.ts";
+import type { Sharing } from "../../app/ring/sharing.ts";
 import type { ElementBytes } from "../../app/ring/ring_size.ts";
 import { SpscRing } from "../../app/ring/spsc_ring.ts";
 import type { MappedMemory } from "../../ffi/mapped_memory.ts";
