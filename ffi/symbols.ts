@@ -6,7 +6,7 @@
  */
 
 /** The number that {@linkcode shim_abi} must return: `SHIM_ABI` in `shim/shim.h`. */
-export const SHIM_ABI = 6;
+export const SHIM_ABI = 7;
 
 /** What `Deno.dlopen` is told of the shim. */
 export const SYMBOLS = {
@@ -138,6 +138,8 @@ export const SYMBOLS = {
 
   // int32_t shim_interface_get(const char *name, uint32_t *words)
   shim_interface_get: { parameters: ["buffer", "buffer"], result: "i32" },
+  // int32_t shim_interface_name(uint32_t index, char *name)
+  shim_interface_name: { parameters: ["u32", "buffer"], result: "i32" },
   // int32_t shim_interface_flags(const char *name, uint32_t set, uint32_t clear)
   shim_interface_flags: { parameters: ["buffer", "u32", "u32"], result: "i32" },
   // int32_t shim_interface_mtu(const char *name, uint32_t mtu)
@@ -146,6 +148,8 @@ export const SYMBOLS = {
   shim_tap_open: { parameters: ["buffer"], result: "i32" },
   // int32_t shim_packet_open(const char *name, uint32_t buffer)
   shim_packet_open: { parameters: ["buffer", "u32"], result: "i32" },
+  // int32_t shim_packet_index(int32_t fd)
+  shim_packet_index: { parameters: ["i32"], result: "i32" },
   // int32_t shim_packet_missed(int32_t fd)
   shim_packet_missed: { parameters: ["i32"], result: "i32" },
 

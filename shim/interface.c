@@ -47,6 +47,14 @@ SHIM_API int32_t shim_interface_get(const char *name, uint32_t *words) {
   return 0;
 }
 
+/* The name that an interface has now, by its number: up to 16 bytes. */
+SHIM_API int32_t shim_interface_name(uint32_t index, char *name) {
+  struct ifreq request = {.ifr_ifindex = (int)index};
+  int error = ask(SIOCGIFNAME, &request);
+  if (error == 0) memcpy(name, request.ifr_name, IFNAMSIZ);
+  return error;
+}
+
 int32_t interface_flags(const char *name, uint32_t set, uint32_t clear) {
   struct ifreq request;
   int error = request_for(name, &request);
@@ -96,6 +104,8 @@ SHIM_API int32_t shim_tap_open(const char *name) {
   return keeper_ask(tap_open(name), SHIM_KEEPER_TAP, name, 0, 0);
 }
 
+enum { SEND_BUFFER = 8 << 20 };
+
 static int set_option(int fd, int option, int value) {
   return setsockopt(fd, SOL_PACKET, option, &value, sizeof value);
 }
@@ -111,6 +121,17 @@ static int prepare_receive(int fd, int index, int buffer) {
   return setsockopt(fd, SOL_PACKET, PACKET_ADD_MEMBERSHIP, &promiscuous, sizeof promiscuous);
 }
 
+/*
+ * What a sending socket asks for: to bypass the queueing discipline, and room for more frames than a device may hold
+ * back. A macvtap that nobody reads keeps 500 frames, and with the usual room they stop the socket for everybody.
+ */
+static int prepare_send(int fd) {
+  int room = SEND_BUFFER;
+  if (setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &room, sizeof room) < 0)
+    setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &room, sizeof room);
+  return set_option(fd, PACKET_QDISC_BYPASS, 1);
+}
+
 int32_t packet_open(const char *name, uint32_t buffer) {
   struct sockaddr_ll address = {.sll_family = AF_PACKET};
   struct ifreq request;
@@ -120,8 +141,7 @@ int32_t packet_open(const char *name, uint32_t buffer) {
   address.sll_protocol = buffer ? htons(ETH_P_ALL) : 0;
   int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   if (fd < 0) return -errno;
-  int prepared = buffer ? prepare_receive(fd, address.sll_ifindex, (int)buffer)
-                        : set_option(fd, PACKET_QDISC_BYPASS, 1);
+  int prepared = buffer ? prepare_receive(fd, address.sll_ifindex, (int)buffer) : prepare_send(fd);
   if (prepared == 0 && bind(fd, (struct sockaddr *)&address, sizeof address) == 0) return fd;
   error = errno;
   close(fd);
@@ -132,6 +152,13 @@ int32_t packet_open(const char *name, uint32_t buffer) {
  * `buffer` bytes) or, if `buffer` is 0, to send past the queueing discipline. */
 SHIM_API int32_t shim_packet_open(const char *name, uint32_t buffer) {
   return keeper_ask(packet_open(name, buffer), SHIM_KEEPER_PACKET, name, buffer, 0);
+}
+
+/* The number of the interface that a socket is bound to; 0 or less once that has gone, or left our namespace. */
+SHIM_API int32_t shim_packet_index(int32_t fd) {
+  struct sockaddr_ll address = {0};
+  socklen_t length = sizeof address;
+  return getsockname(fd, (struct sockaddr *)&address, &length) < 0 ? -errno : address.sll_ifindex;
 }
 
 /* Frames that the kernel dropped for want of room in the socket since the last call. */

@@ -2,7 +2,7 @@ import { CulvertError } from "../../ffi/error.ts";
 import { check } from "../../ffi/error.ts";
 import { cString, shim } from "../../ffi/shim.ts";
 
-const IFF_UP = 1;
+const IFF_UP = 1, IFF_RUNNING = 0x40;
 const ARPHRD_ETHER = 1;
 const IFNAMSIZ = 16;
 
@@ -10,8 +10,12 @@ const IFNAMSIZ = 16;
 export interface Interface {
   /** Its number, which a new interface of the same name does not share. */
   readonly index: number;
+  /** What it is called now. */
+  readonly name: string;
   /** Whether it is administratively up. */
   readonly isUp: boolean;
+  /** Whether a cable, or what stands for one, leads to somebody: frames go nowhere if not. */
+  readonly hasCarrier: boolean;
   /** Its MTU in bytes. */
   readonly mtu: number;
   /** Its MAC address, 6 bytes. */
@@ -49,7 +53,21 @@ export function findInterface(name: string): Interface | undefined {
     );
   }
   const mac = new Uint8Array(words.buffer, 16, 6).slice();
-  return { index, isUp: (flags & IFF_UP) !== 0, mtu, mac };
+  const isUp = (flags & IFF_UP) !== 0;
+  return { index, name, isUp, hasCarrier: isUp && (flags & IFF_RUNNING) !== 0, mtu, mac };
+}
+
+/**
+ * Find an interface again: the one of that number, whatever it is called now, or else another one of
+ * that name.
+ *
+ * @returns undefined if there is neither.
+ * @throws {CulvertError} if it is not Ethernet.
+ */
+export function findInterfaceAgain(index: number, name: string): Interface | undefined {
+  const bytes = new Uint8Array(IFNAMSIZ);
+  if (shim.shim_interface_name(index, bytes) < 0) return findInterface(name);
+  return findInterface(new TextDecoder().decode(bytes).replace(/\0[^]*/, ""));
 }
 
 /**

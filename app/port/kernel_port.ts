@@ -31,7 +31,8 @@ const NEEDS_CHECKSUM = 1;
 /** Room for tags beyond the MTU: two of four bytes. */
 const TAGS_BYTES = 8;
 
-const [EIO, ENXIO, EAGAIN, ENODEV, EBADFD, ENETDOWN, ENOBUFS] = [5, 6, 11, 19, 77, 100, 105];
+const [EIO, ENXIO, EAGAIN, ENODEV, EBADFD] = [5, 6, 11, 19, 77];
+const [EMSGSIZE, ENETDOWN, ENOBUFS] = [90, 100, 105];
 const DOWN_ERRNOS = [EIO, ENXIO, ENODEV, EBADFD, ENETDOWN];
 
 /** Longest frame that a host of this MTU carries: Ethernet header, two tags, MTU; no FCS. */
@@ -77,6 +78,9 @@ export abstract class KernelPort implements HostPort {
   /** The slot whose super-frame is being split. */
   #splitting = NO_SLOT;
 
+  /** Whether the interface has a carrier, as long as that was looked up a moment ago. */
+  #carrier?: boolean;
+
   /** Where this port counts. */
   protected readonly counters: Counters;
 
@@ -109,12 +113,16 @@ export abstract class KernelPort implements HostPort {
   /** See whether the interface is back; open it again if it is another one. */
   protected abstract recover(): boolean;
 
+  /** Whether a frame that the interface sends arrives anywhere. */
+  protected abstract hasCarrier(): boolean;
+
   /** Close what is open in the kernel. */
   protected abstract closeSockets(): void;
 
   refresh(): void {
     if (!this.isUp) this.isUp = this.#hasRecovered();
     this.counters[COUNTER.DOWN] = this.isUp ? 0 : 1;
+    this.#carrier = undefined;
   }
 
   rxBurst(burst: Burst, max: number, at = 0): number {
@@ -139,12 +147,12 @@ export abstract class KernelPort implements HostPort {
       if (sent >= 0) {
         this.#count(COUNTER.TX, burst, sent, at + done);
         done += sent;
-      } else if (sent === -EAGAIN || sent === -ENOBUFS) {
-        break;
+      } else if (sent === -EAGAIN) {
+        break; // the socket's buffer, or the TAP's queue, is full
       } else if (DOWN_ERRNOS.includes(-sent)) {
         this.isUp = false;
       } else {
-        this.counters[COUNTER.TX_REFUSED]++; // too long for the MTU, say: this frame, not the next
+        this.counters[this.#refusal(-sent)]++; // of this frame, not of the next
         done++;
       }
     }
@@ -166,6 +174,15 @@ export abstract class KernelPort implements HostPort {
     while (this.#next < this.#received) this.#drop(this.#next++, COUNTER.STOPPED);
     this.#mempool.free(this.#slots, this.#filled - this.#next, this.#next);
     this.#next = this.#received = this.#filled = 0;
+  }
+
+  /** The counter of a frame that the kernel has dropped with this error. */
+  #refusal(errno: number): number {
+    if (errno === EMSGSIZE) return COUNTER.TX_TOO_LONG;
+    if (errno !== ENOBUFS) return COUNTER.TX_REFUSED;
+    // Past the queueing discipline it means that the device has not taken the frame.
+    this.#carrier ??= this.hasCarrier();
+    return this.#carrier ? COUNTER.TX_FULL : COUNTER.NO_CARRIER;
   }
 
   /** Bytes are counted behind frames: RX_BYTES follows RX, TX_BYTES follows TX. */

@@ -2,7 +2,7 @@ import { check } from "../../ffi/error.ts";
 import { cString, shim } from "../../ffi/shim.ts";
 import type { Burst } from "../ring/burst.ts";
 import { COUNTER } from "./counters.ts";
-import { findInterface, setInterfaceUp } from "./interface.ts";
+import { findInterface, findInterfaceAgain, setInterfaceUp } from "./interface.ts";
 import { KernelPort, type PortResources } from "./kernel_port.ts";
 
 /** Bytes that the kernel may keep for us while we are busy: some 2,000 small frames. */
@@ -83,18 +83,24 @@ export class PacketPort extends KernelPort {
   }
 
   /**
-   * An interface of the same name and another index is another one: it gets sockets of its own.
+   * The interface, also under another name, or another one of its name. One that has left this network
+   * namespace and is back, or was made anew, gets sockets of its own: the old ones are bound to none.
    *
    * @throws {CulvertError} if they cannot be opened, or it is not Ethernet.
    */
   protected recover(): boolean {
-    const found = findInterface(this.name);
-    if (!found) return false;
-    if (found.index === this.#setup.index) return found.isUp;
-    const setup = openPacket(this.name);
+    const { index, rxFd } = this.#setup;
+    const found = findInterfaceAgain(index, this.name);
+    if (!found?.isUp) return false;
+    if (shim.shim_packet_index(rxFd) === found.index) return true;
+    const setup = openPacket(found.name);
     this.closeSockets();
     this.#setup = setup;
     return true;
+  }
+
+  protected hasCarrier(): boolean {
+    return findInterfaceAgain(this.#setup.index, this.name)?.hasCarrier ?? false;
   }
 
   /** Both; the interface is no longer promiscuous for our sake. */

@@ -1,7 +1,7 @@
 import { check, ShimError } from "../../ffi/error.ts";
 import { cString, shim } from "../../ffi/shim.ts";
 import type { Burst } from "../ring/burst.ts";
-import { findInterface, setInterfaceMtu, setInterfaceUp } from "./interface.ts";
+import { findInterface, findInterfaceAgain, setInterfaceMtu, setInterfaceUp } from "./interface.ts";
 import { KernelPort, type PortResources } from "./kernel_port.ts";
 
 /** An open TAP port; survives `postMessage`. */
@@ -88,7 +88,7 @@ export class TapPort extends KernelPort {
    * @throws {CulvertError} if that cannot be done.
    */
   protected recover(): boolean {
-    const found = findInterface(this.name);
+    const found = findInterfaceAgain(this.#setup.index, this.name);
     if (found?.index === this.#setup.index) return found.isUp;
     if (!found && this.#isElsewhere()) return true; // a send tells if it is down there
     if (!found && !this.#setup.created) return false;
@@ -96,6 +96,10 @@ export class TapPort extends KernelPort {
     this.closeSockets();
     this.#setup = setup;
     return true;
+  }
+
+  protected hasCarrier(): boolean {
+    return findInterfaceAgain(this.#setup.index, this.name)?.hasCarrier ?? true;
   }
 
   /** Whether the TAP is in another network namespace now. The descriptor of a deleted one is dead. */

@@ -32,6 +32,9 @@ class SlotPort extends KernelPort {
   protected recover(): boolean {
     return true;
   }
+  protected hasCarrier(): boolean {
+    return true;
+  }
   protected closeSockets(): void {}
 }
 

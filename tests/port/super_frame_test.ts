@@ -535,6 +535,31 @@ for (const kind of ["vxlan", "geneve"] as const) {
   }
 }
 
+for (const [what, key] of [["", []], [" with a key", [0, 0, 0, 9]]] as const) {
+  Deno.test(`SuperFrame cuts TCP in GRE${what} over IPv4`, () => {
+    const inGre = (frame: Uint8Array, id: number) => {
+      const bytes = 14 + 20 + 4 + key.length + frame.length;
+      const out = new Uint8Array(bytes);
+      const view = new DataView(out.buffer);
+      out.set([2, 0, 0, 0, 1, 1, 2, 0, 0, 0, 1, 2, 8, 0, 0x45]);
+      view.setUint16(16, bytes - 14);
+      view.setUint16(18, id);
+      out.set([0x40, 0, 64, 47], 20);
+      out.set([198, 18, 0, 1, 198, 18, 0, 2], 26);
+      view.setUint16(24, 0xffff - slowSum(out.subarray(14, 34)));
+      out.set([key.length ? 0x20 : 0, 0, 0x65, 0x58, ...key], 34);
+      out.set(frame, 38 + key.length);
+      return out;
+    };
+    const { offload, checksum } = metadataOf(PLAIN, 1448);
+    using received = new Received(inGre(frameOf(PLAIN, false), 1));
+    ok(received.begin({ offload, checksum: checksum + 38 + key.length }), "understood");
+    segmentsOf(PLAIN, 1448).forEach((segment, i) => {
+      strictEqual(hex(received.take()), hex(inGre(segment, 1 + i)), `segment ${i}`);
+    });
+  });
+}
+
 Deno.test("SuperFrame says of one in a tunnel that it does not know that it is in a tunnel", () => {
   const { offload, checksum } = metadataOf(PLAIN, 1448);
   const frame = inTunnel("vxlan", frameOf(PLAIN, false), 1, false);

@@ -1,0 +1,106 @@
+/**
+ * Frames that end at a port, each by its own name, and interfaces that live on while they are used.
+ *
+ * @module
+ */
+import assert from "node:assert/strict";
+import { Lab, packetPorts, testFrame } from "../kit/lab.ts";
+
+const TOO_LONG =
+  "longer than the sending interface's MTU (ip link set IFACE mtu; 4 more for a tag)";
+const NO_CARRIER = "sending interface without carrier";
+
+Deno.test("A service tag's frame of full size is told to be too long for the interface", async () => {
+  await using lab = await Lab.open();
+  const pair = await lab.namespacePair({ quiet: true, mtu: 1504 });
+  await lab.run("ip", "link", "set", pair.b.outer, "mtu", "1500");
+  const running = await lab.forwarding(pair);
+  const { a, b } = running.wires;
+  await a.send(testFrame(1518, { tags: "88a800c8" }), 7);
+  await a.send(testFrame(60), 1);
+  await b.arrived((frame) => frame === testFrame(60), 1);
+  const { dropped } = await lab.finish(running);
+  assert.deepEqual([...dropped], [[TOO_LONG, 7]]);
+});
+
+Deno.test("Frames for an interface without carrier are told so, and others go on", async () => {
+  await using lab = await Lab.open();
+  const pair = await lab.namespacePair({ quiet: true });
+  const running = await lab.forwarding(pair);
+  const { a, b } = running.wires;
+  await lab.inNamespace(pair.b.netns, "ip", "link", "set", pair.b.inner, "down");
+  await a.send(testFrame(64), 9);
+  await lab.inNamespace(pair.b.netns, "ip", "link", "set", pair.b.inner, "up");
+  await lab.flows({ a, b });
+  const { dropped } = await lab.finish(running);
+  assert.equal(dropped.get(NO_CARRIER), 9, JSON.stringify([...dropped]));
+});
+
+/** What happens to an interface while it is forwarded from and to. */
+const LIVES: Record<string, (lab: Lab, outer: string) => Promise<void>> = {
+  "goes to another network namespace and comes back": async (lab, outer) => {
+    const elsewhere = await lab.namespace({ quiet: true });
+    await lab.run("ip", "link", "set", outer, "netns", elsewhere);
+    await lab.inNamespace(elsewhere, "ip", "link", "set", outer, "netns", "1");
+    await lab.run("ip", "link", "set", outer, "up");
+  },
+  "is renamed, and then goes down and up": async (lab, outer) => {
+    const other = lab.name("r");
+    lab.removeLink(other);
+    await lab.run("ip", "link", "set", outer, "down");
+    await lab.run("ip", "link", "set", outer, "name", other);
+    await lab.run("ip", "link", "set", other, "up");
+    await lab.run("ip", "link", "set", other, "down");
+    await lab.run("ip", "link", "set", other, "up");
+  },
+  "is put into a bridge": async (lab, outer) => {
+    const bridge = lab.name("br");
+    lab.removeLink(bridge);
+    await lab.run("ip", "link", "add", bridge, "type", "bridge");
+    await lab.run("ip", "link", "set", outer, "master", bridge);
+  },
+  "gets another MAC address": async (lab, outer) => {
+    await lab.run("ip", "link", "set", outer, "address", "02:00:00:00:77:01");
+  },
+  "gets another MTU": async (lab, outer) => {
+    await lab.run("ip", "link", "set", outer, "mtu", "1400");
+    await lab.run("ip", "link", "set", outer, "mtu", "1500");
+  },
+};
+
+for (const [what, happens] of Object.entries(LIVES)) {
+  Deno.test(`Frames flow again both ways when an interface ${what}`, async () => {
+    await using lab = await Lab.open();
+    const pair = await lab.namespacePair({ quiet: true });
+    const running = await lab.forwarding(pair);
+    await lab.flows(running.wires);
+    await happens(lab, pair.a.outer);
+    await lab.flows(running.wires);
+    await lab.finish(running);
+  });
+}
+
+for (const kind of ["renamed", "moved to another namespace, and back,"] as const) {
+  Deno.test(`Frames flow through a TAP that was ${kind} and goes down and up`, async () => {
+    await using lab = await Lab.open();
+    const b = await lab.cable({ quiet: true, number: 2 });
+    const tap = lab.name("t"), other = lab.name("t");
+    const host = await lab.startHost(["--port", `tap:${tap}`, ...packetPorts(b)]);
+    const guest = await lab.startGuest(["--no-mac-updating", "-T", "0"]);
+    let name = tap;
+    if (kind === "renamed") {
+      await lab.run("ip", "link", "set", tap, "down");
+      await lab.run("ip", "link", "set", tap, "name", name = other);
+    } else {
+      const elsewhere = await lab.namespace({ quiet: true });
+      await lab.run("ip", "link", "set", tap, "netns", elsewhere);
+      await lab.inNamespace(elsewhere, "ip", "link", "set", tap, "netns", "1");
+    }
+    await lab.run("ip", "link", "set", name, "up");
+    await lab.run("ip", "link", "set", name, "down");
+    await lab.run("ip", "link", "set", name, "up");
+    const wires = { a: await lab.wire(name), b: await lab.wire(b.inner, b.netns) };
+    await lab.flows(wires);
+    await lab.finish({ host, guest });
+  });
+}
