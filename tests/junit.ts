@@ -1,0 +1,52 @@
+/** What a JUnit report of `deno test` says of a test file. */
+export interface FileReport {
+  readonly file: string;
+  /** What its tests took. */
+  readonly seconds: number;
+  readonly passed: number;
+  readonly skipped: number;
+}
+
+/** What a JUnit report of `deno test` says. */
+export interface Report {
+  /** Tests that failed, and errors outside of tests. */
+  readonly failed: number;
+  readonly files: readonly FileReport[];
+}
+
+/** What follows each start of `tag`. */
+function parts(xml: string, tag: string): string[] {
+  return xml.split(new RegExp(`<${tag}\\b`)).slice(1);
+}
+
+/** The value of an attribute of the element that `xml` goes on with. */
+function attribute(xml: string, name: string): string {
+  return new RegExp(`^[^>]*?\\b${name}="([^"]*)"`).exec(xml)?.[1] ?? "";
+}
+
+/** Read a report, which is empty if tests have crashed. */
+export function readReport(xml: string): Report {
+  const files = parts(xml, "testsuite").map((suite) => {
+    const tests = parts(suite, "testcase");
+    const skipped = parts(suite, "skipped").length;
+    return {
+      file: attribute(suite, "name").replace(/^\.\//, ""),
+      seconds: tests.reduce((sum, test) => sum + Number(attribute(test, "time")), 0),
+      passed: tests.length - skipped - parts(suite, "failure").length,
+      skipped,
+    };
+  });
+  const [total = ""] = parts(xml, "testsuites");
+  const failed = Number(attribute(total, "failures")) + Number(attribute(total, "errors"));
+  return { failed, files };
+}
+
+/** The slowest files of some reports, as lines of a table. */
+export function slowest(reports: readonly Report[], count: number): string[] {
+  const seconds = new Map<string, number>();
+  for (const { file, seconds: more } of reports.flatMap(({ files }) => files)) {
+    seconds.set(file, (seconds.get(file) ?? 0) + more);
+  }
+  return [...seconds].sort(([, a], [, b]) => b - a).slice(0, count)
+    .map(([file, seconds]) => `${seconds.toFixed(1).padStart(7)} s  ${file}`);
+}
