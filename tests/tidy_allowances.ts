@@ -88,6 +88,7 @@ export const WITH_LONG_LINES: readonly string[] = [
 
 /** Files that still have too many lines. */
 export const LONG_FILES: readonly string[] = [
+  "app/port/kernel_port.ts",
   "README.md",
   "app/guest/run_guest.ts",
   "app/ivshmem/peer.ts",
