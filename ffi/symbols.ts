@@ -152,6 +152,10 @@ export const SYMBOLS = {
   shim_packet_index: { parameters: ["i32"], result: "i32" },
   // int32_t shim_packet_missed(int32_t fd)
   shim_packet_missed: { parameters: ["i32"], result: "i32" },
+  // int32_t shim_socket_open(uint32_t family, uint32_t type, uint32_t protocol)
+  shim_socket_open: { parameters: ["u32", "u32", "u32"], result: "i32" },
+  // int32_t shim_socket_send(int32_t fd, const uint8_t *message, uint32_t count, const uint8_t *address, uint32_t bytes)
+  shim_socket_send: { parameters: ["i32", "buffer", "u32", "buffer", "u32"], result: "i32" },
 
   // int32_t shim_packet_rx(int32_t fd, int32_t frames, int32_t burst, uint32_t word, int32_t room, uint32_t count)
   shim_packet_rx: { parameters: ["i32", "i32", "i32", "u32", "i32", "u32"], result: "i32" },

@@ -1,6 +1,6 @@
 /**
- * `deno task shim`: build the shim with `cc`, unless the library that is there was built from these
- * very sources and flags.
+ * `deno task shim`: build the shim with `cc`, unless there is a library that was built from the same
+ * sources with the same flags.
  *
  * @module
  */
@@ -18,7 +18,7 @@ export const SOURCES: readonly string[] = [
   "burst.c",
 ]
   .concat("privileges.c", "keeper.c", "eventfd.c");
-/** What the compiler is told. */
+/** The compiler's flags. */
 export const FLAGS: readonly string[] = [
   "-std=c11",
   "-O2",
@@ -35,7 +35,7 @@ const target = new URL("../.cache/shim/", import.meta.url);
 const library = new URL("libculvert.so", target);
 const stamp = new URL("libculvert.hash", target);
 
-/** A hash of all that the library depends on: sources, flags, machine. */
+/** A hash of what the library depends on: sources, flags and machine. */
 async function wanted(): Promise<string> {
   const hash = createHash("sha256").update(JSON.stringify([FLAGS, Deno.build.target]));
   for (const name of ["shim.h", ...SOURCES]) {
@@ -53,7 +53,7 @@ async function isBuilt(hash: string): Promise<boolean> {
   }
 }
 
-/** Compile beside the target and move it into place, so that a running forwarder keeps its copy. */
+/** Compile to a new file and rename it, so that a running forwarder keeps the file it has mapped. */
 async function build(hash: string): Promise<void> {
   await Deno.mkdir(target, { recursive: true });
   const fresh = new URL(`libculvert.${Deno.pid}.so`, target);

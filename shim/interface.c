@@ -1,4 +1,4 @@
-/* Network interfaces: what they are, up and down, and the sockets on them. */
+/* Network interfaces: what they are, up and down, the sockets on them; netlink and ICMP sockets. */
 #define _GNU_SOURCE
 #include "shim.h"
 
@@ -167,4 +167,17 @@ SHIM_API int32_t shim_packet_missed(int32_t fd) {
   socklen_t length = sizeof stats;
   if (getsockopt(fd, SOL_PACKET, PACKET_STATISTICS, &stats, &length) < 0) return -errno;
   return (int32_t)stats.tp_drops;
+}
+
+/* Open a socket that has no path and no interface, such as AF_NETLINK's. read(2) receives from it. */
+SHIM_API int32_t shim_socket_open(uint32_t family, uint32_t type, uint32_t protocol) {
+  int fd = socket((int)family, (int)type | SOCK_CLOEXEC, (int)protocol);
+  return fd < 0 ? -errno : fd;
+}
+
+/* Send a message to a socket address; to the kernel if `bytes` of it are 0, as netlink wants it. */
+SHIM_API int32_t shim_socket_send(int32_t fd, const uint8_t *message, uint32_t count, const uint8_t *address, uint32_t bytes) {
+  const struct sockaddr *target = bytes ? (const struct sockaddr *)address : 0;
+  ssize_t sent = sendto(fd, message, count, MSG_NOSIGNAL, target, bytes);
+  return sent < 0 ? -errno : (int32_t)sent;
 }

@@ -8,17 +8,20 @@ import { CulvertError, UsageError } from "../../ffi/error.ts";
 import type { Parsed } from "../cli/options.ts";
 import { runTool } from "../cli/run_program.ts";
 import { DEMO } from "./table.ts";
+import { FFI, Namespace } from "./namespace.ts";
 import { inOwnNamespaces } from "./own_namespaces.ts";
 import { Program } from "./program.ts";
-import { requirePrograms, VethNamespace } from "./veth_namespace.ts";
+import { isInstalled, requirePrograms } from "./required_programs.ts";
 
 const REGION = "demo";
 const [ADDRESS_A, ADDRESS_B] = ["10.98.0.1", "10.98.0.2"];
 const HOST_READY_MS = 15_000;
 const GUEST_READY_MS = 90_000;
 
-/** Flags of the tasks `host`, `guest` and `qemu` in deno.json; paths are from the project's folder. */
-const FFI = "--allow-ffi=.cache/shim/libculvert.so";
+const PING = fileURLToPath(new URL("./ping.ts", import.meta.url));
+const TCP_LOAD = fileURLToPath(new URL("./tcp_load.ts", import.meta.url));
+
+/** Flags of the tasks `host`, `guest` and `qemu` in deno.json. */
 const HOST_FLAGS = [
   FFI,
   "--allow-read=.,/run/culvert,/dev/shm",
@@ -29,7 +32,11 @@ const GUEST_FLAGS = [FFI, "--allow-read=."];
 const QEMU_FLAGS = ["-A", "--lock=deno.lock"];
 
 function culvert(flags: string[], ...args: string[]): string[] {
-  return [Deno.execPath(), "run", "--no-prompt", ...flags, "app/main.ts", ...args];
+  return deno(...flags, "app/main.ts", ...args);
+}
+
+function deno(...args: string[]): string[] {
+  return [Deno.execPath(), "run", "--no-prompt", ...args];
 }
 
 let steps = 0;
@@ -51,16 +58,12 @@ async function demo(
       "Cannot make network namespaces as this is not root: run it as root, or with --rootless",
     );
   }
-  await requirePrograms([
-    "ip",
-    "ping",
-    "iperf3",
-    ...isVm ? ["qemu-system-x86_64", "lz4", "busybox"] : [],
-  ]);
+  const forVm = isVm ? ["qemu-system-x86_64", "lz4", "busybox"] : [];
+  await requirePrograms(["unshare", "nsenter", ...forVm]);
 
   step("two network namespaces, a and b, each with a veth to here");
-  await using a = await VethNamespace.create("culvert-a", "culvert-a", [`${ADDRESS_A}/24`]);
-  await using b = await VethNamespace.create("culvert-b", "culvert-b", [`${ADDRESS_B}/24`]);
+  await using a = await Namespace.create("culvert-a", ADDRESS_A);
+  await using b = await Namespace.create("culvert-b", ADDRESS_B);
 
   const ports = ["--port", "packet:culvert-a", "--port", "packet:culvert-b"];
   step(`culvert host ${ports.join(" ")}`);
@@ -84,19 +87,43 @@ async function demo(
   await orStopped(Promise.race([host.says(/guest 0 attached/, GUEST_READY_MS), guestEnds]));
 
   step("ping from a to b");
-  const ping = a.command("ping", "-c", "5", "-i", "0.2", ADDRESS_B);
+  const ping = a.command(...deno(FFI, PING, ADDRESS_B, "5"));
   await using pinging = Program.start("ping", ping);
   await orStopped(pinging.ends());
 
-  step(`iperf3: TCP from a to b, then from b to a, ${seconds} s each`);
-  for (const direction of [[], ["-R"]]) {
-    const serve = b.command("iperf3", "-s", "-1", "--forceflush");
-    await using server = Program.start("iperf3 -s", serve, false);
+  const hasIperf = await isInstalled("iperf3");
+  step(`${hasIperf ? "iperf3: " : ""}TCP from a to b, then from b to a, ${seconds} s each`);
+  const loads = hasIperf ? iperf(seconds) : [ownLoad(seconds)];
+  for (const { name, serve, run } of loads) {
+    await using server = Program.start(`${name} server`, b.command(...serve), false);
     await orStopped(server.says(/listening/, HOST_READY_MS));
-    const load = a.command("iperf3", "--forceflush", "-c", ADDRESS_B, "-t", seconds, ...direction);
-    await using client = Program.start("iperf3", load);
+    await using client = Program.start(name, a.command(...run));
     await orStopped(client.ends());
   }
+}
+
+/** Two programs that send TCP to each other. */
+interface Load {
+  readonly name: string;
+  readonly serve: readonly string[];
+  readonly run: readonly string[];
+}
+
+/** Both directions in one run. */
+function ownLoad(seconds: string): Load {
+  const program = deno("--allow-net", TCP_LOAD);
+  return {
+    name: "tcp",
+    serve: [...program, "serve"],
+    run: [...program, "run", ADDRESS_B, seconds],
+  };
+}
+
+/** One direction a run. */
+function iperf(seconds: string): Load[] {
+  const client = ["iperf3", "--forceflush", "-c", ADDRESS_B, "-t", seconds];
+  const serve = ["iperf3", "-s", "-1", "--forceflush"];
+  return [client, [...client, "-R"]].map((run) => ({ name: "iperf3", serve, run }));
 }
 
 /** Run the demo, say how it ended; returns the exit status. */

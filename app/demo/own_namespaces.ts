@@ -1,15 +1,15 @@
 import { CulvertError } from "../../ffi/error.ts";
-import { requirePrograms } from "./veth_namespace.ts";
+import { requirePrograms } from "./required_programs.ts";
 
-/** /run is where `ip netns` and our servers want to write: in the new namespace it is empty, and ours. */
+/** Servers write to /run. In the new mount namespace it is empty, and belongs to the user. */
 const SCRIPT = 'mount -t tmpfs run /run && exec "$@"';
 
-/** What is tried first, to tell why it does not work. */
+/** The options of `unshare`. They are tried with `true` first, to tell why they do not work. */
 const UNSHARE = ["--user", "--map-root-user", "--net", "--mount", "--"];
 
 /**
- * Run a program as root of a new user namespace, with network and mounts of its own: outside it is an
- * ordinary process of this user, and can change nothing there. All that it makes goes with it.
+ * Run a program as root of a new user namespace, with a network and mounts of its own. Outside of
+ * them it is an ordinary process of this user. What it makes there is removed when it ends.
  *
  * @returns its exit status.
  * @throws {CulvertError} if such namespaces may not be made here.
@@ -28,7 +28,7 @@ export async function inOwnNamespaces(command: readonly string[]): Promise<numbe
     args: [...UNSHARE, "sh", "-c", SCRIPT, "sh", ...command],
     stdin: "null",
   }).spawn();
-  // A Ctrl-C reaches it by itself; what is meant for us alone is passed on.
+  // A Ctrl-C reaches the program without us. A SIGTERM that is sent to us is passed on.
   const pass = () => child.kill("SIGTERM");
   const ignore = () => {};
   Deno.addSignalListener("SIGTERM", pass);

@@ -1,6 +1,6 @@
 import { CulvertError } from "../../ffi/error.ts";
 
-/** How long a program may take to end by itself when it is asked to. */
+/** How long a program may take to end after a SIGINT. */
 const DETACH_MS = 5000;
 
 /** A program that runs beside the demo. Ends when disposed. */
@@ -26,15 +26,15 @@ export class Program implements AsyncDisposable {
     });
   }
 
-  /** Start `command`; its lines are shown behind `name`, unless it is to be quiet. */
+  /** Start `command`. If `isShown`, its lines are printed behind its name. */
   static start(name: string, command: readonly string[], isShown = true): Program {
     return new Program(name, command, isShown);
   }
 
   /**
-   * Wait until it says something that matches.
+   * Wait until the program prints a line that matches.
    *
-   * @throws {CulvertError} if it ends before, or does not say it in time.
+   * @throws {CulvertError} if it ends before, or does not print one in time.
    */
   async says(what: RegExp, milliseconds: number): Promise<void> {
     const deadline = performance.now() + milliseconds;
@@ -57,9 +57,9 @@ export class Program implements AsyncDisposable {
   }
 
   /**
-   * Wait until it ends by itself.
+   * Wait until the program ends by itself.
    *
-   * @throws {CulvertError} if it fails.
+   * @throws {CulvertError} if its exit status is not 0.
    */
   async ends(): Promise<void> {
     const { success, code } = await this.#child.status;
@@ -67,7 +67,7 @@ export class Program implements AsyncDisposable {
     if (!success) throw new CulvertError(`Cannot go on as ${this.name} failed with status ${code}`);
   }
 
-  /** Ask it to end (SIGINT), and kill it if it does not within 5 s; its last lines are shown. */
+  /** Send SIGINT to the program, and SIGKILL if it has not ended after 5 s. */
   async [Symbol.asyncDispose](): Promise<void> {
     if (!this.#isEnded) this.#child.kill("SIGINT");
     const late = setTimeout(() => this.#isEnded || this.#child.kill("SIGKILL"), DETACH_MS);

@@ -4,7 +4,7 @@ import type { Command } from "../cli/command.ts";
 export const DEMO = {
   program: "deno task",
   name: "demo",
-  summary: "ping and iperf3 between two namespaces, through a guest",
+  summary: "ping and TCP between two namespaces, through a guest",
   usage: ["[--vm] [--doorbell] [--rootless] [--seconds N]"],
   options: {
     "vm": { kind: "flag", about: "the guest runs in a QEMU virtual machine, not in a process" },
@@ -22,11 +22,12 @@ export const DEMO = {
       least: 1,
       most: 9999,
       default: 5,
-      about: "how long iperf3 sends each way",
+      about: "how long TCP is sent each way",
     },
   },
   text: [
     "Needs root, or --rootless. Installs nothing: it says what is missing, and the command that " +
-    "installs it. Its namespaces and interfaces are called culvert-a and culvert-b.",
+    "installs it. If iperf3 is installed, it sends the TCP. The interfaces are called culvert-a and " +
+    "culvert-b.",
   ],
 } as const satisfies Command;

@@ -6,12 +6,22 @@ import type { Running } from "./running.ts";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 
-/** A copy of what git knows of this folder, and a Deno that has downloaded nothing yet. */
+/** The programs that a clone may use: Debian's essential packages have them, and gcc. */
+const BARE = ["sh", "cat", "unshare", "nsenter", "cc", "as", "ld"];
+
+/**
+ * A copy of what git knows of this folder, on a bare machine: no network, no program but
+ * {@linkcode BARE} and a Deno that has downloaded nothing yet.
+ */
 export class Clone extends Programs {
   readonly #tasks: Running[] = [];
 
   private constructor(private readonly parent: string, private readonly folder: string) {
     super();
+  }
+
+  get #bin(): string {
+    return `${this.parent}/bin`;
   }
 
   /** Make one, in a folder called `name`. */
@@ -26,14 +36,20 @@ export class Clone extends Programs {
         if (!(error instanceof Deno.errors.NotFound)) throw error; // removed, but not yet committed
       });
     }
+    await Deno.mkdir(clone.#bin);
+    for (const program of BARE) {
+      const { stdout: path } = await clone.run("sh", "-c", `command -v ${program}`);
+      await Deno.symlink(path.trim(), `${clone.#bin}/${program}`);
+    }
     return clone;
   }
 
   /** Start `deno task` in the clone, without any network interface that is up. */
   task(...args: string[]): Running {
+    const variables = [`PATH=${this.#bin}`, `DENO_DIR=${this.parent}/deno`, "NO_COLOR=1"];
     const deno = [Deno.execPath(), "task", "--cwd", this.folder, "--config"];
     const running = this.start(
-      ...["unshare", "--net", "env", `DENO_DIR=${this.parent}/deno`, "NO_COLOR=1"],
+      ...["unshare", "--net", "env", "--ignore-environment", ...variables],
       ...[...deno, `${this.folder}/deno.json`, ...args],
     );
     this.#tasks.push(running);
