@@ -1,0 +1,78 @@
+import type { Command } from "../app/cli/command.ts";
+
+/** What `deno task proof` runs. */
+interface Proof {
+  /** A task of deno.json, and its arguments. */
+  readonly task: string;
+  readonly args: readonly string[];
+  /** What it shows if it ends well. */
+  readonly shows: string;
+  /** How long it takes on two idle cores. */
+  readonly minutes: number;
+}
+
+export const PROOFS = [
+  {
+    task: "model",
+    args: [],
+    shows: "all states of the models hold, and do not without any one of their edges",
+    minutes: 2,
+  },
+  {
+    task: "mutation",
+    args: [],
+    shows: "the tests of rings, mempools, frames and ledger notice what breaks these",
+    minutes: 1,
+  },
+  {
+    task: "litmus",
+    args: ["--seconds", "10"],
+    shows: "clang's sanitizers find nothing in the shim, and find what is taken out",
+    minutes: 4,
+  },
+  {
+    task: "stress",
+    args: ["--seconds", "20"],
+    shows: "no object is lost or doubled between Workers and processes",
+    minutes: 7,
+  },
+  {
+    task: "hostile",
+    args: ["--seconds", "180"],
+    shows: "hostile guests break no promise of the host",
+    minutes: 4,
+  },
+  {
+    task: "deaths",
+    args: ["--times", "20"],
+    shows: "all is well after each kind of death",
+    minutes: 10,
+  },
+  {
+    task: "soak",
+    args: ["--minutes", "5"],
+    shows: "every frame is right, in order or counted as lost, while things die",
+    minutes: 6,
+  },
+] as const satisfies readonly Proof[];
+
+const TASKS = PROOFS.map(({ task }) => task);
+
+/** `deno task proof`. */
+export const PROOF = {
+  program: "deno task",
+  name: "proof",
+  summary:
+    "all that takes long: models, mutations, litmus programs, stress, hostile guests, deaths",
+  usage: ["[--only TASK,TASK...]"],
+  options: {
+    "only": {
+      kind: "list",
+      argument: "TASK,TASK...",
+      choices: TASKS,
+      otherwise: "all",
+      about: "some of it",
+    },
+  },
+  text: ["Needs root, and what `deno task test` installs. Each task's output is in .cache/proof."],
+} as const satisfies Command;
