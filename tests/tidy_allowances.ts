@@ -100,7 +100,6 @@ export const LONG_FILES: readonly string[] = [
   "app/toolkit/frames.ts",
   "tests/channel/ledger_test.ts",
   "tests/guest/attachment_test.ts",
-  "tests/hostile/besieger.ts",
   "tests/inspect/decode_test.ts",
   "tests/ivshmem/peer_test.ts",
   "tests/linux/cpu_layout_test.ts",

@@ -1,45 +1,84 @@
 /**
- * `deno task deaths`: kill one thing after another, at random moments, and see that all is well afterwards.
+ * `deno task deaths`: one fault after another, each many times, and all must be well afterwards.
  *
  * @module
  */
 import type { Parsed } from "../../app/cli/options.ts";
 import { runTool } from "../../app/cli/run_program.ts";
-import { Random } from "../kit/random.ts";
+import { newSeed, Random } from "../kit/random.ts";
 import { pause } from "../kit/wait.ts";
-import { DEATHS as KINDS } from "./death_kinds.ts";
-import { VM_DEATHS } from "./death_vm_kinds.ts";
+import { type Fault, FAULTS } from "../stage/faults.ts";
+import { lateRecoveries } from "../stage/recovery.ts";
+import { faultLines, type FaultRecord } from "../stage/report.ts";
+import { runFaults } from "../stage/rounds.ts";
+import { type Creator, CREATORS, dieWhileCreating } from "./dying_creator.ts";
 import { DEATHS } from "./table.ts";
 
-const all = { ...KINDS, ...VM_DEATHS };
+/** After so many faults the host is stopped, and must have all its mbufs. */
+const FAULTS_PER_HOST = 10;
 
-/** Signals that ask for an end: the exit status says which one it was. */
+/** Signals that ask for an end, and the exit status that tells which one it was. */
 const STATUS = { SIGINT: 130, SIGTERM: 143 } as const;
-/** Milliseconds after which a signal that others were sent, too, is here. */
+/** Milliseconds after which we know of a signal that was sent to other processes too. */
 const SIGNAL_MS = 100;
 let status = 0;
 for (const signal of ["SIGINT", "SIGTERM"] as const) {
   Deno.addSignalListener(signal, () => status ||= STATUS[signal]);
 }
 
-async function main({ values }: Parsed<typeof DEATHS>): Promise<number> {
-  const seed = values.seed ?? crypto.getRandomValues(new Uint32Array(1))[0];
-  console.log(`seed ${seed}`);
-  for (const kind of values.only ?? DEATHS.options.only.choices) {
-    const start = performance.now();
-    try {
-      const dice = new Random(seed);
-      const found = await all[kind](values.times, dice, () => status !== 0);
-      console.log(`${kind}: ${found} (${((performance.now() - start) / 1000).toFixed(0)} s)`);
-    } catch (error) {
-      // A terminal sends SIGINT to all that we have started, too: these may be gone before we are told.
-      await pause(SIGNAL_MS);
-      if (status === 0) throw error;
-      console.log(`${kind}: ended by a signal: ${(error as Error).message.split("\n")[0]}`);
-    }
-    if (status !== 0) break;
+/** What is asked for. */
+interface Order {
+  readonly times: number;
+  readonly seed: number;
+  readonly vm: boolean;
+}
+
+/** Let a fault come `times` times; broken promises, in words. */
+async function repeat(fault: Fault, { times, seed, vm }: Order): Promise<string[]> {
+  const found: FaultRecord[] = [];
+  for (let run = 0; found.length < times && status === 0; run++) {
+    let left = Math.min(FAULTS_PER_HOST, times - found.length);
+    const { faults, broken } = await runFaults({
+      ...{ seed: seed + run, rate: 2000, mtu: 1500, calm: 0.1 },
+      guests: vm ? ["vm"] : ["process", "process"],
+      nextFault: () => status === 0 && left-- > 0 ? fault : undefined,
+      log: console.log,
+    });
+    found.push(...faults.filter(({ name }) => name === fault.name));
+    if (broken.length > 0) return [...broken];
   }
-  return status;
+  console.log(faultLines(found).slice(0, -1).join("\n"));
+  return lateRecoveries(found);
+}
+
+/** Let creators of regions die `times` times; if a next host does not work, that is thrown. */
+async function repeatCreation(creator: Creator, { times, seed, vm }: Order): Promise<string[]> {
+  if (vm) return [];
+  const said = await dieWhileCreating(creator, times, new Random(seed), () => status !== 0);
+  console.log(`    ${creator.name}: ${said}`);
+  return [];
+}
+
+async function main({ values }: Parsed<typeof DEATHS>): Promise<number> {
+  const { times, vm, only = DEATHS.options.only.choices, seed = newSeed() } = values;
+  console.log(`seed ${seed}`);
+  const broken: string[] = [];
+  for (const name of only) {
+    const fault = FAULTS.find((one) => one.name === name);
+    const creator = CREATORS.find((one) => one.name === name)!;
+    const order = { times, seed, vm };
+    const found = await (fault ? repeat(fault, order) : repeatCreation(creator, order))
+      .catch((error) => [`${name}: ${(error as Error).message}`]);
+    // A terminal sends SIGINT to our children too: they may end before we know of it.
+    if (found.length > 0) await pause(SIGNAL_MS);
+    if (status !== 0) break;
+    for (const promise of found) console.log(`BROKEN: ${promise}`);
+    broken.push(...found);
+  }
+  if (status !== 0) console.log("ended by a signal");
+  else if (broken.length === 0) console.log(`GOOD: every promise was kept (seed ${seed})`);
+  else console.log(`BAD: ${broken.length} promises were broken (seed ${seed})`);
+  return status || Math.sign(broken.length);
 }
 
 await runTool(DEATHS, main);

@@ -3,8 +3,8 @@
  *
  * @module
  */
-import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
+import assert from "node:assert/strict";
 import type { MappedMemory } from "../../ffi/mapped_memory.ts";
 import { openRegion } from "../../app/region/region_source.ts";
 import { GUEST_STATE } from "../../app/channel/guest_state.ts";
@@ -73,19 +73,19 @@ for (const wipe of [true, false]) {
 Deno.test("A guest that lies is put in quarantine, for as long as that host lives, and no longer", async () => {
   await using lab = await Lab.open();
   const first = await lab.startHost(["--port", "null"]);
-  const program = fileURLToPath(new URL("./besieger_process.ts", import.meta.url));
-  const args = ["run", "-A", "--no-check", program, lab.region, "1", "0", "7", "--mode", "lie"];
+  const program = fileURLToPath(new URL("./hostile_process.ts", import.meta.url));
+  const args = ["run", "-A", "--no-check", program, lab.region, "1", "0", "7", "lie"];
   const liar = lab.start(Deno.execPath(), ...args);
   await liar.stderrLine(/ready/);
   await liar.write("go");
-  await first.stderrLine(/^culvert host: guest 0 is in quarantine until the host .*: \d+ handles/m);
+  await first.stderrLine(/^culvert host: guest 0 is in quarantine until the host .*: \d+ /m);
   liar.kill("SIGKILL");
   await liar.ended();
   const guest = lab.guest();
   await guest.stderrLine(/waiting for the host: .* as guest 0 is in quarantine/);
   const { stdout, stderr } = await first.stop();
   assertBalanced(account(stdout));
-  assert.match(stdout, /^ {2}violations by guest 0 \(in quarantine\): \d+ handles/m);
+  assert.match(stdout, /^ {2}violations by guest 0 \(in quarantine\): \d+ /m);
   assert.equal(stderr.match(/ in quarantine /g)?.length, 1);
   const second = lab.host(["--port", "null"]);
   await guest.stderrLine(/forwarding/);

@@ -1,70 +1,55 @@
 /**
- * `deno task hostile`: guests that scribble over their region, and what the host promises meanwhile.
+ * `deno task hostile`: guests that write all over their region, and what the host promises meanwhile.
  *
  * @module
  */
 import type { Parsed } from "../../app/cli/options.ts";
 import { runTool } from "../../app/cli/run_program.ts";
-import { measureRates } from "./rate.ts";
-import { besiege, type SiegeOrder } from "./siege.ts";
+import { newSeed } from "../kit/random.ts";
+import { reportText } from "../stage/report.ts";
+import { attackMemory, type AttackOrder } from "./memory_attack.ts";
+import { attackPorts } from "./port_attack.ts";
 import { HOSTILE } from "./table.ts";
 import { measureTurns } from "./turn_cost.ts";
 
-/** The kinds of siege. */
-const SIEGES = [
-  { quarantineAfter: 0, lcores: 1 },
-  { quarantineAfter: 0, lcores: 2 },
-  { quarantineAfter: undefined, lcores: 1 },
-  { quarantineAfter: undefined, lcores: 2 },
-  { quarantineAfter: 0, lcores: 1, onlyLies: true },
-] as const satisfies readonly Partial<SiegeOrder>[];
+/** The attacks in memory. */
+const ATTACKS: readonly (Partial<AttackOrder> & { readonly title: string })[] = [
+  { title: "no quarantine, one lcore", quarantineAfter: 0, lcores: 1 },
+  { title: "no quarantine, two lcores", quarantineAfter: 0, lcores: 2 },
+  { title: "quarantine, one lcore", lcores: 1 },
+  { title: "quarantine, two lcores", lcores: 2 },
+  {
+    title: "no quarantine, all guests in one region, lies alone",
+    quarantineAfter: 0,
+    onlyLie: true,
+  },
+];
 
-async function showRates(seed: number, pairs: number): Promise<void> {
-  const inThread = measureTurns();
-  const { ratio, pairs: found } = await measureRates({ seed, pairs, enough: Infinity });
-  console.log("\nframes per second of a sound guest, the other quiet and attacking:");
-  for (const [quiet, attacked] of found) {
-    console.log(`  ${quiet.toFixed(0)} ${attacked.toFixed(0)}`);
-  }
-  console.log(
-    `left, by the median: ${ratio.toFixed(2)} between processes, by the time that a turn`,
-  );
-  console.log(`of the host takes ${inThread.left.toFixed(2)}`);
-}
-
-async function main({ values }: Parsed<typeof HOSTILE>): Promise<number> {
-  const { seed = crypto.getRandomValues(new Uint32Array(1))[0] >>> 2, seconds, pairs } = values;
+await runTool(HOSTILE, async ({ values }: Parsed<typeof HOSTILE>): Promise<number> => {
+  const { seed = newSeed(), seconds } = values;
   console.log(`seed ${seed}`);
-  let isGood = true;
-  for (const order of SIEGES) {
-    const siege = await besiege({ ...order, seed, seconds: seconds / SIEGES.length });
-    const how = `${order.quarantineAfter === 0 ? "without" : "with"} quarantine`;
-    const what = "onlyLies" in order
-      ? "lies alone, all guests in one region"
-      : `lcores: ${order.lcores}`;
-    console.log(`\n${how}, ${what}`);
-    console.log(`${siege.checked} frames of the sound guest were right`);
-    console.log(`${siege.witnessed} frames of the others were looked at`);
+  const broken: string[] = [];
+  for (const { title, ...order } of ATTACKS) {
+    const attack = await attackMemory({ ...order, seed, seconds: seconds / ATTACKS.length });
     console.log(
-      siege.isCrossingChecked
-        ? "each of them also for whether it left by a port of the guest that received it"
-        : "not for whose port they left by: guests have sent mbufs that were lent empty",
+      `\n${title}: ${attack.checked} frames of the sound guest checked, ` +
+        `${attack.witnessed} of other guests, ${attack.isCrossingChecked ? "" : "not "}` +
+        `also for whose port they left by`,
     );
-    console.log(
-      "onlyLies" in order
-        ? "(guests 0 and 1 attack; guest 2 is sound, and none of its words are spoiled)"
-        : `(of the region under attack guests 0 and 1 attack; guest 2 is sound, but they write in its
-name: that it is found to violate, or is in quarantine, is promised to nobody)`,
-    );
-    console.log([...siege.quarantined, siege.summary].join("\n"));
-    for (const complaint of siege.complaints) console.log(`WRONG: ${complaint}`);
-    isGood &&= siege.complaints.length === 0;
+    console.log([...attack.quarantined, attack.summary].join("\n"));
+    broken.push(...attack.complaints);
   }
-  if (pairs > 0) await showRates(seed, pairs);
+  console.log("\nreal ports");
+  const report = await attackPorts({ seed, lcores: 1, log: console.log });
+  console.log(reportText(report));
+  broken.push(...report.broken);
+  const left = [undefined, 0].map((after) => `${(100 * measureTurns(after).left).toFixed(0)} %`);
+  console.log(`a sound guest keeps ${left[0]} of its rate with quarantine, ${left[1]} without`);
+  for (const complaint of broken) console.log(`BROKEN: ${complaint}`);
   console.log(
-    isGood ? "\nall promises were kept" : `\nsomething was WRONG: repeat with --seed ${seed}`,
+    broken.length === 0
+      ? `GOOD: every promise was kept (seed ${seed})`
+      : `BAD: ${broken.length} promises were broken; repeat with --seed ${seed}`,
   );
-  return isGood ? 0 : 1;
-}
-
-await runTool(HOSTILE, main);
+  return Math.sign(broken.length);
+});

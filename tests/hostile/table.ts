@@ -1,19 +1,19 @@
 import type { Command } from "../../app/cli/command.ts";
-import { DEATHS as KINDS } from "./death_kinds.ts";
-import { VM_DEATHS } from "./death_vm_kinds.ts";
+import { FAULTS } from "../stage/faults.ts";
+import { CREATORS } from "./dying_creator.ts";
 
 /** `deno task hostile`. */
 export const HOSTILE = {
   program: "deno task",
   name: "hostile",
   summary: "guests that do what they can to a host",
-  usage: ["[--seed N] [--seconds S] [--pairs N]"],
+  usage: ["[--seed N] [--seconds S]"],
   options: {
     "seed": {
       kind: "number",
       argument: "N",
       least: 0,
-      otherwise: "a new one, which is told",
+      otherwise: "a new one, which is printed",
       about: "of all decisions. The same seed decides the same",
     },
     "seconds": {
@@ -21,16 +21,7 @@ export const HOSTILE = {
       argument: "S",
       least: 1,
       default: 60,
-      about: "how long: shared out among sieges with quarantine, and without, so that nobody is " +
-        "shut out, with one lcore and with two",
-    },
-    "pairs": {
-      kind: "number",
-      argument: "N",
-      least: 0,
-      default: 0,
-      about: "then measure what a sound guest's rate is beside one that attacks, and beside one " +
-        "that does not, N times",
+      about: "how long the attacks in memory take together; one on real ports takes 5 s more",
     },
   },
 } as const satisfies Command;
@@ -39,32 +30,33 @@ export const HOSTILE = {
 export const DEATHS = {
   program: "deno task",
   name: "deaths",
-  summary: "kill one thing after another, under traffic",
-  usage: ["[--times N] [--only KIND,KIND...] [--seed N]"],
+  summary: "kill, stop and pause one thing after another, under traffic",
+  usage: ["[--times N] [--only NAME,NAME...] [--vm] [--seed N]"],
   options: {
     "times": {
       kind: "number",
       argument: "N",
       least: 1,
       default: 200,
-      about: "deaths of each kind",
+      about: "how often each fault comes",
     },
     "only": {
       kind: "list",
-      argument: "KIND,KIND...",
-      choices: Object.keys({ ...KINDS, ...VM_DEATHS }),
+      argument: "NAME,NAME...",
+      choices: [...FAULTS.filter(({ weight }) => weight > 0), ...CREATORS].map(({ name }) => name),
       otherwise: "all",
-      about: "kinds of deaths",
+      about: "no other faults than these",
     },
+    "vm": { kind: "flag", about: "the guest is a VM; creators are left out" },
     "seed": {
       kind: "number",
       argument: "N",
       least: 0,
-      otherwise: "a new one, which is told",
-      about: "of when they die",
+      otherwise: "a new one, which is printed",
+      about: "of when they come",
     },
   },
   text: [
-    "SIGINT and SIGTERM end it after the death that is under way, and all that was made for it.",
+    "SIGINT and SIGTERM end it after the fault that is under way, with status 130 and 143.",
   ],
 } as const satisfies Command;

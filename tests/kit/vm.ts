@@ -1,9 +1,11 @@
 /** VMs with a guest in them. */
 import assert from "node:assert/strict";
-import { fileURLToPath } from "node:url";
-import { type CableEnd, type Lab, PATIENCE_MS, type Running } from "./lab.ts";
+import { noWrongs } from "./flow_checker.ts";
+import { BYTES_MAX } from "./flow_frame.ts";
+import { type CableEnd, type Lab, PATIENCE_MS, type Running, waitUntil } from "./lab.ts";
 import { childrenOf } from "./processes.ts";
-import type { PeerReport } from "../system/numbered_peer.ts";
+import { newSeed } from "./random.ts";
+import { type EndReport, Traffic } from "./traffic.ts";
 
 /** Frames a second each way: a fifth of what a guest under TCG carries without loss. */
 const RATE = 5000;
@@ -13,10 +15,13 @@ export const FRAMES = 10_000;
 export const ROOM = ["--ring-size", "4096", "--mbufs", "16384"];
 
 /** Start a VM with a forwarding guest, in the lab's region unless `options` name one. */
-export function startVm(lab: Lab, ...options: string[]): Running {
+export function startVm(
+  lab: Lab,
+  options: readonly string[] = [],
+  guest: readonly string[] = ["--no-mac-updating"],
+): Running {
   const region = options.includes("--region") ? [] : ["--region", lab.region];
-  const guest = ["-T", "0", "--no-mac-updating"];
-  return lab.culvert("qemu", ["--run", ...region, ...options, "--", ...guest]);
+  return lab.culvert("qemu", ["--run", ...region, ...options, "--", "-T", "0", ...guest]);
 }
 
 /** The process id of the QEMU that `culvert qemu` runs. */
@@ -32,18 +37,23 @@ export async function exchangeNumbered(
   ends: CableEnd[],
   { frames = FRAMES, rate = RATE } = {},
 ): Promise<void> {
-  const peers = ends.map(({ netns, inner }, i) => {
-    const args = [inner, 1 + i, ends.length - i, frames, rate].map(String);
-    const script = fileURLToPath(new URL("../system/numbered_peer.ts", import.meta.url));
-    return lab.start("ip", "netns", "exec", netns, Deno.execPath(), "run", "-A", script, ...args);
-  });
-  for (const peer of peers) await peer.stdoutLine(/^READY/);
-  for (const peer of peers) await peer.write("go");
-  for (const peer of peers) {
-    const { code, stdout, stderr } = await peer.ended(3 * PATIENCE_MS);
-    assert.equal(code, 0, stderr);
-    const { foreign: _, seconds, ...rest }: PeerReport = JSON.parse(stdout.split("\n")[1]);
-    assert.deepEqual(rest, { sent: frames, next: frames, faults: "", missed: 0 });
-    console.log(`  ${frames} frames in ${seconds.toFixed(1)} s, none lost or changed`);
+  const run = newSeed();
+  const both = await Promise.all(
+    ends.map(({ netns, inner }, flow) =>
+      Traffic.start(lab, netns, { run, bytesMax: BYTES_MAX, ends: [{ link: inner, flow }] })
+    ),
+  );
+  for (const traffic of both) await traffic.tell({ count: frames, rate });
+  let found: EndReport[] = [];
+  const areThere = async () => {
+    found = await Promise.all(both.map(async (traffic) => (await traffic.tell()).ends[0]));
+    return found.every(({ received }) => received >= frames);
+  };
+  await waitUntil(areThere, PATIENCE_MS + 2 * frames / rate * 1000);
+  for (const { sent, received, missing, missed, wrongs } of found) {
+    const wanted = { sent: frames, received: frames, missing: 0, missed: 0, wrongs: noWrongs() };
+    assert.deepEqual({ sent, received, missing, missed, wrongs }, wanted);
   }
+  for (const { running } of both) await running.stop("SIGTERM");
+  console.log(`  ${frames} frames each way, none lost or changed`);
 }

@@ -1,9 +1,9 @@
-import type { Second, SoakReport } from "./soak_report.ts";
+import type { Second, StageReport } from "../stage/report.ts";
 
 /** Pixels of the plot, and of what is left of and right of its panels. */
 const WIDTH = 1100, PANEL = 150, GAP = 46, LEFT = 70, RIGHT = 150, TOP = 68;
 
-/** Most points of a line: a soak of hours has more seconds. */
+/** Most points of a line: a run of hours has more seconds. */
 const POINTS_MAX = 900;
 
 const COLOURS = ["#1f6fb4", "#d1495b", "#2b8a3e", "#b8860b", "#6f42c1"];
@@ -14,8 +14,8 @@ interface Line {
   readonly values: readonly number[];
 }
 
-/** The soak as an SVG: rate, losses, memory and mbufs, with a mark for each fault. */
-export function plot(report: SoakReport): string {
+/** A run as an SVG: rate, losses, memory and mbufs, with a mark for each fault. */
+export function plot(report: StageReport): string {
   const seconds = thin(report.seconds);
   const line = (name: string, of: (second: Second) => number): Line => ({
     name,
@@ -46,7 +46,7 @@ export function plot(report: SoakReport): string {
     `${kind} (${report.faults.filter(({ name }) => name === kind).length})</text>`
   );
   const drawn = panels.map(([title, lines], i) => panel(title, lines, seconds, i, x));
-  const title = `soak of ${report.minutes.toFixed(1)} min, seed ${report.seed}: ` +
+  const title = `${report.minutes.toFixed(1)} min of faults, seed ${report.seed}: ` +
     `${report.received} frames, ${report.account.lost} lost, ${report.account.unaccounted} unaccounted`;
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" ` +
     `font-family="sans-serif" font-size="11"><rect width="100%" height="100%" fill="#fff"/>` +
@@ -118,7 +118,7 @@ function thin(seconds: readonly Second[]): Second[] {
 }
 
 /** Rate, losses and memory over time in three lines of blocks, for a terminal. */
-export function chartText({ seconds, faults }: SoakReport, width = 72): string {
+export function chartText({ seconds, faults }: StageReport, width = 72): string {
   if (seconds.length === 0) return "";
   const end = seconds[seconds.length - 1].at;
   const columns = Array.from({ length: Math.min(width, seconds.length) }, (_, i, all = width) => {

@@ -6,20 +6,21 @@
  */
 import type { Parsed } from "../../app/cli/options.ts";
 import { runTool } from "../../app/cli/run_program.ts";
-import { FAULTS, pickFault } from "./faults.ts";
-import { soak } from "./soak.ts";
-import { reportText } from "./soak_report.ts";
+import { newSeed } from "../kit/random.ts";
+import { FAULTS, pickFault } from "../stage/faults.ts";
+import { reportText, verdict } from "../stage/report.ts";
+import { runFaults } from "../stage/rounds.ts";
 import { chartText, plot } from "./plot.ts";
 import { SOAK } from "./table.ts";
 
-async function main({ values }: Parsed<typeof SOAK>): Promise<number> {
-  if (values.fault.includes("list")) {
+await runTool(SOAK, async ({ values }: Parsed<typeof SOAK>): Promise<number> => {
+  const { minutes, seed = newSeed(), rate, mtu, calm, vm, fault, json, svg } = values;
+  const isWanted = (name: string) => fault.length === 0 || fault.some((one) => one === name);
+  const faults = FAULTS.filter(({ name, weight }) => weight > 0 && isWanted(name));
+  if (faults.length === 0) { // --fault list
     console.log(FAULTS.map(({ name }) => name).join("\n"));
     return 0;
   }
-  const { minutes, rate, mtu, calm, vm, fault, json, svg } = values;
-  const seed = values.seed ?? crypto.getRandomValues(new Uint32Array(1))[0] >>> 1;
-  const faults = FAULTS.filter(({ name }) => fault.length === 0 || fault.includes(name));
   console.log(
     `seed ${seed}, ${minutes} minutes, four times ${rate} frames/s of 60 to ${mtu + 14} bytes`,
   );
@@ -27,21 +28,15 @@ async function main({ values }: Parsed<typeof SOAK>): Promise<number> {
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
     Deno.addSignalListener(signal, () => isStopped = true);
   }
-  const report = await soak({
-    seed,
-    rate,
-    mtu,
-    calm,
-    vm,
+  const report = await runFaults({
+    ...{ seed, rate, mtu, calm, guests: ["process", vm ? "vm" : "process"] },
     nextFault: (elapsed, random) =>
       !isStopped && elapsed < minutes * 60 ? pickFault(faults, random) : undefined,
     log: console.log,
   });
   console.log(`\n${reportText(report)}\n\n${chartText(report)}`);
   Deno.writeTextFileSync(svg, plot(report));
-  console.log(`plot: ${svg}`);
   if (json) Deno.writeTextFileSync(json, JSON.stringify(report, null, 1));
+  console.log(`plot: ${svg}\n${verdict(report)}`);
   return report.broken.length === 0 ? 0 : 1;
-}
-
-await runTool(SOAK, main);
+});

@@ -1,39 +1,48 @@
 /**
- * The soak's short form: each fault once, every frame accounted for.
+ * Each fault of tests/stage/faults.ts some times, on one stage: `deno task soak` and `deno task
+ * deaths` do the same for longer.
  *
  * @module
  */
 import assert from "node:assert/strict";
-import { FAULTS } from "./faults.ts";
-import { soak } from "./soak.ts";
-import { reportText } from "./soak_report.ts";
+import { newSeed } from "../kit/random.ts";
+import { type Fault, FAULTS } from "../stage/faults.ts";
+import { lateRecoveries } from "../stage/recovery.ts";
+import { reportText } from "../stage/report.ts";
+import { runFaults, type RunOptions } from "../stage/rounds.ts";
 
-/** The long form has others too: pauses too short to be noticed, two deaths at once. */
-const NAMES = [
-  "guest killed",
-  "server killed",
-  "guest stopped",
-  "guest paused beyond the time-out",
-  "interface down and up",
-  "host killed",
-  "host stopped",
-];
+/** Times each fault comes, once if it is not here. */
+const TIMES: Readonly<Record<string, number>> = {
+  "guest killed": 8,
+  "host killed": 5,
+  "server killed": 4,
+};
 
-Deno.test("Each fault is survived once: frames right, in order, every lost one counted", async () => {
-  const faults = NAMES.map((wanted) => FAULTS.find(({ name }) => name === wanted)!);
-  const seed = crypto.getRandomValues(new Uint32Array(1))[0] >>> 1;
-  const report = await soak({
-    seed,
-    rate: 5000,
-    mtu: 1500,
-    calm: 0.5,
-    nextFault: () => faults.shift(),
+/** Run these faults one after the other. */
+async function survive(faults: readonly Fault[], options: Partial<RunOptions>): Promise<void> {
+  const [seed, left] = [newSeed(), [...faults]];
+  const report = await runFaults({
+    ...{ seed, guests: ["process", "process"], rate: 5000, mtu: 1500, calm: 0.2 },
+    nextFault: () => left.shift(),
     log: () => {},
+    ...options,
   });
   const text = reportText(report);
   console.log(text);
   assert.deepEqual(report.broken, [], text);
-  assert.equal(report.faults.length, 1 + NAMES.length, text);
+  assert.equal(report.faults.length, 1 + faults.length, text);
   assert.equal(report.account.lost, report.sent - report.received, text);
-  assert(report.received > 50_000 && report.account.lost > 0, text);
+  assert.deepEqual(lateRecoveries(report.faults), [], text);
+  assert(report.received > 2000 * report.faults.length && report.account.lost > 0, text);
+}
+
+Deno.test("After each fault frames flow again, in order, unchanged, with every lost one counted", async () => {
+  const faults = FAULTS.filter(({ weight }) => weight > 0);
+  await survive(faults.flatMap((fault) => Array(TIMES[fault.name] ?? 1).fill(fault)), {});
+});
+
+Deno.test("The same is so around a VM, in one boot, when server or host are killed or it is paused", async () => {
+  const names = ["server killed", "host killed", "guest paused until given up"];
+  const faults = FAULTS.filter(({ name }) => names.includes(name));
+  await survive(faults, { guests: ["vm"], rate: 2000, calm: 1 });
 });

@@ -1,5 +1,5 @@
 import type { Command } from "../../app/cli/command.ts";
-import { FAULTS } from "./faults.ts";
+import { FAULTS } from "../stage/faults.ts";
 
 /** `deno task soak`. */
 export const SOAK = {
@@ -20,7 +20,7 @@ export const SOAK = {
       kind: "number",
       argument: "S",
       least: 1,
-      otherwise: "a new one, which is told",
+      otherwise: "a new one, which is printed",
       about: "of the order of faults and of frames",
     },
     "rate": {
@@ -53,7 +53,7 @@ export const SOAK = {
       kind: "choice",
       argument: "NAME",
       many: true,
-      choices: [...FAULTS.map(({ name }) => name), "list"],
+      choices: [...FAULTS.filter(({ weight }) => weight > 0).map(({ name }) => name), "list"],
       otherwise: "all",
       about: "only this fault, may be given again; list lists them",
     },

@@ -14,7 +14,7 @@ import {
   testFrame,
   type Wire,
 } from "../kit/lab.ts";
-import { assertPerfect, forward, report } from "./numbered_course.ts";
+import { forwardAll } from "../kit/checked_run.ts";
 import { assertNothingBroken, iperf, ping, untilReachable } from "../kit/kernel_traffic.ts";
 
 const MODE = ["-l", "1", "--forward-mode", "io"];
@@ -25,17 +25,13 @@ const CHAINS = {
 
 for (const [where, regions] of Object.entries(CHAINS)) {
   Deno.test(`Numbered frames pass two guests in ${where}, both ways, untouched and in order`, async () => {
-    const outcome = await forward({ frames: 200_000, mode: MODE, regions });
-    assertPerfect(outcome);
-    report(outcome);
+    await forwardAll({ frames: 200_000, mode: MODE, regions });
   });
 }
 
 Deno.test("Numbered frames pass four guests in three regions, whose links two lcores share out", async () => {
   const regions = [["ring:0 link:a", "link:a link:b"], ["link:b link:c"], ["link:c ring:1"]];
-  const outcome = await forward({ frames: 30_000, mode: MODE, regions, hostCores: [0, 1] });
-  assertPerfect(outcome);
-  report(outcome);
+  await forwardAll({ frames: 30_000, mode: MODE, regions, cores: [0, 1] });
 });
 
 /** The command line of a chain a - guest - guest - b, and of its two guests. */

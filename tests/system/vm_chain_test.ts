@@ -21,7 +21,7 @@ Deno.test("a VM with doorbells is woken and wakes its host, and its death is kno
   const { a, b } = await lab.namespacePair();
   const ports = packetPorts(a, b);
   const host = await lab.startHost([...ports, "-l", "0", ...ROOM]);
-  const vm = startVm(lab, "--doorbell");
+  const vm = startVm(lab, ["--doorbell"]);
   await host.stderrLine(/guest 0 attached/, BOOT_MS);
   assert.match(vm.stdout, /\d+ interrupts/);
   assert.doesNotMatch(vm.stdout, /no interrupts|no doorbell/);
@@ -51,7 +51,7 @@ Deno.test("a VM without an IOMMU says that it has no interrupts, and forwards al
     "-l",
     "0",
   ]);
-  const vm = startVm(lab, "--doorbell", "--append", "intel_iommu=off");
+  const vm = startVm(lab, ["--doorbell", "--append", "intel_iommu=off"]);
   await host.stderrLine(/guest 0 attached/, BOOT_MS);
   assert.match(
     vm.stdout,
@@ -71,7 +71,7 @@ for (const kind of ["plain", "doorbell"]) {
     const { a, b } = await lab.namespacePair();
     const ports = packetPorts(a, b);
     const host = await lab.startHost([...ports, "-l", "0"]);
-    const vm = startVm(lab, ...kind === "doorbell" ? ["--doorbell"] : []);
+    const vm = startVm(lab, kind === "doorbell" ? ["--doorbell"] : []);
     await host.stderrLine(/guest 0 attached/, BOOT_MS);
     await untilReachable(lab, a, b, BOOT_MS);
     await host.stop("SIGKILL");
@@ -107,8 +107,8 @@ for (
       ...[...place, "--port", "link:ab", "--port", `packet:${b.outer}`],
     ]);
     const vms = regions === 1
-      ? [startVm(lab, "--doorbell", "--guest", "0", "--guest", "1")]
-      : [startVm(lab, "--doorbell"), startVm(lab, "--doorbell", "--region", second)];
+      ? [startVm(lab, ["--doorbell", "--guest", "0", "--guest", "1"])]
+      : [startVm(lab, ["--doorbell"]), startVm(lab, ["--doorbell", "--region", second])];
     const names = regions === 1
       ? ["guest 0", "guest 1"]
       : [lab.region, second].map((region) => `guest 0 of region ${region}`);

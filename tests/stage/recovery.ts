@@ -1,0 +1,30 @@
+import assert from "node:assert/strict";
+import { faultNamed } from "./faults.ts";
+import type { FaultRecord } from "./report.ts";
+import { median } from "./watch.ts";
+
+/** A Deno that does nothing takes 30 to 40 ms on an idle machine, more than this on a busy one. */
+const BARE_START_MS = 80;
+
+/** Milliseconds that a Deno takes to start and end now: how busy the machine is. */
+export async function bareStart(): Promise<number> {
+  const start = performance.now();
+  const { success } = await new Deno.Command(Deno.execPath(), { args: ["eval", "0"] }).output();
+  assert(success, "deno eval 0");
+  return performance.now() - start;
+}
+
+/**
+ * Faults after which frames did not flow again in time half of the times, in words. The limit grows
+ * in proportion to the time that a bare Deno took to start, measured beside each fault.
+ */
+export function lateRecoveries(faults: readonly FaultRecord[]): string[] {
+  return [...Map.groupBy(faults, ({ name }) => name)].flatMap(([name, records]) => {
+    const back = faultNamed(name)?.expected.back;
+    if (back === undefined) return [];
+    const slowness = Math.max(1, median(records.map(({ bare }) => bare)) / BARE_START_MS);
+    const limit = Math.round(back * slowness);
+    const found = Math.round(1000 * median(records.map(({ recovery }) => recovery ?? Infinity)));
+    return found < limit ? [] : [`after "${name}" frames flow after ${found} ms, not ${limit}`];
+  });
+}
