@@ -6,10 +6,10 @@
  */
 import type { Parsed } from "../../app/cli/options.ts";
 import { runTool } from "../../app/cli/run_program.ts";
-import { crewsFor, SIZES } from "./crews.ts";
+import { SIZES, teamsFor } from "./teams.ts";
 import { type Mode, MODES } from "./modes.ts";
 import { runMode } from "./run_mode.ts";
-import { type Crew, crewText } from "./stage.ts";
+import { type Team, teamText } from "./shared_rings.ts";
 import { STRESS } from "./table.ts";
 
 const encoder = new TextEncoder();
@@ -20,16 +20,16 @@ function progress(text: string): void {
 }
 
 /** Returns whether nothing was wrong. */
-async function runCrew(
+async function runTeam(
   mode: Mode,
-  crew: Crew,
+  team: Team,
   [size, burstMax]: readonly [number, number],
   seconds: number,
 ): Promise<boolean> {
-  const what = `${mode.name}, ${size} slots, bursts to ${burstMax}, ${crewText(crew)}`;
+  const what = `${mode.name}, ${size} slots, bursts to ${burstMax}, ${teamText(team)}`;
   progress(what);
   const onProgress = (elapsed: number) => progress(`${what}: ${elapsed.toFixed(0)} s`);
-  const run = await runMode({ mode, crew, size, burstMax, seconds, onProgress });
+  const run = await runMode({ mode, team, size, burstMax, seconds, onProgress });
   progress("");
   const rate = run.moved / run.seconds / 1e6;
   console.log(`${what}: ${(run.moved / 1e6).toFixed(1)} M objects, ${rate.toFixed(2)} M/s`);
@@ -41,12 +41,12 @@ async function main({ values: { seconds, only } }: Parsed<typeof STRESS>): Promi
   const modes = MODES.filter(({ name }) => only === undefined || only === name);
   let isGood = true;
   for (const mode of modes) {
-    const crews = crewsFor(mode);
+    const teams = teamsFor(mode);
     const sizes = mode.isFifo ? SIZES : SIZES.filter(([size]) => size > 2);
-    for (const crew of crews) {
+    for (const team of teams) {
       for (const size of sizes) {
-        const share = seconds / crews.length / sizes.length;
-        isGood = await runCrew(mode, crew, size, share) && isGood;
+        const share = seconds / teams.length / sizes.length;
+        isGood = await runTeam(mode, team, size, share) && isGood;
       }
     }
   }

@@ -1,7 +1,7 @@
 import { fileURLToPath } from "node:url";
 import { shim } from "../../ffi/shim.ts";
 import { type AgentAnswer, type AgentOrder, isWhole, SHARED } from "./agent.ts";
-import { type RunOptions, Stage } from "./stage.ts";
+import { type RunOptions, SharedRings } from "./shared_rings.ts";
 
 /** How it went. */
 export interface RunResult {
@@ -74,37 +74,37 @@ async function within<T>(milliseconds: number, promise: Promise<T>, what: string
 }
 
 /** What the agents and the rings say together: each object must be somewhere, once. */
-function audit(stage: Stage, answers: readonly AgentAnswer[]): string[] {
+function audit(shared: SharedRings, answers: readonly AgentAnswer[]): string[] {
   const complaints = answers.flatMap(({ wrong, reordered, first }, agent) => [
     ...(wrong > 0 ? [`${wrong} objects wrong; ${first}`] : []),
     ...(reordered > 0 ? [`agent ${agent} saw ${reordered} objects out of order`] : []),
   ]);
-  const times = new Uint32Array(stage.objectCount);
-  const { mode, size } = stage.options;
-  const found = stage.drain();
+  const times = new Uint32Array(shared.objectCount);
+  const { mode, size } = shared.options;
+  const found = shared.drain();
   const fullest = Math.max(...found.map(({ length }) => length));
   if (fullest > mode.capacity(size)) complaints.push(`${fullest} objects were in a ring`);
   for (const object of [...found.flat(), ...answers.flatMap(({ held }) => held)]) times[object]++;
   const lost = times.filter((n) => n === 0).length, doubled = times.filter((n) => n > 1).length;
   if (lost + doubled > 0) complaints.push(`${lost} objects lost, ${doubled} doubled`);
   const broken = Array.from(times, (_, object) => object)
-    .filter((object) => !isWhole(stage.memory.u32, stage.objects >>> 2, object));
+    .filter((object) => !isWhole(shared.memory.u32, shared.objects >>> 2, object));
   if (broken.length > 0) complaints.push(`${broken.length} objects broken in the end`);
   return complaints;
 }
 
 /**
- * Let a crew move objects through rings for a while, from just below 2^32 on: each takes up to `burstMax` out,
+ * Let a team move objects through rings for a while, from just below 2^32 on: each takes up to `burstMax` out,
  * checks them, writes all over them, checks that nobody else did, leaves them as its own, and puts
  * them into the other ring.
  */
 export async function runMode(options: RunOptions): Promise<RunResult> {
-  const { crew, seconds } = options;
-  const stage = new Stage(options);
-  const { memory } = stage;
-  const orders = stage.orders();
+  const { team, seconds } = options;
+  const shared = new SharedRings(options);
+  const { memory } = shared;
+  const orders = shared.orders();
   const agents = orders.map((order, i) =>
-    i < orders.length - crew.processes ? startWorker(order) : startProcess(order)
+    i < orders.length - team.processes ? startWorker(order) : startProcess(order)
   );
   try {
     const answers = Promise.all(agents.map(({ answer }) => answer));
@@ -131,7 +131,7 @@ export async function runMode(options: RunOptions): Promise<RunResult> {
     memory.store(SHARED.STOP, 1);
     const all = await within(PATIENCE_MS, answers, "an agent hangs");
     const moved = all.reduce((sum, { moved }) => sum + moved, 0);
-    return { seconds: took, moved, complaints: audit(stage, all) };
+    return { seconds: took, moved, complaints: audit(shared, all) };
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
     return { seconds: 0, moved: 0, complaints: [message] };
@@ -139,6 +139,6 @@ export async function runMode(options: RunOptions): Promise<RunResult> {
     memory.store(SHARED.GO, 1);
     memory.store(SHARED.STOP, 1);
     for (const { kill } of agents) kill();
-    stage.close();
+    shared.close();
   }
 }

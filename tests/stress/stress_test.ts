@@ -1,20 +1,20 @@
 import { deepEqual, ok } from "node:assert/strict";
-import { crewsFor, SIZES } from "./crews.ts";
+import { SIZES, teamsFor } from "./teams.ts";
 import { FLAWED_MODES, type Mode, MODES } from "./modes.ts";
 import { runMode } from "./run_mode.ts";
-import { type Crew, crewText } from "./stage.ts";
+import { type Team, teamText } from "./shared_rings.ts";
 
 /** In seconds. `deno task stress` takes longer. */
 const SHORT = 0.15, BUSY = 3;
 
-/** One size for each crew: all of them would take long. */
+/** One size for each team: all of them would take long. */
 for (const mode of MODES) {
-  for (const [i, crew] of crewsFor(mode).entries()) {
+  for (const [i, team] of teamsFor(mode).entries()) {
     const [size, burstMax] = SIZES[mode.isMulti ? 0 : i];
-    Deno.test(`${mode.name} of ${size}, ${crewText(crew)}: each object is whole and there once`, async () => {
+    Deno.test(`${mode.name} of ${size}, ${teamText(team)}: each object is whole and there once`, async () => {
       let moved = 0;
       for (const seconds of [SHORT, BUSY]) { // a machine that is busy with other things needs longer
-        const run = await runMode({ mode, crew, size, burstMax, seconds });
+        const run = await runMode({ mode, team, size, burstMax, seconds });
         deepEqual(run.complaints, []);
         moved += run.moved;
         if (moved > 100) return;
@@ -22,18 +22,18 @@ for (const mode of MODES) {
       throw new Error(`only ${moved} were moved: too few to show anything`);
     });
   }
-  const [crew] = crewsFor(mode);
+  const [team] = teamsFor(mode);
   for (const [size, burstMax] of SIZES.slice(1)) {
     if (!mode.isFifo) continue;
-    Deno.test(`${mode.name} of ${size}, ${crewText(crew)}, bursts of up to ${burstMax}`, async () => {
-      const run = await runMode({ mode, crew, size, burstMax, seconds: SHORT });
+    Deno.test(`${mode.name} of ${size}, ${teamText(team)}, bursts of up to ${burstMax}`, async () => {
+      const run = await runMode({ mode, team, size, burstMax, seconds: SHORT });
       deepEqual(run.complaints, []);
     });
   }
 }
 
 /** Those that are most likely to meet half-way. */
-const MEETING: readonly Crew[] = [{ agents: [3, 0], processes: 0 }, {
+const MEETING: readonly Team[] = [{ agents: [3, 0], processes: 0 }, {
   agents: [2, 2],
   processes: 0,
 }];
@@ -41,8 +41,8 @@ const ATTEMPTS = 20;
 
 async function complaintsOf(mode: Mode): Promise<readonly string[]> {
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-    const crew = MEETING[attempt % MEETING.length];
-    const { complaints } = await runMode({ mode, crew, size: 64, burstMax: 20, seconds: 0.5 });
+    const team = MEETING[attempt % MEETING.length];
+    const { complaints } = await runMode({ mode, team, size: 64, burstMax: 20, seconds: 0.5 });
     if (complaints.length > 0) return complaints;
   }
   return [];
@@ -51,8 +51,8 @@ async function complaintsOf(mode: Mode): Promise<readonly string[]> {
 const [flawless, ...flawed] = FLAWED_MODES;
 
 Deno.test(`the stress test has nothing to say against ${flawless.name}`, async () => {
-  const crew = { agents: [2, 2], processes: 0 } as const;
-  const run = await runMode({ mode: flawless, crew, size: 64, burstMax: 20, seconds: SHORT });
+  const team = { agents: [2, 2], processes: 0 } as const;
+  const run = await runMode({ mode: flawless, team, size: 64, burstMax: 20, seconds: SHORT });
   deepEqual(run.complaints, []);
 });
 

@@ -13,7 +13,7 @@ export const STRESS = {
       argument: "N",
       least: 1,
       default: 60,
-      about: "for each mode; they are shared out among its crews",
+      about: "for each mode; they are shared out among its teams",
     },
     "only": {
       kind: "choice",

@@ -1,13 +1,13 @@
 import type { Mode } from "./modes.ts";
-import type { Crew } from "./stage.ts";
+import type { Team } from "./shared_rings.ts";
 
-/** Two cores have to do for all of them: some crews are larger than that on purpose. */
-const SINGLE: readonly Crew[] = [
+/** Two cores have to do for all of them: some teams are larger than that on purpose. */
+const SINGLE: readonly Team[] = [
   { agents: [1, 1], processes: 0 },
   { agents: [1, 1], processes: 1 },
 ];
 
-const MULTI: readonly Crew[] = [
+const MULTI: readonly Team[] = [
   { agents: [2, 2], processes: 0 },
   { agents: [1, 2], processes: 0 },
   { agents: [1, 1], processes: 0 },
@@ -17,13 +17,13 @@ const MULTI: readonly Crew[] = [
 ];
 
 /** A mempool is one ring, as it were. */
-const POOL: readonly Crew[] = [
+const POOL: readonly Team[] = [
   { agents: [2, 0], processes: 0 },
   { agents: [4, 0], processes: 1 },
 ];
 
-/** Who puts a mode under stress, one crew after the other. */
-export function crewsFor({ isMulti, isFifo }: Mode): readonly Crew[] {
+/** Who puts a mode under stress, one team after the other. */
+export function teamsFor({ isMulti, isFifo }: Mode): readonly Team[] {
   return !isMulti ? SINGLE : isFifo ? MULTI : POOL;
 }
 

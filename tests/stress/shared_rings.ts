@@ -12,7 +12,7 @@ import type { Mode } from "./modes.ts";
 import { Burst } from "../../app/ring/burst.ts";
 
 /** Who uses the rings. */
-export interface Crew {
+export interface Team {
   /**
    * How many put objects into the first ring and take them out of the second, and how many do the
    * reverse. `[4, 0]`: four of them, and one ring that all take from and put into.
@@ -25,7 +25,7 @@ export interface Crew {
 /** What a run shall be. */
 export interface RunOptions {
   readonly mode: Mode;
-  readonly crew: Crew;
+  readonly team: Team;
   readonly seconds: number;
   readonly size: number;
   readonly burstMax: number;
@@ -36,14 +36,14 @@ export interface RunOptions {
 /** Positions begin so far before 2^32. */
 const BEFORE_WRAP = 50;
 
-/** A crew in words, such as `2 -> 2, 1 process`. */
-export function crewText({ agents: [forth, back], processes }: Crew): string {
+/** A team in words, such as `2 -> 2, 1 process`. */
+export function teamText({ agents: [forth, back], processes }: Team): string {
   const workers = back === 0 ? `${forth} on one ring` : `${forth} -> ${back}`;
   return processes === 0 ? workers : `${workers}, ${processes} of them processes`;
 }
 
 /** The shared memory of a run, and what is where in it. */
-export class Stage {
+export class SharedRings {
   readonly memory: MappedMemory;
   readonly fd: number;
   readonly bytes: number;
@@ -52,7 +52,7 @@ export class Stage {
   readonly objectCount: number;
 
   constructor(readonly options: RunOptions) {
-    const { mode, size, crew: { agents: [forth, back] } } = options;
+    const { mode, size, team: { agents: [forth, back] } } = options;
     const isOneRing = back === 0;
     const there = { producers: forth, consumers: isOneRing ? forth : back };
     const here = { producers: there.consumers, consumers: there.producers };
@@ -80,7 +80,7 @@ export class Stage {
   }
 
   orders(): AgentOrder[] {
-    const { mode, size, burstMax, crew: { agents: [forth, back] } } = this.options;
+    const { mode, size, burstMax, team: { agents: [forth, back] } } = this.options;
     const [first, second = first] = this.rings;
     const { path, bytes, objects, objectCount } = this;
     return Array.from({ length: forth + back }, (_, agent) => {
@@ -107,7 +107,7 @@ export class Stage {
 
   /** Put all objects in, the last ring first. */
   #fill(): void {
-    const { mode, size, crew: { agents: [forth, back] } } = this.options;
+    const { mode, size, team: { agents: [forth, back] } } = this.options;
     const author = forth + back;
     let object = 0;
     for (const { offset, ends } of this.rings.toReversed()) {
