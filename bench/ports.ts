@@ -43,7 +43,7 @@ async function measure(lab: VethLab, frameBytes: number, seconds: number): Promi
   await pause(seconds * 1000);
   const frames = await lab.delivered() - before;
   const milliseconds = performance.now() - start;
-  await generator.status;
+  await generator.ended(60_000);
   return frames / milliseconds / 1000;
 }
 
