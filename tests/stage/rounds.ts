@@ -138,6 +138,7 @@ class Rounds {
       const { now: from } = await traffic.tell();
       const struck = await strike(fault, stage, random);
       recovery = await this.#recover(() => struck.undo(), struck.guests);
+      if (recovery !== null) recovery = Math.max(recovery, struck.reconnected);
       const { now: until } = await traffic.tell();
       if (fault.expected.losses === "with the host") absence = { from, until };
     } else recovery = await this.#recover(() => Promise.resolve(), [...stage.guests.keys()]);

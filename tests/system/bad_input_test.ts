@@ -94,50 +94,23 @@ Deno.test("culvert --help and every command's --help tell how to use it, and exi
   }
 });
 
-Deno.test("culvert host refuses options that it does not know or cannot use", async () => {
+Deno.test("Each command refuses an option that it does not know with one line and status 2", async () => {
   await using lab = await Lab.open();
-  await refuseAll(lab, "host", [
-    ["", USAGE, /0 ports.*--port KIND:NAME/],
-    ["--port null --speed 9", USAGE, /--speed/],
-    ["--port null extra", USAGE, /extra/],
-    ["--port null --size 64X", USAGE, /--size 64X.*64M/],
-    ["--port null --ring-size 1000", USAGE, /1000.*power of two/],
-    ["--port null --ring-size 1", USAGE, /--ring-size 1 /],
-    ["--port null --mbufs 3", USAGE, /--mbufs 3 .*64/],
-    ["--port null --mbufs many", USAGE, /--mbufs many/],
-    ["--port null --mtu 67", USAGE, /--mtu 67 .*68/],
-    ["--port null --idle never", USAGE, /--idle never.*poll, adaptive or sleep/],
-    ["--port null -T soon", USAGE, /-T soon/],
-    ["--port null -l 1023", USAGE, /core 1023 does not exist/],
-    ["--port null -l 0,0", USAGE, /twice/],
-    ["--port null -l first", USAGE, /"first" is no core/],
-    ["--port null --region a_b", USAGE, /region "a b".*\/dev\/shm/],
-  ]);
+  await refuseAll(lab, "host", [["--port null --speed 9", USAGE, /--speed/]]);
+  await refuseAll(lab, "guest", [["--speed 9", USAGE, /--speed/]]);
 });
 
-Deno.test("culvert host refuses ports that are none", async () => {
+Deno.test("culvert host refuses interfaces that are not there, or that are not Ethernet", async () => {
   await using lab = await Lab.open();
   const tun = lab.name("tun");
   await lab.run("ip", "tuntap", "add", tun, "mode", "tun");
   lab.removeLink(tun);
   await refuseAll(lab, "host", [
-    ["--port usb:0", USAGE, /"usb" is no kind of port/],
-    ["--port tap", USAGE, /tap:NAME/],
-    ["--port packet:", USAGE, /packet:NAME/],
-    ["--port null:13", USAGE, /no frame length/],
-    ["--port null:1515", USAGE, /no frame length.*1514/],
-    ["--port ring:a --port ring:a", USAGE, /ring:a twice/],
-    [`--port packet:${tun} --port packet:${tun}`, USAGE, /twice/],
     [`--port packet:${lab.name("no")}`, FAILURE, /no such interface/],
     ["--port packet:lo", FAILURE, /lo .*not Ethernet/],
     ["--port tap:lo", FAILURE, /lo .*not Ethernet/],
     [`--port packet:${tun}`, FAILURE, /not Ethernet/],
     [`--port tap:${tun}`, FAILURE, /not Ethernet/],
-    ["--port tap:abcdefghijklmnop", USAGE, /1 to 15 characters/],
-    ["--port packet:abcdefghijklmnop", USAGE, /1 to 15 characters/],
-    ["--port tap:a/b", USAGE, /no slash/],
-    ["--port tap:many%d", USAGE, /many%d/],
-    ["--port tap:..", USAGE, /"\.\."/],
   ]);
 });
 
@@ -166,12 +139,9 @@ Deno.test("culvert host refuses a TAP that another program has open", async () =
   await lab.nothingLeft();
 });
 
-Deno.test("culvert host refuses sizes that a region cannot have, or that are too small", async () => {
+Deno.test("culvert host refuses regions that are too small for its rings and mbufs", async () => {
   await using lab = await Lab.open();
   await refuseAll(lab, "host", [
-    ["--port null --size 512K", USAGE, /524288 bytes.*1 MiB/],
-    ["--port null --size 3M", USAGE, /powers of two/],
-    ["--port null --size 8G", USAGE, /powers of two.*4G/],
     [`--port null --size 3M --region ${lab.newPath()}`, USAGE, /powers of two/],
     [`--port null --size 1M --region ${lab.newPath()}`, FAILURE, /8192 mbufs.*use --mbufs \d+/],
     ["--port null --size 1M", FAILURE, /8192 mbufs.*use --mbufs \d+/],
@@ -285,22 +255,6 @@ Deno.test("Where /run/culvert cannot be made, culvert host says so", async () =>
   const under = ["unshare", "--mount", "sh", "-c", emptyRun, "sh", ...WITHOUT_CAPABILITIES];
   const host = lab.culvert("host", ["--port", "null", "--region", lab.region], { under });
   assertRefused(await host.ended(), FAILURE, /\/run\/culvert/);
-});
-
-Deno.test("culvert guest refuses options that it does not know or cannot use", async () => {
-  await using lab = await Lab.open();
-  await refuseAll(lab, "guest", [
-    ["--speed 9", USAGE, /--speed/],
-    ["--forward-mode route", USAGE, /--forward-mode route.*l2fwd, io/],
-    ["--pci auto --region x", USAGE, /--region and --pci together/],
-    ["--guest 127", USAGE, /--guest 127/],
-    ["-q 0", USAGE, /-q 0 /],
-    ["-l 1023", USAGE, /core 1023 does not exist/],
-    ["--txpkts 59", USAGE, /--txpkts 59 /],
-    ["--idle never", USAGE, /--idle never/],
-    ["-T soon", USAGE, /-T soon/],
-    ["--region a_b", USAGE, /region "a b"/],
-  ]);
 });
 
 Deno.test("culvert guest refuses masks and maps that do not fit the host's ports", async () => {
