@@ -21,7 +21,7 @@ export const FOR_TESTS: readonly string[] = [
   "app/cli/server_command.ts serverOptions",
   "app/guest/attachment.ts HOST_TIMEOUT_MS",
   "app/guest/mac_address.ts formatMac",
-  "app/guest/run_guest.ts planLcores",
+  "app/guest/plan_lcores.ts planLcores",
   "app/host/lay_out.ts strideFor",
   "app/host/summary.ts accountOf",
   "app/ivshmem/unused_watch.ts isAtRest",
@@ -89,7 +89,6 @@ export const WITH_LONG_LINES: readonly string[] = [
 export const LONG_FILES: readonly string[] = [
   "app/port/kernel_port.ts",
   "README.md",
-  "app/guest/run_guest.ts",
   "app/ivshmem/peer.ts",
   "app/memory/layout.ts",
   "app/memory/region.ts",

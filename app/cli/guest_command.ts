@@ -1,5 +1,6 @@
 import { UsageError } from "../../ffi/error.ts";
-import { type GuestOptions, runGuest } from "../guest/run_guest.ts";
+import type { GuestOptions } from "../guest/guest_options.ts";
+import { runGuest } from "../guest/run_guest.ts";
 import { parseCoreList, usableCores } from "../linux/core_list.ts";
 import { checkRegionName } from "../memory/region_name.ts";
 import { checkUsage, type Parsed } from "./options.ts";

@@ -1,22 +1,16 @@
-import { CulvertError } from "../../ffi/error.ts";
 import type { MappedMemory } from "../../ffi/mapped_memory.ts";
 import { type ChannelDescription, type ChannelPlace, findChannel } from "../channel/channel.ts";
-import { GUEST_STATE, GuestState } from "../channel/guest_state.ts";
+import { GUEST_STATE, type GuestState } from "../channel/guest_state.ts";
+import { HeartbeatWatch } from "../channel/heartbeat_watch.ts";
 import { HEADER, ZONE_KIND } from "../memory/layout.ts";
-import { Region, RegionNotReadyError } from "../memory/region.ts";
+import type { Region } from "../memory/region.ts";
 import type { MbufGeometry } from "../mempool/mbuf.ts";
 
-/** How long a host may take to let a guest in. */
-const ADMISSION_MS = 5000;
-
 /** How long a host may take to take a leaving guest's mbufs back. */
-const DETACH_MS = 1000;
+export const DETACH_MS = 1000;
 
-/** A host that has not said for so long that it lives has died: by name, another will have other memory. */
+/** A host whose heartbeat stands still for so long has died: another one may have other memory. */
 export const HOST_TIMEOUT_MS = 3000;
-
-/** Guests are asked to leave the region, and to stay away. */
-export class AskedToLeaveError extends CulvertError {}
 
 /** When a guest's right to touch the region ends, for its lcores to see; survives `postMessage`. */
 export interface Lease {
@@ -40,23 +34,29 @@ export function hostPeerOf(memory: MappedMemory): number | undefined {
   return peer === 0 ? undefined : peer - 1;
 }
 
-/** A guest's place in a region, held from {@linkcode Attachment.claim} to {@linkcode leave}. */
+/** A guest's place in a region, which its `Claim` got, until it has left. */
 export class Attachment {
-  /** When it ends; lcores are sent this and ask {@linkcode isOver} once a turn. */
+  /** The region's memory. */
+  readonly memory: MappedMemory;
+  /** When the guest's right to it ends; lcores are sent this and ask {@linkcode isOver} once a turn. */
   readonly lease: Lease;
   /** Where the region's mbufs lie, as its directory said when the place was claimed. */
   readonly geometry: MbufGeometry;
   /** The virtual ports, by number. */
   readonly channels: readonly (ChannelDescription & { place: ChannelPlace })[];
+  readonly #host: HeartbeatWatch;
 
-  #hostHeartbeat = 0;
-  #hostBeatAt = performance.now();
-
-  private constructor(
+  /**
+   * The place of `guest`, which the host has let in as `incarnation`.
+   *
+   * @param now A clock in milliseconds.
+   */
+  constructor(
     region: Region,
     guest: number,
     private readonly state: GuestState,
     incarnation: number,
+    now: number,
   ) {
     const { incarnationWord } = state;
     const { offset, size, parameter } = region.zone("mbufs", ZONE_KIND.MBUFS);
@@ -67,72 +67,7 @@ export class Attachment {
       { length: state.channels },
       (_, port) => findChannel(region, guest, port),
     );
-  }
-
-  /** The region's memory. */
-  readonly memory: MappedMemory;
-
-  /**
-   * Claim the place of guest number `guest`, and wait until the host has let us in.
-   *
-   * @param wantsMbufs Whether to be lent empty mbufs, to originate frames.
-   * @param peer Our peer id, if we have one.
-   * @param notifies Whether we wake the host.
-   * @throws {RegionNotReadyError} if there is no host, or it does not answer.
-   * @throws {AskedToLeaveError} if guests are to stay away.
-   * @throws {CulvertError} if the region is not sound, or the place is taken.
-   */
-  static async claim(
-    memory: MappedMemory,
-    name: string,
-    guest: number,
-    wantsMbufs: boolean,
-    peer?: number,
-    notifies = false,
-  ): Promise<Attachment> {
-    const refuse = (found: string, wanted: string, Kind = CulvertError) =>
-      new Kind(`Cannot attach to region ${name} as ${found}: ${wanted}`);
-    const region = Region.attach(memory, name);
-    const { knownEpoch: epoch } = region;
-    const state = GuestState.attach(region, guest);
-    if (state.isAskedToLeave) {
-      throw refuse(
-        "guests are asked to leave it",
-        "it is being unplugged (culvert unplug)",
-        AskedToLeaveError,
-      );
-    }
-    if (state.takeOver(peer)) {
-      await until(() => state.state !== GUEST_STATE.DETACHING, DETACH_MS);
-    }
-    if (state.state === GUEST_STATE.QUARANTINED) {
-      throw refuse(
-        `guest ${guest} is in quarantine`,
-        "see in the host's log what it did; a host that is started anew lets it in",
-      );
-    }
-    const incarnation = state.claim({ pid: Deno.pid, wantsMbufs, peer, notifies });
-    if (incarnation === undefined) {
-      throw refuse(
-        `guest ${guest} is there already (${state.stateName}, pid ${state.pid} in its own world)`,
-        "stop that one, or wait 2 s if it has died",
-      );
-    }
-    const isWaiting = () => state.state === GUEST_STATE.ATTACHING && region.epoch === epoch;
-    if (!await until(() => !isWaiting(), ADMISSION_MS, () => state.beat())) {
-      state.move("guest", GUEST_STATE.ATTACHING, GUEST_STATE.DETACHING);
-      throw refuse(
-        "its host does not answer",
-        "is it running? start it again",
-        RegionNotReadyError,
-      );
-    }
-    if (state.state !== GUEST_STATE.RUNNING || region.epoch !== epoch) {
-      const { stateName } = state;
-      state.move("guest", GUEST_STATE.ATTACHING, GUEST_STATE.DETACHING); // lest it stay claimed
-      throw refuse(`its host says ${stateName}`, "see what the host logs, and try again");
-    }
-    return new Attachment(region, guest, state, incarnation);
+    this.#host = new HeartbeatWatch(0, now);
   }
 
   /** Whether the host is another, or has retired this guest. */
@@ -158,15 +93,12 @@ export class Attachment {
   /**
    * Say that this guest is alive, and see whether the host is; some times a second.
    *
+   * @param now The same clock.
    * @returns false once the host has been silent for {@linkcode HOST_TIMEOUT_MS}.
    */
-  beat(): boolean {
+  beat(now: number): boolean {
     if (!this.isOver) this.state.beat();
-    const heartbeat = this.memory.load(HEADER.HEARTBEAT);
-    const now = performance.now();
-    if (heartbeat !== this.#hostHeartbeat) this.#hostBeatAt = now;
-    this.#hostHeartbeat = heartbeat;
-    return now - this.#hostBeatAt < HOST_TIMEOUT_MS;
+    return this.#host.silence(this.memory.load(HEADER.HEARTBEAT), now) < HOST_TIMEOUT_MS;
   }
 
   /** Whether the host has taken us for dead, and withholds what we held. */
@@ -182,29 +114,19 @@ export class Attachment {
   }
 
   /**
-   * Leave, and wait for the host to take back what it lent. No lcore may be using the region. A guest that
-   * was paused, and has been retired meanwhile, acknowledges so: the host may lend its mbufs again.
+   * Begin to leave. No lcore may be using the region. A guest that was paused, and has been retired
+   * meanwhile, acknowledges so: the host may lend its mbufs again.
+   *
+   * @returns a function that tells whether the host has taken back what it lent, or never will.
    */
-  async leave(): Promise<void> {
+  leave(now: number): (now: number) => boolean {
     const { state } = this;
-    if (this.isOver && !this.isRetired) return;
+    if (this.isOver && !this.isRetired) return () => true;
     const isOurs = state.move("guest", GUEST_STATE.RUNNING, GUEST_STATE.DETACHING) ||
       state.move("guest", GUEST_STATE.RETIRED, GUEST_STATE.DETACHING);
-    if (!isOurs) return;
-    await until(() => state.state !== GUEST_STATE.DETACHING || this.#isReplaced, DETACH_MS);
+    if (!isOurs) return () => true;
+    const end = now + DETACH_MS;
+    return (now) =>
+      state.state !== GUEST_STATE.DETACHING || this.isOver && !this.isRetired || now > end;
   }
-
-  get #isReplaced(): boolean {
-    return this.isOver && !this.isRetired;
-  }
-}
-
-/** Wait until `isDone`, looking every 5 ms; false if it takes longer than `limit` milliseconds. */
-async function until(isDone: () => boolean, limit: number, meanwhile = () => {}): Promise<boolean> {
-  for (const start = performance.now(); !isDone();) {
-    if (performance.now() - start > limit) return false;
-    meanwhile();
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
-  return true;
 }

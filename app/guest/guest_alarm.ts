@@ -20,8 +20,8 @@ export class GuestAlarm implements Alarm {
   ) {}
 
   /** Sleep only while this lane has nothing to do; the flag is of the channel that it receives from. */
-  add(lane: GuestLane, sleepWord: number): void {
-    this.#flags.push(new SleepFlag(this.memory, sleepWord, this.wake?.vector));
+  add(lane: GuestLane): void {
+    this.#flags.push(new SleepFlag(this.memory, lane.from.sleepWord, this.wake?.vector));
     this.#lanes.push(lane);
   }
 

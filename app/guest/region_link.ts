@@ -26,8 +26,11 @@ export interface RegionLink {
   readonly reconnected: number;
   /** How to be woken, and to wake the host, given its peer id; undefined if that is not to be had. */
   interrupts(host: number | undefined): Interrupts | undefined;
-  /** Hear who has come and gone; some times a second, or the server takes us for one that hangs. */
-  poll(): void;
+  /**
+   * Hear who has come and gone; some times a second, or the server takes us for one that hangs. `now` is a
+   * clock in milliseconds.
+   */
+  poll(now: number): void;
   /** Whether the host that {@linkcode interrupts} was asked for last is known to be gone. */
   readonly hostHasLeft: boolean;
   /** Whether the region's server is gone, or has cut us off: open the region again to attach. */
@@ -114,7 +117,6 @@ class PeerLink implements RegionLink {
   }
 
   interrupts(host: number | undefined): Interrupts | undefined {
-    this.poll();
     this.#closeOld();
     if (this.#attached !== this.#connection) this.#leave(this.#attached);
     this.#attached = this.#connection;
@@ -124,13 +126,13 @@ class PeerLink implements RegionLink {
     return this.#used && { vectors: this.#connection.vectors, host: { eventfds: this.#used } };
   }
 
-  poll(): void {
+  poll(now: number): void {
     for (const event of this.#connection.poll()) {
       if (event.kind === "server-gone") {
         this.log(`the server is gone (${event.reason}): forwarding goes on`);
       } else if (event.kind === "left") this.#forget(event.eventfds);
     }
-    if (!this.#connection.isConnected) this.#joinAgain();
+    if (!this.#connection.isConnected) this.#joinAgain(now);
     if (this.reconnected > 0) this.#followHost();
   }
 
@@ -159,8 +161,8 @@ class PeerLink implements RegionLink {
     if (peer !== this.opened.peer) peer.close();
   }
 
-  #joinAgain(): void {
-    const peer = this.#reconnector.attempt(this.#connection, performance.now());
+  #joinAgain(now: number): void {
+    const peer = this.#reconnector.attempt(this.#connection, now);
     if (peer === undefined) return;
     const last = this.#connection;
     for (const eventfds of last.takeOthers()) this.#letGo(eventfds);

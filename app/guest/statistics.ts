@@ -17,6 +17,15 @@ export class Statistics {
     this.#last = ports.map(({ counters }) => counters.slice());
   }
 
+  /** All that was received, sent and dropped, in a line. */
+  get summary(): string {
+    const total = (counter: number) =>
+      this.ports.reduce((sum, { counters }) => sum + counters[counter], 0);
+    const rung = total(GUEST_COUNTER.NOTIFIED);
+    return `received ${total(GUEST_COUNTER.RX)} frames, sent ${total(GUEST_COUNTER.TX)}, ` +
+      `dropped ${total(GUEST_COUNTER.DROPPED)}` + (rung > 0 ? `; ${rung} doorbells rung` : "");
+  }
+
   /** The table as it stands now. */
   table(): string {
     const now = performance.now();

@@ -1,5 +1,5 @@
-import { Burst, BURST_DEFAULT } from "../ring/burst.ts";
-import type { VirtualPort } from "./virtual_port.ts";
+import { Burst } from "../ring/burst.ts";
+import type { RxEnd, TxEnd } from "./virtual_port.ts";
 
 /**
  * Frames on their way out of one port, kept until there is a burst of them or the drain time is up
@@ -10,16 +10,16 @@ export class TxBuffer {
   #count = 0;
 
   /**
-   * Empty at first. A port that answers, or is paired with itself, is both `to` and `from`.
+   * Empty at first.
    *
-   * @param to The port that sends.
-   * @param from The port whose lcore this is: mbufs are freed through its channel.
+   * @param to Where the frames are sent.
+   * @param from Where they were received, by this lcore: mbufs are freed there.
    * @param burst Frames that are sent together.
    */
   constructor(
-    readonly to: VirtualPort,
-    private readonly from: VirtualPort,
-    readonly burst = BURST_DEFAULT,
+    private readonly to: TxEnd,
+    private readonly from: RxEnd,
+    readonly burst: number,
   ) {
     this.#burst = Burst.of(2 * burst);
   }

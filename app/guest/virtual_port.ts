@@ -1,7 +1,7 @@
-import type { Channel } from "../channel/channel.ts";
-import type { Doorbell } from "../channel/sleep_flag.ts";
+import type { MappedMemory } from "../../ffi/mapped_memory.ts";
 import { shim } from "../../ffi/shim.ts";
-import type { Port } from "../port/port.ts";
+import { Channel, type ChannelPlace } from "../channel/channel.ts";
+import type { Doorbell } from "../channel/sleep_flag.ts";
 import type { Burst } from "../ring/burst.ts";
 
 /** What is counted of a virtual port, as indexes into its counters. */
@@ -19,54 +19,62 @@ export const GUEST_COUNTER = {
 /** The counters of one virtual port: written by one lcore each way, read by anybody. */
 export type GuestCounters = Float64Array<SharedArrayBuffer>;
 
+/** A virtual port on its way to an lcore; survives `postMessage`. */
+export interface VirtualPortHandle {
+  /** As the host numbers its ports, from 0; masks and maps speak of this. */
+  readonly number: number;
+  /** The host port's name, up to 15 bytes. */
+  readonly name: string;
+  /** The host port's MAC address, 6 bytes. */
+  readonly mac: Uint8Array;
+  /** Where its channel's rings lie. */
+  readonly place: ChannelPlace;
+  /** Written by the lcores that use the port; the main thread only reads them. */
+  readonly counters: GuestCounters;
+}
+
+/** What both ends of a virtual port work with. */
+interface PortEnd {
+  readonly handle: VirtualPortHandle;
+  readonly channel: Channel;
+  /** Wakes the host's lcore, if it sleeps; undefined if nothing can. */
+  readonly doorbell?: Doorbell;
+  /** Whether to give up when the host does not take back what is freed. */
+  readonly isOver: () => boolean;
+}
+
 /**
- * The guest's end of a channel: a port whose frames are already in memory.
- *
- * One lcore receives, frees and allocates; one lcore, not necessarily the same, sends.
+ * The receiving end of a virtual port: frames that are in memory already, and the way back of mbufs. One
+ * lcore has it.
  */
-export class VirtualPort implements Port {
+class RxEnd {
+  /** The port's number, as the host counts. */
+  readonly number: number;
+  /** The MAC address of the host's port, 6 bytes. */
+  readonly mac: Uint8Array;
+  /** Where the sleeping flag lies of the lcore that receives: a word index in the region. */
+  readonly sleepWord: number;
   readonly #channel: Channel;
   readonly #counters: GuestCounters;
+  readonly #doorbell?: Doorbell;
   readonly #isOver: () => boolean;
-  readonly #bell?: Doorbell;
 
-  /**
-   * Use the guest's end of `channel`; what moves is counted in `counters`.
-   *
-   * @param mac The MAC address of the host's port, 6 bytes.
-   * @param isOver Whether to give up when the host does not take back what is freed.
-   * @param bell Wakes the host's lcore, if it sleeps and can be woken.
-   */
-  constructor(
-    readonly name: string,
-    readonly mac: Uint8Array,
-    channel: Channel,
-    counters: GuestCounters,
-    isOver: () => boolean,
-    bell?: Doorbell,
-  ) {
+  /** For {@linkcode VirtualPorts} alone. */
+  constructor({ handle, channel, doorbell, isOver }: PortEnd) {
+    this.number = handle.number;
+    this.mac = handle.mac;
+    this.sleepWord = channel.guestSleepWord;
     this.#channel = channel;
-    this.#counters = counters;
+    this.#counters = handle.counters;
+    this.#doorbell = doorbell;
     this.#isOver = isOver;
-    this.#bell = bell;
   }
 
+  /** Receive up to `max` frames; returns how many. */
   rxBurst(burst: Burst, max: number, at = 0): number {
     const n = this.#channel.rx.dequeueBurst(burst, max, at);
-    if (n > 0) this.#count(GUEST_COUNTER.RX, burst, n, at);
+    if (n > 0) count(this.#counters, GUEST_COUNTER.RX, burst, n, at);
     return n;
-  }
-
-  txBurst(burst: Burst, count: number, at = 0): number {
-    const n = this.#channel.tx.enqueueBurst(burst, count, at);
-    if (n > 0) this.#count(GUEST_COUNTER.TX, burst, n, at);
-    this.#ring();
-    return n;
-  }
-
-  /** Count frames that could not be sent by this port. */
-  countDropped(frames: number): void {
-    this.#counters[GUEST_COUNTER.DROPPED] += frames;
   }
 
   /** Give mbufs back to the host. Waits for room: what a guest forgets is lost until it detaches. */
@@ -75,7 +83,7 @@ export class VirtualPort implements Port {
       const n = this.#channel.giveback.enqueueBurst(burst, left, next);
       next += n;
       left -= n;
-      this.#ring();
+      notify(this.#doorbell, this.#counters);
       if (left === 0 || this.#isOver()) return;
       shim.shim_pause(16);
     }
@@ -90,18 +98,103 @@ export class VirtualPort implements Port {
   get hasWork(): boolean {
     return this.#channel.rx.pending > 0 || this.#channel.lend.pending > 0;
   }
+}
 
-  /** Wake the host's lcore, if it sleeps. */
-  #ring(): void {
-    if (this.#bell?.notify()) this.#counters[GUEST_COUNTER.NOTIFIED]++;
+/** The sending end of a virtual port. One lcore has it. */
+class TxEnd {
+  /** The port's number, as the host counts. */
+  readonly number: number;
+  readonly #channel: Channel;
+  readonly #counters: GuestCounters;
+  readonly #doorbell?: Doorbell;
+
+  /** For {@linkcode VirtualPorts} alone. */
+  constructor({ handle, channel, doorbell }: PortEnd) {
+    this.number = handle.number;
+    this.#channel = channel;
+    this.#counters = handle.counters;
+    this.#doorbell = doorbell;
   }
 
-  /** Bytes are counted behind frames: RX_BYTES follows RX, TX_BYTES follows TX. */
-  #count(counter: number, burst: Burst, n: number, at: number): void {
-    const words = burst.words;
-    let bytes = 0;
-    for (let i = (at << 1) + 1, end = (at + n) << 1; i < end; i += 2) bytes += words[i] >>> 16;
-    this.#counters[counter] += n;
-    this.#counters[counter + 1] += bytes;
+  /** Send `count` frames; returns how many. The others stay with the caller. */
+  txBurst(burst: Burst, frames: number, at = 0): number {
+    const n = this.#channel.tx.enqueueBurst(burst, frames, at);
+    if (n > 0) count(this.#counters, GUEST_COUNTER.TX, burst, n, at);
+    notify(this.#doorbell, this.#counters);
+    return n;
   }
+
+  /** Count frames that could not be sent by this port. */
+  countDropped(frames: number): void {
+    this.#counters[GUEST_COUNTER.DROPPED] += frames;
+  }
+}
+
+export type { RxEnd, TxEnd };
+
+/**
+ * The guest's ends of channels, as one lcore has them. A ring end keeps its own position, so that two
+ * objects for one end would publish over each other. Ends are made here alone, and once: whoever asks for
+ * one again gets the same.
+ */
+export class VirtualPorts {
+  readonly #ends = new Map<number, PortEnd>();
+  readonly #rx = new Map<number, RxEnd>();
+  readonly #tx = new Map<number, TxEnd>();
+
+  /**
+   * For no port yet. One lcore makes one.
+   *
+   * @param memory The region's.
+   * @param isOver Whether to give up when the host does not take back what is freed.
+   * @param wake Raises an interrupt at the host; undefined if nothing can.
+   */
+  constructor(
+    private readonly memory: MappedMemory,
+    private readonly isOver: () => boolean,
+    private readonly wake?: (vector: number) => boolean,
+  ) {}
+
+  /** The receiving end of a port. No other lcore may have it. */
+  rx(handle: VirtualPortHandle): RxEnd {
+    return once(this.#rx, handle.number, () => new RxEnd(this.#end(handle)));
+  }
+
+  /** The sending end of a port. No other lcore may have it. */
+  tx(handle: VirtualPortHandle): TxEnd {
+    return once(this.#tx, handle.number, () => new TxEnd(this.#end(handle)));
+  }
+
+  #end(handle: VirtualPortHandle): PortEnd {
+    return once(this.#ends, handle.number, () => {
+      const channel = new Channel(this.memory, handle.place);
+      const doorbell = this.wake && channel.hostDoorbell(this.wake);
+      return { handle, channel, doorbell, isOver: this.isOver };
+    });
+  }
+}
+
+/** What `map` has for `key`, made now if it has nothing. */
+function once<Value>(map: Map<number, Value>, key: number, make: () => Value): Value {
+  const known = map.get(key) ?? make();
+  map.set(key, known);
+  return known;
+}
+
+function notify(doorbell: Doorbell | undefined, counters: GuestCounters): void {
+  if (doorbell !== undefined && doorbell.notify()) counters[GUEST_COUNTER.NOTIFIED]++;
+}
+
+/** Bytes are counted behind frames: RX_BYTES follows RX, TX_BYTES follows TX. */
+function count(
+  counters: GuestCounters,
+  counter: number,
+  { words }: Burst,
+  n: number,
+  at: number,
+): void {
+  let bytes = 0;
+  for (let i = (at << 1) + 1, end = (at + n) << 1; i < end; i += 2) bytes += words[i] >>> 16;
+  counters[counter] += n;
+  counters[counter + 1] += bytes;
 }

@@ -22,6 +22,8 @@ export interface Lcore<Result = void> {
   readonly done: Promise<Result>;
   /** Whether {@linkcode done} has settled. */
   readonly isDone: boolean;
+  /** Why it has rejected, if it has. */
+  readonly failure?: Error;
 }
 
 /**
@@ -33,6 +35,12 @@ export interface LcoreThread<Handle, Result = void> {
   readonly core: number;
   /** Settles when the thread can run a loop; rejects if it never can. */
   readonly ready: Promise<void>;
+  /**
+   * Whether {@linkcode ready} has settled.
+   *
+   * @throws {CulvertError} if it has rejected.
+   */
+  isReady(): boolean;
   /**
    * Begin the loop.
    *
@@ -52,6 +60,8 @@ export class LcoreWorker<Handle, Result = void> implements LcoreThread<Handle, R
   readonly #worker: Worker;
   /** Of the loop that runs, or of the next one. */
   #run = newRun<Result>();
+  #isReady = false;
+  #loadError?: CulvertError;
 
   /** Begin to load the module. Its thread will be pinned to `core`. */
   constructor(url: URL, readonly core: number) {
@@ -68,34 +78,36 @@ export class LcoreWorker<Handle, Result = void> implements LcoreThread<Handle, R
       ready.reject(error);
       this.#run.reject(error);
     };
-    ready.promise.catch(() => {}); // nobody need wait for both
     this.ready = ready.promise;
+    this.ready.then(() => this.#isReady = true, (error) => this.#loadError = error);
+  }
+
+  isReady(): boolean {
+    if (this.#loadError) throw this.#loadError;
+    return this.#isReady;
   }
 
   run(command: CommandWord, handle: Handle, isKept = false): Lcore<Result> {
     const { core } = this;
     const { promise } = this.#run;
     this.#worker.postMessage({ core, command: command.handle, handle } satisfies Order<Handle>);
-    let isDone = false;
-    const done = promise.finally(() => {
-      isDone = true;
+    const end = (failure?: Error) => {
+      lcore.isDone = true;
+      lcore.failure = failure;
       if (!isKept) this.close();
       else this.#run = newRun();
-    });
-    done.catch(() => {}); // who runs a loop may look at isDone first
-    return {
-      core,
-      done,
-      get isDone() {
-        return isDone;
-      },
     };
+    const lcore: Mutable<Lcore<Result>> = { core, done: promise, isDone: false };
+    promise.then(() => end(), end);
+    return lcore;
   }
 
   close(): void {
     this.#worker.terminate();
   }
 }
+
+type Mutable<Type> = { -readonly [Key in keyof Type]: Type[Key] };
 
 function newRun<Result>(): PromiseWithResolvers<Result> {
   const run = Promise.withResolvers<Result>();

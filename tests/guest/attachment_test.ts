@@ -2,17 +2,18 @@ import { deepEqual, equal, rejects } from "node:assert/strict";
 import { MappedMemory } from "../../ffi/mapped_memory.ts";
 import { GUEST_STATE, GuestState } from "../../app/channel/guest_state.ts";
 import { stateOf, wantsMbufs as wants } from "../../app/channel/state_word.ts";
-import { Attachment, HOST_TIMEOUT_MS, isOver } from "../../app/guest/attachment.ts";
+import { type Attachment, HOST_TIMEOUT_MS, isOver } from "../../app/guest/attachment.ts";
 import { type LaidOutRegion, layOut } from "../../app/host/lay_out.ts";
 import { TestHost } from "../host/test_host.ts";
 import { openedPort } from "../host/test_ports.ts";
+import { attach, leave } from "./attaching.ts";
 import { FakeClock } from "../lcore/fake_clock.ts";
 
 const { ABSENT, ATTACHING, RUNNING, DETACHING, QUARANTINED } = GUEST_STATE;
 
 /** Claim place 0 of the lab's region; the host lets us in. */
 async function claim(lab: TestHost, wantsMbufs = false): Promise<Attachment> {
-  const claimed = Attachment.claim(lab.memory, "r0", 0, wantsMbufs);
+  const claimed = attach(lab.memory, 0, { wantsMbufs });
   equal(lab.guest.state, ATTACHING);
   lab.supervisor.step(0);
   lab.follower.follow();
@@ -29,7 +30,7 @@ function startAnew(lab: TestHost): LaidOutRegion {
   return laidOut;
 }
 
-Deno.test("Attachment.claim() learns from the region all that the host has laid out", async () => {
+Deno.test("Claim learns from the region all that the host has laid out", async () => {
   using lab = new TestHost({ ports: 2 });
   const attachment = await claim(lab);
   const { region: { handle: { geometry, frameMax } }, found, places } = lab;
@@ -50,7 +51,7 @@ Deno.test("Attachment.claim() learns from the region all that the host has laid 
 });
 
 for (const wantsMbufs of [true, false]) {
-  Deno.test(`Attachment.claim() says who it is, and that wanting mbufs is ${wantsMbufs}`, async () => {
+  Deno.test(`Claim says who it is, and that wanting mbufs is ${wantsMbufs}`, async () => {
     using lab = new TestHost();
     await claim(lab, wantsMbufs);
     equal(lab.guest.pid, Deno.pid);
@@ -60,11 +61,11 @@ for (const wantsMbufs of [true, false]) {
 }
 
 for (const [state, name] of [[ATTACHING, "ATTACHING"], [RUNNING, "RUNNING"]] as const) {
-  Deno.test(`Attachment.claim() refuses a place where a guest is ${name}`, async () => {
+  Deno.test(`Claim refuses a place where a guest is ${name}`, async () => {
     using lab = new TestHost();
     lab.guest.claim({ pid: 4711, wantsMbufs: false });
     if (state === RUNNING) lab.guest.move("host", ATTACHING, RUNNING);
-    await rejects(Attachment.claim(lab.memory, "r0", 0, false), {
+    await rejects(attach(lab.memory, 0), {
       name: "CulvertError",
       message: `Cannot attach to region r0 as guest 0 is there already (${name}, pid 4711 in its ` +
         "own world): stop that one, or wait 2 s if it has died",
@@ -74,26 +75,26 @@ for (const [state, name] of [[ATTACHING, "ATTACHING"], [RUNNING, "RUNNING"]] as 
   });
 }
 
-Deno.test("Attachment.claim() refuses a place that is in quarantine", async () => {
+Deno.test("Claim refuses a place that is in quarantine", async () => {
   using lab = new TestHost();
   lab.guest.move("host", ABSENT, QUARANTINED);
-  await rejects(Attachment.claim(lab.memory, "r0", 0, false), {
+  await rejects(attach(lab.memory, 0), {
     message: /as guest 0 is in quarantine: see in the host's log /,
   });
 });
 
-Deno.test("Attachment.claim() of two guests at once lets one in", async () => {
+Deno.test("Claim of two guests at once lets one in", async () => {
   using lab = new TestHost();
   const first = claim(lab);
-  await rejects(Attachment.claim(lab.memory, "r0", 0, false), { message: /is there already/ });
+  await rejects(attach(lab.memory, 0), { message: /is there already/ });
   equal((await first).isOver, false);
 });
 
-Deno.test("Attachment.claim() gives up on a host that does not answer, and leaves the place", async () => {
+Deno.test("Claim gives up on a host that does not answer, and leaves the place", async () => {
   using lab = new TestHost();
   using clock = new FakeClock(1000);
   const start = clock.now;
-  await rejects(Attachment.claim(lab.memory, "r0", 0, false), {
+  await rejects(attach(lab.memory, 0), {
     name: "CulvertError",
     message:
       "Cannot attach to region r0 as its host does not answer: is it running? start it again",
@@ -102,17 +103,17 @@ Deno.test("Attachment.claim() gives up on a host that does not answer, and leave
   equal(lab.guest.state, DETACHING);
 });
 
-Deno.test("Attachment.claim() beats while it waits", async () => {
+Deno.test("Claim beats while it waits", async () => {
   using lab = new TestHost();
   using _clock = new FakeClock(1000);
   const before = lab.guest.heartbeat;
-  await rejects(Attachment.claim(lab.memory, "r0", 0, false));
+  await rejects(attach(lab.memory, 0));
   equal(lab.guest.heartbeat > before, true);
 });
 
-Deno.test("Attachment.claim() is refused when the host stops meanwhile", async () => {
+Deno.test("Claim is refused when the host stops meanwhile", async () => {
   using lab = new TestHost();
-  const claimed = Attachment.claim(lab.memory, "r0", 0, false);
+  const claimed = attach(lab.memory, 0);
   lab.region.close();
   await rejects(claimed, {
     name: "CulvertError",
@@ -122,32 +123,32 @@ Deno.test("Attachment.claim() is refused when the host stops meanwhile", async (
   equal(lab.guest.state, DETACHING, "the claim is taken back");
 });
 
-Deno.test("Attachment.claim() is refused when another host begins meanwhile", async () => {
+Deno.test("Claim is refused when another host begins meanwhile", async () => {
   using lab = new TestHost();
-  const claimed = Attachment.claim(lab.memory, "r0", 0, false);
+  const claimed = attach(lab.memory, 0);
   startAnew(lab);
   await rejects(claimed, { message: /as its host says ABSENT: / });
   equal(lab.guest.state, ABSENT, "the new host's place is not touched");
 });
 
-Deno.test("Attachment.claim() is refused when the host puts the guest into quarantine", async () => {
+Deno.test("Claim is refused when the host puts the guest into quarantine", async () => {
   using lab = new TestHost();
-  const claimed = Attachment.claim(lab.memory, "r0", 0, false);
+  const claimed = attach(lab.memory, 0);
   lab.guest.move("host", ATTACHING, QUARANTINED);
   await rejects(claimed, { message: /as its host says QUARANTINED: / });
 });
 
-Deno.test("Attachment.claim() refuses a region that has no place for such a guest", async () => {
+Deno.test("Claim refuses a region that has no place for such a guest", async () => {
   using lab = new TestHost();
-  await rejects(Attachment.claim(lab.memory, "r0", 1, false), {
+  await rejects(attach(lab.memory, 1), {
     name: "CulvertError",
     message: /^Cannot find memzone g1 in region r0 /,
   });
 });
 
-Deno.test("Attachment.claim() refuses memory that is no region", async () => {
+Deno.test("Claim refuses memory that is no region", async () => {
   const memory = MappedMemory.ofProcess(1 << 20);
-  await rejects(Attachment.claim(memory, "r0", 0, false), {
+  await rejects(attach(memory, 0), {
     name: "CulvertError",
     message: /^Cannot attach to region r0 as it does not begin with Culvert's magic: /,
   });
@@ -168,8 +169,8 @@ for (
     const { state, heartbeat } = lab.guest;
     equal(attachment.isOver, true);
     equal(isOver(lab.memory, structuredClone(attachment.lease)), true);
-    attachment.beat();
-    await attachment.leave();
+    attachment.beat(performance.now());
+    await leave(attachment);
     deepEqual([lab.guest.state, lab.guest.heartbeat], [state, heartbeat]);
   });
 }
@@ -179,9 +180,9 @@ Deno.test("a guest that was retired says that it touches nothing any more, and m
   const first = await claim(lab);
   lab.supervisor.step(2001);
   const { heartbeat } = lab.guest;
-  first.beat();
+  first.beat(performance.now());
   equal(lab.guest.heartbeat, heartbeat, "it is not to be taken for a living one");
-  const left = first.leave();
+  const left = leave(first);
   equal(lab.guest.state, DETACHING);
   lab.follower.follow();
   lab.supervisor.step(2002);
@@ -189,13 +190,13 @@ Deno.test("a guest that was retired says that it touches nothing any more, and m
   equal(lab.guest.state, ABSENT);
   const second = await claim(lab);
   equal(first.isRetired, false);
-  await first.leave();
+  await leave(first);
   equal(second.isOver, false, "nobody is taken for another");
 });
 
-Deno.test("Attachment.claim() is over for a guest that was retired before it looked again", async () => {
+Deno.test("Claim is over for a guest that was retired before it looked again", async () => {
   using lab = new TestHost();
-  const claimed = Attachment.claim(lab.memory, "r0", 0, false);
+  const claimed = attach(lab.memory, 0);
   lab.supervisor.step(0);
   lab.follower.follow();
   lab.supervisor.step(0);
@@ -207,8 +208,8 @@ Deno.test("Attachment.beat() says that the guest is alive", async () => {
   using lab = new TestHost();
   const attachment = await claim(lab);
   const before = lab.guest.heartbeat;
-  attachment.beat();
-  attachment.beat();
+  attachment.beat(performance.now());
+  attachment.beat(performance.now());
   equal(lab.guest.heartbeat, before + 2);
 });
 
@@ -218,30 +219,30 @@ Deno.test("Attachment.beat() tells whether the host has said within three second
   region.beat();
   const attachment = await claim(lab);
   using clock = new FakeClock();
-  equal(attachment.beat(), true);
+  equal(attachment.beat(performance.now()), true);
   clock.now += HOST_TIMEOUT_MS - 1;
-  equal(attachment.beat(), true);
+  equal(attachment.beat(performance.now()), true);
   region.beat();
-  equal(attachment.beat(), true);
+  equal(attachment.beat(performance.now()), true);
   clock.now += HOST_TIMEOUT_MS - 1;
-  equal(attachment.beat(), true, "it has beaten since");
+  equal(attachment.beat(performance.now()), true, "it has beaten since");
   clock.now += 1;
-  equal(attachment.beat(), false);
+  equal(attachment.beat(performance.now()), false);
   region.beat();
-  equal(attachment.beat(), true);
+  equal(attachment.beat(performance.now()), true);
 });
 
 Deno.test("Attachment.beat() forgives a host that has not yet said that it lives", async () => {
   using lab = new TestHost();
   const attachment = await claim(lab);
-  equal(attachment.beat(), true);
+  equal(attachment.beat(performance.now()), true);
 });
 
 Deno.test("Attachment.leave() waits until the host has seen it", async () => {
   using lab = new TestHost();
   const attachment = await claim(lab);
   let hasLeft = false;
-  const left = attachment.leave().then(() => hasLeft = true);
+  const left = leave(attachment).then(() => hasLeft = true);
   equal(lab.guest.state, DETACHING);
   await new Promise((resolve) => setTimeout(resolve, 20));
   equal(hasLeft, false);
@@ -255,7 +256,7 @@ Deno.test("Attachment.leave() waits a second at most for a host that is no more"
   const attachment = await claim(lab);
   using clock = new FakeClock(300);
   const start = clock.now;
-  await attachment.leave();
+  await leave(attachment);
   equal(clock.now - start > 1000 && clock.now - start < 2500, true);
   equal(lab.guest.state, DETACHING);
 });
@@ -263,7 +264,7 @@ Deno.test("Attachment.leave() waits a second at most for a host that is no more"
 Deno.test("a guest that has left may come back, with a lease of its own", async () => {
   using lab = new TestHost();
   const first = await claim(lab);
-  const left = first.leave();
+  const left = leave(first);
   lab.supervisor.step(0);
   lab.follower.follow();
   lab.supervisor.step(0);
@@ -291,7 +292,7 @@ Deno.test("a guest that was retired, and wakes when another is in its place, lea
   const late = await lost; // it takes the other's RUNNING for its own
   equal(late.isOver, true);
   late.tellPeer(5, 1);
-  await late.leave();
+  await leave(late);
   equal((await second).isOver, false);
   equal(lab.guest.state, RUNNING);
 });
@@ -304,12 +305,12 @@ Deno.test("a guest that leaves late, between its look and its step, does not mov
   lab.supervisor.step(0);
   const second = await claim(lab);
   Object.defineProperty(late, "isOver", { value: false }); // so it saw, before it was paused
-  await late.leave();
+  await leave(late);
   equal(second.isOver, false);
   equal(lab.guest.state, RUNNING);
 });
 
-Deno.test("Attachment.claim() that is paused anywhere while another host begins ends well", async () => {
+Deno.test("Claim that is paused anywhere while another host begins ends well", async () => {
   let pausedAt = 1;
   for (let isPaused = true; isPaused; pausedAt++) {
     using lab = new TestHost();
@@ -320,12 +321,9 @@ Deno.test("Attachment.claim() that is paused anywhere while another host begins 
       if (++loads === pausedAt) next = startAnew(lab);
       return memory.load(word);
     };
-    const claimed = Attachment.claim(
-      Object.create(memory, { load: { value: load } }),
-      "r0",
-      0,
-      true,
-    );
+    const claimed = attach(Object.create(memory, { load: { value: load } }), 0, {
+      wantsMbufs: true,
+    });
     isPaused = next !== undefined;
     const { guests: [{ state }] } = next ?? lab.region;
     const { word } = state;

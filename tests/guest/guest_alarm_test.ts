@@ -6,17 +6,17 @@ import { SLEEP } from "../../app/memory/layout.ts";
 import { COMMAND } from "../../app/lcore/command.ts";
 import { usableCores } from "../../app/linux/core_list.ts";
 import { LcoreWorker } from "../../app/lcore/lcore.ts";
-import type { GuestLcoreInit } from "../../app/guest/lcore_worker.ts";
+import type { GuestLcoreHandle } from "../../app/guest/guest_lcore.ts";
 import { OpenFiles } from "../ffi/open_files.ts";
 import { freshCommand } from "../lcore/fresh_command.ts";
-import { GuestLab, macOf, someFrame } from "./guest_lab.ts";
+import { GuestLab, someFrame } from "./guest_lab.ts";
 
 const WORKER = new URL("../../app/guest/lcore_worker.ts", import.meta.url);
 
 Deno.test("GuestAlarm raises the flag of each channel that its lanes receive from", () => {
   using lab = new GuestLab({ ports: 2 });
   const alarm = new GuestAlarm(lab.memory, { fd: 5, vector: 3 });
-  lab.host.forEach(({ guestSleepWord }, port) => alarm.add(lab.lane(port), guestSleepWord));
+  lab.host.forEach((_, port) => alarm.add(lab.lane(port)));
   const asleep = () => lab.host.map(({ guestSleepWord }) => lab.memory.load(guestSleepWord) & 1);
   equal(asleep().join(), "0,0");
   alarm.raise();
@@ -32,7 +32,7 @@ Deno.test("GuestAlarm sees work in received frames, lent mbufs and frames not ye
   using lab = new GuestLab({ ports: 2 });
   const alarm = new GuestAlarm(lab.memory, { fd: 5, vector: 0 });
   const lanes = [lab.lane(0, 1), lab.lane(1, 0)];
-  lanes.forEach((lane, port) => alarm.add(lane, lab.host[port].guestSleepWord));
+  lanes.forEach((lane) => alarm.add(lane));
   equal(alarm.hasWork(), false);
   const burst = lab.burst([someFrame(60)]);
   lab.lend([someFrame(60)], 1);
@@ -50,7 +50,7 @@ Deno.test("GuestAlarm sees work in received frames, lent mbufs and frames not ye
 Deno.test("GuestAlarm without an eventfd never rings, and says so to the host", () => {
   using lab = new GuestLab();
   const alarm = new GuestAlarm(lab.memory);
-  alarm.add(lab.lane(), lab.host[0].guestSleepWord);
+  alarm.add(lab.lane());
   equal(alarm.canNotify, false);
   equal(lab.memory.load(lab.host[0].guestSleepWord + SLEEP.VECTOR), 0);
 });
@@ -58,18 +58,9 @@ Deno.test("GuestAlarm without an eventfd never rings, and says so to the host", 
 /** An lcore that sleeps at once, and what the test as its host needs to wake it and be woken. */
 function sleepyGuest(lab: GuestLab, files: OpenFiles) {
   const [guestFd, hostFd] = [files.add(shim.shim_eventfd()), files.add(shim.shim_eventfd())];
-  const port = {
-    number: 0,
-    name: "p0",
-    mac: macOf(0),
-    place: lab.places[0],
-    counters: lab.counters[0],
-  };
-  const { offset, stride, count } = lab.mbufs;
-  const init: GuestLcoreInit = {
-    region: lab.memory.handle,
-    geometry: { offset, stride, count },
-    lease: { epoch: 1, incarnation: 0, incarnationWord: 1000 },
+  const [port] = lab.handles;
+  const handle: GuestLcoreHandle = {
+    ...lab.region,
     mode: "io",
     macUpdating: false,
     txBytes: 64,
@@ -85,15 +76,18 @@ function sleepyGuest(lab: GuestLab, files: OpenFiles) {
     lab.host[0].guestSleepWord,
     () => shim.shim_eventfd_signal(guestFd) === 0,
   );
-  return { init, bell, hostFd };
+  return { handle, bell, hostFd };
 }
 
 Deno.test("a guest lcore that sleeps is woken by each frame, and wakes its host: no time-out is needed", async () => {
   using lab = new GuestLab();
   using files = new OpenFiles();
   using command = freshCommand();
-  const { init, bell, hostFd } = sleepyGuest(lab, files);
-  const lcore = new LcoreWorker<GuestLcoreInit>(WORKER, usableCores().at(-1)!).run(command, init);
+  const { handle, bell, hostFd } = sleepyGuest(lab, files);
+  const lcore = new LcoreWorker<GuestLcoreHandle>(WORKER, usableCores().at(-1)!).run(
+    command,
+    handle,
+  );
   const flag = new SleepFlag(lab.memory, lab.host[0].hostSleepWord, 0);
   const polled = Int32Array.of(hostFd);
   const isAsleep = () => (lab.memory.load(lab.host[0].guestSleepWord) & 1) === 1;

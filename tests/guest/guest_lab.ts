@@ -1,14 +1,21 @@
 import { equal } from "node:assert/strict";
 import { MappedMemory } from "../../ffi/mapped_memory.ts";
-import { addChannel, Channel, type ChannelPlace } from "../../app/channel/channel.ts";
-import type { GuestLane } from "../../app/guest/guest_lane.ts";
-import { addressWords } from "../../app/guest/mac_address.ts";
-import { TxBuffer } from "../../app/guest/tx_buffer.ts";
-import { GUEST_COUNTER, type GuestCounters, VirtualPort } from "../../app/guest/virtual_port.ts";
-import { HEADROOM_BYTES, MBUF_STRIDE_BYTES, ZONE_KIND } from "../../app/memory/layout.ts";
-import { Region } from "../../app/memory/region.ts";
+import { Channel, type ChannelPlace } from "../../app/channel/channel.ts";
+import { GuestLane } from "../../app/guest/guest_lane.ts";
+import type { GuestLcoreHandle } from "../../app/guest/guest_lcore.ts";
+import {
+  type GuestCounters,
+  type RxEnd,
+  type TxEnd,
+  type VirtualPortHandle,
+  VirtualPorts,
+} from "../../app/guest/virtual_port.ts";
+import { layOut } from "../../app/host/lay_out.ts";
+import { HEADER, HEADROOM_BYTES } from "../../app/memory/layout.ts";
 import { dataWord, Mbufs } from "../../app/mempool/mbuf.ts";
 import { Burst } from "../../app/ring/burst.ts";
+import { newGuestCounters } from "./guest_counters.ts";
+import { openedPort } from "../host/test_ports.ts";
 
 const MBUFS = 256;
 
@@ -17,65 +24,73 @@ export function macOf(port: number): Uint8Array {
   return Uint8Array.of(0x52, 0x54, 0xaa, 0xbb, 0xcc, port);
 }
 
-/** What a virtual port counts of frames, by name. */
-export function counted(counters: GuestCounters): Record<string, number> {
-  const names = Object.entries(GUEST_COUNTER).filter(([name]) =>
-    !["COUNT", "NOTIFIED"].includes(name)
-  );
-  return Object.fromEntries(names.map(([name, at]) => [name, counters[at]]));
-}
-
-/** A region's channels in memory of this process, with the guest's ports; the test is the host. */
+/** A region in memory of this process, as a host lays it out, with the guest's ports; the test is the host. */
 export class GuestLab implements Disposable {
   readonly memory: MappedMemory;
   readonly mbufs: Mbufs;
-  readonly places: ChannelPlace[];
+  readonly places: readonly ChannelPlace[];
   /** The host's end of each channel. */
   readonly host: Channel[];
   /** The guest's ports. */
-  readonly ports: VirtualPort[];
-  readonly counters: GuestCounters[];
+  readonly handles: VirtualPortHandle[];
+  readonly ports: VirtualPorts;
   /** Whether the guest gives up. */
   isOver = () => false;
+  /** What an lcore needs to know of the region. Its lease ends when {@linkcode retire} is called. */
+  readonly region: Pick<GuestLcoreHandle, "region" | "geometry" | "lease">;
   #lent = 0;
 
   constructor({ ports = 1, ringSize = 64 } = {}) {
     this.memory = MappedMemory.ofProcess(2 << 20);
-    const region = Region.build(this.memory, "r0");
-    const numbers = Array.from({ length: ports }, (_, port) => port);
-    this.places = numbers.map((port) => {
-      const description = { portName: `p${port}`, mac: macOf(port), frameMax: 1522 };
-      return addChannel(region, 0, port, ringSize, description);
-    });
-    const [stride, count] = [MBUF_STRIDE_BYTES, MBUFS];
-    const { offset } = region.addMemzone("mbufs", ZONE_KIND.MBUFS, stride * count, stride);
-    this.mbufs = new Mbufs(this.memory, { offset, stride, count });
-    this.host = this.places.map((place) => new Channel(this.memory, place));
-    this.counters = numbers.map(() =>
-      new Float64Array(new SharedArrayBuffer(GUEST_COUNTER.COUNT * 8))
+    const opened = Array.from(
+      { length: ports },
+      (_, port) => ({ ...openedPort(`p${port}`), mac: macOf(port) }),
     );
-    this.ports = numbers.map((port) => {
-      const channel = new Channel(this.memory, this.places[port]);
-      return new VirtualPort(
-        `p${port}`,
-        macOf(port),
-        channel,
-        this.counters[port],
-        () => this.isOver(),
-      );
-    });
+    const options = { name: "r0", mbufs: MBUFS, ringSize, guests: [{ number: 0, ports: [] }] };
+    const laidOut = layOut(this.memory, options, 1500, [opened]);
+    const { geometry, guests: [{ places, state }] } = laidOut;
+    this.mbufs = new Mbufs(this.memory, geometry);
+    this.places = places;
+    this.host = places.map((place) => new Channel(this.memory, place));
+    this.handles = places.map((place, number) => ({
+      number,
+      name: `p${number}`,
+      mac: macOf(number),
+      place,
+      counters: newGuestCounters(),
+    }));
+    this.ports = new VirtualPorts(this.memory, () => this.isOver());
+    const { incarnation, incarnationWord } = state;
+    const epoch = this.memory.load(HEADER.EPOCH);
+    const lease = { epoch, incarnation, incarnationWord };
+    this.region = { region: this.memory.handle, geometry, lease };
   }
 
-  /** A way from one port to another, as the lcore's Worker makes it. */
-  lane(from = 0, to = from, { macUpdating = true, txBytes = 64 } = {}): GuestLane {
-    return {
-      mbufs: this.mbufs,
-      from: this.ports[from],
-      out: new TxBuffer(this.ports[to], this.ports[from]),
-      macUpdating,
-      addresses: addressWords(Uint8Array.of(2, 0, 0, 0, 0, to), macOf(to)),
-      txBytes,
-    };
+  get counters(): GuestCounters[] {
+    return this.handles.map(({ counters }) => counters);
+  }
+
+  /** The receiving end of a port. */
+  rx(port = 0): RxEnd {
+    return this.ports.rx(this.handles[port]);
+  }
+
+  /** The sending end of a port. */
+  tx(port = 0): TxEnd {
+    return this.ports.tx(this.handles[port]);
+  }
+
+  /** A way from one port to another, as an lcore has it. */
+  lane(from = 0, to = from, { macUpdating = true, txBytes = 64, burst = 32 } = {}): GuestLane {
+    const { mbufs, ports, handles } = this;
+    const options = { macUpdating, txBytes, burst };
+    return new GuestLane(mbufs, ports, handles[from], handles[to], options);
+  }
+
+  /** The host retires the guest. */
+  retire(): void {
+    const { incarnation, incarnationWord } = this.region.lease;
+    this.memory.store(incarnationWord, incarnation + 1);
   }
 
   /** Put frames into mbufs, each `headroom` bytes from its mbuf's start. Returns descriptors. */

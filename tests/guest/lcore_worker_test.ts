@@ -1,30 +1,19 @@
 import { deepEqual, equal } from "node:assert/strict";
-import type { GuestLcoreInit } from "../../app/guest/lcore_worker.ts";
+import type { GuestLcoreHandle } from "../../app/guest/guest_lcore.ts";
 import { COMMAND } from "../../app/lcore/command.ts";
 import { usableCores } from "../../app/linux/core_list.ts";
 import { LcoreWorker } from "../../app/lcore/lcore.ts";
 import { freshCommand } from "../lcore/fresh_command.ts";
-import { counted, GuestLab, macOf, someFrame } from "./guest_lab.ts";
+import { counted } from "./guest_counters.ts";
+import { GuestLab, macOf, someFrame } from "./guest_lab.ts";
 
 const WORKER = new URL("../../app/guest/lcore_worker.ts", import.meta.url);
 
-/** Two words of the region that no test uses otherwise: a lease's epoch is header word 6. */
-const INCARNATION_WORD = 1000;
-
 /** What an lcore that forwards between ports 0 and 1 is sent. */
-function order(lab: GuestLab, mode: string): GuestLcoreInit {
-  const { offset, stride, count } = lab.mbufs;
-  const port = (number: number) => ({
-    number,
-    name: `p${number}`,
-    mac: macOf(number),
-    place: lab.places[number],
-    counters: lab.counters[number],
-  });
+function order(lab: GuestLab, mode: string): GuestLcoreHandle {
+  const [a, b] = lab.handles;
   return {
-    region: lab.memory.handle,
-    geometry: { offset, stride, count },
-    lease: { epoch: 1, incarnation: 0, incarnationWord: INCARNATION_WORD },
+    ...lab.region,
     mode,
     macUpdating: true,
     txBytes: 64,
@@ -32,7 +21,7 @@ function order(lab: GuestLab, mode: string): GuestLcoreInit {
     burst: 32,
     lcore: 0,
     isNotified: false,
-    lanes: [{ from: port(0), to: port(1) }, { from: port(1), to: port(0) }],
+    lanes: [{ from: a, to: b }, { from: b, to: a }],
   };
 }
 
@@ -50,14 +39,14 @@ async function sentBy(lab: GuestLab, port: number, count: number): Promise<Uint8
 for (
   const [how, end] of [
     ["its command word says stop", (_, command) => command.value = COMMAND.STOP],
-    ["the host retires the guest", (lab) => lab.memory.store(INCARNATION_WORD, 1)],
+    ["the host retires the guest", (lab) => lab.retire()],
   ] as [string, (lab: GuestLab, command: ReturnType<typeof freshCommand>) => void][]
 ) {
   Deno.test(`a guest lcore forwards between its ports until ${how}`, async () => {
     using lab = new GuestLab({ ports: 2 });
     using command = freshCommand();
     const frames = [0, 1, 2].map((seed) => someFrame(60, seed));
-    const lcore = new LcoreWorker<GuestLcoreInit>(WORKER, usableCores().at(-1)!).run(
+    const lcore = new LcoreWorker<GuestLcoreHandle>(WORKER, usableCores().at(-1)!).run(
       command,
       order(lab, "l2fwd"),
     );

@@ -1,7 +1,8 @@
 import { deepEqual, throws } from "node:assert/strict";
-import type { VirtualPortInit } from "../../app/guest/lcore_worker.ts";
-import { type GuestOptions, planLcores } from "../../app/guest/run_guest.ts";
-import { GUEST_COUNTER } from "../../app/guest/virtual_port.ts";
+import type { GuestOptions } from "../../app/guest/guest_options.ts";
+import { planLcores } from "../../app/guest/plan_lcores.ts";
+import type { VirtualPortHandle } from "../../app/guest/virtual_port.ts";
+import { newGuestCounters } from "./guest_counters.ts";
 import { macOf } from "./guest_lab.ts";
 
 const OPTIONS: GuestOptions = {
@@ -16,20 +17,20 @@ const OPTIONS: GuestOptions = {
   burst: 32,
 };
 
-function ports(count: number): VirtualPortInit[] {
+function ports(count: number): VirtualPortHandle[] {
   return Array.from({ length: count }, (_, number) => ({
     number,
     name: `p${number}`,
     mac: macOf(number),
     place: { channel: 0, rx: 0, tx: 0, lend: 0, giveback: 0, ringSize: 2 },
-    counters: new Float64Array(new SharedArrayBuffer(GUEST_COUNTER.COUNT * 8)),
+    counters: newGuestCounters(),
   }));
 }
 
 /** `core: from>to from>to` for each lcore of the plan. */
 function plan(options: Partial<GuestOptions>, count: number): string[] {
-  return planLcores({ ...OPTIONS, ...options }, ports(count)).map(({ core, init }) =>
-    `${core}: ${init.lanes.map(({ from, to }) => `${from.number}>${to.number}`).join(" ")}`
+  return planLcores({ ...OPTIONS, ...options }, ports(count)).map(({ core, lanes }) =>
+    `${core}: ${lanes.map(({ from, to }) => `${from.number}>${to.number}`).join(" ")}`
   );
 }
 
@@ -86,19 +87,4 @@ Deno.test("planLcores() refuses a mask or a map that does not fit the ports", ()
     name: "UsageError",
     message: /^Cannot use --portmap /,
   });
-});
-
-Deno.test("planLcores() tells each lcore what the options say", () => {
-  const options = {
-    mode: "macswap",
-    macUpdating: false,
-    txBytes: 99,
-    idle: "poll",
-    burst: 32,
-    cores: [0, 1],
-  } as const;
-  for (const { init } of planLcores({ ...OPTIONS, ...options }, ports(2))) {
-    const { mode, macUpdating, txBytes, idle, burst } = init;
-    deepEqual({ mode, macUpdating, txBytes, idle, burst, cores: [0, 1] }, options);
-  }
 });

@@ -1,6 +1,7 @@
 import { deepEqual, equal } from "node:assert/strict";
 import { TxBuffer } from "../../app/guest/tx_buffer.ts";
-import { counted, GuestLab, someFrame } from "./guest_lab.ts";
+import { counted } from "./guest_counters.ts";
+import { GuestLab, someFrame } from "./guest_lab.ts";
 
 /** `count` frames, none like the other, which begin with number `first`. */
 function frames(count: number, first = 0): Uint8Array[] {
@@ -9,7 +10,7 @@ function frames(count: number, first = 0): Uint8Array[] {
 
 Deno.test("TxBuffer keeps frames back until there are 32, then sends all, in order", () => {
   using lab = new GuestLab();
-  const out = new TxBuffer(lab.ports[0], lab.ports[0]);
+  const out = new TxBuffer(lab.tx(0), lab.rx(0), 32);
   out.add(lab.burst(frames(31)), 31);
   deepEqual(lab.sent(), []);
   out.add(lab.burst(frames(1, 31)), 1);
@@ -20,7 +21,7 @@ Deno.test("TxBuffer keeps frames back until there are 32, then sends all, in ord
 
 Deno.test("TxBuffer sends a full burst at once, and as much as 63 frames together", () => {
   using lab = new GuestLab({ ringSize: 128 });
-  const out = new TxBuffer(lab.ports[0], lab.ports[0]);
+  const out = new TxBuffer(lab.tx(0), lab.rx(0), 32);
   out.add(lab.burst(frames(32)), 32);
   deepEqual(lab.sent(), frames(32));
   out.add(lab.burst(frames(31, 32)), 31);
@@ -31,7 +32,7 @@ Deno.test("TxBuffer sends a full burst at once, and as much as 63 frames togethe
 
 Deno.test("TxBuffer.flush() sends what there is, once", () => {
   using lab = new GuestLab();
-  const out = new TxBuffer(lab.ports[0], lab.ports[0]);
+  const out = new TxBuffer(lab.tx(0), lab.rx(0), 32);
   out.flush();
   out.add(lab.burst(frames(3)), 3);
   out.flush();
@@ -44,7 +45,7 @@ Deno.test("TxBuffer.flush() sends what there is, once", () => {
 
 Deno.test("TxBuffer does not mind what becomes of the burst that it was given", () => {
   using lab = new GuestLab();
-  const out = new TxBuffer(lab.ports[0], lab.ports[0]);
+  const out = new TxBuffer(lab.tx(0), lab.rx(0), 32);
   const burst = lab.burst(frames(5));
   out.add(burst, 5);
   burst.words.fill(0);
@@ -55,7 +56,7 @@ Deno.test("TxBuffer does not mind what becomes of the burst that it was given", 
 for (const [what, first] of [["a full burst", 0], ["what it had kept back", 3]] as const) {
   Deno.test(`TxBuffer frees and counts what the port does not take of ${what}`, () => {
     using lab = new GuestLab({ ports: 2, ringSize: 16 });
-    const out = new TxBuffer(lab.ports[1], lab.ports[0]);
+    const out = new TxBuffer(lab.tx(1), lab.rx(0), 32);
     const freed: number[] = [];
     lab.isOver = () => {
       freed.push(...lab.givenBack(0));

@@ -4,9 +4,9 @@ import { GUEST_STATE, GuestState } from "../../app/channel/guest_state.ts";
 import { peerOf } from "../../app/channel/state_word.ts";
 import { GUEST, ZONE_KIND } from "../../app/memory/layout.ts";
 import { Region } from "../../app/memory/region.ts";
-import { Attachment } from "../../app/guest/attachment.ts";
 import { COUNTER } from "../../app/port/counters.ts";
 import { FakePeer } from "../ivshmem/fake_peer.ts";
+import { attach } from "../guest/attaching.ts";
 import { TestHost } from "./test_host.ts";
 
 const { ABSENT, ATTACHING, RUNNING, DETACHING, RETIRED } = GUEST_STATE;
@@ -142,7 +142,7 @@ for (const state of [ABSENT, ATTACHING, RUNNING, 77]) {
 Deno.test("a successor without a peer, as in the same VM, ends its predecessor's quiesced and is let in", async () => {
   using lab = new TestHost();
   paused(lab);
-  const claimed = Attachment.claim(lab.memory, "r0", 0, false);
+  const claimed = attach(lab.memory);
   equal(lab.guest.state, DETACHING);
   const timer = setInterval(() => steps(lab), 2);
   const attachment = await claimed.finally(() => clearInterval(timer));
@@ -158,13 +158,13 @@ Deno.test("a successor on another peer is refused while a guest may only be paus
   paused(lab, 3);
   equal(peerOf(lab.guest.word), 3);
   for (const peer of [undefined, 0, 2]) {
-    await rejects(Attachment.claim(lab.memory, "r0", 0, false, peer), ({ message }) => {
+    await rejects(attach(lab.memory, 0, { peer }), ({ message }) => {
       match(message, /guest 0 is there already \(RETIRED, pid 4711/);
       return true;
     });
   }
   equal(lab.supervisor.isQuiesced, true);
-  const claimed = Attachment.claim(lab.memory, "r0", 0, false, 3); // the same VM, booted again
+  const claimed = attach(lab.memory, 0, { peer: 3 }); // the same VM, booted again
   const timer = setInterval(() => steps(lab), 2);
   equal((await claimed.finally(() => clearInterval(timer))).isOver, false);
   server.close();

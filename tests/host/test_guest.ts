@@ -1,8 +1,10 @@
 import { ok } from "node:assert/strict";
+import { newGuestCounters } from "../guest/guest_counters.ts";
 import { Burst } from "../../app/ring/burst.ts";
 import type { MappedMemory } from "../../ffi/mapped_memory.ts";
 import { Channel, type ChannelPlace } from "../../app/channel/channel.ts";
 import { GUEST_STATE, GuestState } from "../../app/channel/guest_state.ts";
+import { type RxEnd, type TxEnd, VirtualPorts } from "../../app/guest/virtual_port.ts";
 import { Region } from "../../app/memory/region.ts";
 
 /** A guest that a test drives. */
@@ -40,5 +42,35 @@ export class TestGuest {
     const burst = Burst.of(max);
     const n = this.channels[from].rx.dequeueBurst(burst, max);
     return this.channels[to].tx.enqueueBurst(burst, n);
+  }
+}
+
+/** Both ends of virtual port 0, for a test that needs no lane. */
+export class TestPort {
+  readonly #rx: RxEnd;
+  readonly #tx: TxEnd;
+
+  constructor(memory: MappedMemory, place: ChannelPlace) {
+    const counters = newGuestCounters();
+    const handle = { number: 0, name: "p0", mac: new Uint8Array(6), place, counters };
+    const ports = new VirtualPorts(memory, () => false);
+    this.#rx = ports.rx(handle);
+    this.#tx = ports.tx(handle);
+  }
+
+  rxBurst(...args: Parameters<RxEnd["rxBurst"]>): number {
+    return this.#rx.rxBurst(...args);
+  }
+
+  free(...args: Parameters<RxEnd["free"]>): void {
+    this.#rx.free(...args);
+  }
+
+  allocBurst(...args: Parameters<RxEnd["allocBurst"]>): number {
+    return this.#rx.allocBurst(...args);
+  }
+
+  txBurst(...args: Parameters<TxEnd["txBurst"]>): number {
+    return this.#tx.txBurst(...args);
   }
 }

@@ -4,7 +4,6 @@ import { MappedMemory } from "../../ffi/mapped_memory.ts";
 import type { Channel, ChannelPlace } from "../../app/channel/channel.ts";
 import type { GuestState } from "../../app/channel/guest_state.ts";
 import { Outstanding } from "../../app/channel/outstanding.ts";
-import { GUEST_COUNTER, VirtualPort } from "../../app/guest/virtual_port.ts";
 import type { GateFollower } from "../../app/host/gate.ts";
 import type { GuestSupervisor } from "../../app/host/guest_supervisor.ts";
 import { Host } from "../../app/host/host.ts";
@@ -21,7 +20,7 @@ import type { HostPort } from "../../app/port/port.ts";
 import type { Reconnector } from "../../app/region/reconnector.ts";
 import { InlineThread } from "../lcore/inline_thread.ts";
 import { FakePort } from "./fake_port.ts";
-import { TestGuest } from "./test_guest.ts";
+import { TestGuest, TestPort } from "./test_guest.ts";
 import { openTestPort, specOf } from "./test_ports.ts";
 
 /**
@@ -248,11 +247,10 @@ export class TestHost implements Disposable {
     return guest.channels;
   }
 
-  /** As {@linkcode attachOnly}, for the virtual port of port 0. */
-  attachPort(wantsMbufs = false, peer?: number): VirtualPort {
-    const counters = new Float64Array(new SharedArrayBuffer(GUEST_COUNTER.COUNT * 8));
-    const [channel] = this.attachOnly(wantsMbufs, 0, peer);
-    return new VirtualPort("p0", new Uint8Array(6), channel, counters, () => false);
+  /** As {@linkcode attachOnly}, for both ends of virtual port 0. */
+  attachPort(wantsMbufs = false, peer?: number): TestPort {
+    this.attachOnly(wantsMbufs, 0, peer);
+    return new TestPort(this.memory, this.places[0]);
   }
 
   /** Cut the guest off and sweep up after it; what it held is counted as the host does in the end. */

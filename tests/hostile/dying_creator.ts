@@ -5,7 +5,7 @@
  */
 import { fileURLToPath } from "node:url";
 import assert from "node:assert/strict";
-import { Attachment } from "../../app/guest/attachment.ts";
+import { attach, leave } from "../guest/attaching.ts";
 import { openRegion } from "../../app/region/region_source.ts";
 import { FLAGS, SOURCES } from "../../shim/build.ts";
 import { exists, Lab, type Running, until } from "../kit/lab.ts";
@@ -95,9 +95,12 @@ class Creation {
     const host = await this.lab.startHost(["--port", "ring", ...this.#region]);
     const opened = openRegion(this.name);
     assert(opened, `step ${step}: the region is not there`);
-    const attachment = await Attachment.claim(opened.memory, this.name, 0, false, opened.peer?.id);
+    const attachment = await attach(opened.memory, 0, {
+      name: this.name,
+      peer: opened.peer?.id,
+    });
     const took = performance.now() - start;
-    await attachment.leave();
+    await leave(attachment);
     opened.close();
     await this.lab.stopHost(host);
     // The killed host leaves a region's file, as it may: the next creation begins without one.

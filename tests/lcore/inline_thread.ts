@@ -23,6 +23,10 @@ export class InlineThread<Handle, Of extends Turning> implements LcoreThread<Han
     private readonly make: (handle: Handle, command: CommandWord) => Of,
   ) {}
 
+  isReady(): boolean {
+    return true;
+  }
+
   run(command: CommandWord, handle: Handle): Lcore {
     this.handle = handle;
     this.running = this.make(handle, command);

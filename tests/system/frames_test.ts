@@ -4,8 +4,8 @@
  * @module
  */
 import assert from "node:assert/strict";
+import { attach, leave } from "../guest/attaching.ts";
 import { Channel } from "../../app/channel/channel.ts";
-import { Attachment } from "../../app/guest/attachment.ts";
 import { RING } from "../../app/memory/layout.ts";
 import { openRegion } from "../../app/region/region_source.ts";
 import { dataWord, Mbufs } from "../../app/mempool/mbuf.ts";
@@ -176,8 +176,8 @@ Deno.test("Frames that a guest makes too short, too long or out of bounds are co
   const host = await lab.startHost(ports);
   const wires = await lab.wires(pair);
   const { memory, close } = openRegion(lab.region)!;
-  const attachment = await Attachment.claim(memory, lab.region, 0, true);
-  const heart = setInterval(() => attachment.beat(), 50);
+  const attachment = await attach(memory, 0, { wantsMbufs: true, name: lab.region });
+  const heart = setInterval(() => attachment.beat(performance.now()), 50);
   try {
     const [a, b] = attachment.channels.map(({ place }) => new Channel(memory, place));
     const first = attachment.channels[0].place;
@@ -208,7 +208,7 @@ Deno.test("Frames that a guest makes too short, too long or out of bounds are co
     assert.equal(a.tx.enqueueBurst(burst, 2), 2);
     assert(await waitUntil(() => used(first.tx) === 0));
   } finally {
-    await attachment.leave();
+    await leave(attachment);
     clearInterval(heart);
     close();
   }

@@ -1,0 +1,282 @@
+import { CulvertError } from "../../ffi/error.ts";
+import type { LcoreThread } from "../lcore/lcore.ts";
+import { RegionNotReadyError } from "../memory/region.ts";
+import { type Attachment, hostPeerOf } from "./attachment.ts";
+import { AskedToLeaveError, Claim } from "./claim.ts";
+import { Forwarding } from "./forwarding.ts";
+import type { GuestLcoreHandle } from "./guest_lcore.ts";
+import type { GuestOptions } from "./guest_options.ts";
+import type { Interrupts } from "./interrupts.ts";
+import type { RegionLink } from "./region_link.ts";
+import type { Statistics } from "./statistics.ts";
+
+/** Between two steps in milliseconds: while something is to be done soon, and otherwise. */
+const SOON_MS = 5, WAIT_MS = 100;
+
+/** A host that is restarting has the region half-built for a moment. */
+const PATIENCE_MS = 3000;
+
+/** A device that is to be unplugged should be gone by then; a guest kernel takes 5 s and more. */
+const UNPLUG_MS = 30_000;
+
+/** What a guest runs on. The programs have Workers and real regions; tests have a guest in one thread. */
+export interface GuestPlatform {
+  /** Opens the region; undefined if there is none yet. */
+  openLink(): RegionLink | undefined;
+  /** Makes the thread of an lcore. */
+  spawn(core: number): LcoreThread<GuestLcoreHandle>;
+  /** Milliseconds that have passed since some moment. */
+  clock(): number;
+  /** Told what happens, a line at a time. */
+  log(line: string): void;
+  /** Called when there is something to be done by {@linkcode Guest.step}, earlier than it said. */
+  wake(): void;
+}
+
+/**
+ * Where a guest is in its life: looking for the region; loading its lcores; claiming a place; forwarding;
+ * waiting until the host has taken its mbufs back; waiting until a device is unplugged; over.
+ */
+type Phase = "looking" | "loading" | "claiming" | "forwarding" | "leaving" | "unplugging" | "over";
+
+/**
+ * A guest: it claims a place in a region, its lcores forward, and when the host goes away or starts anew it
+ * claims the place again.
+ *
+ * Nothing in it waits: {@linkcode step} does what is due, until {@linkcode isOver}. For the programs
+ * `runGuest()` calls it.
+ */
+export class Guest {
+  #phase: Phase = "looking";
+  #isStopping = false;
+  /** Lcores' threads are made once: loading them takes a second and more in a VM. */
+  #threads: readonly LcoreThread<GuestLcoreHandle>[] = [];
+  #link?: RegionLink;
+  /** The device that was let go of, as it is to be unplugged. */
+  #unplugged?: RegionLink;
+  #claim?: Claim;
+  #interrupts?: Interrupts;
+  #attachment?: Attachment;
+  #forwarding?: Forwarding;
+  #hasLeft: (now: number) => boolean = () => true;
+  /** Thrown once the place has been left. */
+  #failure?: unknown;
+  /** Since when the guest tries to get a place, or its device should be unplugged. */
+  #since = 0;
+  /** How long it does not matter if the region is not sound: its host may be just building it. */
+  #patience = PATIENCE_MS;
+  /** The last line about what is waited for. */
+  #told = "";
+
+  /** A guest that has not begun to look for its region. */
+  constructor(
+    private readonly options: GuestOptions,
+    private readonly platform: GuestPlatform,
+  ) {}
+
+  /** Whether it has stopped, and left its region. */
+  get isOver(): boolean {
+    return this.#phase === "over";
+  }
+
+  /** When to step next: in so many milliseconds. */
+  get stepMs(): number {
+    const isSoon = this.#claim !== undefined || this.#phase === "leaving";
+    return isSoon ? SOON_MS : WAIT_MS;
+  }
+
+  /** What is counted of the ports; undefined while nothing is forwarded. */
+  get statistics(): Statistics | undefined {
+    return this.#forwarding?.statistics;
+  }
+
+  /** Stop forwarding, and leave. */
+  stop(): void {
+    this.#isStopping = true;
+    this.#forwarding?.stop();
+  }
+
+  /** Let go of the region, and end the lcores' threads. No lcore may be running. */
+  close(): void {
+    this.#link?.close();
+    for (const thread of this.#threads) thread.close();
+  }
+
+  /**
+   * Do what is due.
+   *
+   * @throws {CulvertError} if the region is not sound, the options do not fit it, or an lcore fails: all
+   * that is left is to {@linkcode close}.
+   */
+  step(): void {
+    const now = this.platform.clock();
+    switch (this.#phase) {
+      case "looking":
+        return this.#look(now);
+      case "loading":
+        return this.#load(now);
+      case "claiming":
+        return this.#attach(now);
+      case "forwarding":
+        return this.#follow(now);
+      case "leaving":
+        return this.#endIfLeft(now);
+      case "unplugging":
+        return this.#lookIfUnplugged(now);
+    }
+  }
+
+  /** Open the region, once there is one. */
+  #look(now: number): void {
+    if (this.#isStopping) {
+      this.#phase = "over";
+      return;
+    }
+    const { source, cores } = this.options;
+    const { log, wake } = this.platform;
+    const link = this.#link = this.platform.openLink();
+    if (link === undefined) {
+      return this.#tell(
+        "region" in source
+          ? `waiting for a host of region ${source.region}`
+          : `waiting for ivshmem device ${source.pci}`,
+      );
+    }
+    if ("pci" in source) log(link.description);
+    if (this.#threads.length === 0) {
+      this.#threads = cores.map((core) => this.platform.spawn(core));
+      for (const { ready } of this.#threads) ready.then(wake, wake);
+    }
+    // Before the host is told that we are there: from then on frames wait for the lcores.
+    this.#phase = "loading";
+    this.#load(now);
+  }
+
+  #load(now: number): void {
+    if (!this.#threads.every((thread) => thread.isReady())) return;
+    this.#phase = "claiming";
+    this.#since = now;
+    this.#told = "";
+    this.#attach(now);
+  }
+
+  /**
+   * Claim a place. A region that is not sound may be one that its host is just building. A guest waits as
+   * long as it takes if it was attached before, or if a server keeps the region for a host to come.
+   */
+  #attach(now: number): void {
+    const link = this.#link!;
+    if (this.#claim === undefined && (this.#isStopping || link.isCutOff)) {
+      return this.#lookAgain(!this.#isStopping, now);
+    }
+    try {
+      this.#claim ??= this.#beginClaim(link, now);
+      this.#attachment = this.#claim.step(now);
+      if (this.#attachment === undefined) return;
+      this.#claim = undefined;
+    } catch (error) {
+      this.#claim = undefined;
+      if (!(error instanceof CulvertError)) throw error;
+      const mayBecomeReady = error instanceof RegionNotReadyError && link.peer !== undefined;
+      if (error instanceof AskedToLeaveError && link.isPlugged) return this.#lookAgain(true, now);
+      const isWaiting = mayBecomeReady || error instanceof AskedToLeaveError;
+      if (!isWaiting && now - this.#since > this.#patience) throw error;
+      return this.#tell(`waiting for the host: ${error.message}`);
+    }
+    this.#forward(this.#attachment, now);
+  }
+
+  #beginClaim(link: RegionLink, now: number): Claim {
+    const { source, guest, mode } = this.options;
+    const name = "region" in source ? source.region : `PCI ${source.pci}`;
+    link.poll(now);
+    this.#interrupts = link.interrupts(hostPeerOf(link.memory));
+    const claimant = {
+      pid: Deno.pid,
+      wantsMbufs: mode === "txonly",
+      peer: link.peer,
+      notifies: this.#interrupts !== undefined,
+    };
+    return new Claim(link.memory, name, guest, claimant, now);
+  }
+
+  #forward(attachment: Attachment, now: number): void {
+    const { log, wake } = this.platform;
+    this.#phase = "forwarding";
+    try {
+      this.#forwarding = new Forwarding(
+        attachment,
+        this.#interrupts,
+        this.options,
+        this.#threads,
+        log,
+        wake,
+      );
+    } catch (error) {
+      this.#failure = error;
+      return this.#leave(now);
+    }
+    if (this.#isStopping) this.#forwarding.stop();
+  }
+
+  #follow(now: number): void {
+    const forwarding = this.#forwarding!;
+    if (!forwarding.hasEnded) return forwarding.step(this.#link!, now);
+    this.#failure = forwarding.failure;
+    if (this.#failure === undefined) {
+      this.platform.log(this.#reason());
+      this.platform.log(forwarding.statistics.summary);
+    }
+    forwarding.close();
+    this.#forwarding = undefined;
+    this.#leave(now);
+  }
+
+  /** Why the lcores have ended. */
+  #reason(): string {
+    const { isAskedToLeave, isTakenForDead } = this.#attachment!;
+    if (this.#isStopping) return "stopping";
+    if (isAskedToLeave) return "asked to leave";
+    if (isTakenForDead) return "the host had given us up";
+    return "the host is gone or has started anew";
+  }
+
+  #leave(now: number): void {
+    this.#hasLeft = this.#attachment!.leave(now);
+    this.#phase = "leaving";
+    this.#endIfLeft(now);
+  }
+
+  #endIfLeft(now: number): void {
+    if (!this.#hasLeft(now)) return;
+    if (this.#failure !== undefined) throw this.#failure;
+    this.#lookAgain(this.#attachment!.isAskedToLeave, now);
+  }
+
+  /** Let go of the region; if we were asked to leave, do not look for it before its device is gone. */
+  #lookAgain(wasAskedToLeave: boolean, now: number): void {
+    const link = this.#link!;
+    link.close();
+    this.#link = undefined;
+    this.#unplugged = link;
+    this.#attachment = undefined;
+    this.#patience = Infinity;
+    this.#told = "";
+    this.#since = now;
+    this.#phase = wasAskedToLeave ? "unplugging" : "looking";
+    this.step();
+  }
+
+  /** The device is about to be unplugged: do not touch it until it is gone, or stays after all. */
+  #lookIfUnplugged(now: number): void {
+    const isThere = this.#unplugged?.isPlugged?.() ?? false;
+    if (isThere && !this.#isStopping && now - this.#since <= UNPLUG_MS) return;
+    this.#phase = "looking";
+    this.#look(now);
+  }
+
+  #tell(line: string): void {
+    if (line !== this.#told) this.platform.log(line);
+    this.#told = line;
+  }
+}

@@ -1,0 +1,136 @@
+import { deepEqual, equal, throws } from "node:assert/strict";
+import { GUEST_STATE } from "../../app/channel/guest_state.ts";
+import { Guest } from "../../app/guest/guest.ts";
+import { GuestLcore, type GuestLcoreHandle } from "../../app/guest/guest_lcore.ts";
+import type { GuestOptions } from "../../app/guest/guest_options.ts";
+import { COUNTER } from "../../app/port/counters.ts";
+import { TestHost } from "../host/test_host.ts";
+import { InlineThread } from "../lcore/inline_thread.ts";
+import { testLink } from "./test_link.ts";
+
+const OPTIONS: GuestOptions = {
+  source: { region: "r0" },
+  guest: 0,
+  cores: [0],
+  mode: "io",
+  macUpdating: false,
+  statsPeriod: 0,
+  txBytes: 64,
+  idle: "poll",
+  burst: 32,
+};
+
+/** A whole guest beside a whole host, in one thread and by one clock. */
+class Pair implements Disposable {
+  readonly host = new TestHost({ ports: 2 });
+  readonly log: string[] = [];
+  readonly threads: InlineThread<GuestLcoreHandle, GuestLcore>[] = [];
+  readonly link = testLink(this.host.memory);
+  /** Whether there is a region. */
+  isThere = true;
+  readonly guest: Guest;
+  #now = 0;
+
+  constructor(options: Partial<GuestOptions> = {}) {
+    this.guest = new Guest({ ...OPTIONS, ...options }, {
+      openLink: () => this.isThere ? this.link : undefined,
+      spawn: (core) => {
+        const thread = new InlineThread(
+          core,
+          (handle: GuestLcoreHandle, command) =>
+            new GuestLcore(handle, command, undefined, () => this.#now * 1e6),
+        );
+        this.threads.push(thread);
+        return thread;
+      },
+      clock: () => this.#now,
+      log: (line) => this.log.push(line),
+      wake() {},
+    });
+  }
+
+  /** Turns of 10 ms: the guest looks, its lcores and then the host take a turn. */
+  turns(count: number): void {
+    for (let turn = 0; turn < count; turn++) {
+      this.#now += 10;
+      this.guest.step();
+      for (const thread of this.threads) thread.turn();
+      this.host.turn();
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.guest.close();
+    this.host[Symbol.dispose]();
+  }
+}
+
+Deno.test("Guest attaches, forwards both ways, and leaves when it is told to stop", () => {
+  using pair = new Pair();
+  const { host, guest, log } = pair;
+  pair.turns(4);
+  equal(host.guest.state, GUEST_STATE.RUNNING);
+  host.ports.p0.waiting = 100;
+  host.ports.p1.waiting = 50;
+  pair.turns(20);
+  deepEqual(host.counters.map((of) => of[COUNTER.TX]), [50, 100]);
+  guest.stop();
+  pair.turns(4);
+  equal(guest.isOver, true);
+  equal(host.guest.state, GUEST_STATE.ABSENT);
+  equal(pair.link.isClosed, true);
+  deepEqual(log, [
+    "forwarding (io) on core 0, ports: 0 p0, 1 p1, no doorbell",
+    "stopping",
+    "received 150 frames, sent 150, dropped 0",
+  ]);
+  host.end();
+});
+
+Deno.test("Guest waits for its region, and says so once", () => {
+  using pair = new Pair();
+  pair.isThere = false;
+  pair.turns(5);
+  deepEqual(pair.log, ["waiting for a host of region r0"]);
+  pair.isThere = true;
+  pair.turns(4);
+  equal(pair.host.guest.state, GUEST_STATE.RUNNING);
+});
+
+Deno.test("Guest claims its place again when the host has retired it", () => {
+  using pair = new Pair();
+  const { host } = pair;
+  pair.turns(4);
+  host.supervisor.close("is cut off");
+  pair.turns(10);
+  equal(host.guest.state, GUEST_STATE.RUNNING);
+  equal(pair.threads.length, 1, "its lcores' threads stay");
+  deepEqual(pair.log.slice(1, 3), [
+    "the host is gone or has started anew",
+    "received 0 frames, sent 0, dropped 0",
+  ]);
+});
+
+Deno.test("Guest bears a region that is not sound for three seconds, unless it was attached before", () => {
+  using pair = new Pair({ guest: 1 });
+  pair.turns(100);
+  equal(pair.log.length, 1, pair.log.join("\n"));
+  throws(() => pair.turns(300), { name: "CulvertError", message: /^Cannot find memzone g1 / });
+});
+
+Deno.test("Guest whose options do not fit the ports leaves before it fails", () => {
+  using pair = new Pair({ portMask: "f" });
+  throws(() => pair.turns(20), { name: "UsageError", message: /^Cannot use -p f / });
+  pair.host.turns(4);
+  equal(pair.host.guest.state, GUEST_STATE.ABSENT);
+});
+
+Deno.test("Guest that is told to stop while it claims a place takes the place and leaves it", () => {
+  using pair = new Pair();
+  pair.guest.step();
+  pair.guest.stop();
+  pair.turns(8);
+  equal(pair.guest.isOver, true);
+  equal(pair.host.guest.state, GUEST_STATE.ABSENT);
+  deepEqual(pair.log.at(-1), "received 0 frames, sent 0, dropped 0");
+});
