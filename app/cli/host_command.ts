@@ -37,6 +37,7 @@ export function hostOptions({ values, given }: Parsed<typeof HOST>): HostOptions
     ...quarantineAfter === undefined ? {} : { quarantineAfter },
     ...holdMax === undefined ? {} : { holdMax },
     ...values.wipe ? { wipe: true } : {},
+    ...values["debug-pool"] ? { debugPool: true } : {},
     account: { user: values.user, group: values.group },
   };
 }

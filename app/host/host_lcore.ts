@@ -5,6 +5,11 @@ import { Outstanding, type OutstandingHandle } from "../channel/outstanding.ts";
 import type { CommandWord } from "../lcore/command.ts";
 import { Idle, type IdleMode } from "../lcore/idle.ts";
 import { type MbufGeometry, Mbufs } from "../mempool/mbuf.ts";
+import {
+  CheckedMempool,
+  type CheckedMempoolHandle,
+  type MempoolProblem,
+} from "../mempool/checked_mempool.ts";
 import { Mempool, type MempoolHandle } from "../mempool/mempool.ts";
 import type { Counters } from "../port/counters.ts";
 import type { PortResources } from "../port/kernel_port.ts";
@@ -34,12 +39,14 @@ export interface HostLcoreHandle {
 
 /** A region, for an lcore. */
 export interface RegionHandle {
+  /** Its name or path. */
+  readonly name: string;
   /** Its memory, which the main thread has mapped. */
   readonly memory: MappedMemoryHandle;
   /** Where its mbufs lie. */
   readonly geometry: MbufGeometry;
   /** Its mempool, which all of the host's lcores share. */
-  readonly mempool: MempoolHandle;
+  readonly mempool: MempoolHandle | CheckedMempoolHandle;
   /** One byte an mbuf, which they share too; see {@linkcode Ledger}. */
   readonly ledger: SharedArrayBuffer;
   /** Whether other lcores use the ledger too. */
@@ -81,6 +88,9 @@ export interface LaneHandle {
 /** Makes a lane's port of what the main thread has opened. */
 export type MakePort = (setup: PortSetup, resources: PortResources) => HostPort;
 
+/** Problems with mbufs that an lcore logs; those that it finds later are like these. */
+const PROBLEMS_MAX = 100;
+
 /** A region, as one lcore uses it: this lcore's own ends of what all share. */
 class LcoreRegion {
   readonly memory: MappedMemory;
@@ -90,10 +100,17 @@ class LcoreRegion {
   readonly outstanding: Outstanding;
   readonly frameMax: number;
 
-  constructor({ memory, geometry, mempool, ledger, outstanding, frameMax, several }: RegionHandle) {
+  /** `user` is what a mempool for debugging knows this lcore by, and `log` is told what it finds. */
+  constructor(handle: RegionHandle, user: string, log: (line: string) => void) {
+    const { name, memory, geometry, mempool, ledger, outstanding, frameMax, several } = handle;
     this.memory = new MappedMemory(memory);
     this.mbufs = new Mbufs(this.memory, geometry);
-    this.mempool = Mempool.attach(mempool);
+    let left = PROBLEMS_MAX;
+    const onProblem = ({ message }: MempoolProblem) =>
+      left-- > 0 && log(`region ${name}: ${message}`);
+    this.mempool = "watch" in mempool
+      ? CheckedMempool.attach(mempool, { user, onProblem })
+      : Mempool.attach(mempool);
     this.ledger = new Ledger(ledger, geometry, frameMax, several);
     this.outstanding = new Outstanding(outstanding);
     this.frameMax = frameMax;
@@ -112,16 +129,20 @@ export class HostLcore {
   /**
    * Make all of it, in the thread that will run it.
    *
+   * @param log Told what a mempool for debugging finds.
    * @param clock Nanoseconds, for what is done some times a second.
    */
   constructor(
     handle: HostLcoreHandle,
     command: CommandWord,
     makePort: MakePort,
+    log: (line: string) => void,
     clock?: () => number,
   ) {
     const { lcore, idle, burst } = handle;
-    const regions = this.#regions = handle.regions.map((region) => new LcoreRegion(region));
+    const regions = this.#regions = handle.regions.map((region) => {
+      return new LcoreRegion(region, `lcore ${lcore}`, log);
+    });
     const open = handle.lanes.map(({ guest, setup, place, counters }) => {
       const region = regions[handle.guests[guest].region];
       const channel = new Channel(region.memory, place);
@@ -156,8 +177,13 @@ export class HostLcore {
   }
 
   /** What the Worker of a host lcore does: make it, forward until told to stop, give everything back. */
-  static run(handle: HostLcoreHandle, command: CommandWord, makePort: MakePort): void {
-    const lcore = new HostLcore(handle, command, makePort);
+  static run(
+    handle: HostLcoreHandle,
+    command: CommandWord,
+    makePort: MakePort,
+    log: (line: string) => void,
+  ): void {
+    const lcore = new HostLcore(handle, command, makePort, log);
     try {
       while (lcore.turn());
     } finally {

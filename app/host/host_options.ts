@@ -22,6 +22,8 @@ export interface HostOptions {
   readonly holdMax?: number;
   /** Whether to wipe a region's mbufs when its guest has gone; every region has one place then. */
   readonly wipe?: boolean;
+  /** Whether to check each mbuf that is allocated or freed, and to log what is wrong. It costs speed. */
+  readonly debugPool?: boolean;
   /** Whose servers and region files are made, and who the host becomes; left out, ours. */
   readonly account?: Account;
 }

@@ -5,6 +5,7 @@ import { Ledger } from "../channel/ledger.ts";
 import { Outstanding } from "../channel/outstanding.ts";
 import { CHANNEL, HEADER } from "../memory/layout.ts";
 import { Mbufs } from "../mempool/mbuf.ts";
+import { CheckedMempool } from "../mempool/checked_mempool.ts";
 import { Mempool } from "../mempool/mempool.ts";
 import { COUNTER, type Counters } from "../port/counters.ts";
 import type { HostedMemory } from "../region/hosted_memory.ts";
@@ -55,7 +56,7 @@ export class HostedRegion implements SupervisedRegion {
    */
   constructor(
     private readonly options: RegionOptions,
-    { mtu, holdMax, quarantineAfter = QUARANTINE_AFTER, wipe }: HostOptions,
+    { mtu, holdMax, quarantineAfter = QUARANTINE_AFTER, wipe, debugPool }: HostOptions,
     private readonly hosted: HostedMemory,
     ports: readonly (readonly HostedPort[])[],
     names: Names,
@@ -81,7 +82,9 @@ export class HostedRegion implements SupervisedRegion {
     const several = new Set(lcores).size > 1;
     const owners = new SharedArrayBuffer(geometry.count);
     this.ledger = new Ledger(owners, geometry, frameMax, several);
-    this.mempool = Mempool.create(geometry.count, 0);
+    this.mempool = debugPool
+      ? CheckedMempool.createUntagged(geometry.count, "host", ({ message }) => ownLog(message))
+      : Mempool.create(geometry.count, 0);
     const share = Math.floor(geometry.count / guests.length);
     const mostHeld = holdMax ?? share;
     this.#outstanding = Outstanding.create(
@@ -91,6 +94,7 @@ export class HostedRegion implements SupervisedRegion {
     );
     this.guests = guests.map((guest, i) => this.#host(guest, ports[i], quarantineAfter));
     this.handle = {
+      name: this.name,
       memory: memory.handle,
       geometry,
       mempool: this.mempool.handle,

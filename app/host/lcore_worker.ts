@@ -7,4 +7,6 @@ import { serveLcore } from "../lcore/lcore.ts";
 import { makePort } from "../port/open_port.ts";
 import { HostLcore, type HostLcoreHandle } from "./host_lcore.ts";
 
-serveLcore<HostLcoreHandle, void>((handle, command) => HostLcore.run(handle, command, makePort));
+serveLcore<HostLcoreHandle, void>((handle, command, log) =>
+  HostLcore.run(handle, command, makePort, log)
+);

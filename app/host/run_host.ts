@@ -45,7 +45,7 @@ export async function runHost(
     giveUpRunning();
     const host = new Host(options, memories, {
       openPort,
-      spawn: (core) => new LcoreWorker(lcoreUrl, core),
+      spawn: (core) => new LcoreWorker(lcoreUrl, core, log),
       clock: () => performance.now(),
       log,
     });

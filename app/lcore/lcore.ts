@@ -9,10 +9,15 @@ interface Order<Handle> {
   readonly handle: Handle;
 }
 
-/** What it answers: that it has loaded; later the loop's result, or a message that says why it failed. */
-type Answer<Result> = { readonly ready: true } | { readonly result: Result } | {
-  readonly failure: string;
-};
+/**
+ * What it answers: that it has loaded; lines for the log; in the end the loop's result, or a message that
+ * says why it failed.
+ */
+type Answer<Result> =
+  | { readonly ready: true }
+  | { readonly line: string }
+  | { readonly result: Result }
+  | { readonly failure: string };
 
 /** An lcore whose loop runs, or has run. */
 export interface Lcore<Result = void> {
@@ -63,12 +68,13 @@ export class LcoreWorker<Handle, Result = void> implements LcoreThread<Handle, R
   #isReady = false;
   #loadError?: CulvertError;
 
-  /** Begin to load the module. Its thread will be pinned to `core`. */
-  constructor(url: URL, readonly core: number) {
+  /** Begin to load the module. Its thread will be pinned to `core`; `log` is told what its loop logs. */
+  constructor(url: URL, readonly core: number, log: (line: string) => void = () => {}) {
     const ready = Promise.withResolvers<void>();
     this.#worker = new Worker(url, { type: "module", name: `lcore ${core}` });
     this.#worker.onmessage = ({ data }: MessageEvent<Answer<Result>>) => {
       if ("ready" in data) ready.resolve();
+      else if ("line" in data) log(data.line);
       else if ("result" in data) this.#run.resolve(data.result);
       else this.#run.reject(new CulvertError(data.failure));
     };
@@ -122,7 +128,7 @@ function newRun<Result>(): PromiseWithResolvers<Result> {
  * and V8's helpers must not run on the lcore's core.
  */
 export function serveLcore<Handle, Result>(
-  loop: (handle: Handle, command: CommandWord) => Result,
+  loop: (handle: Handle, command: CommandWord, log: (line: string) => void) => Result,
 ): void {
   const scope = self as unknown as {
     onmessage: (event: MessageEvent<Order<Handle>>) => void;
@@ -131,7 +137,8 @@ export function serveLcore<Handle, Result>(
   scope.onmessage = ({ data: { core, command, handle } }) => {
     try {
       check(shim.shim_thread_pin(core), `pin a thread to core ${core}`);
-      scope.postMessage({ result: loop(handle, new CommandWord(command)) });
+      const log = (line: string) => scope.postMessage({ line });
+      scope.postMessage({ result: loop(handle, new CommandWord(command), log) });
     } catch (error) {
       const failure = error instanceof CulvertError
         ? error.message

@@ -129,9 +129,26 @@ export class CheckedMempool extends Mempool {
    * ```
    */
   static override create(total: number, options: CheckedOptions = {}): CheckedMempool {
+    return CheckedMempool.#make(total, PRIVATE + made++ % PRIVATE, options);
+  }
+
+  /**
+   * As {@linkcode create}, without a cache, and with no number in the descriptors: they may be lent
+   * to a guest that is not trusted.
+   *
+   * @param user Who allocates and frees here.
+   */
+  static createUntagged(
+    total: number,
+    user: string,
+    onProblem: CheckedOptions["onProblem"],
+  ): CheckedMempool {
+    return CheckedMempool.#make(total, 0, { cacheSize: 0, user, onProblem });
+  }
+
+  static #make(total: number, number: number, options: CheckedOptions): CheckedMempool {
     const memory = MappedMemory.ofProcess(MpmcRing.bytes(freeRingSize(total)));
     const watch = MempoolWatch.create(total).handle;
-    const number = PRIVATE + made++ % PRIVATE;
     return new CheckedMempool({ ...Mempool.fill(memory, 0, total), watch, number }, options);
   }
 

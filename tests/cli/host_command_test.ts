@@ -146,6 +146,11 @@ Deno.test("hostOptions() takes a burst of 1 to 256", () => {
   throws(() => burst("0"), /--burst 0 as it is no whole number from 1 to 256/);
 });
 
+Deno.test("hostOptions() asks for a mempool for debugging if it is told", () => {
+  equal("debugPool" in read(["--port", "null"]), false);
+  equal(read(["--port", "null", "--debug-pool"]).debugPool, true);
+});
+
 Deno.test("hostOptions() reads how far guests are trusted, if it is told", () => {
   const trust = (...args: string[]) => read([...PORT, ...args]);
   equal("quarantineAfter" in trust() || "holdMax" in trust() || "wipe" in trust(), false);

@@ -22,7 +22,7 @@ export class FakePort implements HostPort {
   onReceive: () => void = () => {};
   isClosed = false;
 
-  constructor(private readonly resources: PortResources) {}
+  constructor(protected readonly resources: PortResources) {}
 
   rxBurst(burst: Burst, max: number): number {
     const { mempool, counters } = this.resources;

@@ -26,11 +26,16 @@ function portsOf(act: () => void) {
   return { ports, make };
 }
 
+/** None of these lcores logs anything. */
+const fail = (line: string) => {
+  throw new Error(line);
+};
+
 Deno.test("HostLcore.run() opens its ports, forwards, and gives all mbufs back when it is stopped", () => {
   using lab = new TestHost({ ports: 2 });
   using command = freshCommand();
   const { ports, make } = portsOf(() => command.value = COMMAND.STOP);
-  HostLcore.run(handleOf(lab), command, make);
+  HostLcore.run(handleOf(lab), command, make, fail);
   deepEqual(Object.entries(ports).map(([name, { isClosed }]) => [name, isClosed]), [
     ["p0", true],
     ["p1", true],
@@ -47,7 +52,7 @@ Deno.test("HostLcore.run() lends to the guest that the gate lets in, by rings th
   const [{ gate }] = lab.region.guests;
   gate.open(false);
   const { make } = portsOf(() => command.value = COMMAND.STOP);
-  HostLcore.run(handleOf(lab), command, make);
+  HostLcore.run(handleOf(lab), command, make, fail);
   equal(gate.isAcknowledged, true);
   equal(lab.region.ledger.framesHeldBy(0), 32);
   equal(lab.memory.u32[lab.places[0].rx / 4], 32);
@@ -60,7 +65,7 @@ Deno.test("HostLcore.run() closes its ports and gives mbufs back even if one of 
   const { ports, make } = portsOf(() => {
     if (ports.p1.waiting < 50) throw new Error("no more");
   });
-  throws(() => HostLcore.run(handleOf(lab), command, make), { message: "no more" });
+  throws(() => HostLcore.run(handleOf(lab), command, make, fail), { message: "no more" });
   deepEqual(Object.values(ports).map(({ isClosed }) => isClosed), [true, true]);
   equal(lab.region.mempool.available, 256 - 32, "but for the burst that it had in its hands");
 });

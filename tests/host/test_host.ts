@@ -277,7 +277,13 @@ export class TestHost implements Disposable {
     const thread = new InlineThread(
       core,
       (handle: HostLcoreHandle, command) =>
-        new HostLcore(handle, command, makeTestPort, () => this.#now * 1e6),
+        new HostLcore(
+          handle,
+          command,
+          makeTestPort,
+          (line) => this.log.push(line),
+          () => this.#now * 1e6,
+        ),
     );
     this.threads.push(thread);
     return thread;

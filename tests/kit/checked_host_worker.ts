@@ -15,7 +15,7 @@ const url = new URL(import.meta.url);
 const { order, memory } = readExchange(url);
 const findings = Findings.attach(Number(url.searchParams.get("findings")));
 
-serveLcore<HostLcoreHandle, void>((handle, command) => {
+serveLcore<HostLcoreHandle, void>((handle, command, log) => {
   const makers = new Map<Mempool, Makers>();
   HostLcore.run(handle, command, (setup, resources) => {
     const [, witness, number] = /^ring:(w?)(\d)$/.exec(setup.name) ?? [];
@@ -27,5 +27,5 @@ serveLcore<HostLcoreHandle, void>((handle, command) => {
     const its = makers.get(mempool) ?? new Int8Array(mempool.handle.total).fill(-1);
     makers.set(mempool, its);
     return new WitnessPort(setup.name, Number(number), its, findings, resources);
-  });
+  }, log);
 });

@@ -22,6 +22,14 @@ for (const result of [0, "", { frames: [1, 2] }, undefined, null]) {
   });
 }
 
+Deno.test("LcoreWorker brings the loop's lines to the log, in order, before its result", async () => {
+  const lines: string[] = [];
+  const worker = new LcoreWorker<Errand, unknown>(URL_OF_WORKER, CORE, (line) => lines.push(line));
+  using command = freshCommand();
+  equal(await worker.run(command, { do: "log", lines: ["one", "two"] }).done, "logged");
+  deepEqual(lines, ["one", "two"]);
+});
+
 Deno.test("LcoreWorker pins the loop to its core, and its own thread to none", async () => {
   const lcore = start({ do: "tell cores" });
   equal(lcore.core, CORE);

@@ -8,15 +8,19 @@ import { readKernelFile } from "../../app/linux/kernel_file.ts";
 export type Errand =
   | { do: "answer"; with: unknown }
   | { do: "tell cores" }
+  | { do: "log"; lines: string[] }
   | { do: "wait for stop"; turns: Int32Array<SharedArrayBuffer> }
   | { do: "fail"; how: "CulvertError" | "UsageError" | "TypeError" };
 
-serveLcore<Errand, unknown>((errand, command) => {
+serveLcore<Errand, unknown>((errand, command, log) => {
   switch (errand.do) {
     case "answer":
       return errand.with;
     case "tell cores":
       return /^Cpus_allowed_list:\s+(.*)$/m.exec(readKernelFile("/proc/thread-self/status"))?.[1];
+    case "log":
+      errand.lines.forEach(log);
+      return "logged";
     case "wait for stop": {
       for (const end = shim.shim_clock() + 5e9; command.value !== COMMAND.STOP;) {
         Atomics.add(errand.turns, 0, 1);

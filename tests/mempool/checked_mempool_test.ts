@@ -289,3 +289,17 @@ Deno.test("MempoolWatch goes on when its names are used up, and tells a spoiled 
   test.pool.free(burst, 1);
   match(test.problems[0].message, /as its record was written over/);
 });
+
+Deno.test("CheckedMempool.createUntagged() makes descriptors without flags, and reports as others do", () => {
+  const problems: MempoolProblem[] = [];
+  const pool = CheckedMempool.createUntagged(8, "host", (problem) => problems.push(problem));
+  const burst = Burst.of(8);
+  equal(pool.allocBulk(burst, 8), 8);
+  for (let i = 0; i < 8; i++) ok(burst.words[2 * i] < 8);
+  pool.free(burst, 8);
+  pool.free(burst, 1);
+  deepEqual(problems.map(({ kind, user, last }) => [kind, user, last?.user]), [
+    ["double free", "host", "host"],
+  ]);
+  equal(pool.available, 8);
+});
