@@ -1,3 +1,5 @@
+import type { Burst } from "../ring/burst.ts";
+
 /**
  * What is counted of a port, as indexes into its counters. Received and originated frames are each
  * forwarded or dropped for one reason: RX + ORIGINATED = TX + the sum of DROPS, once all is quiet.
@@ -98,4 +100,22 @@ export function newCounters(ports: number): Counters[] {
 /** All drops of a port. */
 export function droppedBy(counters: Counters): number {
   return DROPS.reduce((sum, { counter }) => sum + counters[counter], 0);
+}
+
+/**
+ * Count `n` frames of `burst`, from number `at` on, as received or sent.
+ *
+ * @param counter RX or TX; RX_BYTES follows the one, TX_BYTES the other.
+ */
+export function countFrames(
+  counters: Counters,
+  counter: number,
+  { words }: Burst,
+  n: number,
+  at: number,
+): void {
+  let bytes = 0;
+  for (let i = (at << 1) + 1, end = (at + n) << 1; i < end; i += 2) bytes += words[i] >>> 16;
+  counters[counter] += n;
+  counters[counter + 1] += bytes;
 }

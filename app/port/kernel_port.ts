@@ -1,29 +1,20 @@
 import { CulvertError } from "../../ffi/error.ts";
-import { MappedMemory } from "../../ffi/mapped_memory.ts";
 import { DESCRIPTOR, FRAME_MIN_BYTES, HEADROOM_BYTES } from "../memory/layout.ts";
 import { dataWord, type Mbufs } from "../mempool/mbuf.ts";
 import type { Mempool } from "../mempool/mempool.ts";
-import { Burst, BURST_MAX, checkBurst } from "../ring/burst.ts";
-import { COUNTER, type Counters } from "./counters.ts";
+import { Burst, checkBurst } from "../ring/burst.ts";
+import { COUNTER, type Counters, countFrames } from "./counters.ts";
 import { finishChecksum } from "./partial_checksum.ts";
 import type { HostPort } from "./port.ts";
+import { OVERFLOW_BYTES, RX_META, RxRoom } from "./rx_room.ts";
 import { SuperFrame } from "./super_frame.ts";
 import { insertTag } from "./vlan.ts";
 
 /** Most frames that one shim call receives. */
 const BURST = 32;
 
-/** Words of `struct rx_meta` in shim/burst.c: what the kernel says of a received frame. */
-const RX_META = { LENGTH: 0, VLAN: 1, OFFLOAD: 2, CHECKSUM: 3, WORDS: 4 } as const;
-
 /** No slot: there is no super-frame being split. */
 const NO_SLOT = -1;
-
-/** `SHIM_OVERFLOW` in shim/burst.c. */
-const OVERFLOW_BYTES = 1 << 18;
-
-/** Where `overflow` begins in `struct rx_room` in shim/burst.c, in bytes. */
-const OVERFLOW_START = BURST_MAX * RX_META.WORDS * 4;
 
 /** VIRTIO_NET_HDR_F_NEEDS_CSUM (virtio 1.2, 5.1.6). */
 const NEEDS_CHECKSUM = 1;
@@ -69,9 +60,8 @@ export abstract class KernelPort implements HostPort {
   readonly #frameMax: number;
   readonly #superFrame: SuperFrame;
   readonly #slots: Burst = Burst.of(BURST);
-  /** `struct rx_room` in shim/burst.c: meta and overflow of each slot. */
-  readonly #room: MappedMemory = MappedMemory.ofProcess(OVERFLOW_START + BURST * OVERFLOW_BYTES);
-  readonly #meta: Uint32Array = this.#room.u32;
+  readonly #room = new RxRoom(BURST);
+  readonly #meta: Uint32Array = this.#room.meta;
   #next = 0;
   #received = 0;
   #filled = 0;
@@ -89,8 +79,7 @@ export abstract class KernelPort implements HostPort {
     this.#mbufs = resources.mbufs;
     this.#mempool = resources.mempool;
     this.#frameMax = resources.frameMax;
-    const overflow = this.#room.u8.subarray(OVERFLOW_START);
-    this.#superFrame = new SuperFrame(resources.mbufs, overflow, OVERFLOW_BYTES);
+    this.#superFrame = new SuperFrame(resources.mbufs, this.#room.overflow, OVERFLOW_BYTES);
     this.counters = resources.counters;
   }
 
@@ -135,7 +124,7 @@ export abstract class KernelPort implements HostPort {
       else if (this.#next < this.#received) to += this.#nextFrame(burst, to);
       else break;
     }
-    this.#count(COUNTER.RX, burst, to - at, at);
+    countFrames(this.counters, COUNTER.RX, burst, to - at, at);
     return to - at;
   }
 
@@ -145,7 +134,7 @@ export abstract class KernelPort implements HostPort {
     while (done < count && this.isUp) {
       const sent = this.send(this.#mbufs.map, burst, count - done, at + done);
       if (sent >= 0) {
-        this.#count(COUNTER.TX, burst, sent, at + done);
+        countFrames(this.counters, COUNTER.TX, burst, sent, at + done);
         done += sent;
       } else if (sent === -EAGAIN) {
         break; // the socket's buffer, or the TAP's queue, is full
@@ -183,15 +172,6 @@ export abstract class KernelPort implements HostPort {
     // Past the queueing discipline it means that the device has not taken the frame.
     this.#carrier ??= this.hasCarrier();
     return this.#carrier ? COUNTER.TX_FULL : COUNTER.NO_CARRIER;
-  }
-
-  /** Bytes are counted behind frames: RX_BYTES follows RX, TX_BYTES follows TX. */
-  #count(counter: number, burst: Burst, n: number, at: number): void {
-    const words = burst.words;
-    let bytes = 0;
-    for (let i = (at << 1) + 1, end = (at + n) << 1; i < end; i += 2) bytes += words[i] >>> 16;
-    this.counters[counter] += n;
-    this.counters[counter + 1] += bytes;
   }
 
   /** An interface that is back, but is busy or may not be opened yet, is tried again later. */

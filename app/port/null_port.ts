@@ -1,7 +1,7 @@
 import { HEADROOM_BYTES } from "../memory/layout.ts";
 import { dataWord } from "../mempool/mbuf.ts";
 import type { Burst } from "../ring/burst.ts";
-import { COUNTER } from "./counters.ts";
+import { COUNTER, countFrames } from "./counters.ts";
 import type { PortResources } from "./kernel_port.ts";
 import type { HostPort } from "./port.ts";
 
@@ -39,11 +39,7 @@ export class NullPort implements HostPort {
 
   txBurst(burst: Burst, count: number, at = 0): number {
     this.#resources.mempool.free(burst, count, at);
-    const words = burst.words;
-    let bytes = 0;
-    for (let i = (at << 1) + 1, end = (at + count) << 1; i < end; i += 2) bytes += words[i] >>> 16;
-    this.#resources.counters[COUNTER.TX] += count;
-    this.#resources.counters[COUNTER.TX_BYTES] += bytes;
+    countFrames(this.#resources.counters, COUNTER.TX, burst, count, at);
     return count;
   }
 

@@ -1,7 +1,7 @@
 import { MappedMemory } from "../../ffi/mapped_memory.ts";
 import { Burst, BURST_DEFAULT } from "../ring/burst.ts";
 import { SpscRing } from "../ring/spsc_ring.ts";
-import { COUNTER } from "./counters.ts";
+import { COUNTER, countFrames } from "./counters.ts";
 import type { PortResources } from "./kernel_port.ts";
 import type { HostPort } from "./port.ts";
 
@@ -26,13 +26,13 @@ export class RingPort implements HostPort {
 
   rxBurst(burst: Burst, max: number, at = 0): number {
     const n = this.#ring.dequeueBurst(burst, max, at);
-    this.#count(COUNTER.RX, burst, n, at);
+    countFrames(this.#resources.counters, COUNTER.RX, burst, n, at);
     return n;
   }
 
   txBurst(burst: Burst, count: number, at = 0): number {
     const n = this.#ring.enqueueBurst(burst, count, at);
-    this.#count(COUNTER.TX, burst, n, at);
+    countFrames(this.#resources.counters, COUNTER.TX, burst, n, at);
     return n;
   }
 
@@ -47,15 +47,5 @@ export class RingPort implements HostPort {
 
   close(): void {
     this.letGo();
-  }
-
-  /** Bytes are counted behind frames: RX_BYTES follows RX, TX_BYTES follows TX. */
-  #count(counter: number, burst: Burst, n: number, at: number): void {
-    const { counters } = this.#resources;
-    const words = burst.words;
-    let bytes = 0;
-    for (let i = (at << 1) + 1, end = (at + n) << 1; i < end; i += 2) bytes += words[i] >>> 16;
-    counters[counter] += n;
-    counters[counter + 1] += bytes;
   }
 }

@@ -31,14 +31,13 @@ Deno.test("A host with a mempool for debugging forwards, and takes back what a g
 
 Deno.test("A host with a mempool for debugging lends descriptors without flags", () => {
   using lab = new TestHost({ debugPool: true });
-  const guest = lab.attachPort();
+  lab.attachOnly();
   const [lane, port] = lab.lane();
   port.waiting = 10;
   lane.hostToGuest();
   const { rx } = lab.guests.r00.channels[0];
   equal(rx.peekBulk(10), 10);
   for (let i = 0; i < 10; i++) equal(rx.words[2 * i] >>> DESCRIPTOR.FLAGS_SHIFT, 0);
-  equal(guest.hasWork, true);
 });
 
 Deno.test("A host with a mempool for debugging logs what is freed twice and who freed it, and keeps it", () => {

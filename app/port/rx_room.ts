@@ -1,0 +1,35 @@
+import { MappedMemory } from "../../ffi/mapped_memory.ts";
+import { BURST_MAX } from "../ring/burst.ts";
+
+/** Words of `struct rx_meta` in shim/burst.c: what the kernel says of a received frame. */
+export const RX_META = { LENGTH: 0, VLAN: 1, OFFLOAD: 2, CHECKSUM: 3, WORDS: 4 } as const;
+
+/** `SHIM_OVERFLOW` in shim/burst.c: bytes for what a frame has beyond its mbuf's room. */
+export const OVERFLOW_BYTES = 1 << 18;
+
+/** Where `overflow` begins in `struct rx_room` in shim/burst.c, in bytes. */
+const OVERFLOW_START = BURST_MAX * RX_META.WORDS * 4;
+
+/** `struct rx_room` in shim/burst.c: what comes with each frame of a received burst, beside its mbuf. */
+export class RxRoom {
+  /** {@linkcode RX_META} of each frame. */
+  readonly meta: Uint32Array;
+  /** {@linkcode OVERFLOW_BYTES} of each frame. */
+  readonly overflow: Uint8Array;
+  /** The shim's number of the memory. */
+  readonly map: number;
+  readonly #memory: MappedMemory;
+
+  /** Room for bursts of up to `frames`. */
+  constructor(frames: number) {
+    this.#memory = MappedMemory.ofProcess(OVERFLOW_START + frames * OVERFLOW_BYTES);
+    this.meta = this.#memory.u32;
+    this.overflow = this.#memory.u8.subarray(OVERFLOW_START);
+    this.map = this.#memory.map;
+  }
+
+  /** Give the memory back. */
+  close(): void {
+    this.#memory.close();
+  }
+}
