@@ -4,6 +4,15 @@ import { constants } from "node:os";
 export class CulvertError extends Error {
   /** How a stack trace calls it. */
   override name = "CulvertError";
+
+  /** What went wrong, for a caller that acts on it: an errno's name, or a word of ours. */
+  readonly code?: string;
+
+  /** Of a message `Cannot ACTION as FOUND: WANTED`. */
+  constructor(message: string, options: ErrorOptions & { readonly code?: string } = {}) {
+    super(message, options);
+    this.code = options.code;
+  }
 }
 
 /** A command line that cannot be carried out as written: one clear line, exit status 2. */
@@ -16,6 +25,8 @@ export class UsageError extends CulvertError {
 export class ShimError extends CulvertError {
   /** How a stack trace calls it. */
   override name = "ShimError";
+  /** The errno's name, such as `ENOENT`. */
+  declare readonly code: string;
 
   /**
    * Its message is `Cannot open TAP tap0 as the kernel says EBUSY`, and the advice behind a colon.
@@ -25,12 +36,8 @@ export class ShimError extends CulvertError {
    * @param advice What to do next, if it is known.
    */
   constructor(action: string, readonly errno: number, advice = adviceFor(errno)) {
-    super(`Cannot ${action} as the kernel says ${errnoName(errno)}${advice && `: ${advice}`}`);
-  }
-
-  /** The errno's name, such as `ENOENT`. */
-  get code(): string {
-    return errnoName(this.errno);
+    const code = errnoName(errno);
+    super(`Cannot ${action} as the kernel says ${code}${advice && `: ${advice}`}`, { code });
   }
 }
 

@@ -6,7 +6,7 @@
  */
 
 /** The number that {@linkcode shim_abi} must return: `SHIM_ABI` in `shim/shim.h`. */
-export const SHIM_ABI = 7;
+export const SHIM_ABI = 8;
 
 /** What `Deno.dlopen` is told of the shim. */
 export const SYMBOLS = {
@@ -129,12 +129,14 @@ export const SYMBOLS = {
   shim_fd_status: { parameters: ["i32", "buffer"], result: "i32" },
   // int32_t shim_path_remove(const char *path)
   shim_path_remove: { parameters: ["buffer"], result: "i32" },
-  // int32_t shim_keeper_start(const char *names, uint32_t bytes, uint32_t has_files)
-  shim_keeper_start: { parameters: ["buffer", "u32", "u32"], result: "i32" },
+  // int32_t shim_keeper_start(const char *names, uint32_t bytes)
+  shim_keeper_start: { parameters: ["buffer", "u32"], result: "i32" },
   // int32_t shim_keeper_has_ended(void)
   shim_keeper_has_ended: { parameters: [], result: "i32" },
   // int32_t shim_keeper_stop(void)
   shim_keeper_stop: { parameters: [], result: "i32" },
+  // int32_t shim_keeper_serve(const char *socket, int32_t memory, uint32_t first_id, uint32_t vectors, int32_t *ends)
+  shim_keeper_serve: { parameters: ["buffer", "i32", "u32", "u32", "buffer"], result: "i32" },
 
   // int32_t shim_interface_get(const char *name, uint32_t *words)
   shim_interface_get: { parameters: ["buffer", "buffer"], result: "i32" },

@@ -17,7 +17,7 @@ export const SOURCES: readonly string[] = [
   "interface.c",
   "burst.c",
 ]
-  .concat("privileges.c", "keeper.c", "eventfd.c");
+  .concat("privileges.c", "keeper.c", "server_start.c", "eventfd.c");
 /** The compiler's flags. */
 export const FLAGS: readonly string[] = [
   "-std=c11",

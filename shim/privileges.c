@@ -30,15 +30,17 @@ static int32_t done[THREADS];
 static uint32_t done_count;
 static int32_t failure;
 
-/* What programs that we start may get; needs CAP_SETPCAP, and who has none gets them no more anyway. */
-static void drop_bounding_set(void) {
-  for (int i = 0; i <= CAP_LAST_CAP; i++) prctl(PR_CAPBSET_DROP, i, 0, 0, 0);
+/* Limit what programs that we start may get. This needs CAP_SETPCAP; a process without it has nothing
+ * that its programs could get. */
+static void limit_bounding_set(uint64_t kept) {
+  for (int i = 0; i <= CAP_LAST_CAP; i++)
+    if ((kept >> i & 1) == 0) prctl(PR_CAPBSET_DROP, i, 0, 0, 0);
 }
 
 int shim_capabilities_keep(uint64_t kept) {
   struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
   struct __user_cap_data_struct sets[2];
-  drop_bounding_set();
+  limit_bounding_set(kept);
   prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
   if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || syscall(SYS_capget, &header, sets) < 0) return -errno;
   for (int i = 0; i < 2; i++) {
@@ -51,7 +53,7 @@ int shim_capabilities_keep(uint64_t kept) {
 
 /* Raw system calls: libc's would change all threads, and may not be called here. */
 static int32_t give_up(void) {
-  drop_bounding_set(); /* another user could not */
+  limit_bounding_set(0); /* while we are still the user that may */
   if (wanted_uid != SHIM_SAME_USER &&
       (syscall(SYS_setgroups, 0, 0) < 0 || syscall(SYS_setresgid, wanted_gid, wanted_gid, wanted_gid) < 0 ||
        syscall(SYS_setresuid, wanted_uid, wanted_uid, wanted_uid) < 0))
@@ -95,6 +97,7 @@ SHIM_API int32_t shim_privileges_drop(uint32_t uid, uint32_t gid) {
   int number = SIGRTMIN + 5;
   DIR *threads = opendir("/proc/self/task");
   if (!threads) return -errno;
+  keeper_seal();
   wanted_uid = uid;
   wanted_gid = gid;
   sigfillset(&action.sa_mask);

@@ -8,7 +8,7 @@
 
 #include <stdint.h>
 
-#define SHIM_ABI 7
+#define SHIM_ABI 8
 #define SHIM_API __attribute__((visibility("default")))
 
 enum { SHIM_MAPS = 2048, SHIM_BURST = 256, SHIM_POLL = 1024 };
@@ -46,16 +46,38 @@ static inline uint32_t *shim_descriptors(int32_t map, uint32_t word, uint32_t co
 
 /* Between the files of the shim. */
 enum { SHIM_SAME_USER = 0xffffffffu };
-enum { SHIM_KEEPER_TAP, SHIM_KEEPER_PACKET, SHIM_KEEPER_FLAGS, SHIM_KEEPER_MTU, SHIM_KEEPER_REMOVE };
+enum {
+  SHIM_KEEPER_TAP,
+  SHIM_KEEPER_PACKET,
+  SHIM_KEEPER_FLAGS,
+  SHIM_KEEPER_MTU,
+  SHIM_KEEPER_REMOVE,
+  SHIM_KEEPER_SERVE,
+};
 
 extern uint8_t shim_lost[SHIM_MAPS]; /* 1 if a map's file was cut short; not in the map, which is 32 bytes */
 void shim_watch_bus_errors(void);
-int shim_capabilities_keep(uint64_t kept); /* of the calling thread's, no others */
+/* Keep these capabilities of the calling thread, and let programs that it starts get no others. */
+int shim_capabilities_keep(uint64_t kept);
 int32_t shim_unix_send(int32_t fd, int64_t value, int32_t passed);
 int32_t shim_unix_receive(int32_t fd, int64_t *value, int32_t *passed, uint32_t waits);
 
 /* If something was refused for want of a privilege, have the keeper do it; its answer, or `refused`. */
 int32_t keeper_ask(int32_t refused, uint32_t what, const char *name, uint32_t first, uint32_t second);
+
+/* From now on no keeper can be started. */
+void keeper_seal(void);
+
+/* A server that is to be started. */
+struct server_start {
+  uint32_t first_id, vectors; /* if there is memory */
+  int report, said, memory;   /* descriptors; memory -1: it makes its own */
+  uint64_t capabilities;      /* that it begins with */
+};
+
+/* Start a program that is nobody's child. `command` is its working folder and its words, an empty one
+ * behind the last. */
+int32_t server_start(const char *command, const struct server_start *start);
 
 /* By ourselves, as far as we may. */
 int32_t tap_open(const char *name);

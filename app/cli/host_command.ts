@@ -4,10 +4,9 @@ import { runHost } from "../host/run_host.ts";
 import { readRegions } from "./host_places.ts";
 import { hostLockPath } from "../region/host_lock.ts";
 import { parseCoreList, usableCores } from "../linux/core_list.ts";
+import { type Duties, endDuties } from "../linux/keeper.ts";
 import {
   dropPrivileges,
-  type Duties,
-  endDuties,
   giveUpPermissions,
   ownsRootsFiles,
   STILL_ROOT,
@@ -80,7 +79,7 @@ export function guestIn(line: string): string {
 }
 
 /** What a host may have to open again, and what it removes in the end. */
-function dutiesOf({ regions }: HostOptions): Duties {
+function dutiesOf({ regions }: HostOptions): Pick<Required<Duties>, "interfaces" | "files"> {
   const ports = regions.flatMap(({ guests }) => guests.flatMap(({ ports }) => ports));
   const interfaces = ports.filter(({ kind }) => kind === "tap" || kind === "packet");
   return {

@@ -3,10 +3,11 @@ import { UsageError } from "../../ffi/error.ts";
 import { readSocket } from "./client_command.ts";
 import { runServer, type ServerOptions } from "../ivshmem/run_server.ts";
 import { type MemoryPlace, roundedUp, SHM_FOLDER } from "../ivshmem/served_memory.ts";
-import { giveUpRunning, startServer } from "../region/start_server.ts";
+import { reportFailure, reportReady } from "../ivshmem/server_report.ts";
+import { ServerStarter } from "../region/server_starter.ts";
+import { endDuties } from "../linux/keeper.ts";
 import {
   dropPrivileges,
-  endDuties,
   giveUpPermissions,
   ownsRootsFiles,
   STILL_ROOT,
@@ -27,6 +28,8 @@ export interface ServerCommandOptions extends ServerOptions {
   readonly verbose: boolean;
   /** The size that was asked for, in bytes. */
   readonly asked: number;
+  /** A socket on which to report that it is ready. */
+  readonly report?: number;
 }
 
 /**
@@ -35,7 +38,7 @@ export interface ServerCommandOptions extends ServerOptions {
  * @throws {UsageError} naming the option, what was found and what is wanted.
  */
 export function serverOptions({ values }: Parsed<typeof SERVER>): ServerCommandOptions {
-  const { foreground, verbose, pidfile, fd, size: asked, "first-id": firstId } = values;
+  const { foreground, verbose, pidfile, fd, size: asked, "first-id": firstId, report } = values;
   if (verbose && !foreground) {
     throw new UsageError("Cannot use -v as a daemon has nowhere to say it: add -F");
   }
@@ -51,6 +54,7 @@ export function serverOptions({ values }: Parsed<typeof SERVER>): ServerCommandO
     bytes: roundedUp(asked),
     vectors: values.vectors,
     ...firstId === undefined ? {} : { firstId },
+    ...report === undefined ? {} : { report },
     pidfile: pidfile === undefined ? undefined : resolve(pidfile),
     untilUnused: values["until-unused"],
     account: { user: values.user, group: values.group },
@@ -78,9 +82,9 @@ export async function serverCommand(parsed: Parsed<typeof SERVER>): Promise<numb
   const { asked, bytes } = options;
   if (asked !== bytes) say(`-l ${asked} is rounded up to ${bytes} bytes, a power of two`);
   if (!options.foreground) return await serveAsDaemon(options);
-  giveUpRunning();
   const limited = limitLog(say);
   const log = { event: options.verbose ? say : () => {}, trouble: limited };
+  let { report } = options;
   try {
     await runServer(options, stopSignal(), log, (line) => {
       dropPrivileges(options.account ?? {}, { interfaces: [], files: madeFiles(options) });
@@ -88,7 +92,12 @@ export async function serverCommand(parsed: Parsed<typeof SERVER>): Promise<numb
       giveUpPermissions();
       say(line);
       if (isStillRoot) say(STILL_ROOT);
+      if (report !== undefined) reportReady(report);
+      report = undefined;
     });
+  } catch (error) {
+    if (report !== undefined) reportFailure(report, error);
+    throw error;
   } finally {
     limited.flush();
     endDuties();
@@ -106,16 +115,25 @@ function madeFiles({ socket, memory, pidfile }: ServerOptions): string[] {
 }
 
 async function serveAsDaemon(options: ServerCommandOptions): Promise<number> {
-  const { pid, ready } = await startServer(options);
-  say(ready);
-  console.log(pid);
-  return 0;
+  const starter = new ServerStarter(options);
+  try {
+    const { pid, said } = await starter.start();
+    write(said);
+    console.log(pid);
+    return 0;
+  } finally {
+    starter.close();
+  }
 }
 
 /** On stderr, of which a daemon's reader may be gone. */
 function say(line: string): void {
+  write(`culvert server: ${line}\n`);
+}
+
+function write(text: string): void {
   try { // a full disk or a reader that is gone must not end the server
-    Deno.stderr.writeSync(new TextEncoder().encode(`culvert server: ${line}\n`));
+    Deno.stderr.writeSync(new TextEncoder().encode(text));
   } catch {
     // Then nobody hears it.
   }

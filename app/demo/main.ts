@@ -26,7 +26,6 @@ const HOST_FLAGS = [
   FFI,
   "--allow-read=.,/run/culvert,/dev/shm",
   "--allow-write=/run/culvert,/dev/shm",
-  "--allow-run",
 ];
 const GUEST_FLAGS = [FFI, "--allow-read=."];
 const QEMU_FLAGS = ["-A", "--lock=deno.lock"];

@@ -1,12 +1,11 @@
 import { LcoreWorker } from "../lcore/lcore.ts";
 import { WakeableTimer } from "../lcore/wakeable_timer.ts";
 import { bindToNode } from "../linux/numa.ts";
-import { hasLostKeeper } from "../linux/privileges.ts";
+import { hasLostKeeper } from "../linux/keeper.ts";
 import { HEADER, REGION_STATE } from "../memory/layout.ts";
 import type { Counters } from "../port/counters.ts";
 import { openPort } from "../port/open_port.ts";
 import { type HostedMemory, hostRegionMemory } from "../region/hosted_memory.ts";
-import { giveUpRunning } from "../region/start_server.ts";
 import { Host } from "./host.ts";
 import type { HostOptions, RegionOptions } from "./host_options.ts";
 import { LiveTable } from "./summary.ts";
@@ -16,7 +15,7 @@ const VECTORS_MIN = 4;
 
 const LOST_KEEPER =
   "the keeper has ended: forwarding goes on, but an interface that is made anew is not " +
-  "opened, and what is to be undone in the end stays as it is";
+  "opened, a server that is killed has no successor, and what is to be undone in the end stays";
 
 /**
  * Forward between ports and guests until `signal` says stop; then bring home the frames that are under way.
@@ -42,7 +41,6 @@ export async function runHost(
     for (const region of options.regions) {
       memories.push(await hostMemory(region, vectors, options.account));
     }
-    giveUpRunning();
     const host = new Host(options, memories, {
       openPort,
       spawn: (core) => new LcoreWorker(lcoreUrl, core, log),

@@ -4,6 +4,7 @@ import { cString, shim } from "../../ffi/shim.ts";
 import { givePath, type Owner, ownerFor, SAME, statusOf } from "../linux/owner.ts";
 import { SOCKET_FOLDER } from "../memory/region_name.ts";
 import { checkMayKeep, remove } from "../linux/files.ts";
+import { ANOTHER_SERVER_CODE } from "./server_report.ts";
 
 const READ_ONLY_FOLLOWING = 3;
 
@@ -102,6 +103,7 @@ function listen(path: string, owner: Owner): number {
   if (other >= 0 || code === "EAGAIN") { // EAGAIN: others wait for it, too many already
     throw new CulvertError(
       `Cannot listen at ${path} as another server answers there: stop that one, or use another -S`,
+      { code: ANOTHER_SERVER_CODE },
     );
   }
   if (code === "ECONNREFUSED") removeSocket(path);

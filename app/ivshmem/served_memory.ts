@@ -47,7 +47,7 @@ export function roundedUp(bytes: number): number {
  * Make a server's memory, or find it.
  *
  * @param label What a memfd is called in /proc.
- * @param bytes A power of two.
+ * @param bytes A power of two; inherited memory keeps its own size.
  * @param owner Who may open it, if it is made: by path, or its descriptor again.
  * @throws {CulvertError} if there is none to be had, or what is there has another size.
  */
@@ -68,7 +68,7 @@ export function makeMemory(
     case "folder":
       return given(unnamedFile(place.path, bytes), owner);
     case "inherited":
-      return inheritedFile(place.fd, bytes);
+      return inheritedFile(place.fd);
   }
 }
 
@@ -110,14 +110,9 @@ function sharedObject(path: string, wanted: number, owner: Owner): ServedMemory 
   }
 }
 
-function inheritedFile(fd: number, wanted: number): ServedMemory {
+function inheritedFile(fd: number): ServedMemory {
   const place = `the memory that is open as descriptor ${fd}`;
   const bytes = fileBytes(fd, place);
-  if (bytes !== wanted) {
-    throw new CulvertError(
-      `Cannot serve ${place} as it has ${bytes} bytes where ${wanted} are wanted: use -l ${bytes}`,
-    );
-  }
   return { fd, bytes, place, close: () => void shim.shim_fd_close(fd) };
 }
 

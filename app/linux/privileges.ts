@@ -1,18 +1,11 @@
 import { dirname } from "node:path";
 import { check, CulvertError } from "../../ffi/error.ts";
-import { cString, shim } from "../../ffi/shim.ts";
+import { shim } from "../../ffi/shim.ts";
+import { type Duties, entrust } from "./keeper.ts";
 import { type Account, findUser, SAME, statusOf } from "./owner.ts";
 
 /** CAP_NET_ADMIN and CAP_NET_RAW, of the lower 32 capabilities. */
 const CAP_NET = 1 << 12 | 1 << 13;
-
-/** What is still to be done, rarely, to things that only a privileged process may touch. */
-export interface Duties {
-  /** Interfaces that are opened again if they vanish and come back, and set down in the end. */
-  readonly interfaces: readonly string[];
-  /** Sockets and files to be removed in the end. */
-  readonly files: readonly string[];
-}
 
 /** What a thread of ours may do. */
 interface Privileges {
@@ -32,11 +25,15 @@ function privileges(): Privileges {
 /**
  * Give up for good what is not needed once all is set up: every capability, in every thread, those that
  * programs could give us (no_new_privs), and the user if another was asked for. What `duties` still need
- * is left to a keeper: a small process that knows these names and does nothing else.
+ * is left to the keeper.
  *
+ * @param duties Interfaces and files, as far as we are to touch them later.
  * @throws {CulvertError} if there is no such user, or we may not become that.
  */
-export function dropPrivileges({ user }: Account, duties: Duties): void {
+export function dropPrivileges(
+  { user }: Account,
+  duties: Pick<Required<Duties>, "interfaces" | "files">,
+): void {
   const { uid, capabilities } = privileges();
   const ids = user === undefined ? undefined : findUser(user);
   const becomes = ids === undefined || ids.uid === uid ? undefined : ids;
@@ -45,15 +42,11 @@ export function dropPrivileges({ user }: Account, duties: Duties): void {
       `Cannot become user ${user} as we are user ${uid}: run as root, or without --user`,
     );
   }
-  const isOpener = duties.interfaces.length > 0 && (capabilities & CAP_NET) !== 0;
+  const interfaces = (capabilities & CAP_NET) !== 0 ? duties.interfaces : [];
   const files = duties.files.filter((path) =>
     uid === 0 && statusOf(dirname(path))?.uid !== (becomes?.uid ?? uid)
   );
-  if (isOpener || files.length > 0) {
-    const names = cString([...duties.interfaces, "", ...files, ""].join("\0"));
-    const hasFiles = files.length > 0 ? 1 : 0;
-    check(shim.shim_keeper_start(names, names.length, hasFiles), "start the keeper");
-  }
+  if (interfaces.length + files.length > 0) entrust({ interfaces, files });
   const dropped = shim.shim_privileges_drop(becomes?.uid ?? SAME, becomes?.gid ?? SAME);
   check(dropped, "give up privileges in all threads", "");
 }
@@ -70,25 +63,14 @@ export function ownsRootsFiles(): boolean {
 export const STILL_ROOT =
   "capabilities are given up, but files of root's are still ours: --user NAME gives up those too";
 
-/** Whether the keeper has ended before its time. Said once. */
-export function hasLostKeeper(): boolean {
-  return shim.shim_keeper_has_ended() === 1;
-}
-
-/** Let the keeper end, if there is one. */
-export function endDuties(): void {
-  shim.shim_keeper_stop();
-}
-
 /**
- * Give up what Deno lets us do, but for running programs: from now on the shim and what it has open are
- * all that is needed. Workers that inherited our permissions lose them too, so they must have loaded.
+ * Give up all that Deno lets us do: from now on the shim and what it has open are all that is needed. Workers that inherited our permissions lose them too, so they must have loaded.
  * Importing is granted for some hosts by default, even under `--deny-import`. Under `-A`, as in tests,
  * it stays as it is.
  */
 export function giveUpPermissions(): void {
   if (Deno.permissions.querySync({ name: "env" }).state === "granted") return;
-  for (const name of ["read", "write", "net", "env", "sys", "ffi", "import"] as const) {
+  for (const name of ["read", "write", "net", "env", "sys", "ffi", "import", "run"] as const) {
     Deno.permissions.revokeSync({ name });
   }
 }

@@ -8,6 +8,7 @@ import { type HostLock, takeHostLock } from "./host_lock.ts";
 import { hostFile } from "./hosted_file.ts";
 import { once } from "../linux/files.ts";
 import { Peer } from "../ivshmem/peer.ts";
+import { ANOTHER_SERVER_CODE } from "../ivshmem/server_report.ts";
 import { Reconnector } from "./reconnector.ts";
 import { ServerStarter } from "./server_starter.ts";
 import {
@@ -18,7 +19,6 @@ import {
   REGION_BYTES,
   wrongSize,
 } from "./region_claim.ts";
-import { startServer } from "./start_server.ts";
 
 export type { HostedMemory } from "./region_claim.ts";
 
@@ -30,7 +30,7 @@ const SERVER_MS = 10_000;
 /**
  * Take the memory of a region for this host. For a NAME it comes from the region's server, which is
  * started beside us if there is none, and ends by itself when nobody uses the region any more; for a
- * PATH from the server that listens there, or from that file. Call `giveUpRunning()` after the last one.
+ * PATH from the server that listens there, or from that file.
  *
  * @param bytes Undefined for what is there, or 64 MiB.
  * @param vectors Interrupt vectors of each peer, if a server has to be started.
@@ -44,21 +44,35 @@ export async function hostRegionMemory(
   account: Account = {},
 ): Promise<HostedMemory> {
   if (bytes !== undefined) checkRegionBytes(bytes, region);
-  const peer = isPath(region)
-    ? Peer.connect(region)
-    : await serverOf(region, bytes ?? REGION_BYTES, vectors, account);
-  return peer
-    ? await hostServed(region, peer, bytes, account)
-    : hostFile(region, bytes, ownerFor(account));
+  if (!isPath(region)) return await hostNamed(region, bytes, vectors, account);
+  const peer = Peer.connect(region);
+  return peer ? hostServed(region, peer, bytes) : hostFile(region, bytes, ownerFor(account));
+}
+
+async function hostNamed(
+  name: string,
+  bytes: number | undefined,
+  vectors: number,
+  account: Account,
+): Promise<HostedMemory> {
+  const starter = new ServerStarter({
+    socket: socketPath(name),
+    memory: { kind: "memfd" },
+    bytes: bytes ?? REGION_BYTES,
+    vectors,
+    untilUnused: true,
+    account,
+  });
+  try {
+    return hostServed(name, await serverOf(name, vectors, starter), bytes, starter);
+  } catch (error) {
+    starter.close();
+    throw error;
+  }
 }
 
 /** Our connection to the server of a name, after starting one if there is none. */
-async function serverOf(
-  name: string,
-  bytes: number,
-  vectors: number,
-  account: Account,
-): Promise<Peer> {
+async function serverOf(name: string, vectors: number, starter: ServerStarter): Promise<Peer> {
   const path = socketPath(name);
   const end = performance.now() + SERVER_MS;
   for (let given: number | undefined;;) {
@@ -70,29 +84,27 @@ async function serverOf(
           `-F -S ${name}\``,
       );
     }
-    const memory = { kind: "memfd" } as const;
     try {
-      await startServer({ socket: path, memory, bytes, vectors, untilUnused: true, account });
+      await starter.start();
       given = vectors;
     } catch (error) {
       // Another host may have started one meanwhile, or the last one's may be about to end.
       if (!(error instanceof CulvertError)) throw error;
       const other = Peer.connect(path);
       if (other) return other;
-      if (performance.now() > end || !/another server answers/.test(error.message)) throw error;
+      if (performance.now() > end || error.code !== ANOTHER_SERVER_CODE) throw error;
     }
   }
 }
 
-async function hostServed(
+function hostServed(
   region: string,
   peer: Peer,
   wanted: number | undefined,
-  account: Account,
-): Promise<HostedMemory> {
+  starter?: ServerStarter,
+): HostedMemory {
   let hostLock: HostLock | undefined;
   let lock = -1;
-  let starter: ServerStarter | undefined;
   let memory: MappedMemory | undefined;
   const path = isPath(region) ? region : socketPath(region);
   try {
@@ -110,10 +122,6 @@ async function hostServed(
     memory = MappedMemory.ofFile(peer.memoryFd, peer.bytes, `region ${region}`);
     // A server by NAME is one of ours: there nothing else is, whatever a guest wrote over its beginning.
     if (isPath(region)) checkIsRegion(memory, region);
-    const { bytes, memoryFd, vectors: { length: vectors } } = peer;
-    if (!isPath(region)) {
-      starter = await ServerStarter.prepare({ socket: path, memoryFd, bytes, vectors, account });
-    }
   } catch (error) {
     memory?.close();
     if (lock >= 0) shim.shim_fd_close(lock);
@@ -132,11 +140,11 @@ async function hostServed(
     reconnector: (log) => new Reconnector(path, log, starter),
     withdraw() {},
     close: once(() => {
-      starter?.close();
       memory.close();
       shim.shim_fd_close(lock);
       hostLock?.release();
       peer.close();
+      starter?.close();
     }),
   };
 }

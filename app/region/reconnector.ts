@@ -7,8 +7,11 @@ import type { ServerStarter } from "./server_starter.ts";
 /** Milliseconds between two looks for a server, and where one is that will not do. */
 const LOOK_MS = 100, WRONG_MS = 1000;
 
-/** A server that was asked for and is not there after so many milliseconds is asked for again. */
+/** Milliseconds after which a server that was begun and is not ready is given up, and begun again. */
 const START_MS = 10_000;
+
+/** Milliseconds until a server that failed twice is begun again; doubled each time, up to the most. */
+const RETRY_MS = 1000, RETRY_MAX_MS = 10_000;
 
 /**
  * Finds the server of a region again, when the one that we joined is gone: whoever has started it, it must
@@ -17,8 +20,14 @@ const START_MS = 10_000;
  */
 export class Reconnector {
   #lookAt = 0;
-  #startAt = 0;
   #told = "";
+  /** When a server was begun that is not ready yet; Infinity if there is none. */
+  #begunAt = Infinity;
+  /** When the next server may be begun. */
+  #startAt = 0;
+  #failures = 0;
+  /** Whether the server that was begun was ready at the last look. */
+  #wasReady = false;
 
   /**
    * For a region whose server listens at `path`.
@@ -42,9 +51,11 @@ export class Reconnector {
     if (now < this.#lookAt) return undefined;
     this.#lookAt = now + LOOK_MS;
     const peer = this.#connect(last, now);
-    if (peer === undefined) this.#start(last, now);
+    if (peer === undefined) this.#keepStarting(last, now);
     else if (this.#isRight(peer, last)) {
+      this.#failures = 0;
       this.#startAt = 0;
+      this.#begunAt = Infinity;
       return peer;
     } else {
       peer.close();
@@ -76,11 +87,49 @@ export class Reconnector {
     return false;
   }
 
-  #start(last: Peer, now: number): void {
+  /** Nobody answers: begin a server, unless one is starting. */
+  #keepStarting(last: Peer, now: number): void {
+    if (!this.starter) return;
+    if (this.#begunAt !== Infinity) {
+      const failure = this.#failureOf(this.starter, now);
+      if (failure === undefined) return;
+      this.#begunAt = Infinity;
+      this.#retryLater(failure, now);
+    }
     if (now < this.#startAt) return;
-    this.#startAt = now + START_MS;
     const used = Math.max(last.id, ...last.others.keys());
-    this.starter?.start(used < PEER_ID_MAX / 2 ? used + 1 : 0);
+    const firstId = used < PEER_ID_MAX / 2 ? used + 1 : 0;
+    this.#wasReady = false;
+    try {
+      this.starter.begin({ fd: last.memoryFd, vectors: last.vectors.length, firstId });
+      this.#begunAt = now;
+    } catch (error) {
+      if (!(error instanceof CulvertError)) throw error;
+      this.#retryLater(error.message, now);
+    }
+  }
+
+  /** Why the server that was begun will not come; undefined as long as it may. */
+  #failureOf(starter: ServerStarter, now: number): string | undefined {
+    const news = starter.news();
+    if (now > this.#begunAt + START_MS) return `no server was there within ${START_MS / 1000} s`;
+    if (news === "starting") return undefined;
+    if (!("pid" in news)) return starter.failure.message;
+    if (this.#wasReady) return "a server was ready, and has ended since";
+    this.#wasReady = true;
+    return undefined;
+  }
+
+  /** The first failure may be an accident: try again at once, then less and less often. */
+  #retryLater(why: string, now: number): void {
+    const pause = this.#failures === 0
+      ? 0
+      : Math.min(RETRY_MS * 2 ** (this.#failures - 1), RETRY_MAX_MS);
+    this.#failures++;
+    this.#startAt = now + pause;
+    this.#tell(
+      `${why}; the next one is started ${pause === 0 ? "at once" : `in ${pause / 1000} s`}`,
+    );
   }
 
   #tell(what: string): void {

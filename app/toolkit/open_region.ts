@@ -31,7 +31,7 @@ export interface OpenedRegion extends Disposable {
  * While it is open, the region's heartbeat is kept up, as far as the event loop runs.
  *
  * A NAME has a server, `culvert server`, that hands the region out at /run/culvert/NAME.sock; one is
- * started if none is there (`--allow-run`). A PATH is a file, best in /dev/shm or on hugetlbfs, or a
+ * started if none is there. A PATH is a file, best in /dev/shm or on hugetlbfs, or a
  * server's socket. A process may host many regions, some 200 together with those it attaches to.
  *
  * @param bytes A power of two from 1 MiB to 4 GiB; unless told what is there, or 64 MiB.

@@ -1,6 +1,6 @@
 import { deepEqual, equal, throws } from "node:assert/strict";
 import { clientOptions } from "../../app/cli/client_command.ts";
-import { argumentsFor, denoArguments, filesOf } from "../../app/region/start_server.ts";
+import { argumentsFor, filesOf, serverCommand } from "../../app/region/server_command_line.ts";
 import { serverOptions } from "../../app/cli/server_command.ts";
 import { CLIENT } from "../../app/cli/tables/client.ts";
 import { SERVER } from "../../app/cli/tables/server.ts";
@@ -124,6 +124,6 @@ for (const args of [["-S", "a b"], ["dump"], ["-c"]]) {
   });
 }
 
-Deno.test("denoArguments() refuses a path with a comma, which Deno could not be told to allow", () => {
-  throws(() => denoArguments(read(["-F", "-S", "/tmp/a,b.sock"])), /\/tmp\/a,b\.sock has a comma/);
+Deno.test("serverCommand() refuses a path with a comma, which Deno could not be told to allow", () => {
+  throws(() => serverCommand(read(["-F", "-S", "/tmp/a,b.sock"])), /\/tmp\/a,b\.sock has a comma/);
 });

@@ -19,6 +19,7 @@
 #define OURS __attribute__((no_instrument_function))
 
 static long die_at; /* 0: never */
+static pid_t whose; /* a keeper, which is a copy of its host, has steps of its own: they do not count */
 static int own[2];
 static int *steps = own; /* and whether somebody has died: once is enough */
 
@@ -50,6 +51,7 @@ OURS __attribute__((constructor)) static void begin(void) {
   if (fd >= 0) close(fd);
   if (counted != MAP_FAILED) steps = counted;
   steps[0] = 0;
+  whose = getpid();
   die_at = atol(at);
 }
 
@@ -59,7 +61,7 @@ OURS void __cyg_profile_func_exit(void *function, void *from);
 void __cyg_profile_func_enter(void *function, void *from) {
   Dl_info info;
   (void)from;
-  if (die_at == 0 || !dladdr(function, &info) || !info.dli_sname) return;
+  if (die_at == 0 || getpid() != whose || !dladdr(function, &info) || !info.dli_sname) return;
   if (strncmp(info.dli_sname, "shim_", 5) != 0) return;
   for (int i = 0; idle[i]; i++)
     if (strcmp(info.dli_sname, idle[i]) == 0) return;

@@ -105,7 +105,7 @@ Deno.test("A host gives up all that Deno permits, its lcores' Workers too", asyn
   const probe = fileURLToPath(new URL("permissions_probe.ts", import.meta.url));
   const { stdout } = await lab.run(Deno.execPath(), ...HOST_FLAGS, probe);
   const { before, after, worker } = JSON.parse(stdout);
-  assert.deepEqual(before, ["ffi", "import", "read", "run", "write"]);
+  assert.deepEqual(before, ["ffi", "import", "read", "write"]);
   assert.deepEqual(after, []);
   assert.deepEqual(worker, []);
 });

@@ -12,6 +12,7 @@ import { socketPath } from "../../app/memory/region_name.ts";
 import { MappedMemory } from "../../ffi/mapped_memory.ts";
 import { shim } from "../../ffi/shim.ts";
 import { exists, Lab, waitUntil } from "../kit/lab.ts";
+import { childrenOf } from "../kit/processes.ts";
 
 const SMALL = ["--port", "null", "--size", "4M", "--mbufs", "256"];
 
@@ -47,7 +48,7 @@ Deno.test("Hosts of one region keep each other out, by its name and by its serve
   await lab.nothingLeft(); // the lock neither
 });
 
-Deno.test("A ServerStarter has the memory open once it is made, and serves it when asked", async () => {
+Deno.test("A ServerStarter has the memory served that it is given, by a process that is nobody's child", async () => {
   await using lab = await Lab.open();
   const socket = socketPath(lab.newRegion());
   const bytes = 1 << 20;
@@ -55,33 +56,20 @@ Deno.test("A ServerStarter has the memory open once it is made, and serves it wh
   const memory = MappedMemory.ofFile(fd, bytes, "test");
   memory.u32[HEADER.MAGIC_0] = MAGIC[0]; // a host is at work there, or the server would end at once
   memory.u32[HEADER.STATE] = REGION_STATE.READY;
-  const account = {};
-  const replacement = { socket, memoryFd: fd, bytes, vectors: 1, account };
-  const starter = await withSlowShell(() => ServerStarter.prepare(replacement));
+  const options = { memory: { kind: "memfd" }, bytes: 2 * bytes, vectors: 1 } as const;
+  const starter = new ServerStarter({ ...options, socket, untilUnused: true });
+  starter.begin({ fd, vectors: 3, firstId: 7 });
   close();
-  starter!.start(7);
-  let peer: Peer | undefined;
-  assert(await waitUntil(() => (peer = Peer.connect(socket)) !== undefined), "no server came");
-  assert.equal(peer!.id, 7);
-  assert.equal(peer!.bytes, bytes);
+  const isReady = () => starter.news() !== "starting";
+  assert(await waitUntil(isReady), "no server came");
+  const { pid } = starter.news() as { pid: number };
+  starter.close();
+  const peer = Peer.connect(socket, 3)!;
+  assert.deepEqual([peer.id, peer.bytes, peer.vectors.length], [7, bytes, 3]);
+  assert.equal(peer.server.pid, pid);
+  assert(!childrenOf(Deno.pid).some((child) => child.pid === pid));
   memory.u32[HEADER.STATE] = REGION_STATE.CLOSED;
-  peer!.close();
-  starter!.close();
+  peer.close();
   memory.close();
   await lab.nothingLeft();
 });
-
-/** Do something while every shell that is started takes its time, as on a busy machine. */
-async function withSlowShell<Result>(work: () => Promise<Result>): Promise<Result> {
-  const folder = await Deno.makeTempDir({ prefix: "culvert-slow-" });
-  const before = Deno.env.get("PATH")!;
-  const script = '#!/bin/sh\nsleep 0.3\nexec /bin/sh "$@"\n';
-  await Deno.writeTextFile(`${folder}/sh`, script, { mode: 0o755 });
-  Deno.env.set("PATH", `${folder}:${before}`);
-  try {
-    return await work();
-  } finally {
-    Deno.env.set("PATH", before);
-    await Deno.remove(folder, { recursive: true });
-  }
-}

@@ -3,7 +3,6 @@
  *
  * @module
  */
-import { giveUpRunning } from "../../app/region/start_server.ts";
 import { giveUpPermissions } from "../../app/linux/privileges.ts";
 
 const NAMES = ["env", "ffi", "import", "net", "read", "run", "sys", "write"] as const;
@@ -35,7 +34,6 @@ if (outside.postMessage === undefined) {
     new Promise((resolve) => worker.onmessage = ({ data }: MessageEvent) => resolve(data));
   await answer(); // it has loaded
   const before = permitted();
-  giveUpRunning();
   giveUpPermissions();
   worker.postMessage("now");
   console.log(JSON.stringify({ before, after: permitted(), worker: await answer() }));

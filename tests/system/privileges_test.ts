@@ -16,6 +16,9 @@ import { threadsOf } from "../kit/threads.ts";
 /** CAP_NET_ADMIN and CAP_NET_RAW. */
 const CAP_NET = 1n << 12n | 1n << 13n;
 
+/** What a server begins with: CAP_CHOWN, DAC_OVERRIDE, FOWNER, SETGID, SETUID, SETPCAP. */
+const CAP_SERVER = 1n << 0n | 1n << 1n | 1n << 3n | 1n << 6n | 1n << 7n | 1n << 8n;
+
 const NOBODY = 65534;
 
 /** The keeper of a host or server. */
@@ -49,8 +52,9 @@ Deno.test("A host has no capability in any thread, its server neither, and forwa
   assertDropped(serverOf(lab.region)!);
   assert.match(host.stderr, /files of root's are still ours: --user NAME gives up those too/);
   const keeper = keeperOf(host);
-  const [{ capabilities, hasNoNew }] = threadsOf(keeper);
-  assert.deepEqual([capabilities, hasNoNew], [CAP_NET, true]);
+  const [{ capabilities, bounding, hasNoNew }] = threadsOf(keeper);
+  const kept = CAP_NET | CAP_SERVER;
+  assert.deepEqual([capabilities, bounding, hasNoNew], [kept, kept, true]);
   assert.deepEqual([...Deno.readDirSync(`/proc/${keeper}/fd`)].map(({ name }) => name), ["0"]);
   const maps = Deno.readTextFileSync(`/proc/${keeper}/maps`);
   assert(!maps.includes(lab.region), "the keeper has the region's memory");
@@ -67,7 +71,7 @@ Deno.test("A host has no capability in any thread, its server neither, and forwa
   assert(await waitUntil(() => !exists(`/proc/${keeper}`)), "the keeper is still there");
 });
 
-Deno.test("A keeper does what it may to the interfaces and files that it was told, to no others", async () => {
+Deno.test("A keeper does what it may to the interfaces, files and servers that it was told, to no others", async () => {
   await using lab = await Lab.open();
   const netns = await lab.namespace({ quiet: true });
   const folder = await Deno.makeTempDir({ prefix: "culvert-keeper-" }); // root's, mode 0700
@@ -78,17 +82,33 @@ Deno.test("A keeper does what it may to the interfaces and files that it was tol
     const namesake = `${folder}/${taps[0]}`; // a file that is called as an interface
     for (const path of [file, other, namesake]) await Deno.writeTextFile(path, "");
     const deno = [Deno.execPath(), "run", "-A", probe];
-    const { stdout } = await lab.inNamespace(netns, ...deno, ...taps, file, other);
+    const program = `${folder}/program`;
+    const script = "#!/bin/sh\n" +
+      'echo "$* in $(pwd)" >&2; grep -E "^(Cap(Prm|Bnd)|SigBlk|NoNew)" /proc/self/status >&2\n' +
+      "ls /proc/self/fd >&2\n";
+    await Deno.writeTextFile(program, script, { mode: 0o700 });
+    const args = [...taps, file, other, program];
+    const { stdout } = await lab.inNamespace(netns, ...deno, ...args);
     const [before, after] = stdout.trim().split("\n").map((line) => JSON.parse(line));
     const EPERM = -1;
     const done = { tap: true, mtu: 0, up: 0, packet: true, removed: 0, long: true };
-    assert.deepEqual(before, {
+    const { served: [server, ...noServers], ...others } = before;
+    assert.deepEqual(others, {
       ...done,
       unknown: [EPERM, EPERM, EPERM],
       kept: EPERM,
       namesake: EPERM,
+      another: EPERM,
     });
-    assert.deepEqual(after, { afterwards: EPERM });
+    const caps = CAP_SERVER.toString(16).padStart(16, "0");
+    assert.deepEqual(server.trim().split(/\s*\n/), [
+      "asked for --fd 3 --first-id 7 -n 2 in /tmp",
+      `SigBlk:\t${"0".repeat(16)}`,
+      ...[`CapPrm:\t${caps}`, `CapBnd:\t${caps}`, "NoNewPrivs:\t1"],
+      ...["0", "1", "2", "3", "4", "5"], // 5 is the folder that ls reads
+    ]);
+    assert.deepEqual(noServers, [EPERM, EPERM, EPERM]);
+    assert.deepEqual(after, { afterwards: EPERM, another: EPERM });
     assert.deepEqual([file, other, namesake].map(exists), [false, true, true]);
   } finally {
     await Deno.remove(folder, { recursive: true });

@@ -104,3 +104,33 @@ Deno.test("a server that takes another's place ends with the host, though nobody
   await host.stderrLine(/the server is there again/);
   await lab.finishHost(host);
 });
+
+/** The processes that serve a socket, or are about to. */
+function serversOf(path: string): number[] {
+  return [...Deno.readDirSync("/proc")].map(({ name }) => Number(name)).filter((pid) => {
+    try {
+      const words = Deno.readTextFileSync(`/proc/${pid}/cmdline`).split("\0");
+      return words.includes("server") && words.includes(path);
+    } catch {
+      return false; // it has just ended, or is no process
+    }
+  });
+}
+
+Deno.test("a server that is killed before it is ready is followed at once by another one, and the host says so", async () => {
+  await using lab = await Lab.open();
+  const host = lab.host(["--port", "ring"]);
+  await host.stderrLine(/is ready/);
+  const path = socketPath(lab.region);
+  const [first] = serversOf(path);
+  const start = performance.now();
+  Deno.kill(first, "SIGKILL");
+  const successor = () => serversOf(path).find((pid) => pid !== first);
+  assert(await waitUntil(() => successor() !== undefined), "no successor");
+  Deno.kill(successor()!, "SIGKILL");
+  await host.stderrLine(/Cannot start a server as it ended; the next one is started at once/);
+  await host.stderrLine(/the server is there again/);
+  const took = performance.now() - start;
+  assert(took < 3000, `it took ${took} ms`);
+  await lab.finishHost(host);
+});

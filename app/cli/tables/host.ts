@@ -170,8 +170,8 @@ export const HOST = {
     "in /dev/shm or on hugetlbfs. Started again, a host goes on with the region that is there.",
     "SIGINT or SIGTERM makes the host take back what is under way and print a summary.",
     "Once set up it gives up all capabilities in all threads, and what Deno permits. A small " +
-    "process, culvert-keeper, keeps CAP_NET_ADMIN and CAP_NET_RAW for the interfaces that were " +
-    "named, to open them again if they are deleted and made again.",
+    "process, culvert-keeper, keeps what it needs to open the interfaces that were named, if " +
+    "they are deleted and made again, and to start the server of a NAME again, if it is killed.",
   ],
   examples: [
     {

@@ -44,6 +44,14 @@ export const SERVER = {
       otherwise: "0",
       about: "the first peer id to give",
     },
+    "report": {
+      kind: "number",
+      argument: "N",
+      least: 3,
+      most: 2 ** 20,
+      about: "a socket that is open as descriptor N: the process id is sent there once it is " +
+        "ready, in 64 bits, or a negative number if it cannot be",
+    },
     "size": {
       kind: "size",
       short: "l",

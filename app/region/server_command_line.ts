@@ -10,69 +10,32 @@ import { SHM_FOLDER } from "../ivshmem/served_memory.ts";
 /** The program's folder; what is started there is a process of its own, nothing that is imported. */
 const APP = new URL("../", import.meta.url);
 
+/** The descriptor on which a server reports: `REPORT` in shim/server_start.c. */
+const REPORT = 4;
+
 /**
  * A server's working folder: that of the shim, which so needs no path in the list of what a server may
  * load. A path in such a list cannot have a comma, but this project's folder can.
  */
 export const SERVER_CWD: string = dirname(SHIM_PATH);
 
-/** Milliseconds until a server must be ready: the machine may be busy. */
-const READY_MS = 20_000;
-
-/** What a server says when peers may come; see `runServer()`. */
-const READY = /\S+ is ready: .*(?=\n)/;
-
 /**
- * Start `culvert server` as a process that outlives us and holds nothing of ours, and wait until
- * it is ready.
- *
- * @returns its process id, and what it says of itself.
- * @throws {CulvertError} if it does not start, with what it says, or if we may run no programs.
- */
-export async function startServer(
-  options: ServerOptions,
-): Promise<{ pid: number; ready: string }> {
-  if (Deno.permissions.querySync({ name: "run" }).state !== "granted") {
-    throw new CulvertError(
-      "Cannot start a server as we may run no programs: run deno with --allow-run, or start " +
-        "`culvert server -F` beforehand",
-    );
-  }
-  const child = new Deno.Command(Deno.execPath(), {
-    args: denoArguments(options),
-    cwd: SERVER_CWD,
-    detached: true,
-    stdin: "null",
-    stdout: "null",
-    stderr: "piped",
-  }).spawn();
-  const said = await untilReady(child);
-  const ready = READY.exec(said)?.[0];
-  if (ready === undefined) {
-    const reason = said.trim().split("\n").at(-1)?.replace(/^culvert[\w ]*: /, "") ?? "";
-    if (reason.startsWith("Cannot ")) throw new CulvertError(reason);
-    throw new CulvertError(`Cannot start a server as it ended${reason && `: ${reason}`}`);
-  }
-  child.unref();
-  return { pid: child.pid, ready };
-}
-
-/**
- * What Deno is told in {@linkcode SERVER_CWD}, to run a server in the foreground that may do no more
- * than it needs.
+ * The words of a command that runs a server in the foreground, in {@linkcode SERVER_CWD}. The server may
+ * do no more than it needs.
  *
  * @throws {CulvertError} if the path of a file has a comma.
  */
-export function denoArguments(options: ServerOptions): string[] {
+export function serverCommand(options: ServerOptions): string[] {
   const files = list(filesOf(options));
   return [
-    ...["run", "--no-prompt", `--allow-ffi=${basename(SHIM_PATH)}`],
+    ...[Deno.execPath(), "run", "--no-prompt", `--allow-ffi=${basename(SHIM_PATH)}`],
     ...[`--allow-read=${files}`, `--allow-write=${files}`],
     ...[fileURLToPath(new URL("main.ts", APP)), "server", ...argumentsFor(options)],
+    ...["--report", `${REPORT}`],
   ];
 }
 
-/** The command line of a server in the foreground. */
+/** The options of a server in the foreground. */
 export function argumentsFor(options: ServerOptions): string[] {
   const { socket, memory, bytes, vectors, firstId, pidfile, untilUnused, account } = options;
   return [
@@ -98,15 +61,6 @@ export function filesOf({ socket, memory, pidfile }: ServerOptions): string[] {
   ];
 }
 
-/**
- * From now on start no programs. Under `-A`, as in tests, programs may be started by others, and it
- * stays as it is.
- */
-export function giveUpRunning(): void {
-  const mayAll = Deno.permissions.querySync({ name: "env" }).state === "granted";
-  if (!mayAll) Deno.permissions.revokeSync({ name: "run" });
-}
-
 /** A list of paths as Deno's options want it: it has no way to write a comma in a path. */
 function list(paths: readonly string[]): string {
   const bad = paths.find((path) => path.includes(","));
@@ -115,22 +69,4 @@ function list(paths: readonly string[]): string {
     `Cannot start a server as ${bad} has a comma: Deno could not be told to allow it; use a path ` +
       "without one, or start `culvert server -F` beforehand under `deno run -A`",
   );
-}
-
-/** What it says until it is ready, or ends. */
-async function untilReady(child: Deno.ChildProcess): Promise<string> {
-  const decoder = new TextDecoder();
-  const reader = child.stderr.getReader();
-  const late = setTimeout(() => child.kill("SIGTERM"), READY_MS);
-  let said = "";
-  try {
-    for (let piece; !READY.test(said) && !(piece = await reader.read()).done;) {
-      said += decoder.decode(piece.value, { stream: true });
-    }
-    if (!READY.test(said)) await child.status;
-    return said;
-  } finally {
-    clearTimeout(late);
-    await reader.cancel();
-  }
 }
