@@ -39,7 +39,7 @@ const forever: WebAssembly.Memory[] = [];
  * which is opaque to it; the C side has acquire, release or full ordering as named.
  */
 export class MappedMemory {
-  /** The whole memory as little-endian 32-bit words. They may begin anywhere in their buffer: `byteOffset`. */
+  /** The whole memory as little-endian 32-bit words, from `byteOffset` of their buffer on. */
   readonly u32: Uint32Array<SharedArrayBuffer>;
   /** The whole memory as bytes. */
   readonly u8: Uint8Array<SharedArrayBuffer>;
@@ -101,7 +101,7 @@ export class MappedMemory {
   }
 }
 
-/** Map a file over a fresh memory; with room to spare where the file is of hugepages and did not fit. */
+/** Map a file over a fresh memory, with room to spare if it is of hugepages and did not fit. */
 function place(
   fd: number,
   bytes: number,

@@ -2,7 +2,7 @@ import { fileURLToPath } from "node:url";
 import { CulvertError } from "./error.ts";
 import { SHIM_ABI, SYMBOLS } from "./symbols.ts";
 
-/** Where `deno task shim` puts the library; `CULVERT_SHIM` is not read, so permissions stay narrow. */
+/** Where `deno task shim` puts the library. No variable names another: permissions stay narrow. */
 export const SHIM_PATH: string = fileURLToPath(
   new URL("../.cache/shim/libculvert.so", import.meta.url),
 );

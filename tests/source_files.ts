@@ -21,7 +21,7 @@ export function sourcesIn(folder: string, endings: readonly string[] = [".ts"]):
   }).sort();
 }
 
-const STRING = `"(?:\\\\.|[^"\\\\\n])*"|'(?:\\\\.|[^'\\\\\n])*'|\`(?:\\\\.|[^\`\\\\])*\``;
+const STRING = `"(?:\\\\.|[^"\\\\\n])*"|'(?:\\\\.|[^'\\\\\n])*'|\`(?:\\\\[^]|[^\`\\\\])*\``;
 const COMMENT = `\\/\\*[^]*?\\*\\/|\\/\\/.*`;
 const STRING_OR_COMMENT = new RegExp(`(${STRING})|${COMMENT}`, "g");
 

@@ -1,10 +1,10 @@
 /**
  * Decode a region by reading alone.
  *
- * Host and guests go on while we look: what stands in one report are words of slightly different moments.
- * Positions of a ring are read again until they are of one moment; counters are as old as the host's last
- * publication of them. Nothing is believed that was read: a region may be half-built, of another
- * version, truncated or garbage, and is described as far as it can be.
+ * Host and guests go on while we look: what stands in one report are words of slightly different
+ * moments. Positions of a ring are read again until they are of one moment; counters are as old as
+ * the host's last publication of them. Nothing is believed that was read: a region may be
+ * half-built, of another version, truncated or garbage, and is described as far as it can be.
  *
  * @module
  */

@@ -49,7 +49,8 @@ interface Positions {
 /**
  * Read positions until the consumer's did not change meanwhile, or all tries are used up.
  *
- * The producer moves on while we read, but never more than all slots ahead of where the consumer still is.
+ * The producer moves on while we read, but never more than all slots ahead of where the consumer
+ * still is.
  */
 function readPositions(
   memory: MappedMemory,

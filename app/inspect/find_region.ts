@@ -25,8 +25,8 @@ export interface FoundRegion {
 /**
  * Find a region on this machine without its server or host learning of it.
  *
- * A name is looked for among the descriptors of all processes (a memfd has no other name), which takes
- * root and Deno's `-A`; a path may also be a link such as `/proc/4711/fd/5`.
+ * A name is looked for among the descriptors of all processes (a memfd has no other name), which
+ * takes root and Deno's `-A`; a path may also be a link such as `/proc/4711/fd/5`.
  *
  * @throws {CulvertError} if there is none, or several of that name.
  */

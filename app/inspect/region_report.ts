@@ -1,6 +1,6 @@
 /**
- * What `culvert inspect` says of a region, in the form that `--json` prints: keys are never left out,
- * what cannot be told is null.
+ * What `culvert inspect` says of a region, in the form that `--json` prints: keys are never left
+ * out, what cannot be told is null.
  *
  * @module
  */
@@ -121,7 +121,7 @@ export interface ChannelReport {
   readonly hostSleep: SleepReport;
   /** The guest's lcore. */
   readonly guestSleep: SleepReport;
-  /** What the host counted of the port, by the names of `COUNTER`; published some times a second. */
+  /** The host's counters of the port, by the names of `COUNTER`, of a moment ago. */
   readonly counters: Readonly<Record<string, number | null>>;
 }
 

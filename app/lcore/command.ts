@@ -21,8 +21,8 @@ export interface CommandHandle {
 }
 
 /**
- * The word by which the main thread tells its lcores what to do, and an eventfd that wakes those which
- * sleep. An lcore in its loop hears nothing else: `terminate()` does not stop a busy Worker.
+ * The word by which the main thread tells its lcores what to do, and an eventfd that wakes those
+ * which sleep. An lcore in its loop hears nothing else: `terminate()` does not stop a busy Worker.
  */
 export class CommandWord {
   readonly #memory: MappedMemory;

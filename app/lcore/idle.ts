@@ -41,9 +41,10 @@ export interface Alarm {
  * - `adaptive` does so for 0.3 ms, then sleeps.
  * - `sleep` sleeps at once.
  *
- * A sleep lasts until a port has frames or the {@linkcode Alarm} rings, 0.1 s at most. An lcore whose
- * alarm does not ring for all, or rings again and again for nothing, takes naps instead, 50 us at first and 1 ms in the end (Agrona `BackoffIdleStrategy`): a frame in a
- * ring may wait that long.
+ * A sleep lasts until a port has frames or the {@linkcode Alarm} rings, 0.1 s at most. An lcore
+ * whose alarm does not ring for all, or rings again and again for nothing, takes naps instead, 50
+ * us at first and 1 ms in the end (Agrona `BackoffIdleStrategy`): a frame in a ring may wait that
+ * long.
  */
 export class Idle {
   readonly #spinNs: number;
@@ -61,7 +62,7 @@ export class Idle {
   /** How often the alarm has rung, and no work was found. */
   falseAlarms = 0;
 
-  /** Only time and the alarm, if there is one, end a sleep until {@linkcode watch} names descriptors. */
+  /** Until {@linkcode watch} names descriptors only time and the alarm end a sleep. */
   constructor(mode: IdleMode, alarm?: Alarm) {
     this.#spinNs = { poll: Infinity, adaptive: SPIN_NS, sleep: 0 }[mode];
     this.#alarm = alarm;

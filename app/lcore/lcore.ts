@@ -2,7 +2,9 @@ import { check, CulvertError } from "../../ffi/error.ts";
 import { shim } from "../../ffi/shim.ts";
 import { type CommandHandle, CommandWord } from "./command.ts";
 
-/** What an lcore's Worker is sent: its core, its command word, and the handle of what it is to run. */
+/**
+ * What an lcore's Worker is sent: its core, its command word, and the handle of what it is to run.
+ */
 interface Order<Handle> {
   readonly core: number;
   readonly command: CommandHandle;
@@ -10,8 +12,8 @@ interface Order<Handle> {
 }
 
 /**
- * What it answers: that it has loaded; lines for the log; in the end the loop's result, or a message that
- * says why it failed.
+ * What it answers: that it has loaded; lines for the log; in the end the loop's result, or a
+ * message that says why it failed.
  */
 type Answer<Result> =
   | { readonly ready: true }
@@ -32,8 +34,8 @@ export interface Lcore<Result = void> {
 }
 
 /**
- * A thread that can run an lcore's loop. The programs have Workers; a test that wants a host or a guest in
- * its own thread gives them something that runs turn by turn.
+ * A thread that can run an lcore's loop. The programs have Workers; a test that wants a host or a
+ * guest in its own thread gives them something that runs turn by turn.
  */
 export interface LcoreThread<Handle, Result = void> {
   /** The core that it will be pinned to. */
@@ -57,8 +59,9 @@ export interface LcoreThread<Handle, Result = void> {
 }
 
 /**
- * The Worker of an lcore: the module at `url`, which calls {@linkcode serveLcore}. Loading the module takes a
- * second and more in an emulated VM, so the Worker may be made before there is a loop to run.
+ * The Worker of an lcore: the module at `url`, which calls {@linkcode serveLcore}. Loading the
+ * module takes a second and more in an emulated VM, so the Worker may be made before there is a
+ * loop to run.
  */
 export class LcoreWorker<Handle, Result = void> implements LcoreThread<Handle, Result> {
   readonly ready: Promise<void>;
@@ -68,7 +71,10 @@ export class LcoreWorker<Handle, Result = void> implements LcoreThread<Handle, R
   #isReady = false;
   #loadError?: CulvertError;
 
-  /** Begin to load the module. Its thread will be pinned to `core`; `log` is told what its loop logs. */
+  /**
+   * Begin to load the module. Its thread will be pinned to `core`; `log` is told what its loop
+   * logs.
+   */
   constructor(url: URL, readonly core: number, log: (line: string) => void = () => {}) {
     const ready = Promise.withResolvers<void>();
     this.#worker = new Worker(url, { type: "module", name: `lcore ${core}` });
@@ -124,8 +130,8 @@ function newRun<Result>(): PromiseWithResolvers<Result> {
 /**
  * Called by an lcore's module: wait for an order, pin this thread, run the loop, answer.
  *
- * The thread is pinned just before its loop runs: threads that it made after that would inherit the mask,
- * and V8's helpers must not run on the lcore's core.
+ * The thread is pinned just before its loop runs: threads that it made after that would inherit the
+ * mask, and V8's helpers must not run on the lcore's core.
  */
 export function serveLcore<Handle, Result>(
   loop: (handle: Handle, command: CommandWord, log: (line: string) => void) => Result,

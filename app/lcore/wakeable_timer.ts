@@ -7,7 +7,9 @@ export class WakeableTimer {
   #end = () => {};
   #isWoken = false;
 
-  /** Wait so many milliseconds, or until {@linkcode wake}: not at all if that came since the last pause. */
+  /**
+   * Wait, but no longer than until {@linkcode wake}: not at all if that came since the last wait.
+   */
   async wait(milliseconds: number): Promise<void> {
     if (!this.#isWoken) {
       await new Promise<void>((resolve) => {

@@ -15,8 +15,9 @@ export interface CoreAdvice {
 }
 
 /**
- * Choose cores for a host's and a guest's lcore: two physical cores behind one L3 cache, isolated ones
- * if there are any, away from core 0, on which the kernel does its own work, if there are enough.
+ * Choose cores for a host's and a guest's lcore: two physical cores behind one L3 cache, isolated
+ * ones if there are any, away from core 0, on which the kernel does its own work, if there are
+ * enough.
  *
  * @returns undefined if there is no CPU.
  */

@@ -6,8 +6,9 @@ import { shim } from "../../ffi/shim.ts";
 export const NODE_MAX = 63;
 
 /**
- * Keep all pages of `memory` on one NUMA node; those that are elsewhere move there. The policy is the
- * file's, so that it also holds for pages that another process touches first (mbind(2), `MPOL_BIND`).
+ * Keep all pages of `memory` on one NUMA node; those that are elsewhere move there. The policy is
+ * the file's, so that it also holds for pages that another process touches first (mbind(2),
+ * `MPOL_BIND`).
  *
  * @param node Its number, from 0 to {@linkcode NODE_MAX}.
  * @throws {ShimError} if there is no such node, or not enough memory on it.

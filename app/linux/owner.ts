@@ -59,7 +59,8 @@ function isId(text: string): boolean {
 }
 
 /**
- * Whom the sockets and files of an account belong to: to its user alone, mode 0600; with a group 0660.
+ * Whom the sockets and files of an account belong to: to its user alone, mode 0600; with a group
+ * 0660.
  *
  * @throws {CulvertError} if user or group do not exist.
  */

@@ -23,9 +23,9 @@ function privileges(): Privileges {
 }
 
 /**
- * Give up for good what is not needed once all is set up: every capability, in every thread, those that
- * programs could give us (no_new_privs), and the user if another was asked for. What `duties` still need
- * is left to the keeper.
+ * Give up for good what is not needed once all is set up: every capability, in every thread, those
+ * that programs could give us (no_new_privs), and the user if another was asked for. What `duties`
+ * still need is left to the keeper.
  *
  * @param duties Interfaces and files, as far as we are to touch them later.
  * @throws {CulvertError} if there is no such user, or we may not become that.
@@ -52,8 +52,8 @@ export function dropPrivileges(
 }
 
 /**
- * Whether root's files are ours to use even without a capability: we are user 0, and not only in a user
- * namespace, where the root folder is nobody's.
+ * Whether root's files are ours to use even without a capability: we are user 0, and not only in a
+ * user namespace, where the root folder is nobody's.
  */
 export function ownsRootsFiles(): boolean {
   return privileges().uid === 0 && statusOf("/")?.uid === 0;
@@ -64,9 +64,10 @@ export const STILL_ROOT =
   "capabilities are given up, but files of root's are still ours: --user NAME gives up those too";
 
 /**
- * Give up all that Deno lets us do: from now on the shim and what it has open are all that is needed. Workers that inherited our permissions lose them too, so they must have loaded.
- * Importing is granted for some hosts by default, even under `--deny-import`. Under `-A`, as in tests,
- * it stays as it is.
+ * Give up all that Deno lets us do: from now on the shim and what it has open are all that is
+ * needed. Workers that inherited our permissions lose them too, so they must have loaded. Importing
+ * is granted for some hosts by default, even under `--deny-import`. Under `-A`, as in tests, it
+ * stays as it is.
  */
 export function giveUpPermissions(): void {
   if (Deno.permissions.querySync({ name: "env" }).state === "granted") return;

@@ -11,8 +11,8 @@ import { CulvertError } from "../../ffi/error.ts";
 const SHIM_URL = /new URL\(\s*"[^"]*\/([^"/]+\.so)"\s*,\s*import\.meta\.url\s*,?\s*\)/g;
 
 /**
- * Loaded only when an image is built. It must not stand in the `import()` itself: Deno would look for
- * it at every start of the program, in the network if it has no copy.
+ * Loaded only when an image is built. It must not stand in the `import()` itself: Deno would look
+ * for it at every start of the program, in the network if it has no copy.
  */
 const ESBUILD = "esbuild";
 

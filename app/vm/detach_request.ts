@@ -17,8 +17,8 @@ const UNMAP_MS = 1000;
 const HOST_SILENCE_MS = 3000;
 
 /**
- * Asks a region's guest to leave it, before its device is unplugged: a mapping of a device that is gone
- * kills the process that touches it (SIGBUS). The guest stays away until this is disposed of.
+ * Asks a region's guest to leave it, before its device is unplugged: a mapping of a device that is
+ * gone kills the process that touches it (SIGBUS). The guest stays away until this is disposed of.
  */
 export class DetachRequest implements Disposable {
   readonly #region: Region;

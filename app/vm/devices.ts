@@ -11,7 +11,7 @@ export const VECTORS_MAX = 2048;
 /** Most empty slots: pcie.0 has 32 places, and some are taken. */
 export const SLOTS_MAX = 16;
 
-/** A region as QEMU finds it: by its file (`ivshmem-plain`), or at its server (`ivshmem-doorbell`). */
+/** A region as QEMU finds it: its file (`ivshmem-plain`) or its server (`ivshmem-doorbell`). */
 export type RegionDevice =
   | {
     /** A path in /dev/shm or on hugetlbfs, or `/proc/PID/fd/N` for a memfd. */
@@ -29,11 +29,13 @@ export type RegionDevice =
 const PAGE_BYTES = 4096;
 
 /**
- * The arguments for the region number `index`: backend or character device `culvertN`, then the device.
+ * The arguments for the region number `index`: backend or character device `culvertN`, then the
+ * device.
  *
  * The memory is `share=on`, so both sides see the same pages.
  *
- * @param isMaster Whether migration takes the region's content along; if not, QEMU refuses to migrate.
+ * @param isMaster Whether migration takes the region's content along; if not, QEMU refuses to
+ * migrate.
  * @throws {RangeError} If the size is not a power of two of at least 4096, or there is no vector or
  * more than {@linkcode VECTORS_MAX}.
  */
@@ -60,16 +62,17 @@ export function ivshmemDevice(device: RegionDevice, index: number, isMaster: boo
 }
 
 /**
- * The IOMMU without which the guest's vfio would not hand out interrupts. `intremap=on` is QEMU's default
- * where it is possible; said, it turns an impossible combination into an error at once.
+ * The IOMMU without which the guest's vfio would not hand out interrupts. `intremap=on` is QEMU's
+ * default where it is possible; said, it turns an impossible combination into an error at once.
  */
 export function interruptIommu(): string[] {
   return ["-device", "intel-iommu,intremap=on"];
 }
 
 /**
- * Empty slots into which regions can be plugged: `culvert-slot1` and so on. The firmware reserves 8 GiB of
- * addresses for each, since without it there is room for 2 MiB, and less than 4 GiB is badly aligned.
+ * Empty slots into which regions can be plugged: `culvert-slot1` and so on. The firmware reserves 8
+ * GiB of addresses for each, since without it there is room for 2 MiB, and less than 4 GiB is badly
+ * aligned.
  *
  * @throws {RangeError} If there are more than {@linkcode SLOTS_MAX}.
  */

@@ -109,7 +109,7 @@ export function parseNumaMaps(text: string, file: string): number[] {
     .filter((node) => node !== undefined).map(Number);
 }
 
-/** Where a symbolic link points, such as one of /proc/PID/fd: `/memfd:culvert-culvert0 (deleted)`. */
+/** Where a link points, such as one of /proc/PID/fd: `/memfd:culvert-culvert0 (deleted)`. */
 function linkOf(path: string): string {
   try {
     return Deno.readLinkSync(path);

@@ -19,8 +19,9 @@ export const GUEST_SHIM_PATH = "/culvert/libculvert.so";
 const EXIT_WORD = "culvert-guest-exit";
 
 /**
- * Deno's flags in the guest: it needs the shim and its own file, and is to look for nothing else. What
- * the guest reads in /proc and /sys goes through the shim, as Deno would want `--allow-all` for it.
+ * Deno's flags in the guest: it needs the shim and its own file, and is to look for nothing else.
+ * What the guest reads in /proc and /sys goes through the shim, as Deno would want `--allow-all`
+ * for it.
  */
 const GUEST_DENO_FLAGS: readonly string[] = [
   `--allow-ffi=${GUEST_SHIM_PATH}`,

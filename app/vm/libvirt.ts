@@ -1,9 +1,9 @@
 /**
  * A guest as libvirt domain XML (https://libvirt.org/formatdomain.html).
  *
- * libvirt's `<shmem>` knows an ivshmem-doorbell by its server's socket, and an ivshmem-plain by a name in
- * /dev/shm and in whole mebibytes. A memfd, a file on hugetlbfs and empty slots with room for a region go to
- * QEMU as they are, by `<qemu:commandline>`.
+ * libvirt's `<shmem>` knows an ivshmem-doorbell by its server's socket, and an ivshmem-plain by a
+ * name in /dev/shm and in whole mebibytes. A memfd, a file on hugetlbfs and empty slots with room
+ * for a region go to QEMU as they are, by `<qemu:commandline>`.
  *
  * @module
  */
@@ -16,8 +16,8 @@ import { kernelCommandLine, MEMORY_MIB, type QemuOptions } from "./qemu.ts";
 const MIB = 1024 ** 2;
 
 /**
- * The slot of pcie.0 for the first region. Left to libvirt, they would share one IOMMU group behind a bridge,
- * in whatever order.
+ * The slot of pcie.0 for the first region. Left to libvirt, they would share one IOMMU group behind
+ * a bridge, in whatever order.
  */
 const FIRST_SLOT = 0x10;
 
@@ -106,7 +106,7 @@ function memoryBacking({ hugepages }: QemuOptions): Element[] {
     : [element("memoryBacking", {}, [element("hugepages", {}, [])])];
 }
 
-/** Whether libvirt can say it: a size that is no whole number of mebibytes, or any other place, it cannot. */
+/** Whether libvirt can describe it: only whole mebibytes, at a server or in /dev/shm. */
 function hasWords(device: RegionDevice): boolean {
   return "socket" in device || SHM.test(device.file) && device.bytes >= MIB;
 }

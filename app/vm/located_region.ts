@@ -20,7 +20,8 @@ export interface LocatedRegion extends RegionPlace {
 /**
  * Find the regions that were asked for.
  *
- * @throws {CulvertError} If there is none of that name, or `--doorbell` is asked and none has a server.
+ * @throws {CulvertError} If there is none of that name, or `--doorbell` is asked and none has a
+ * server.
  */
 export function locateRegions(request: QemuRequest, machine: HostMachine): LocatedRegion[] {
   const located = request.regions.map((region) => {

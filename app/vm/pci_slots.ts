@@ -64,8 +64,8 @@ export function pciDevices(buses: readonly PciBus[]): PciDevice[] {
  * A slot for a region of so many bytes: a free root port, preferably one with room and meant for us
  * (`culvert-...`); on the machine `pc` its only bus.
  *
- * @param taken Names of buses that have a device. `query-pci` does not tell before the guest's firmware
- * has numbered them.
+ * @param taken Names of buses that have a device. `query-pci` does not tell before the guest's
+ * firmware has numbered them.
  * @returns undefined if there is none.
  */
 export function slotFor(
@@ -89,7 +89,7 @@ function kindOf({ id }: PciDevice): string {
   return `${hex(id.vendor)}:${hex(id.device)}`;
 }
 
-/** Whether so many bytes fit between the port's addresses, at a multiple of their number as PCI wants. */
+/** Whether so many bytes fit between the port's addresses, aligned to their number as PCI wants. */
 function hasRoom({ pci_bridge }: PciDevice, bytes: number): boolean {
   const { base, limit } = pci_bridge!.bus.prefetchable_range;
   return Math.ceil(base / bytes) * bytes + bytes - 1 <= limit;

@@ -1,9 +1,9 @@
 /**
  * Plugs regions into VMs that run, and unplugs them, by QMP.
  *
- * A region in a VM is two things to QEMU: what is behind it (a memory backend, or a character device to the
- * region's server) and the PCI device. The guest's firmware or kernel has to let a device in, and its kernel
- * has to let go of it.
+ * A region in a VM is two things to QEMU: what is behind it (a memory backend, or a character
+ * device to the region's server) and the PCI device. The guest's firmware or kernel has to let a
+ * device in, and its kernel has to let go of it.
  *
  * @module
  */
@@ -47,8 +47,8 @@ const POLL_MS = 100;
 const RELEASE_MS = 3000;
 
 /**
- * The id that a region's device gets unless told: `culvert-` and the region's name, or the last part of
- * its path, with `_` for what QEMU does not allow in ids.
+ * The id that a region's device gets unless told: `culvert-` and the region's name, or the last
+ * part of its path, with `_` for what QEMU does not allow in ids.
  */
 export function deviceId(region: string): string {
   return `culvert-${lastOf(region).replace(/[^\w.-]/g, "_")}`;
@@ -57,8 +57,8 @@ export function deviceId(region: string): string {
 /**
  * Plug a region into a running VM. If QEMU refuses a step, the one before is undone.
  *
- * With a doorbell, QEMU stands still until the server has sent its first messages, for ever if the server ends
- * before: see that it lives, as `locateRegion` does.
+ * With a doorbell, QEMU stands still until the server has sent its first messages, for ever if the
+ * server ends before: see that it lives, as `locateRegion` does.
  *
  * @param name What people call the region.
  * @returns The slot.
@@ -110,7 +110,8 @@ export async function plugRegion(
  * Wait until the guest has given a device's memory an address and switched it on.
  *
  * @param patience Milliseconds.
- * @returns The device's PCI address in the guest, such as `0000:01:00.0`; undefined if it takes longer.
+ * @returns The device's PCI address in the guest, such as `0000:01:00.0`; undefined if it takes
+ * longer.
  */
 export async function untilMapped(
   qmp: QmpClient,
@@ -141,10 +142,11 @@ export async function regionDevices(qmp: QmpClient): Promise<PluggedRegion[]> {
 }
 
 /**
- * Unplug a device and release what is behind it. Whoever uses it in the guest must have let go of it.
+ * Unplug a device and release what is behind it. Whoever uses it in the guest must have let go of
+ * it.
  *
- * @param patience Milliseconds that the guest's kernel may take: with PCI Express's own hotplug more
- * than 5 s.
+ * @param patience Milliseconds that the guest's kernel may take: with PCI Express's own hotplug
+ * more than 5 s.
  * @throws {CulvertError} if QEMU refuses or the guest's kernel does not let go in time.
  */
 export async function unplugDevice(

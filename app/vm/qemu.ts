@@ -67,15 +67,15 @@ const KERNEL_COMMAND_LINE_BYTES = 2048;
  * Returns QEMU's arguments, the program's name not included.
  *
  * The machine is q35: it boots as fast as pc (5.1 s and 4.8 s to the app on a busy machine, within
- * noise) and has PCI Express and an IOMMU, which interrupts to the guest need; README.md in this folder
- * tells which of its parameters do what. A region's device is no `master` unless asked for: QEMU then
- * refuses to migrate the VM, which would leave its host behind.
+ * noise) and has PCI Express and an IOMMU, which interrupts to the guest need; README.md in this
+ * folder tells which of its parameters do what. A region's device is no `master` unless asked for:
+ * QEMU then refuses to migrate the VM, which would leave its host behind.
  *
  * Under TCG `maxcpus` is never 1: QEMU would then turn atomic instructions into ordinary ones, and
  * updates of words shared with the host would get lost.
  *
- * @throws {RangeError} If a region's size is not a power of two of at least 4096, a number is out of
- * range, or the kernel's command line gets longer than 2047 bytes.
+ * @throws {RangeError} If a region's size is not a power of two of at least 4096, a number is out
+ * of range, or the kernel's command line gets longer than 2047 bytes.
  */
 export function qemuArguments(options: QemuOptions): string[] {
   const { image, regions, memoryMiB = MEMORY_MIB, cpus = 1, accel = "tcg" } = options;
@@ -130,7 +130,7 @@ function acceleration(accel: "tcg" | "kvm"): string[] {
  * @throws {RangeError} If it gets longer than 2047 bytes.
  */
 export function kernelCommandLine(options: Machine): string {
-  // Under TCG on a busy machine the kernel's test of the timer interrupt fails now and then, and it panics.
+  // On a busy machine the kernel's test of the timer interrupt fails under TCG: it would panic.
   const words = ["console=ttyS0", "quiet", "panic=-1", "no_timer_check"];
   const modules = [...options.doorbell ? VFIO_MODULES : [], ...options.modules ?? []];
   if (modules.length) words.push(`${KERNEL_PARAMETERS.modules}=${modules.join(",")}`);

@@ -8,12 +8,12 @@ import { type ChildProcess, spawn } from "node:child_process";
 import type { Readable, Writable } from "node:stream";
 import { missingTool } from "./tools.ts";
 
-/** Becomes QEMU, after it has left a watcher ($0) behind, which reads descriptor 3: a pipe from us. */
+/** Starts a watcher ($0), which reads descriptor 3, a pipe from us; then becomes QEMU. */
 const WATCHED = `sh -c "$0" culvert-watch $$ <&3 3<&- >/dev/null 2>&1 & exec 3<&-; exec "$@"`;
 
 /**
- * The watcher. A line says that all is well; the pipe's end that we are gone, by `kill -9` perhaps. Then it
- * ends QEMU ($1), as long as that is still its parent: at first politely.
+ * The watcher. A line says that all is well; the pipe's end that we are gone, by `kill -9` perhaps.
+ * Then it ends QEMU ($1), as long as that is still its parent: at first politely.
  */
 const WATCHER = `
 is_there() {

@@ -17,7 +17,7 @@ export interface QemuRequest {
   readonly vectors?: number;
   /** The cores that QEMU is to run on. */
   readonly pin?: string;
-  /** The machine of each VM. `guestArgs` is without the guest's number, which {@linkcode numbered} adds. */
+  /** The machine of each VM. {@linkcode numbered} adds the guest's number to `guestArgs`. */
   readonly machine: Machine;
   /** Whether the guest command is told the guest's number. */
   readonly numbered: boolean;

@@ -21,8 +21,8 @@ const STATUS_OF: Readonly<Record<Signal, number>> = { SIGINT: 130, SIGTERM: 143 
  * Run VMs until all have ended. SIGINT and SIGTERM go on to each QEMU, which ends the VM. One that
  * outlived us would keep the region's memory busy: if we end in any way, so do they.
  *
- * One VM has its console on standard output and input. The consoles of several are shown line by line,
- * with the guest's number in front, and they have no input.
+ * One VM has its console on standard output and input. The consoles of several are shown line by
+ * line, with the guest's number in front, and they have no input.
  *
  * @returns The guest command's exit status. If the guest did not report one: QEMU's own, or 1 if
  * that is 0. The highest of several. After a signal 130 (SIGINT) or 143 (SIGTERM).

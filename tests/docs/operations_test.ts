@@ -1,8 +1,9 @@
 import { equal, ok } from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 
-// What a user of app/api.ts can reach of rings and mempools: each class and function has an example,
-// which tests/doc_examples_test.ts runs, and each method and value is in an example or in a test.
+// What a user of app/api.ts can reach of rings and mempools: each class and function has an
+// example, which tests/doc_examples_test.ts runs, and each method and value is in an example or in
+// a test.
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 const FOLDERS = /\/app\/(ring|mempool)\/\w+\.ts$/;

@@ -1,8 +1,8 @@
 import { MappedMemory } from "../../ffi/mapped_memory.ts";
 
 /**
- * Zeroed memory for one test: `using memory = freshMemory(4096)` unmaps it at the end, since a process
- * has 2048 maps and all tests share them.
+ * Zeroed memory for one test: `using memory = freshMemory(4096)` unmaps it at the end, since a
+ * process has 2048 maps and all tests share them.
  */
 export function freshMemory(bytes: number): MappedMemory & Disposable {
   const memory = MappedMemory.ofProcess(bytes);

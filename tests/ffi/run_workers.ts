@@ -5,8 +5,9 @@ export type StartLine = Int32Array<SharedArrayBuffer>;
 const PATIENCE_MS = 20_000;
 
 /**
- * Run the module at `url` in one Worker per order. Each gets its order, answers once by `postMessage`,
- * and has then returned from its loop; loops end by count or by clock, for nothing stops a busy one.
+ * Run the module at `url` in one Worker per order. Each gets its order, answers once by
+ * `postMessage`, and has then returned from its loop; loops end by count or by clock, for nothing
+ * stops a busy one.
  *
  * @returns the answers, in the order of the orders.
  */

@@ -5,13 +5,13 @@ import { freshMemory } from "./fresh_memory.ts";
 /** FIONBIO of asm-generic/ioctls.h: for all who were handed the open file. */
 const FIONBIO = 0x5421;
 
-/** Have reads and writes of an eventfd wait or not, as any of its peers may: O_NONBLOCK is common to all. */
+/** Let reads and writes of an eventfd wait, or not: any peer may, as O_NONBLOCK is the file's. */
 export function setWaits(fd: number, waits: boolean): void {
   const argument = new Uint8Array(Int32Array.of(waits ? 0 : 1).buffer);
   check(shim.shim_ioctl(fd, FIONBIO, argument, 0), "set what an eventfd does");
 }
 
-/** Count up to the most that an eventfd counts, 2^64 - 2: a write waits until somebody has read it. */
+/** Fill an eventfd, up to 2^64 - 2: the next write waits until somebody has read it. */
 export function fill(fd: number): void {
   using memory = freshMemory(4096);
   check(shim.shim_map_cells(memory.map, 0n, 64, 1), "describe mbufs");

@@ -275,7 +275,7 @@ Deno.test("a guest that has left may come back, with a lease of its own", async 
   equal(GuestState.attach(lab.found, 0).state, RUNNING);
 });
 
-/** Claim the place as {@linkcode claim} does; it is taken away again before that guest looks, and so on. */
+/** {@linkcode claim}, but another guest takes the place before this one looks, again and again. */
 function claimAndLose(lab: TestHost): Promise<Attachment> {
   const claimed = claim(lab);
   lab.supervisor.close("is cut off");

@@ -11,7 +11,7 @@ import type { Burst } from "../../app/ring/burst.ts";
 const DESTINATION = Uint8Array.of(0x02, 0x80, 0xff, 0x00, 0x01, 0xfe);
 const SOURCE = Uint8Array.of(0x52, 0x54, 0x9a, 0xbc, 0xde, 0xf0);
 
-/** Frames in one burst, each at this headroom, changed by `change` at number 1; all must be as told. */
+/** Frames of one burst at this headroom; `change` changes number 1. All must be as told. */
 function check(
   headroom: number,
   change: (lab: GuestLab, burst: Burst) => void,

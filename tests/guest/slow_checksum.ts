@@ -1,4 +1,4 @@
-/** RFC 1071 by the letter: big-endian words, each carry added in at once; 0xffff for a sound header. */
+/** RFC 1071 by the letter: big-endian words, each carry added at once. 0xffff if all is sound. */
 export function slowSum(bytes: Iterable<number>): number {
   const all = [...bytes];
   if (all.length % 2 === 1) all.push(0);

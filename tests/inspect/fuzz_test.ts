@@ -9,7 +9,7 @@ import { SampleRegion } from "./sample_region.ts";
 /** Spoiled regions that each test looks at. */
 const ROUNDS = 300;
 
-/** Look at whatever it is in all ways: nothing throws, nothing is written, nothing harms a terminal. */
+/** Decode and print whatever it is: nothing throws, writes, or harms a terminal. */
 function look(memory: MappedMemory, hint: string): void {
   const before = memory.u8.slice(0, 16384);
   const report = withLives(decodeRegion(memory), decodeRegion(memory));

@@ -5,7 +5,10 @@ import { fileTest, Folder } from "../ffi/folder.ts";
 import { MEMORY_BYTES, ScriptedServer } from "./scripted_server.ts";
 import { isSameEventfd } from "./server_lab.ts";
 
-/** The descriptors that are open, by asking for the lowest free ones: one that was leaked is missing. */
+/**
+ * The descriptors that are open, by asking for the lowest free ones: one that was leaked is
+ * missing.
+ */
 function lowestFree(): number[] {
   const fds = Array.from({ length: 64 }, () => shim.shim_eventfd());
   for (const fd of fds) shim.shim_fd_close(fd);

@@ -16,8 +16,8 @@ export interface Heard {
 
 /**
  * A client that takes messages as QEMU's ivshmem-client.c does, and is as strict: version without a
- * descriptor, own id without one, -1 with one; then vectors, in order, and leaves of peers that are known.
- * It shares no code with what is tested, but for the shim.
+ * descriptor, own id without one, -1 with one; then vectors, in order, and leaves of peers that are
+ * known. It shares no code with what is tested, but for the shim.
  */
 export class QemuClient implements Disposable {
   readonly socket: number;

@@ -11,7 +11,9 @@ export interface LabOptions extends Partial<ServerLimits> {
   readonly vectors?: number;
 }
 
-/** A server at work in this process, and clients of it: `await using lab = await ServerLab.open()`. */
+/**
+ * A server at work in this process, and clients of it: `await using lab = await ServerLab.open()`.
+ */
 export class ServerLab implements AsyncDisposable {
   /** What it has logged. */
   readonly events: string[] = [];

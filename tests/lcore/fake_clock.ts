@@ -1,6 +1,6 @@
 /**
- * `performance.now()` as a test wants it, until the end of the test: `using clock = new FakeClock()`.
- * Each look at the clock moves it by `step` milliseconds.
+ * `performance.now()` as a test wants it, until the end of the test: `using clock = new
+ * FakeClock()`. Each look at the clock moves it by `step` milliseconds.
  */
 export class FakeClock implements Disposable {
   readonly #real = performance.now;

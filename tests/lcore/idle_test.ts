@@ -11,7 +11,7 @@ function sleeps(): number {
   );
 }
 
-/** How often this thread sleeps, and how many milliseconds pass, in so many turns that find nothing. */
+/** How often this thread sleeps, and for how many milliseconds, in so many turns without frames. */
 function measure(idle: Idle, turns: number): { slept: number; milliseconds: number } {
   const before = sleeps();
   const start = shim.shim_clock();

@@ -1,7 +1,8 @@
 import { deepEqual, throws } from "node:assert/strict";
 import { parsePciDevices, requireIvshmem } from "../../app/linux/pci.ts";
 
-// What a guest with two ivshmem devices showed: QEMU 7.2, machine q35, Linux 6.1. `|` stands for a tab.
+// What a guest with two ivshmem devices showed: QEMU 7.2, machine q35, Linux 6.1. `|` stands for a
+// tab.
 const GUEST = `\
 0000|808629c0|0|               0|               0|               0|               0|               0|               0|               0|               0|               0|               0|               0|               0|               0|               0|
 0008|1af41110|0|        fea40000|               0|        f800000c|               0|               0|               0|               0|             100|               0|         4000000|               0|               0|               0|               0|

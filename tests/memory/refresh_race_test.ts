@@ -22,7 +22,7 @@ Deno.test("Region.refresh() and attach() see no memzone half-made while another 
     region.addMemzone(`z${i}`, ZONE_KIND.RAW, 2048, i, ({ offset, size, parameter }) => {
       const [from, to] = [offset >>> 2, (offset + size) >>> 2];
       memory.u32.fill(parameter, from, to - 1);
-      for (const end = performance.now() + 0.2; performance.now() < end;); // a long time to be half-made
+      for (const end = performance.now() + 0.2; performance.now() < end;); // long to be half-made
       memory.u32[to - 1] = parameter;
     });
     await new Promise((resolve) => setTimeout(resolve, 1)); // on one core, let the reader look

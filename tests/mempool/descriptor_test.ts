@@ -7,8 +7,8 @@ import { fileTest } from "../ffi/folder.ts";
 import { freshMemory } from "../ffi/fresh_memory.ts";
 import { burstOf } from "../kit/burst_of.ts";
 
-// The shim reads descriptors by macros of its own (shim.h). Let it send what a descriptor names, and
-// see that these are the bytes that TypeScript means.
+// The shim reads descriptors by macros of its own (shim.h). Let it send what a descriptor names,
+// and see that these are the bytes that TypeScript means.
 
 /** What shim/burst.c asks for beside the mbuf of one frame: `struct rx_room`. */
 const ROOM_BYTES = 4096 + (1 << 18);

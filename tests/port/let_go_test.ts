@@ -8,7 +8,7 @@ import { RingPort } from "../../app/port/ring_port.ts";
 import { PortLab } from "./port_lab.ts";
 import { Burst } from "../../app/ring/burst.ts";
 
-/** A kernel port that receives frames of 60 bytes into as many slots as it is given, until `waiting` are. */
+/** A kernel port at which `waiting` frames of 60 bytes wait. */
 class SlotPort extends KernelPort {
   waiting = 0;
   get name(): string {

@@ -6,7 +6,8 @@ import { type Owner, SAME } from "../../app/linux/owner.ts";
 import { runWorkers } from "../ffi/run_workers.ts";
 import type { RaceResult } from "./locked_file_worker.ts";
 
-// Regions as files. Their folder is /dev/shm, which `deno task unit` may not write to: then these are ignored.
+// Regions as files. Their folder is /dev/shm, which `deno task unit` may not write to: then these
+// are ignored.
 
 const FOLDER = "/dev/shm";
 const MIB = 1 << 20;

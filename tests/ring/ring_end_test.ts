@@ -14,7 +14,7 @@ const numbers = (count: number, first = 0) =>
   burstOf(Array.from({ length: count }, (_, i) => first + i), 4);
 
 for (const producers of ["multi", "rts"] as const) {
-  Deno.test(`MpmcRing (${producers}) gives two producers slots of their own, though one of them remembers an old head`, () => {
+  Deno.test(`MpmcRing (${producers}) gives two producers slots of their own, though one remembers an old head`, () => {
     using memory = freshMemory(4096);
     const ring = () => new MpmcRing(memory, 0, SIZE, { producers, headTailMax: SIZE });
     const [one, other] = [ring(), ring()];
@@ -229,7 +229,7 @@ for (const producers of ["multi", "hts", "rts"] as const) {
 }
 
 for (const producers of ["multi", "hts", "rts"] as const) {
-  Deno.test(`a ${producers} producer that is preempted between two loads while 2^32 elements go by sees that the ring is full`, () => {
+  Deno.test(`a ${producers} producer that sleeps between two loads for 2^32 elements sees a full ring`, () => {
     const burst = Burst.of(8, 4);
     using memory = freshMemory(4096);
     const ring = () => new MpmcRing(memory, 0, 8, { producers, headTailMax: 8 });

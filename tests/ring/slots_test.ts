@@ -24,7 +24,7 @@ for (const elementBytes of [4, 8, 16] as const) {
   });
 
   for (const direction of ["write", "read"] as const) {
-    Deno.test(`SlotsCopy: a ${direction} publishes the position that it began at, and ${elementBytes}-byte elements more`, () => {
+    Deno.test(`SlotsCopy: a ${direction} of ${elementBytes}-byte elements publishes how many it moved`, () => {
       using memory = freshMemory(8192);
       const slots = new SlotsCopy({ memory, start: START, size: SIZE, elementBytes }, direction);
       for (let n = 0; n <= SIZE; n++) {
@@ -35,7 +35,7 @@ for (const elementBytes of [4, 8, 16] as const) {
       }
     });
 
-    Deno.test(`SlotsCopy: a ${direction} publishes nothing if somebody else has, or there is no word (${elementBytes} bytes)`, () => {
+    Deno.test(`SlotsCopy: a ${direction} publishes nothing after another, or without word (${elementBytes} bytes)`, () => {
       using memory = freshMemory(8192);
       const slots = new SlotsCopy({ memory, start: START, size: SIZE, elementBytes }, direction);
       memory.u32[WORD] = 6;

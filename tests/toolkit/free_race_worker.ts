@@ -17,7 +17,9 @@ export interface FreeRaceOrder {
   readonly milliseconds: number;
   /** The descriptors of a round, which Worker 0 writes. */
   readonly words: Uint32Array<SharedArrayBuffer>;
-  /** Word 0: where they meet at first; 1: rounds begun, by Worker 0; 2: Workers done, in all rounds. */
+  /**
+   * Word 0: where they meet at first; 1: rounds begun, by Worker 0; 2: Workers done, in all rounds.
+   */
   readonly shared: StartLine;
 }
 

@@ -34,11 +34,13 @@ export interface MulticastAnswer {
   readonly unsound: number;
 }
 
-/** Words of each segment. A ring carries word 0 of the descriptor alone: word 1 is always the same. */
+/**
+ * Words of each segment. A ring carries word 0 of the descriptor alone: word 1 is always the same.
+ */
 const WORDS = 8;
 const WORD_1 = dataWord(128, 4 * WORDS);
 
-/** Make frames of one or two segments, hand each to all Workers, and check and free what the others hand on. */
+/** Hand frames of one or two segments to all Workers; check and free what the others hand on. */
 serveOrder((order: MulticastOrder): MulticastAnswer => {
   const pool = Mempool.attach(order.mempool, 16);
   const mbufs = new Mbufs(new MappedMemory(order.memory), {
