@@ -54,8 +54,8 @@ export const SYMBOLS = {
   shim_compare_and_swap: { parameters: ["i32", "u32", "u32", "u32"], result: "i32" },
   // uint32_t shim_compare_exchange(int32_t map, uint32_t word, uint32_t expected, uint32_t desired)
   shim_compare_exchange: { parameters: ["i32", "u32", "u32", "u32"], result: "u32" },
-  // int32_t shim_compare_and_swap_pair(int32_t map, uint32_t word, uint32_t expected_low, uint32_t
-  //   expected_high, uint32_t low, uint32_t high)
+  // int32_t shim_compare_and_swap_pair(int32_t map, uint32_t word, uint32_t expected_low,
+  //   uint32_t expected_high, uint32_t low, uint32_t high)
   shim_compare_and_swap_pair: {
     parameters: ["i32", "u32", "u32", "u32", "u32", "u32"],
     result: "i32",
@@ -68,13 +68,13 @@ export const SYMBOLS = {
   shim_fenced_load: { parameters: ["i32", "u32"], result: "u32" },
   // void shim_pause(uint32_t times)
   shim_pause: { parameters: ["u32"], result: "void" },
-  // int32_t shim_store_in_turn(int32_t map, uint32_t word, uint32_t turn, uint32_t value, uint32_t
-  //   pauses)
+  // int32_t shim_store_in_turn(int32_t map, uint32_t word, uint32_t turn, uint32_t value,
+  //   uint32_t pauses)
   shim_store_in_turn: { parameters: ["i32", "u32", "u32", "u32", "u32"], result: "i32" },
   // void shim_yield(void)
   shim_yield: { parameters: [], result: "void" },
-  // int32_t shim_slots_copy(uint32_t route, uint32_t slots, uint32_t burst, uint32_t n, uint32_t
-  //   turn, uint32_t tail)
+  // int32_t shim_slots_copy(uint32_t route, uint32_t slots, uint32_t burst, uint32_t n,
+  //   uint32_t turn, uint32_t tail)
   shim_slots_copy: {
     parameters: ["u32", "u32", "u32", "u32", "u32", "u32"],
     result: "i32",
@@ -160,15 +160,15 @@ export const SYMBOLS = {
   shim_packet_missed: { parameters: ["i32"], result: "i32" },
   // int32_t shim_socket_open(uint32_t family, uint32_t type, uint32_t protocol)
   shim_socket_open: { parameters: ["u32", "u32", "u32"], result: "i32" },
-  // int32_t shim_socket_send(int32_t fd, const uint8_t *message, uint32_t count, const uint8_t
-  //   *address, uint32_t bytes)
+  // int32_t shim_socket_send(int32_t fd, const uint8_t *message, uint32_t count,
+  //   const uint8_t *address, uint32_t bytes)
   shim_socket_send: { parameters: ["i32", "buffer", "u32", "buffer", "u32"], result: "i32" },
 
   // int32_t shim_packet_rx(int32_t fd, int32_t frames, int32_t burst, uint32_t word, int32_t room,
   //   uint32_t count)
   shim_packet_rx: { parameters: ["i32", "i32", "i32", "u32", "i32", "u32"], result: "i32" },
-  // int32_t shim_packet_tx(int32_t fd, int32_t frames, int32_t burst, uint32_t word, uint32_t
-  //   count)
+  // int32_t shim_packet_tx(int32_t fd, int32_t frames, int32_t burst, uint32_t word,
+  //   uint32_t count)
   shim_packet_tx: { parameters: ["i32", "i32", "i32", "u32", "u32"], result: "i32" },
   // int32_t shim_tap_rx(int32_t fd, int32_t frames, int32_t burst, uint32_t word, int32_t room,
   //   uint32_t count)

@@ -15,13 +15,15 @@ export interface Duties {
   /** Sockets and files to be removed in the end. */
   readonly files?: readonly string[];
   /**
-   * By the path of its socket, a server that may have to be started: its working folder, and the words
-   * of its command line.
+   * By the path of its socket, a server that may have to be started: its working folder, and the
+   * words of its command line.
    */
   readonly servers?: ReadonlyMap<string, readonly string[]>;
 }
 
-/** Where a server that is being started can be heard. Descriptors that do not block, and are ours. */
+/**
+ * Where a server that is being started can be heard. Descriptors that do not block, and are ours.
+ */
 export interface ServerEnds {
   /** The socket on which it sends one number: see `app/ivshmem/server_report.ts`. */
   readonly report: number;
@@ -44,8 +46,8 @@ const files = new Set<string>();
 const servers = new Map<string, readonly string[]>();
 
 /**
- * Have the keeper ready for these duties too. It is started again, with all duties, if it does not know
- * some of them: that can be done until privileges are dropped.
+ * Have the keeper ready for these duties too. It is started again, with all duties, if it does not
+ * know some of them: that can be done until privileges are dropped.
  *
  * @throws {ShimError} if it cannot be started.
  */

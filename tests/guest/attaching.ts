@@ -2,7 +2,10 @@ import type { MappedMemory } from "../../ffi/mapped_memory.ts";
 import type { Attachment } from "../../app/guest/attachment.ts";
 import { Claim } from "../../app/guest/claim.ts";
 
-/** Claim place `guest` of region `r0`, as a guest does: in steps of 5 ms until it is let in or refused. */
+/**
+ * Claim place `guest` of region `r0`, as a guest does: in steps of 5 ms until it is let in or
+ * refused.
+ */
 export async function attach(
   memory: MappedMemory,
   guest = 0,

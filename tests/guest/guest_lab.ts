@@ -24,7 +24,10 @@ export function macOf(port: number): Uint8Array {
   return Uint8Array.of(0x52, 0x54, 0xaa, 0xbb, 0xcc, port);
 }
 
-/** A region in memory of this process, as a host lays it out, with the guest's ports; the test is the host. */
+/**
+ * A region in memory of this process, as a host lays it out, with the guest's ports; the test is
+ * the host.
+ */
 export class GuestLab implements Disposable {
   readonly memory: MappedMemory;
   readonly mbufs: Mbufs;
@@ -36,7 +39,9 @@ export class GuestLab implements Disposable {
   readonly ports: VirtualPorts;
   /** Whether the guest gives up. */
   isOver = () => false;
-  /** What an lcore needs to know of the region. Its lease ends when {@linkcode retire} is called. */
+  /**
+   * What an lcore needs to know of the region. Its lease ends when {@linkcode retire} is called.
+   */
   readonly region: Pick<GuestLcoreHandle, "region" | "geometry" | "lease">;
   #lent = 0;
 
