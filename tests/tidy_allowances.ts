@@ -61,10 +61,6 @@ export const WITH_LONG_LINES: readonly string[] = [
   "bench/peers/",
   "shim/",
   "tests/host/",
-  "tests/hostile/",
-  "tests/soak/",
-  "tests/stress/",
-  "tests/system/",
 ];
 
 /** Files that still have too many lines. */
@@ -88,6 +84,5 @@ export const LONG_FILES: readonly string[] = [
   "tests/ring/spsc_ring_test.ts",
   "tests/system/bad_input_test.ts",
   "tests/system/ivshmem_server_test.ts",
-  "tests/system/recovery_test.ts",
   "tests/toolkit/frames_test.ts",
 ];

@@ -1,7 +1,7 @@
 /**
- * A process that wants to have others wait for ever: `blocker_process.ts REGION full|empty`. It has reads and
- * writes of all eventfds that it was handed, of the host and of guests, wait; `full`: it fills them too, once, so
- * that it is the writes that do.
+ * A process that tries to make others wait for ever: `blocker_process.ts REGION full|empty`. It
+ * clears O_NONBLOCK of all eventfds that it was handed, the host's and the guests', so that reads
+ * wait. With `full` it also fills them once, so that writes wait.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * Who shares an eventfd shares its O_NONBLOCK and its counter: neither may keep a host from its work.
+ * All that share an eventfd share its O_NONBLOCK and its counter: neither may stop a host.
  *
  * @module
  */
@@ -30,7 +30,7 @@ async function assertStops(host: Running): Promise<void> {
   assert(milliseconds < STOP_MS, `the host stops after ${milliseconds} ms`);
 }
 
-Deno.test("A peer that has all reads of doorbells wait keeps no host from forwarding, nor from its end", async () => {
+Deno.test("A peer that makes all reads of doorbells wait keeps no host from forwarding or ending", async () => {
   await using lab = await Lab.open();
   const pair = await lab.namespacePair({ quiet: true });
   const { host, guest, wires: { a, b } } = await lab.forwarding(pair, {
@@ -52,7 +52,7 @@ Deno.test("A peer that has all reads of doorbells wait keeps no host from forwar
   await blocker.ended();
 });
 
-Deno.test("A peer that has all writes to doorbells wait, beside a guest that hears none, keeps no host from its end", async () => {
+Deno.test("A peer that makes all writes to doorbells wait keeps no host from ending", async () => {
   await using lab = await Lab.open();
   const pair = await lab.namespacePair({ quiet: true });
   const { host, guest, wires } = await lab.forwarding(pair, { host: ["--idle", "poll"] });

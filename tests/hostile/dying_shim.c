@@ -1,10 +1,10 @@
 /*
- * Kills its process at the n-th step: a call of one of the shim's functions that changes something others
- * can see. Linked with the shim's own sources, which `-finstrument-functions` makes call us; the shim that is
- * shipped knows nothing of it.
+ * Kills its process at the n-th step: a call of a function of the shim whose effect others can see.
+ * It is linked with the shim's own sources, in which `-finstrument-functions` calls it; the shim
+ * that is shipped does not contain it.
  *
- * CULVERT_DIE_IN says which process (`host`, `server`: a word of its command line), CULVERT_DIE_AT at which
- * step. CULVERT_DIE_COUNT is a file of two words: where steps are counted, and whether somebody has died.
+ * CULVERT_DIE_IN names the process (`host` or `server`: a word of its command line), CULVERT_DIE_AT
+ * the step. CULVERT_DIE_COUNT is a file of two words: the steps counted, and whether one has died.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -19,7 +19,7 @@
 #define OURS __attribute__((no_instrument_function))
 
 static long die_at; /* 0: never */
-static pid_t whose; /* a keeper, which is a copy of its host, has steps of its own: they do not count */
+static pid_t whose; /* the process whose steps count: a keeper is a copy of its host */
 static int own[2];
 static int *steps = own; /* and whether somebody has died: once is enough */
 
@@ -38,7 +38,8 @@ OURS static int is_ours(const char *wanted) {
   int found = 0;
   if (file) fclose(file);
   line[length] = 0;
-  for (size_t at = 0; at < length; at += strlen(line + at) + 1) found |= strcmp(line + at, wanted) == 0;
+  for (size_t at = 0; at < length; at += strlen(line + at) + 1)
+    found |= strcmp(line + at, wanted) == 0;
   return found;
 }
 

@@ -46,7 +46,7 @@ Deno.test("A region whose header and directory a guest has spoiled is taken up b
 });
 
 for (const wipe of [true, false]) {
-  Deno.test(`${wipe ? "With" : "Without"} --wipe frames of a guest that has gone ${wipe ? "are in no mbuf" : "stay"}`, async () => {
+  Deno.test(`Frames of a guest that left ${wipe ? "are wiped with" : "stay without"} --wipe`, async () => {
     await using lab = await Lab.open();
     const pair = await lab.namespacePair({ quiet: true });
     const { host, guest, wires } = await lab.forwarding(pair, { host: wipe ? ["--wipe"] : [] });
@@ -93,7 +93,7 @@ Deno.test("A guest that lies is put in quarantine, for as long as that host live
   assertBalanced(account((await second.stop()).stdout));
 });
 
-/** Doorbells a second that make a storm, how long it lasts, and how often it is tried on a machine that is busy. */
+/** Doorbells a second that make a storm, how long it lasts, and tries on a busy machine. */
 const STORM_PER_SECOND = 100_000, STORM_SECONDS = 2, TRIES = 5;
 
 function startRinger(lab: Lab, ...args: string[]): Running {

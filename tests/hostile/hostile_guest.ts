@@ -54,7 +54,7 @@ export class HostileGuest {
    * @param guests How many guests the region has: it attacks them all.
    * @param own Its own number.
    * @param bells Each notifies a peer, mostly the host.
-   * @param strategySteps Steps between two changes of strategy; `Infinity` if the caller changes it.
+   * @param strategySteps Steps between two changes of strategy; `Infinity` if the caller does it.
    */
   constructor(
     readonly memory: MappedMemory,

@@ -11,7 +11,7 @@ export interface HostileGuests {
   end(): Promise<string>;
 }
 
-/** Start hostile guests, one process in each of the first `places` of a region that has `guests`. */
+/** Start hostile guests, a process in each of the first `places` of a region's `guests`. */
 export async function startHostile(
   lab: Lab,
   region: string,

@@ -3,7 +3,7 @@
  *
  *     hostile_process.ts REGION GUESTS OWN SEED [lie]
  *
- * It says ready, and begins when a line comes in. With `lie` it writes nowhere but to its own rings.
+ * It says ready, and begins when a line comes in. With `lie` it writes to its own rings alone.
  *
  * @module
  */

@@ -1,6 +1,7 @@
 /**
- * A host in this process, whose ports move frames as fast as memory lets them, under attack: hostile
- * guests in a region, a sound guest beside them, and a sound guest in another region.
+ * A host in this process, whose ports move frames as fast as memory lets them, under attack.
+ * Hostile guests are in one region, with a sound guest beside them; another sound guest is in
+ * another region.
  *
  * @module
  */
@@ -19,7 +20,7 @@ export interface AttackOrder {
   /** Lcores of the host: 1, or 2 that share the ledger. */
   readonly lcores?: number;
   /**
-   * Hostile guests write nowhere but to their own rings. Then the guest whose frames are checked is in
+   * Hostile guests write to their own rings alone. Then the guest whose frames are checked is in
    * their region.
    */
   readonly onlyLie?: boolean;
@@ -34,8 +35,8 @@ export interface Attack {
   /** Frames that left by the ports of the attacked region, with every byte looked at. */
   readonly witnessed: number;
   /**
-   * Whether it was also checked that no frame left by a port of another guest than received it. That
-   * is possible while no guest has sent mbufs that it was lent empty: they came by no port.
+   * Whether it was also checked that no frame left by a port of another guest than received it. It
+   * can be while no guest has sent mbufs that it was lent empty: they came by no port.
    */
   readonly isCrossingChecked: boolean;
   /** The lines by which the host put guests in quarantine. */

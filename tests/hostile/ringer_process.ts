@@ -1,10 +1,12 @@
 /**
- * A process that rings a host's doorbells as fast as it can, for nothing: `ringer_process.ts REGION SECONDS`.
- * Says how often it did so: each is a write to an eventfd, a system call of its own.
+ * A process that notifies a host as fast as it can, for nothing: `ringer_process.ts REGION
+ * SECONDS`. It prints how often it did so: each time is a write to an eventfd, a system call of its
+ * own.
  *
- * With `--compare HOST_PID` it rings the host and nobody by turns, the same way, while others keep the host busy.
- * It says, for each pair of turns, how many frames the host received from guest 0's first port for each
- * millisecond of processor time that it used: `nobody host` a line, before the rings a second at the host.
+ * With `--compare HOST_PID` it notifies by turns the host and an eventfd of its own, while others
+ * keep the host busy. For each pair of turns it prints the frames that the host received from guest
+ * 0's first port for each millisecond of processor time, undisturbed and disturbed, and in the end
+ * the notifications a second.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * `deno task hostile`: guests that write all over their region, and what the host promises meanwhile.
+ * `deno task hostile`: guests that write all over their region, and what the host promises then.
  *
  * @module
  */

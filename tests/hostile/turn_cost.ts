@@ -1,7 +1,7 @@
 /**
- * What a hostile guest costs an lcore that serves a sound one too, in one thread: the time that a turn of the
- * host's loop takes, by medians of many turns, taken by turns. It tells what is the host's doing even where
- * other programs make rates between processes meaningless.
+ * What a hostile guest costs an lcore that also serves a sound one, in one thread: the median time
+ * that a turn of the host's loop takes, with and without an attack by turns. Other programs, which
+ * disturb rates between processes, disturb both alike.
  *
  * @module
  */
@@ -11,7 +11,7 @@ import { TestHost } from "../host/test_host.ts";
 
 /** What was found. */
 export interface TurnCosts {
-  /** What is left of the sound guest's rate while the other floods its rings with lies, 1 for all. */
+  /** The share of its rate that a sound guest keeps while the other floods its rings with lies. */
   readonly left: number;
   /** Turns until it was shut out; they are 10 ms long for the supervisor. */
   readonly turnsUntilQuarantine: number;

@@ -23,7 +23,9 @@ export interface RingOrder {
   readonly ends: Ends;
 }
 
-/** What an agent does: take objects out of one ring, check and rewrite them, put them into another. */
+/**
+ * What an agent does: take objects out of a ring, check and rewrite them, put them into another.
+ */
 export interface AgentOrder {
   /** Its number, from 0. */
   readonly agent: number;
@@ -47,7 +49,7 @@ export interface AgentOrder {
 export interface AgentAnswer {
   /** Objects that it moved. */
   readonly moved: number;
-  /** Objects that were not as their last owner had left them, or changed while this agent owned them. */
+  /** Objects that were not as their last owner left them, or that changed while owned. */
   readonly wrong: number;
   /** Objects that overtook an earlier one of the same agent. */
   readonly reordered: number;
@@ -95,7 +97,7 @@ export function isWhole(u32: Uint32Array, base: number, object: number): boolean
   return true;
 }
 
-/** Word `i` of an element, the first excepted: it goes with the object's number and its sequence. */
+/** Word `i` of an element, from 1 on: it follows from the object's number and its sequence. */
 export function elementWord(object: number, sequence: number, i: number): number {
   return (Math.imul(sequence, 0xc2b2ae35) + object + i) >>> 0;
 }
@@ -110,7 +112,7 @@ function isMarked(u32: Uint32Array, at: number, agent: number): boolean {
   return true;
 }
 
-/** Wait for something: mostly on the core, so that the others are watched while they are at work. */
+/** Wait a little: mostly without a system call, so that agents often meet in the middle. */
 function rest(random: Random): void {
   if (random.below(16) > 0) shim.shim_pause(1);
   else shim.shim_yield();

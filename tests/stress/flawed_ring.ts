@@ -18,8 +18,8 @@ export const FLAWS = [
 export type Flaw = typeof FLAWS[number];
 
 /**
- * The textbook's two-step ring for several producers and consumers, written anew, with a flaw: what the
- * stress test must notice.
+ * The two-step ring of textbooks for several producers and consumers, written again, with one flaw:
+ * the stress test must find it.
  */
 export class FlawedRing implements StressRing {
   constructor(

@@ -47,7 +47,7 @@ function meet(memory: MappedMemory, side: number, round: number): void {
   }
 }
 
-/** Looks as an lcore's alarm does, but never lets it sleep: the flag stays up for the rest of the round. */
+/** An lcore's alarm that never lets it sleep: the flag stays up for the rest of the round. */
 class WakefulAlarm implements Alarm {
   readonly fds = [];
   readonly canNotify = true;

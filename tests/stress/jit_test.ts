@@ -14,8 +14,9 @@ import {
 } from "./jit_worker.ts";
 import { burstOf } from "../kit/burst_of.ts";
 
-// V8 optimizes a loop while it runs, after some thousand turns. It may then move a plain load out of the
-// loop, and plain accesses past each other; what holds it back is a call whose effects it does not know.
+// V8 optimizes a loop while it runs, after some thousand turns. It may then move a plain load out
+// of the loop, and plain accesses past each other, but none past a call whose effects it does not
+// know.
 
 const url = new URL("./jit_worker.ts", import.meta.url);
 

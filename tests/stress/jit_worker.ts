@@ -5,7 +5,7 @@ import { SpscRing } from "../../app/ring/spsc_ring.ts";
 import { exchange } from "./jit_exchange.ts";
 import { meetAt, serveOrder, type StartLine } from "../ffi/run_workers.ts";
 
-/** Words of the shared memory, each on lines of its own. The ring that is spun on lies at `RING_BYTES`. */
+/** Words of the shared memory, each on a line of its own. The ring lies at `RING_BYTES`. */
 export const WORD = { FLAG: 0, STOP: 64, ACK: 128, DATA: 192, RING_BYTES: 4096 } as const;
 
 /** Slots of that ring: every other burst of `BURST` goes round its end. */
@@ -47,7 +47,7 @@ export type JitOrder =
 export interface JitAnswer {
   /** Turns of its loop. */
   readonly turns: number;
-  /** Reader that spins: whether it saw the change. Others: different messages that it saw or sent. */
+  /** Of a reader that spins: whether it saw the change. Of others: messages that it saw or sent. */
   readonly seen: number;
   /** Data that were older, or newer, than the flag that announced them. */
   readonly wrong: number;
@@ -134,7 +134,7 @@ function write(memory: MappedMemory, disorder: Disorder): JitAnswer {
   return { turns: message, seen: message, wrong: 0 };
 }
 
-/** Two that share a core, since others have the rest, see few messages: they go on until they have seen some. */
+/** Workers that share a core see few messages: they go on until they have seen so many. */
 const SEEN_MIN = 50_000, PATIENCE_NS = 15e9;
 
 /** Wait, and now and then let the other one have this core. */

@@ -60,8 +60,8 @@ function copied(ring: BulkRing): StressRing {
 }
 
 /**
- * By reserve and commit, peek and finish. Of `n` elements that could be moved, `used(n)` are: at an end
- * that can give slots back.
+ * By reserve and commit, peek and finish. At an end that can give slots back, `used(n)` of `n`
+ * elements are moved.
  */
 function inPlace(ring: BulkRing, used: (n: number) => number): StressRing {
   const { words, mask, wordsPerElement } = ring;
@@ -217,7 +217,7 @@ export const MODES: readonly Mode[] = [
   mempool(32),
 ];
 
-/** A plain ring of the stress test's own, and what is left of it without one step: see `FlawedRing`. */
+/** A plain ring of the stress test, and that ring without one of its steps: see `FlawedRing`. */
 export const FLAWED_MODES: readonly Mode[] = FLAWS.map((flaw) => ({
   name: `a ring that ${flaw}`,
   elementBytes: 4,

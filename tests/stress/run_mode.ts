@@ -94,9 +94,9 @@ function audit(shared: SharedRings, answers: readonly AgentAnswer[]): string[] {
 }
 
 /**
- * Let a team move objects through rings for a while, from just below 2^32 on: each takes up to `burstMax` out,
- * checks them, writes all over them, checks that nobody else did, leaves them as its own, and puts
- * them into the other ring.
+ * Let a team move objects through rings for a while, from just below 2^32 on. Each agent takes up
+ * to `burstMax` out, checks them, writes all over them, checks that nobody else did, leaves them as
+ * its own, and puts them into the other ring.
  */
 export async function runMode(options: RunOptions): Promise<RunResult> {
   const { team, seconds } = options;

@@ -101,8 +101,8 @@ Deno.test("wake-ups are lost without the second look", async () => {
   ok(lost > 0, `none was, of ${answers[0].raised + answers[1].raised} sleeps`);
 });
 
-// Sleeps take so long that they seldom begin in the very nanoseconds in which a fence matters. So here nobody
-// sleeps: both sides do what they do before, at the same moment, again and again.
+// A sleep takes so long that it seldom begins in the nanoseconds in which a fence matters. So here
+// nobody sleeps: both sides do at the same moment, again and again, what they do before a sleep.
 
 async function shakeHands(lacks: Lack): Promise<HandshakeAnswer> {
   using memory = freshMemory(4 * 4096);

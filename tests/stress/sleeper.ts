@@ -51,7 +51,9 @@ const TIMED_OUT_NS = 95e6;
 /** Descriptors that are thrown. */
 const BALLS = 2, SLOTS = 8;
 
-/** Pauses before a ball is thrown: some microseconds; before a sleep: about what it takes to wake the other side. */
+/**
+ * Pauses before a ball is thrown, some microseconds; before a sleep, the time that waking takes.
+ */
 const PAUSES_MAX = 100, WAIT_PAUSES = 500;
 
 /** Counts how sleeps end. */

@@ -1,6 +1,6 @@
 /**
- * A side in a process of its own: its order is its argument, but for the eventfds, which come by the UNIX
- * socket that is its second argument; its answer is what it prints.
+ * A side in a process of its own. Its order is its argument, without the eventfds, which come by
+ * the UNIX socket that is its second argument. It prints its answer.
  */
 import { check } from "../../ffi/error.ts";
 import { cString, shim } from "../../ffi/shim.ts";

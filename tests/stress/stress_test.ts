@@ -13,7 +13,7 @@ for (const mode of MODES) {
     const [size, burstMax] = SIZES[mode.isMulti ? 0 : i];
     Deno.test(`${mode.name} of ${size}, ${teamText(team)}: each object is whole and there once`, async () => {
       let moved = 0;
-      for (const seconds of [SHORT, BUSY]) { // a machine that is busy with other things needs longer
+      for (const seconds of [SHORT, BUSY]) { // a busy machine needs longer
         const run = await runMode({ mode, team, size, burstMax, seconds });
         deepEqual(run.complaints, []);
         moved += run.moved;

@@ -1,6 +1,6 @@
 /**
- * What caching_vm_test.ts runs in a VM: maps the region through sysfs and through /dev/mem, and says what it
- * finds.
+ * What caching_vm_test.ts runs in a VM: it maps the region through sysfs and through /dev/mem, and
+ * prints what it finds.
  *
  * @module
  */

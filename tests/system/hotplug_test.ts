@@ -9,7 +9,7 @@ import {
   testFrame,
 } from "../kit/lab.ts";
 
-/** QEMU's default for q35, and what other machines and OVMF do: there a guest's kernel takes 5 s to let go. */
+/** QEMU's default for q35, and what OVMF and other machines do: unplugging takes 5 s there. */
 const KINDS: [string, string[]][] = [
   ["ACPI", []],
   [

@@ -1,6 +1,6 @@
 /**
- * Regions on hugetlbfs. Pages are added to the system's for as long as it takes, and the file system is
- * mounted below /dev/hugepages, where `deno task host` may write.
+ * Regions on hugetlbfs. The tests add pages to the system's while they run, and mount the file
+ * system below /dev/hugepages, where `deno task host` may write.
  *
  * @module
  */

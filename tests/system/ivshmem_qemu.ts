@@ -1,6 +1,6 @@
 /**
- * A QEMU with an ivshmem-doorbell device and no guest: the machine is paused, its device is driven over QEMU's
- * qtest protocol, one line there and one back (docs/devel/testing/qtest.rst).
+ * A QEMU with an ivshmem-doorbell device and no guest: the machine is paused, and its device is
+ * driven by QEMU's qtest protocol, one line there and one back (docs/devel/testing/qtest.rst).
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * `culvert server` with QEMU's own ivshmem-doorbell as a peer, message for message and ring for ring.
+ * `culvert server` with QEMU's own ivshmem-doorbell as a peer: all messages and interrupts.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * `culvert server` and `culvert client` as processes, with the permissions that deno.json gives them.
+ * `culvert server` and `culvert client` as processes, with the permissions of their tasks.
  *
  * @module
  */
@@ -94,7 +94,8 @@ Deno.test("culvert client says that no server listens", async () => {
 
 Deno.test("culvert server cuts nobody off while too many descriptors are under way: they come later", async () => {
   await using lab = await Lab.open();
-  // As many may be under way, between all processes of a user who has no capability, as one may have open.
+  // As many descriptors may be under way for a user without capabilities as a process may have
+  // open.
   const limit = ["prlimit", "--nofile=64:64"];
   const args = ["-F", "-S", lab.region, "-l", "1M"];
   await lab.culvert("server", args, { under: limit }).stderrLine(/ is ready: /);

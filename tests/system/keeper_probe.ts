@@ -1,8 +1,8 @@
 /**
- * A program that has a keeper and no privileges: what can it still do? Its arguments are an interface
- * that the keeper knows, one that it does not, a file that it knows, one that it does not, and a program
- * that it knows as the server of a socket called `known`. The files' folder has one that is called as
- * the first interface.
+ * A program that has a keeper and no privileges: what can it still do? Its arguments are an
+ * interface that the keeper knows, one that it does not, a file that it knows, one that it does
+ * not, and a program that it knows as the server of a socket called `known`. The files' folder has
+ * one that is called as the first interface.
  *
  * @module
  */

@@ -47,7 +47,7 @@ function until(what: string, isDone: () => boolean): void {
   }
 }
 
-/** Numbered frames to the other guest and back, in mbufs that either allocates and the other frees. */
+/** Numbered frames to the other guest and back: one allocates an mbuf, the other frees it. */
 function exchange(common: Region, me: string, other: string): void {
   const { pool, mbufs } = attachMempool(common, ZONE.POOL);
   const out = attachRing(common, ringFrom(me), { kind: "spsc" });

@@ -38,7 +38,7 @@ export function ringFrom(from: string): string {
 /** Numbers that fit TCG, which is some 15 times slower than the machine. */
 export const FRAMES = 20_000;
 
-/** Mbufs of the mempool for all: fewer than all would like to hold, so that they meet at the bottom. */
+/** Mbufs of the mempool for all: fewer than all would hold, so that it is often empty. */
 export const POOL_MBUFS = 100;
 
 const HOLD_MAX = 50;
@@ -122,7 +122,7 @@ export class Hammer {
   }
 }
 
-/** One end of an exchange of numbered frames: descriptors cross, and the bytes lie where both see them. */
+/** One end of an exchange of numbered frames, whose bytes lie where both ends see them. */
 export class FrameExchange {
   /** Frames sent. */
   sent = 0;

@@ -1,6 +1,6 @@
 /**
- * What an ordinary user may do: Deno, the program and a cache of that user's own, in a folder that anybody may
- * read. The clone that tests run from may lie where only root comes.
+ * An ordinary user with a copy of Deno and the program, and a cache, in a folder that anybody may
+ * read: the clone that tests run from may lie where only root may read.
  *
  * @module
  */

@@ -90,7 +90,7 @@ async function allTests({ lab, a, b }: Setting): Promise<void> {
 }
 
 /**
- * Send 50 MB from `a` to `b`: `b` must receive frames that are whole, none longer than its MTU allows.
+ * Send 50 MB from `a` to `b`: `b` must receive whole frames, none longer than its MTU allows.
  *
  * @param cutBy Who cuts super-frames: the host, then `a` must send some or the test would show
  *   nothing; or the kernel in front of a port that does not take any, as our TAPs.

@@ -1,6 +1,6 @@
 /**
- * An app for a VM: rings a peer of its region once, and waits until each of its own vectors was rung.
- * The last argument is the peer's id.
+ * An app for a VM: it notifies a peer of its region once, and waits for a notification by each of
+ * its own vectors. The last argument is the peer's id.
  *
  * @module
  */
