@@ -4,6 +4,7 @@ import { startPacketForwarder } from "../../bench/peers/packet.ts";
 import { RteMempool } from "../../bench/peers/rte_mempool.ts";
 import { requirePrograms } from "../../bench/peers/requirements.ts";
 import { measureRteRing, RteRing } from "../../bench/peers/rte_ring.ts";
+import { pause } from "../kit/wait.ts";
 
 const obstacle = await obstacleToPeers();
 if (obstacle) console.error(`DPDK peers are not tested: ${obstacle}`);
@@ -137,7 +138,7 @@ peerTest("startPacketForwarder() forwards between two veth ends in a namespace",
     await using _load = await startPacketForwarder(
       { namespace, ports: ["farA"], mode: "txonly", core: 1 },
     );
-    await new Promise((resolve) => setTimeout(resolve, 500));
+    await pause(500);
   }
   const { rx, rxRate } = await forwarder.stats(0);
   ok(rx > 1000 && rxRate >= 0, `${rx} frames received`);

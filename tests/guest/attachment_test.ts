@@ -8,6 +8,7 @@ import { TestHost } from "../host/test_host.ts";
 import { openedPort } from "../host/test_ports.ts";
 import { attach, leave } from "./attaching.ts";
 import { FakeClock } from "../lcore/fake_clock.ts";
+import { pause } from "../kit/wait.ts";
 
 const { ABSENT, ATTACHING, RUNNING, DETACHING, QUARANTINED } = GUEST_STATE;
 
@@ -244,7 +245,7 @@ Deno.test("Attachment.leave() waits until the host has seen it", async () => {
   let hasLeft = false;
   const left = leave(attachment).then(() => hasLeft = true);
   equal(lab.guest.state, DETACHING);
-  await new Promise((resolve) => setTimeout(resolve, 20));
+  await pause(20);
   equal(hasLeft, false);
   lab.supervisor.step(0);
   await left;

@@ -6,6 +6,7 @@ import { LcoreWorker } from "../../app/lcore/lcore.ts";
 import { freshCommand } from "../lcore/fresh_command.ts";
 import { counted } from "./guest_counters.ts";
 import { GuestLab, macOf, someFrame } from "./guest_lab.ts";
+import { pause } from "../kit/wait.ts";
 
 const WORKER = new URL("../../app/guest/lcore_worker.ts", import.meta.url);
 
@@ -31,7 +32,7 @@ async function sentBy(lab: GuestLab, port: number, count: number): Promise<Uint8
   for (const start = performance.now(); frames.length < count;) {
     frames.push(...lab.sent(port));
     if (performance.now() - start > 5000) break;
-    await new Promise((resolve) => setTimeout(resolve, 1));
+    await pause(1);
   }
   return frames;
 }

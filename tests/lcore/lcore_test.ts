@@ -4,6 +4,7 @@ import { usableCores } from "../../app/linux/core_list.ts";
 import { type Lcore, LcoreWorker } from "../../app/lcore/lcore.ts";
 import { freshCommand } from "./fresh_command.ts";
 import type { Errand } from "./lcore_worker.ts";
+import { pause } from "../kit/wait.ts";
 
 const URL_OF_WORKER = new URL("./lcore_worker.ts", import.meta.url);
 const CORE = usableCores().at(-1)!;
@@ -40,7 +41,7 @@ Deno.test("LcoreWorker pins the loop to its core, and its own thread to none", a
 Deno.test("LcoreWorker gives the loop the command word, which stops it while it is busy", async () => {
   const turns = new Int32Array(new SharedArrayBuffer(4));
   const lcore = start({ do: "wait for stop", turns });
-  while (Atomics.load(turns, 0) === 0) await new Promise((resolve) => setTimeout(resolve, 1));
+  while (Atomics.load(turns, 0) === 0) await pause(1);
   lcore.command.value = COMMAND.STOP;
   equal(await lcore.done, "stopped");
 });

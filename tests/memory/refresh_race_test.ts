@@ -4,6 +4,7 @@ import { Region } from "../../app/memory/region.ts";
 import { freshMemory } from "../ffi/fresh_memory.ts";
 import { meetAt, runWorkers } from "../ffi/run_workers.ts";
 import type { RefreshAnswer, RefreshOrder } from "./refresh_worker.ts";
+import { pause } from "../kit/wait.ts";
 
 Deno.test("Region.refresh() and attach() see no memzone half-made while another thread adds them", async () => {
   using memory = freshMemory(1 << 20);
@@ -16,7 +17,7 @@ Deno.test("Region.refresh() and attach() see no memzone half-made while another 
     new URL("./refresh_worker.ts", import.meta.url),
     [order],
   );
-  while (Atomics.load(shared, 0) === 0) await new Promise((resolve) => setTimeout(resolve, 1));
+  while (Atomics.load(shared, 0) === 0) await pause(1);
   meetAt(shared, 2);
   for (let i = 0; i < ZONES_MAX; i++) {
     region.addMemzone(`z${i}`, ZONE_KIND.RAW, 2048, i, ({ offset, size, parameter }) => {
@@ -25,7 +26,7 @@ Deno.test("Region.refresh() and attach() see no memzone half-made while another 
       for (const end = performance.now() + 0.2; performance.now() < end;); // long to be half-made
       memory.u32[to - 1] = parameter;
     });
-    await new Promise((resolve) => setTimeout(resolve, 1)); // on one core, let the reader look
+    await pause(1); // on one core, let the reader look
   }
   const [{ seen, findings, unfilled }] = await answers;
   deepEqual({ seen, unfilled }, { seen: ZONES_MAX, unfilled: [] });

@@ -1,6 +1,7 @@
 import { deepEqual, doesNotMatch, equal, match, ok } from "node:assert/strict";
 import { cachingAdvice, isCached, measureCaching } from "../../app/region/caching.ts";
 import { freshMemory } from "../ffi/fresh_memory.ts";
+import { pause } from "../kit/wait.ts";
 
 Deno.test("measureCaching() finds ordinary memory cached, again and again", () => {
   using memory = freshMemory(1 << 20);
@@ -25,7 +26,7 @@ Deno.test("measureCaching() finds memory cached while another thread keeps this 
   for (let i = 0; i < 200; i++) {
     const caching = measureCaching(memory);
     equal(isCached(caching), true, JSON.stringify(caching));
-    if (i % 20 === 0) await new Promise((resolve) => setTimeout(resolve, 10));
+    if (i % 20 === 0) await pause(10);
   }
   await Promise.all(workers.map(({ done }) => done));
   for (const { worker } of workers) worker.terminate();

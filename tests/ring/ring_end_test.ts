@@ -8,6 +8,7 @@ import { freshMemory } from "../ffi/fresh_memory.ts";
 import { runWorkers } from "../ffi/run_workers.ts";
 import type { LateOrder } from "./late_user_worker.ts";
 import { burstOf, wordsOf } from "../kit/burst_of.ts";
+import { pause } from "../kit/wait.ts";
 
 const SIZE = 8;
 const numbers = (count: number, first = 0) =>
@@ -185,7 +186,7 @@ for (const sharing of ["multi", "hts"] as const) {
     const order = { memory: memory.handle, size: 64, shape, call, count, shared };
     const late = runWorkers<LateOrder, number>(lateUser, [order]);
     await Atomics.waitAsync(shared, 0, 0, 10_000).value;
-    await new Promise((resolve) => setTimeout(resolve, LONG_MS));
+    await pause(LONG_MS);
     equal(ring.count, 0, "slots that are not written have been published");
     ring.words.set([7, 8], ring.reserved);
     ring.commit(2);
@@ -206,7 +207,7 @@ for (const sharing of ["multi", "hts"] as const) {
     const order = { memory: memory.handle, size: 64, shape, call, count, shared };
     const late = runWorkers<LateOrder, number>(lateUser, [order]);
     await Atomics.waitAsync(shared, 0, 0, 10_000).value;
-    await new Promise((resolve) => setTimeout(resolve, LONG_MS));
+    await pause(LONG_MS);
     equal(ring.count, 64, "slots that are not read have been given back");
     ring.finish(2);
     deepEqual(await late, [count]);

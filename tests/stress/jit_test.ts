@@ -13,6 +13,7 @@ import {
   WORD,
 } from "./jit_worker.ts";
 import { burstOf } from "../kit/burst_of.ts";
+import { pause } from "../kit/wait.ts";
 
 // V8 optimizes a loop while it runs, after some thousand turns. It may then move a plain load out
 // of the loop, and plain accesses past each other, but none past a call whose effects it does not
@@ -26,18 +27,16 @@ const HOT = 1_000_000;
 /** How long the reader spins before the word changes, in milliseconds. */
 const SPIN_MS = 400;
 
-const sleep = (milliseconds: number) => new Promise((wake) => setTimeout(wake, milliseconds));
-
 /** Let a reader spin, change what it looks at, and tell what it saw. */
 async function spin(look: Look): Promise<JitAnswer> {
   using memory = freshMemory(2 * 4096);
   const start: StartLine = new Int32Array(new SharedArrayBuffer(4));
   const order: JitOrder = { role: "spin", look, memory: memory.handle, start, seconds: 0 };
   const answers = runWorkers<JitOrder, JitAnswer>(url, [order]);
-  while (Atomics.load(start, 0) === 0) await sleep(1);
+  while (Atomics.load(start, 0) === 0) await pause(1);
   Atomics.add(start, 0, 1);
   Atomics.notify(start, 0);
-  await sleep(SPIN_MS);
+  await pause(SPIN_MS);
   memory.store(WORD.FLAG, 1);
   new SpscRing(memory, WORD.RING_BYTES, RING_SIZE).enqueueBulk(
     burstOf(new Uint32Array(2 * BURST).fill(1)),

@@ -2,6 +2,7 @@ import { fileURLToPath } from "node:url";
 import { shim } from "../../ffi/shim.ts";
 import { type AgentAnswer, type AgentOrder, isWhole, SHARED } from "./agent.ts";
 import { type RunOptions, SharedRings } from "./shared_rings.ts";
+import { pause } from "../kit/wait.ts";
 
 /** How it went. */
 export interface RunResult {
@@ -58,8 +59,6 @@ function startProcess(order: AgentOrder): Started {
   return { answer, kill };
 }
 
-const sleep = (milliseconds: number) => new Promise((wake) => setTimeout(wake, milliseconds));
-
 /** Reject if nothing else comes of `promise` in time. */
 async function within<T>(milliseconds: number, promise: Promise<T>, what: string): Promise<T> {
   let timer;
@@ -110,7 +109,7 @@ export async function runMode(options: RunOptions): Promise<RunResult> {
     const answers = Promise.all(agents.map(({ answer }) => answer));
     answers.catch(() => {}); // it is looked at below
     const allHere = async () => {
-      while (memory.load(SHARED.HERE) < agents.length) await sleep(5);
+      while (memory.load(SHARED.HERE) < agents.length) await pause(5);
     };
     await within(
       PATIENCE_MS,
@@ -122,7 +121,7 @@ export async function runMode(options: RunOptions): Promise<RunResult> {
     const elapsed = () => (shim.shim_clock() - start) / 1e9;
     const over = async () => {
       while (elapsed() < seconds) {
-        await sleep(Math.min(1000, (seconds - elapsed()) * 1000 + 1));
+        await pause(Math.min(1000, (seconds - elapsed()) * 1000 + 1));
         options.onProgress?.(elapsed());
       }
     };

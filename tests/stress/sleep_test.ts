@@ -8,6 +8,7 @@ import { Folder } from "../ffi/folder.ts";
 import { runWorkers } from "../ffi/run_workers.ts";
 import type { HandshakeAnswer, HandshakeOrder, Lack } from "./handshake_worker.ts";
 import { PLACE, type SleeperAnswer, type SleeperOrder } from "./sleeper.ts";
+import { pause } from "../kit/wait.ts";
 
 const worker = new URL("./sleeper_worker.ts", import.meta.url);
 const program = new URL("./sleeper_process.ts", import.meta.url);
@@ -39,13 +40,11 @@ async function playWorkers(looksTwice: boolean, seconds: number, lostMax: number
   ]);
 }
 
-const sleep = (milliseconds: number) => new Promise((wake) => setTimeout(wake, milliseconds));
-
 /** Give a process that will connect at `listener` both eventfds. */
 async function passEventfds(listener: number, eventfds: readonly number[]): Promise<void> {
   let socket;
   for (let tries = 0; (socket = shim.shim_unix_accept(listener)) < 0 && tries < 2000; tries++) {
-    await sleep(5);
+    await pause(5);
   }
   check(socket, "accept the process");
   for (const fd of eventfds) check(shim.shim_unix_send(socket, 0n, fd), "pass an eventfd");

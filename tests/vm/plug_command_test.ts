@@ -1,4 +1,4 @@
-import { equal, match, ok, rejects } from "node:assert/strict";
+import { equal, match, rejects } from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { entry } from "../../app/cli/entry.ts";
 import * as commands from "../../app/cli/plug_command.ts";
@@ -7,6 +7,8 @@ import { regionDevices } from "../../app/vm/plug.ts";
 import { UsageError } from "../../ffi/error.ts";
 import { attach, HostedRegion } from "./hosted_region.ts";
 import { slot, TinyQemu } from "./tiny_qemu.ts";
+import { exists } from "../kit/processes.ts";
+import { until } from "../kit/wait.ts";
 
 /** PCI Express's own hotplug: a guest that has not switched a slot on need not let go of it. */
 const NATIVE = ["-global", "ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off"];
@@ -131,11 +133,7 @@ async function startServer(socket: string): Promise<AsyncDisposable> {
     stdout: "null",
     stderr: "null",
   }).spawn();
-  const start = performance.now();
-  while (!await Deno.stat(socket).catch(() => undefined)) {
-    ok(performance.now() - start < 20_000, "no server");
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
+  await until(() => exists(socket), "the server listens");
   return {
     async [Symbol.asyncDispose]() {
       child.kill("SIGTERM");

@@ -1,8 +1,9 @@
 import { deepStrictEqual, match, ok, rejects, strictEqual } from "node:assert/strict";
 import { runLaunches, showLines } from "../../app/vm/run_qemu.ts";
+import { until } from "../kit/wait.ts";
+import { statOf } from "../kit/processes.ts";
 
 const RUN = new URL("../../app/vm/run_qemu.ts", import.meta.url).href;
-const PATIENCE_MS = 20_000;
 
 /** A shell script in the place of a QEMU. */
 function machine(guest: number, script: string) {
@@ -26,22 +27,9 @@ function text(bytes: Uint8Array): string {
   return new TextDecoder().decode(bytes);
 }
 
-/** Wait until something is so. */
-async function until(isSo: () => boolean, what: string): Promise<void> {
-  const deadline = performance.now() + PATIENCE_MS;
-  while (!isSo()) {
-    ok(performance.now() < deadline, what);
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-}
-
 /** Whether a process runs. */
 function runs(pid: number): boolean {
-  try {
-    return !/^State:\s+Z/m.test(Deno.readTextFileSync(`/proc/${pid}/status`));
-  } catch {
-    return false;
-  }
+  return (statOf(pid)?.state ?? "Z") !== "Z";
 }
 
 /** Numbers that scripts write to files in a folder of their own. */

@@ -4,8 +4,7 @@
  * @module
  */
 import { QmpClient } from "../../app/vm/qmp.ts";
-
-const PATIENCE_MS = 20_000;
+import { PATIENCE_MS, pause } from "../kit/wait.ts";
 
 /** A QEMU, to be disposed of: `await using qemu = await TinyQemu.start(...)`. */
 export class TinyQemu implements AsyncDisposable {
@@ -65,7 +64,7 @@ async function connect(socket: string): Promise<QmpClient> {
       return await QmpClient.connect(socket, PATIENCE_MS);
     } catch (error) {
       if (performance.now() - start > PATIENCE_MS) throw error;
-      await new Promise((resolve) => setTimeout(resolve, 50));
+      await pause(50);
     }
   }
 }
