@@ -35,20 +35,20 @@ async function main({ values: { only } }: Parsed<typeof PROOF>): Promise<number>
   await installPrerequisites();
   await Deno.mkdir(LOGS, { recursive: true });
   const total = proofs.reduce((sum, { minutes }) => sum + minutes, 0);
-  console.log(`proof: takes about ${total} min; each task's output is in ${LOGS}`);
+  console.log(`takes about ${total} min; each task's output is in ${LOGS}`);
   const bad: string[] = [];
   for (const { task, args, shows, minutes } of proofs) {
     console.log(`${[task, ...args].join(" ")}: ${shows}; about ${minutes} min`);
     const start = performance.now();
     const [isGood, last] = await run(task, args);
     const seconds = ((performance.now() - start) / 1000).toFixed(0);
-    console.log(`  ${isGood ? "holds" : "FAILS"} after ${seconds} s: ${last}`);
+    console.log(`  after ${seconds} s: ${isGood ? "" : "FAILS: "}${last}`);
     if (!isGood) bad.push(task);
   }
   console.log(
     bad.length === 0
-      ? `proof: all ${proofs.length} hold`
-      : `proof: ${bad.join(", ")} FAILS: see ${LOGS}`,
+      ? `GOOD: ${proofs.map(({ task }) => task).join(", ")}`
+      : `BAD: ${bad.join(", ")}, see ${LOGS}`,
   );
   return bad.length === 0 ? 0 : 1;
 }

@@ -27,7 +27,7 @@ const ATTACKS: readonly (Partial<AttackOrder> & { readonly title: string })[] = 
 
 await runTool(HOSTILE, async ({ values }: Parsed<typeof HOSTILE>): Promise<number> => {
   const { seed = newSeed(), seconds } = values;
-  console.log(`seed ${seed}`);
+  console.log(`seed ${seed}; takes about ${Math.ceil(seconds / 60 + 0.5)} min`);
   const broken: string[] = [];
   for (const { title, ...order } of ATTACKS) {
     const attack = await attackMemory({ ...order, seed, seconds: seconds / ATTACKS.length });

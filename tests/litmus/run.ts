@@ -22,7 +22,7 @@ function freshly(check: Check): Check {
 async function main({ values: { seconds } }: Parsed<typeof LITMUS>): Promise<number> {
   const controls = Object.values(CONTROLS).flat();
   const total = CHECKS.length * seconds + controls.length * CONTROL_SECONDS;
-  console.log(`litmus: takes about ${Math.ceil(total / 60)} min`);
+  console.log(`takes about ${Math.ceil(total / 60)} min`);
   using judge = new Judge();
   let wrong = 0, unnoticed = 0;
   for (const check of CHECKS.map(freshly)) {
@@ -37,11 +37,13 @@ async function main({ values: { seconds } }: Parsed<typeof LITMUS>): Promise<num
       `${nameOf(control)} without ${control.without}: ${isGood ? "" : "NOT NOTICED: "}${text}`,
     );
   }
+  const isGood = wrong + unnoticed === 0;
   console.log(
-    `litmus: ${CHECKS.length - wrong} of ${CHECKS.length} programs found nothing wrong, ` +
-      `${controls.length - unnoticed} of ${controls.length} changes of the shim were noticed`,
+    `${isGood ? "GOOD" : "BAD"}: ${CHECKS.length - wrong} of ${CHECKS.length} programs found ` +
+      `nothing wrong, ${controls.length - unnoticed} of ${controls.length} changes of the shim ` +
+      `were noticed`,
   );
-  return wrong + unnoticed === 0 ? 0 : 1;
+  return isGood ? 0 : 1;
 }
 
 await runTool(LITMUS, main);

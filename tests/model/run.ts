@@ -32,7 +32,7 @@ function searches(isLong: boolean): (() => Promise<Shown>)[] {
 }
 
 async function runAll(isLong: boolean): Promise<boolean> {
-  console.log(`model: takes about ${isLong ? 10 : 2} min`);
+  console.log(`takes about ${isLong ? 10 : 2} min`);
   let good = 0, wrong = 0;
   for (const search of searches(isLong)) {
     const shown = await search();
@@ -41,7 +41,8 @@ async function runAll(isLong: boolean): Promise<boolean> {
     good += shown.good.length;
     wrong += shown.wrong.length;
   }
-  console.log(`model: ${good} of ${good + wrong} searches show what they should`);
+  const verdict = wrong === 0 ? "GOOD" : "BAD";
+  console.log(`${verdict}: ${good} of ${good + wrong} searches show what they should`);
   return wrong === 0;
 }
 

@@ -19,7 +19,7 @@ async function tryTable(table: Table): Promise<string[]> {
 
 async function main(): Promise<number> {
   const total = TABLES.reduce((sum, { mutations }) => sum + mutations.length, 0);
-  console.log(`mutation: takes about ${Math.ceil(total * SECONDS / 60)} min`);
+  console.log(`takes about ${Math.ceil(total * SECONDS / 60)} min`);
   let wrong = 0;
   for (const table of TABLES) {
     const found = await tryTable(table);
@@ -27,7 +27,7 @@ async function main(): Promise<number> {
     for (const line of found) console.log(`WRONG: ${line}`);
     wrong += found.length;
   }
-  console.log(`mutation: ${total - wrong} of ${total} were noticed`);
+  console.log(`${wrong === 0 ? "GOOD" : "BAD"}: ${total - wrong} of ${total} were noticed`);
   return wrong === 0 ? 0 : 1;
 }
 

@@ -39,6 +39,7 @@ async function runTeam(
 
 async function main({ values: { seconds, only } }: Parsed<typeof STRESS>): Promise<number> {
   const modes = MODES.filter(({ name }) => only === undefined || only === name);
+  console.log(`takes about ${Math.ceil(modes.length * seconds / 60)} min`);
   let isGood = true;
   for (const mode of modes) {
     const teams = teamsFor(mode);
@@ -50,7 +51,7 @@ async function main({ values: { seconds, only } }: Parsed<typeof STRESS>): Promi
       }
     }
   }
-  console.log(isGood ? "nothing was wrong" : "something was WRONG: see above");
+  console.log(isGood ? "GOOD: nothing was wrong" : "BAD: something was WRONG, see above");
   return isGood ? 0 : 1;
 }
 
