@@ -36,11 +36,9 @@ const TOGETHER = [
   "tests/system/caching_vm_test.ts",
   "tests/system/hotplug_test.ts",
   "tests/system/ivshmem_qemu_test.ts",
-  "tests/system/memzones_vm_test.ts",
   "tests/system/migration_test.ts",
   "tests/system/vm_chain_test.ts",
   "tests/system/vm_doorbell_test.ts",
-  "tests/system/vm_test.ts",
 ];
 
 /** What the task `unit` runs. */

@@ -6,7 +6,7 @@ import { measureTurns } from "./turn_cost.ts";
 /** One seed that is always the same, and one that never is. */
 for (const [i, seed] of [20, newSeed()].entries()) {
   for (
-    const [quarantineAfter, seconds, whom] of [[0, 5, "nobody"], [undefined, 2, "some"]] as const
+    const [quarantineAfter, seconds, whom] of [[0, 2, "nobody"], [undefined, 2, "some"]] as const
   ) {
     Deno.test(`A host that puts ${whom} in quarantine keeps its promises to sound guests, seed ${seed}`, async () => {
       const attack = await attackMemory({ seed, seconds, quarantineAfter, lcores: i + 1 });
