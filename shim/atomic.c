@@ -1,4 +1,6 @@
-/* Atomic access to words of a map, and the hints that go with it. An out-of-range word is always 0. */
+/*
+ * Atomic access to words of a map, and the hints that go with it. An out-of-range word is always 0.
+ */
 #include "shim.h"
 
 #include <errno.h>
@@ -37,7 +39,10 @@ SHIM_API uint32_t shim_compare_exchange(int32_t map, uint32_t word, uint32_t exp
   return expected;
 }
 
-/* As shim_compare_and_swap, of two words at once; the first one is even. -1 if they are not in the map. */
+/*
+ * As shim_compare_and_swap, of two words at once; the first one is even. -1 if they are not in the
+ * map.
+ */
 SHIM_API int32_t shim_compare_and_swap_pair(int32_t map, uint32_t word, uint32_t expected_low,
                                             uint32_t expected_high, uint32_t low, uint32_t high) {
   uint32_t *at = word_at(map, word | 1, 0);
@@ -91,7 +96,8 @@ SHIM_API int32_t shim_store_in_turn(int32_t map, uint32_t word, uint32_t turn, u
 
 SHIM_API void shim_yield(void) { sched_yield(); }
 
-static inline void copy_words(uint32_t *restrict to, const uint32_t *restrict from, uint64_t words) {
+static inline void copy_words(uint32_t *restrict to, const uint32_t *restrict from,
+                              uint64_t words) {
   for (; words >= 16; words -= 16, to += 16, from += 16) memcpy(to, from, 64);
   if (words & 8) memcpy(to, from, 32), to += 8, from += 8;
   if (words & 4) memcpy(to, from, 16), to += 4, from += 4;
@@ -103,15 +109,19 @@ static inline void copy_slots(uint32_t *slots, uint32_t *own, uint64_t words, ui
   copy_words(reads ? own : slots, reads ? slots : own, words);
 }
 
-/* `first` words up to the last slot, the rest from the first one on. Out of line: inlined, it slows all copies. */
-static __attribute__((noinline)) void copy_round(uint32_t *slots, uint32_t size, uint32_t first, uint32_t *own,
-                                                 uint64_t words, uint32_t reads) {
+/*
+ * `first` words up to the last slot, the rest from the first one on. Out of line: inlined, it slows
+ * all copies.
+ */
+static __attribute__((noinline)) void copy_round(uint32_t *slots, uint32_t size, uint32_t first,
+                                                 uint32_t *own, uint64_t words, uint32_t reads) {
   copy_slots(slots + size - first, own, first, reads);
   copy_slots(slots, own + first, words - first, reads);
 }
 
 /* 1 if the word was `turn`, and now is `turn + n`, released. */
-static inline int32_t publish(const struct shim_map *map, uint32_t word, uint32_t turn, uint32_t n) {
+static inline int32_t publish(const struct shim_map *map, uint32_t word, uint32_t turn,
+                              uint32_t n) {
   uint32_t *at = (uint32_t *)(void *)map->base + word;
   if ((uint64_t)word * 4 >= map->bytes || __atomic_load_n(at, __ATOMIC_ACQUIRE) != turn) return 0;
   __atomic_store_n(at, turn + n, __ATOMIC_RELEASE);
@@ -119,30 +129,33 @@ static inline int32_t publish(const struct shim_map *map, uint32_t word, uint32_
 }
 
 /*
- * Copy `n` elements between a burst, from word `burst` of its map on, and a ring, whose slots begin at word `slots` of
- * its map, from position `turn` on; then, if the word `tail` of the ring's map is `turn` still, store `turn + n` there
- * with release ordering: 1. Else, or if it is no word of the map, 0. Nothing is done if slots or burst lie outside their
- * maps, or there are less than `n` slots: -EFAULT.
+ * Copy `n` elements between a burst, from word `burst` of its map on, and a ring, whose slots begin
+ * at word `slots` of its map, from position `turn` on; then, if the word `tail` of the ring's map
+ * is `turn` still, store `turn + n` there with release ordering: 1. Else, or if it is no word of
+ * the map, 0. Nothing is done if slots or burst lie outside their maps, or there are less than `n`
+ * slots: -EFAULT.
  *
- * To claim first: if the word before the tail, the head, is `turn`, it becomes `turn + n`, sequentially consistent.
- * Else nothing is done: -EAGAIN.
+ * To claim first: if the word before the tail, the head, is `turn`, it becomes `turn + n`,
+ * sequentially consistent. Else nothing is done: -EAGAIN.
  *
- * route, from its least bit on: the ring's map (11), the burst's map (11), log2 of the slots' words (5), log2 of an
- * element's words (2), 1 to read the slots (1), 1 to claim (1).
+ * route, from its least bit on: the ring's map (11), the burst's map (11), log2 of the slots' words
+ * (5), log2 of an element's words (2), 1 to read the slots (1), 1 to claim (1).
  */
-SHIM_API int32_t shim_slots_copy(uint32_t route, uint32_t slots, uint32_t burst, uint32_t n, uint32_t turn,
-                                 uint32_t tail) {
+SHIM_API int32_t shim_slots_copy(uint32_t route, uint32_t slots, uint32_t burst, uint32_t n,
+                                 uint32_t turn, uint32_t tail) {
   const struct shim_map *map = &shim_maps[route & (SHIM_MAPS - 1)];
   const struct shim_map *own_map = &shim_maps[route >> 11 & (SHIM_MAPS - 1)];
-  uint32_t shift = route >> 27 & 3, size = 1u << (route >> 22 & 31), at = turn << shift & (size - 1);
+  uint32_t shift = route >> 27 & 3, size = 1u << (route >> 22 & 31);
+  uint32_t at = turn << shift & (size - 1);
   uint32_t reads = route >> 29 & 1, claims = route >> 30 & 1, head = turn;
   uint64_t words = (uint64_t)n << shift;
-  if (((uint64_t)slots + size) * 4 > map->bytes || (burst + words) * 4 > own_map->bytes || words > size)
+  if (((uint64_t)slots + size) * 4 > map->bytes || (burst + words) * 4 > own_map->bytes ||
+      words > size)
     return -EFAULT;
   uint32_t *base = (uint32_t *)(void *)map->base, *own = (uint32_t *)(void *)own_map->base + burst;
   if (claims && (uint64_t)(tail - 1) * 4 >= map->bytes) return -EFAULT;
-  if (claims && !__atomic_compare_exchange_n(base + (tail - 1), &head, turn + n, 0, __ATOMIC_SEQ_CST,
-                                             __ATOMIC_SEQ_CST))
+  if (claims && !__atomic_compare_exchange_n(base + (tail - 1), &head, turn + n, 0,
+                                             __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
     return -EAGAIN;
   if (words > size - at) copy_round(base + slots, size, size - at, own, words, reads);
   else copy_slots(base + slots + at, own, words, reads);
@@ -150,8 +163,8 @@ SHIM_API int32_t shim_slots_copy(uint32_t route, uint32_t slots, uint32_t burst,
 }
 
 /*
- * Fetch the first cache line of each frame, to be written. Their mbufs are in the map `frames`, `count` descriptors of
- * them from word `word` of the map `burst` on.
+ * Fetch the first cache line of each frame, to be written. Their mbufs are in the map `frames`,
+ * `count` descriptors of them from word `word` of the map `burst` on.
  */
 SHIM_API void shim_prefetch(int32_t frames, int32_t burst, uint32_t word, uint32_t count) {
   const struct shim_map *m = &shim_maps[frames & (SHIM_MAPS - 1)];

@@ -1,6 +1,6 @@
 /**
- * `deno task shim`: build the shim with `cc`, unless there is a library that was built from the same
- * sources with the same flags.
+ * `deno task shim`: build the shim with `cc`, unless there is a library that was built from the
+ * same sources with the same flags.
  *
  * @module
  */
@@ -53,7 +53,9 @@ async function isBuilt(hash: string): Promise<boolean> {
   }
 }
 
-/** Compile to a new file and rename it, so that a running forwarder keeps the file it has mapped. */
+/**
+ * Compile to a new file and rename it, so that a running forwarder keeps the file it has mapped.
+ */
 async function build(hash: string): Promise<void> {
   await Deno.mkdir(target, { recursive: true });
   const fresh = new URL(`libculvert.${Deno.pid}.so`, target);

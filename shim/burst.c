@@ -14,8 +14,8 @@
 struct rx_meta {
   uint32_t length;   /* bytes on the wire, even where the mbuf was too small */
   uint32_t vlan;     /* TPID (16) | TCI (16) of a tag that the kernel took out, or 0 */
-  uint32_t offload;  /* segment size (16) | segmentation type (8) | flags (8), as in virtio_net_hdr */
-  uint32_t checksum; /* where to put the checksum, from its start (16) | where the sum starts (16) */
+  uint32_t offload;  /* segment size (16) | segmentation type (8) | flags (8): virtio_net_hdr */
+  uint32_t checksum; /* where to put the checksum, from its start (16) | where it starts (16) */
 };
 
 enum { SHIM_OVERFLOW = 1 << 18 };
@@ -52,11 +52,12 @@ static uint32_t vlan_of(struct msghdr *message) {
 }
 
 /*
- * Receive up to `count` frames from an AF_PACKET socket into the mbufs of `frames` that the descriptors from word
- * `word` of the map `burst` on name; meta and overflow go to the map `room`. Returns how many, 0 if none waits.
+ * Receive up to `count` frames from an AF_PACKET socket into the mbufs of `frames` that the
+ * descriptors from word `word` of the map `burst` on name; meta and overflow go to the map `room`.
+ * Returns how many, 0 if none waits.
  */
-SHIM_API int32_t shim_packet_rx(int32_t fd, int32_t frames, int32_t burst, uint32_t word, int32_t room,
-                                uint32_t count) {
+SHIM_API int32_t shim_packet_rx(int32_t fd, int32_t frames, int32_t burst, uint32_t word,
+                                int32_t room, uint32_t count) {
   uint32_t *descriptors = shim_descriptors(burst, word, count);
   struct rx_room *own = rx_room_of(room, count);
   struct mmsghdr messages[SHIM_BURST];
@@ -83,7 +84,8 @@ SHIM_API int32_t shim_packet_rx(int32_t fd, int32_t frames, int32_t burst, uint3
     own->meta[i] = (struct rx_meta){
         .length = length,
         .vlan = vlan_of(&messages[i].msg_hdr),
-        .offload = (uint32_t)headers[i].gso_size << 16 | (uint32_t)headers[i].gso_type << 8 | headers[i].flags,
+        .offload = (uint32_t)headers[i].gso_size << 16 | (uint32_t)headers[i].gso_type << 8 |
+                   headers[i].flags,
         .checksum = (uint32_t)headers[i].csum_offset << 16 | headers[i].csum_start,
     };
     set_length(descriptors + 2 * i, length);
@@ -91,8 +93,11 @@ SHIM_API int32_t shim_packet_rx(int32_t fd, int32_t frames, int32_t burst, uint3
   return received;
 }
 
-/* Send up to `count` frames. Returns how many were sent, or -errno if the very first was refused. */
-SHIM_API int32_t shim_packet_tx(int32_t fd, int32_t frames, int32_t burst, uint32_t word, uint32_t count) {
+/*
+ * Send up to `count` frames. Returns how many were sent, or -errno if the very first was refused.
+ */
+SHIM_API int32_t shim_packet_tx(int32_t fd, int32_t frames, int32_t burst, uint32_t word,
+                                uint32_t count) {
   const uint32_t *descriptors = shim_descriptors(burst, word, count);
   struct mmsghdr messages[SHIM_BURST];
   struct iovec vectors[SHIM_BURST];
@@ -108,7 +113,10 @@ SHIM_API int32_t shim_packet_tx(int32_t fd, int32_t frames, int32_t burst, uint3
   return sent < 0 ? -errno : sent;
 }
 
-/* Receive up to `count` frames from a TAP, as shim_packet_rx does. Their meta are lengths, the rest is 0. */
+/*
+ * Receive up to `count` frames from a TAP, as shim_packet_rx does. Their meta are lengths, the rest
+ * is 0.
+ */
 SHIM_API int32_t shim_tap_rx(int32_t fd, int32_t frames, int32_t burst, uint32_t word, int32_t room,
                              uint32_t count) {
   uint32_t *descriptors = shim_descriptors(burst, word, count);
@@ -131,7 +139,8 @@ SHIM_API int32_t shim_tap_rx(int32_t fd, int32_t frames, int32_t burst, uint32_t
 }
 
 /* Send up to `count` frames to a TAP. Returns as shim_packet_tx does. */
-SHIM_API int32_t shim_tap_tx(int32_t fd, int32_t frames, int32_t burst, uint32_t word, uint32_t count) {
+SHIM_API int32_t shim_tap_tx(int32_t fd, int32_t frames, int32_t burst, uint32_t word,
+                             uint32_t count) {
   const uint32_t *descriptors = shim_descriptors(burst, word, count);
   if (!descriptors) return -EFAULT;
   for (uint32_t i = 0; i < count; i++) {
@@ -151,14 +160,14 @@ SHIM_API int32_t shim_discard(int32_t fd, uint32_t count) {
 }
 
 /*
- * Copy `count` frames into other mbufs: each target descriptor comes in empty and leaves with its frame's length.
- * Returns how many; the first that does not fit ends it.
+ * Copy `count` frames into other mbufs: each target descriptor comes in empty and leaves with its
+ * frame's length. Returns how many; the first that does not fit ends it.
  *
- * frames: the map of the sources' mbufs (16), of the targets' (16). bursts: likewise of the descriptors; they begin at
- * the words `source` and `target` there.
+ * frames: the map of the sources' mbufs (16), of the targets' (16). bursts: likewise of the
+ * descriptors; they begin at the words `source` and `target` there.
  */
-SHIM_API int32_t shim_frames_copy(uint32_t frames, uint32_t bursts, uint32_t source, uint32_t target,
-                                  uint32_t count) {
+SHIM_API int32_t shim_frames_copy(uint32_t frames, uint32_t bursts, uint32_t source,
+                                  uint32_t target, uint32_t count) {
   const struct shim_map *from = map_of(frames & 0xffff), *to = map_of(frames >> 16);
   const uint32_t *sources = shim_descriptors(bursts & 0xffff, source, count);
   uint32_t *targets = shim_descriptors(bursts >> 16, target, count);

@@ -1,6 +1,6 @@
 /*
- * A file that another process cuts short while we have it mapped: touching what is gone is SIGBUS, which
- * would end the forwarder. Instead the whole map becomes zeros, and is marked as lost.
+ * A file that another process cuts short while we have it mapped: touching what is gone is SIGBUS,
+ * which would end the forwarder. Instead the whole map becomes zeros, and is marked as lost.
  */
 #define _GNU_SOURCE
 #include "shim.h"

@@ -1,6 +1,6 @@
 /*
- * Eventfds: doorbells. O_NONBLOCK belongs to the open file, which all who were handed an eventfd share:
- * any of them may clear it, and fill or empty the counter. So we rely on it nowhere.
+ * Eventfds: doorbells. O_NONBLOCK belongs to the open file, which all who were handed an eventfd
+ * share: any of them may clear it, and fill or empty the counter. So we rely on it nowhere.
  */
 #define _GNU_SOURCE
 #include "shim.h"
@@ -18,10 +18,10 @@
 enum { REQUESTS = 64 };
 
 /*
- * A write to an eventfd has no flag of its own that keeps it from blocking. Asynchronous I/O has another
- * way: the kernel signals an eventfd when a request is complete, and that saturates. Ours are complete
- * when io_submit() returns: reads of nothing. One context for all threads, made before anybody can use
- * up what the machine has of them (fs.aio-max-nr).
+ * A write to an eventfd has no flag of its own that keeps it from blocking. Asynchronous I/O has
+ * another way: the kernel signals an eventfd when a request is complete, and that saturates. Ours
+ * are complete when io_submit() returns: reads of nothing. One context for all threads, made before
+ * anybody can use up what the machine has of them (fs.aio-max-nr).
  */
 static aio_context_t requests;
 static int nothing = -1;
@@ -45,7 +45,9 @@ static void reap(void) {
   syscall(SYS_io_getevents, requests, 0, REQUESTS, events, &at_once);
 }
 
-/* By write(), without asynchronous I/O: who clears the flag between our two calls still blocks us. */
+/*
+ * By write(), without asynchronous I/O: who clears the flag between our two calls still blocks us.
+ */
 static int32_t write_one(int32_t fd) {
   uint64_t one = 1;
   struct pollfd polled = {.fd = fd, .events = POLLOUT};

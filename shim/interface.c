@@ -122,8 +122,9 @@ static int prepare_receive(int fd, int index, int buffer) {
 }
 
 /*
- * What a sending socket asks for: to bypass the queueing discipline, and room for more frames than a device may hold
- * back. A macvtap that nobody reads keeps 500 frames, and with the usual room they stop the socket for everybody.
+ * What a sending socket asks for: to bypass the queueing discipline, and room for more frames than
+ * a device may hold back. A macvtap that nobody reads keeps 500 frames, and with the usual room
+ * they stop the socket for everybody.
  */
 static int prepare_send(int fd) {
   int room = SEND_BUFFER;
@@ -154,7 +155,10 @@ SHIM_API int32_t shim_packet_open(const char *name, uint32_t buffer) {
   return keeper_ask(packet_open(name, buffer), SHIM_KEEPER_PACKET, name, buffer, 0);
 }
 
-/* The number of the interface that a socket is bound to; 0 or less once that has gone, or left our namespace. */
+/*
+ * The number of the interface that a socket is bound to; 0 or less once that has gone, or left our
+ * namespace.
+ */
 SHIM_API int32_t shim_packet_index(int32_t fd) {
   struct sockaddr_ll address = {0};
   socklen_t length = sizeof address;
@@ -169,14 +173,17 @@ SHIM_API int32_t shim_packet_missed(int32_t fd) {
   return (int32_t)stats.tp_drops;
 }
 
-/* Open a socket that has no path and no interface, such as AF_NETLINK's. read(2) receives from it. */
+/*
+ * Open a socket that has no path and no interface, such as AF_NETLINK's. read(2) receives from it.
+ */
 SHIM_API int32_t shim_socket_open(uint32_t family, uint32_t type, uint32_t protocol) {
   int fd = socket((int)family, (int)type | SOCK_CLOEXEC, (int)protocol);
   return fd < 0 ? -errno : fd;
 }
 
 /* Send a message to a socket address; to the kernel if `bytes` of it are 0, as netlink wants it. */
-SHIM_API int32_t shim_socket_send(int32_t fd, const uint8_t *message, uint32_t count, const uint8_t *address, uint32_t bytes) {
+SHIM_API int32_t shim_socket_send(int32_t fd, const uint8_t *message, uint32_t count,
+                                  const uint8_t *address, uint32_t bytes) {
   const struct sockaddr *target = bytes ? (const struct sockaddr *)address : 0;
   ssize_t sent = sendto(fd, message, count, MSG_NOSIGNAL, target, bytes);
   return sent < 0 ? -errno : (int32_t)sent;

@@ -1,8 +1,8 @@
 /*
- * The keeper: a small process that keeps the privileges which its forwarder gives up, and uses them for
- * the interfaces, files and servers that were named when it began, and for no others. It opens an
- * interface that was deleted and made again, sets one down that was down before, removes files, and
- * starts a region's server.
+ * The keeper: a small process that keeps the privileges which its forwarder gives up, and uses them
+ * for the interfaces, files and servers that were named when it began, and for no others. It opens
+ * an interface that was deleted and made again, sets one down that was down before, removes files,
+ * and starts a region's server.
  */
 #define _GNU_SOURCE
 #include "shim.h"
@@ -19,9 +19,13 @@
 #include <time.h>
 #include <unistd.h>
 
-/* How long an answer may take. Guests take a host for dead after 2 s: that limits lcores, and a server
- * that is started again. After an answer that did not come, lcores do not ask again for PAUSE_S. */
-enum { NAMES = 1 << 18, PATIENCE_MS = 5000, AGAIN_PATIENCE_MS = 1000, LCORE_PATIENCE_MS = 300, PAUSE_S = 3 };
+/*
+ * How long an answer may take. Guests take a host for dead after 2 s: that limits lcores, and a
+ * server that is started again. After an answer that did not come, lcores do not ask again for
+ * PAUSE_S.
+ */
+enum { NAMES = 1 << 18 };
+enum { PATIENCE_MS = 5000, AGAIN_PATIENCE_MS = 1000, LCORE_PATIENCE_MS = 300, PAUSE_S = 3 };
 
 /* Descriptors of a request: the socket for its answer; for a server, which reports there too, its
  * stderr, and the memory that it is to serve, if it is not to make some. */
@@ -32,8 +36,10 @@ enum { ANSWER, SAID, MEMORY, DESCRIPTORS };
 static const uint64_t FOR_INTERFACES = BIT(CAP_NET_ADMIN) | BIT(CAP_NET_RAW);
 static const uint64_t FOR_FILES = BIT(CAP_DAC_OVERRIDE) | BIT(CAP_FOWNER);
 
-/* A server reads its program, makes its socket, gives it to --user and --group, becomes that user, and
- * gives up the rest; its own keeper removes the socket in the end. */
+/*
+ * A server reads its program, makes its socket, gives it to --user and --group, becomes that user,
+ * and gives up the rest; its own keeper removes the socket in the end.
+ */
 static const uint64_t FOR_SERVERS = BIT(CAP_DAC_OVERRIDE) | BIT(CAP_FOWNER) | BIT(CAP_CHOWN) |
                                     BIT(CAP_SETUID) | BIT(CAP_SETGID) | BIT(CAP_SETPCAP);
 
@@ -59,7 +65,10 @@ static void close_all(int *fds) {
   }
 }
 
-/* Receive a request and its descriptors, the first of which is there; -1 once the forwarder is gone. */
+/*
+ * Receive a request and its descriptors, the first of which is there; -1 once the forwarder is
+ * gone.
+ */
 static int next_request(int socket, struct request *request, int *fds) {
   union passed control;
   for (;; close_all(fds)) {
@@ -89,7 +98,9 @@ static int is_known(const char *names, const char *name) {
   return 0;
 }
 
-/* Start the server of a socket. `servers` are lists: the socket, the folder and words of a command. */
+/*
+ * Start the server of a socket. `servers` are lists: the socket, the folder and words of a command.
+ */
 static int32_t serve(const char *servers, const struct request *request, const int *fds) {
   struct server_start start = {request->first, request->second, fds[ANSWER], fds[SAID], fds[MEMORY],
                                FOR_SERVERS};
@@ -137,8 +148,9 @@ static void keep(int socket, const char *names, uint64_t capabilities) {
 
 /*
  * Start the keeper. `names` are three lists: interfaces; files; and for each server its socket, its
- * working folder, and the words of its command line. Each name ends with a NUL, each list with an empty name, as does the list
- * of servers. It keeps the capabilities that these need, as far as we have them.
+ * working folder, and the words of its command line. Each name ends with a NUL, each list with an
+ * empty name, as does the list of servers. It keeps the capabilities that these need, as far as we
+ * have them.
  */
 SHIM_API int32_t shim_keeper_start(const char *names, uint32_t bytes) {
   static char known[NAMES];
@@ -152,7 +164,8 @@ SHIM_API int32_t shim_keeper_start(const char *names, uint32_t bytes) {
   uint64_t kept = (*known ? FOR_INTERFACES : 0) | (*files ? FOR_FILES : 0) |
                   (*servers ? FOR_SERVERS : 0);
   if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) return -errno;
-  sigfillset(&all); /* for good in the keeper: a Ctrl-C is meant for the forwarder, which tells it to end */
+  /* For good in the keeper: Ctrl-C is meant for the forwarder, which tells the keeper to end. */
+  sigfillset(&all);
   sigprocmask(SIG_SETMASK, &all, &before);
   keeper_pid = fork();
   if (keeper_pid == 0) keep(pair[1], known, kept);
@@ -187,7 +200,10 @@ SHIM_API int32_t shim_keeper_stop(void) {
   return keeper_pid > 0 ? -ETIMEDOUT : 0;
 }
 
-/* Send a request with its descriptors, of which fds[ANSWER] is made here. Returns where the answer comes. */
+/*
+ * Send a request with its descriptors, of which fds[ANSWER] is made here. Returns where the answer
+ * comes.
+ */
 static int send_request(const struct request *request, int *fds, uint32_t patience_ms) {
   union passed control = {0};
   struct timeval limit = {patience_ms / 1000, patience_ms % 1000 * 1000};
@@ -219,7 +235,8 @@ static int32_t ask(const struct request *request, int *fds, uint32_t patience_ms
   return passed >= 0 ? passed : (int32_t)value;
 }
 
-int32_t keeper_ask(int32_t refused, uint32_t what, const char *name, uint32_t first, uint32_t second) {
+int32_t keeper_ask(int32_t refused, uint32_t what, const char *name, uint32_t first,
+                   uint32_t second) {
   struct request request = {what, first, second, {0}};
   static time_t silent_until; /* as seen by lcores */
   int is_lcore = gettid() != getpid(), fds[DESCRIPTORS] = {-1, -1, -1}, answer;
@@ -243,9 +260,10 @@ SHIM_API int32_t shim_path_remove(const char *path) {
 }
 
 /*
- * Have the keeper start the server of a socket. It serves `memory`, whose first peer gets `first_id` and
- * `vectors` interrupt vectors, or, if that is -1, memory that it makes. ends[0] becomes where it reports
- * (a number, as shim_unix_receive takes it), ends[1] what it says on stderr; that does not block.
+ * Have the keeper start the server of a socket. It serves `memory`, whose first peer gets
+ * `first_id` and `vectors` interrupt vectors, or, if that is -1, memory that it makes. ends[0]
+ * becomes where it reports (a number, as shim_unix_receive takes it), ends[1] what it says on
+ * stderr; that does not block.
  */
 SHIM_API int32_t shim_keeper_serve(const char *socket, int32_t memory, uint32_t first_id,
                                    uint32_t vectors, int32_t *ends) {

@@ -14,8 +14,9 @@
 struct shim_map shim_maps[SHIM_MAPS];
 
 /*
- * Which of them are taken: several threads may map at once. Numbers are given in turn, so that one that was given
- * back stays nobody's for long: who still uses it reaches nothing, rather than another's memory.
+ * Which of them are taken: several threads may map at once. Numbers are given in turn, so that one
+ * that was given back stays nobody's for long: who still uses it reaches nothing, rather than
+ * another's memory.
  */
 static uint8_t is_taken[SHIM_MAPS];
 static uint32_t next_number;
@@ -31,14 +32,15 @@ static int32_t take_number(void) {
 SHIM_API uint32_t shim_abi(void) { return SHIM_ABI; }
 
 /*
- * Map `bytes` of `fd` from byte `offset` on (or of fresh zeroed memory if fd is -1) over `buffer`, or
- * at a place of the kernel's choice if it is NULL; read-only if the file was opened so. Returns the map
- * id. The buffer must stay alive until the process ends.
+ * Map `bytes` of `fd` from byte `offset` on (or of fresh zeroed memory if fd is -1) over `buffer`,
+ * or at a place of the kernel's choice if it is NULL; read-only if the file was opened so. Returns
+ * the map id. The buffer must stay alive until the process ends.
  */
 SHIM_API int32_t shim_map(void *buffer, uint64_t bytes, int32_t fd, uint64_t offset) {
   int flags = MAP_SHARED | (buffer ? MAP_FIXED : 0) | (fd < 0 ? MAP_ANONYMOUS : 0);
   int is_read_only = fd >= 0 && (fcntl(fd, F_GETFL) & O_ACCMODE) == O_RDONLY;
-  void *base = mmap(buffer, bytes, PROT_READ | (is_read_only ? 0 : PROT_WRITE), flags, fd, (off_t)offset);
+  int access = PROT_READ | (is_read_only ? 0 : PROT_WRITE);
+  void *base = mmap(buffer, bytes, access, flags, fd, (off_t)offset);
   if (base == MAP_FAILED) return -errno;
   int32_t id = take_number();
   if (id < 0) return id; /* a MAP_FIXED mapping is left in place: the buffer needs it */
@@ -50,14 +52,17 @@ SHIM_API int32_t shim_map(void *buffer, uint64_t bytes, int32_t fd, uint64_t off
   return id;
 }
 
-/* Keep a map's pages on one NUMA node, those that are elsewhere move there (mbind(2), MPOL_BIND). */
+/*
+ * Keep a map's pages on one NUMA node, those that are elsewhere move there (mbind(2), MPOL_BIND).
+ */
 SHIM_API int32_t shim_map_bind(int32_t map, uint32_t node) {
   enum { MPOL_BIND = 2, MPOL_MF_STRICT_MOVE = 3 };
   unsigned long mask = 1ul << (node & 63);
   if (map < 0 || map >= SHIM_MAPS || !shim_maps[map].base) return -EBADF;
   if (node > 63) return -EINVAL;
   struct shim_map *m = &shim_maps[map];
-  return syscall(SYS_mbind, m->base, m->bytes, MPOL_BIND, &mask, 65, MPOL_MF_STRICT_MOVE) < 0 ? -errno : 0;
+  long bound = syscall(SYS_mbind, m->base, m->bytes, MPOL_BIND, &mask, 65, MPOL_MF_STRICT_MOVE);
+  return bound < 0 ? -errno : 0;
 }
 
 /* Tell where the mbufs lie in a map: `count` cells of `stride` bytes from byte `offset` on. */
@@ -79,7 +84,8 @@ SHIM_API int32_t shim_unmap(int32_t map) {
   if (map < 0 || map >= SHIM_MAPS || !shim_maps[map].base) return -EBADF;
   void *base = shim_maps[map].base;
   int flags = MAP_PRIVATE | MAP_FIXED | MAP_ANONYMOUS | MAP_NORESERVE;
-  if (mmap(base, shim_maps[map].bytes, PROT_READ | PROT_WRITE, flags, -1, 0) == MAP_FAILED) return -errno;
+  void *fresh = mmap(base, shim_maps[map].bytes, PROT_READ | PROT_WRITE, flags, -1, 0);
+  if (fresh == MAP_FAILED) return -errno;
   shim_maps[map].bytes = 0;
   shim_maps[map].count = 0;
   shim_maps[map].base = 0;
@@ -100,10 +106,10 @@ SHIM_API int32_t shim_memfd(const char *name, uint64_t bytes) {
 }
 
 /*
- * open(2): access 0 read-only, 1 read-write, 2 read-write and create exclusively with mode 0600; these
- * refuse a symbolic link. 3 read-only, links followed: /proc/self/fd/N opens a descriptor's file again.
- * 4 write-only: much of sysfs can only be written. 5 read-write, links followed: another process's
- * descriptor, /proc/PID/fd/N.
+ * open(2): access 0 read-only, 1 read-write, 2 read-write and create exclusively with mode 0600;
+ * these refuse a symbolic link. 3 read-only, links followed: /proc/self/fd/N opens a descriptor's
+ * file again. 4 write-only: much of sysfs can only be written. 5 read-write, links followed:
+ * another process's descriptor, /proc/PID/fd/N.
  */
 SHIM_API int32_t shim_file_open(const char *path, uint32_t access) {
   static const int flags[] = {O_RDONLY | O_NOFOLLOW, O_RDWR | O_NOFOLLOW,
@@ -119,12 +125,15 @@ SHIM_API int32_t shim_file_read(int32_t fd, uint8_t *bytes, uint32_t count) {
 }
 
 /* Write at a byte offset, as the files of a PCI device want it. */
-SHIM_API int32_t shim_file_write(int32_t fd, const uint8_t *bytes, uint32_t count, uint32_t offset) {
+SHIM_API int32_t shim_file_write(int32_t fd, const uint8_t *bytes, uint32_t count,
+                                 uint32_t offset) {
   ssize_t n = pwrite(fd, bytes, count, offset);
   return n < 0 ? -errno : (int32_t)n;
 }
 
-/* ioctl(2): `argument` is what the request takes, by address, or NULL if it takes `value` itself. */
+/*
+ * ioctl(2): `argument` is what the request takes, by address, or NULL if it takes `value` itself.
+ */
 SHIM_API int32_t shim_ioctl(int32_t fd, uint32_t request, uint8_t *argument, uint32_t value) {
   int result = ioctl(fd, request, argument ? (uintptr_t)argument : value);
   return result < 0 ? -errno : result;
@@ -141,12 +150,16 @@ SHIM_API int32_t shim_file_resize(int32_t fd, uint64_t bytes) {
   return fallocate(fd, 0, 0, (off_t)bytes) < 0 || ftruncate(fd, (off_t)bytes) < 0 ? -errno : 0;
 }
 
-/* An exclusive lock that the kernel drops when the process ends, or -EWOULDBLOCK if another has it. */
+/*
+ * An exclusive lock that the kernel drops when the process ends, or -EWOULDBLOCK if another has it.
+ */
 SHIM_API int32_t shim_file_lock(int32_t fd) {
   return flock(fd, LOCK_EX | LOCK_NB) < 0 ? -errno : 0;
 }
 
-/* Let descriptor `to` name what `from` names, at once for all threads that use the number (dup3). */
+/*
+ * Let descriptor `to` name what `from` names, at once for all threads that use the number (dup3).
+ */
 SHIM_API int32_t shim_fd_copy(int32_t from, int32_t to) {
   return dup3(from, to, O_CLOEXEC) < 0 ? -errno : 0;
 }

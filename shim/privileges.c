@@ -1,7 +1,7 @@
 /*
- * Who we are and what we may do. Linux keeps user ids and capabilities per thread, and Deno has started
- * threads of its own before we are asked: so each thread gives up its privileges itself, in a signal
- * handler, as libc's setuid() has them do. libc does so for user ids only.
+ * Who we are and what we may do. Linux keeps user ids and capabilities per thread, and Deno has
+ * started threads of its own before we are asked: so each thread gives up its privileges itself, in
+ * a signal handler, as libc's setuid() has them do. libc does so for user ids only.
  */
 #define _GNU_SOURCE
 #include "shim.h"
@@ -30,8 +30,10 @@ static int32_t done[THREADS];
 static uint32_t done_count;
 static int32_t failure;
 
-/* Limit what programs that we start may get. This needs CAP_SETPCAP; a process without it has nothing
- * that its programs could get. */
+/*
+ * Limit what programs that we start may get. This needs CAP_SETPCAP; a process without it has
+ * nothing that its programs could get.
+ */
 static void limit_bounding_set(uint64_t kept) {
   for (int i = 0; i <= CAP_LAST_CAP; i++)
     if ((kept >> i & 1) == 0) prctl(PR_CAPBSET_DROP, i, 0, 0, 0);
@@ -42,7 +44,8 @@ int shim_capabilities_keep(uint64_t kept) {
   struct __user_cap_data_struct sets[2];
   limit_bounding_set(kept);
   prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
-  if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || syscall(SYS_capget, &header, sets) < 0) return -errno;
+  if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) return -errno;
+  if (syscall(SYS_capget, &header, sets) < 0) return -errno;
   for (int i = 0; i < 2; i++) {
     sets[i].permitted &= (uint32_t)(kept >> (32 * i));
     sets[i].effective = sets[i].permitted;
@@ -55,7 +58,8 @@ int shim_capabilities_keep(uint64_t kept) {
 static int32_t give_up(void) {
   limit_bounding_set(0); /* while we are still the user that may */
   if (wanted_uid != SHIM_SAME_USER &&
-      (syscall(SYS_setgroups, 0, 0) < 0 || syscall(SYS_setresgid, wanted_gid, wanted_gid, wanted_gid) < 0 ||
+      (syscall(SYS_setgroups, 0, 0) < 0 ||
+       syscall(SYS_setresgid, wanted_gid, wanted_gid, wanted_gid) < 0 ||
        syscall(SYS_setresuid, wanted_uid, wanted_uid, wanted_uid) < 0))
     return -errno;
   return shim_capabilities_keep(0);
@@ -89,8 +93,8 @@ static int32_t ask_thread(int32_t thread, int number) {
 }
 
 /*
- * Give up, in every thread of the process and for good: all capabilities, those that a program that we
- * start could get, and the user, unless it is SHIM_SAME_USER. Once per process.
+ * Give up, in every thread of the process and for good: all capabilities, those that a program that
+ * we start could get, and the user, unless it is SHIM_SAME_USER. Once per process.
  */
 SHIM_API int32_t shim_privileges_drop(uint32_t uid, uint32_t gid) {
   struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART | SA_ONSTACK}, before;
@@ -103,7 +107,10 @@ SHIM_API int32_t shim_privileges_drop(uint32_t uid, uint32_t gid) {
   sigfillset(&action.sa_mask);
   sigaction(number, &action, &before);
   int32_t result = 0;
-  /* A thread inherits from the one that starts it: when all that are there have done it, so have all. */
+  /*
+   * A thread inherits from the one that starts it: when all that are there have done it, so have
+   * all.
+   */
   for (int found = 1; found && result == 0;) {
     struct dirent *entry;
     found = 0;
@@ -148,7 +155,10 @@ SHIM_API int32_t shim_group_find(const char *name, uint32_t *id) {
   return 0;
 }
 
-/* Give an open file of any kind to a user and a group (SHIM_SAME_USER: as it is), then a mode to it. */
+/*
+ * Give an open file of any kind to a user and a group (SHIM_SAME_USER: as it is), then a mode to
+ * it.
+ */
 SHIM_API int32_t shim_fd_give(int32_t fd, uint32_t uid, uint32_t gid, uint32_t mode) {
   char path[32];
   snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
@@ -178,7 +188,10 @@ static int32_t tell(const struct stat *status, uint32_t *words) {
   return 0;
 }
 
-/* What lies at a path, links not followed: words 0..1 device, 2..3 inode, 4 mode, 5 user, 6 group, 7 names. */
+/*
+ * What lies at a path, links not followed: words 0..1 device, 2..3 inode, 4 mode, 5 user, 6 group,
+ * 7 names.
+ */
 SHIM_API int32_t shim_path_status(const char *path, uint32_t *words) {
   struct stat status;
   return lstat(path, &status) < 0 ? -errno : tell(&status, words);

@@ -1,7 +1,7 @@
 /*
- * The shim: what TypeScript cannot do by itself. No packet logic. Every call returns >= 0, or -errno.
- * Memory is named by a map id and a word index or byte offset, never by an address; each access is
- * checked. ffi/symbols.ts carries the prototypes: change one, change SHIM_ABI in both.
+ * The shim: what TypeScript cannot do by itself. No packet logic. Every call returns >= 0, or
+ * -errno. Memory is named by a map id and a word index or byte offset, never by an address; each
+ * access is checked. ffi/symbols.ts carries the prototypes: change one, change SHIM_ABI in both.
  */
 #ifndef CULVERT_SHIM_H
 #define CULVERT_SHIM_H
@@ -55,15 +55,20 @@ enum {
   SHIM_KEEPER_SERVE,
 };
 
-extern uint8_t shim_lost[SHIM_MAPS]; /* 1 if a map's file was cut short; not in the map, which is 32 bytes */
+/* 1 if a map's file was cut short. Not in shim_map, which has 32 bytes. */
+extern uint8_t shim_lost[SHIM_MAPS];
 void shim_watch_bus_errors(void);
 /* Keep these capabilities of the calling thread, and let programs that it starts get no others. */
 int shim_capabilities_keep(uint64_t kept);
 int32_t shim_unix_send(int32_t fd, int64_t value, int32_t passed);
 int32_t shim_unix_receive(int32_t fd, int64_t *value, int32_t *passed, uint32_t waits);
 
-/* If something was refused for want of a privilege, have the keeper do it; its answer, or `refused`. */
-int32_t keeper_ask(int32_t refused, uint32_t what, const char *name, uint32_t first, uint32_t second);
+/*
+ * If something was refused for want of a privilege, have the keeper do it; its answer, or
+ * `refused`.
+ */
+int32_t keeper_ask(int32_t refused, uint32_t what, const char *name, uint32_t first,
+                   uint32_t second);
 
 /* From now on no keeper can be started. */
 void keeper_seal(void);
@@ -75,8 +80,10 @@ struct server_start {
   uint64_t capabilities;      /* that it begins with */
 };
 
-/* Start a program that is nobody's child. `command` is its working folder and its words, an empty one
- * behind the last. */
+/*
+ * Start a program that is nobody's child. `command` is its working folder and its words, an empty
+ * one behind the last.
+ */
 int32_t server_start(const char *command, const struct server_start *start);
 
 /* By ourselves, as far as we may. */

@@ -32,7 +32,9 @@ SHIM_API double shim_clock(void) {
   return (double)now.tv_sec * 1e9 + (double)now.tv_nsec;
 }
 
-/* Sleep until one of the descriptors is readable or the time is up. Returns how many are readable. */
+/*
+ * Sleep until one of the descriptors is readable or the time is up. Returns how many are readable.
+ */
 SHIM_API int32_t shim_poll(const int32_t *fds, uint32_t count, uint32_t microseconds) {
   struct pollfd polled[SHIM_POLL];
   struct timespec limit = {microseconds / 1000000, (microseconds % 1000000) * 1000L};

@@ -59,7 +59,6 @@ export const WITH_LONG_LINES: readonly string[] = [
   "app/toolkit/",
   "bench/",
   "bench/peers/",
-  "shim/",
   "tests/host/",
 ];
 

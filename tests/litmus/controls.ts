@@ -64,8 +64,8 @@ const SPLIT_PAIR: Mutation = {
 /** Compares the head, then sets it: two steps. */
 const SPLIT_CLAIM: Mutation = {
   in: "shim_slots_copy",
-  from: "!__atomic_compare_exchange_n(base + (tail - 1), &head, turn + n, 0, __ATOMIC_SEQ_CST,\n" +
-    " ".repeat(45) + "__ATOMIC_SEQ_CST))",
+  from: "!__atomic_compare_exchange_n(base + (tail - 1), &head, turn + n, 0,\n" +
+    " ".repeat(45) + "__ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))",
   to: "(*(volatile uint32_t *)(base + (tail - 1)) != head ||" +
     " ((*(volatile uint32_t *)(base + (tail - 1)) = turn + n), 0)))",
 };

@@ -73,7 +73,7 @@ export const BURSTS: Table = {
     {
       what: "the shim copies more than the ring has",
       file: "shim/atomic.c",
-      from: " || words > size)",
+      from: " ||\n      words > size)",
       to: ")",
       tests: SHIM,
     },
