@@ -17,8 +17,8 @@ const HEADER_WORDS = 12;
 /**
  * What testpmd's flowgen does: writes Ethernet, IPv4 and UDP headers into each frame, another
  * destination address each time, with the right checksum, and counts what comes back. The guest is
- * to swap the MAC addresses (`macswap`): a sample of the frames is checked for that, for its headers
- * and for its order.
+ * to swap the MAC addresses (`macswap`): a sample of the frames is checked for that, for its
+ * headers and for its order.
  */
 export class FlowPort implements HostPort {
   readonly name = "flow";

@@ -2,7 +2,10 @@ import { type BenchOptions, compare, type Sample } from "./measurement.ts";
 import type { MempoolBenchOrder } from "./mempool_worker.ts";
 import { RTE_MEMPOOL, RteMempool } from "./peers/rte_mempool.ts";
 
-/** Bursts that fit the cache, and 32 at a time until 2048 are held, most of which come from the free ring. */
+/**
+ * Bursts that fit the cache, and 32 at a time until 2048 are held, most of which come from the free
+ * ring.
+ */
 const RUNS = [
   ...[1, 2, 4, 8, 16, 32, 64, 128, 256].map((burst) => ({ burst, held: burst })),
   { burst: 32, held: 2048 },
@@ -20,9 +23,9 @@ function expectedNs(burst: number): number {
 const CORE = 0;
 
 /**
- * The mempool alone: allocate and free through one lcore's cache, nanoseconds per mbuf for both. The peer is
- * DPDK's `rte_mempool`, get and put, with as many objects and as large a cache. Ours hands out
- * descriptors, ready to be filled, two words each; DPDK pointers.
+ * The mempool alone: allocate and free through one lcore's cache, nanoseconds per mbuf for both.
+ * The peer is DPDK's `rte_mempool`, get and put, with as many objects and as large a cache. Ours
+ * hands out descriptors, ready to be filled, two words each; DPDK pointers.
  */
 export async function benchMempool({ pairs, scale, peers, report }: BenchOptions): Promise<void> {
   const lcore = new MempoolLcore();

@@ -55,7 +55,7 @@ async function sampleOurs(lab: VethLab, frameBytes: number, seconds: number): Pr
     {
       regions: [{
         name: region,
-        size: 128 << 20, // rings and mbufs for the milliseconds in which the generator has the guest's core
+        size: 128 << 20, // for the milliseconds in which the generator has the guest's core
         mbufs: 32768,
         ringSize: 8192,
         guests: [{ number: 0, ports: lab.near.map((name) => ({ kind: "packet", name })) }],

@@ -15,9 +15,10 @@ const FEW_BURSTS = [8, 32, 128];
 const SAMPLE_SECONDS = 0.1;
 
 /**
- * Pauses of a producer or consumer that has to wait, before it looks again: each look takes the line
- * away from the other side, so it is as much as the ring that is measured. What is best depends on the
- * burst and on how quickly lines travel just now, so each side has its best of these, found just before.
+ * Pauses of a producer or consumer that has to wait, before it looks again: each look takes the
+ * line away from the other side, so it is as much as the ring that is measured. What is best
+ * depends on the burst and on how quickly lines travel just now, so each side has its best of
+ * these, found just before.
  */
 const PAUSES = [3, 30, 100];
 

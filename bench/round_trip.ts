@@ -14,8 +14,8 @@ const SAMPLE_SECONDS = 2;
 
 /**
  * The memory path: host lcore -> guest process -> host lcore, each pinned to its core, headers
- * written by the host, MAC addresses swapped by the guest; million frames that came back per second.
- * The peer is DPDK's memif between two `dpdk-testpmd`, flowgen and macswap, one core each.
+ * written by the host, MAC addresses swapped by the guest; million frames that came back per
+ * second. The peer is DPDK's memif between two `dpdk-testpmd`, flowgen and macswap, one core each.
  *
  * The region's file stays the same through all samples, for its physical pages matter.
  */

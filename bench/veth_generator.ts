@@ -22,7 +22,8 @@ for (let i = 0; i < BURST; i++) {
   burst.words[i << 1] = i;
   burst.words[(i << 1) + 1] = dataWord(0, Number(bytes));
   const frame = i * 2048;
-  mbufs.u8.set([0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2, 0, 0, 0, 0, 1, 0x88, 0xb5], frame); // IEEE 802 local
+  // Broadcast, of the type that IEEE 802 leaves to local experiments.
+  mbufs.u8.set([0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2, 0, 0, 0, 0, 1, 0x88, 0xb5], frame);
 }
 check(shim.shim_thread_pin(Number(core)), `pin to core ${core}`);
 const end = shim.shim_clock() + Number(seconds) * 1e9;

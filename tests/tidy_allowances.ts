@@ -57,8 +57,6 @@ export const WITH_LONG_LINES: readonly string[] = [
   "app/region/",
   "app/ring/",
   "app/toolkit/",
-  "bench/",
-  "bench/peers/",
   "tests/host/",
 ];
 

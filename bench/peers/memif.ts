@@ -16,7 +16,9 @@ let started = 0;
 export interface MemifOptions {
   /** Length of a frame, 60 to 1514 bytes. */
   readonly frameBytes: number;
-  /** Whether the macswap end works on its own mbufs in shared memory; the other end copies still. */
+  /**
+   * Whether the macswap end works on its own mbufs in shared memory; the other end copies still.
+   */
   readonly zeroCopy: boolean;
   /** Frames per call. Default 64, with zero-copy 128: best at both lengths, of 32 to 256. */
   readonly burst?: number;
@@ -46,9 +48,9 @@ export interface Peer extends AsyncDisposable {
 }
 
 /**
- * DPDK's memif: two `dpdk-testpmd`, flowgen on one core and macswap on another, with a shared memory
- * between them. flowgen writes 42 bytes of headers into each frame, macswap reads and writes 12;
- * flowgen counts and frees what comes back and looks at none of it. Between samples both sleep.
+ * DPDK's memif: two `dpdk-testpmd`, flowgen on one core and macswap on another, with a shared
+ * memory between them. flowgen writes 42 bytes of headers into each frame, macswap reads and writes
+ * 12; flowgen counts and frees what comes back and looks at none of it. Between samples both sleep.
  *
  * Memory comes from hugepages: zero-copy does not work without them. For copies `--no-huge` was no
  * better: even, or up to 20 % slower.

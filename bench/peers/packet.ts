@@ -43,7 +43,8 @@ export async function startPacketForwarder(options: PacketOptions): Promise<Pack
         .concat(mode === "txonly" ? `--txpkts=${frameBytes}` : []),
       namespace,
     });
-  // It numbers its fanout group by process id and interface: two of them may come to the same number.
+  // It numbers its fanout group by process id and interface: two of them may come to the same
+  // number.
   const testpmd = await open().catch((error: Error) => {
     if (error.message.includes("PACKET_FANOUT")) return open();
     throw error;

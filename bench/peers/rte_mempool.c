@@ -1,16 +1,18 @@
 /*
- * The peer of our mempool: DPDK's rte_mempool, get and put on one pinned core, through the lcore's cache or past it.
+ * The peer of our mempool: DPDK's rte_mempool, get and put on one pinned core, through the lcore's
+ * cache or past it.
  *
- * Each line on stdin asks for one measurement, so that the caller can interleave it with its own while the pool and its
- * pages stay the same:
+ * Each line on stdin asks for one measurement, so that the caller can interleave it with its own
+ * while the pool and its pages stay the same:
  *
  *     <burst 1..256> <held> <objects>
  *
- * It is answered by one line, `ns_per_object=<float> errors=<int>` or `refused=<why>`. End of input ends the program.
+ * It is answered by one line, `ns_per_object=<float> errors=<int>` or `refused=<why>`. End of input
+ * ends the program.
  *
- * Objects are got in bulks of <burst> until <held> are held, then put back in bulks, until <objects> were got and put; as
- * dpdk-test's mempool_perf_autotest does with its n_keep. In the end all must be free again; bench/mempool_worker.ts
- * does the same with our mbufs.
+ * Objects are got in bulks of <burst> until <held> are held, then put back in bulks, until
+ * <objects> were got and put; as dpdk-test's mempool_perf_autotest does with its n_keep. In the end
+ * all must be free again; bench/mempool_worker.ts does the same with our mbufs.
  */
 #include <inttypes.h>
 #include <stdio.h>

@@ -1,16 +1,19 @@
 /*
  * The peer of our rings: DPDK's rte_ring, one way, from one pinned core to another.
  *
- * Each line on stdin asks for one measurement, so that the caller can interleave it with its own while rings and pages
- * stay the same:
+ * Each line on stdin asks for one measurement, so that the caller can interleave it with its own
+ * while rings and pages stay the same:
  *
- *     <spsc|mpmc|hts|rts> <bulk|zc> <element bytes 4|8> <lcores 1|2> <burst 1..256> <elements> <ring size> <pauses>
+ *     <spsc|mpmc|hts|rts> <bulk|zc> <element bytes 4|8> <lcores 1|2> <burst 1..256> \
+ *       <elements> <ring size> <pauses>
  *
- * It is answered by one line, `ns_per_element=<float> errors=<int>` or `refused=<why>`. End of input ends the program.
+ * It is answered by one line, `ns_per_element=<float> errors=<int>` or `refused=<why>`. End of
+ * input ends the program.
  *
- * The producer (main lcore) sends numbers and marks, the consumer (the other lcore, or the same) compares them; see
- * rte_ring_loops.h. `bulk` passes an array, as our rings do; `zc` writes and reads the slots in place
- * (rte_ring_peek_zc.h). A full or empty ring is looked at again after <pauses> pause instructions.
+ * The producer (main lcore) sends numbers and marks, the consumer (the other lcore, or the same)
+ * compares them; see rte_ring_loops.h. `bulk` passes an array, as our rings do; `zc` writes and
+ * reads the slots in place (rte_ring_peek_zc.h). A full or empty ring is looked at again after
+ * <pauses> pause instructions.
  */
 #include <inttypes.h>
 #include <stdio.h>

@@ -1,8 +1,8 @@
 /*
- * The loops of rte_ring.c. `bulk`, as bench/ring_worker.ts does: the first element of each bulk carries its number,
- * the others a mark; the consumer checks the first and the last. What is timed is the ring, not the caller's loops.
- * `zc`: every element is its number, written and compared in the ring's own slots. `both`: one lcore enqueues and
- * dequeues in turns.
+ * The loops of rte_ring.c. `bulk`, as bench/ring_worker.ts does: the first element of each bulk
+ * carries its number, the others a mark; the consumer checks the first and the last. What is timed
+ * is the ring, not the caller's loops. `zc`: every element is its number, written and compared in
+ * the ring's own slots. `both`: one lcore enqueues and dequeues in turns.
  */
 #ifndef RTE_RING_LOOPS_H
 #define RTE_RING_LOOPS_H
@@ -40,7 +40,10 @@ wanted(const struct run *run, uint64_t next)
 	return RTE_MIN((uint64_t)run->burst, run->elements - next);
 }
 
-/* A set of functions per mode and element, so that rte_ring's inline functions are compiled into the loops. */
+/*
+ * A set of functions per mode and element, so that rte_ring's inline functions are compiled into
+ * the loops.
+ */
 #define BULK(name, type, p, c) \
 	static void produce_bulk_##name(struct run *run) \
 	{ \
@@ -109,7 +112,8 @@ wanted(const struct run *run, uint64_t next)
 		rte_ring_enqueue_zc_elem_finish(run->ring, n); \
 		return n; \
 	} \
-	static __rte_always_inline unsigned empty_##name(struct run *run, uint64_t next, uint64_t *errors) \
+	static __rte_always_inline unsigned empty_##name(struct run *run, uint64_t next, \
+							 uint64_t *errors) \
 	{ \
 		struct rte_ring_zc_data slots; \
 		unsigned n = rte_ring_dequeue_zc_bulk_elem_start(run->ring, sizeof(type), wanted(run, next), \

@@ -33,7 +33,9 @@ export interface PortStats {
   readonly txRate: number;
 }
 
-/** A `dpdk-testpmd` that forwards on one pinned core between `start` and `stop`, and sleeps else. */
+/**
+ * A `dpdk-testpmd` that forwards on one pinned core between `start` and `stop`, and sleeps else.
+ */
 export class Testpmd implements AsyncDisposable {
   readonly #process: DpdkProcess;
 
