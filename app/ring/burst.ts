@@ -86,7 +86,7 @@ export class Burst {
  * @throws {CulvertError} if not.
  */
 export function checkBurst(burst: Burst, width: number, count: number, at: number): void {
-  if (burst.wordsPerElement !== width || (at >>> 0) + count > burst.capacity) {
+  if (burst.wordsPerElement !== width || at < 0 || count > burst.capacity - at) {
     refuse(burst, width, count, at);
   }
 }

@@ -40,8 +40,15 @@ export const BURSTS: Table = {
     {
       what: "a ring takes more elements than a burst has",
       file: "ring/burst.ts",
-      from: "(at >>> 0) + count > burst.capacity",
-      to: "(at >>> 0) + count > burst.capacity + 1",
+      from: "count > burst.capacity - at",
+      to: "count > burst.capacity - at + 1",
+      tests: BURST,
+    },
+    {
+      what: "a ring takes elements from before a burst's start",
+      file: "ring/burst.ts",
+      from: "at < 0 || ",
+      to: "",
       tests: BURST,
     },
     {
