@@ -149,12 +149,13 @@ export class Ledger {
       const index = words[i] & DESCRIPTOR.INDEX_MASK;
       const word1 = words[i + 1];
       const length = word1 >>> 16;
-      let owner = owners[index]; // undefined beyond the last mbuf
+      const found = owners[index];
+      let owner = found; // undefined beyond the last mbuf
       if (owner !== framed && owner !== empty) owner = HOST;
       else if (!several) owners[index] = HOST;
       else if (Atomics.compareExchange(owners, index, owner, HOST) !== owner) owner = HOST;
       if (owner === HOST) {
-        this.#countForeign(index, taken);
+        this.#countForeign(index, found, empty, taken);
       } else if (
         length >= FRAME_MIN_BYTES && length <= frameMax && (word1 & 0xffff) + length <= stride
       ) {
@@ -186,9 +187,10 @@ export class Ledger {
     let good = 0;
     for (let i = 0, end = count << 1; i < end; i += 2) {
       const index = words[i] & DESCRIPTOR.INDEX_MASK;
+      const found = this.#owners[index];
       const owner = this.#take(index, code);
       if (owner === HOST) {
-        this.#countForeign(index, taken);
+        this.#countForeign(index, found, code, taken);
       } else {
         taken.frames += owner - code;
         words[good] = index;
@@ -233,11 +235,17 @@ export class Ledger {
     return held;
   }
 
-  /** What is neither beyond the last mbuf nor another guest's was made up, or given before. */
-  #countForeign(index: number, taken: TakenBack): void {
+  /**
+   * Count a handle that was not the guest's to give: of no mbuf, of another guest's, or else made up
+   * or given twice. The last is also what loses the race against another lcore for the same mbuf.
+   *
+   * @param found The owner as it was before that race.
+   * @param code The guest's, for an mbuf without a frame.
+   */
+  #countForeign(index: number, found: number, code: number, taken: TakenBack): void {
     taken.foreign++;
     if (index >= this.#count) taken.beyond++;
-    else if (this.#owners[index] !== HOST) taken.anothers++;
+    else if (found !== HOST && found !== code && found !== code + 1) taken.anothers++;
   }
 
   #countMalformed(word1: number, taken: TakenBack): void {

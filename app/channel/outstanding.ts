@@ -32,6 +32,11 @@ export class Outstanding {
     return new Outstanding({ balances, writers, holdMax });
   }
 
+  /** Mbufs that `guest` holds now. */
+  mbufsOf(guest: number): number {
+    return this.of(guest, 0).mbufs;
+  }
+
   /** What `guest` holds, for `writer` to count: nobody else may count by that number. */
   of(guest: number, writer: number): OutstandingCount {
     const { writers, holdMax } = this.handle;

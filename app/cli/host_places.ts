@@ -51,7 +51,7 @@ export function readRegions(options: readonly Given[]): RegionOptions[] {
 
 class RegionReader {
   readonly #regions: Begun[] = [];
-  readonly #defaults: Partial<RegionOptions>[] = [{ mbufs: 8192, ringSize: 1024 }];
+  readonly #defaults: Partial<RegionOptions>[] = [{ ringSize: 1024 }];
   /** The region whose name came behind its ports. */
   #late?: string;
 

@@ -8,6 +8,7 @@ import type { HostLcoreHandle } from "./host_lcore.ts";
 import type { HostOptions } from "./host_options.ts";
 import { type HostedPort, openPorts, restorePorts } from "./hosted_ports.ts";
 import { type HostedGuest, HostedRegion } from "./hosted_region.ts";
+import { InterfaceWatch } from "./interface_watch.ts";
 import { namesFor } from "./names.ts";
 import { summaryText } from "./summary.ts";
 
@@ -57,6 +58,7 @@ export class Host {
   #drainEnd = 0;
   #countersAt = 0;
   #wasDown: boolean[] = [];
+  readonly #interfaces: InterfaceWatch;
 
   /**
    * Open the ports, lay out the regions, begin to load the lcores.
@@ -82,6 +84,7 @@ export class Host {
       this.#restorePorts();
       throw error;
     }
+    this.#interfaces = new InterfaceWatch(this.ports, options.mtu, log);
     this.#guests = this.regions.flatMap(({ guests }) => guests);
     const used = Math.max(...this.ports.map(({ lcore }) => lcore)) + 1;
     this.#threads = cores.slice(0, used).map((core) => spawn(core));
@@ -148,8 +151,9 @@ export class Host {
     this.#logPortsDown();
     if (now - this.#countersAt >= COUNTERS_MS) {
       this.#countersAt = now;
-      this.#showCounters();
+      this.#showCounters(now);
     }
+    this.#interfaces.step(now);
     const hasFailed = this.#lcores.some(({ isDone }) => isDone);
     if (hasFailed) this.stop();
     if (this.#phase === "draining") {
@@ -202,15 +206,15 @@ export class Host {
     for (const { supervisor, ports: [{ counters }] } of this.#guests) {
       counters[COUNTER.GUEST_LOST] += supervisor.lost;
     }
-    this.#showCounters();
+    this.#showCounters(this.platform.clock());
   }
 
   #restorePorts(): void {
     restorePorts(this.ports.map(({ opened }) => opened), this.platform.log);
   }
 
-  #showCounters(): void {
-    for (const region of this.regions) region.showCounters();
+  #showCounters(now: number): void {
+    for (const region of this.regions) region.showCounters(now);
   }
 
   #logPortsDown(): void {

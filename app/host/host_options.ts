@@ -28,14 +28,17 @@ export interface HostOptions {
   readonly account?: Account;
 }
 
+/** Mbufs of a region where nobody has told how many. */
+export const MBUFS_DEFAULT = 8192;
+
 /** A region that a host is to make. */
 export interface RegionOptions {
   /** A name or a path. */
   readonly name: string;
-  /** Bytes; if left out, what is there, or 64 MiB. */
+  /** Bytes; if left out, what is there, or as many as its mbufs need, 64 MiB at least. */
   readonly size?: number;
-  /** Mbufs for all its ports together. */
-  readonly mbufs: number;
+  /** Mbufs for all its ports together; if left out {@linkcode MBUFS_DEFAULT}, or as many as fit. */
+  readonly mbufs?: number;
   /** Slots of each ring, a power of two. */
   readonly ringSize: number;
   /** The NUMA node that its memory is kept on; wherever the kernel puts it if there is none. */

@@ -15,6 +15,7 @@ import type { RegionHandle } from "./host_lcore.ts";
 import type { HostOptions, RegionOptions } from "./host_options.ts";
 import type { HostedPort } from "./hosted_ports.ts";
 import { type LaidOutGuest, type LaidOutRegion, layOut } from "./lay_out.ts";
+import { MbufShortage } from "./mbuf_shortage.ts";
 import type { Names } from "./names.ts";
 import { RegionPeers } from "./region_peers.ts";
 import { QUARANTINE_AFTER, ViolationCounters } from "./violation_counters.ts";
@@ -47,6 +48,7 @@ export class HostedRegion implements SupervisedRegion {
   readonly #laidOut: LaidOutRegion;
   readonly #counters: { from: Counters; to: Float64Array }[];
   readonly #names: Names;
+  readonly #shortage: MbufShortage;
 
   /**
    * Lay it out. It is not open to guests before {@linkcode publish}.
@@ -56,18 +58,19 @@ export class HostedRegion implements SupervisedRegion {
    */
   constructor(
     private readonly options: RegionOptions,
-    { mtu, holdMax, quarantineAfter = QUARANTINE_AFTER, wipe, debugPool }: HostOptions,
+    host: HostOptions,
     private readonly hosted: HostedMemory,
     ports: readonly (readonly HostedPort[])[],
     names: Names,
     readonly log: (line: string, isRare?: boolean) => void,
   ) {
+    const { holdMax, quarantineAfter = QUARANTINE_AFTER, wipe, debugPool } = host;
     const { memory, peer, reconnector } = hosted;
     const openedPorts = ports.map((its) => its.map(({ opened }) => opened));
     const { geometry, frameMax, guests } = this.#laidOut = layOut(
       memory,
       options,
-      mtu,
+      host,
       openedPorts,
     );
     new Mbufs(memory, geometry); // tells the shim where mbufs lie, before lcores ask
@@ -78,6 +81,7 @@ export class HostedRegion implements SupervisedRegion {
     this.#tellPeer();
 
     const all = ports.flat();
+    this.#shortage = new MbufShortage(all.map(({ counters }) => counters), ownLog);
     const lcores = all.map(({ lcore }) => lcore);
     const several = new Set(lcores).size > 1;
     const owners = new SharedArrayBuffer(geometry.count);
@@ -178,10 +182,21 @@ export class HostedRegion implements SupervisedRegion {
     this.log(`the file of region ${this.name} was removed or replaced: nobody can join`);
   }
 
-  /** Write what is counted into the region, for `culvert inspect`. */
-  showCounters(): void {
+  /** Write what is counted into the region, for `culvert inspect`; log who holds all mbufs. */
+  showCounters(now: number): void {
     for (const { from, to } of this.#counters) to.set(from);
     this.hosted.memory.u32[HEADER.MBUFS_FREE] = this.mempool.available;
+    for (const { number, state } of this.guests) {
+      state.outstanding = this.#outstanding.mbufsOf(number);
+    }
+    this.#shortage.step(
+      now,
+      this.mbufs,
+      this.guests.map(({ number }) => ({
+        name: this.#names.guest(this.name, number),
+        mbufs: this.#outstanding.mbufsOf(number),
+      })),
+    );
   }
 
   /** From now on let no guest in. */

@@ -4,10 +4,29 @@ import { addChannel, type ChannelPlace } from "../channel/channel.ts";
 import { GuestState } from "../channel/guest_state.ts";
 import { HEADROOM_BYTES, MBUF_STRIDE_BYTES, ZONE_KIND } from "../memory/layout.ts";
 import { Region } from "../memory/region.ts";
+import { SpscRing } from "../ring/spsc_ring.ts";
 import type { MbufGeometry } from "../mempool/mbuf.ts";
 import { frameMaxOf } from "../port/kernel_port.ts";
 import type { OpenedPort } from "../port/open_port.ts";
-import type { RegionOptions } from "./host_options.ts";
+import { type HostOptions, MBUFS_DEFAULT, type RegionOptions } from "./host_options.ts";
+
+/** Smallest region that is made where nobody has told its size. */
+const REGION_BYTES_LEAST = 64 << 20;
+
+/** Header, directory and control memzones, with room for memzones of others. */
+const REST_BYTES = 1 << 20;
+
+/** Mbufs that a port keeps for the next frames that the kernel gives it, be it idle or not. */
+const KEPT_BY_PORT = 32;
+
+/**
+ * Mbufs that a region needs, so that its ports can receive at the same time: those that each port
+ * keeps, and a burst under way.
+ */
+export function leastMbufs(ports: readonly OpenedPort[], burst: number): number {
+  const kept = ports.filter(({ setup: { kind } }) => kind === "tap" || kind === "packet").length;
+  return kept * KEPT_BY_PORT + burst;
+}
 
 /** A region that is laid out, and where everything lies: knowledge that guests cannot change. */
 export interface LaidOutRegion {
@@ -41,16 +60,28 @@ export function strideFor(frameMax: number): number {
 }
 
 /**
+ * Bytes of a new region for these guests, whose size nobody has told: a power of two, 64 MiB or more.
+ *
+ * @param mtu In bytes.
+ */
+export function regionBytesFor({ mbufs, ringSize, guests }: RegionOptions, mtu: number): number {
+  const channels = guests.reduce((sum, { ports }) => sum + ports.length, 0);
+  const rings = channels * 4 * SpscRing.bytes(ringSize);
+  const cells = (mbufs ?? MBUFS_DEFAULT) * strideFor(frameMaxOf(mtu));
+  return 2 ** Math.ceil(Math.log2(Math.max(REGION_BYTES_LEAST, cells + rings + REST_BYTES)));
+}
+
+/**
  * Lay out a region: for each guest its control memzone and a channel for each port; mbufs.
  *
- * @param mtu In bytes: decides how long frames may be, and with that how far apart mbufs lie.
+ * @param host Its MTU in bytes decides how long frames may be, and with that how far apart mbufs lie.
  * @param ports For each guest of the options its ports, open.
  * @throws {CulvertError} if the region is too small for that.
  */
 export function layOut(
   memory: MappedMemory,
   { name, mbufs, ringSize, guests }: RegionOptions,
-  mtu: number,
+  { mtu, burst }: Pick<HostOptions, "mtu" | "burst">,
   ports: readonly (readonly OpenedPort[])[],
 ): LaidOutRegion {
   const region = Region.build(memory, name);
@@ -64,13 +95,21 @@ export function layOut(
     ),
   }));
   const most = Math.floor(region.free / stride);
-  if (mbufs > most) {
+  const count = mbufs ?? Math.min(MBUFS_DEFAULT, most);
+  if (count > most || count === 0) {
     throw new CulvertError(
-      `Cannot put ${mbufs} mbufs of ${stride} bytes into region ${name} as ${most} fit: ` +
-        `use --mbufs ${most}, or a larger --size`,
+      `Cannot put ${count || 1} mbufs of ${stride} bytes into region ${name} as ${most} fit: ` +
+        (most > 0 ? `use --mbufs ${most}, or a larger --size` : "use a larger --size"),
     );
   }
-  const { offset } = region.addMemzone("mbufs", ZONE_KIND.MBUFS, mbufs * stride, stride);
-  const geometry = { offset, stride, count: mbufs };
+  const least = leastMbufs(ports.flat(), burst);
+  if (count < least) {
+    throw new CulvertError(
+      `Cannot forward between the ports of region ${name} with ${count} mbufs as ${least} are ` +
+        `needed, ${KEPT_BY_PORT} for each port and a burst: use --mbufs ${least} or more`,
+    );
+  }
+  const { offset } = region.addMemzone("mbufs", ZONE_KIND.MBUFS, count * stride, stride);
+  const geometry = { offset, stride, count };
   return { region, geometry, frameMax, guests: laidOut };
 }

@@ -8,6 +8,7 @@ import { openPort } from "../port/open_port.ts";
 import { type HostedMemory, hostRegionMemory } from "../region/hosted_memory.ts";
 import { Host } from "./host.ts";
 import type { HostOptions, RegionOptions } from "./host_options.ts";
+import { regionBytesFor } from "./lay_out.ts";
 import { LiveTable } from "./summary.ts";
 
 /** Interrupt vectors of a peer, where we start the server: for so many lcores at least. */
@@ -39,7 +40,7 @@ export async function runHost(
   try {
     const vectors = Math.max(VECTORS_MIN, options.cores.length);
     for (const region of options.regions) {
-      memories.push(await hostMemory(region, vectors, options.account));
+      memories.push(await hostMemory(region, vectors, options));
     }
     const host = new Host(options, memories, {
       openPort,
@@ -102,11 +103,13 @@ async function follow(
 }
 
 async function hostMemory(
-  { name, size, numaNode }: RegionOptions,
+  region: RegionOptions,
   vectors: number,
-  account: HostOptions["account"],
+  { account, mtu }: HostOptions,
 ): Promise<HostedMemory> {
-  const hosted = await hostRegionMemory(name, size, vectors, account);
+  const { name, size, numaNode } = region;
+  const newBytes = regionBytesFor(region, mtu);
+  const hosted = await hostRegionMemory(name, size, vectors, account, newBytes);
   try {
     if (numaNode !== undefined) bindToNode(hosted.memory, numaNode);
     return hosted;

@@ -38,6 +38,7 @@ export function decodeGuest(
     peer: peerOf(claim) ?? null,
     incarnation: word(GUEST.INCARNATION),
     wantsMbufs: wantsMbufs(claim),
+    outstanding: word(GUEST.OUTSTANDING),
     isAskedToLeave: word(GUEST.LEAVE) !== 0,
     channels: parameter,
   };

@@ -87,6 +87,8 @@ export interface GuestReport {
   readonly incarnation: number;
   /** Whether it asks for empty mbufs. */
   readonly wantsMbufs: boolean;
+  /** Mbufs that the host has lent it, as the host says. */
+  readonly outstanding: number;
   /** Whether it is asked to detach. */
   readonly isAskedToLeave: boolean;
   /** How many channels it has. */

@@ -66,9 +66,10 @@ function guestLines(guests: readonly GuestReport[]): string[] {
     guest.pid === 0 ? "" : `pid ${guest.pid} of its own world`,
     guest.peer === null ? "" : `peer ${guest.peer}`,
     guest.wantsMbufs ? "wants mbufs" : "",
+    guest.outstanding > 0 ? `holds ${guest.outstanding} mbufs` : "",
     guest.isAskedToLeave ? "is asked to leave" : "",
   ]);
-  return alignColumns(rows, Array(8).fill("left"));
+  return alignColumns(rows, Array(9).fill("left"));
 }
 
 function channelLines(channel: ChannelReport, { rings }: RegionReport): string[] {

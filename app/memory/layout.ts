@@ -249,6 +249,7 @@ export const DESCRIPTOR_FLAG = {
  *  byte 256      INCARNATION (h): raised whenever the host lets a guest in, or retires it
  *                LEAVE (h): 1 asks the guest to detach and let go of the region's device
  *                NOTIFIED (h): 1 if the host wakes the guest
+ *                OUTSTANDING (h): mbufs that the guest holds, some times a second
  * ```
  */
 export const GUEST = {
@@ -258,6 +259,7 @@ export const GUEST = {
   INCARNATION: 2 * LINE,
   LEAVE: 2 * LINE + 1,
   NOTIFIED: 2 * LINE + 2,
+  OUTSTANDING: 2 * LINE + 3,
   BYTES: 3 * LINE_BYTES,
 } as const;
 

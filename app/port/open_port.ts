@@ -1,6 +1,6 @@
 import { CulvertError, UsageError } from "../../ffi/error.ts";
 import { FRAME_MIN_BYTES } from "../memory/layout.ts";
-import { findInterface, setInterfaceUp } from "./interface.ts";
+import { findInterface, findInterfaceAgain, type Interface, setInterfaceUp } from "./interface.ts";
 import type { PortResources } from "./kernel_port.ts";
 import { LinkPort } from "./link_port.ts";
 import { NullPort } from "./null_port.ts";
@@ -32,6 +32,8 @@ export interface OpenedPort {
   readonly setup: PortSetup;
   /** 6 bytes: the interface's MAC address, or one made up for a port that has none. */
   readonly mac: Uint8Array;
+  /** What the interface is now; undefined if it is gone. Left out by ports without one. */
+  readonly look?: () => Interface | undefined;
   /** Put back what opening changed and closing does not undo. */
   restore(): void;
 }
@@ -55,18 +57,27 @@ export function openPort(spec: PortSpec, mtu: number): OpenedPort {
   }
   const restore = () => {
     if (!before || before.isUp) return;
-    const now = findInterface(spec.name);
-    if (now?.index === before.index && now.isUp) setInterfaceUp(spec.name, false);
+    const now = findInterfaceAgain(before.index, spec.name);
+    if (now?.index === before.index && now.isUp) setInterfaceUp(now.name, false);
   };
-  let setup: PortSetup;
   try {
-    setup = spec.kind === "tap" ? openTap(spec.name, mtu) : openPacket(spec.name);
+    const setup = spec.kind === "tap" ? openTap(spec.name, mtu) : openPacket(spec.name);
+    const look = () => lookAgain(setup.index, spec.name);
+    return { setup, mac: look()?.mac ?? new Uint8Array(6), look, restore };
   } catch (error) {
     restore(); // it may have been brought up before the rest failed
     throw error;
   }
-  const mac = findInterface(spec.name)?.mac ?? new Uint8Array(6);
-  return { setup, mac, restore };
+}
+
+/** An interface, as far as there is still one that a port could use. */
+function lookAgain(index: number, name: string): Interface | undefined {
+  try {
+    return findInterfaceAgain(index, name);
+  } catch (error) {
+    if (error instanceof CulvertError) return undefined; // another one has its name, not Ethernet
+    throw error;
+  }
 }
 
 /** Make the port object, in the lcore that will run it. An end of a link is still to be joined. */

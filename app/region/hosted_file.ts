@@ -18,12 +18,14 @@ import {
  *
  * @param bytes Undefined for what is there.
  * @param owner Who may open it, if it is new; and who may have made it, beside us and root.
+ * @param newBytes Its size if it is new, and `bytes` is undefined.
  * @throws {CulvertError} if it cannot be made, has another size or owner, or another host has it.
  */
 export function hostFile(
   path: string,
   bytes: number | undefined,
   owner: Owner = ownerFor({}),
+  newBytes: number = REGION_BYTES,
 ): HostedMemory {
   const { fd, isMade, status } = openLocked(path, path, owner, () => {
     checkMayKeep("make a region", path);
@@ -35,7 +37,7 @@ export function hostFile(
   try {
     const isUnmade = isNew || fileBytes(fd, path) === 0;
     isNew = isUnmade; // who began it has died just then, or left it to us who were quicker
-    const wanted = bytes ?? (isUnmade ? REGION_BYTES : fileBytes(fd, path));
+    const wanted = bytes ?? (isUnmade ? newBytes : fileBytes(fd, path));
     checkRegionBytes(wanted, path);
     if (isUnmade) reserve(fd, wanted, path);
     const found = fileBytes(fd, path);

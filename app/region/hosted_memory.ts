@@ -32,9 +32,10 @@ const SERVER_MS = 10_000;
  * started beside us if there is none, and ends by itself when nobody uses the region any more; for a
  * PATH from the server that listens there, or from that file.
  *
- * @param bytes Undefined for what is there, or 64 MiB.
+ * @param bytes Undefined for what is there, or `newBytes`.
  * @param vectors Interrupt vectors of each peer, if a server has to be started.
  * @param account Whose server and file that is, if they are made.
+ * @param newBytes Its size if it is new, and `bytes` is undefined.
  * @throws {CulvertError} if it cannot be made, has another size, or another host has it.
  */
 export async function hostRegionMemory(
@@ -42,11 +43,16 @@ export async function hostRegionMemory(
   bytes: number | undefined,
   vectors: number,
   account: Account = {},
+  newBytes: number = REGION_BYTES,
 ): Promise<HostedMemory> {
   if (bytes !== undefined) checkRegionBytes(bytes, region);
-  if (!isPath(region)) return await hostNamed(region, bytes, vectors, account);
+  if (!isPath(region)) {
+    return await hostNamed(region, bytes, vectors, account, newBytes);
+  }
   const peer = Peer.connect(region);
-  return peer ? hostServed(region, peer, bytes) : hostFile(region, bytes, ownerFor(account));
+  return peer
+    ? hostServed(region, peer, bytes)
+    : hostFile(region, bytes, ownerFor(account), newBytes);
 }
 
 async function hostNamed(
@@ -54,11 +60,12 @@ async function hostNamed(
   bytes: number | undefined,
   vectors: number,
   account: Account,
+  newBytes: number,
 ): Promise<HostedMemory> {
   const starter = new ServerStarter({
     socket: socketPath(name),
     memory: { kind: "memfd" },
-    bytes: bytes ?? REGION_BYTES,
+    bytes: bytes ?? newBytes,
     vectors,
     untilUnused: true,
     account,

@@ -1,5 +1,5 @@
-import { equal, ok } from "node:assert/strict";
-import { Ledger } from "../../app/channel/ledger.ts";
+import { deepEqual, equal, ok } from "node:assert/strict";
+import { Ledger, nothingTaken } from "../../app/channel/ledger.ts";
 import { runWorkers } from "../ffi/run_workers.ts";
 import type { LedgerAnswer, LedgerOrder } from "./ledger_worker.ts";
 import { Burst } from "../../app/ring/burst.ts";
@@ -31,5 +31,34 @@ for (const call of ["takeFrames", "takeEmpties"] as const) {
     equal(one.foreign + two.foreign, COUNT);
     equal(ledger.framesHeldBy(GUEST), 0);
     ok(one.won > 0 && two.won > 0, `no race: ${one.won} and ${two.won}`);
+  });
+}
+
+for (const call of ["takeFrames", "takeEmpties"] as const) {
+  Deno.test(`Ledger.${call}() that loses a race counts a handle given twice, whoever has it then`, () => {
+    const ledger = new Ledger(
+      new SharedArrayBuffer(1),
+      { offset: 0, stride: 2048, count: 1 },
+      1518,
+      true,
+    );
+    const burst = Burst.of(1);
+    burst.words[1] = 60 << 16;
+    ledger.lend(burst, 1, GUEST, true);
+    const { compareExchange } = Atomics;
+    // Another lcore takes the mbuf back, and lends it to another guest.
+    Atomics.compareExchange = (() => {
+      ledger.lend(burst, 1, GUEST + 1, true);
+      return 0;
+    }) as unknown as typeof compareExchange;
+    const taken = nothingTaken();
+    try {
+      if (call === "takeEmpties") ledger.takeEmpties(burst, 1, GUEST, taken);
+      else ledger.takeFrames(burst, 1, GUEST, Burst.of(1), taken);
+    } finally {
+      Atomics.compareExchange = compareExchange;
+    }
+    deepEqual([taken.foreign, taken.anothers, taken.beyond], [1, 0, 0]);
+    equal(ledger.framesHeldBy(GUEST + 1), 1);
   });
 }

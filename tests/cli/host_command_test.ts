@@ -22,7 +22,6 @@ Deno.test("hostOptions() gives defaults to all but ports", () => {
   deepEqual(read(["--port", "tap:tap0"]), {
     regions: [{
       name: "culvert0",
-      mbufs: 8192,
       ringSize: 1024,
       guests: [{ number: 0, ports: [{ kind: "tap", name: "tap0" }] }],
     }],

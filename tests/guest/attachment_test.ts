@@ -26,7 +26,7 @@ async function claim(lab: TestHost, wantsMbufs = false): Promise<Attachment> {
 function startAnew(lab: TestHost): LaidOutRegion {
   const guests = [{ number: 0, ports: [] }];
   const options = { name: "r0", mbufs: 64, ringSize: 64, guests };
-  const laidOut = layOut(lab.memory, options, 1500, [[openedPort("p0")]]);
+  const laidOut = layOut(lab.memory, options, { mtu: 1500, burst: 32 }, [[openedPort("p0")]]);
   laidOut.region.publish();
   return laidOut;
 }

@@ -52,7 +52,7 @@ export class GuestLab implements Disposable {
       (_, port) => ({ ...openedPort(`p${port}`), mac: macOf(port) }),
     );
     const options = { name: "r0", mbufs: MBUFS, ringSize, guests: [{ number: 0, ports: [] }] };
-    const laidOut = layOut(this.memory, options, 1500, [opened]);
+    const laidOut = layOut(this.memory, options, { mtu: 1500, burst: 32 }, [opened]);
     const { geometry, guests: [{ places, state }] } = laidOut;
     this.mbufs = new Mbufs(this.memory, geometry);
     this.places = places;

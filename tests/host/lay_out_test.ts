@@ -1,7 +1,7 @@
 import { deepEqual, equal, ok, throws } from "node:assert/strict";
 import { findChannel } from "../../app/channel/channel.ts";
 import { GuestState } from "../../app/channel/guest_state.ts";
-import { type LaidOutRegion, layOut, strideFor } from "../../app/host/lay_out.ts";
+import { type LaidOutRegion, layOut, regionBytesFor, strideFor } from "../../app/host/lay_out.ts";
 import { HEADROOM_BYTES, MBUF_STRIDE_BYTES, ZONE_KIND } from "../../app/memory/layout.ts";
 import { Region } from "../../app/memory/region.ts";
 import { Mbufs } from "../../app/mempool/mbuf.ts";
@@ -18,7 +18,7 @@ const GUESTS = [{ number: 0, ports: PORTS }];
 /** Lay out region `r0`. */
 function layOutFor(
   memory: MappedMemory,
-  { mtu = 1500, ...plan }: { mbufs: number; ringSize: number; mtu?: number },
+  { mtu = 1500, ...plan }: { mbufs?: number; ringSize: number; mtu?: number },
   guests: readonly { number: number; ports: readonly OpenedPort[] }[] = GUESTS,
 ): LaidOutRegion {
   const options = {
@@ -26,7 +26,7 @@ function layOutFor(
     ...plan,
     guests: guests.map(({ number }) => ({ number, ports: [] })),
   };
-  return layOut(memory, options, mtu, guests.map(({ ports }) => ports));
+  return layOut(memory, options, { mtu, burst: 32 }, guests.map(({ ports }) => ports));
 }
 
 Deno.test("frameMaxOf() has room for an Ethernet header and two VLAN tags beside the MTU", () => {
@@ -83,7 +83,7 @@ for (const mtu of [1500, 9000]) {
     using memory = freshMemory(MIB);
     const plan = { mtu, ringSize: 64 };
     const stride = mtu === 1500 ? 2368 : 9152;
-    const { region, geometry } = layOutFor(memory, { ...plan, mbufs: 1 });
+    const { region, geometry } = layOutFor(memory, { ...plan, mbufs: 64 });
     const most = Math.floor((MIB - geometry.offset) / stride);
     ok(region.free > 0 && most > 64);
     throws(() => layOutFor(memory, { ...plan, mbufs: most + 1 }), {
@@ -94,6 +94,49 @@ for (const mtu of [1500, 9000]) {
     equal(layOutFor(memory, { ...plan, mbufs: most }).geometry.count, most);
   });
 }
+
+Deno.test("layOut() without a number of mbufs takes 8192, or as many as fit", () => {
+  using small = freshMemory(MIB);
+  const { region, geometry } = layOutFor(small, { mtu: 9000, ringSize: 64 });
+  ok(region.free < geometry.stride && geometry.count > 64);
+  using large = freshMemory(32 * MIB);
+  equal(layOutFor(large, { mtu: 1500, ringSize: 64 }).geometry.count, 8192);
+});
+
+for (
+  const [mtu, ringSize, mbufs, wanted] of [
+    [1500, 1024, undefined, 64],
+    [9000, 1024, undefined, 128],
+    [9000, 1024, 1000, 64],
+    [1500, 1024, 100_000, 256],
+    [1500, 2 ** 20, undefined, 64],
+    [1500, 2 ** 21, undefined, 128],
+  ]
+) {
+  Deno.test(`regionBytesFor() MTU ${mtu}, ${mbufs ?? "no"} mbufs, rings of ${ringSize} is ${wanted} MiB`, () => {
+    const guests = [{ number: 0, ports: [{ kind: "null" as const, name: "" }] }];
+    const options = { name: "r0", mbufs, ringSize: ringSize!, guests };
+    equal(regionBytesFor(options, mtu!), wanted! * MIB);
+    if (wanted! > 128 || ringSize! > 1024) return;
+    using memory = freshMemory(wanted! * MIB);
+    equal(layOutFor(memory, { mbufs, mtu, ringSize: ringSize! }).geometry.count, mbufs ?? 8192);
+  });
+}
+
+Deno.test("layOut() refuses fewer mbufs than idle ports keep, and says how many it takes", () => {
+  using memory = freshMemory(MIB);
+  const ports = ["p0", "p1", "p2", "p3"].map((name) => {
+    const setup = { kind: "tap", name, index: 1, fd: -1, mtu: 1500, created: false } as const;
+    return { ...openedPort(name), setup };
+  });
+  const plan = (mbufs: number) =>
+    layOutFor(memory, { mbufs, ringSize: 64 }, [{ number: 0, ports }]);
+  throws(() => plan(159), {
+    message: "Cannot forward between the ports of region r0 with 159 mbufs as 160 are needed, 32 " +
+      "for each port and a burst: use --mbufs 160 or more",
+  });
+  equal(plan(160).geometry.count, 160);
+});
 
 Deno.test("layOut() refuses rings that the region has no room for", () => {
   using memory = freshMemory(MIB);

@@ -185,7 +185,7 @@ Deno.test("HostedRegion.showCounters() writes each channel's counters, and free 
   lab.turns(10, () => lab.guests.a0.forward(0, 1));
   lab.end();
   lab.counters.forEach((counters, i) => counters[COUNTER.MISSED] = 2 ** 40 + i);
-  for (const region of lab.host.regions) region.showCounters();
+  for (const region of lab.host.regions) region.showCounters(0);
   const shown = lab.host.regions.flatMap(({ guests }, at) =>
     guests.flatMap(({ places }) =>
       places.map((place) => {

@@ -140,6 +140,7 @@ Deno.test("decodeRegion() decodes a guest", () => {
   sample.guest.claim({ pid: 4711, wantsMbufs: true, peer: 9 });
   sample.guest.retire();
   sample.guest.beat();
+  sample.guest.outstanding = 7;
   sample.guest.askToLeave(true);
   deepEqual(decodeRegion(sample.memory).guests, [{
     name: "g0",
@@ -150,6 +151,7 @@ Deno.test("decodeRegion() decodes a guest", () => {
     peer: 9,
     incarnation: 1,
     wantsMbufs: true,
+    outstanding: 7,
     isAskedToLeave: true,
     channels: 1,
   }]);

@@ -1,0 +1,59 @@
+import type { Interface } from "../port/interface.ts";
+import type { HostedPort } from "./hosted_ports.ts";
+
+/** Milliseconds between two looks at the interfaces. */
+const LOOK_MS = 1000;
+
+/** Logs what interfaces are that do not fit the host, and what becomes of them. */
+export class InterfaceWatch {
+  readonly #known = new Map<HostedPort, Interface>();
+  #lookedAt = 0;
+
+  /**
+   * Look for the first time.
+   *
+   * @param mtu Of the host, in bytes.
+   */
+  constructor(
+    ports: readonly HostedPort[],
+    private readonly mtu: number,
+    private readonly log: (line: string) => void,
+  ) {
+    for (const port of ports) {
+      const found = port.opened.look?.();
+      if (!found) continue;
+      this.#known.set(port, found);
+      if (found.mtu !== mtu) this.#logMtu(port, found);
+    }
+  }
+
+  /** Look again, if it is time. `now` is a clock in milliseconds. */
+  step(now: number): void {
+    if (now - this.#lookedAt < LOOK_MS) return;
+    this.#lookedAt = now;
+    for (const [port, before] of this.#known) {
+      const found = port.opened.look?.();
+      if (!found) continue;
+      this.#known.set(port, found);
+      const what = `the interface of port ${port.name}`;
+      if (found.name !== before.name) this.log(`${what} is now called ${found.name}`);
+      if (found.index !== before.index) this.log(`${what} was made anew`);
+      if (found.mtu !== before.mtu) this.#logMtu(port, found);
+      if (found.mac.toHex() !== before.mac.toHex()) {
+        const mac = found.mac.toHex().replace(/..(?!$)/g, "$&:");
+        this.log(
+          `${what} has the MAC address ${mac} now: guests know it when the host starts anew`,
+        );
+      }
+    }
+  }
+
+  #logMtu(port: HostedPort, { name, mtu }: Interface): void {
+    const what = `the interface of port ${port.name} has an MTU of ${mtu}, --mtu is ${this.mtu}`;
+    if (mtu > this.mtu) return this.log(`${what}: longer frames are dropped; use --mtu ${mtu}`);
+    if (mtu === this.mtu) return this.log(what);
+    this.log(
+      `${what}: it refuses longer frames; use ip link set ${name} mtu ${this.mtu}, or --mtu ${mtu}`,
+    );
+  }
+}
