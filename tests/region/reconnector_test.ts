@@ -7,7 +7,7 @@ import type { ServerStarter } from "../../app/region/server_starter.ts";
 import { FakePeer } from "../ivshmem/fake_peer.ts";
 
 // That it finds a server again, and refuses one of other memory, is tested with processes: see
-// tests/system/rejoin_test.ts.
+// tests/system/reconnector_test.ts.
 
 const NO_SOCKET = "/tmp/culvert-no-such-socket";
 const FAILED = "Cannot start a server as it ended";

@@ -23,7 +23,7 @@ const DESCRIPTORS_SPARE = 3;
 const DESCRIPTORS_KEPT = 14;
 
 /** Seconds in which all have found another server. */
-const REJOINED = 3;
+const RECONNECTED = 3;
 
 /** Fewest samples of a role that tell anything of its memory. */
 const SAMPLES_MIN = 16;
@@ -80,7 +80,7 @@ function serverSpans(life: readonly Sample[]): Sample[][] {
   for (const now of life) {
     if (now.server !== begun.server) begun = now;
     const isFirst = begun === life[0];
-    if (!isFirst && now.at - begun.at < REJOINED) continue;
+    if (!isFirst && now.at - begun.at < RECONNECTED) continue;
     const span = spans.at(-1);
     if (span && span[0].server === now.server) span.push(now);
     else spans.push([now]);

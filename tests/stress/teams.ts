@@ -16,7 +16,7 @@ const MULTI: readonly Team[] = [
   { agents: [4, 0], processes: 0 },
 ];
 
-/** A mempool is one ring, as it were. */
+/** A mempool has one ring. */
 const POOL: readonly Team[] = [
   { agents: [2, 0], processes: 0 },
   { agents: [4, 0], processes: 1 },
