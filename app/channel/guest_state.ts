@@ -201,14 +201,14 @@ export class GuestState {
     return this.#memory.load(this.#start + GUEST.NOTIFIED) === 1;
   }
 
-  /** Host: show how many mbufs the guest holds. */
-  set outstanding(mbufs: number) {
-    this.#memory.store(this.#start + GUEST.OUTSTANDING, mbufs);
-  }
-
   /** Host: say so, before the guest is let in. */
   set isNotified(isNotified: boolean) {
     this.#memory.store(this.#start + GUEST.NOTIFIED, isNotified ? 1 : 0);
+  }
+
+  /** Host: show how many mbufs the guest holds. */
+  set outstanding(mbufs: number) {
+    this.#memory.store(this.#start + GUEST.OUTSTANDING, mbufs);
   }
 
   /** Whether the guest is asked to detach, and not to come back until this is taken back. */
