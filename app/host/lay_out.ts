@@ -23,7 +23,7 @@ const KEPT_BY_PORT = 32;
  * Mbufs that a region needs, so that its ports can receive at the same time: those that each port
  * keeps, and a burst under way.
  */
-export function leastMbufs(ports: readonly OpenedPort[], burst: number): number {
+function leastMbufs(ports: readonly OpenedPort[], burst: number): number {
   const kept = ports.filter(({ setup: { kind } }) => kind === "tap" || kind === "packet").length;
   return kept * KEPT_BY_PORT + burst;
 }
