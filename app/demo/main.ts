@@ -58,7 +58,7 @@ async function demo(
     );
   }
   const forVm = isVm ? ["qemu-system-x86_64", "lz4", "busybox"] : [];
-  await requirePrograms(["unshare", "nsenter", ...forVm]);
+  await requirePrograms(["unshare", "nsenter", "setpriv", ...forVm]);
 
   step("two network namespaces, a and b, each with a veth to here");
   await using a = await Namespace.create("culvert-a", ADDRESS_A);

@@ -3,6 +3,9 @@ import { CulvertError } from "../../ffi/error.ts";
 /** How long a program may take to end after a SIGINT. */
 const DETACH_MS = 5000;
 
+/** The kernel sends SIGINT to the command behind this one when the demo ends, even if it is killed. */
+const WITH_US = ["setpriv", "--pdeathsig", "INT", "--"];
+
 /** A program that runs beside the demo. Ends when disposed. */
 export class Program implements AsyncDisposable {
   readonly #child: Deno.ChildProcess;
@@ -16,7 +19,7 @@ export class Program implements AsyncDisposable {
     command: readonly string[],
     private readonly isShown: boolean,
   ) {
-    const [program, ...args] = command;
+    const [program, ...args] = [...WITH_US, ...command];
     const io = { stdin: "null", stdout: "piped", stderr: "piped" } as const;
     this.#child = new Deno.Command(program, { args, ...io }).spawn();
     this.#shown = Promise.all([this.#show(this.#child.stdout), this.#show(this.#child.stderr)]);

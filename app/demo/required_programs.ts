@@ -4,6 +4,7 @@ import { CulvertError } from "../../ffi/error.ts";
 const PACKAGES: Readonly<Record<string, string>> = {
   unshare: "util-linux",
   nsenter: "util-linux",
+  setpriv: "util-linux",
   mount: "mount",
   "qemu-system-x86_64": "qemu-system-x86",
   lz4: "lz4",

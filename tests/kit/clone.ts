@@ -7,7 +7,7 @@ import type { Running } from "./running.ts";
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 
 /** The programs that a clone may use: Debian's essential packages have them, and gcc. */
-const BARE = ["sh", "cat", "unshare", "nsenter", "cc", "as", "ld"];
+const BARE = ["sh", "cat", "unshare", "nsenter", "setpriv", "cc", "as", "ld"];
 
 /**
  * A copy of what git knows of this folder, on a bare machine: no network, no program but

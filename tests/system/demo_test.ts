@@ -1,9 +1,15 @@
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
+import { processesNaming } from "../kit/processes.ts";
+import { waitUntil } from "../kit/wait.ts";
 
 const DEMO = ["run", "-A", fileURLToPath(new URL("../../app/demo/main.ts", import.meta.url))];
 
-async function demo(args: string[], stopAt?: RegExp): Promise<{ code: number; text: string }> {
+async function demo(
+  args: string[],
+  stopAt?: RegExp,
+  signal: Deno.Signal = "SIGINT",
+): Promise<{ code: number; text: string }> {
   const command = new Deno.Command(Deno.execPath(), {
     args: [...DEMO, ...args],
     stdout: "piped",
@@ -16,7 +22,7 @@ async function demo(args: string[], stopAt?: RegExp): Promise<{ code: number; te
       text += piece;
       if (stopAt?.test(text)) {
         stopAt = undefined;
-        child.kill("SIGINT");
+        child.kill(signal);
       }
     }
   };
@@ -28,6 +34,10 @@ async function assertNothingLeft(): Promise<void> {
   const { stdout } = await new Deno.Command("ip", { args: ["-o", "link"] }).output();
   assert.doesNotMatch(new TextDecoder().decode(stdout), /culvert-[ab]/);
   await assert.rejects(Deno.stat("/run/culvert/demo.sock"), Deno.errors.NotFound);
+  assert.deepEqual(
+    ["--region\0demo\0", "\x0010.98.0.1\0", "\x0010.98.0.2\0"].flatMap(processesNaming),
+    [],
+  );
 }
 
 Deno.test("The demo pings and sends TCP through a guest, and leaves nothing behind", async () => {
@@ -55,6 +65,13 @@ Deno.test("The demo that is stopped by Ctrl-C cleans up", async () => {
   const { code, text } = await demo(["--seconds", "60"], /\[5\/5\]/);
   assert.equal(code, 1, text);
   assert.match(text, /Stopped by SIGINT/);
+  await assertNothingLeft();
+});
+
+Deno.test("The demo that is killed leaves nothing behind: what it started ends with it", async () => {
+  await demo(["--seconds", "60"], /\[5\/5\]/, "SIGKILL");
+  const isGone = () => assertNothingLeft().then(() => true, () => false);
+  await waitUntil(isGone);
   await assertNothingLeft();
 });
 
