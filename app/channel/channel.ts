@@ -16,7 +16,7 @@ export interface ChannelDescription {
   readonly frameMax: number;
 }
 
-/** Where a channel and its rings lie: byte offsets in the region, and slots. Survives `postMessage`. */
+/** A channel and its rings: byte offsets in the region, and slots. Survives `postMessage`. */
 export interface ChannelPlace {
   /** The channel's description, sleeping flags and counters: `CHANNEL` in the layout. */
   readonly channel: number;
@@ -35,8 +35,8 @@ export interface ChannelPlace {
 /**
  * The rings between the host and one guest for one port. Each has one producer and one consumer.
  *
- * All four belong to one lcore on either side: `lend` and `giveback` are per channel, not per guest, so
- * that a guest's lcores need not share a ring.
+ * All four belong to one lcore on either side: `lend` and `giveback` are per channel, not per
+ * guest, so that a guest's lcores need not share a ring.
  */
 export class Channel {
   /** Host -> guest: frames received by the host's port. */
@@ -71,7 +71,7 @@ export class Channel {
       this.giveback.violations;
   }
 
-  /** Host: what notifies the guest's lcore; `wake` raises an interrupt there, false if there is none such. */
+  /** Host: notifies the guest's lcore. `wake` raises an interrupt there; false if it has none. */
   guestDoorbell(wake: (vector: number) => boolean): Doorbell {
     return new Doorbell(this.#memory, this.guestSleepWord, wake);
   }

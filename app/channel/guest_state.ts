@@ -3,7 +3,7 @@ import { GUEST, ZONE_KIND } from "../memory/layout.ts";
 import type { Region } from "../memory/region.ts";
 import * as word from "./state_word.ts";
 
-/** The lives of a guest, as the region's STATE word tells them; see `STATE_WORD` for what else is in it. */
+/** The states of a guest, in the region's STATE word; `STATE_WORD` says what else is in it. */
 export const GUEST_STATE = {
   ABSENT: 0,
   ATTACHING: 1,
@@ -24,8 +24,9 @@ const { ABSENT, ATTACHING, RUNNING, DETACHING, QUARANTINED, RETIRED } = GUEST_ST
  * - ABSENT -> RUNNING: the host must reset the rings in between.
  * - RUNNING -> ATTACHING: the frames that the guest holds would be forgotten.
  * - RUNNING -> ABSENT by the guest: only the host can tell that all mbufs are back.
- * - RETIRED -> ABSENT or ATTACHING by the guest: a paused guest may yet write to frames that it held,
- *   so the host lends them to nobody until it, or its successor in the same machine, says otherwise.
+ * - RETIRED -> ABSENT or ATTACHING by the guest: a paused guest may yet write to frames that it
+ *   held, so the host lends them to nobody until it, or its successor in the same machine, says
+ *   otherwise.
  * - QUARANTINED -> anything by the guest: it is not to be trusted again in this host's life.
  */
 export const TRANSITIONS: readonly { by: "guest" | "host"; from: number; to: number }[] = [
@@ -52,8 +53,9 @@ const PEER_MAX = 65535;
 /**
  * A guest's control memzone: state, heartbeat, incarnation.
  *
- * The state is one word, which also says whose it is. So a claim is one compare-and-swap, with nothing
- * left to say after it; and a guest that was paused cannot move the state of another: its swap fails.
+ * The state is one word, which also says whose it is. So a claim is one compare-and-swap, with
+ * nothing left to say after it; and a guest that was paused cannot move the state of another: its
+ * swap fails.
  */
 export class GuestState {
   readonly #memory: MappedMemory;
@@ -89,7 +91,7 @@ export class GuestState {
     return new GuestState(region, zone.offset, zone.parameter);
   }
 
-  /** The whole state word. The host loads it once, and must not believe it further than it has checked. */
+  /** The whole state word. The host loads it once, and believes only what it has checked. */
   get word(): number {
     return this.#memory.load(this.#start + GUEST.STATE);
   }
@@ -107,7 +109,8 @@ export class GuestState {
   /**
    * Guest: claim the place and say who we are, in one step.
    *
-   * @returns the incarnation that we are; undefined if the place is taken, or another host's by now.
+   * @returns the incarnation that we are; undefined if the place is taken, or another host's by
+   * now.
    */
   claim(claimant: word.Claimant): number | undefined {
     const { incarnation } = this;
@@ -122,8 +125,8 @@ export class GuestState {
   }
 
   /**
-   * Change the state, if {@linkcode TRANSITIONS} allows it and it is still `from`: for a guest only if it
-   * is still the one that has claimed the place.
+   * Change the state, if {@linkcode TRANSITIONS} allows it and it is still `from`: for a guest only
+   * if it is still the one that has claimed the place.
    *
    * @param found Host: the word that it was found to be; as it is now if left out.
    * @returns whether it was changed.
@@ -139,8 +142,8 @@ export class GuestState {
   }
 
   /**
-   * Guest: as `peer`, say for a guest that was retired here that it touches nothing any more: it was the
-   * same process or machine, as its peer id tells; where it had none, anybody may.
+   * Guest: as `peer`, say for a guest that was retired here that it touches nothing any more: it
+   * was the same process or machine, as its peer id tells; where it had none, anybody may.
    */
   takeOver(peer: number | undefined): boolean {
     const found = this.word;
@@ -149,7 +152,7 @@ export class GuestState {
       this.#swap(found, word.withState(found, DETACHING));
   }
 
-  /** Guest: its peer id at a server that has taken the place of one that is gone, for the `times`-th time. */
+  /** Guest: its peer id at the server that has replaced another one, for the `times`-th time. */
   introduceAgain(peer: number, times: number): void {
     const claimed = this.#claimed;
     if (claimed === undefined) return;
@@ -172,7 +175,7 @@ export class GuestState {
     return found === this.#vacant(this.#lastIncarnation);
   }
 
-  /** Host: the guest is gone, its mbufs are back, and whatever it wrote here last does not matter. */
+  /** Host: the guest is gone and its mbufs are back; what it wrote here last does not matter. */
   clear(): void {
     const incarnation = this.#lastIncarnation;
     this.#memory.store(this.incarnationWord, incarnation); // or nobody finds the place vacant
@@ -221,7 +224,7 @@ export class GuestState {
     this.#memory.store(this.#start + GUEST.LEAVE, isAsked ? 1 : 0);
   }
 
-  /** The process id that the guest gave: of its own world, a VM's is not the host's. For people only. */
+  /** The process id that the guest gave, for people: one of a VM means nothing on the host. */
   get pid(): number {
     return this.#memory.load(this.#start + GUEST.PID);
   }

@@ -99,8 +99,8 @@ export class Ledger {
   /**
    * Write down that `guest` now holds these mbufs, `withFrame` or empty. Before they are published.
    *
-   * @throws {CulvertError} if one is part of a frame of several segments, or may have other holders: no port of
-   * ours receives such. They are not to be published then.
+   * @throws {CulvertError} if one is part of a frame of several segments, or may have other
+   * holders: no port of ours receives such. They are not to be published then.
    */
   lend(burst: Burst, count: number, guest: number, withFrame: boolean): void {
     const owners = this.#owners;
@@ -125,8 +125,8 @@ export class Ledger {
   }
 
   /**
-   * Take back a burst of frames to be sent. The good ones are moved to the front of `burst`, the mbufs of
-   * malformed ones, now the host's again, to the front of `malformed`.
+   * Take back a burst of frames to be sent. The good ones are moved to the front of `burst`, the
+   * mbufs of malformed ones, now the host's again, to the front of `malformed`.
    *
    * @returns how many are good.
    */
@@ -176,8 +176,8 @@ export class Ledger {
   }
 
   /**
-   * Take back a burst of mbufs that the guest does not want; those that are its own are moved to the
-   * front of `burst`.
+   * Take back a burst of mbufs that the guest does not want; those that are its own are moved to
+   * the front of `burst`.
    *
    * @returns how many are good; `taken.frames` tells how many of them had been lent with a frame.
    */
@@ -236,8 +236,9 @@ export class Ledger {
   }
 
   /**
-   * Count a handle that was not the guest's to give: of no mbuf, of another guest's, or else made up
-   * or given twice. The last is also what loses the race against another lcore for the same mbuf.
+   * Count a handle that was not the guest's to give: of no mbuf, of another guest's, or else made
+   * up or given twice. The last is also what loses the race against another lcore for the same
+   * mbuf.
    *
    * @param found The owner as it was before that race.
    * @param code The guest's, for an mbuf without a frame.

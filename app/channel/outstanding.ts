@@ -11,12 +11,13 @@ export interface OutstandingHandle {
 }
 
 /**
- * How many mbufs each guest of a region holds, in host-private memory. A guest that keeps all that it is
- * lent would leave none for the other guests and for the ports: so it may hold no more than `holdMax`.
+ * How many mbufs each guest of a region holds, in host-private memory. A guest that keeps all that
+ * it is lent would leave none for the other guests and for the ports: so it may hold no more than
+ * `holdMax`.
  *
- * Frames are lent by one lcore and may come back to another, so that no lcore knows alone. Each writer has
- * a balance of its own for each guest: lent less taken back. A balance may run through 2^31; the sum of
- * all, modulo 2^32, does not.
+ * Frames are lent by one lcore and may come back to another, so that no lcore knows alone. Each
+ * writer has a balance of its own for each guest: lent less taken back. A balance may run through
+ * 2^31; the sum of all, modulo 2^32, does not.
  */
 export class Outstanding {
   readonly #balances: Int32Array<SharedArrayBuffer>;

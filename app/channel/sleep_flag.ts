@@ -3,11 +3,13 @@ import { shim } from "../../ffi/shim.ts";
 import { SLEEP } from "../memory/layout.ts";
 
 /**
- * One side's sleeping flag on a channel: written by the lcore that sleeps, read by the one that would wake it.
+ * One side's sleeping flag on a channel: written by the lcore that sleeps, read by the one that
+ * would wake it.
  *
- * No wake-up is lost: the sleeper raises the flag, fences, looks at its rings once more, sleeps; the other
- * side publishes, fences, looks at the flag. Whoever comes second sees what the first one wrote
- * (Dekker). The flag counts, odd while asleep, so that a {@linkcode Doorbell} is rung once a sleep.
+ * No wake-up is lost: the sleeper raises the flag, fences, looks at its rings once more, sleeps;
+ * the other side publishes, fences, looks at the flag. Whoever comes second sees what the first one
+ * wrote (Dekker). The flag counts, odd while asleep, so that a {@linkcode Doorbell} is rung once a
+ * sleep.
  */
 export class SleepFlag {
   readonly #memory: MappedMemory;
@@ -45,7 +47,8 @@ export class SleepFlag {
 /**
  * The other side's end of a {@linkcode SleepFlag}: to be rung after something was published.
  *
- * What the peer writes there is believed no further than that it is rung at most once for each number.
+ * What the peer writes there is believed no further than that it is rung at most once for each
+ * number.
  */
 export class Doorbell {
   readonly #memory: MappedMemory;
@@ -70,8 +73,9 @@ export class Doorbell {
    * @returns whether it was woken.
    */
   notify(): boolean {
-    // F2, pairs with F1 in Idle: either we see the sleeper's flag, or it sees what we published. A1,
-    // pairs with R1: without it a vector that is older than the flag would make us miss this sleep.
+    // F2, pairs with F1 in Idle: either we see the sleeper's flag, or it sees what we published.
+    // A1, pairs with R1: without it a vector that is older than the flag would make us miss this
+    // sleep.
     const count = shim.shim_fenced_load(this.#memory.map, this.#word + SLEEP.COUNT);
     return (count & 1) !== 0 && count !== this.#last && this.#wakeOnce(count);
   }

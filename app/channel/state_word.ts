@@ -16,8 +16,8 @@ const { STATE, WANTS_MBUFS, NOTIFIES, AGAIN, PEER, PEER_SHIFT, INCARNATION, INCA
   STATE_WORD;
 
 /**
- * How far apart the incarnations begin of two hosts that follow each other: odd, and some 512 divided by
- * the golden ratio, so that it takes many restarts until two are close.
+ * How far apart the incarnations begin of two hosts that follow each other: odd, and some 512
+ * divided by the golden ratio, so that it takes many restarts until two are close.
  */
 const EPOCH_STEP = 317;
 
@@ -26,7 +26,7 @@ export function incarnationBits(epoch: number, incarnation: number): number {
   return ((incarnation + Math.imul(epoch, EPOCH_STEP)) << INCARNATION_SHIFT) >>> 0;
 }
 
-/** The word of a guest that claims a place as the incarnation of these `bits`; its state is still to be set. */
+/** The word of a guest that claims a place as the incarnation of these `bits`, without state. */
 export function claimWord(bits: number, { wantsMbufs, notifies, peer }: Claimant): number {
   const flags = (wantsMbufs ? WANTS_MBUFS : 0) | (notifies ? NOTIFIES : 0);
   return (bits | flags | (peer === undefined ? 0 : peer + 1) << PEER_SHIFT) >>> 0;
@@ -37,7 +37,7 @@ export function withState(word: number, state: number): number {
   return ((word & ~STATE) | state) >>> 0;
 }
 
-/** `word` of a guest that is another peer now, since its server has gone and come again so many times. */
+/** `word` of a guest that has another peer id, as its server was replaced so many times. */
 export function withPeer(word: number, peer: number, times: number): number {
   const rest = word & ~(PEER | AGAIN);
   return (rest | (peer + 1) << PEER_SHIFT | (times % 2 === 1 ? AGAIN : 0)) >>> 0;

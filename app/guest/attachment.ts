@@ -38,7 +38,7 @@ export function hostPeerOf(memory: MappedMemory): number | undefined {
 export class Attachment {
   /** The region's memory. */
   readonly memory: MappedMemory;
-  /** When the guest's right to it ends; lcores are sent this and ask {@linkcode isOver} once a turn. */
+  /** When the guest's right to it ends. Lcores get this and ask {@linkcode isOver} once a turn. */
   readonly lease: Lease;
   /** Where the region's mbufs lie, as its directory said when the place was claimed. */
   readonly geometry: MbufGeometry;

@@ -12,15 +12,15 @@ const ADMISSION_MS = 5000;
 export class AskedToLeaveError extends CulvertError {}
 
 /**
- * A guest's claim of a place in a region: {@linkcode step} by step, as it has to wait for the host, until
- * that lets it in.
+ * A guest's claim of a place in a region: {@linkcode step} by step, as it has to wait for the host,
+ * until that lets it in.
  */
 export class Claim {
   readonly #region: Region;
   readonly #state: GuestState;
   /** Until when the host may take the mbufs back of the guest that we were before. */
   readonly #takenOverBy?: number;
-  /** The incarnation that we are, once the place is claimed, and until when the host may let us in. */
+  /** Our incarnation, once the place is claimed, and until when the host may let us in. */
   #claimed?: { readonly incarnation: number; readonly by: number };
 
   /**

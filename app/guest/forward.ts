@@ -3,7 +3,7 @@ import type { Idle } from "../lcore/idle.ts";
 import { Burst } from "../ring/burst.ts";
 import type { ForwardingMode, GuestLane } from "./guest_lane.ts";
 
-/** Frames leave after this time even if there is no full burst of them (DPDK `BURST_TX_DRAIN_US`). */
+/** Frames leave after this time even if the burst is not full (DPDK `BURST_TX_DRAIN_US`). */
 const DRAIN_NS = 100_000;
 
 /** Busy turns between two looks at the clock: a fraction of the drain time. */

@@ -19,7 +19,7 @@ const PATIENCE_MS = 3000;
 /** A device that is to be unplugged should be gone by then; a guest kernel takes 5 s and more. */
 const UNPLUG_MS = 30_000;
 
-/** What a guest runs on. The programs have Workers and real regions; tests have a guest in one thread. */
+/** What a guest runs on: Workers and real regions in programs, one thread in tests. */
 export interface GuestPlatform {
   /** Opens the region; undefined if there is none yet. */
   openLink(): RegionLink | undefined;
@@ -34,17 +34,18 @@ export interface GuestPlatform {
 }
 
 /**
- * Where a guest is in its life: looking for the region; loading its lcores; claiming a place; forwarding;
- * waiting until the host has taken its mbufs back; waiting until a device is unplugged; over.
+ * Where a guest is in its life: looking for the region; loading its lcores; claiming a place;
+ * forwarding; waiting until the host has taken its mbufs back; waiting until a device is unplugged;
+ * over.
  */
 type Phase = "looking" | "loading" | "claiming" | "forwarding" | "leaving" | "unplugging" | "over";
 
 /**
- * A guest: it claims a place in a region, its lcores forward, and when the host goes away or starts anew it
- * claims the place again.
+ * A guest: it claims a place in a region, its lcores forward, and when the host goes away or starts
+ * anew it claims the place again.
  *
- * Nothing in it waits: {@linkcode step} does what is due, until {@linkcode isOver}. For the programs
- * `runGuest()` calls it.
+ * Nothing in it waits: {@linkcode step} does what is due, until {@linkcode isOver}. For the
+ * programs `runGuest()` calls it.
  */
 export class Guest {
   #phase: Phase = "looking";
@@ -105,8 +106,8 @@ export class Guest {
   /**
    * Do what is due.
    *
-   * @throws {CulvertError} if the region is not sound, the options do not fit it, or an lcore fails: all
-   * that is left is to {@linkcode close}.
+   * @throws {CulvertError} if the region is not sound, the options do not fit it, or an lcore
+   * fails: all that is left is to {@linkcode close}.
    */
   step(): void {
     const now = this.platform.clock();
@@ -161,8 +162,9 @@ export class Guest {
   }
 
   /**
-   * Claim a place. A region that is not sound may be one that its host is just building. A guest waits as
-   * long as it takes if it was attached before, or if a server keeps the region for a host to come.
+   * Claim a place. A region that is not sound may be one that its host is just building. A guest
+   * waits as long as it takes if it was attached before, or if a server keeps the region for a host
+   * to come.
    */
   #attach(now: number): void {
     const link = this.#link!;
@@ -253,7 +255,7 @@ export class Guest {
     this.#lookAgain(this.#attachment!.isAskedToLeave, now);
   }
 
-  /** Let go of the region; if we were asked to leave, do not look for it before its device is gone. */
+  /** Let go of the region. If we were asked to leave, look for it only once its device is gone. */
   #lookAgain(wasAskedToLeave: boolean, now: number): void {
     const link = this.#link!;
     link.close();

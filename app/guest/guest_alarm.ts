@@ -3,7 +3,7 @@ import { SleepFlag } from "../channel/sleep_flag.ts";
 import type { Alarm } from "../lcore/idle.ts";
 import type { GuestLane } from "./guest_lane.ts";
 
-/** What wakes a guest's lcore: the host, when it has lent something on one of the lcore's channels. */
+/** Wakes a guest's lcore when the host has lent something on one of its channels. */
 export class GuestAlarm implements Alarm {
   readonly #flags: SleepFlag[] = [];
   readonly #lanes: GuestLane[] = [];
@@ -19,7 +19,7 @@ export class GuestAlarm implements Alarm {
     private readonly wake?: { readonly fd: number; readonly vector: number },
   ) {}
 
-  /** Sleep only while this lane has nothing to do; the flag is of the channel that it receives from. */
+  /** Sleep only while this lane has nothing to do. The flag is that of its rx channel. */
   add(lane: GuestLane): void {
     this.#flags.push(new SleepFlag(this.memory, lane.from.sleepWord, this.wake?.vector));
     this.#lanes.push(lane);

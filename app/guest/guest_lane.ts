@@ -18,15 +18,15 @@ export interface LaneOptions {
 export class GuestLane {
   /** Where frames are received, and mbufs given back. */
   readonly from: RxEnd;
-  /** Where frames are sent: by the paired port, or, for modes that answer, by the one they came to. */
+  /** Where frames are sent: the paired port; for modes that answer, the port that they came to. */
   readonly out: TxBuffer;
   /** See {@linkcode LaneOptions}. */
   readonly macUpdating: boolean;
   /** See {@linkcode LaneOptions}. */
   readonly txBytes: number;
   /**
-   * What l2fwd writes, as `addressWords` makes it: destination 02:00:00:00:00:PORT, source the address of
-   * the port that sends (DPDK l2fwd).
+   * What l2fwd writes, as `addressWords` makes it: destination 02:00:00:00:00:PORT, source the
+   * address of the port that sends (DPDK l2fwd).
    */
   readonly addresses: Uint32Array;
 

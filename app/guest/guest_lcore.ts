@@ -66,7 +66,7 @@ export class GuestLcore {
     this.#loop = new GuestLoop(this.lanes, mode, isOverNow, idle, handle.burst, clock);
   }
 
-  /** What the Worker of a guest lcore does: make it, forward until told to stop, send what waits. */
+  /** The body of a guest lcore's Worker: make it, forward until the stop, send what waits. */
   static run(handle: GuestLcoreHandle, command: CommandWord): void {
     const lcore = new GuestLcore(handle, command);
     while (lcore.turn());

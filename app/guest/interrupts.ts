@@ -4,8 +4,8 @@ import { shim } from "../../ffi/shim.ts";
 /**
  * How a guest is woken, and how it wakes its host; survives `postMessage`.
  *
- * A process has the eventfds that the region's server handed out. A VM has its device's interrupts as
- * eventfds (vfio), and rings by writing to the device's Doorbell register.
+ * A process has the eventfds that the region's server handed out. A VM has its device's interrupts
+ * as eventfds (vfio), and rings by writing to the device's Doorbell register.
  */
 export interface Interrupts {
   /** Eventfds that become readable when the host rings, by vector. */

@@ -22,8 +22,8 @@ export function parsePortMask(mask: string | undefined, count: number): number[]
 }
 
 /**
- * Where each enabled port's frames go, as DPDK l2fwd: neighbours are paired, an odd one out is paired
- * with itself; `--portmap "(0,1)(2,3)"` says otherwise, each pair in both directions.
+ * Where each enabled port's frames go, as DPDK l2fwd: neighbours are paired, an odd one out is
+ * paired with itself; `--portmap "(0,1)(2,3)"` says otherwise, each pair in both directions.
  *
  * @returns destination by source, enabled ports only.
  * @throws {UsageError} if the map cannot be read, or names a port twice or one that is not enabled.

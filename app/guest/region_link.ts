@@ -24,11 +24,11 @@ export interface RegionLink {
   readonly peer?: number;
   /** How often we have become another peer, as the server was gone and came again. */
   readonly reconnected: number;
-  /** How to be woken, and to wake the host, given its peer id; undefined if that is not to be had. */
+  /** How to be woken, and to wake the host by its peer id; undefined if neither is possible. */
   interrupts(host: number | undefined): Interrupts | undefined;
   /**
-   * Hear who has come and gone; some times a second, or the server takes us for one that hangs. `now` is a
-   * clock in milliseconds.
+   * Hear who has come and gone; some times a second, or the server takes us for one that hangs.
+   * `now` is a clock in milliseconds.
    */
   poll(now: number): void;
   /** Whether the host that {@linkcode interrupts} was asked for last is known to be gone. */
@@ -77,8 +77,9 @@ function fileLink(region: string, { memory, close }: OpenedRegion): RegionLink {
 }
 
 /**
- * A process beside the host: a peer of the region's server. If that goes it is found again, and we are another
- * peer there; meanwhile, and for what our lcores use, the eventfds of before are as good as ever.
+ * A process beside the host: a peer of the region's server. If that goes it is found again, and we
+ * are another peer there; meanwhile, and for what our lcores use, the eventfds of before are as
+ * good as ever.
  */
 class PeerLink implements RegionLink {
   readonly memory: MappedMemory;

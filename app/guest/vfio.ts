@@ -1,6 +1,7 @@
 /**
  * A PCI device's interrupts as eventfds, by vfio (Linux Documentation/driver-api/vfio.rst,
- * include/uapi/linux/vfio.h). Nothing else of vfio is used: memory and registers are mapped through sysfs.
+ * include/uapi/linux/vfio.h). Nothing else of vfio is used: memory and registers are mapped through
+ * sysfs.
  *
  * @module
  */
@@ -38,8 +39,8 @@ export interface DeviceInterrupts {
 }
 
 /**
- * Get a device's MSI-X interrupts: bind it to vfio-pci unless it is, open its group, point each vector
- * at an eventfd, let it send them.
+ * Get a device's MSI-X interrupts: bind it to vfio-pci unless it is, open its group, point each
+ * vector at an eventfd, let it send them.
  *
  * @param address Such as `0000:00:04.0`.
  * @throws {CulvertError} saying what is missing: the modules, an IOMMU, the vectors, the right.

@@ -44,8 +44,8 @@ interface PortEnd {
 }
 
 /**
- * The receiving end of a virtual port: frames that are in memory already, and the way back of mbufs. One
- * lcore has it.
+ * The receiving end of a virtual port: frames that are in memory already, and the way back of
+ * mbufs. One lcore has it.
  */
 class RxEnd {
   /** The port's number, as the host counts. */
@@ -77,7 +77,9 @@ class RxEnd {
     return n;
   }
 
-  /** Give mbufs back to the host. Waits for room: what a guest forgets is lost until it detaches. */
+  /**
+   * Give mbufs back to the host. Waits for room: a forgotten mbuf is lost until the guest detaches.
+   */
   free(burst: Burst, count: number, at = 0): void {
     for (let next = at, left = count; left > 0;) {
       const n = this.#channel.giveback.enqueueBurst(burst, left, next);
@@ -133,9 +135,9 @@ class TxEnd {
 export type { RxEnd, TxEnd };
 
 /**
- * The guest's ends of channels, as one lcore has them. A ring end keeps its own position, so that two
- * objects for one end would publish over each other. Ends are made here alone, and once: whoever asks for
- * one again gets the same.
+ * The guest's ends of channels, as one lcore has them. A ring end keeps its own position, so that
+ * two objects for one end would publish over each other. Ends are made here alone, and once:
+ * whoever asks for one again gets the same.
  */
 export class VirtualPorts {
   readonly #ends = new Map<number, PortEnd>();

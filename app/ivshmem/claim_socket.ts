@@ -24,8 +24,9 @@ export interface ClaimedSocket {
 }
 
 /**
- * Listen at `path`, mode 0600, in the place of a socket at which nobody answers any more. The folder
- * is locked meanwhile: of two servers that find one dead socket, one would remove the other's.
+ * Listen at `path`, mode 0600, in the place of a socket at which nobody answers any more. The
+ * folder is locked meanwhile: of two servers that find one dead socket, one would remove the
+ * other's.
  *
  * @param owner Who may connect.
  * @throws {CulvertError} if somebody answers there, or it may not be made.
@@ -59,8 +60,8 @@ export async function claimSocket(
 const WRITABLE_BY_OTHERS = 0o022;
 
 /**
- * The folder of all sockets: 0700, or 0711 once one of them is for somebody else. A new one of theirs has
- * its own mode; nobody lists them, and nobody but us puts one there.
+ * The folder of all sockets: 0700, or 0711 once one of them is for somebody else. A new one of
+ * theirs has its own mode; nobody lists them, and nobody but us puts one there.
  */
 function makeFolder(owner: Owner): void {
   const found = statusOf(SOCKET_FOLDER);
@@ -119,7 +120,9 @@ function listen(path: string, owner: Owner): number {
   }
 }
 
-/** Remove a socket at which nobody answers, but no other kind of file. Not opened: a FIFO would wait. */
+/**
+ * Remove a socket at which nobody answers, but no other kind of file: opening a FIFO would wait.
+ */
 function removeSocket(path: string): void {
   const found = statusOf(path);
   if (found && (found.mode & KIND) !== SOCKET) {

@@ -42,7 +42,8 @@ export class Member {
    * Adopt a connection.
    *
    * @param joinedAt When it came, as the server counts.
-   * @throws {ShimError} if there are no descriptors left for its vectors. The socket stays the caller's.
+   * @throws {ShimError} if there are no descriptors left for its vectors. The socket stays the
+   * caller's.
    */
   constructor(
     readonly id: number,

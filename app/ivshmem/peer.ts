@@ -15,12 +15,12 @@ import {
 const GREETING_MS = 2000;
 
 /**
- * Own vectors come last, but nobody says how many: they are all there if none follows for so long, and if they
- * are as many as another peer has.
+ * Own vectors come last, but nobody says how many: they are all there if none follows for so long,
+ * and if they are as many as another peer has.
  */
 const QUIET_MS = 20;
 
-/** Else a server may be at other things until then, or the kernel may have no room; afterwards none follows. */
+/** Until then a server may be busy, or the kernel may have no room; afterwards none follows. */
 const SHORT_MS = 300;
 
 /** Most vectors of a peer: as many as MSI-X has. */
@@ -74,8 +74,8 @@ export class Peer {
   /**
    * Become a member over a connected socket, which is the peer's from then on, or closed.
    *
-   * @returns undefined if the server closes it before it has said all: it ends, or was killed, and another
-   * one may take its place.
+   * @returns undefined if the server closes it before it has said all: it ends, or was killed, and
+   * another one may take its place.
    * @throws {CulvertError} if the server does not speak the protocol.
    */
   static over(socket: number, path: string, vectors = 1): Peer | undefined {
@@ -121,7 +121,7 @@ export class Peer {
     return this.#socket >= 0;
   }
 
-  /** The connection, readable if {@linkcode poll} has something to tell; -1 if the server is gone. */
+  /** The connection: readable if {@linkcode poll} has news, -1 if the server is gone. */
   get socket(): number {
     return this.#socket;
   }
@@ -219,7 +219,8 @@ export class Peer {
 
   #forget(id: number, events: PeerEvent[]): void {
     const eventfds = this.#others.get(id);
-    if (!eventfds) return; // QEMU's server tells so of peers without vectors, which never seem to join
+    // QEMU's server announces the end of peers without vectors, of whose start nobody heard.
+    if (!eventfds) return;
     this.#others.delete(id);
     events.push({ kind: "left", id, eventfds });
   }

@@ -4,9 +4,9 @@ import { PEER_ID_MAX } from "./protocol.ts";
  * The ids that a server gives. One that was never used comes before one that was; of those, the one
  * that has been free for longest.
  *
- * None is given again while a member is there that saw its last owner leave: QEMU frees what it knows of
- * a peer that leaves, and writes there if another comes by that id (`close_peer_eventfds()` and
- * `process_msg_connect()` in hw/misc/ivshmem.c, 7.2 and later).
+ * None is given again while a member is there that saw its last owner leave: QEMU frees what it
+ * knows of a peer that leaves, and writes there if another comes by that id
+ * (`close_peer_eventfds()` and `process_msg_connect()` in hw/misc/ivshmem.c, 7.2 and later).
  */
 export class PeerIds {
   #next: number;

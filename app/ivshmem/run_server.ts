@@ -16,7 +16,7 @@ export interface ServerOptions {
   readonly bytes: number;
   /** Interrupt vectors of each peer. */
   readonly vectors: number;
-  /** The first peer id that is given, where another server has given those below it; 0 if left out. */
+  /** The first peer id, if another server has given those below it; 0 if left out. */
   readonly firstId?: number;
   /** Where to write our process id. */
   readonly pidfile?: string;

@@ -38,7 +38,7 @@ export interface ServedMemory {
   close(): void;
 }
 
-/** The smallest power of two that is not below `bytes`, a page at least. QEMU takes no other size. */
+/** The smallest power of two of at least `bytes` and a page: QEMU takes no other size. */
 export function roundedUp(bytes: number): number {
   return Math.max(2 ** Math.ceil(Math.log2(bytes)), SERVED_MIN_BYTES);
 }

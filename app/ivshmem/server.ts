@@ -11,7 +11,7 @@ const ACCEPT_BURST = 64;
 /** Milliseconds until connections are accepted again where the kernel had no descriptors. */
 const LATER_MS = 100;
 
-/** Milliseconds until the next try where it had no room: before a peer thinks that no vector follows any more. */
+/** Milliseconds until the next try: sooner than a peer thinks that no more vectors follow. */
 const ROOM_MS = 10;
 
 /** What a server puts up with. */

@@ -1,6 +1,7 @@
 /**
- * What a server tells its starter, as one number on a socket that it was given (`--report`): its process
- * id once it is ready, or the negative of a code below. It ends without a number if it crashes.
+ * What a server tells its starter, as one number on a socket that it was given (`--report`): its
+ * process id once it is ready, or the negative of a code below. It ends without a number if it
+ * crashes.
  *
  * @module
  */

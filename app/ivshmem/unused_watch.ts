@@ -53,7 +53,7 @@ export function isAtRest(memoryFd: number): boolean {
   return words[HEADER.MAGIC_0] === MAGIC[0] && words[HEADER.STATE] === REGION_STATE.CLOSED;
 }
 
-/** The first words. They are read, not mapped: a file that was cut short must not end the server. */
+/** The first words. Read, not mapped: a file that was cut short must not end the server. */
 function readHeader(memoryFd: number): Uint32Array {
   const path = `/proc/self/fd/${memoryFd}`;
   const fd = check(

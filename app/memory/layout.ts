@@ -8,7 +8,7 @@
  * ```text
  *  byte 0        header page      (h) magic, version, size, state, epoch
  *  byte 4096     directory        (h) memzones: name, kind, offset, size
- *  byte 16384    memzones         "g0" guest control, "g0.p0" channel, "g0.p0.rx" ring, ..., "mbufs"
+ *  byte 16384    memzones         "g0" guest control, "g0.p0" channel, "g0.p0.rx", ..., "mbufs"
  * ```
  *
  * Ownership: the host writes header and channel descriptions before `version` is published and not
@@ -180,7 +180,7 @@ export const MEMPOOL = { COUNT: 0, GUARD: 1, NUMBER: 2, FREE_RING: LINE } as con
  * What is noted on an mbuf beside it, in words. Frame memory that a guest may spoil never holds it.
  *
  * ```text
- *  word 0        HOLDERS  besides one; changed by fetch-and-add, meaningful in descriptors with `SHARED`
+ *  word 0        HOLDERS  besides one, by fetch-and-add; valid in descriptors with `SHARED`
  *  word 1..2     NEXT     descriptor of the frame's next segment, meaningful behind one with `MORE`
  * ```
  */
@@ -192,8 +192,8 @@ export const NOTE = { HOLDERS: 0, NEXT: 1, WORDS: 4 } as const;
  * ```text
  *  word 0        USERS    names given, by fetch-and-add
  *  byte 128      64 names of 16 bytes, NUL-padded, each by its user
- *  byte 1152     per mbuf: STATE (by CAS), USER who changed it last, TIMES it was allocated, WHEN it
- *                changed, in milliseconds of CLOCK_MONOTONIC
+ *  byte 1152     per mbuf: STATE (by CAS), USER who changed it last, TIMES it was allocated,
+ *                WHEN it changed, in milliseconds of CLOCK_MONOTONIC
  * ```
  */
 export const WATCH = {

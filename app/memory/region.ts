@@ -44,9 +44,9 @@ export class RegionNotReadyError extends CulvertError {}
 /**
  * A region: shared memory with a header and a directory of memzones (`layout.ts`).
  *
- * Who builds it adds memzones, before and after it is published; who attaches finds them by name, and
- * those that come later by {@linkcode refresh}. A memzone is never removed: nobody could know that all
- * who found it have let go of it.
+ * Who builds it adds memzones, before and after it is published; who attaches finds them by name,
+ * and those that come later by {@linkcode refresh}. A memzone is never removed: nobody could know
+ * that all who found it have let go of it.
  *
  * @example
  * ```ts
@@ -86,8 +86,8 @@ export class Region {
   }
 
   /**
-   * Begin a region in fresh or used memory. It stays refused to guests until {@linkcode publish}.
-   * A used region's epoch goes on from where it was, so that its guests see that the host is another.
+   * Begin a region in fresh or used memory. It stays refused to guests until {@linkcode publish}. A
+   * used region's epoch goes on from where it was, so that its guests see that the host is another.
    *
    * @throws {CulvertError} if the size is none that a region may have.
    */
@@ -119,7 +119,8 @@ export class Region {
     checkRegionBytes(memory.bytes, name);
     const { u32 } = memory;
     const epoch = memory.load(HEADER.EPOCH); // first: a host that begins from here on has another
-    const version = memory.load(HEADER.VERSION); // pairs with publish(): all below was written before
+    // Pairs with publish(): all below was written before.
+    const version = memory.load(HEADER.VERSION);
     if (u32[HEADER.MAGIC_0] !== MAGIC[0] || u32[HEADER.MAGIC_1] !== MAGIC[1]) {
       const isBlank = u32[HEADER.MAGIC_0] === 0 && u32[HEADER.MAGIC_1] === 0;
       throw refuse(
@@ -158,12 +159,12 @@ export class Region {
     throw refuse("another host has begun meanwhile", "attach again", RegionNotReadyError);
   }
 
-  /** Changes when a host begins or ends: whoever remembers another one has nothing here any more. */
+  /** Changes when a host begins or ends. What was claimed under another epoch is void. */
   get epoch(): number {
     return this.memory.load(HEADER.EPOCH);
   }
 
-  /** The epoch that was read before all else was: if it is still {@linkcode epoch}, that is this host's. */
+  /** The epoch, read before all else: if {@linkcode epoch} is the same, so is the host. */
   get knownEpoch(): number {
     return this.#epoch;
   }
@@ -190,7 +191,8 @@ export class Region {
   }
 
   /**
-   * Attached: learn of memzones that have been added since. Those that were known stay as they were.
+   * Attached: learn of memzones that have been added since. Those that were known stay as they
+   * were.
    *
    * @returns the new ones.
    * @throws {CulvertError} if the region is another host's by now, or its directory is spoiled.
@@ -213,13 +215,13 @@ export class Region {
   }
 
   /**
-   * Reserve a zeroed memzone, aligned to 128 bytes. Once the region is published, guests may attach while this
-   * happens: they see the memzone when it is done, and not before.
+   * Reserve a zeroed memzone, aligned to 128 bytes. Once the region is published, guests may attach
+   * while this happens: they see the memzone when it is done, and not before.
    *
    * @param size In bytes.
    * @param fill Writes what must be there before others see the memzone.
-   * @throws {CulvertError} if the name is taken or too long, there is no room, or the region was not
-   * built here.
+   * @throws {CulvertError} if the name is taken or too long, there is no room, or the region was
+   * not built here.
    */
   addMemzone(
     name: string,

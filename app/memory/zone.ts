@@ -53,7 +53,8 @@ export function readEntry(memory: MappedMemory, index: number): Memzone {
  * @throws {CulvertError} if the directory names memory outside the region.
  */
 export function readDirectory(memory: MappedMemory): Memzone[] {
-  // Pairs with the store in writeEntry(): the entries counted, and what they name, were written before.
+  // Pairs with the store in writeEntry(): the entries counted, and what they name, were written
+  // before.
   const count = memory.load(HEADER.ZONE_COUNT);
   if (count > ZONES_MAX) {
     throw new CulvertError(

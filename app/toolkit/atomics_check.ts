@@ -4,7 +4,8 @@ import { LINE, LINE_BYTES } from "../memory/layout.ts";
 import type { RawMemzone } from "./raw_memzone.ts";
 
 /**
- * Words of the memzone in which atomics are checked: the word that all change, then a line for each party.
+ * Words of the memzone in which atomics are checked: the word that all change, then a line for each
+ * party.
  *
  * ```text
  *  byte 0            COUNTER (all, by CAS)
@@ -33,15 +34,15 @@ export interface AtomicsCheckOptions {
 }
 
 /**
- * See whether compare-and-swap is atomic between programs that share a region, before they rely on it
- * for a ring or a mempool: all add to one word at the same time, and none of the additions may be lost.
- * They are if QEMU emulates a VM that can never have a second processor (`-smp 1`, TCG): it then turns
- * atomic instructions into ordinary ones, and nothing inside that VM can tell.
+ * See whether compare-and-swap is atomic between programs that share a region, before they rely on
+ * it for a ring or a mempool: all add to one word at the same time, and none of the additions may
+ * be lost. They are if QEMU emulates a VM that can never have a second processor (`-smp 1`, TCG):
+ * it then turns atomic instructions into ordinary ones, and nothing inside that VM can tell.
  *
- * So it takes all parties at once, each with a number of its own, and blocks each of them until the last
- * is done: a millisecond between processes, some ten with a VM under TCG. That is also why attaching
- * does not do it by itself: the other side may be at other work, or not there. A memzone serves one
- * check: nothing is in it but zeros before.
+ * So it takes all parties at once, each with a number of its own, and blocks each of them until the
+ * last is done: a millisecond between processes, some ten with a VM under TCG. That is also why
+ * attaching does not do it by itself: the other side may be at other work, or not there. A memzone
+ * serves one check: nothing is in it but zeros before.
  *
  * @param zone Of {@linkcode atomicsCheckBytes} bytes at least.
  * @param party This party's number, from 0.

@@ -9,7 +9,7 @@ const { MORE, SHARED } = DESCRIPTOR_FLAG;
 /** Mbufs that are freed at a time. */
 const BATCH = 64;
 
-/** Lets go of frames, for {@linkcode Frames}: mbufs that nobody holds any more are freed by the batch. */
+/** Lets go of frames, for {@linkcode Frames}. Frees mbufs without holders in batches. */
 export class FrameRelease {
   readonly #pool: Mempool;
   readonly #metadata: MbufMetadata;

@@ -13,23 +13,24 @@ const { INDEX_MASK } = DESCRIPTOR;
 const { MORE, SHARED } = DESCRIPTOR_FLAG;
 
 /**
- * Frames of several segments, and frames that several hold (DPDK: chained mbufs, `rte_mbuf_refcnt_update()`,
- * `rte_pktmbuf_clone()`).
+ * Frames of several segments, and frames that several hold (DPDK: chained mbufs,
+ * `rte_mbuf_refcnt_update()`, `rte_pktmbuf_clone()`).
  *
- * A frame is named by the descriptor of its first segment. If that has the flag `MORE`, the descriptor of the
- * next segment is noted beside the mbuf ({@linkcode MbufMetadata}), and so on. There is no count of segments or
- * total length to go wrong: they are what the walk finds.
+ * A frame is named by the descriptor of its first segment. If that has the flag `MORE`, the
+ * descriptor of the next segment is noted beside the mbuf ({@linkcode MbufMetadata}), and so on.
+ * There is no count of segments or total length to go wrong: they are what the walk finds.
  *
- * Where DPDK clones a frame by attaching another mbuf's header to its data, here another descriptor does:
- * {@linkcode clone} costs no mbuf, and each holder has an offset and a length of its own. What holders share
- * is data, headroom, tailroom and what follows; so whoever holds a descriptor with the flag `SHARED` reads only, or
- * puts a segment of its own in front by {@linkcode chain}. When the last holder frees a segment, it
- * goes back to the mempool.
+ * Where DPDK clones a frame by attaching another mbuf's header to its data, here another descriptor
+ * does: {@linkcode clone} costs no mbuf, and each holder has an offset and a length of its own.
+ * What holders share is data, headroom, tailroom and what follows; so whoever holds a descriptor
+ * with the flag `SHARED` reads only, or puts a segment of its own in front by {@linkcode chain}.
+ * When the last holder frees a segment, it goes back to the mempool.
  *
- * **One trust domain.** Such descriptors may pass between lcores, and between a host and guests that it
- * trusts with a shared mempool. They must not be lent to a guest that is not trusted, nor to a port:
- * {@linkcode isPlain} tells, {@linkcode linearize} and {@linkcode copy} help. The host's ledger refuses to lend
- * them, and strips flags off what comes back, so that no guest can feign any.
+ * **One trust domain.** Such descriptors may pass between lcores, and between a host and guests
+ * that it trusts with a shared mempool. They must not be lent to a guest that is not trusted, nor
+ * to a port: {@linkcode isPlain} tells, {@linkcode linearize} and {@linkcode copy} help. The host's
+ * ledger refuses to lend them, and strips flags off what comes back, so that no guest can feign
+ * any.
  *
  * One `Frames` belongs to one thread, as its mempool does.
  *
@@ -37,7 +38,8 @@ const { MORE, SHARED } = DESCRIPTOR_FLAG;
  * ```ts
  * import { Burst, Frames, MappedMemory, MbufMetadata, Mbufs, MbufView, Mempool } from "../api.ts";
  *
- * const mbufs = new Mbufs(MappedMemory.ofProcess(1 << 20), { offset: 0, stride: 2368, count: 100 });
+ * const memory = MappedMemory.ofProcess(1 << 20);
+ * const mbufs = new Mbufs(memory, { offset: 0, stride: 2368, count: 100 });
  * const pool = Mempool.create(100);
  * const frames = new Frames(pool, mbufs, MbufMetadata.create(100));
  *
@@ -79,8 +81,8 @@ export class Frames {
   }
 
   /**
-   * Whether none of `count` frames from number `at` of `burst` on has segments that follow or other holders:
-   * such a burst can be lent, sent by a port, and freed by `Mempool.free()`.
+   * Whether none of `count` frames from number `at` of `burst` on has segments that follow or other
+   * holders: such a burst can be lent, sent by a port, and freed by `Mempool.free()`.
    *
    * @example
    * ```ts
@@ -141,7 +143,8 @@ export class Frames {
   }
 
   /**
-   * How many hold the first segment of frame `i` of `burst` (DPDK: `rte_mbuf_refcnt_read`): a moment's answer.
+   * How many hold the first segment of frame `i` of `burst` (DPDK: `rte_mbuf_refcnt_read`): a
+   * moment's answer.
    *
    * @example
    * ```ts
@@ -162,8 +165,8 @@ export class Frames {
   }
 
   /**
-   * Let `more` others hold frame `i` of `burst` too (DPDK: `rte_mbuf_refcnt_update`): its descriptor, which
-   * changes, may then be given to so many, and each of them frees it once.
+   * Let `more` others hold frame `i` of `burst` too (DPDK: `rte_mbuf_refcnt_update`): its
+   * descriptor, which changes, may then be given to so many, and each of them frees it once.
    *
    * @example
    * ```ts
@@ -193,8 +196,9 @@ export class Frames {
   }
 
   /**
-   * Make another descriptor of frame `i` of `burst`, number `t` of `to` (DPDK: `rte_pktmbuf_clone`). Both are
-   * to be freed, in any order and by any thread. See {@linkcode Frames} for what holders may do.
+   * Make another descriptor of frame `i` of `burst`, number `t` of `to` (DPDK:
+   * `rte_pktmbuf_clone`). Both are to be freed, in any order and by any thread. See {@linkcode
+   * Frames} for what holders may do.
    *
    * @example
    * ```ts
@@ -218,8 +222,8 @@ export class Frames {
   }
 
   /**
-   * Put frame `t` of `tail` behind frame `i` of `burst` (DPDK: `rte_pktmbuf_chain`). The tail, which may be
-   * shared, is then part of the frame: its descriptor is not to be freed.
+   * Put frame `t` of `tail` behind frame `i` of `burst` (DPDK: `rte_pktmbuf_chain`). The tail,
+   * which may be shared, is then part of the frame: its descriptor is not to be freed.
    *
    * @returns false, with nothing changed, if the last segment of the frame is held by others too.
    *
@@ -280,7 +284,8 @@ export class Frames {
   /**
    * Cut `n` bytes off the last segment of frame `i` of `burst` (DPDK: `rte_pktmbuf_trim`).
    *
-   * @returns false, with nothing changed, if that is shorter, or the segment before it is held by others too.
+   * @returns false, with nothing changed, if that is shorter, or the segment before it is held by
+   * others too.
    *
    * @example
    * ```ts
@@ -307,8 +312,8 @@ export class Frames {
   }
 
   /**
-   * Copy bytes of frame `i` of `burst` out, over all segments, as many as `into` has room for (DPDK:
-   * `rte_pktmbuf_read`).
+   * Copy bytes of frame `i` of `burst` out, over all segments, as many as `into` has room for
+   * (DPDK: `rte_pktmbuf_read`).
    *
    * @param offset The first byte of the frame that is wanted.
    * @returns how many bytes there were.
@@ -336,13 +341,13 @@ export class Frames {
   }
 
   /**
-   * Copy frame `i` of `burst` into fresh mbufs of this holder's own (DPDK: `rte_pktmbuf_copy`), as number
-   * `t` of `to`: with the usual headroom in front, in as few segments as there can be.
+   * Copy frame `i` of `burst` into fresh mbufs of this holder's own (DPDK: `rte_pktmbuf_copy`), as
+   * number `t` of `to`: with the usual headroom in front, in as few segments as there can be.
    *
    * @param offset The first byte of the frame that is wanted.
    * @param length Bytes that are wanted; fewer are copied if the frame ends before.
-   * @returns false, with nothing changed, if the frame has no such byte, there are too few mbufs, or more than
-   * 64 would be needed.
+   * @returns false, with nothing changed, if the frame has no such byte, there are too few mbufs,
+   * or more than 64 would be needed.
    *
    * @example
    * ```ts
@@ -370,8 +375,8 @@ export class Frames {
 
   /**
    * Bring frame `i` of `burst` into one segment that this holder has for itself (DPDK:
-   * `rte_pktmbuf_linearize`): in the tailroom of its first if it fits there and nobody else holds that, else in a
-   * fresh mbuf. What others hold stays as it is for them.
+   * `rte_pktmbuf_linearize`): in the tailroom of its first if it fits there and nobody else holds
+   * that, else in a fresh mbuf. What others hold stays as it is for them.
    *
    * @returns false, with nothing changed, if the frame is too long for one mbuf, or there is none.
    *
@@ -417,8 +422,9 @@ export class Frames {
   }
 
   /**
-   * Free `count` frames from number `at` of `burst` on, all segments of each (DPDK: `rte_pktmbuf_free_bulk`). An
-   * mbuf that others hold too goes back to the mempool when the last of them frees it.
+   * Free `count` frames from number `at` of `burst` on, all segments of each (DPDK:
+   * `rte_pktmbuf_free_bulk`). An mbuf that others hold too goes back to the mempool when the last
+   * of them frees it.
    *
    * @example
    * ```ts
@@ -441,8 +447,8 @@ export class Frames {
   }
 
   /**
-   * What is wrong with frame `i` of `burst`; undefined if nothing is (DPDK: `rte_mbuf_check`). For frames
-   * that this thread holds.
+   * What is wrong with frame `i` of `burst`; undefined if nothing is (DPDK: `rte_mbuf_check`). For
+   * frames that this thread holds.
    *
    * @example
    * ```ts

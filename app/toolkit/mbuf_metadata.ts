@@ -12,16 +12,18 @@ export interface MbufMetadataHandle {
 }
 
 /**
- * What must be remembered of an mbuf beside its descriptor, for {@linkcode Frames}: how many hold it, and
- * the descriptor of the segment that follows. Only descriptors with a flag ask for it, so that frames of one
- * segment and one holder never touch it; and it is not in the mbuf, where a guest could spoil it.
+ * What must be remembered of an mbuf beside its descriptor, for {@linkcode Frames}: how many hold
+ * it, and the descriptor of the segment that follows. Only descriptors with a flag ask for it, so
+ * that frames of one segment and one holder never touch it; and it is not in the mbuf, where a
+ * guest could spoil it.
  *
  * @example
  * ```ts
  * import { MbufMetadata } from "../api.ts";
  *
  * const metadata = MbufMetadata.create(1000);
- * const sameMetadata = new MbufMetadata(metadata.handle); // in earnest: in a Worker that was posted the handle
+ * // In a Worker that was posted the handle:
+ * const sameMetadata = new MbufMetadata(metadata.handle);
  * console.assert(sameMetadata.handle.count === 1000);
  * ```
  */
@@ -48,7 +50,8 @@ export class MbufMetadata {
    * ```ts
    * import { Frames, MappedMemory, MbufMetadata, Mbufs, Mempool } from "../api.ts";
    *
-   * const mbufs = new Mbufs(MappedMemory.ofProcess(1 << 20), { offset: 0, stride: 2368, count: 100 });
+   * const memory = MappedMemory.ofProcess(1 << 20);
+   * const mbufs = new Mbufs(memory, { offset: 0, stride: 2368, count: 100 });
    * const frames = new Frames(Mempool.create(100), mbufs, MbufMetadata.create(100));
    * console.assert(frames.pool.available === 100);
    * ```
@@ -82,7 +85,7 @@ export class MbufMetadata {
    * import { MbufMetadata } from "../api.ts";
    *
    * const metadata = MbufMetadata.create(100);
-   * console.assert(metadata.u32[metadata.refcountWord(7)] === 0, "who holds mbuf 7 holds it alone");
+   * console.assert(metadata.u32[metadata.refcountWord(7)] === 0, "mbuf 7 has one holder");
    * ```
    */
   refcountWord(index: number): number {

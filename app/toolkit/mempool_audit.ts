@@ -20,8 +20,9 @@ function positionsOf({ handle }: Mempool) {
 }
 
 /**
- * Find what is wrong with a mempool that nobody is using at the moment: each mbuf must be free exactly once
- * or held, and the free ring must have nothing else (DPDK: `rte_mempool_audit`, which panics).
+ * Find what is wrong with a mempool that nobody is using at the moment: each mbuf must be free
+ * exactly once or held, and the free ring must have nothing else (DPDK: `rte_mempool_audit`, which
+ * panics).
  *
  * What other threads keep in their caches is not seen: they `close()` before.
  *
@@ -85,7 +86,7 @@ function heldBy(pool: Mempool): (index: number) => boolean {
  * import { dumpMempool, Mempool } from "../api.ts";
  *
  * const text = dumpMempool(Mempool.create(1000));
- * console.assert(text.startsWith("1000 mbufs: 1000 free to this thread, 0 in use or in other caches\n"));
+ * console.assert(text.startsWith("1000 mbufs: 1000 free to this thread, 0 in use"));
  * ```
  */
 export function dumpMempool(pool: Mempool, mbufs?: Mbufs): string {

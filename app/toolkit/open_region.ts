@@ -1,5 +1,6 @@
 /**
- * Regions for programs: to host one, and to attach to one by name, by path, or as the device of a VM.
+ * Regions for programs: to host one, and to attach to one by name, by path, or as the device of a
+ * VM.
  *
  * @module
  */
@@ -27,12 +28,13 @@ export interface OpenedRegion extends Disposable {
 }
 
 /**
- * Host a region: take its memory, or make it, and begin it anew. Add memzones, then `region.publish()`.
- * While it is open, the region's heartbeat is kept up, as far as the event loop runs.
+ * Host a region: take its memory, or make it, and begin it anew. Add memzones, then
+ * `region.publish()`. While it is open, the region's heartbeat is kept up, as far as the event loop
+ * runs.
  *
- * A NAME has a server, `culvert server`, that hands the region out at /run/culvert/NAME.sock; one is
- * started if none is there. A PATH is a file, best in /dev/shm or on hugetlbfs, or a
- * server's socket. A process may host many regions, some 200 together with those it attaches to.
+ * A NAME has a server, `culvert server`, that hands the region out at /run/culvert/NAME.sock; one
+ * is started if none is there. A PATH is a file, best in /dev/shm or on hugetlbfs, or a server's
+ * socket. A process may host many regions, some 200 together with those it attaches to.
  *
  * @param bytes A power of two from 1 MiB to 4 GiB; unless told what is there, or 64 MiB.
  * @throws {CulvertError} if it cannot be made, has another size, or another host has it.
@@ -68,11 +70,13 @@ export function attachRegion(name: string): OpenedRegion {
 }
 
 /**
- * In a VM: attach to the region that an ivshmem device brings. `ivshmemDevices()` tells which there are.
+ * In a VM: attach to the region that an ivshmem device brings. `ivshmemDevices()` tells which there
+ * are.
  *
  * @param address Such as `0000:00:04.0`; `auto` for the first.
  * @param log Told if its memory is mapped slowly, and what to do.
- * @throws {CulvertError} if there is no such device, or the region in it is not one that this build can use.
+ * @throws {CulvertError} if there is no such device, or the region in it is not one that this build
+ * can use.
  */
 export function attachDevice(
   address = "auto",

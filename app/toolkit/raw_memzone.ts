@@ -11,8 +11,8 @@ const NOWHERE = 0xffffffff;
  * A memzone whose content is its users' business: a configuration, counters, a table.
  *
  * Plain access by {@linkcode u8} and {@linkcode u32}; words that others change meanwhile by
- * {@linkcode load}, {@linkcode store}, {@linkcode compareAndSwap} and {@linkcode fetchAdd}, of which no
- * word number reaches out of the memzone.
+ * {@linkcode load}, {@linkcode store}, {@linkcode compareAndSwap} and {@linkcode fetchAdd}, of
+ * which no word number reaches out of the memzone.
  *
  * @example
  * ```ts
@@ -63,7 +63,7 @@ export class RawMemzone {
     shim.shim_store_release(this.#map, this.#at(word), value);
   }
 
-  /** Set the word at index `word` to `desired` if it is `expected`; full ordering; false outside. */
+  /** Set word `word` to `desired` if it is `expected`, in full ordering; false outside. */
   compareAndSwap(word: number, expected: number, desired: number): boolean {
     return shim.shim_compare_and_swap(this.#map, this.#at(word), expected, desired) === 1;
   }

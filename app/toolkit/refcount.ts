@@ -16,8 +16,8 @@ export function addReferences(metadata: MbufMetadata, index: number, more: numbe
 
 /** Hold mbuf `index` no more; whether nobody does now. */
 export function letGo(metadata: MbufMetadata, index: number): boolean {
-  // Alone, no other can come: DPDK saves the atomic too (rte_pktmbuf_prefree_seg). Else full ordering: what
-  // each holder read, it read before the last one gives the mbuf away.
+  // Alone, no other can come: DPDK saves the atomic too (rte_pktmbuf_prefree_seg). Else full
+  // ordering: what each holder read, it read before the last one gives the mbuf away.
   if (othersOf(metadata, index) === 0) return true;
   const word = metadata.refcountWord(index);
   if (shim.shim_fetch_add(metadata.map, word, 0xffffffff) !== 0) return false;

@@ -8,8 +8,8 @@ const { INDEX_MASK } = DESCRIPTOR;
 const { MORE, SHARED } = DESCRIPTOR_FLAG;
 
 /**
- * The walk over a frame's segments, for {@linkcode Frames}: from a descriptor to what is noted of its mbuf, and so
- * on. It ends after as many steps as there are mbufs, so that a loop ends there.
+ * The walk over a frame's segments, for {@linkcode Frames}: from a descriptor to what is noted of
+ * its mbuf, and so on. It ends after as many steps as there are mbufs, so that a loop ends there.
  */
 export class Segments {
   /** Where the descriptor of a frame's last segment is, as {@linkcode findLast} left it. */
@@ -76,7 +76,7 @@ export class Segments {
     this.mayChange = false;
   }
 
-  /** Copy up to `count` bytes of a frame from its byte `offset` on to byte `to` of `into`; returns how many. */
+  /** Copy up to `count` bytes of a frame, from `offset` on, to `into[to]` on; returns how many. */
   gather(
     burst: Burst,
     i: number,

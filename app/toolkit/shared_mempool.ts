@@ -29,9 +29,9 @@ export interface SharedMempool {
 }
 
 /**
- * How {@linkcode attachMempool} uses a mempool: `cacheSize` and `flushThreshold`, and with one for debugging
- * `user` and `onProblem`. The `cacheSize` is 0 unless told, since the mbufs in the cache of a thread that dies
- * without `pool.close()` are lost to all.
+ * How {@linkcode attachMempool} uses a mempool: `cacheSize` and `flushThreshold`, and with one for
+ * debugging `user` and `onProblem`. The `cacheSize` is 0 unless told, since the mbufs in the cache
+ * of a thread that dies without `pool.close()` are lost to all.
  */
 export type SharedMempoolUse = Omit<CheckedOptions, "mbufs">;
 
@@ -39,11 +39,11 @@ export type SharedMempoolUse = Omit<CheckedOptions, "mbufs">;
 export interface SharedMempoolOptions extends SharedMempoolUse {
   /** Mbufs, 1 to 2^24. */
   readonly count: number;
-  /** Bytes of frame that an mbuf holds behind its headroom at least, up to 65280; 2240 unless told. */
+  /** Bytes of frame that an mbuf holds at least, without headroom, to 65280; 2240 unless told. */
   readonly dataRoom?: number;
   /**
-   * For debugging: all who attach check each mbuf that they allocate or free, and the guards around it; see
-   * `CheckedMempool`. False unless told.
+   * For debugging: all who attach check each mbuf that they allocate or free, and the guards around
+   * it; see `CheckedMempool`. False unless told.
    */
   readonly debug?: boolean;
 }
@@ -58,7 +58,7 @@ const COUNT_MAX = DESCRIPTOR.INDEX_MASK + 1;
 /** With headroom and guards no mbuf is longer than a descriptor can tell of, 65535 bytes. */
 const DATA_ROOM_MAX = 65280;
 
-/** Bytes of an mbuf with so much data room: an odd number of cache lines, as `MBUF_STRIDE_BYTES` is. */
+/** Bytes of an mbuf with so much data room: an odd number of cache lines. */
 function strideFor(dataRoom: number, guard: number): number {
   return (Math.ceil((HEADROOM_BYTES + dataRoom + guard) / 64) | 1) * 64;
 }
@@ -75,18 +75,20 @@ function partsOf(count: number, stride: number, guard: number) {
 
 /**
  * Add a mempool to a region that this process builds, free ring and all: every program that has the
- * region allocates and frees by itself (DPDK: `rte_ivshmem_metadata_add_mempool`). There may be several
- * in a region, with data rooms of their own.
+ * region allocates and frees by itself (DPDK: `rte_ivshmem_metadata_add_mempool`). There may be
+ * several in a region, with data rooms of their own.
  *
- * **Only for guests that are trusted.** There is no ledger: a guest that writes where it should not, or
- * frees what is not its own, spoils the mempool for all, and one that is killed or stopped half-way
- * through an allocation may block the others'. What a forwarder lends its guests never comes from such a
- * mempool. If a VM is emulated, let `checkAtomics()` see first that compare-and-swap works.
+ * **Only for guests that are trusted.** There is no ledger: a guest that writes where it should
+ * not, or frees what is not its own, spoils the mempool for all, and one that is killed or stopped
+ * half-way through an allocation may block the others'. What a forwarder lends its guests never
+ * comes from such a mempool. If a VM is emulated, let `checkAtomics()` see first that
+ * compare-and-swap works.
  *
  * Ports cannot send or receive these mbufs: the shim knows one set of mbufs a mapped memory, the
  * forwarder's.
  *
- * @throws {CulvertError} if the numbers make no mempool, the name is taken or too long, or there is no room.
+ * @throws {CulvertError} if the numbers make no mempool, the name is taken or too long, or there is
+ * no room.
  *
  * @example
  * ```ts
@@ -178,8 +180,8 @@ export function addMempool(
 /**
  * Find a mempool by name, with a cache of this thread's own or none.
  *
- * @throws {CulvertError} if there is none of that name, or it does not fit its memzone. One that was added
- * after this side attached is found after `region.refresh()`.
+ * @throws {CulvertError} if there is none of that name, or it does not fit its memzone. One that
+ * was added after this side attached is found after `region.refresh()`.
  *
  * @example
  * ```ts

@@ -61,7 +61,7 @@ function answerArp(burst: Burst, i: number, lane: GuestLane, frame: number): boo
   return true;
 }
 
-/** RFC 792: addresses change places, type 8 becomes 0, and the checksum grows by what that takes. */
+/** RFC 792: addresses change places, type 8 becomes 0, and the checksum grows by as much. */
 function answerEcho(
   burst: Burst,
   i: number,
