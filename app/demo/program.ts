@@ -3,7 +3,9 @@ import { CulvertError } from "../../ffi/error.ts";
 /** How long a program may take to end after a SIGINT. */
 const DETACH_MS = 5000;
 
-/** The kernel sends SIGINT to the command behind this one when the demo ends, even if it is killed. */
+/**
+ * The kernel sends SIGINT to the command behind this one when the demo ends, even if it is killed.
+ */
 const WITH_US = ["setpriv", "--pdeathsig", "INT", "--"];
 
 /** A program that runs beside the demo. Ends when disposed. */
