@@ -188,7 +188,7 @@ const LINES = 300;
 Deno.test(`tidy: no file has more than ${LINES} lines, but those that are listed`, () => {
   const long = [...TEXTS].filter(([, text]) => text.split("\n").length - 1 > LINES)
     .map(([file]) => file);
-  none(unlessAllowed(long, LONG_FILES));
+  none(unlessAllowed(long, Object.values(LONG_FILES).flat()));
 });
 
 // Words.
