@@ -47,11 +47,6 @@ export const FOR_TESTS: readonly string[] = [
 /** Folders that still have lines that are too long. */
 export const WITH_LONG_LINES: readonly string[] = [
   "app/host/",
-  "app/mempool/",
-  "app/port/",
-  "app/region/",
-  "app/ring/",
-  "tests/host/",
 ];
 
 /** Files that may have more lines, by the reason. */

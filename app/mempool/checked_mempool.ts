@@ -13,8 +13,8 @@ const { INDEX_MASK } = DESCRIPTOR;
 const { MORE, SHARED, POOL_SHIFT } = DESCRIPTOR_FLAG;
 
 /**
- * A descriptor has room for 31 numbers: mempools in regions have the lower ones, others those from here on,
- * 0 means none.
+ * A descriptor has room for 31 numbers: mempools in regions have the lower ones, others those from
+ * here on, 0 means none.
  */
 const PRIVATE = 16;
 
@@ -24,10 +24,10 @@ const CHUNK = 64;
 /** What a checked mempool found. */
 export interface MempoolProblem {
   /**
-   * `double free`: the mbuf was free. `foreign free`: it is not of this mempool. `part freed`: it is one of
-   * several segments, or may be held by others. `given twice`: it came out of the free ring although it was
-   * allocated, or does not exist. `overrun`, `underrun`: somebody wrote behind, or in front of, what a frame
-   * may use.
+   * `double free`: the mbuf was free. `foreign free`: it is not of this mempool. `part freed`: it
+   * is one of several segments, or may be held by others. `given twice`: it came out of the free
+   * ring although it was allocated, or does not exist. `overrun`, `underrun`: somebody wrote
+   * behind, or in front of, what a frame may use.
    */
   readonly kind:
     | "double free"
@@ -40,7 +40,9 @@ export interface MempoolProblem {
   readonly index: number;
   /** The user whose call found it. */
   readonly user: string;
-  /** What was known of the mbuf then, who had it last above all; undefined if it is no mbuf of this mempool. */
+  /**
+   * What was known of the mbuf, such as who had it last; undefined if the mempool has no such mbuf.
+   */
   readonly last?: WatchedMbuf;
   /** All that in words. */
   readonly message: string;
@@ -48,9 +50,9 @@ export interface MempoolProblem {
 
 /** How {@linkcode CheckedMempool} is used. */
 export interface CheckedOptions extends CacheOptions {
-  /** Who allocates and frees here, say "lcore 3": 15 bytes that problems tell. "somebody" unless told. */
+  /** Who allocates and frees here, as problems call it: 15 bytes. "somebody" unless told. */
   readonly user?: string;
-  /** Is told each problem; unless there is one, the call that found the first throws it when it is done. */
+  /** Receives each problem. Without it, a call that finds problems throws the first one. */
   readonly onProblem?: (problem: MempoolProblem) => void;
   /** The mbufs, if they have guards around them. */
   readonly mbufs?: Mbufs;
@@ -67,12 +69,14 @@ export interface CheckedMempoolHandle extends MempoolHandle {
 let made = 0;
 
 /**
- * A mempool for debugging (DPDK: `RTE_LIBRTE_MEMPOOL_DEBUG`): each mbuf that is allocated or freed is looked
- * up in a {@linkcode MempoolWatch}, and the guards around it are looked at. What is wrong is reported with the mbuf
- * and who had it last, and does no more harm: an mbuf that may not be freed is not.
+ * A mempool for debugging (DPDK: `RTE_LIBRTE_MEMPOOL_DEBUG`): each mbuf that is allocated or freed
+ * is looked up in a {@linkcode MempoolWatch}, and the guards around it are looked at. What is wrong
+ * is reported with the mbuf and who had it last, and does no more harm: an mbuf that may not be
+ * freed is not.
  *
- * All who use the free ring must use it checked. It costs some 70 ns to allocate an mbuf and as much to free
- * it, 100 with guards; a plain {@linkcode Mempool}, which knows nothing of this, nothing.
+ * All who use the free ring must use it checked. It costs some 70 ns to allocate an mbuf and as
+ * much to free it, 100 with guards; a plain {@linkcode Mempool}, which knows nothing of this,
+ * nothing.
  *
  * @example
  * ```ts

@@ -6,7 +6,7 @@ export const GUARD_BYTES = 64;
 /** What a guard is filled with. */
 const COOKIE = 0x600dca5e;
 
-/** Words of a guard that an overrun of its mbuf reaches first; the others an underrun of the next mbuf. */
+/** Words of a guard that an overrun of its mbuf hits first; an underrun hits the others first. */
 const HALF = GUARD_BYTES / 8;
 
 /** Bytes that somebody wrote where no frame may be. */
@@ -20,13 +20,13 @@ export interface Damage {
 }
 
 /**
- * Cookies around mbufs (DPDK: header and trailer cookies of `RTE_LIBRTE_MEMPOOL_DEBUG`). They show a
- * write beyond an mbuf's room when the mbuf is allocated or freed next, and are then restored.
+ * Cookies around mbufs (DPDK: header and trailer cookies of `RTE_LIBRTE_MEMPOOL_DEBUG`). They show
+ * a write beyond an mbuf's room when the mbuf is allocated or freed next, and are then restored.
  */
 export class Guards {
   readonly #mbufs: Mbufs;
 
-  /** Watch over mbufs that have {@linkcode GUARD_BYTES} of guard each, and in front of the first. */
+  /** Guard mbufs that have {@linkcode GUARD_BYTES} behind each, and in front of the first. */
   constructor(mbufs: Mbufs) {
     this.#mbufs = mbufs;
   }

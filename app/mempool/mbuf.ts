@@ -31,7 +31,7 @@ export interface MbufGeometry {
   readonly stride: number;
   /** How many there are. */
   readonly count: number;
-  /** Bytes at each mbuf's end that no frame may use: those of a mempool for debugging. None unless told. */
+  /** Bytes at each mbuf's end that no frame may use, for debugging. None unless told. */
   readonly guard?: number;
 }
 
@@ -72,7 +72,8 @@ export class Mbufs {
   /**
    * Use the mbufs that lie in `memory` as `geometry` says.
    *
-   * @param isForPorts Whether to tell the shim, which knows one set of mbufs a mapped memory, the last.
+   * @param isForPorts Whether to tell the shim, which knows one set of mbufs a mapped memory, the
+   * last.
    * @throws {ShimError} if they do not fit.
    */
   constructor(memory: MappedMemory, geometry: MbufGeometry, isForPorts = true) {
@@ -179,8 +180,8 @@ export class MbufView {
   }
 
   /**
-   * Grow by `n` bytes behind; false, with nothing changed, if the tailroom is smaller, or other segments
-   * follow: `Frames.append()` goes to the last.
+   * Grow by `n` bytes behind; false, with nothing changed, if the tailroom is smaller, or other
+   * segments follow: `Frames.append()` goes to the last.
    */
   append(n: number): boolean {
     return !this.hasMore && n <= this.tailroom && this.#set(this.headroom, this.length + n);
@@ -192,8 +193,8 @@ export class MbufView {
   }
 
   /**
-   * Cut `n` bytes off the end; false, with nothing changed, if the frame is shorter, or other segments
-   * follow.
+   * Cut `n` bytes off the end; false, with nothing changed, if the frame is shorter, or other
+   * segments follow.
    */
   trim(n: number): boolean {
     return !this.hasMore && n <= this.length && this.#set(this.headroom, this.length - n);

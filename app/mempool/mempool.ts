@@ -23,12 +23,13 @@ export function freeRingSize(total: number): number {
 }
 
 /**
- * A fixed set of mbufs: a free ring of their indexes that all lcores share, and a cache in front of it that is
- * this lcore's alone (DPDK `rte_mempool`). The cache is a stack, so that the mbuf freed last, warm in
- * this core's caches, is the next one used.
+ * A fixed set of mbufs: a free ring of their indexes that all lcores share, and a cache in front of
+ * it that is this lcore's alone (DPDK `rte_mempool`). The cache is a stack, so that the mbuf freed
+ * last, warm in this core's caches, is the next one used.
  *
  * The free ring is host-private memory, which no guest can corrupt, unless it is explicitly shared
- * (`addMempool`). One `Mempool` belongs to one thread; others {@linkcode attach} to the same free ring.
+ * (`addMempool`). One `Mempool` belongs to one thread; others {@linkcode attach} to the same free
+ * ring.
  *
  * @example
  * ```ts
@@ -117,8 +118,8 @@ export class Mempool {
   }
 
   /**
-   * Mbufs not free to this thread: those that somebody holds, and those in other threads' caches until they
-   * {@linkcode close}. A moment's answer while others are at work.
+   * Mbufs not free to this thread: those that somebody holds, and those in other threads' caches
+   * until they {@linkcode close}. A moment's answer while others are at work.
    */
   get inUse(): number {
     return this.handle.total - this.available;
@@ -165,9 +166,9 @@ export class Mempool {
   }
 
   /**
-   * Visit each free mbuf: those in the free ring, from the next one on, then those in this thread's cache,
-   * from the coldest on (DPDK: `rte_mempool_obj_iter` knows all objects alone). Nobody else may be
-   * allocating or freeing meanwhile.
+   * Visit each free mbuf: those in the free ring, from the next one on, then those in this thread's
+   * cache, from the coldest on (DPDK: `rte_mempool_obj_iter` knows all objects alone). Nobody else
+   * may be allocating or freeing meanwhile.
    */
   walkFree(visit: (index: number) => void): void {
     const { memory, offset, ringSize } = this.handle;
@@ -230,7 +231,10 @@ export class Mempool {
     this.#cached += this.#ring.dequeueBurst(this.#cache, room, this.#cached);
   }
 
-  /** Bring the cache to its size and `count` more, or to `count`; false, with nothing taken, if not. */
+  /**
+   * Fill the cache to its size and `count` more, else to `count`; false, taking nothing, if
+   * neither.
+   */
   #refill(count: number): boolean {
     const cached = this.#cached, capacity = this.#cache.capacity;
     if (count > capacity) return false;

@@ -32,8 +32,8 @@ const SOMEBODY = "somebody";
 
 /**
  * Who allocated or freed each mbuf of a mempool last, when, and how often (DPDK: the cookies of
- * `RTE_LIBRTE_MEMPOOL_DEBUG`, which do not tell who). For {@linkcode CheckedMempool}; all who use the mempool
- * share one watch.
+ * `RTE_LIBRTE_MEMPOOL_DEBUG`, which do not tell who). For {@linkcode CheckedMempool}; all who use
+ * the mempool share one watch.
  *
  * @example
  * ```ts
@@ -83,7 +83,8 @@ export class MempoolWatch {
    * import { MempoolWatch } from "../api.ts";
    *
    * const watch = MempoolWatch.create(100);
-   * const sameWatch = new MempoolWatch(watch.handle); // in earnest: in a Worker that was posted the handle
+   * // In a Worker that was posted the handle:
+   * const sameWatch = new MempoolWatch(watch.handle);
    * watch.allocate(7, watch.addUser("rx"));
    * console.assert(sameWatch.look(7).user === "rx");
    * ```
@@ -115,7 +116,8 @@ export class MempoolWatch {
   /**
    * Give a user a number; he writes it where he allocates or frees.
    *
-   * @param name Of which the first 15 bytes are kept. When 64 names are given, who comes is "somebody".
+   * @param name Of which the first 15 bytes are kept. When 64 names are given, who comes is
+   * "somebody".
    *
    * @example
    * ```ts

@@ -25,7 +25,9 @@ export const COUNTER = {
   NOTIFIED: 9,
   /** Of FOREIGN: handles that name no mbuf. */
   BEYOND: 10,
-  /** Of FOREIGN: handles of mbufs that another guest held. The rest were made up, or given twice. */
+  /**
+   * Of FOREIGN: handles of mbufs that another guest held. The others were made up or given twice.
+   */
   ANOTHERS: 11,
   /** Of MALFORMED: frames that reach out of their mbuf. */
   OUTSIDE: 12,

@@ -58,8 +58,8 @@ export function findInterface(name: string): Interface | undefined {
 }
 
 /**
- * Find an interface again: the one of that number, whatever it is called now, or else another one of
- * that name.
+ * Find an interface again: the one of that number, whatever it is called now, or else another one
+ * of that name.
  *
  * @returns undefined if there is neither.
  * @throws {CulvertError} if it is not Ethernet.

@@ -45,11 +45,12 @@ export interface PortResources {
 
 /**
  * A port whose other side is the kernel: it receives into mbufs, one shim call a burst, and makes
- * whole frames of what offloads have left half-done. The kernel's copy into the mbuf is the only one.
+ * whole frames of what offloads have left half-done. The kernel's copy into the mbuf is the only
+ * one.
  *
- * Received frames wait in `#slots` from `#next` to `#received`; slots behind hold empty mbufs for the
- * next receive. So an idle poll allocates nothing, and a super-frame is split as its segments are asked
- * for.
+ * Received frames wait in `#slots` from `#next` to `#received`; slots behind hold empty mbufs for
+ * the next receive. So an idle poll allocates nothing, and a super-frame is split as its segments
+ * are asked for.
  */
 export abstract class KernelPort implements HostPort {
   abstract readonly name: string;
@@ -216,7 +217,7 @@ export abstract class KernelPort implements HostPort {
     this.counters[COUNTER.NO_MBUF] += n;
   }
 
-  /** Hand out the next received frame: 1, or 0 if it was dropped or is a super-frame to be split. */
+  /** Hand out the next received frame: 1; 0 if it was dropped or is a super-frame to split. */
   #nextFrame(burst: Burst, at: number): number {
     const slot = this.#next++;
     const meta = slot * RX_META.WORDS;

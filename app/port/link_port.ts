@@ -10,12 +10,12 @@ const LINK_SIZE: number = BURST_MAX;
 const SLOT_MASK = LINK_SIZE - 1;
 
 /**
- * One end of a link: what is sent here is received at the other end (Snabb `lib/interlink.lua`, within
- * one lcore). So frames go from guest to guest.
+ * One end of a link: what is sent here is received at the other end (Snabb `lib/interlink.lua`,
+ * within one lcore). So frames go from guest to guest.
  *
- * Where both ends work with one region's mbufs, descriptors are handed over. Where they do not, the end
- * that receives copies the frames into mbufs of its own region, one shim call a burst: that copy is
- * what isolates the guests of two regions from each other.
+ * Where both ends work with one region's mbufs, descriptors are handed over. Where they do not, the
+ * end that receives copies the frames into mbufs of its own region, one shim call a burst: that
+ * copy is what isolates the guests of two regions from each other.
  *
  * Both ends belong to one lcore, so that nothing here is shared between threads.
  */
@@ -100,9 +100,9 @@ export class LinkPort implements HostPort {
   }
 
   /**
-   * As {@linkcode #take}, into mbufs of this end's region. What finds no mbuf is dropped: frames that
-   * waited for one would hold the other region's. A frame that our mbufs are too small for ends the
-   * burst; one host gives all its regions the same frame limit, so that there is none.
+   * As {@linkcode #take}, into mbufs of this end's region. What finds no mbuf is dropped: frames
+   * that waited for one would hold the other region's. A frame that our mbufs are too small for
+   * ends the burst; one host gives all its regions the same frame limit, so that there is none.
    */
   #copy(other: LinkPort, burst: Burst, max: number, at: number): number {
     const { mbufs, mempool, counters } = this.#resources;

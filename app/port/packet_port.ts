@@ -41,7 +41,7 @@ export function openPacket(name: string): PacketSetup {
   }
 }
 
-/** A port on an existing interface, by AF_PACKET. What the interface sends itself is not received. */
+/** A port on an existing interface, by AF_PACKET. It does not receive what the interface sends. */
 export class PacketPort extends KernelPort {
   /** The interface's name. */
   readonly name: string;
@@ -59,7 +59,9 @@ export class PacketPort extends KernelPort {
     return this.isUp ? [this.#setup.rxFd] : [];
   }
 
-  /** Counts what the kernel has dropped since the last time, too, for want of room in the socket. */
+  /**
+   * Also counts what the kernel has dropped since the last call, for want of room in the socket.
+   */
   override refresh(): void {
     super.refresh();
     const missed = shim.shim_packet_missed(this.#setup.rxFd);
@@ -83,8 +85,9 @@ export class PacketPort extends KernelPort {
   }
 
   /**
-   * The interface, also under another name, or another one of its name. One that has left this network
-   * namespace and is back, or was made anew, gets sockets of its own: the old ones are bound to none.
+   * The interface, also under another name, or another one of its name. One that has left this
+   * network namespace and is back, or was made anew, gets sockets of its own: the old ones are
+   * bound to none.
    *
    * @throws {CulvertError} if they cannot be opened, or it is not Ethernet.
    */

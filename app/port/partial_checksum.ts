@@ -9,7 +9,8 @@ const SCTP_CHECKSUM = 8;
 const ip = new IpLayer();
 
 /**
- * Finish the checksum that the sender of a frame left to its NIC: an Internet sum, or SCTP's CRC32c.
+ * Finish the checksum that the sender of a frame left to its NIC: an Internet sum, or SCTP's
+ * CRC32c.
  *
  * @param frame Where the frame starts in `memory`, in bytes.
  * @param length Bytes of the frame, 64 KiB at most.

@@ -1,19 +1,19 @@
 import type { Burst } from "../ring/burst.ts";
 
 /**
- * A frame endpoint: the seam between loops and devices (ixy `device.h`). Loops take ports, so that ring and null ports
- * test them without root.
+ * A frame endpoint: the seam between loops and devices (ixy `device.h`). Loops take ports, so that
+ * ring and null ports test them without root.
  *
- * Per frame there are only two calls, and neither throws as long as the burst is long enough: empty,
- * full and down are numbers.
+ * Per frame there are only two calls, and neither throws as long as the burst is long enough:
+ * empty, full and down are numbers.
  */
 export interface Port {
   /** Its name, for people. */
   readonly name: string;
 
   /**
-   * Receive up to `max` frames as descriptors of `burst`, from number `at` on; the caller owns their
-   * mbufs.
+   * Receive up to `max` frames as descriptors of `burst`, from number `at` on; the caller owns
+   * their mbufs.
    *
    * @returns how many.
    */
@@ -42,7 +42,7 @@ export interface HostPort extends Port {
   /** Now and then: see whether an interface that was down is back, read the kernel's counters. */
   refresh(): void;
 
-  /** Free all mbufs that it holds; frames in them are dropped and counted. It may go on after that. */
+  /** Free all mbufs that it holds, and count their frames as dropped. It may go on after that. */
   letGo?(): void;
 
   /** Free all mbufs that it holds, and close. */

@@ -27,8 +27,8 @@ const DENIED = "run as root, grant CAP_NET_ADMIN, or make it beforehand: " +
   "ip tuntap add NAME mode tap user $USER";
 
 /**
- * Open a TAP: an existing one, or a new one that goes when it is closed. A new one gets `mtu`; both are
- * brought up.
+ * Open a TAP: an existing one, or a new one that goes when it is closed. A new one gets `mtu`; both
+ * are brought up.
  *
  * @throws {ShimError} without CAP_NET_ADMIN (an existing one of one's own needs none), or if it is
  *   in use.
@@ -102,7 +102,7 @@ export class TapPort extends KernelPort {
     return findInterfaceAgain(this.#setup.index, this.name)?.hasCarrier ?? true;
   }
 
-  /** Whether the TAP is in another network namespace now. The descriptor of a deleted one is dead. */
+  /** Whether the TAP is in another network namespace. The descriptor of a deleted TAP is dead. */
   #isElsewhere(): boolean {
     return shim.shim_discard(this.#setup.fd, 1) !== -EBADFD;
   }

@@ -9,15 +9,15 @@ export interface Caching {
   readonly own: number;
 }
 
-/** Read of either memory in a round: at a region's start, where nobody writes many times a second. */
+/** Bytes read of either memory in a round: at a region's start, which is seldom written. */
 const SAMPLE_BYTES = 8192;
 
 /** Of so many rounds the fastest counts: the others were disturbed. */
 const ROUNDS = 12;
 
 /**
- * Uncached loads are some hundred times slower than cached ones, cached ones of any two memories, which
- * the first round brings into the cache, alike.
+ * Uncached loads are some hundred times slower than cached ones, cached ones of any two memories,
+ * which the first round brings into the cache, alike.
  */
 const SUSPICIOUS_RATIO = 8;
 
@@ -25,8 +25,8 @@ const SUSPICIOUS_RATIO = 8;
 const CLOCK_NANOSECONDS = 0.2;
 
 /**
- * Measure how fast this process reads a region, against memory of its own: the same copy in V8, which
- * loads 8 bytes at a time and needs no warming up. It takes a tenth of a millisecond where
+ * Measure how fast this process reads a region, against memory of its own: the same copy in V8,
+ * which loads 8 bytes at a time and needs no warming up. It takes a tenth of a millisecond where
  * all is well, some 5 ms where each load goes to the memory's controller. The region is only read.
  */
 export function measureCaching(memory: MappedMemory): Caching {

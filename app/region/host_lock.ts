@@ -16,8 +16,9 @@ export interface HostLock {
 }
 
 /**
- * The file that a host of this region locks; undefined if it locks the memory itself. The memory's descriptor
- * is one that all peers share, so any of them could lock it, for ever. This file no peer can open.
+ * The file that a host of this region locks; undefined if it locks the memory itself. The memory's
+ * descriptor is one that all peers share, so any of them could lock it, for ever. This file no peer
+ * can open.
  */
 export function hostLockPath(region: string): string | undefined {
   const socket = resolve(isPath(region) ? region : socketPath(region));
@@ -39,7 +40,8 @@ export function takeHostLock(region: string): HostLock | undefined {
     const { fd, status } = openLocked(path, region, OURS);
     return {
       release: once(() => {
-        // While it is locked, so that nobody locks what is about to go. It is left where we may not remove it.
+        // While it is locked, so that nobody locks what is about to go. It is left where we may not
+        // remove it.
         if (isSameFile(status, statusOf(path))) shim.shim_path_remove(cString(path));
         shim.shim_fd_close(fd);
       }),

@@ -14,7 +14,8 @@ import {
 } from "./region_claim.ts";
 
 /**
- * Make, or find and reuse, a region in a file, which is locked, and removed at the end if it is new.
+ * Make, or find and reuse, a region in a file, which is locked, and removed at the end if it is
+ * new.
  *
  * @param bytes Undefined for what is there.
  * @param owner Who may open it, if it is new; and who may have made it, beside us and root.

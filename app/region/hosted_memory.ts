@@ -29,8 +29,8 @@ const SERVER_MS = 10_000;
 
 /**
  * Take the memory of a region for this host. For a NAME it comes from the region's server, which is
- * started beside us if there is none, and ends by itself when nobody uses the region any more; for a
- * PATH from the server that listens there, or from that file.
+ * started beside us if there is none, and ends by itself when nobody uses the region any more; for
+ * a PATH from the server that listens there, or from that file.
  *
  * @param bytes Undefined for what is there, or `newBytes`.
  * @param vectors Interrupt vectors of each peer, if a server has to be started.
@@ -120,14 +120,15 @@ function hostServed(
     // A lock is of an open file, and the memory's descriptor is one that all peers share.
     const own = cString(`/proc/self/fd/${peer.memoryFd}`);
     lock = check(shim.shim_file_open(own, READ_ONLY_FOLLOWING), `open region ${region} again`);
-    // Memory without a name has no other hosts than its server's, but for some that have no lock of theirs: if
-    // it is locked already, that was a peer.
+    // Memory without a name has no other hosts than its server's, but for some that have no lock of
+    // theirs: if it is locked already, that was a peer.
     const { names } = statusOfFile(lock, region);
     if (hostLock && names === 0) shim.shim_file_lock(lock);
     else lockRegion(lock, region);
     if (wanted !== undefined && wanted !== peer.bytes) throw wrongSize(region, peer.bytes, wanted);
     memory = MappedMemory.ofFile(peer.memoryFd, peer.bytes, `region ${region}`);
-    // A server by NAME is one of ours: there nothing else is, whatever a guest wrote over its beginning.
+    // A server by NAME is one of ours: there nothing else is, whatever a guest wrote over its
+    // beginning.
     if (isPath(region)) checkIsRegion(memory, region);
   } catch (error) {
     memory?.close();

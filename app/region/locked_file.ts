@@ -20,8 +20,8 @@ export interface LockedFile {
 }
 
 /**
- * Open a region's file and lock it, or make it. Hosts that start or end at the same time make and remove it
- * meanwhile: what we get is what others find at that path from now on.
+ * Open a region's file and lock it, or make it. Hosts that start or end at the same time make and
+ * remove it meanwhile: what we get is what others find at that path from now on.
  *
  * @param owner Who may have made it, beside us and root.
  * @param mayMake Called before it is made.
@@ -39,7 +39,7 @@ export function openLocked(
     const { fd, isMade } = opened;
     try {
       if (!isMade) checkIsOurs(fd, path, owner, `host region ${region}`);
-      lockRegion(fd, region); // if it fails, another host has locked what we have made, and keeps it
+      lockRegion(fd, region); // if it fails, another host has locked our new file, and keeps it
       const status = statusOfFile(fd, path);
       if (isSameFile(status, statusOf(path))) return { fd, isMade, status };
     } catch (error) {

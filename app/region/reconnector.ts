@@ -7,16 +7,18 @@ import type { ServerStarter } from "./server_starter.ts";
 /** Milliseconds between two looks for a server, and where one is that will not do. */
 const LOOK_MS = 100, WRONG_MS = 1000;
 
-/** Milliseconds after which a server that was begun and is not ready is given up, and begun again. */
+/** Milliseconds after which a server that was started and is not ready is started again. */
 const START_MS = 10_000;
 
-/** Milliseconds until a server that failed twice is begun again; doubled each time, up to the most. */
+/**
+ * Milliseconds until a server that failed twice is started again: doubled each time, to a limit.
+ */
 const RETRY_MS = 1000, RETRY_MAX_MS = 10_000;
 
 /**
- * Finds the server of a region again, when the one that we joined is gone: whoever has started it, it must
- * hand out the same memory, and as many vectors. Eventfds outlive their server, so that members who know
- * each other go on ringing each other meanwhile.
+ * Finds the server of a region again, when the one that we joined is gone: whoever has started it,
+ * it must hand out the same memory, and as many vectors. Eventfds outlive their server, so that
+ * members who know each other go on ringing each other meanwhile.
  */
 export class Reconnector {
   #lookAt = 0;

@@ -20,13 +20,13 @@ export interface HostedMemory {
   /** Our connection to the server, if there is one. Who polls it closes what it gives away. */
   readonly peer?: Peer;
   /**
-   * What others have done to its file: cut it short, so that it is lost, or put another in its place, so
-   * that guests to come will not find it. A memfd is sealed, and has no place.
+   * What others have done to its file: cut it short, so that it is lost, or put another in its
+   * place, so that guests to come will not find it. A memfd is sealed, and has no place.
    */
   trouble?(): "cut" | "replaced" | undefined;
-  /** Finds the server again, if there was one and it goes; given where to say what is in the way. */
+  /** Finds the server again, if there was one and it goes. `log` gets what is in the way. */
   reconnector?(log: (line: string) => void): Reconnector;
-  /** From now on no newcomer finds a file that is new. A server's region stays until all have left. */
+  /** From now on no newcomer finds a new file. A server's region stays until all have left. */
   withdraw(): void;
   /** Withdraw, unlock, unmap and leave: no lcore may be using it any more. */
   close(): void;

@@ -7,21 +7,21 @@ import { draftOf } from "../linux/pidfile.ts";
 import type { ServerOptions } from "../ivshmem/run_server.ts";
 import { SHM_FOLDER } from "../ivshmem/served_memory.ts";
 
-/** The program's folder; what is started there is a process of its own, nothing that is imported. */
+/** The program's folder. What is started there is a process, not an import. */
 const APP = new URL("../", import.meta.url);
 
 /** The descriptor on which a server reports: `REPORT` in shim/server_start.c. */
 const REPORT = 4;
 
 /**
- * A server's working folder: that of the shim, which so needs no path in the list of what a server may
- * load. A path in such a list cannot have a comma, but this project's folder can.
+ * A server's working folder: that of the shim, which so needs no path in the list of what a server
+ * may load. A path in such a list cannot have a comma, but this project's folder can.
  */
 export const SERVER_CWD: string = dirname(SHIM_PATH);
 
 /**
- * The words of a command that runs a server in the foreground, in {@linkcode SERVER_CWD}. The server may
- * do no more than it needs.
+ * The words of a command that runs a server in the foreground, in {@linkcode SERVER_CWD}. The
+ * server may do no more than it needs.
  *
  * @throws {CulvertError} if the path of a file has a comma.
  */

@@ -6,8 +6,8 @@ import { SERVER_CWD, serverCommand } from "./server_command_line.ts";
 import { ServerStart } from "./server_start.ts";
 
 /**
- * Starts `culvert server` as a process that outlives us and holds nothing of ours: now, or in the place
- * of one that is gone, long after we have given up our privileges. The keeper does it.
+ * Starts `culvert server` as a process that outlives us and holds nothing of ours: now, or in the
+ * place of one that is gone, long after we have given up our privileges. The keeper does it.
  */
 export class ServerStarter {
   readonly #socket: string;

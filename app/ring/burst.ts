@@ -2,7 +2,7 @@ import { CulvertError } from "../../ffi/error.ts";
 import { MappedMemory } from "../../ffi/mapped_memory.ts";
 import { checkElementBytes, type ElementBytes } from "./ring_size.ts";
 
-/** Frames that one turn of a loop moves in one direction, unless `--burst` says otherwise (l2fwd). */
+/** Frames that one turn of a loop moves in one direction, without `--burst` (as l2fwd). */
 export const BURST_DEFAULT = 32;
 
 /** Most frames in a burst: `SHIM_BURST` in shim/shim.h. */
@@ -21,11 +21,11 @@ let used = 0;
  * A fixed number of elements that rings, mempools and ports fill, move and empty together: 8-byte
  * descriptors unless told.
  *
- * A burst lies in memory that the shim knows by a number, so that one call copies it. That memory is
- * taken until the process ends: make bursts while setting up, and use them again.
+ * A burst lies in memory that the shim knows by a number, so that one call copies it. That memory
+ * is taken until the process ends: make bursts while setting up, and use them again.
  *
- * Whoever takes a burst takes `(burst, count, at = 0)`: elements `at` to `at + count - 1`. It throws,
- * with nothing done, if the burst is shorter than that.
+ * Whoever takes a burst takes `(burst, count, at = 0)`: elements `at` to `at + count - 1`. It
+ * throws, with nothing done, if the burst is shorter than that.
  *
  * @example
  * ```ts

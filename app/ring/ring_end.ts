@@ -116,11 +116,12 @@ export function storePositions(map: number, head: number, tail: number, position
  * What the ends have in common: a copy of the opposite tail, which is loaded again only when it
  * does not suffice (rigtorp `SPSCQueue`). That spares the cache miss.
  *
- * With many users it serves only while the head stands where this user left it. Then nobody else was at
- * work here, and an old copy says that there is less than there is. Behind a head that others have
- * moved it is loaded again, after the head (R1, R2 in tests/model): they may have moved it by some
- * 2^32, and an old copy would look possible. Who finds the head where it was after exactly 2^32
- * elements, or a multiple, is deceived all the same, as by any compare-and-swap of 32 bits.
+ * With many users it serves only while the head stands where this user left it. Then nobody else
+ * was at work here, and an old copy says that there is less than there is. Behind a head that
+ * others have moved it is loaded again, after the head (R1, R2 in tests/model): they may have moved
+ * it by some 2^32, and an old copy would look possible. Who finds the head where it was after
+ * exactly 2^32 elements, or a multiple, is deceived all the same, as by any compare-and-swap of 32
+ * bits.
  */
 export class OppositeTail {
   readonly #map: number;
@@ -141,8 +142,8 @@ export class OppositeTail {
 
   /**
    * Slots that may be claimed from `head` on, looked up again if there seem to be less than
-   * `wanted`; never less than there are. Less than 0, if that is more than can be: `head` is not the
-   * newest, or the ring is spoiled.
+   * `wanted`; never less than there are. Less than 0, if that is more than can be: `head` is not
+   * the newest, or the ring is spoiled.
    */
   available(head: number, wanted: number): number {
     const known = (this.#ahead - head) >>> 0;
@@ -157,8 +158,8 @@ export class OppositeTail {
   // Private but not #: V8 checks a brand at each call of a #method, which costs 2 ns.
 
   /**
-   * As {@linkcode available}, of the tail as it is now. L1, pairs with S1, or L2, pairs with S2: the
-   * slots that it tells of have been written, or read.
+   * As {@linkcode available}, of the tail as it is now. L1, pairs with S1, or L2, pairs with S2:
+   * the slots that it tells of have been written, or read.
    */
   private lookUp(head: number): number {
     const ahead = this.#whenEqual + shim.shim_load_acquire(this.#map, this.#word);

@@ -60,8 +60,8 @@ export class RtsEnd implements RingEnd {
       if (isOld) continue;
       const n = available < count ? available : count;
       if (!(n >= least && n > 0)) return 0;
-      // C1, pairs with H1 and N1, or C2, pairs with H2 and N2: who sees the new head sees the opposite
-      // tail it was computed from, and the count that goes with it.
+      // C1, pairs with H1 and N1, or C2, pairs with H2 and N2: who sees the new head sees the
+      // opposite tail it was computed from, and the count that goes with it.
       const moved = this.#move(MPMC_END.RTS_HEAD, head, begun, (head + n) | 0, (begun + 1) | 0);
       if (moved === 1) {
         this.head = head;
@@ -78,8 +78,9 @@ export class RtsEnd implements RingEnd {
       // had begun.
       const finished = this.#load(MPMC_END.TAIL_COUNT);
       const tail = this.#load(MPMC_END.TAIL);
-      // N1, pairs with C1, or N2, pairs with C2: the count, loaded after the head, is not older. If all
-      // who have begun have finished, it is not newer either, for T shows the head that they saw.
+      // N1, pairs with C1, or N2, pairs with C2: the count, loaded after the head, is not older. If
+      // all who have begun have finished, it is not newer either, for T shows the head that they
+      // saw.
       const head = this.#load(MPMC_END.RTS_HEAD);
       const begun = this.#load(MPMC_END.HEAD_COUNT);
       const count = (finished + 1) | 0;

@@ -50,9 +50,9 @@ export function writeElement(
 /**
  * The copying of bursts to a ring's slots, or from them: one call into the shim each.
  *
- * The caller's loads and stores of a burst are plain. V8 never moves them across that call, though it
- * is given numbers only: as far as the compiler knows, a call may read and write all memory. So what
- * the caller stored before the call is copied, and what was copied is loaded after it.
+ * The caller's loads and stores of a burst are plain. V8 never moves them across that call, though
+ * it is given numbers only: as far as the compiler knows, a call may read and write all memory. So
+ * what the caller stored before the call is copied, and what was copied is loaded after it.
  */
 export class SlotsCopy {
   readonly #start: number;

@@ -65,7 +65,7 @@ export class SpscRing extends Ring {
     return RING.SLOTS * 4 + size * elementBytes;
   }
 
-  /** Enqueue one element; false if there is no room. Words that are too many for it are left out. */
+  /** Enqueue one element; false if there is no room. Words beyond the element's are ignored. */
   enqueue(word0: number, word1 = 0, word2 = 0, word3 = 0): boolean {
     if (this.reserveBulk(1) === 0) return false;
     const at = this.reserved * this.wordsPerElement;
@@ -102,7 +102,7 @@ export class SpscRing extends Ring {
     return n;
   }
 
-  /** Dequeue up to `max` elements to `burst`, from element `at` on: see {@linkcode enqueueBurst}. */
+  /** Dequeue up to `max` elements to `burst`, from `at` on: see {@linkcode enqueueBurst}. */
   dequeueBurst(burst: Burst, max: number, at = 0): number {
     checkBurst(burst, this.wordsPerElement, max, at);
     const n = this.peekBurst(max);
@@ -149,7 +149,7 @@ export class SpscRing extends Ring {
     return count < free ? count : free;
   }
 
-  /** Producer: number of the first slot that may be reserved; the others follow, modulo the size. */
+  /** Producer: the first slot that may be reserved; the others follow, modulo the size. */
   get reserved(): number {
     return this.#producer & this.mask;
   }
@@ -185,7 +185,7 @@ export class SpscRing extends Ring {
     return this.#consumer & this.mask;
   }
 
-  /** Consumer: give back the first `n` slots from {@linkcode peeked} on, no more than were peeked. */
+  /** Consumer: give back `n` slots from {@linkcode peeked} on, no more than were peeked. */
   finish(n: number): void {
     if (!(n > 0)) return;
     this.#consumer = (this.#consumer + n) | 0;

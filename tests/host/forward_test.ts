@@ -30,7 +30,9 @@ class IdleLog extends Idle {
   }
 }
 
-/** The loop over all lanes of some hosts, which the test turns: by its own command, clock and idle log. */
+/**
+ * The loop over all lanes of some hosts, turn by turn: with the test's command, clock and idle log.
+ */
 class LoopLab implements Disposable {
   readonly command = freshCommand();
   readonly idle = new IdleLog();

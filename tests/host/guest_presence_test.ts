@@ -8,7 +8,7 @@ import { TestHost } from "./test_host.ts";
 
 const { ABSENT, RETIRED } = GUEST_STATE;
 
-/** A guest that is peer 1 of a server, holds 8 frames, and whose host finds another server: then we are peer 5. */
+/** A guest, peer 1, that holds 8 frames when its host finds another server, where it is peer 5. */
 class PresenceLab implements Disposable {
   readonly first = new FakePeer(0);
   readonly second = new FakePeer(5);

@@ -11,7 +11,7 @@ import { TestHost } from "./test_host.ts";
 
 const { ABSENT, ATTACHING, RUNNING, DETACHING, RETIRED } = GUEST_STATE;
 
-/** A guest that has taken a burst of 8 frames from its ring, and is paused before it writes to them. */
+/** A guest that has dequeued a burst of 8 frames, and is paused before it writes to them. */
 function paused(lab: TestHost, peer?: number) {
   const [lane, port] = lab.lane();
   const guest = lab.attachPort(false, peer);

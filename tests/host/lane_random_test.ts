@@ -30,7 +30,8 @@ for (const seed of [1, 2, 3, 4, 5, 6, 7, 8]) {
         lab.guest.move("guest", GUEST_STATE.RUNNING, GUEST_STATE.DETACHING);
       }
       lab.supervisor.step(0);
-      for (const [lane, port] of lanes) turn(lane, port, random); // the gate is not yet seen to be shut
+      // The lanes have not yet seen that the gate is shut.
+      for (const [lane, port] of lanes) turn(lane, port, random);
       lab.cutOff();
       for (const [lane, port] of lanes) turn(lane, port, random);
       lab.checkAccounts();

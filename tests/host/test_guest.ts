@@ -27,7 +27,7 @@ export class TestGuest {
     this.#channels = undefined;
   }
 
-  /** Its end of each channel. Not to be asked for before it is let in: the host resets the rings. */
+  /** Its end of each channel, once it was let in: the host resets the rings before. */
   get channels(): Channel[] {
     return this.#channels ??= this.places.map((place) => new Channel(this.memory, place));
   }
@@ -37,7 +37,7 @@ export class TestGuest {
     return this.state.state === GUEST_STATE.RUNNING;
   }
 
-  /** Send on by port `to` what was received by port `from`: up to `max` frames; returns how many. */
+  /** Forward up to `max` frames from port `from` to port `to`; returns how many. */
   forward(from: number, to: number, max = 32): number {
     const burst = Burst.of(max);
     const n = this.channels[from].rx.dequeueBurst(burst, max);

@@ -24,8 +24,8 @@ import { TestGuest, TestPort } from "./test_guest.ts";
 import { openTestPort, specOf } from "./test_ports.ts";
 
 /**
- * For each region and guest its ports: links by their names, names that begin with `null` make frames of
- * 64 bytes, others are a {@linkcode FakePort} each.
+ * For each region and guest its ports: links by their names, names that begin with `null` make
+ * frames of 64 bytes, others are a {@linkcode FakePort} each.
  */
 export type Places = Record<string, Record<number, string>>;
 
@@ -159,7 +159,7 @@ export class TestHost implements Disposable {
     return guests.find((guest) => guest.number === number)!;
   }
 
-  /** Check that all frames that came are accounted for, and that each region's mbufs are free, once. */
+  /** Check that all received frames are accounted for, and each region's mbufs are free, once. */
   checkAccounts(): void {
     const sum = (counter: number) => this.counters.reduce((n, of) => n + of[counter], 0);
     const dropped = this.counters.reduce((n, of) => n + droppedBy(of), 0);
@@ -253,7 +253,7 @@ export class TestHost implements Disposable {
     return new TestPort(this.memory, this.places[0]);
   }
 
-  /** Cut the guest off and sweep up after it; what it held is counted as the host does in the end. */
+  /** Cut the guest off and sweep up after it. What it held is counted as at the end of a host. */
   cutOff(): void {
     this.supervisor.close("is cut off");
     this.follower.follow();

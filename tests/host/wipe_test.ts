@@ -18,7 +18,7 @@ function found(lab: TestHost, value: number): number {
 }
 
 for (const wipe of [true, false]) {
-  Deno.test(`${wipe ? "With" : "Without"} --wipe the next guest finds ${wipe ? "none" : "all"} of the frames of the last one`, () => {
+  Deno.test(`${wipe ? "With" : "Without"} --wipe the next guest finds ${wipe ? "no" : "each"} old frame`, () => {
     using lab = new TestHost({ places: { a: { 0: "p q" } }, wipe });
     lab.attach("a0");
     lab.ports.p.waiting = 200;
