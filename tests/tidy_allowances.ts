@@ -28,6 +28,8 @@ export const FOR_TESTS: readonly string[] = [
   "app/ivshmem/protocol.ts VECTORS_MAX",
   "app/linux/numa.ts NODE_MAX",
   "app/linux/cpu_layout.ts parseCpuList",
+  "app/linux/launcher.ts findProcess",
+  "app/linux/output.ts Output",
   "app/linux/owner.ts findGroup",
   "app/linux/pci.ts parsePciDevices",
   "app/port/checksum.ts fold",

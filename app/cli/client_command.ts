@@ -3,6 +3,8 @@ import { Client } from "./client.ts";
 import { Peer } from "../ivshmem/peer.ts";
 import { Reconnector } from "../region/reconnector.ts";
 import { isPath, socketPath } from "../memory/region_name.ts";
+import { stdout } from "../linux/output.ts";
+import { sayFor } from "./messages.ts";
 import { checkUsage, type Parsed } from "./options.ts";
 import { stopSignal } from "./stop_signal.ts";
 import type { CLIENT } from "./tables/client.ts";
@@ -51,11 +53,11 @@ export async function clientCommand(parsed: Parsed<typeof CLIENT>): Promise<numb
       `Cannot connect to ${options.socket} as no server listens there: start \`culvert server\``,
     );
   }
-  if (options.verbose) console.log(describe(peer));
-  const say = (text: string) => console.log(text);
+  const say = (text: string) => stdout.line(text);
+  if (options.verbose) say(describe(peer));
   const client = new Client(peer, say, new Reconnector(options.socket, say));
   const isTerminal = options.commands === undefined && Deno.stdin.isTerminal();
-  const signal = stopSignal();
+  const signal = stopSignal(sayFor("client"));
   signal.addEventListener("abort", () => client.end());
   const listening = client.listen();
   const status = await obey(

@@ -3,6 +3,7 @@ import type { GuestOptions } from "../guest/guest_options.ts";
 import { runGuest } from "../guest/run_guest.ts";
 import { parseCoreList, usableCores } from "../linux/core_list.ts";
 import { checkRegionName } from "../memory/region_name.ts";
+import { sayFor } from "./messages.ts";
 import { checkUsage, type Parsed } from "./options.ts";
 import { stopSignal } from "./stop_signal.ts";
 import type { GUEST } from "./tables/guest.ts";
@@ -40,7 +41,7 @@ export function guestOptions({ values }: Parsed<typeof GUEST>): GuestOptions {
  * @param lcoreUrl The module of its lcores.
  */
 export async function guestCommand(parsed: Parsed<typeof GUEST>, lcoreUrl: URL): Promise<number> {
-  const log = (line: string) => console.error(`culvert guest: ${line}`);
-  await runGuest(guestOptions(parsed), lcoreUrl, stopSignal(), log);
+  const say = sayFor("guest");
+  await runGuest(guestOptions(parsed), lcoreUrl, stopSignal(say), say);
   return 0;
 }

@@ -11,7 +11,9 @@ import {
   ownsRootsFiles,
   STILL_ROOT,
 } from "../linux/privileges.ts";
+import { stdout } from "../linux/output.ts";
 import { limitLog } from "./log_limit.ts";
+import { sayFor } from "./messages.ts";
 import { isPath } from "../memory/region_name.ts";
 import type { Parsed } from "./options.ts";
 import { stopSignal } from "./stop_signal.ts";
@@ -57,7 +59,8 @@ function checkWipe(regions: HostOptions["regions"]): void {
 /** `culvert host`: returns the exit status. */
 export async function hostCommand(parsed: Parsed<typeof HOST>): Promise<number> {
   const options = hostOptions(parsed);
-  const log = limitLog((line) => console.error(`culvert host: ${line}`), { sourceOf: guestIn });
+  const say = sayFor("host");
+  const log = limitLog(say, { sourceOf: guestIn });
   const lcoreUrl = new URL("../host/lcore_worker.ts", import.meta.url);
   const settled = () => {
     dropPrivileges(options.account ?? {}, dutiesOf(options));
@@ -65,7 +68,7 @@ export async function hostCommand(parsed: Parsed<typeof HOST>): Promise<number> 
     giveUpPermissions();
   };
   try {
-    console.log(await runHost(options, lcoreUrl, stopSignal(), log, undefined, settled));
+    stdout.line(await runHost(options, lcoreUrl, stopSignal(say), log, undefined, settled));
   } finally {
     log.flush();
     endDuties();

@@ -4,6 +4,8 @@ import { findPciRegion, findRegion, type FoundRegion } from "../inspect/find_reg
 import type { RegionReport } from "../inspect/region_report.ts";
 import { reportText } from "../inspect/report_text.ts";
 import { checkRegionName } from "../memory/region_name.ts";
+import { stdout } from "../linux/output.ts";
+import { sayFor } from "./messages.ts";
 import { checkUsage, type Parsed } from "./options.ts";
 import { stopSignal } from "./stop_signal.ts";
 import type { INSPECT } from "./tables/inspect.ts";
@@ -64,14 +66,15 @@ export async function inspectCommand(parsed: Parsed<typeof INSPECT>): Promise<nu
 }
 
 async function report(found: FoundRegion, { json, watch }: InspectOptions): Promise<void> {
-  const signal = watch > 0 ? stopSignal() : undefined;
+  const signal = watch > 0 ? stopSignal(sayFor("inspect")) : undefined;
   let before = decodeRegion(found.memory);
   await pause(LOOK_MS, signal);
   while (!signal?.aborted) {
     const now = withLives(before, decodeRegion(found.memory));
-    console.log(json ? jsonText(found.source, now, watch > 0) : reportText(found.source, now));
-    if (!signal) return;
-    if (!json) console.log(); // reports apart
+    const text = json ? jsonText(found.source, now, watch > 0) : reportText(found.source, now);
+    stdout.line(json || !signal ? text : `${text}\n`); // reports apart
+    await stdout.flush();
+    if (!signal || stdout.isBroken) return;
     before = now;
     await pause(watch * 1000, signal);
   }

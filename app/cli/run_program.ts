@@ -1,4 +1,5 @@
 import { CulvertError, UsageError } from "../../ffi/error.ts";
+import { stderr, stdout } from "../linux/output.ts";
 import type { Command } from "./command.ts";
 import { helpText } from "./help.ts";
 import { type Parsed, parseOptions } from "./options.ts";
@@ -28,13 +29,25 @@ export async function runProgram(
   name: string,
   body: () => number | Promise<number>,
 ): Promise<never> {
+  const status = await statusOf(name, body);
+  await Promise.all([stdout.flush(), stderr.flush()]);
+  Deno.exit(status);
+}
+
+async function statusOf(name: string, body: () => number | Promise<number>): Promise<number> {
   try {
-    Deno.exit(await body());
+    return await body();
   } catch (error) {
-    if (!(error instanceof CulvertError || error instanceof Deno.errors.NotCapable)) throw error;
-    console.error(`${name}: ${error.message}`);
-    Deno.exit(error instanceof UsageError ? 2 : 1);
+    if (isFullDisk(error)) stderr.line(`${name}: Cannot write to stdout as the disk is full`);
+    else if (error instanceof CulvertError || error instanceof Deno.errors.NotCapable) {
+      stderr.line(`${name}: ${error.message}`);
+    } else throw error;
+    return error instanceof UsageError ? 2 : 1;
   }
+}
+
+function isFullDisk(error: unknown): boolean {
+  return error instanceof Error && "code" in error && error.code === "ENOSPC";
 }
 
 /** {@linkcode runProgram} for a tool of the project: `deno task NAME`. */

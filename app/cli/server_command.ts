@@ -12,6 +12,7 @@ import {
   ownsRootsFiles,
   STILL_ROOT,
 } from "../linux/privileges.ts";
+import { sayFor } from "./messages.ts";
 import { limitLog } from "./log_limit.ts";
 import type { Parsed } from "./options.ts";
 import { stopSignal } from "./stop_signal.ts";
@@ -80,18 +81,18 @@ function readPlace(name: string | undefined, folder: string | undefined): Memory
 export async function serverCommand(parsed: Parsed<typeof SERVER>): Promise<number> {
   const options = serverOptions(parsed);
   const { asked, bytes } = options;
-  if (asked !== bytes) say(`-l ${asked} is rounded up to ${bytes} bytes, a power of two`);
+  if (asked !== bytes) sayAtOnce(`-l ${asked} is rounded up to ${bytes} bytes, a power of two`);
   if (!options.foreground) return await serveAsDaemon(options);
   const limited = limitLog(say);
   const log = { event: options.verbose ? say : () => {}, trouble: limited };
   let { report } = options;
   try {
-    await runServer(options, stopSignal(), log, (line) => {
+    await runServer(options, stopSignal(say), log, (line) => {
       dropPrivileges(options.account ?? {}, { interfaces: [], files: madeFiles(options) });
       const isStillRoot = !options.untilUnused && ownsRootsFiles(); // or a host has said so
       giveUpPermissions();
-      say(line);
-      if (isStillRoot) say(STILL_ROOT);
+      sayAtOnce(line);
+      if (isStillRoot) sayAtOnce(STILL_ROOT);
       if (report !== undefined) reportReady(report);
       report = undefined;
     });
@@ -118,7 +119,7 @@ async function serveAsDaemon(options: ServerCommandOptions): Promise<number> {
   const starter = new ServerStarter(options);
   try {
     const { pid, said } = await starter.start();
-    write(said);
+    writeAtOnce(said);
     console.log(pid);
     return 0;
   } finally {
@@ -126,12 +127,14 @@ async function serveAsDaemon(options: ServerCommandOptions): Promise<number> {
   }
 }
 
-/** On stderr, of which a daemon's reader may be gone. */
-function say(line: string): void {
-  write(`culvert server: ${line}\n`);
+const say = sayFor("server");
+
+/** Said before whoever starts the server is told that it is ready: that one reads no further. */
+function sayAtOnce(line: string): void {
+  writeAtOnce(`culvert server: ${line}\n`);
 }
 
-function write(text: string): void {
+function writeAtOnce(text: string): void {
   try { // a full disk or a reader that is gone must not end the server
     Deno.stderr.writeSync(new TextEncoder().encode(text));
   } catch {

@@ -1,16 +1,73 @@
+import { outlivesTerminal } from "../linux/hangup.ts";
+import { Launcher } from "../linux/launcher.ts";
+import { stderr, stdout } from "../linux/output.ts";
+
 /** A terminal and a task runner may both pass on one Ctrl-C: signals so close are one. */
 const ONE_SIGNAL_MS = 1000;
 
-/** A signal that aborts on SIGINT or SIGTERM; a later one ends the process at once. */
-export function stopSignal(): AbortSignal {
+/** How long an orderly end may take. */
+const DEADLINE_MS = 10_000;
+
+/** Between two looks for a launcher that is gone. */
+const LAUNCHER_MS = 300;
+
+/** Exit status of a program that was asked a second time to end. */
+const INTERRUPTED = 130;
+
+/**
+ * A signal that aborts when the program is to end in order: on SIGINT, SIGTERM or SIGHUP (a closed
+ * terminal; unless nohup has started it), or when the `deno task` or npx that started it
+ * has gone. A second signal ends the process at once, and so does a deadline: a loop that does not
+ * return must not keep a process for ever.
+ *
+ * @param say Told what nobody else says.
+ */
+export function stopSignal(
+  say: (line: string) => void,
+  deadlineMs: number = DEADLINE_MS,
+): AbortSignal {
   const controller = new AbortController();
+  const stop = (why: string) => {
+    if (controller.signal.aborted) return;
+    const late = setTimeout(async () => {
+      say(`has not ended ${deadlineMs / 1000} s after ${why}: a thread does not return; ends now`);
+      await Promise.all([stdout.flush(1000), stderr.flush(1000)]);
+      Deno.exit(1);
+    }, deadlineMs);
+    Deno.unrefTimer(late);
+    controller.abort();
+  };
   let first = 0;
-  for (const name of ["SIGINT", "SIGTERM"] as const) {
-    Deno.addSignalListener(name, () => {
+  const hangsUp = !outlivesTerminal();
+  let hasHungUp = false;
+  for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+    Deno.addSignalListener(name, () => { // without a listener of SIGHUP, Deno would end by it
+      if (name === "SIGHUP" && !hangsUp) {
+        hasHungUp = true;
+        return;
+      }
       if (!controller.signal.aborted) first = performance.now();
-      else if (performance.now() - first > ONE_SIGNAL_MS) Deno.exit(130);
-      controller.abort();
+      else if (performance.now() - first > ONE_SIGNAL_MS) Deno.exit(INTERRUPTED);
+      stop(name);
     });
   }
+  whenLauncherIsGone(controller.signal, (gone) => {
+    if (hasHungUp) return; // the closed terminal has ended it, and is to end nothing else
+    say(`stops, as what has started it is gone: ${gone}`);
+    stop("its launcher's end");
+  });
   return controller.signal;
+}
+
+/** Call `tell`, once, a moment after the launcher has gone, unless `signal` has aborted before. */
+function whenLauncherIsGone(signal: AbortSignal, tell: (gone: string) => void): void {
+  const launcher = Launcher.of(() => Deno.ppid);
+  if (!launcher) return;
+  let found: string | undefined;
+  const timer = setInterval(() => {
+    if (signal.aborted || found !== undefined) clearInterval(timer);
+    if (!signal.aborted && found !== undefined) tell(found);
+    found = launcher.gone;
+  }, LAUNCHER_MS);
+  Deno.unrefTimer(timer);
 }

@@ -1,4 +1,5 @@
 import { LcoreWorker } from "../lcore/lcore.ts";
+import { stdout } from "../linux/output.ts";
 import { WakeableTimer } from "../lcore/wakeable_timer.ts";
 import { Guest } from "./guest.ts";
 import type { GuestOptions } from "./guest_options.ts";
@@ -56,6 +57,6 @@ function tablePrinter(periodMs: number): (guest: Guest) => void {
     last = statistics;
     if (statistics === undefined || periodMs === 0 || now - shownAt < periodMs) return;
     shownAt = now;
-    console.log(statistics.table());
+    stdout.line(statistics.table());
   };
 }

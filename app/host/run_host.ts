@@ -2,6 +2,7 @@ import { LcoreWorker } from "../lcore/lcore.ts";
 import { WakeableTimer } from "../lcore/wakeable_timer.ts";
 import { bindToNode } from "../linux/numa.ts";
 import { hasLostKeeper } from "../linux/keeper.ts";
+import { stdout } from "../linux/output.ts";
 import { HEADER, REGION_STATE } from "../memory/layout.ts";
 import type { Counters } from "../port/counters.ts";
 import { openPort } from "../port/open_port.ts";
@@ -94,7 +95,7 @@ async function follow(
       if (hasLostKeeper()) log(LOST_KEEPER);
       if (statsPeriod === 0 || performance.now() - shownAt < statsPeriod * 1000) continue;
       shownAt = performance.now();
-      console.log(table.text());
+      stdout.line(table.text());
     }
   } finally {
     signal.removeEventListener("abort", stop);

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { stderr } from "../linux/output.ts";
 import { CulvertError } from "../../ffi/error.ts";
 import { shim } from "../../ffi/shim.ts";
 import { hostRegionMemory } from "../region/hosted_memory.ts";
@@ -80,7 +81,7 @@ export function attachRegion(name: string): OpenedRegion {
  */
 export function attachDevice(
   address = "auto",
-  log: (line: string) => void = (line) => console.error(line),
+  log: (line: string) => void = (line) => stderr.line(line),
 ): OpenedRegion {
   const device = requireIvshmem(address);
   const memory = mapMemoryCached(device, log);
