@@ -11,13 +11,15 @@ import { sourcesIn } from "./source_files.ts";
 
 /**
  * Files and folders whose tests run beside the gate and beside each other, two files at a time:
- * they measure no time, count no frames that a busy machine may lose, and do not need two threads
- * to run at once, as those of tests/litmus do. All others have the machine to themselves.
+ * they measure no time, count no frames that a busy machine may lose, and try again if they need
+ * two threads that meet. All others have the machine to themselves.
  */
 const TOGETHER = [
+  "tests/litmus",
   "tests/model",
   "tests/mutation",
   "tests/shells",
+  "tests/stress",
   "tests/vm",
   "tests/system/bad_input_test.ts",
   "tests/system/clone_test.ts",
@@ -33,6 +35,7 @@ const TOGETHER = [
   "tests/system/recovery_test.ts",
   "tests/hostile/blocker_test.ts",
   "tests/hostile/deaths_signal_test.ts",
+  "tests/hostile/dying_creator_test.ts",
   "tests/system/caching_vm_test.ts",
   "tests/system/hotplug_test.ts",
   "tests/system/ivshmem_qemu_test.ts",
