@@ -239,7 +239,7 @@ int32_t keeper_ask(int32_t refused, uint32_t what, const char *name, uint32_t fi
                    uint32_t second) {
   struct request request = {what, first, second, {0}};
   static time_t silent_until; /* as seen by lcores */
-  int is_lcore = gettid() != getpid(), fds[DESCRIPTORS] = {-1, -1, -1}, answer;
+  int is_lcore = syscall(SYS_gettid) != getpid(), fds[DESCRIPTORS] = {-1, -1, -1}, answer;
   struct timespec now;
   if ((refused != -EPERM && refused != -EACCES) || keeper < 0) return refused;
   if (strlen(name) >= sizeof request.name) return refused;

@@ -139,10 +139,15 @@ SHIM_API int32_t shim_ioctl(int32_t fd, uint32_t request, uint8_t *argument, uin
   return result < 0 ? -errno : result;
 }
 
+int shim_status(int fd, const char *path, struct stat *status) {
+  int flags = *path ? AT_SYMLINK_NOFOLLOW : AT_EMPTY_PATH;
+  return (int)syscall(SYS_newfstatat, fd, path, status, flags);
+}
+
 /* The size in bytes, or -errno. */
 SHIM_API int64_t shim_file_size(int32_t fd) {
   struct stat status;
-  return fstat(fd, &status) < 0 ? -errno : (int64_t)status.st_size;
+  return shim_status(fd, "", &status) < 0 ? -errno : (int64_t)status.st_size;
 }
 
 /* Give a file its size, and memory for all of it: what is missing now would be SIGBUS later. */
@@ -167,7 +172,7 @@ SHIM_API int32_t shim_fd_copy(int32_t from, int32_t to) {
 /* 1 if two descriptors are of one file, 0 if not. */
 SHIM_API int32_t shim_fd_same(int32_t a, int32_t b) {
   struct stat one, other;
-  if (fstat(a, &one) < 0 || fstat(b, &other) < 0) return -errno;
+  if (shim_status(a, "", &one) < 0 || shim_status(b, "", &other) < 0) return -errno;
   return one.st_dev == other.st_dev && one.st_ino == other.st_ino;
 }
 

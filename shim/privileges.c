@@ -194,11 +194,11 @@ static int32_t tell(const struct stat *status, uint32_t *words) {
  */
 SHIM_API int32_t shim_path_status(const char *path, uint32_t *words) {
   struct stat status;
-  return lstat(path, &status) < 0 ? -errno : tell(&status, words);
+  return shim_status(AT_FDCWD, path, &status) < 0 ? -errno : tell(&status, words);
 }
 
 /* The same of an open file. */
 SHIM_API int32_t shim_fd_status(int32_t fd, uint32_t *words) {
   struct stat status;
-  return fstat(fd, &status) < 0 ? -errno : tell(&status, words);
+  return shim_status(fd, "", &status) < 0 ? -errno : tell(&status, words);
 }

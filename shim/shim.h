@@ -45,6 +45,12 @@ static inline uint32_t *shim_descriptors(int32_t map, uint32_t word, uint32_t co
 }
 
 /* Between the files of the shim. */
+struct stat;
+
+/* lstat(2) of a path from directory `fd` on, or fstat(2) of `fd` if the path is "". By system call:
+ * glibc's functions of these names are of version 2.33, and Deno runs on 2.27. */
+int shim_status(int fd, const char *path, struct stat *status);
+
 enum { SHIM_SAME_USER = 0xffffffffu };
 enum {
   SHIM_KEEPER_TAP,

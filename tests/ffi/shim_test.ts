@@ -22,6 +22,15 @@ Deno.test("cString() ends in NUL", () => {
   deepEqual([...cString("")], [0]);
 });
 
+Deno.test("the shim needs no newer glibc than Deno itself: 2.27", () => {
+  const text = new TextDecoder("latin1").decode(Deno.readFileSync(SHIM_PATH));
+  const versions = [...text.matchAll(/\0GLIBC_2\.(\d+)(?=[.\0])/g)].map(([, minor]) =>
+    Number(minor)
+  );
+  ok(versions.length > 0);
+  deepEqual(versions.filter((minor) => minor > 27), []);
+});
+
 Deno.test("SHIM_PATH is in the project, whatever the current directory", () => {
   equal(SHIM_PATH, fileURLToPath(new URL("../../.cache/shim/libculvert.so", import.meta.url)));
 });
