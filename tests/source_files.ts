@@ -79,7 +79,7 @@ export function urlsOf(text: string): string[] {
 /** A declaration that a source exports. */
 export interface Export {
   readonly name: string;
-  /** Whether it is an interface or a type alias. */
+  /** Whether it is a class, an interface or a type alias. */
   readonly isType: boolean;
   /** The whole declaration, without comments. */
   readonly code: string;
@@ -90,7 +90,9 @@ export function exportsOf(text: string): Export[] {
   const start = /^export (?:(?:declare|abstract|async|default) )*(\w+)\*? (\w+)/;
   return withoutComments(text).split(/^(?=[a-z])/m).flatMap((code) => {
     const [, kind, name] = start.exec(code) ?? [];
-    return name === undefined ? [] : [{ name, isType: /^(interface|type)$/.test(kind), code }];
+    return name === undefined
+      ? []
+      : [{ name, isType: /^(interface|type|class)$/.test(kind), code }];
   });
 }
 

@@ -4,47 +4,52 @@
  * @module
  */
 
-/**
- * Exports that only tests use. A test calls them with inputs that no machine here has, or with more
- * cases than it could try through their callers.
- */
-export const FOR_TESTS: readonly string[] = [
-  "app/channel/guest_state.ts TRANSITIONS",
-  "app/channel/ledger.ts GUESTS_MAX",
-  "app/cli/client_command.ts clientOptions",
-  "app/cli/guest_command.ts guestOptions",
-  "app/cli/help.ts labelOf",
-  "app/cli/host_command.ts hostOptions",
-  "app/cli/host_command.ts guestIn",
-  "app/cli/inspect_command.ts inspectOptions",
-  "app/cli/layout_command.ts layoutText",
-  "app/cli/server_command.ts serverOptions",
-  "app/guest/attachment.ts HOST_TIMEOUT_MS",
-  "app/guest/mac_address.ts formatMac",
-  "app/guest/plan_lcores.ts planLcores",
-  "app/host/lay_out.ts strideFor",
-  "app/host/summary.ts accountOf",
-  "app/ivshmem/unused_watch.ts isAtRest",
-  "app/ivshmem/protocol.ts VECTORS_MAX",
-  "app/linux/numa.ts NODE_MAX",
-  "app/linux/cpu_layout.ts parseCpuList",
-  "app/linux/launcher.ts findProcess",
-  "app/linux/output.ts Output",
-  "app/linux/owner.ts findGroup",
-  "app/linux/pci.ts parsePciDevices",
-  "app/port/checksum.ts fold",
-  "app/port/port_spec.ts PORT_KINDS",
-  "app/region/cached_bar.ts mapPhysical",
-  "app/region/cached_bar.ts parseResource",
-  "app/region/server_command_line.ts argumentsFor",
-  "app/region/server_command_line.ts filesOf",
-  "app/vm/base.ts parseLdd",
-  "app/vm/host_machine.ts parseHugetlbMounts",
-  "app/vm/host_machine.ts parseNumaMaps",
-  "app/vm/modules.ts dependenciesOf",
-  "app/vm/run_qemu.ts showLines",
-  "app/vm/show.ts shellQuote",
-];
+/** Exports that only tests use, by the reason. */
+export const FOR_TESTS: Readonly<Record<string, readonly string[]>> = {
+  "reads what the kernel or a program prints: tests have the output of other machines": [
+    "app/linux/cpu_layout.ts parseCpuList",
+    "app/linux/launcher.ts findProcess",
+    "app/linux/owner.ts findGroup",
+    "app/linux/pci.ts parsePciDevices",
+    "app/region/cached_bar.ts parseResource",
+    "app/vm/base.ts parseLdd",
+    "app/vm/host_machine.ts parseHugetlbMounts",
+    "app/vm/host_machine.ts parseNumaMaps",
+    "app/vm/modules.ts dependenciesOf",
+  ],
+  "reads a command line, or makes text: tests try more than can be run": [
+    "app/cli/client_command.ts clientOptions",
+    "app/cli/guest_command.ts guestOptions",
+    "app/cli/help.ts labelOf",
+    "app/cli/host_command.ts hostOptions",
+    "app/cli/host_command.ts guestIn",
+    "app/cli/inspect_command.ts inspectOptions",
+    "app/cli/layout_command.ts layoutText",
+    "app/cli/server_command.ts serverOptions",
+    "app/guest/mac_address.ts formatMac",
+    "app/region/server_command_line.ts argumentsFor",
+    "app/region/server_command_line.ts filesOf",
+    "app/vm/run_qemu.ts showLines",
+    "app/vm/show.ts shellQuote",
+  ],
+  "calculates: tests try numbers at the edges": [
+    "app/host/lay_out.ts strideFor",
+    "app/host/summary.ts accountOf",
+    "app/ivshmem/unused_watch.ts isAtRest",
+    "app/port/checksum.ts fold",
+  ],
+  "maps a device's memory uncached: a VM's guest compares it with the cached mapping": [
+    "app/region/cached_bar.ts mapPhysical",
+  ],
+  "a limit or table that something else repeats: tests compare the two": [
+    "app/channel/guest_state.ts TRANSITIONS",
+    "app/channel/ledger.ts GUESTS_MAX",
+    "app/guest/attachment.ts HOST_TIMEOUT_MS",
+    "app/ivshmem/protocol.ts VECTORS_MAX",
+    "app/linux/numa.ts NODE_MAX",
+    "app/port/port_spec.ts PORT_KINDS",
+  ],
+};
 
 /** Folders that still have lines that are too long. */
 export const WITH_LONG_LINES: readonly string[] = [
