@@ -1,36 +1,61 @@
-/** One line of the results; see {@linkcode compare} for the ratio. */
-export interface Measurement {
-  readonly name: string;
-  readonly unit: string;
-  /** Median of ours. */
-  readonly value: number;
-  readonly min: number;
-  readonly max: number;
-  /** What was measured beside it, in the same run, in turns. */
-  readonly peer?: string;
-  /** Median of the peer's. */
-  readonly peerValue?: number;
-  /** Median of the pairs' ratios: above 1 where we are better. */
-  readonly ratio?: number;
-}
-
-/** What all sections of the bench are told. */
-export interface BenchOptions {
-  /** How many turns of ours and the peer's. */
-  readonly pairs: number;
-  /** How long one sample is, relative to a full one. */
-  readonly scale: number;
-  /** Whether to run DPDK beside us. */
-  readonly peers: boolean;
-  /** Told each result. */
-  readonly report: (measurement: Measurement) => void;
-}
+/** Whether more or less is better. */
+export type Better = "more" | "less";
 
 /** One sample, in the measurement's unit. */
 export type Sample = () => Promise<number>;
 
-/** Whether more or less is better. */
-export type Better = "more" | "less";
+/** One side's samples: their median, and their range if it is known. */
+export interface Spread {
+  readonly value: number;
+  readonly min?: number;
+  readonly max?: number;
+}
+
+/** What was measured beside us, in the same run, in turns. */
+export interface PeerResult extends Spread {
+  readonly name: string;
+  /** Ratios of the pairs: above 1 where we are better. */
+  readonly ratio: Spread;
+}
+
+/** One line of the results. */
+export interface Measurement extends Spread {
+  /** The part of the bench that it belongs to: `ring`. */
+  readonly area: string;
+  readonly name: string;
+  readonly unit: string;
+  readonly better: Better;
+  /** Whether it is one of the few that the plot shows. */
+  readonly inPlot: boolean;
+  /** How quickly cache lines travelled before it; see `mood.ts`. */
+  readonly lineNs?: number;
+  /** What the sides were told, where it matters to who repeats it. */
+  readonly settings?: Readonly<Record<string, string | number>>;
+  readonly peers: readonly PeerResult[];
+}
+
+/** What is to be measured. */
+export interface Row {
+  readonly name: string;
+  readonly unit: string;
+  readonly better: Better;
+  readonly inPlot?: boolean;
+  readonly settings?: Readonly<Record<string, string | number>>;
+  /** Whether each sample warms up by itself; if not, a first turn is not counted. */
+  readonly warmsUp?: boolean;
+  readonly ours: Sample;
+  readonly peers: readonly { readonly name: string; readonly sample: Sample }[];
+}
+
+/** What all areas of the bench are told. */
+export interface BenchOptions {
+  /** How long one sample is, relative to a full one. */
+  readonly scale: number;
+  /** Whether to run peers beside us. */
+  readonly peers: boolean;
+  /** Measures a row, in turns, and reports it. */
+  readonly measure: (row: Row) => Promise<void>;
+}
 
 /** The middle value; of an even number the mean of the two middle ones. */
 export function median(values: readonly number[]): number {
@@ -39,80 +64,56 @@ export function median(values: readonly number[]): number {
   return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
 }
 
+/** Median and range. */
+export function spreadOf(values: readonly number[]): Required<Spread> {
+  return { value: median(values), min: Math.min(...values), max: Math.max(...values) };
+}
+
+/** One ratio: above 1 where ours is better. */
+export function ratioOf(better: Better, ours: number, peer: number): number {
+  return better === "more" ? ours / peer : peer / ours;
+}
+
+/** Our median and range beside each peer's, with the ratios taken turn by turn. */
+export function compare(
+  better: Better,
+  ours: readonly number[],
+  peers: ReadonlyMap<string, readonly number[]>,
+): Required<Spread> & { peers: PeerResult[] } {
+  const results = [...peers].map(([name, values]) => ({
+    name,
+    ...spreadOf(values),
+    ratio: spreadOf(values.map((value, turn) => ratioOf(better, ours[turn], value))),
+  }));
+  return { ...spreadOf(ours), peers: results };
+}
+
 /**
- * Measure in turns, ours, peer, ours, peer ..., since the machine drifts: ratios within a pair hold
+ * Measure in turns, ours, peer, ours, peer ..., since the machine drifts: ratios within a turn hold
  * where absolute figures do not.
  *
- * @param pairs How many turns.
+ * @param turns How many turns count.
+ * @param progress Told before each sample which it is.
  */
-export async function compare(
-  name: string,
-  unit: string,
-  better: Better,
-  pairs: number,
-  ours: Sample,
-  peer?: { name: string; sample: Sample },
-): Promise<Measurement> {
-  const values: number[] = [];
-  const peerValues: number[] = [];
-  for (let pair = 0; pair < pairs; pair++) {
-    values.push(await ours());
-    if (peer) peerValues.push(await peer.sample());
+export async function measureInTurns(
+  { better, ours, peers, warmsUp = false }: Pick<Row, "better" | "ours" | "peers" | "warmsUp">,
+  turns: number,
+  progress: (done: number, total: number) => void = () => {},
+): Promise<Required<Spread> & { peers: PeerResult[] }> {
+  const own: number[] = [];
+  const others = new Map(peers.map(({ name }) => [name, [] as number[]]));
+  const first = warmsUp ? 0 : -1;
+  const total = (turns - first) * (1 + peers.length);
+  let done = 0;
+  for (let turn = first; turn < turns; turn++) {
+    progress(done++, total);
+    const value = await ours();
+    if (turn >= 0) own.push(value);
+    for (const { name, sample } of peers) {
+      progress(done++, total);
+      const value = await sample();
+      if (turn >= 0) others.get(name)!.push(value);
+    }
   }
-  const own = {
-    name,
-    unit,
-    value: median(values),
-    min: Math.min(...values),
-    max: Math.max(...values),
-  };
-  if (!peer) return own;
-  const ratios = values.map((value, i) =>
-    better === "more" ? value / peerValues[i] : peerValues[i] / value
-  );
-  return { ...own, peer: peer.name, peerValue: median(peerValues), ratio: median(ratios) };
-}
-
-const HEAD = ["what", "unit", "culvert", "(min..max)", "peer", "peer's", "ratio", ""];
-
-/** Bar characters for a ratio of 1. */
-const BAR = 10;
-
-/** The results as lines of a table. */
-export function tableOf(measurements: readonly Measurement[]): string[] {
-  const rows = [HEAD, ...measurements.map(row)];
-  const widths = HEAD.map((_, i) => Math.max(...rows.map((cells) => cells[i].length)));
-  return rows.map((cells) =>
-    cells.map((cell, i) =>
-      i < 2 || i === 4 || i === 7 ? cell.padEnd(widths[i]) : cell.padStart(widths[i])
-    )
-      .join("  ").trimEnd()
-  );
-}
-
-function row(m: Measurement): string[] {
-  const number = (value: number | undefined) => value === undefined ? "" : value.toPrecision(3);
-  return [
-    m.name,
-    m.unit,
-    number(m.value),
-    `(${number(m.min)}..${number(m.max)})`,
-    m.peer ?? "",
-    number(m.peerValue),
-    m.ratio === undefined ? "" : m.ratio.toFixed(2),
-    m.ratio === undefined ? "" : barOf(m.ratio),
-  ];
-}
-
-/** Our side of a ratio, drawn: `|` stands where the peer is. */
-function barOf(ratio: number): string {
-  const length = Math.min(Math.round(ratio * BAR), 6 * BAR);
-  return length < BAR
-    ? "#".repeat(length) + " ".repeat(BAR - length) + "|"
-    : "#".repeat(BAR) + "|" + "#".repeat(length - BAR);
-}
-
-/** One JSON object, as a line of the file that `--json` names. */
-export function jsonOf({ name, unit, value, peer, peerValue, ratio }: Measurement): string {
-  return JSON.stringify({ name, unit, value, peer, peerValue, ratio });
+  return compare(better, own, others);
 }

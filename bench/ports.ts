@@ -1,86 +1,85 @@
-import { runHost } from "../app/host/run_host.ts";
-import { GuestProcess } from "./guest_process.ts";
-import { type BenchOptions, compare, type Sample } from "./measurement.ts";
-import { startPacketForwarder } from "./peers/packet.ts";
-import { VethLab } from "./veth_lab.ts";
+import { Network } from "../tests/kit/network.ts";
+import { startForwarder } from "./culvert_process.ts";
+import type { BenchOptions } from "./measurement.ts";
+import { startPacketForwarder, startTapForwarder } from "./peers/packet.ts";
+import { startBridge, Wire } from "./wire.ts";
 
 const SAMPLE_SECONDS = 3;
 /** The forwarder has core 0; the generator has core 1, which our guest shares with it. */
 const FORWARDER_CORE = 0;
 const GENERATOR_CORE = 1;
 
+/** Rings and mbufs for the milliseconds in which the generator has the guest's core. */
+const ROOM = ["--size", "128M", "--mbufs", "32768", "--ring-size", "8192"];
+
+/** What forwards between two ports, from now until it is disposed. */
+type Start = () => Promise<AsyncDisposable>;
+
 /**
- * Ports: veth -> host -> guest process -> host -> veth, saturated by one generator; million frames
- * delivered per second. The peer is `dpdk-testpmd` on two `net_af_packet`, which has a core to
- * itself, where our guest shares one with the generator.
+ * Ports: one generator saturates what lies between two interfaces; million frames delivered per
+ * second. The peers have a core to themselves, where our guest shares one with the generator.
  */
 export async function benchPorts(options: BenchOptions): Promise<void> {
-  await using lab = await VethLab.open();
+  await using network = new Network();
+  const { a, b } = await network.namespacePair({ quiet: true });
+  const near = [a.outer, b.outer];
+  const wire = new Wire({ name: a.inner, netns: a.netns }, { name: b.inner, netns: b.netns });
+  const taps = [network.name("tap"), network.name("tap")];
   for (const frameBytes of [64, 1500]) {
-    const seconds = SAMPLE_SECONDS * options.scale;
-    const peer: Sample = async () => {
-      await using _testpmd = await startPacketForwarder({ ports: lab.near });
-      return await measure(lab, frameBytes, seconds);
-    };
-    options.report(
-      await compare(
-        `veth -> host -> guest -> veth, ${frameBytes} B`,
-        "Mpps",
-        "more",
-        options.pairs,
-        () => sampleOurs(lab, frameBytes, seconds),
-        options.peers ? { name: "DPDK testpmd af_packet", sample: peer } : undefined,
-      ),
-    );
+    await measureForwarders(options, `veth -> host -> guest -> veth, ${frameBytes} B`, frameBytes, {
+      wire,
+      ours: () => startOurs(near.map((name) => `packet:${name}`)),
+      peers: {
+        "DPDK testpmd af_packet": () => startPacketForwarder({ ports: near }),
+        "DPDK testpmd af_xdp": () => startPacketForwarder({ by: "af_xdp", ports: near }),
+        "kernel bridge": () => startBridge(near),
+      },
+    });
+  }
+  for (const frameBytes of [64, 1500]) {
+    await measureForwarders(options, `tap -> host -> guest -> tap, ${frameBytes} B`, frameBytes, {
+      wire: new Wire({ name: taps[0] }, { name: taps[1] }),
+      ours: () => startOurs(taps.map((name) => `tap:${name}`)),
+      peers: { "DPDK testpmd net_tap": () => startTapForwarder(taps) },
+    });
   }
 }
 
-/** Frames delivered per second, in millions, over the middle of a generator's run. */
-async function measure(lab: VethLab, frameBytes: number, seconds: number): Promise<number> {
-  const generator = lab.generate(frameBytes, seconds + 1.5, GENERATOR_CORE);
-  await pause(1000);
-  const [start, before] = [performance.now(), await lab.delivered()];
-  await pause(seconds * 1000);
-  const frames = await lab.delivered() - before;
-  const milliseconds = performance.now() - start;
-  await generator.ended(60_000);
-  return frames / milliseconds / 1000;
+/** A load, and what may carry it. */
+interface Forwarders {
+  readonly wire: Wire;
+  readonly ours: Start;
+  readonly peers: Readonly<Record<string, Start>>;
 }
 
-async function sampleOurs(lab: VethLab, frameBytes: number, seconds: number): Promise<number> {
-  const stop = new AbortController();
-  const region = `bench-${Deno.pid}`;
-  const ready = Promise.withResolvers<void>();
-  const host = runHost(
-    {
-      regions: [{
-        name: region,
-        size: 128 << 20, // for the milliseconds in which the generator has the guest's core
-        mbufs: 32768,
-        ringSize: 8192,
-        guests: [{ number: 0, ports: lab.near.map((name) => ({ kind: "packet", name })) }],
-      }],
-      mtu: 1500,
-      cores: [FORWARDER_CORE],
-      burst: 32,
-      idle: "adaptive",
-      statsPeriod: 0,
-    },
-    new URL("../app/host/lcore_worker.ts", import.meta.url),
-    stop.signal,
-    (line) => line.includes("attached") && ready.resolve(),
-  );
-  const guest = GuestProcess.start(region, GENERATOR_CORE, "io");
-  try {
-    await Promise.race([host, ready.promise]);
-    return await measure(lab, frameBytes, seconds);
-  } finally {
-    await guest.stop();
-    stop.abort();
-    await host;
-  }
+async function measureForwarders(
+  { scale, peers, measure }: BenchOptions,
+  name: string,
+  frameBytes: number,
+  forwarders: Forwarders,
+): Promise<void> {
+  const seconds = SAMPLE_SECONDS * scale;
+  const sampleOf = (start: Start) => async () => {
+    await using _forwarder = await start();
+    return await forwarders.wire.measure(frameBytes, seconds, GENERATOR_CORE);
+  };
+  await measure({
+    name,
+    unit: "Mpps",
+    better: "more",
+    inPlot: frameBytes === 64,
+    settings: { seconds },
+    warmsUp: true,
+    ours: sampleOf(forwarders.ours),
+    peers: peers
+      ? Object.entries(forwarders.peers).map(([name, start]) => ({ name, sample: sampleOf(start) }))
+      : [],
+  });
 }
 
-function pause(milliseconds: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, milliseconds));
+function startOurs(ports: readonly string[]): Promise<AsyncDisposable> {
+  return startForwarder({
+    host: { core: FORWARDER_CORE, ports, idle: "adaptive", args: ROOM },
+    guest: { core: GENERATOR_CORE, idle: "poll" },
+  });
 }

@@ -1,7 +1,9 @@
 import { fileURLToPath } from "node:url";
 import { MappedMemory } from "../ffi/mapped_memory.ts";
 import { MpmcRing } from "../app/ring/mpmc_ring.ts";
-import { type BenchOptions, compare, type Sample } from "./measurement.ts";
+import { AskedWorker } from "./asked_worker.ts";
+import { Child } from "./child.ts";
+import type { BenchOptions, Row } from "./measurement.ts";
 import { RteRing } from "./peers/rte_ring.ts";
 import type { RingMode, RingOrder } from "./ring_order.ts";
 
@@ -15,9 +17,9 @@ const FEW_BURSTS = [8, 32, 128];
 const SAMPLE_SECONDS = 0.1;
 
 /**
- * Pauses of a producer or consumer that has to wait, before it looks again: each look takes the
- * line away from the other side, so it is as much as the ring that is measured. What is best
- * depends on the burst and on how quickly lines travel just now, so each side has its best of
+ * Pauses of a producer or consumer before it looks again at a full or empty ring. Each look takes
+ * the cache line away from the other side, so the pauses count for as much as the ring. The best
+ * length depends on the burst and on how quickly lines travel just now: each side has the best of
  * these, found just before.
  */
 const PAUSES = [3, 30, 100];
@@ -61,36 +63,55 @@ type MeasuredMode = (typeof MODES)[number];
  * mode and element size in two threads, which does the same. It has no zero-copy for MP/MC, where
  * its bulks stand beside ours.
  */
-export async function benchRing({ pairs, scale, peers, report }: BenchOptions): Promise<void> {
-  const rteRing = peers ? await RteRing.start() : undefined;
-  try {
-    for (const mode of MODES) {
-      const isFull = mode.how === "bulk" && mode.elementBytes === 8 && mode.mode.endsWith("c");
-      await using pair = await RingPair.start(mode);
-      for (const burst of isFull ? BURSTS : FEW_BURSTS) {
-        const bulks = Math.ceil(SAMPLE_SECONDS * scale * 1e9 / expectedNs(burst) / burst);
-        const elements = bulks * burst;
-        const own = (pauses: number) => pair.run(burst, elements, pauses);
-        await own(PAUSES[0]); // V8 optimizes what it has seen enough of
-        const pauses = mode.cores === 1 ? 0 : await bestPauses(own);
-        const ours: Sample = async () => await own(pauses) / elements;
-        const peerHow = mode.mode === "mpmc" ? "bulk" : mode.how;
-        let peer: { name: string; sample: Sample } | undefined;
-        if (rteRing) {
-          const other = async (pauses: number) => {
-            const run = { ...mode, how: peerHow, burst, elements, pauses } as const;
-            return (await rteRing.measure(run)).nsPerElement;
-          };
-          const itsPauses = mode.cores === 1 ? 0 : await bestPauses(other);
-          peer = { name: `rte_ring ${peerHow}`, sample: () => other(itsPauses) };
-        }
-        report(await compare(nameOf(mode, burst), "ns", "less", pairs, ours, peer));
-      }
+export async function benchRing({ scale, peers, measure }: BenchOptions): Promise<void> {
+  await using rteRing = peers ? await RteRing.start() : undefined;
+  for (const mode of MODES) {
+    const isFull = mode.how === "bulk" && mode.elementBytes === 8 && mode.mode.endsWith("c");
+    await using pair = await RingPair.start(mode);
+    for (const burst of isFull ? BURSTS : FEW_BURSTS) {
+      const bulks = Math.ceil(SAMPLE_SECONDS * scale * 1e9 / expectedNs(burst) / burst);
+      await measure(await rowOf(pair, rteRing, burst, bulks * burst));
     }
-  } finally {
-    await rteRing?.[Symbol.asyncDispose]();
   }
 }
+
+/** A mode at one burst, each side with its best pauses. */
+async function rowOf(
+  pair: RingPair,
+  rteRing: RteRing | undefined,
+  burst: number,
+  elements: number,
+): Promise<Row> {
+  const { mode } = pair;
+  const pausesOf = async (run: (pauses: number) => Promise<number>) => {
+    return mode.cores === 1 ? 0 : await bestPauses(run);
+  };
+  const own = async (pauses: number) => await pair.run(burst, elements, pauses) / elements;
+  await own(PAUSES[0]); // V8 optimizes what it has seen enough of
+  const pauses = await pausesOf(own);
+  const name = nameOf(mode, burst);
+  const row = {
+    ...{ name, unit: "ns", better: "less", inPlot: IN_PLOT.includes(name) } as const,
+    ours: () => own(pauses),
+  };
+  if (!rteRing) return { ...row, settings: { pauses }, peers: [] };
+  const how = mode.mode === "mpmc" ? "bulk" : mode.how;
+  const other = async (pauses: number) =>
+    (await rteRing.measure({ ...mode, how, burst, elements, pauses })).nsPerElement;
+  const peerPauses = await pausesOf(other);
+  const peer = { name: `rte_ring ${how}`, sample: () => other(peerPauses) };
+  return { ...row, settings: { pauses, peerPauses }, peers: [peer] };
+}
+
+/** What the plot shows: where we are ahead, and where we are behind. */
+const IN_PLOT = [
+  "ring SP/SC bulk, 8 B, two cores, burst 32",
+  "ring MP/MC bulk, 8 B, two cores, burst 32",
+  "ring SP/SC bulk, 8 B, two processes, burst 32",
+  "ring RTS bulk, 8 B, two cores, burst 32",
+  "ring SP/SC zc, 8 B, two cores, burst 32",
+  "ring SP/SC bulk, 8 B, one core, burst 32",
+];
 
 function nameOf({ mode, how, elementBytes, cores, ends }: MeasuredMode, burst: number): string {
   const sync = { spsc: "SP/SC", mpmc: "MP/MC", hts: "HTS", rts: "RTS" }[mode];
@@ -150,46 +171,34 @@ interface RingEnd {
 }
 
 class WorkerEnd implements RingEnd {
-  readonly #worker = new Worker(new URL("./ring_worker.ts", import.meta.url), { type: "module" });
+  readonly #worker = new AskedWorker<RingOrder, number>(
+    new URL("./ring_worker.ts", import.meta.url),
+  );
 
   run(order: RingOrder): Promise<number> {
-    return new Promise((resolve, reject) => {
-      this.#worker.onmessage = ({ data }: MessageEvent<number>) => resolve(data);
-      this.#worker.onerror = (event) => reject(new Error(event.message));
-      this.#worker.postMessage(order);
-    });
+    return this.#worker.ask(order);
   }
 
   // deno-lint-ignore require-await
   async close(): Promise<void> {
-    this.#worker.terminate();
+    this.#worker[Symbol.dispose]();
   }
 }
 
 class ProcessEnd implements RingEnd {
-  readonly #child: Deno.ChildProcess;
-  readonly #orders: WritableStreamDefaultWriter<Uint8Array>;
-  readonly #answers: ReadableStreamDefaultReader<string>;
+  readonly #child: Child;
 
   constructor(file: string) {
     const module = fileURLToPath(new URL("./ring_process.ts", import.meta.url));
-    const args = ["run", "-A", "--no-check", module, file];
-    this.#child = new Deno.Command(Deno.execPath(), { args, stdin: "piped", stdout: "piped" })
-      .spawn();
-    this.#orders = this.#child.stdin.getWriter();
-    this.#answers = this.#child.stdout.pipeThrough(new TextDecoderStream()).getReader();
+    const command = [Deno.execPath(), "run", "-A", "--no-check", module, file];
+    this.#child = new Child("an end of the ring", command, { endBy: "input" });
   }
 
   async run(order: RingOrder): Promise<number> {
-    await this.#orders.write(new TextEncoder().encode(JSON.stringify(order) + "\n"));
-    const { value } = await this.#answers.read();
-    if (value === undefined) throw new Error("a process of the ring benchmark ended");
-    return Number(value);
+    return Number(await this.#child.ask(JSON.stringify(order), /\n$/));
   }
 
   async close(): Promise<void> {
-    await this.#orders.close();
-    await this.#answers.cancel();
-    await this.#child.status;
+    await this.#child[Symbol.asyncDispose]();
   }
 }

@@ -1,4 +1,5 @@
 import { fileURLToPath } from "node:url";
+import { CulvertError } from "../../ffi/error.ts";
 
 const TARGET = fileURLToPath(new URL("../../.cache/bench/", import.meta.url));
 
@@ -8,7 +9,7 @@ const TARGET = fileURLToPath(new URL("../../.cache/bench/", import.meta.url));
  * @param sources Paths; the first is the program, the others are what it includes.
  * @param architecture What the compiler is told by `-march`.
  * @returns the program's path.
- * @throws {Error} with the compiler's words, if it refuses.
+ * @throws {CulvertError} with the compiler's words, if it refuses.
  */
 export async function buildProgram(
   sources: readonly string[],
@@ -27,7 +28,7 @@ export async function buildProgram(
   const args = ["-c", command, "sh", sources[0], fresh];
   const { success, stderr } = await new Deno.Command("sh", { args }).output();
   if (!success) {
-    throw new Error(
+    throw new CulvertError(
       `Cannot build ${sources[0]} as cc refused it:\n${new TextDecoder().decode(stderr)}`,
     );
   }

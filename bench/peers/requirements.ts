@@ -1,3 +1,5 @@
+import { CulvertError } from "../../ffi/error.ts";
+
 /** Programs that the peers call, and the Debian packages that bring them. */
 const PACKAGES: Readonly<Record<Program, string>> = {
   "dpdk-testpmd": "dpdk",
@@ -14,7 +16,7 @@ export type Program = "dpdk-testpmd" | "cc" | "pkg-config" | "stdbuf" | "setpriv
 /**
  * See that programs are there before anything is started.
  *
- * @throws {Error} naming each program that is missing, and the `apt-get` that brings it.
+ * @throws {CulvertError} naming each program that is missing, and the `apt-get` that brings it.
  */
 export async function requirePrograms(...programs: readonly Program[]): Promise<void> {
   const missing: Program[] = [];
@@ -28,7 +30,7 @@ export async function requirePrograms(...programs: readonly Program[]): Promise<
 /**
  * See that a C program can be built on libdpdk.
  *
- * @throws {Error} naming what is missing, and the `apt-get` that brings it.
+ * @throws {CulvertError} naming what is missing, and the `apt-get` that brings it.
  */
 export async function requireLibdpdk(): Promise<void> {
   await requirePrograms("cc", "pkg-config");
@@ -37,7 +39,7 @@ export async function requireLibdpdk(): Promise<void> {
 }
 
 function missingError(what: string, packages: string): Error {
-  return new Error(
+  return new CulvertError(
     `Cannot measure DPDK as these are missing: ${what}. On Debian, as root:\n` +
       `  apt-get install --no-install-recommends ${packages}`,
   );

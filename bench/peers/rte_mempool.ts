@@ -1,4 +1,5 @@
 import { fileURLToPath } from "node:url";
+import { CulvertError } from "../../ffi/error.ts";
 import { buildProgram } from "./build_program.ts";
 import { DpdkProcess } from "./dpdk_process.ts";
 import { requireLibdpdk, requirePrograms } from "./requirements.ts";
@@ -41,12 +42,13 @@ export class RteMempool implements AsyncDisposable {
   /**
    * Build the program if need be, and start it on a core.
    *
-   * @throws {Error} if libdpdk is missing, or the program does not build or start.
+   * @throws {CulvertError} if libdpdk is missing, or the program does not build or start.
    */
   static async start(core = 0): Promise<RteMempool> {
     await requireLibdpdk();
     await requirePrograms("setpriv");
     const process = new DpdkProcess(
+      "rte_mempool",
       [await buildProgram([SOURCE], ARCHITECTURE), "--lcores", `0@${core}`, "--no-huge", "-m", "64"]
         .concat("--no-shconf", "--no-pci", "--no-telemetry", "--log-level=error"),
     );
@@ -62,7 +64,7 @@ export class RteMempool implements AsyncDisposable {
   /**
    * Measure once, after a tenth of it unmeasured.
    *
-   * @throws {Error} if DPDK refuses the run, or an object was lost.
+   * @throws {CulvertError} if DPDK refuses the run, or an object was lost.
    */
   async measure(run: RteMempoolRun): Promise<RteMempoolResult> {
     await this.#run(run, Math.ceil(run.objects / run.held / 10) * run.held);
@@ -76,12 +78,14 @@ export class RteMempool implements AsyncDisposable {
 
   async #run({ burst, held }: RteMempoolRun, objects: number): Promise<RteMempoolResult> {
     const request = `${burst} ${held} ${objects}`;
-    const answer = await this.#process.ask(request, /\n$/, 60);
+    const answer = await this.#process.ask(request, /\n$/);
     const [, ns, errors] = /^ns_per_object=(\S+) errors=(\d+)$/m.exec(answer) ?? [];
     if (ns === undefined) {
-      throw new Error(`Cannot measure rte_mempool "${request}": ${answer.trim()}`);
+      throw new CulvertError(`Cannot measure rte_mempool "${request}": ${answer.trim()}`);
     }
-    if (errors !== "0") throw new Error(`rte_mempool "${request}": ${errors} objects are wrong`);
+    if (errors !== "0") {
+      throw new CulvertError(`rte_mempool "${request}": ${errors} objects are wrong`);
+    }
     return { nsPerObject: Number(ns) };
   }
 }

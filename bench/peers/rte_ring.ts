@@ -1,4 +1,5 @@
 import { fileURLToPath } from "node:url";
+import { CulvertError } from "../../ffi/error.ts";
 import { buildProgram } from "./build_program.ts";
 import { DpdkProcess } from "./dpdk_process.ts";
 import { requireLibdpdk, requirePrograms } from "./requirements.ts";
@@ -54,7 +55,7 @@ export class RteRing implements AsyncDisposable {
    *
    * @param producerCore The producer's core.
    * @param consumerCore The consumer's.
-   * @throws {Error} if libdpdk is missing, or the program does not build or start.
+   * @throws {CulvertError} if libdpdk is missing, or the program does not build or start.
    */
   static async start(producerCore = 0, consumerCore = 1): Promise<RteRing> {
     await requireLibdpdk();
@@ -62,6 +63,7 @@ export class RteRing implements AsyncDisposable {
     const program = await buildProgram(SOURCES, ARCHITECTURE);
     const lcores = `0@${producerCore},1@${consumerCore}`;
     const process = new DpdkProcess(
+      "rte_ring",
       // 4 KiB pages: a ring is two to ten of them, and with hugepages the figures are the same.
       [program, "--lcores", lcores, "--no-huge", "-m", "64", "--no-shconf", "--no-pci"]
         .concat("--no-telemetry", "--log-level=error"),
@@ -78,7 +80,7 @@ export class RteRing implements AsyncDisposable {
   /**
    * Measure once, after a tenth of it unmeasured.
    *
-   * @throws {Error} if DPDK refuses the run, or an element did not come in its turn.
+   * @throws {CulvertError} if DPDK refuses the run, or an element did not come in its turn.
    */
   async measure(run: RteRingRun): Promise<RteRingResult> {
     await this.#run(run, Math.ceil(run.elements / 10));
@@ -94,10 +96,14 @@ export class RteRing implements AsyncDisposable {
     const { mode, how = "bulk", burst, ringSize = 1024, pauses = 3 } = run;
     const { elementBytes = 8, cores = 2 } = run;
     const request = [mode, how, elementBytes, cores, burst, elements, ringSize, pauses].join(" ");
-    const answer = await this.#process.ask(request, /\n$/, 60);
+    const answer = await this.#process.ask(request, /\n$/);
     const [, ns, errors] = /^ns_per_element=(\S+) errors=(\d+)$/m.exec(answer) ?? [];
-    if (ns === undefined) throw new Error(`Cannot measure rte_ring "${request}": ${answer.trim()}`);
-    if (errors !== "0") throw new Error(`rte_ring "${request}": ${errors} elements out of turn`);
+    if (ns === undefined) {
+      throw new CulvertError(`Cannot measure rte_ring "${request}": ${answer.trim()}`);
+    }
+    if (errors !== "0") {
+      throw new CulvertError(`rte_ring "${request}": ${errors} elements out of turn`);
+    }
     return { nsPerElement: Number(ns) };
   }
 }
@@ -106,7 +112,7 @@ export class RteRing implements AsyncDisposable {
  * Measure DPDK's rte_ring once, in a fresh process on cores 0 and 1. To measure more often with the
  * same pages, keep an {@linkcode RteRing}.
  *
- * @throws {Error} as {@linkcode RteRing} does.
+ * @throws {CulvertError} as {@linkcode RteRing} does.
  */
 export async function measureRteRing(run: RteRingRun): Promise<RteRingResult> {
   await using ring = await RteRing.start();

@@ -1,3 +1,4 @@
+import { CulvertError } from "../../ffi/error.ts";
 import { DpdkProcess } from "./dpdk_process.ts";
 import { requirePrograms } from "./requirements.ts";
 
@@ -25,6 +26,8 @@ export interface TestpmdOptions {
 export interface PortStats {
   /** Frames received. */
   readonly rx: number;
+  /** Bytes received. */
+  readonly rxBytes: number;
   /** Frames sent. */
   readonly tx: number;
   /** Frames received per second since the last reading, by testpmd's own clock; at first 0. */
@@ -46,12 +49,12 @@ export class Testpmd implements AsyncDisposable {
   /**
    * Start it and wait for its prompt.
    *
-   * @throws {Error} if DPDK is missing or refuses, with testpmd's last words.
+   * @throws {CulvertError} if DPDK is missing or refuses, with testpmd's last words.
    */
   static async open(options: TestpmdOptions): Promise<Testpmd> {
     await requirePrograms("dpdk-testpmd", "stdbuf", "setpriv", "nsenter");
     const { mode, core, mainCore = core, vdevs, memory, args, namespace } = options;
-    const process = new DpdkProcess([
+    const process = new DpdkProcess("testpmd", [
       ...(namespace ? ["nsenter", `--net=/run/netns/${namespace}`] : []),
       ...["stdbuf", "-oL", "dpdk-testpmd"],
       ...["--lcores", `0@${mainCore},1@${core}`, "-m", String(memory.mebibytes)],
@@ -62,14 +65,12 @@ export class Testpmd implements AsyncDisposable {
     ]);
     const testpmd = new Testpmd(process);
     try {
-      const text = await process.hear(PROMPT, 20);
+      const text = await process.hear(PROMPT);
       const ports = text.split(/^Configuring Port/m).length - 1;
       if (ports !== vdevs.length) { // testpmd goes on without a vdev that it cannot have
-        throw new Error(
-          `Cannot use testpmd as it has ${ports} ports of ${vdevs.length}, ${
-            vdevs.join(" ")
-          }: see ` +
-            `what it said\n${process.errors}${text}`,
+        throw new CulvertError(
+          `Cannot use testpmd as it has ${ports} ports of ${vdevs.length}, ${vdevs.join(" ")}` +
+            process.lastLines,
         );
       }
     } catch (error) {
@@ -82,7 +83,7 @@ export class Testpmd implements AsyncDisposable {
   /**
    * Wait until a port's link is up.
    *
-   * @throws {Error} if it stays down for five seconds.
+   * @throws {CulvertError} if it stays down for five seconds.
    */
   async linkUp(port: number): Promise<void> {
     for (let tries = 0; tries < 100; tries++) {
@@ -90,7 +91,7 @@ export class Testpmd implements AsyncDisposable {
       if (/^Link status: up/m.test(text)) return;
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
-    throw new Error(`Cannot use testpmd's port ${port} as its link is not up after 5 s`);
+    throw new CulvertError(`Cannot use testpmd's port ${port} as its link is not up after 5 s`);
   }
 
   /** Begin to forward. */
@@ -106,19 +107,20 @@ export class Testpmd implements AsyncDisposable {
   /**
    * Read a port's counters.
    *
-   * @throws {Error} if the port is not there.
+   * @throws {CulvertError} if the port is not there.
    */
   async stats(port: number): Promise<PortStats> {
     const text = await this.#process.ask(`show port stats ${port}`, PROMPT);
     const number = (name: string) => {
       const [, digits] = new RegExp(`${name}: *(\\d+)`).exec(text) ?? [];
       if (digits === undefined) {
-        throw new Error(`testpmd shows no ${name} of port ${port}:\n${text}`);
+        throw new CulvertError(`testpmd shows no ${name} of port ${port}:\n${text}`);
       }
       return Number(digits);
     };
     return {
       rx: number("RX-packets"),
+      rxBytes: number("RX-bytes"),
       tx: number("TX-packets"),
       rxRate: number("Rx-pps"),
       txRate: number("Tx-pps"),

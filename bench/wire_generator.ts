@@ -1,6 +1,6 @@
 /**
- * Sends UDP frames of one length on an interface as fast as it can, for so many seconds:
- * `veth_generator.ts INTERFACE BYTES SECONDS CORE`, run in the interface's network namespace.
+ * Sends frames of one length on an interface as fast as it can, for so many seconds:
+ * `wire_generator.ts INTERFACE BYTES SECONDS CORE`, run in the interface's network namespace.
  *
  * @module
  */
@@ -10,6 +10,7 @@ import { shim } from "../ffi/shim.ts";
 import { dataWord, Mbufs } from "../app/mempool/mbuf.ts";
 import { openPacket } from "../app/port/packet_port.ts";
 import { Burst } from "../app/ring/burst.ts";
+import { wireFrame } from "./wire_frame.ts";
 
 const BURST = 64;
 
@@ -21,9 +22,7 @@ const burst = Burst.of(BURST);
 for (let i = 0; i < BURST; i++) {
   burst.words[i << 1] = i;
   burst.words[(i << 1) + 1] = dataWord(0, Number(bytes));
-  const frame = i * 2048;
-  // Broadcast, of the type that IEEE 802 leaves to local experiments.
-  mbufs.u8.set([0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2, 0, 0, 0, 0, 1, 0x88, 0xb5], frame);
+  mbufs.u8.set(wireFrame(i, Number(bytes)), i * 2048);
 }
 check(shim.shim_thread_pin(Number(core)), `pin to core ${core}`);
 const end = shim.shim_clock() + Number(seconds) * 1e9;
