@@ -27,7 +27,8 @@ interface Line {
  *
  * @param directory The other checkout of culvert; its shim is built if need be.
  * @param report Told each row in the end.
- * @throws {CulvertError} with the last lines of a bench that fails or is silent, or if they share no row.
+ * @throws {CulvertError} with the last lines of a bench that fails or is silent; or if they share
+ * no row.
  */
 export async function benchAgainst(
   directory: string,

@@ -116,7 +116,8 @@ export class Child implements AsyncDisposable {
    * Wait until it has ended by itself.
    *
    * @returns Its output since the last call of `hear`.
-   * @throws {CulvertError} with its last lines if its status is not 0, or it is silent for `seconds`.
+   * @throws {CulvertError} with its last lines if its status is not 0, or it is silent for
+   * `seconds`.
    */
   async finish(seconds = SILENCE_SECONDS): Promise<string> {
     const what = `wait for the end of ${this.#name}`;

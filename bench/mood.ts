@@ -32,7 +32,9 @@ export class Mood implements Disposable {
   }
 }
 
-/** Up to here lines travel quickly: of the moods that were seen, one is 130 to 350, one above 475. */
+/**
+ * Up to here lines travel quickly: of the moods that were seen, one is 130 to 350, one above 475.
+ */
 const NEAR_NS = 400;
 
 /** The mood in a word. */

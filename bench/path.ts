@@ -25,7 +25,8 @@ const PEERS: Readonly<Record<string, (frameBytes: number) => Promise<Peer>>> = {
 
 /**
  * The memory path: host lcore -> guest process -> host lcore, each pinned to its core, headers
- * written by the host, MAC addresses swapped by the guest; million frames that came back per second.
+ * written by the host, MAC addresses swapped by the guest; million frames that came back per
+ * second.
  * The peers are pairs of `dpdk-testpmd`, flowgen and macswap, one core each.
  *
  * The region's file stays the same through all samples, for its physical pages matter.

@@ -1,4 +1,4 @@
-/** Bytes in front of what is compared: addresses, ethertype (IEEE 802 local), the frame's number. */
+/** Addresses, and an ethertype that IEEE 802 leaves to local experiments. */
 const HEADER = [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2, 0, 0, 0, 0, 1, 0x88, 0xb5];
 
 /** A broadcast frame whose bytes follow from its number, 0 to 255, and its length. */

@@ -6,7 +6,9 @@ let started = 0;
 export interface MemifOptions {
   /** Length of a frame, 60 to 1514 bytes. */
   readonly frameBytes: number;
-  /** Whether the macswap end works on its own mbufs in shared memory; the other end copies still. */
+  /**
+   * Whether the macswap end works on its own mbufs in shared memory; the other end copies still.
+   */
   readonly zeroCopy: boolean;
   /** Frames per call. Default 64, with zero-copy 128: best at both lengths, of 32 to 256. */
   readonly burst?: number;
