@@ -68,7 +68,7 @@ export class HostLoop {
     return command !== COMMAND.STOP;
   }
 
-  /** Some times a second, see whether ports that were down are back, and sleep on those that are up. */
+  /** Some times a second, look for ports that are up again, and sleep on those that are up. */
   #lookAtClock(): void {
     const now = this.#clock();
     if (now - this.#refreshedAt < REFRESH_NS) return;

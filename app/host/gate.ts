@@ -3,8 +3,8 @@ import { shim } from "../../ffi/shim.ts";
 import { LINE } from "../memory/layout.ts";
 
 /**
- * Bits of a gate word: whether lanes may use the guest's channels, whether to lend it mbufs, whether it wakes
- * the host.
+ * Bits of a gate word: whether lanes may use the guest's channels, whether to lend it mbufs,
+ * whether it wakes the host.
  */
 const OPEN = 1;
 const WANTS_MBUFS = 2;
@@ -13,17 +13,18 @@ const NOTIFIES = 4;
 const SHUT = 8;
 const STEP = 16;
 
-/** Where the guest's eventfds lie, their number first, and the lcores' acknowledgements: word indexes. */
+/** Word indexes: the guest's eventfds, their number first; the lcores' acknowledgements. */
 const EVENTFDS = LINE, ACKNOWLEDGEMENTS = 3 * LINE;
 /** Most eventfds, one a vector, of a guest that are used. */
 const EVENTFDS_MAX = ACKNOWLEDGEMENTS - EVENTFDS - 1;
 
 /**
  * The gate in front of one guest, in host-private memory: the main thread opens and closes it, and
- * knows from each lcore's acknowledgement when all of them have seen that. The guest can reach none of this.
+ * knows from each lcore's acknowledgement when all of them have seen that. The guest can reach none
+ * of this.
  *
- * Word 0 is the gate, written by the main thread, as are the eventfds that wake the guest; each lcore's
- * acknowledgement has a line of its own.
+ * Word 0 is the gate, written by the main thread, as are the eventfds that wake the guest; each
+ * lcore's acknowledgement has a line of its own.
  */
 export class Gate {
   readonly #memory: MappedMemory;
@@ -100,7 +101,8 @@ export class GateFollower {
    * Closed, whatever the gate says, until the first {@linkcode follow}.
    *
    * @param lcore This lcore's number among those that have lanes to the guest, from 0.
-   * @param resetRings Empties the rings of this lcore's channels to the guest, before the gate opens.
+   * @param resetRings Empties the rings of this lcore's channels to the guest, before the gate
+   * opens.
    * @param letGo Gives back all mbufs that this lcore's ports to the guest, and its cache, hold.
    */
   constructor(

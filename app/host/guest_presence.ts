@@ -9,7 +9,7 @@ interface Seen {
   readonly said: number;
 }
 
-/** Whether the guest that was let in is still a peer of the region. One place has one, again and again. */
+/** Whether the guest that was let in is still a peer of the region. Each place has one of these. */
 export class GuestPresence {
   /** What wakes the guest: empty if nothing does, or nobody is there. */
   eventfds: Eventfds = [];
@@ -51,8 +51,8 @@ export class GuestPresence {
   }
 
   /**
-   * Whether nobody could tell us that it is gone, though it has a peer id: its server is gone itself, or
-   * the guest left, or was killed, so soon that we never saw it there.
+   * Whether nobody could tell us that it is gone, though it has a peer id: its server is gone
+   * itself, or the guest left, or was killed, so soon that we never saw it there.
    */
   get isLost(): boolean {
     return this.#seen === undefined ? this.#hasPeerId : !this.peers.knows(this.#seen.eventfds);

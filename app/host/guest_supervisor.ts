@@ -22,7 +22,7 @@ export interface SupervisedRegion {
   readonly wipe?: () => void;
   /** Wakes the lcores, to look at a gate. */
   wakeLcores(): void;
-  /** Told in one line what happened to a guest, and whether that is too rare to be lost among others. */
+  /** Receives a line on what happened to a guest, and whether no limit may drop the line. */
   log(line: string, isRare?: boolean): void;
 }
 
@@ -52,10 +52,10 @@ type Phase = "closed" | "opening" | "open" | "closing" | "quiesced" | "wiping";
  * Follows one guest's life from the main thread: opens the gate to one that attaches, closes it and
  * takes back all mbufs when it detaches or dies. Call {@linkcode step} some times a second.
  *
- * A guest whose heart has stopped may only be paused, in the middle of a burst: it would write to the
- * frames of that burst once it goes on, before it looks at its lease again. What it holds stays quiesced,
- * lent to nobody, until it acknowledges, its successor on the same peer comes, its connection is closed,
- * or {@linkcode takeBack} says that others need it.
+ * A guest whose heart has stopped may only be paused, in the middle of a burst: it would write to
+ * the frames of that burst once it goes on, before it looks at its lease again. What it holds stays
+ * quiesced, lent to nobody, until it acknowledges, its successor on the same peer comes, its
+ * connection is closed, or {@linkcode takeBack} says that others need it.
  */
 export class GuestSupervisor {
   /** Frames that the guest held when it went: dropped. */
@@ -106,8 +106,8 @@ export class GuestSupervisor {
   }
 
   /**
-   * Whether the guest is in quarantine: our decision, of which its state word is only told. It lasts as
-   * long as this host: whoever comes to its place is not let in.
+   * Whether the guest is in quarantine: our decision, of which its state word is only told. It
+   * lasts as long as this host: whoever comes to its place is not let in.
    */
   get isQuarantined(): boolean {
     return this.#isQuarantined;

@@ -21,7 +21,7 @@ const DRAIN_MS = 500;
 /** Between two times that counters are written into the regions. */
 const COUNTERS_MS = 100;
 
-/** What a host runs on. The programs have Workers and real ports; tests have a host in one thread. */
+/** What a host runs on: Workers and real ports in programs, one thread in tests. */
 export interface HostPlatform {
   /** Opens a port, in the main thread. */
   openPort(spec: PortSpec, mtu: number): OpenedPort;
@@ -29,13 +29,13 @@ export interface HostPlatform {
   spawn(core: number): LcoreThread<HostLcoreHandle>;
   /** Milliseconds that have passed since some moment. */
   clock(): number;
-  /** Told what happens, a line at a time, and whether a line is too rare to be lost among others. */
+  /** Receives what happens, line by line, and whether no limit may drop the line. */
   log(line: string, isRare?: boolean): void;
 }
 
 /**
- * Where a host is in its life: forwarding; waiting for frames that are with guests; cutting guests off;
- * waiting for its lcores to end; over.
+ * Where a host is in its life: forwarding; waiting for frames that are with guests; cutting guests
+ * off; waiting for its lcores to end; over.
  */
 type Phase = "forwarding" | "draining" | "cutting off" | "stopping" | "over";
 
@@ -64,7 +64,8 @@ export class Host {
    * Open the ports, lay out the regions, begin to load the lcores.
    *
    * @param memories For each region its memory, which the caller closes after the host.
-   * @throws {CulvertError} if a port or a region cannot be set up. Interfaces are as they were before.
+   * @throws {CulvertError} if a port or a region cannot be set up. Interfaces are as they were
+   * before.
    */
   constructor(
     private readonly options: HostOptions,
@@ -141,7 +142,8 @@ export class Host {
   /**
    * Do what is due.
    *
-   * @throws {CulvertError} if a region's file was cut short: all that is left is to {@linkcode abort}.
+   * @throws {CulvertError} if a region's file was cut short: all that is left is to {@linkcode
+   * abort}.
    */
   step(): void {
     const now = this.platform.clock();
@@ -187,7 +189,7 @@ export class Host {
     return summaryText(this.ports, regions, this.regions.flatMap(({ offences }) => offences));
   }
 
-  /** Leave interfaces as they were found, and give up all but the regions. No lcore may be running. */
+  /** Restore interfaces, and give up all but the regions. No lcore may be running. */
   close(): void {
     for (const thread of this.#threads) thread.close();
     for (const region of this.regions) region.dispose();
@@ -230,8 +232,9 @@ export class Host {
   }
 
   /**
-   * Whether no frame is with a guest or in a link. Frames move while we look, from where we have not looked
-   * yet to where we have; but then a port has sent some between the first look and the last.
+   * Whether no frame is with a guest or in a link. Frames move while we look, from where we have
+   * not looked yet to where we have; but then a port has sent some between the first look and the
+   * last.
    */
   #isQuiet(): boolean {
     const before = this.#sent();
@@ -250,7 +253,9 @@ export class Host {
       .reduce((sum, { counters }) => sum + counters[COUNTER.TX] - counters[COUNTER.RX], 0);
   }
 
-  /** What lcore number `lcore` is sent: its ports, and only the guests and regions that they lead to. */
+  /**
+   * What lcore number `lcore` receives: its ports, and the guests and regions that they lead to.
+   */
   #handleOf(lcore: number): HostLcoreHandle {
     const isUsed = ({ lcores }: HostedGuest) => lcores.includes(lcore);
     const regions = this.regions.filter(({ guests }) => guests.some(isUsed));

@@ -100,7 +100,7 @@ class LcoreRegion {
   readonly outstanding: Outstanding;
   readonly frameMax: number;
 
-  /** `user` is what a mempool for debugging knows this lcore by, and `log` is told what it finds. */
+  /** `user` is this lcore's name in a mempool for debugging; `log` receives what that finds. */
   constructor(handle: RegionHandle, user: string, log: (line: string) => void) {
     const { name, memory, geometry, mempool, ledger, outstanding, frameMax, several } = handle;
     this.memory = new MappedMemory(memory);
@@ -176,7 +176,7 @@ export class HostLcore {
     this.#loop = new HostLoop(this.lanes, this.gates, command, new Idle(idle, alarm), clock);
   }
 
-  /** What the Worker of a host lcore does: make it, forward until told to stop, give everything back. */
+  /** The body of a host lcore's Worker: make it, forward until the stop, give everything back. */
   static run(
     handle: HostLcoreHandle,
     command: CommandWord,

@@ -6,7 +6,7 @@ import type { PortSpec } from "../port/port_spec.ts";
 export interface HostOptions {
   /** One or more. */
   readonly regions: readonly RegionOptions[];
-  /** Bytes, of TAPs that are made, and what frames may be long. One for all regions: links join them. */
+  /** MTU of TAPs that are made, and limit of frames. One for all regions, as links join them. */
   readonly mtu: number;
   /** Cores to pin lcores to, one each. Ports are dealt to them in turn; the rest stay free. */
   readonly cores: readonly number[];
@@ -22,7 +22,7 @@ export interface HostOptions {
   readonly holdMax?: number;
   /** Whether to wipe a region's mbufs when its guest has gone; every region has one place then. */
   readonly wipe?: boolean;
-  /** Whether to check each mbuf that is allocated or freed, and to log what is wrong. It costs speed. */
+  /** Whether to check each mbuf that is allocated or freed, and log faults. It costs speed. */
   readonly debugPool?: boolean;
   /** Whose servers and region files are made, and who the host becomes; left out, ours. */
   readonly account?: Account;

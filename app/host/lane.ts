@@ -24,15 +24,16 @@ export interface LaneGuest {
 }
 
 /**
- * Doorbells that a lane rings at most between two refreshes. Each is a system call, and a guest that says
- * at every burst that it has just gone to sleep would cost one a burst.
+ * Doorbells that a lane rings at most between two refreshes. Each is a system call, and a guest
+ * that says at every burst that it has just gone to sleep would cost one a burst.
  */
 const NOTIFICATIONS_MAX = 5000;
 
 /**
  * One port and its channel to a guest: the unit of work of a host lcore.
  *
- * Frames are lent in the ledger before they are published, and looked up in it before they are believed.
+ * Frames are lent in the ledger before they are published, and looked up in it before they are
+ * believed.
  */
 export class Lane {
   /** Its port. Whoever made that closes it, once the loop has ended. */
@@ -134,7 +135,7 @@ export class Lane {
     return n;
   }
 
-  /** Host -> guest: lend one burst of empty mbufs, while a quarter of the mempool is left to ports. */
+  /** Host -> guest: lend a burst of empty mbufs, while ports keep a quarter of the mempool. */
   lendMbufs(): void {
     if (!this.#gate.wantsMbufs || this.#mempool.available < this.#mempool.handle.total >>> 2) {
       return;
@@ -152,7 +153,7 @@ export class Lane {
     this.#mempool.free(burst, n);
   }
 
-  /** Whether the guest has sent or given back anything that was not taken yet, or the port makes frames. */
+  /** Whether the guest has sent or given back something, or the port makes frames. */
   get hasWork(): boolean {
     const { tx, giveback } = this.#channel;
     return this.port.hasFrames === true ||

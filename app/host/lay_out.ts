@@ -51,8 +51,8 @@ export interface LaidOutGuest {
 }
 
 /**
- * The distance of mbufs in bytes that frames of `frameMax` bytes need: an odd number of cache lines, so
- * that it is a multiple of no larger power of two.
+ * The distance of mbufs in bytes that frames of `frameMax` bytes need: an odd number of cache
+ * lines, so that it is a multiple of no larger power of two.
  */
 export function strideFor(frameMax: number): number {
   const lines = Math.ceil((HEADROOM_BYTES + frameMax) / 64);
@@ -60,7 +60,8 @@ export function strideFor(frameMax: number): number {
 }
 
 /**
- * Bytes of a new region for these guests, whose size nobody has told: a power of two, 64 MiB or more.
+ * Bytes of a new region for these guests, whose size nobody has told: a power of two, 64 MiB or
+ * more.
  *
  * @param mtu In bytes.
  */
@@ -74,7 +75,8 @@ export function regionBytesFor({ mbufs, ringSize, guests }: RegionOptions, mtu: 
 /**
  * Lay out a region: for each guest its control memzone and a channel for each port; mbufs.
  *
- * @param host Its MTU in bytes decides how long frames may be, and with that how far apart mbufs lie.
+ * @param host Its MTU in bytes decides how long frames may be, and with that how far apart mbufs
+ * lie.
  * @param ports For each guest of the options its ports, open.
  * @throws {CulvertError} if the region is too small for that.
  */

@@ -11,12 +11,14 @@ const NONE: Eventfds = [];
 /**
  * The other peers of a region, as its host's main thread knows them: whom to wake, and who is gone.
  *
- * If the server goes, the host looks for it, and joins again: as another peer, with other eventfds. Guests
- * that attached before go on waking the host by the eventfds that they have, so {@linkcode vectors} stay
- * as they are; guests that attach later use {@linkcode laterVectors}.
+ * If the server goes, the host looks for it, and joins again: as another peer, with other eventfds.
+ * Guests that attached before go on waking the host by the eventfds that they have, so {@linkcode
+ * vectors} stay as they are; guests that attach later use {@linkcode laterVectors}.
  */
 export class RegionPeers {
-  /** What wakes the host's lcores, by vector, for guests that attached before the server was lost. */
+  /**
+   * Eventfds of the host's lcores, by vector, for guests that attached before the server was lost.
+   */
   readonly vectors: Eventfds;
   /** The same for guests that attached after that. The numbers stay, what they name changes. */
   readonly laterVectors: Eventfds;
@@ -27,13 +29,14 @@ export class RegionPeers {
   readonly #first: Peer | undefined;
   /** Eventfds of members of servers that are gone: they may be alive, and lcores may wake them. */
   readonly #before = new Set<Eventfds>();
-  /** Eventfds of peers that have left our server, with their ids there; lcores may still use them. */
+  /** Eventfds of peers that have left our server, by their ids there: lcores may still use them. */
   readonly #left = new Map<Eventfds, number>();
 
   /**
    * Nobody is gone yet.
    *
-   * @param peer Our own place among them, closed by its owner; undefined for a region without a server.
+   * @param peer Our own place among them, closed by its owner; undefined for a region without a
+   * server.
    * @param log Told if the server goes, and if it is found again.
    * @param reconnector Finds it.
    */
@@ -81,7 +84,7 @@ export class RegionPeers {
     return this.hasLeft(eventfds) || isConnected && [...others!.values()].includes(eventfds);
   }
 
-  /** Close the eventfds of peers that have left, or whose server has, unless lcores may still use them. */
+  /** Close the eventfds of peers that are gone, or whose server is, if no lcore may use them. */
   release(isInUse: (eventfds: Eventfds) => boolean): void {
     for (const eventfds of [...this.#left.keys(), ...this.#before]) {
       if (isInUse(eventfds)) continue;
@@ -91,7 +94,9 @@ export class RegionPeers {
     }
   }
 
-  /** Leave, except the first server: our memory's owner does. No lcore may use an eventfd any more. */
+  /**
+   * Leave all but the first server, which our memory's owner leaves. No lcore may use an eventfd.
+   */
   close(): void {
     if (this.#peer !== this.#first) this.#peer?.close();
     for (const fd of [...this.#before].flat()) shim.shim_fd_close(fd);

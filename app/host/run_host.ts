@@ -20,12 +20,14 @@ const LOST_KEEPER =
   "opened, a server that is killed has no successor, and what is to be undone in the end stays";
 
 /**
- * Forward between ports and guests until `signal` says stop; then bring home the frames that are under way.
+ * Forward between ports and guests until `signal` says stop; then bring home the frames that are
+ * under way.
  *
  * @param lcoreUrl The module of the lcores.
  * @param log Told what happens, a line at a time.
  * @param observe Given the counters of all ports in the order of the options; they go on counting.
- * @param settled Called once all is set up, before the first frame: what that needed may be given up.
+ * @param settled Called once all is set up, before the first frame: what that needed may be given
+ * up.
  * @returns the summary.
  * @throws {CulvertError} if a port or a region cannot be set up. Nothing is left behind.
  */
@@ -120,7 +122,7 @@ async function hostMemory(
   }
 }
 
-/** A region that was begun and not opened to guests is nobody's: its server need not wait for us. */
+/** A region that was never opened to guests has no users: its server need not wait for us. */
 function abandon({ memory }: HostedMemory): void {
   if (memory.load(HEADER.STATE) !== REGION_STATE.BUILDING) return;
   memory.store(HEADER.STATE, REGION_STATE.CLOSED);

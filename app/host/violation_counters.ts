@@ -1,20 +1,23 @@
 import { COUNTER, type Counters } from "../port/counters.ts";
 
 /**
- * Violations after which a guest is put in quarantine, unless told. A sound guest makes none, but for
- * one that was paused inside a burst for so long that its place was given to another: it may finish
- * that burst, 256 descriptors at most, in the name of its successor.
+ * Violations after which a guest is put in quarantine, unless told. A sound guest makes none, but
+ * for one that was paused inside a burst for so long that its place was given to another: it may
+ * finish that burst, 256 descriptors at most, in the name of its successor.
  */
 export const QUARANTINE_AFTER = 1000;
 
 /**
- * What one look may add at most, as parts of the limit. A position that is not possible is counted each
- * time that an lcore sees it, a million times a second, and may be one word that a paused guest wrote
- * late: it has to last for some looks. Of a state there is one look only, so that it counts for more.
+ * What one look may add at most, as parts of the limit. A position that is not possible is counted
+ * each time that an lcore sees it, a million times a second, and may be one word that a paused
+ * guest wrote late: it has to last for some looks. Of a state there is one look only, so that it
+ * counts for more.
  */
 const POSITION_PARTS = 4, STATE_PARTS = 16;
 
-/** Half of what was found is forgotten so often, in milliseconds: late bursts years apart are no attack. */
+/**
+ * Milliseconds after which half of the count is forgotten: violations years apart are no attack.
+ */
 const HALF_LIFE_MS = 3_600_000;
 
 /** What lcores count of a guest's violations, in words. */
@@ -28,9 +31,9 @@ const KINDS: readonly (readonly [counter: number, what: string])[] = [
 ];
 
 /**
- * What one guest has done that no sound guest does, by kind, for as long as this host lives: whoever is
- * in the guest's place answers for all who were there before. Each hour half of it weighs no more. For
- * the main thread; lcores only count.
+ * What one guest has done that no sound guest does, by kind, for as long as this host lives:
+ * whoever is in the guest's place answers for all who were there before. Each hour half of it
+ * weighs no more. For the main thread; lcores only count.
  */
 export class ViolationCounters {
   readonly #ports: readonly Counters[];
@@ -63,7 +66,7 @@ export class ViolationCounters {
     this.#introductions++;
   }
 
-  /** Look at what was counted since the last look: whether it is too much by `now`, in milliseconds. */
+  /** Whether what was counted since the last look is too much by `now`, in milliseconds. */
   look(now: number): boolean {
     if (this.#limit === 0) return false;
     const positions = this.#sum(COUNTER.POSITION);
