@@ -48,7 +48,7 @@ SHIM_API int32_t shim_compare_and_swap_pair(int32_t map, uint32_t word, uint32_t
   uint32_t *at = word_at(map, word | 1, 0);
   uint64_t expected = (uint64_t)expected_high << 32 | expected_low;
   uint64_t desired = (uint64_t)high << 32 | low;
-  if (!at) return -1; /* who tries until it succeeds would never end */
+  if (!at) return -1; /* a caller that retries would never end */
   return __atomic_compare_exchange_n((uint64_t *)(void *)(at - 1), &expected, desired, 0,
                                      __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
 }
@@ -129,14 +129,14 @@ static inline int32_t publish(const struct shim_map *map, uint32_t word, uint32_
 }
 
 /*
- * Copy `n` elements between a burst, from word `burst` of its map on, and a ring, whose slots begin
- * at word `slots` of its map, from position `turn` on; then, if the word `tail` of the ring's map
- * is `turn` still, store `turn + n` there with release ordering: 1. Else, or if it is no word of
- * the map, 0. Nothing is done if slots or burst lie outside their maps, or there are less than `n`
- * slots: -EFAULT.
+ * Copy `n` elements between a burst, which begins at word `burst` of its map, and a ring, whose
+ * slots begin at word `slots` of its map, from position `turn` on. Then publish: if the word `tail`
+ * of the ring's map is `turn`, store `turn + n` there with release ordering and return 1. If it has
+ * another value, or is no word of the map, return 0. If slots or burst reach out of their maps, or
+ * there are fewer than `n` slots, do nothing and return -EFAULT.
  *
- * To claim first: if the word before the tail, the head, is `turn`, it becomes `turn + n`,
- * sequentially consistent. Else nothing is done: -EAGAIN.
+ * To claim first: if the head, the word before the tail, is `turn`, set it to `turn + n`,
+ * sequentially consistent. If it has another value, do nothing and return -EAGAIN.
  *
  * route, from its least bit on: the ring's map (11), the burst's map (11), log2 of the slots' words
  * (5), log2 of an element's words (2), 1 to read the slots (1), 1 to claim (1).

@@ -20,10 +20,10 @@ struct rx_meta {
 
 enum { SHIM_OVERFLOW = 1 << 18 };
 
-/* What a map holds into which frames are received, beside their mbufs, for each of a burst. */
+/* A map with what is received beside the mbufs, for each frame of a burst. */
 struct rx_room {
   struct rx_meta meta[SHIM_BURST];
-  uint8_t overflow[][SHIM_OVERFLOW]; /* where a frame goes on that is longer than its mbuf's room */
+  uint8_t overflow[][SHIM_OVERFLOW]; /* the rest of a frame that is longer than its mbuf's room */
 };
 
 static const struct shim_map *map_of(int32_t map) { return &shim_maps[map & (SHIM_MAPS - 1)]; }

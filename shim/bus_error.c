@@ -1,6 +1,6 @@
 /*
- * A file that another process cuts short while we have it mapped: touching what is gone is SIGBUS,
- * which would end the forwarder. Instead the whole map becomes zeros, and is marked as lost.
+ * Another process may truncate a file that we have mapped. An access beyond its new end is SIGBUS,
+ * which would end the forwarder. Here the whole map becomes zeros instead, and is marked as lost.
  */
 #define _GNU_SOURCE
 #include "shim.h"
@@ -19,7 +19,7 @@ static int lose_map_at(uintptr_t address) {
   for (int i = 0; i < SHIM_MAPS; i++) {
     struct shim_map *map = &shim_maps[i];
     if (!map->base || address - (uintptr_t)map->base >= map->bytes) continue;
-    /* A thread that faulted at the same time finds it done, and goes on. */
+    /* Another thread may have faulted at the same time, and done this already. */
     if (__atomic_load_n(&shim_lost[i], __ATOMIC_ACQUIRE)) return 1;
     if (mmap(map->base, map->bytes, PROT_READ | PROT_WRITE, flags, -1, 0) == MAP_FAILED) return 0;
     __atomic_store_n(&shim_lost[i], 1, __ATOMIC_RELEASE);
@@ -37,7 +37,10 @@ static void on_bus_error(int number, siginfo_t *what, void *context) {
   else sigaction(SIGBUS, &before, 0); /* and fault again */
 }
 
-/* From the first mapped file on. Rust's handler, which is there before, gets what is not ours. */
+/*
+ * Called when a file is mapped. Faults in other memory go to the handler of before, which is
+ * Rust's.
+ */
 void shim_watch_bus_errors(void) {
   struct sigaction action = {.sa_sigaction = on_bus_error, .sa_flags = SA_SIGINFO | SA_ONSTACK};
   if (__atomic_test_and_set(&is_watching, __ATOMIC_ACQ_REL)) return;

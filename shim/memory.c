@@ -14,9 +14,9 @@
 struct shim_map shim_maps[SHIM_MAPS];
 
 /*
- * Which of them are taken: several threads may map at once. Numbers are given in turn, so that one
- * that was given back stays nobody's for long: who still uses it reaches nothing, rather than
- * another's memory.
+ * Which of them are taken: several threads may map at once. Numbers are given in turn, so that a
+ * number that was given back is not given again for long: whoever still uses it gets an error, not
+ * another memory.
  */
 static uint8_t is_taken[SHIM_MAPS];
 static uint32_t next_number;

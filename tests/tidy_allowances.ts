@@ -74,6 +74,5 @@ export const LONG_FILES: Readonly<Record<string, readonly string[]>> = {
     "app/ivshmem/peer.ts",
     "app/memory/region.ts",
     "app/mempool/checked_mempool.ts",
-    "app/toolkit/frames.ts",
   ],
 };

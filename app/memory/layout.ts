@@ -157,12 +157,12 @@ export const MPMC_SYNC = { single: 1, multi: 2, hts: 3, rts: 4 } as const;
 /**
  * A mempool that host and guests share, in words from its memzone's start. The mbufs follow the
  * free ring, an MPMC ring of as many slots as the next power of two, at the next multiple of 128
- * bytes; COUNT of them, STRIDE (the memzone's PARAMETER) bytes apart, and behind them a note on
- * each. An mbuf belongs to who has taken its index out of the free ring. There is no ledger:
- * whoever may write here is trusted.
+ * bytes; COUNT of them, STRIDE (the memzone's PARAMETER) bytes apart, and behind them the metadata
+ * of each. An mbuf belongs to the program that has taken its index out of the free ring. There is
+ * no ledger: every program that may write here is trusted.
  *
  * In a mempool for debugging GUARD bytes lie in front of the first mbuf and at the end of each,
- * and behind the notes is a watch: see `WATCH`.
+ * and behind the metadata is a watch: see `WATCH`.
  *
  * ```text
  *  byte 0        COUNT      (h) mbufs, before the memzone is in the directory
@@ -170,21 +170,22 @@ export const MPMC_SYNC = { single: 1, multi: 2, hts: 3, rts: 4 } as const;
  *                NUMBER     (h) of the mempool among those for debugging in its region, 1 to 15
  *  byte 128      FREE_RING  (b) an MPMC ring of mbuf indexes: see above
  *  byte 128n     mbufs      (b) each by its owner
- *  byte 128m     notes      (b) each by its mbuf's owner: see `NOTE`
+ *  byte 128m     metadata   (b) each by its mbuf's owner: see `METADATA`
  *  byte 128k     watch      (b) see `WATCH`
  * ```
  */
 export const MEMPOOL = { COUNT: 0, GUARD: 1, NUMBER: 2, FREE_RING: LINE } as const;
 
 /**
- * What is noted on an mbuf beside it, in words. Frame memory that a guest may spoil never holds it.
+ * The metadata of an mbuf, in words. They are never in memory where frames of guests that are not
+ * trusted lie.
  *
  * ```text
- *  word 0        HOLDERS  besides one, by fetch-and-add; valid in descriptors with `SHARED`
+ *  word 0        REFCOUNT less one, by fetch-and-add; valid in descriptors with `SHARED`
  *  word 1..2     NEXT     descriptor of the frame's next segment, meaningful behind one with `MORE`
  * ```
  */
-export const NOTE = { HOLDERS: 0, NEXT: 1, WORDS: 4 } as const;
+export const METADATA = { REFCOUNT: 0, NEXT: 1, WORDS: 4 } as const;
 
 /**
  * A mempool's watch, for debugging, in words from its start: who uses it, then four words an mbuf.
@@ -228,9 +229,9 @@ export const DESCRIPTOR = { WORDS: 2, INDEX_MASK: 0xffffff, FLAGS_SHIFT: 24 } as
  * A descriptor's flags, in word 0. All of them are for one trust domain: what is lent to a guest
  * that is not trusted has none, and what comes back from it is stripped of them.
  *
- * MORE: the frame goes on in the mbuf that `NOTE.NEXT` of this one names. SHARED: others may hold
- * the same mbuf, `NOTE.HOLDERS` tells how many. POOL: in a mempool for debugging its number, 1 to
- * 31.
+ * MORE: the frame goes on in the mbuf that `METADATA.NEXT` of this one names. SHARED: there may be
+ * other references to the mbuf, `METADATA.REFCOUNT` says how many. POOL: in a mempool for debugging
+ * its number, 1 to 31.
  */
 export const DESCRIPTOR_FLAG = {
   MORE: 1 << 24,
@@ -340,7 +341,7 @@ export const LAYOUT_HASH: number = fnv1a(JSON.stringify([
   [LINE_BYTES, DIRECTORY_BYTES, ZONES_BYTES, HEADROOM_BYTES, FRAME_MIN_BYTES],
   [HEADER, REGION_STATE, ENTRY, ZONE_KIND, RING, MPMC, MEMPOOL, DESCRIPTOR, GUEST, CHANNEL, SLEEP],
   [MPMC_END, MPMC_SYNC],
-  [DESCRIPTOR_FLAG, NOTE, WATCH, STATE_WORD],
+  [DESCRIPTOR_FLAG, METADATA, WATCH, STATE_WORD],
 ]));
 
 function fnv1a(text: string): number {

@@ -1,16 +1,16 @@
 import { CulvertError } from "../../ffi/error.ts";
 import { DESCRIPTOR } from "../memory/layout.ts";
 
-/** How many mbufs a thread keeps back for itself (DPDK: `rte_mempool_cache`). */
+/** How many mbufs a thread keeps in a cache of its own (DPDK `rte_mempool_cache`). */
 export interface CacheOptions {
   /**
-   * Mbufs in the cache after a refill or a flush: one access to the free ring serves so many. 256
-   * unless told, 0 for no cache, and never more than a quarter of all mbufs.
+   * Mbufs in the cache after a refill or a flush. 256 unless told, 0 for no cache, and never more
+   * than a quarter of all mbufs.
    */
   readonly cacheSize?: number;
   /**
-   * A cache that a `free()` leaves larger than this is flushed: brought back to `cacheSize`. At
-   * least that, at most 512 more; 1.5 times that unless told, as in DPDK.
+   * A cache with more mbufs than this after a `free()` is flushed down to `cacheSize`. From
+   * `cacheSize` to 512 more; 1.5 times `cacheSize` unless told, as in DPDK.
    */
   readonly flushThreshold?: number;
 }

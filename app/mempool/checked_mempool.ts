@@ -13,8 +13,8 @@ const { INDEX_MASK } = DESCRIPTOR;
 const { MORE, SHARED, POOL_SHIFT } = DESCRIPTOR_FLAG;
 
 /**
- * A descriptor has room for 31 numbers: mempools in regions have the lower ones, others those from
- * here on, 0 means none.
+ * The first number of a mempool outside of regions. A descriptor has room for 31 numbers; mempools
+ * in regions have the lower ones, and 0 means none.
  */
 const PRIVATE = 16;
 
@@ -25,9 +25,9 @@ const CHUNK = 64;
 export interface MempoolProblem {
   /**
    * `double free`: the mbuf was free. `foreign free`: it is not of this mempool. `part freed`: it
-   * is one of several segments, or may be held by others. `given twice`: it came out of the free
-   * ring although it was allocated, or does not exist. `overrun`, `underrun`: somebody wrote
-   * behind, or in front of, what a frame may use.
+   * is one of several segments, or has other references. `given twice`: it came out of the free
+   * ring although it was allocated, or does not exist. `overrun`, `underrun`: bytes behind, or in
+   * front of, what a frame may use were written.
    */
   readonly kind:
     | "double free"
@@ -41,18 +41,20 @@ export interface MempoolProblem {
   /** The user whose call found it. */
   readonly user: string;
   /**
-   * What was known of the mbuf, such as who had it last; undefined if the mempool has no such mbuf.
+   * What was known of the mbuf then, such as its last user; undefined if it is not of this mempool.
    */
   readonly last?: WatchedMbuf;
-  /** All that in words. */
+  /** All of that in a sentence. */
   readonly message: string;
 }
 
 /** How {@linkcode CheckedMempool} is used. */
 export interface CheckedOptions extends CacheOptions {
-  /** Who allocates and frees here, as problems call it: 15 bytes. "somebody" unless told. */
+  /** Who allocates and frees here, such as "lcore 3": 15 bytes at most. "somebody" unless told. */
   readonly user?: string;
-  /** Receives each problem. Without it, a call that finds problems throws the first one. */
+  /**
+   * Called with each problem. If it is left out, a call throws the first problem when it is done.
+   */
   readonly onProblem?: (problem: MempoolProblem) => void;
   /** The mbufs, if they have guards around them. */
   readonly mbufs?: Mbufs;
@@ -69,14 +71,12 @@ export interface CheckedMempoolHandle extends MempoolHandle {
 let made = 0;
 
 /**
- * A mempool for debugging (DPDK: `RTE_LIBRTE_MEMPOOL_DEBUG`): each mbuf that is allocated or freed
- * is looked up in a {@linkcode MempoolWatch}, and the guards around it are looked at. What is wrong
- * is reported with the mbuf and who had it last, and does no more harm: an mbuf that may not be
- * freed is not.
+ * A mempool for debugging (DPDK `RTE_LIBRTE_MEMPOOL_DEBUG`). It looks each mbuf that is allocated
+ * or freed up in a {@linkcode MempoolWatch}, and checks the guards around it. It reports what is
+ * wrong with the mbuf and its last user, and does not free what must not be freed.
  *
- * All who use the free ring must use it checked. It costs some 70 ns to allocate an mbuf and as
- * much to free it, 100 with guards; a plain {@linkcode Mempool}, which knows nothing of this,
- * nothing.
+ * All users of the free ring must use it checked. To allocate an mbuf takes some 70 ns, to free it
+ * as much, 100 ns with guards. A plain {@linkcode Mempool} is not slower for it.
  *
  * @example
  * ```ts
@@ -121,16 +121,6 @@ export class CheckedMempool extends Mempool {
    * Make a checked mempool of the mbufs 0 to `total - 1`, all free.
    *
    * @throws {CulvertError} if there is no such cache.
-   *
-   * @example
-   * ```ts
-   * import { Burst, CheckedMempool } from "../api.ts";
-   *
-   * const pool = CheckedMempool.create(100, { user: "rx", cacheSize: 0 });
-   * const burst = Burst.of(1);
-   * pool.allocBulk(burst, 1);
-   * console.assert(pool.watch.look(burst.words[0] & 0xffffff).user === "rx");
-   * ```
    */
   static override create(total: number, options: CheckedOptions = {}): CheckedMempool {
     return CheckedMempool.#make(total, PRIVATE + made++ % PRIVATE, options);
@@ -160,17 +150,6 @@ export class CheckedMempool extends Mempool {
    * Use a checked mempool that another thread made.
    *
    * @throws {CulvertError} if there is no such cache.
-   *
-   * @example
-   * ```ts
-   * import { Burst, CheckedMempool } from "../api.ts";
-   *
-   * const pool = CheckedMempool.create(100);
-   * const tx = CheckedMempool.attach(pool.handle, { user: "tx" }); // in earnest: in a Worker
-   * const burst = Burst.of(1);
-   * tx.allocBulk(burst, 1);
-   * console.assert(pool.watch.look(burst.words[0] & 0xffffff).user === "tx");
-   * ```
    */
   static override attach(
     handle: CheckedMempoolHandle,
@@ -204,7 +183,7 @@ export class CheckedMempool extends Mempool {
   }
 
   /**
-   * Look at the guards of all mbufs, whoever holds them, and report what was written there.
+   * Check the guards of all mbufs, and report what was written there.
    *
    * @returns how many mbufs are damaged.
    *
@@ -334,7 +313,7 @@ export class CheckedMempool extends Mempool {
   }
 }
 
-/** Who had an mbuf last. */
+/** The last user of an mbuf, in words. */
 function inWords({ state, user, times, secondsAgo }: WatchedMbuf): string {
   if (state === "spoiled") return "its record was written over";
   const verb = state === "free" ? "freed" : "allocated";

@@ -6,7 +6,10 @@ export const GUARD_BYTES = 64;
 /** What a guard is filled with. */
 const COOKIE = 0x600dca5e;
 
-/** Words of a guard that an overrun of its mbuf hits first; an underrun hits the others first. */
+/**
+ * Words of a guard that an overrun of its mbuf reaches first; the others an underrun of the next
+ * mbuf.
+ */
 const HALF = GUARD_BYTES / 8;
 
 /** Bytes that somebody wrote where no frame may be. */
@@ -26,7 +29,9 @@ export interface Damage {
 export class Guards {
   readonly #mbufs: Mbufs;
 
-  /** Guard mbufs that have {@linkcode GUARD_BYTES} behind each, and in front of the first. */
+  /**
+   * Watch over mbufs that have {@linkcode GUARD_BYTES} of guard each, and in front of the first.
+   */
   constructor(mbufs: Mbufs) {
     this.#mbufs = mbufs;
   }

@@ -31,7 +31,10 @@ export interface MbufGeometry {
   readonly stride: number;
   /** How many there are. */
   readonly count: number;
-  /** Bytes at each mbuf's end that no frame may use, for debugging. None unless told. */
+  /**
+   * Bytes at each mbuf's end that no frame may use: those of a mempool for debugging. None unless
+   * told.
+   */
   readonly guard?: number;
 }
 

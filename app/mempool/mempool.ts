@@ -23,13 +23,13 @@ export function freeRingSize(total: number): number {
 }
 
 /**
- * A fixed set of mbufs: a free ring of their indexes that all lcores share, and a cache in front of
- * it that is this lcore's alone (DPDK `rte_mempool`). The cache is a stack, so that the mbuf freed
- * last, warm in this core's caches, is the next one used.
+ * A fixed set of mbufs: a free ring of their indexes that all lcores share, and in front of it a
+ * cache of this lcore's own (DPDK `rte_mempool`). The cache is a stack: the mbuf that was freed
+ * last, which is still in the core's caches, is allocated next.
  *
- * The free ring is host-private memory, which no guest can corrupt, unless it is explicitly shared
- * (`addMempool`). One `Mempool` belongs to one thread; others {@linkcode attach} to the same free
- * ring.
+ * The free ring is in host-private memory, where no guest can corrupt it, unless it is explicitly
+ * shared (`addMempool`). One `Mempool` belongs to one thread; others {@linkcode attach} to the same
+ * free ring.
  *
  * @example
  * ```ts
@@ -51,7 +51,7 @@ export class Mempool {
   readonly #flushThreshold: number;
   #cached = 0;
 
-  /** For {@linkcode create}, {@linkcode attach} and those who add to what a mempool does. */
+  /** For {@linkcode create}, {@linkcode attach} and derived classes. */
   protected constructor(readonly handle: MempoolHandle, cache: number | CacheOptions) {
     this.#ring = new MpmcRing(new MappedMemory(handle.memory), handle.offset, handle.ringSize);
     const { size, threshold } = checkedCache(handle.total, cache);
@@ -65,7 +65,7 @@ export class Mempool {
    * Make a mempool of the mbufs 0 to `total - 1`, all free.
    *
    * @param total Mbufs, 1 to 2^24.
-   * @param cache What to keep back for this thread; a number is a `cacheSize`.
+   * @param cache The cache of this thread; a number is a `cacheSize`.
    * @throws {CulvertError} if there is no such cache.
    */
   static create(total: number, cache: number | CacheOptions = CACHE_SIZE): Mempool {
@@ -90,7 +90,7 @@ export class Mempool {
   /**
    * Use a mempool that another thread made, with a cache of this thread's own.
    *
-   * @param cache What to keep back for this thread; a number is a `cacheSize`.
+   * @param cache The cache of this thread; a number is a `cacheSize`.
    * @throws {CulvertError} if there is no such cache.
    *
    * @example
@@ -118,7 +118,7 @@ export class Mempool {
   }
 
   /**
-   * Mbufs not free to this thread: those that somebody holds, and those in other threads' caches
+   * Mbufs not free to this thread: those that are allocated, and those in other threads' caches
    * until they {@linkcode close}. A moment's answer while others are at work.
    */
   get inUse(): number {
@@ -166,9 +166,8 @@ export class Mempool {
   }
 
   /**
-   * Visit each free mbuf: those in the free ring, from the next one on, then those in this thread's
-   * cache, from the coldest on (DPDK: `rte_mempool_obj_iter` knows all objects alone). Nobody else
-   * may be allocating or freeing meanwhile.
+   * Visit each free mbuf: first those in the free ring, then those in this thread's cache. No other
+   * thread may be allocating or freeing meanwhile.
    */
   walkFree(visit: (index: number) => void): void {
     const { memory, offset, ringSize } = this.handle;
@@ -191,7 +190,7 @@ export class Mempool {
     for (let index = 0; index < total; index++) visit(index, isFree[index] === 1);
   }
 
-  /** How the cache is set, and what is in it: for `dumpMempool()`. */
+  /** The cache's options, and how much is in it: for `dumpMempool()`. */
   get cache(): { readonly size: number; readonly flushThreshold: number; readonly cached: number } {
     return { size: this.#cacheSize, flushThreshold: this.#flushThreshold, cached: this.#cached };
   }
@@ -202,8 +201,7 @@ export class Mempool {
     this.#cached = 0;
   }
 
-  // Private but not #: V8 checks a brand at each call of a #method, which costs 2 ns.
-
+  /** Private but not #: V8 checks a brand at each call of a #method, which costs 2 ns. */
   private pop(words: Uint32Array, count: number, at: number): number {
     const stack = this.#stack;
     let cached = this.#cached;
@@ -224,17 +222,14 @@ export class Mempool {
     if (this.#cached > this.#flushThreshold) this.#cached = this.#flush(this.#cached);
   }
 
-  /** Bring as many of `max` into the cache as there are. */
+  /** Fill the cache to `max`, or with as many as there are. */
   #refillFor(max: number): void {
     if (this.#refill(max)) return;
     const room = Math.min(max, this.#cache.capacity) - this.#cached;
     this.#cached += this.#ring.dequeueBurst(this.#cache, room, this.#cached);
   }
 
-  /**
-   * Fill the cache to its size and `count` more, else to `count`; false, taking nothing, if
-   * neither.
-   */
+  /** Fill the cache to its size and `count` more, or else to `count`; whether that was possible. */
   #refill(count: number): boolean {
     const cached = this.#cached, capacity = this.#cache.capacity;
     if (count > capacity) return false;

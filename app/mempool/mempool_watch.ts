@@ -14,7 +14,7 @@ export interface MempoolWatchHandle {
 
 /** What the watch knows of an mbuf. */
 export interface WatchedMbuf {
-  /** `spoiled`: somebody wrote over the record. */
+  /** `spoiled`: the record has been overwritten. */
   readonly state: "free" | "allocated" | "spoiled";
   /** Who allocated or freed it last; "nobody" if it never was. */
   readonly user: string;
@@ -24,16 +24,16 @@ export interface WatchedMbuf {
   readonly secondsAgo: number;
 }
 
-/** States that nothing but this file writes: a record with another was written over. */
+/** The states of a record; any other value was written by somebody else. */
 const COOKIE = { FREE: 0xf4eef4ee, ALLOCATED: 0xa110ca7e } as const;
 
-/** Who comes when all names are given. */
+/** The name of users that come when all names are taken. */
 const SOMEBODY = "somebody";
 
 /**
- * Who allocated or freed each mbuf of a mempool last, when, and how often (DPDK: the cookies of
- * `RTE_LIBRTE_MEMPOOL_DEBUG`, which do not tell who). For {@linkcode CheckedMempool}; all who use
- * the mempool share one watch.
+ * A record of who allocated or freed each mbuf of a mempool last, when, and how often (DPDK: the
+ * cookies of `RTE_LIBRTE_MEMPOOL_DEBUG`, which do not say who). For {@linkcode CheckedMempool}: all
+ * users of a mempool share one watch.
  *
  * @example
  * ```ts
@@ -59,52 +59,17 @@ export class MempoolWatch {
     this.#start = handle.offset >>> 2;
   }
 
-  /**
-   * Bytes of memory for a watch over `count` mbufs.
-   *
-   * @example
-   * ```ts
-   * import { MappedMemory, MempoolWatch } from "../api.ts";
-   *
-   * const memory = MappedMemory.ofProcess(4096 + MempoolWatch.bytes(100));
-   * const watch = MempoolWatch.fill(memory, 4096, 100);
-   * console.assert(watch.handle.offset === 4096 && watch.look(99).state === "free");
-   * ```
-   */
+  /** Bytes of memory for a watch over `count` mbufs. */
   static bytes(count: number): number {
     return (WATCH.MBUFS + count * WATCH.WORDS) * 4;
   }
 
-  /**
-   * A watch over `count` mbufs, all free, in memory that only this process sees.
-   *
-   * @example
-   * ```ts
-   * import { MempoolWatch } from "../api.ts";
-   *
-   * const watch = MempoolWatch.create(100);
-   * // In a Worker that was posted the handle:
-   * const sameWatch = new MempoolWatch(watch.handle);
-   * watch.allocate(7, watch.addUser("rx"));
-   * console.assert(sameWatch.look(7).user === "rx");
-   * ```
-   */
+  /** A watch over `count` mbufs, all free, in memory that only this process sees. */
   static create(count: number): MempoolWatch {
     return MempoolWatch.fill(MappedMemory.ofProcess(MempoolWatch.bytes(count)), 0, count);
   }
 
-  /**
-   * A watch over `count` mbufs, all free, in zeroed memory from byte `offset` on.
-   *
-   * @example
-   * ```ts
-   * import { MappedMemory, MempoolWatch } from "../api.ts";
-   *
-   * const memory = MappedMemory.ofProcess(MempoolWatch.bytes(100));
-   * const watch = MempoolWatch.fill(memory, 0, 100);
-   * console.assert(watch.look(0).user === "nobody");
-   * ```
-   */
+  /** A watch over `count` mbufs, all free, in zeroed memory from byte `offset` on. */
   static fill(memory: MappedMemory, offset: number, count: number): MempoolWatch {
     const watch = new MempoolWatch({ memory: memory.handle, offset, count });
     for (let index = 0; index < count; index++) {
@@ -114,20 +79,9 @@ export class MempoolWatch {
   }
 
   /**
-   * Give a user a number; he writes it where he allocates or frees.
+   * Give a user a number, to be passed to the other calls.
    *
-   * @param name Of which the first 15 bytes are kept. When 64 names are given, who comes is
-   * "somebody".
-   *
-   * @example
-   * ```ts
-   * import { MempoolWatch } from "../api.ts";
-   *
-   * const watch = MempoolWatch.create(100);
-   * const user = watch.addUser("a name too long by far");
-   * watch.allocate(7, user);
-   * console.assert(watch.look(7).user === "a name too long");
-   * ```
+   * @param name The first 15 bytes of it are kept. The 65th user and later ones are "somebody".
    */
   addUser(name: string): number {
     const user = shim.shim_fetch_add(this.#map, this.#start + WATCH.USERS, 1) + 1;
@@ -139,17 +93,7 @@ export class MempoolWatch {
   }
 
   /**
-   * Note that `user` allocates mbuf `index`; false, with nothing changed, if it was not free.
-   *
-   * @example
-   * ```ts
-   * import { MempoolWatch } from "../api.ts";
-   *
-   * const watch = MempoolWatch.create(100);
-   * const [rx, tx] = [watch.addUser("rx"), watch.addUser("tx")];
-   * console.assert(watch.allocate(7, rx) && !watch.allocate(7, tx));
-   * console.assert(watch.look(7).user === "rx" && watch.look(7).times === 1);
-   * ```
+   * Record that `user` allocates mbuf `index`; false, with nothing changed, if it was not free.
    */
   allocate(index: number, user: number): boolean {
     const record = this.#record(index);
@@ -159,20 +103,7 @@ export class MempoolWatch {
     return true;
   }
 
-  /**
-   * Note that `user` has allocated mbuf `index`, whatever it was.
-   *
-   * @example
-   * ```ts
-   * import { MempoolWatch } from "../api.ts";
-   *
-   * const watch = MempoolWatch.create(100);
-   * const [rx, tx] = [watch.addUser("rx"), watch.addUser("tx")];
-   * watch.allocate(7, rx);
-   * watch.seize(7, tx); // it came out of the free ring all the same
-   * console.assert(watch.look(7).user === "tx" && watch.look(7).times === 2);
-   * ```
-   */
+  /** Record that `user` has allocated mbuf `index`, free or not. */
   seize(index: number, user: number): void {
     const record = this.#record(index);
     this.#u32[record + WATCH.STATE] = COOKIE.ALLOCATED;
@@ -181,17 +112,7 @@ export class MempoolWatch {
   }
 
   /**
-   * Note that `user` frees mbuf `index`; false, with nothing changed, if it was not allocated.
-   *
-   * @example
-   * ```ts
-   * import { MempoolWatch } from "../api.ts";
-   *
-   * const watch = MempoolWatch.create(100);
-   * const [rx, tx] = [watch.addUser("rx"), watch.addUser("tx")];
-   * console.assert(!watch.free(7, rx), "it was not allocated");
-   * console.assert(watch.allocate(7, rx) && watch.free(7, tx) && !watch.free(7, rx));
-   * ```
+   * Record that `user` frees mbuf `index`; false, with nothing changed, if it was not allocated.
    */
   free(index: number, user: number): boolean {
     const record = this.#record(index);
@@ -200,21 +121,7 @@ export class MempoolWatch {
     return true;
   }
 
-  /**
-   * What is known of mbuf `index`.
-   *
-   * @example
-   * ```ts
-   * import { MempoolWatch } from "../api.ts";
-   *
-   * const watch = MempoolWatch.create(100);
-   * const [rx, tx] = [watch.addUser("rx"), watch.addUser("tx")];
-   * watch.allocate(7, rx);
-   * watch.free(7, tx);
-   * const { state, user, times, secondsAgo } = watch.look(7);
-   * console.assert(state === "free" && user === "tx" && times === 1 && secondsAgo < 60);
-   * ```
-   */
+  /** What is known of mbuf `index`. */
   look(index: number): WatchedMbuf {
     const record = this.#record(index);
     const state = shim.shim_load_acquire(this.#map, record + WATCH.STATE);
@@ -227,7 +134,7 @@ export class MempoolWatch {
     };
   }
 
-  /** By compare-and-swap: of two who free an mbuf at the same time, one is told. */
+  /** By compare-and-swap: if two users free an mbuf at the same time, it fails for one of them. */
   #become(record: number, from: number, to: number): boolean {
     return shim.shim_compare_and_swap(this.#map, record + WATCH.STATE, from, to) === 1;
   }

@@ -26,7 +26,7 @@ export const COUNTER = {
   /** Of FOREIGN: handles that name no mbuf. */
   BEYOND: 10,
   /**
-   * Of FOREIGN: handles of mbufs that another guest held. The others were made up or given twice.
+   * Of FOREIGN: handles of mbufs that another guest held. The rest were made up, or given twice.
    */
   ANOTHERS: 11,
   /** Of MALFORMED: frames that reach out of their mbuf. */

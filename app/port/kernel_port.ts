@@ -217,7 +217,9 @@ export abstract class KernelPort implements HostPort {
     this.counters[COUNTER.NO_MBUF] += n;
   }
 
-  /** Hand out the next received frame: 1; 0 if it was dropped or is a super-frame to split. */
+  /**
+   * Hand out the next received frame: 1, or 0 if it was dropped or is a super-frame to be split.
+   */
   #nextFrame(burst: Burst, at: number): number {
     const slot = this.#next++;
     const meta = slot * RX_META.WORDS;

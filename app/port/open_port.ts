@@ -16,8 +16,8 @@ const RING_PORT_SIZE = 1024;
 /** A port without a kernel side; survives `postMessage`. */
 export interface MemorySetup {
   /**
-   * `null` makes frames and drops all; `ring` receives what it sends, `link` what its other end
-   * sends.
+   * `null` makes frames and swallows all, `ring` receives what it is sent, `link` what its other
+   * end is.
    */
   readonly kind: "null" | "ring" | "link";
   /** As the command line names it: `null:64`, `ring`, `link:ab`. */

@@ -41,7 +41,9 @@ export function openPacket(name: string): PacketSetup {
   }
 }
 
-/** A port on an existing interface, by AF_PACKET. It does not receive what the interface sends. */
+/**
+ * A port on an existing interface, by AF_PACKET. What the interface sends itself is not received.
+ */
 export class PacketPort extends KernelPort {
   /** The interface's name. */
   readonly name: string;
@@ -60,7 +62,7 @@ export class PacketPort extends KernelPort {
   }
 
   /**
-   * Also counts what the kernel has dropped since the last call, for want of room in the socket.
+   * Counts what the kernel has dropped since the last time, too, for want of room in the socket.
    */
   override refresh(): void {
     super.refresh();
@@ -102,6 +104,7 @@ export class PacketPort extends KernelPort {
     return true;
   }
 
+  /** Whether a frame that the interface sends arrives anywhere. */
   protected hasCarrier(): boolean {
     return findInterfaceAgain(this.#setup.index, this.name)?.hasCarrier ?? false;
   }

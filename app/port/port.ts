@@ -42,7 +42,9 @@ export interface HostPort extends Port {
   /** Now and then: see whether an interface that was down is back, read the kernel's counters. */
   refresh(): void;
 
-  /** Free all mbufs that it holds, and count their frames as dropped. It may go on after that. */
+  /**
+   * Free all mbufs that it holds; frames in them are dropped and counted. It may go on after that.
+   */
   letGo?(): void;
 
   /** Free all mbufs that it holds, and close. */

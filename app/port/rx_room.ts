@@ -10,7 +10,10 @@ export const OVERFLOW_BYTES = 1 << 18;
 /** Where `overflow` begins in `struct rx_room` in shim/burst.c, in bytes. */
 const OVERFLOW_START = BURST_MAX * RX_META.WORDS * 4;
 
-/** `struct rx_room` in shim/burst.c: what comes with each received frame, beside its mbuf. */
+/**
+ * `struct rx_room` in shim/burst.c: what comes with each frame of a received burst, beside its
+ * mbuf.
+ */
 export class RxRoom {
   /** {@linkcode RX_META} of each frame. */
   readonly meta: Uint32Array;

@@ -98,11 +98,14 @@ export class TapPort extends KernelPort {
     return true;
   }
 
+  /** Whether a frame that the interface sends arrives anywhere. */
   protected hasCarrier(): boolean {
     return findInterfaceAgain(this.#setup.index, this.name)?.hasCarrier ?? true;
   }
 
-  /** Whether the TAP is in another network namespace. The descriptor of a deleted TAP is dead. */
+  /**
+   * Whether the TAP is in another network namespace now. The descriptor of a deleted one is dead.
+   */
   #isElsewhere(): boolean {
     return shim.shim_discard(this.#setup.fd, 1) !== -EBADFD;
   }

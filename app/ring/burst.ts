@@ -2,7 +2,9 @@ import { CulvertError } from "../../ffi/error.ts";
 import { MappedMemory } from "../../ffi/mapped_memory.ts";
 import { checkElementBytes, type ElementBytes } from "./ring_size.ts";
 
-/** Frames that one turn of a loop moves in one direction, without `--burst` (as l2fwd). */
+/**
+ * Frames that one turn of a loop moves in one direction, unless `--burst` says otherwise (l2fwd).
+ */
 export const BURST_DEFAULT = 32;
 
 /** Most frames in a burst: `SHIM_BURST` in shim/shim.h. */

@@ -14,12 +14,12 @@ import type { SlotsCopy } from "./slots.ts";
 
 /**
  * An end in head-tail-sync mode (DPDK `rte_ring_hts_elem_pvt.h`): several threads use it, one at a
- * time. Head and tail are one 64-bit word, which is moved by compare-and-swap, and only while both
- * are equal. So nobody finishes before another, a thread that is preempted blocks only those who
- * come meanwhile, and a claim can be given back in part.
+ * time. Head and tail are one 64-bit word. A thread claims by compare-and-swap of both, and only
+ * while they are equal. So no thread waits for another one to finish, a thread that is preempted
+ * blocks only threads that come meanwhile, and part of a claim can be given back.
  *
- * Whoever claims next has loaded a tail that was stored by release; the compare-and-swap need order
- * nothing.
+ * The next thread that claims has loaded a tail that was stored with release ordering; the
+ * compare-and-swap itself need not order anything.
  */
 export class HtsEnd implements RingEnd {
   head = 0;
@@ -28,7 +28,7 @@ export class HtsEnd implements RingEnd {
   readonly #map: number;
   readonly #headWord: number;
   readonly #opposite: OppositeTail;
-  /** Where both were last: a guess that the swap confirms, or not. */
+  /** Where both were last: a guess, which the swap checks. */
   #next = 0;
   /** Slots claimed. */
   #claimed = 0;
@@ -48,9 +48,9 @@ export class HtsEnd implements RingEnd {
       const available = this.#opposite.available(at, count);
       if (available < 0) {
         const now = this.#loadTail();
-        if (now === at) return 0; // spoiled
+        if (now === at) return 0; // the ring is corrupted
         at = now;
-        this.#opposite.reload(); // R1, R2: others may have been at work since it was
+        this.#opposite.reload(); // R1, R2: other threads may have moved the head since
         continue;
       }
       const n = available < count ? available : count;
@@ -62,22 +62,23 @@ export class HtsEnd implements RingEnd {
         this.#next = (at + n) | 0;
         return n;
       }
-      if (moved < 0) return 0; // closed
+      if (moved < 0) return 0; // the memory was closed
       at = this.#waitUntilEqual();
-      this.#opposite.reload(); // R1, R2: others were at work, for who knows how long
+      this.#opposite.reload(); // R1, R2: other threads have moved the head
     }
   }
 
   finish(n: number): void {
-    // S1, pairs with L1, or S2, pairs with L2: who sees the tail sees that the slots were written,
-    // or read.
+    // S1, pairs with L1, or S2, pairs with L2: a thread that sees the tail also sees that
+    // the slots were written, or read.
     shim.shim_store_release(this.#map, this.tailWord, (this.head + n) >>> 0);
   }
 
   finishPart(n: number): boolean {
     const next = (this.head + n) | 0;
     const head = (this.head + this.#claimed) | 0;
-    swapPair(this.#map, this.#headWord, head, this.head, next, next); // nobody else may: not equal
+    // Nobody else swaps them while they differ.
+    swapPair(this.#map, this.#headWord, head, this.head, next, next);
     this.#next = next;
     return true;
   }
@@ -101,8 +102,8 @@ export class HtsEnd implements RingEnd {
   }
 
   /**
-   * T1, pairs with S1, or T2, pairs with S2: what those before have done is handed on with what is
-   * done here.
+   * T1, pairs with S1, or T2, pairs with S2: what the threads before have done is published with
+   * what is done here.
    */
   #loadTail(): number {
     return shim.shim_load_acquire(this.#map, this.tailWord) | 0;

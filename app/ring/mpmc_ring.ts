@@ -77,7 +77,7 @@ export class MpmcRing extends Ring {
     return MPMC.SLOTS * 4 + size * elementBytes;
   }
 
-  /** Enqueue one element; false if there is no room. Words beyond the element's are ignored. */
+  /** Enqueue one element; false if there is no room. Words beyond its size are left out. */
   enqueue(word0: number, word1 = 0, word2 = 0, word3 = 0): boolean {
     if (this.#reserved > 0) refuseSecond("reserved");
     if (this.#producer.claim(1, 1) === 0) return false;
@@ -193,7 +193,7 @@ export class MpmcRing extends Ring {
     return this.#consumer.head & this.mask;
   }
 
-  /** Take the first `n` of the peeked elements; the others stay: see {@linkcode commit}. */
+  /** Take the first `n` elements that were peeked; the others stay: see {@linkcode commit}. */
   finish(n: number): void {
     if (n !== this.#peeked) finishPart(this.#consumer, this.consumers, n, this.#peeked);
     else if (n > 0) this.#consumer.finish(n);

@@ -13,12 +13,12 @@ import type { SlotsCopy } from "./slots.ts";
 
 /**
  * An end that several threads use, in DPDK's two steps (`rte_ring_generic_pvt.h`,
- * `RTE_RING_SYNC_MT`): each claims slots by moving the head with compare-and-swap, fills or empties
- * them, waits until those who claimed before it are done, and moves the tail. A thread that dies
- * between the two steps blocks its end for ever.
+ * `RTE_RING_SYNC_MT`). Each thread claims slots by moving the head with compare-and-swap, fills or
+ * empties them, waits until the threads that claimed before it have finished, and moves the tail. A
+ * thread that dies between the two steps blocks the end for ever.
  */
 export class MultiEnd implements RingEnd {
-  /** While nothing is claimed, where the head was last: a guess that the swap confirms, or not. */
+  /** While nothing is claimed, where the head was last: a guess, which the swap checks. */
   head: number;
   readonly tailWord: number;
 
@@ -40,19 +40,19 @@ export class MultiEnd implements RingEnd {
       const n = this.aim(count, least);
       if (n === 0) return 0;
       const { head } = this;
-      // C1, pairs with H1, or C2, pairs with H2: who sees the new head sees the opposite tail it
-      // was computed from. If the swap fails it is itself the acquire load of the head.
+      // C1, pairs with H1, or C2, pairs with H2: a thread that sees the new head sees the opposite
+      // tail that it was computed from. A swap that fails is an acquire load of the head.
       const now = n < 0 ? this.#loadHead() : this.swapHead(head, n);
       if (now !== head) {
         this.head = now;
-        this.#opposite.reload(); // R1, R2: others were at work, for who knows how long
+        this.#opposite.reload(); // R1, R2: other threads have moved the head
         continue;
       }
-      return n < 0 ? 0 : n; // claimed, or spoiled
+      return n < 0 ? 0 : n; // 0: the ring is corrupted
     }
   }
 
-  /** Where it can be, all in one call: the shim claims (C1, C2), copies, and publishes (S1, S2). */
+  /** If possible all in one call: the shim claims (C1, C2), copies, and publishes (S1, S2). */
   move(slots: SlotsCopy, burst: Burst, count: number, at: number, least: number): number {
     let n = this.aim(count, least);
     if (n === 0) return 0;
@@ -70,9 +70,9 @@ export class MultiEnd implements RingEnd {
   finish(n: number): void {
     const { head } = this;
     const next = (head + n) >>> 0;
-    // T1, pairs with S1, or T2, pairs with S2: what those before have done is handed on with what
-    // was done here. S1, pairs with L1, or S2, pairs with L2: who sees the tail sees that the slots
-    // were written, or read.
+    // T1, pairs with S1, or T2, pairs with S2: what the threads before have done is published with
+    // what was done here. S1, pairs with L1, or S2, pairs with L2: a thread that sees the tail also
+    // sees that the slots were written, or read.
     while (
       shim.shim_store_in_turn(this.#map, this.tailWord, head >>> 0, next, SPINS_BEFORE_YIELD) === 0
     ) waitALittle(SPINS_BEFORE_YIELD);
@@ -92,17 +92,18 @@ export class MultiEnd implements RingEnd {
   // Private but not #: V8 checks a brand at each call of a #method, which costs 2 ns.
 
   /**
-   * What may be claimed from the head on, as far as known: 0 if that is too little, less if it is
-   * more than there can be, so that the head must be looked at, or if less than 0 is asked for.
+   * Slots that may be claimed from the head on, as far as this thread knows: 0 if there are too
+   * few. Less than 0 if there seem to be more than possible, so that the head must be loaded again,
+   * or if `count` is less than 0.
    */
   private aim(count: number, least: number): number {
     const available = this.#opposite.available(this.head, count);
     const n = available < count ? available : count;
-    // From an old head there seems to be more than there is: if that is too little, so is the rest.
+    // From an old head more seems available than is: if that is too little, so is the real number.
     return n >= least ? n : available < 0 ? -1 : 0;
   }
 
-  /** The head that was found; if it is `head`, it has been moved by `n`. */
+  /** The head as it was; if that is `head`, it has been moved by `n`. */
   private swapHead(head: number, n: number): number {
     const next = (head + n) >>> 0;
     return shim.shim_compare_exchange(this.#map, this.#headWord, head >>> 0, next) | 0;

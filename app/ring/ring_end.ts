@@ -19,32 +19,32 @@ export interface EndPlace {
 }
 
 /**
- * One end of a ring: two steps around the copying, or the work on the slots in place. The
- * producers' end and the consumers' are alike; labels of ordering edges with a 1 are those of the
- * producers, with a 2 the consumers'.
+ * One end of a ring: a step before and a step after the slots are copied, or worked on in place.
+ * The producers' end and the consumers' end are alike. In labels of ordering edges 1 stands for the
+ * producers' end, 2 for the consumers' end.
  *
  * Positions are int32 here: V8 keeps those in the object, larger numbers not.
  */
 export interface RingEnd {
-  /** The first slot's position of what {@linkcode claim} gave, until that is finished. */
+  /** Position of the first slot that {@linkcode claim} gave, until {@linkcode finish}. */
   readonly head: number;
   /**
-   * Where {@linkcode head} plus what was claimed may be stored, with acquire and release, when it
-   * is still `head`, instead of {@linkcode finish}; or `NO_WORD`.
+   * The word of the tail, if the shim may publish in place of {@linkcode finish}: when the tail is
+   * {@linkcode head}, it may add what was claimed. `NO_WORD` if it may not.
    */
   readonly tailWord: number;
   /**
    * Step one: claim up to `count` slots, `least` at least.
    *
-   * @returns how many, from {@linkcode head} on; 0 if they are not there.
+   * @returns how many, from {@linkcode head} on; 0 if there are fewer than `least`.
    */
   claim(count: number, least: number): number;
-  /** Step two: hand the `n` slots that were claimed to the other end. */
+  /** Step two: publish the `n` slots that were claimed to the other end. */
   finish(n: number): void;
   /**
-   * Instead of {@linkcode finish}: hand over only the first `n` and give back the others.
+   * Instead of {@linkcode finish}: publish only the first `n` slots and give back the others.
    *
-   * @returns false if that is not possible, as others may have claimed behind them.
+   * @returns false if that is not possible, as other threads may have claimed slots behind them.
    */
   finishPart(n: number): boolean;
   /**
@@ -58,7 +58,7 @@ export interface RingEnd {
   reset(position: number): void;
 }
 
-/** What {@linkcode RingEnd.move} is made of, one after the other. */
+/** {@linkcode RingEnd.move} by claim, copy and finish, one after the other. */
 export function moveInSteps(
   end: RingEnd,
   slots: SlotsCopy,
@@ -72,21 +72,21 @@ export function moveInSteps(
   return n;
 }
 
-/** After so many pauses a waiting thread gives its core away: the one it waits for may want it. */
+/** After so many pauses a waiting thread yields: the thread that it waits for may need the core. */
 export const SPINS_BEFORE_YIELD = 50;
 
-/** Wait for another thread of the same end a little: what to do at the `spins`-th look. */
+/** Wait a little for another thread of the same end, after `spins` looks. */
 export function waitALittle(spins: number): void {
   if (spins < SPINS_BEFORE_YIELD) shim.shim_pause(1);
   else shim.shim_yield();
 }
 
 /**
- * Swap two neighbouring words, the first of them even, if they are still what they were; with full
- * ordering.
+ * Swap two neighbouring words, the first of them at an even index, if they are `low` and `high`;
+ * full ordering.
  *
- * @returns 1 if they were, 0 if not, less if the memory was closed: who tries again would do so for
- * ever.
+ * @returns 1 if they were swapped, 0 if they had other values, less than 0 if the memory was
+ * closed: the caller must not try again.
  */
 export function swapPair(
   map: number,
@@ -113,22 +113,22 @@ export function storePositions(map: number, head: number, tail: number, position
 }
 
 /**
- * What the ends have in common: a copy of the opposite tail, which is loaded again only when it
- * does not suffice (rigtorp `SPSCQueue`). That spares the cache miss.
+ * A private copy of the opposite tail, which an end loads again only when the copy does not suffice
+ * (rigtorp `SPSCQueue`): that saves the cache miss.
  *
- * With many users it serves only while the head stands where this user left it. Then nobody else
- * was at work here, and an old copy says that there is less than there is. Behind a head that
- * others have moved it is loaded again, after the head (R1, R2 in tests/model): they may have moved
- * it by some 2^32, and an old copy would look possible. Who finds the head where it was after
- * exactly 2^32 elements, or a multiple, is deceived all the same, as by any compare-and-swap of 32
- * bits.
+ * If several threads use an end, a thread may use its copy only while the head is where this thread
+ * left it. Then no other thread has used the end, and an old copy only makes less available than
+ * there is. If another thread has moved the head, this thread loads the tail again, after the head
+ * (R1, R2 in tests/model): the head may have moved by about 2^32, so that an old copy would look
+ * possible. If it has moved by exactly 2^32, or a multiple, nobody notices, as with every 32-bit
+ * compare-and-swap.
  */
 export class OppositeTail {
   readonly #map: number;
   readonly #word: number;
   readonly #capacity: number;
   readonly #whenEqual: number;
-  /** The tail, and {@linkcode EndPlace.whenEqual}. */
+  /** The tail plus {@linkcode EndPlace.whenEqual}. */
   #ahead = 0;
 
   /** Load it for the first time. */
@@ -141,9 +141,9 @@ export class OppositeTail {
   }
 
   /**
-   * Slots that may be claimed from `head` on, looked up again if there seem to be less than
-   * `wanted`; never less than there are. Less than 0, if that is more than can be: `head` is not
-   * the newest, or the ring is spoiled.
+   * Slots that may be claimed from `head` on. The tail is loaded again if fewer than `wanted` seem
+   * to be available. Less than 0 if the answer would be more than the capacity: `head` is old, or
+   * the ring is corrupted.
    */
   available(head: number, wanted: number): number {
     const known = (this.#ahead - head) >>> 0;
@@ -158,8 +158,8 @@ export class OppositeTail {
   // Private but not #: V8 checks a brand at each call of a #method, which costs 2 ns.
 
   /**
-   * As {@linkcode available}, of the tail as it is now. L1, pairs with S1, or L2, pairs with S2:
-   * the slots that it tells of have been written, or read.
+   * As {@linkcode available}, by the tail as it is now. L1, pairs with S1, or L2, pairs with S2:
+   * the slots before the tail have been written, or read.
    */
   private lookUp(head: number): number {
     const ahead = this.#whenEqual + shim.shim_load_acquire(this.#map, this.#word);

@@ -56,8 +56,8 @@ export function checkElementBytes(bytes: number): void {
 }
 
 /**
- * The slots that a ring needs which is to hold exactly `capacity` elements, say 100: the next power
- * of two. The ring is then made with that size and that `capacity` (DPDK: `RING_F_EXACT_SZ`).
+ * How many slots a ring needs that is to hold exactly `capacity` elements: the next power of two.
+ * The ring is then made with that size and that capacity (DPDK `RING_F_EXACT_SZ`).
  *
  * @throws {CulvertError} if there is no such ring.
  *

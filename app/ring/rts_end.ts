@@ -13,10 +13,11 @@ import { NO_WORD, type SlotsCopy } from "./slots.ts";
 
 /**
  * An end in relaxed-tail-sync mode (DPDK `rte_ring_rts_elem_pvt.h`): several threads use it at the
- * same time, and none waits for those before it to finish. Head and tail each count how often they
- * were moved; whoever finishes adds one to the tail's count, and who makes it equal to the head's
- * moves the tail to the head, for all. So a thread that is preempted holds back what the others
- * have finished, but not the others, until the head is `headTailMax` ahead of the tail.
+ * same time, and none waits for the threads before it to finish. Head and tail have a count each. A
+ * thread that claims adds one to the head's count, a thread that finishes adds one to the tail's.
+ * The thread that makes them equal moves the tail to the head, for all. So a thread that is
+ * preempted delays the publishing of what others have finished, but others go on until the head is
+ * `headTailMax` ahead of the tail.
  *
  * A position and its count are one 64-bit word, moved by compare-and-swap of both; so two loads
  * that do not belong together only make the swap fail.
@@ -44,50 +45,49 @@ export class RtsEnd implements RingEnd {
       // H1, pairs with C1, or H2, pairs with C2: an acquire load of the head, before the opposite
       // tail is loaded.
       const head = this.#load(MPMC_END.RTS_HEAD);
-      // The tail after the head: if it has gone past, the difference is huge, and all is loaded
-      // again.
+      // The tail is loaded after the head: if it has moved past, the difference is huge, and all is
+      // loaded again.
       if ((head - this.#load(MPMC_END.TAIL)) >>> 0 > this.headTailMax) {
         waitALittle(spins++);
         continue;
       }
       if (head !== this.#next) {
-        this.#opposite.reload(); // others were at work, for who knows how long: see OppositeTail
+        this.#opposite.reload(); // other threads have moved the head: see OppositeTail
         this.#next = head;
       }
       const available = this.#opposite.available(head, count);
       const isOld = available < 0;
-      if (isOld && this.#load(MPMC_END.RTS_HEAD) === head) return 0; // spoiled
+      if (isOld && this.#load(MPMC_END.RTS_HEAD) === head) return 0; // the ring is corrupted
       if (isOld) continue;
       const n = available < count ? available : count;
       if (!(n >= least && n > 0)) return 0;
-      // C1, pairs with H1 and N1, or C2, pairs with H2 and N2: who sees the new head sees the
-      // opposite tail it was computed from, and the count that goes with it.
+      // C1, pairs with H1 and N1, or C2, pairs with H2 and N2: a thread that sees the new head sees
+      // the opposite tail that it was computed from, and its count.
       const moved = this.#move(MPMC_END.RTS_HEAD, head, begun, (head + n) | 0, (begun + 1) | 0);
       if (moved === 1) {
         this.head = head;
         this.#next = (head + n) | 0;
         return n;
       }
-      if (moved < 0) return 0; // closed
+      if (moved < 0) return 0; // the memory was closed
     }
   }
 
   finish(): void {
     while (true) {
-      // T1, pairs with S1, or T2, pairs with S2: who sees that others have finished sees that they
-      // had begun.
+      // T1, pairs with S1, or T2, pairs with S2: a thread that sees that others have finished sees
+      // that they had begun.
       const finished = this.#load(MPMC_END.TAIL_COUNT);
       const tail = this.#load(MPMC_END.TAIL);
       // N1, pairs with C1, or N2, pairs with C2: the count, loaded after the head, is not older. If
-      // all who have begun have finished, it is not newer either, for T shows the head that they
-      // saw.
+      // all that have begun have finished it is not newer either: by T we see the head they saw.
       const head = this.#load(MPMC_END.RTS_HEAD);
       const begun = this.#load(MPMC_END.HEAD_COUNT);
       const count = (finished + 1) | 0;
       // S1, pairs with L1 and T1, or S2, pairs with L2 and T2: releases what was done to the slots,
-      // here and by all who finished before.
+      // here and by all threads that finished before.
       const to = count === begun ? head : tail;
-      if (this.#move(MPMC_END.TAIL_COUNT, finished, tail, count, to) !== 0) return; // or closed
+      if (this.#move(MPMC_END.TAIL_COUNT, finished, tail, count, to) !== 0) return;
     }
   }
 

@@ -10,7 +10,7 @@ import {
 } from "./ring_end.ts";
 import type { SlotsCopy } from "./slots.ts";
 
-/** An end that one thread uses: nobody to agree with (DPDK `RTE_RING_SYNC_ST`). */
+/** An end that one thread uses (DPDK `RTE_RING_SYNC_ST`). */
 export class SingleEnd implements RingEnd {
   head = 0;
   readonly tailWord: number;
@@ -30,9 +30,9 @@ export class SingleEnd implements RingEnd {
   }
 
   claim(count: number, least: number): number {
-    const head = this.#u32[this.#headWord] | 0; // plain: it is this thread's own
+    const head = this.#u32[this.#headWord] | 0; // a plain load: only this thread writes it
     const available = this.#opposite.available(head, count);
-    if (available < 0) return 0; // spoiled
+    if (available < 0) return 0; // the ring is corrupted
     const n = available < count ? available : count;
     if (!(n >= least && n > 0)) return 0;
     this.head = head;
@@ -41,8 +41,8 @@ export class SingleEnd implements RingEnd {
   }
 
   finish(n: number): void {
-    // S1, pairs with L1, or S2, pairs with L2: who sees the tail sees that the slots were written,
-    // or read.
+    // S1, pairs with L1, or S2, pairs with L2: a thread that sees the tail also sees that
+    // the slots were written, or read.
     shim.shim_store_release(this.#map, this.tailWord, (this.head + n) >>> 0);
   }
 

@@ -65,7 +65,7 @@ export class SpscRing extends Ring {
     return RING.SLOTS * 4 + size * elementBytes;
   }
 
-  /** Enqueue one element; false if there is no room. Words beyond the element's are ignored. */
+  /** Enqueue one element; false if there is no room. Words beyond its size are left out. */
   enqueue(word0: number, word1 = 0, word2 = 0, word3 = 0): boolean {
     if (this.reserveBulk(1) === 0) return false;
     const at = this.reserved * this.wordsPerElement;
@@ -102,7 +102,7 @@ export class SpscRing extends Ring {
     return n;
   }
 
-  /** Dequeue up to `max` elements to `burst`, from `at` on: see {@linkcode enqueueBurst}. */
+  /** Dequeue up to `max` elements: see {@linkcode enqueueBurst}. */
   dequeueBurst(burst: Burst, max: number, at = 0): number {
     checkBurst(burst, this.wordsPerElement, max, at);
     const n = this.peekBurst(max);
@@ -149,7 +149,7 @@ export class SpscRing extends Ring {
     return count < free ? count : free;
   }
 
-  /** Producer: the first slot that may be reserved; the others follow, modulo the size. */
+  /** Producer: number of the slot that comes next; the others follow, modulo the size. */
   get reserved(): number {
     return this.#producer & this.mask;
   }

@@ -9,25 +9,25 @@ const { MORE, SHARED } = DESCRIPTOR_FLAG;
 /** Mbufs that are freed at a time. */
 const BATCH = 64;
 
-/** Lets go of frames, for {@linkcode Frames}. Frees mbufs without holders in batches. */
+/** Frees frames, for {@linkcode Frames}: mbufs without another reference go back by the batch. */
 export class FrameRelease {
   readonly #pool: Mempool;
   readonly #metadata: MbufMetadata;
   readonly #batch = Burst.of(BATCH);
   #batched = 0;
 
-  /** Free to `pool`; the metadata tell what else is held. */
+  /** Free to `pool`; the metadata tell of other references. */
   constructor(pool: Mempool, metadata: MbufMetadata) {
     this.#pool = pool;
     this.#metadata = metadata;
   }
 
-  /** Let go of a frame, all segments of it; {@linkcode flush} comes after the last. */
+  /** Free a frame with all its segments; call {@linkcode flush} after the last one. */
   release(word0: number, word1: number): void {
     const { u32 } = this.#metadata;
     for (let left = this.#metadata.handle.count; left > 0; left--) {
       const index = word0 & DESCRIPTOR.INDEX_MASK;
-      // What follows is read before it is another's to change.
+      // The next descriptor is read before another owner can change it.
       const next = this.#metadata.nextWord(index);
       const [next0, next1] = (word0 & MORE) === 0 ? [0, 0] : [u32[next], u32[next + 1]];
       if ((word0 & SHARED) === 0 || letGo(this.#metadata, index)) {
@@ -41,7 +41,7 @@ export class FrameRelease {
     }
   }
 
-  /** Free what nobody holds. */
+  /** Free what is in the batch. */
   flush(): void {
     if (this.#batched > 0) this.#pool.free(this.#batch, this.#batched);
     this.#batched = 0;

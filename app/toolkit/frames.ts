@@ -2,7 +2,7 @@ import { DESCRIPTOR, DESCRIPTOR_FLAG, HEADROOM_BYTES } from "../memory/layout.ts
 import { checkFrame } from "./frame_check.ts";
 import { FrameCopy } from "./frame_copy.ts";
 import { FrameRelease } from "./frame_release.ts";
-import { addReferences, othersOf } from "./refcount.ts";
+import { othersOf, shareMbuf } from "./refcount.ts";
 import { dataWord, type Mbufs } from "../mempool/mbuf.ts";
 import type { Burst } from "../ring/burst.ts";
 import type { MbufMetadata } from "./mbuf_metadata.ts";
@@ -13,24 +13,23 @@ const { INDEX_MASK } = DESCRIPTOR;
 const { MORE, SHARED } = DESCRIPTOR_FLAG;
 
 /**
- * Frames of several segments, and frames that several hold (DPDK: chained mbufs,
+ * Frames of several segments, and frames with several references (DPDK: chained mbufs,
  * `rte_mbuf_refcnt_update()`, `rte_pktmbuf_clone()`).
  *
  * A frame is named by the descriptor of its first segment. If that has the flag `MORE`, the
- * descriptor of the next segment is noted beside the mbuf ({@linkcode MbufMetadata}), and so on.
- * There is no count of segments or total length to go wrong: they are what the walk finds.
+ * metadata of its mbuf ({@linkcode MbufMetadata}) contain the descriptor of the next segment, and
+ * so on. There is no count of segments and no total length that could be wrong: both are computed.
  *
- * Where DPDK clones a frame by attaching another mbuf's header to its data, here another descriptor
- * does: {@linkcode clone} costs no mbuf, and each holder has an offset and a length of its own.
- * What holders share is data, headroom, tailroom and what follows; so whoever holds a descriptor
- * with the flag `SHARED` reads only, or puts a segment of its own in front by {@linkcode chain}.
- * When the last holder frees a segment, it goes back to the mempool.
+ * DPDK clones a frame by attaching another mbuf's header to its data. Here {@linkcode clone} makes
+ * another descriptor: it costs no mbuf, and each descriptor has an offset and a length of its own.
+ * Data, headroom, tailroom and the segments that follow are shared; so the owner of a descriptor
+ * with the flag `SHARED` only reads, or puts a segment of its own in front by {@linkcode chain}.
+ * When the last reference to a segment is freed, the mbuf goes back to the mempool.
  *
  * **One trust domain.** Such descriptors may pass between lcores, and between a host and guests
  * that it trusts with a shared mempool. They must not be lent to a guest that is not trusted, nor
- * to a port: {@linkcode isPlain} tells, {@linkcode linearize} and {@linkcode copy} help. The host's
- * ledger refuses to lend them, and strips flags off what comes back, so that no guest can feign
- * any.
+ * sent by a port: {@linkcode isPlain} tells, {@linkcode linearize} and {@linkcode copy} help. The
+ * host's ledger refuses to lend them, and strips all flags off what comes back.
  *
  * One `Frames` belongs to one thread, as its mempool does.
  *
@@ -81,21 +80,8 @@ export class Frames {
   }
 
   /**
-   * Whether none of `count` frames from number `at` of `burst` on has segments that follow or other
-   * holders: such a burst can be lent, sent by a port, and freed by `Mempool.free()`.
-   *
-   * @example
-   * ```ts
-   * import { addMempool, Burst, Frames, MappedMemory, Region } from "../api.ts";
-   *
-   * const region = Region.build(MappedMemory.ofProcess(1 << 20), "r0");
-   * const { pool, frames } = addMempool(region, "mbufs", { count: 100 });
-   * const burst = Burst.of(2);
-   * pool.allocBulk(burst, 2);
-   * console.assert(Frames.isPlain(burst, 2));
-   * frames.hold(burst, 1);
-   * console.assert(Frames.isPlain(burst, 1) && !Frames.isPlain(burst, 1, 1));
-   * ```
+   * Whether each of `count` frames of `burst`, from number `at` on, has one segment and one
+   * reference: such frames can be lent, sent by a port, and freed by `Mempool.free()`.
    */
   static isPlain(burst: Burst, count: number, at = 0): boolean {
     let flags = 0;
@@ -103,92 +89,36 @@ export class Frames {
     return (flags & (MORE | SHARED)) === 0;
   }
 
-  /**
-   * Mbufs that frame `i` of `burst` consists of. At most as many as there are: a loop ends there.
-   *
-   * @example
-   * ```ts
-   * import { addMempool, Burst, MappedMemory, Region } from "../api.ts";
-   *
-   * const region = Region.build(MappedMemory.ofProcess(1 << 20), "r0");
-   * const { pool, frames } = addMempool(region, "mbufs", { count: 100 });
-   * const burst = Burst.of(2);
-   * pool.allocBulk(burst, 2);
-   * frames.chain(burst, 0, burst, 1);
-   * console.assert(frames.segments(burst, 0) === 2);
-   * ```
-   */
+  /** Segments of frame `i` of `burst`; as many as there are mbufs if they form a loop. */
   segments(burst: Burst, i: number): number {
     return this.#segments.count(burst, i);
   }
 
-  /**
-   * Bytes of frame `i` of `burst`, all segments together.
-   *
-   * @example
-   * ```ts
-   * import { addMempool, Burst, dataWord, MappedMemory, Region } from "../api.ts";
-   *
-   * const region = Region.build(MappedMemory.ofProcess(1 << 20), "r0");
-   * const { pool, frames } = addMempool(region, "mbufs", { count: 100 });
-   * const burst = Burst.of(2);
-   * pool.allocBulk(burst, 2);
-   * burst.words[1] = burst.words[3] = dataWord(128, 100);
-   * frames.chain(burst, 0, burst, 1);
-   * console.assert(frames.length(burst, 0) === 200 && frames.length(burst, 1) === 100);
-   * ```
-   */
+  /** Bytes of frame `i` of `burst`, all segments together. */
   length(burst: Burst, i: number): number {
     return this.#segments.length(burst, i);
   }
 
   /**
-   * How many hold the first segment of frame `i` of `burst` (DPDK: `rte_mbuf_refcnt_read`): a
-   * moment's answer.
-   *
-   * @example
-   * ```ts
-   * import { addMempool, Burst, MappedMemory, Region } from "../api.ts";
-   *
-   * const region = Region.build(MappedMemory.ofProcess(1 << 20), "r0");
-   * const { pool, frames } = addMempool(region, "mbufs", { count: 100 });
-   * const burst = Burst.of(2);
-   * pool.allocBulk(burst, 1);
-   * console.assert(frames.holders(burst, 0) === 1);
-   * frames.clone(burst, 0, burst, 1);
-   * console.assert(frames.holders(burst, 0) === 2 && frames.holders(burst, 1) === 2);
-   * ```
+   * References to the first segment of frame `i` of `burst` (DPDK: `rte_mbuf_refcnt_read`): a
+   * moment's answer while others are at work.
    */
-  holders(burst: Burst, i: number): number {
+  refcount(burst: Burst, i: number): number {
     const word0 = burst.words[i << 1];
     return (word0 & SHARED) === 0 ? 1 : 1 + othersOf(this.#metadata, word0 & INDEX_MASK);
   }
 
   /**
-   * Let `more` others hold frame `i` of `burst` too (DPDK: `rte_mbuf_refcnt_update`): its
-   * descriptor, which changes, may then be given to so many, and each of them frees it once.
-   *
-   * @example
-   * ```ts
-   * import { addMempool, Burst, MappedMemory, Region } from "../api.ts";
-   *
-   * const region = Region.build(MappedMemory.ofProcess(1 << 20), "r0");
-   * const { pool, frames } = addMempool(region, "mbufs", { count: 100 });
-   * const burst = Burst.of(2);
-   * pool.allocBulk(burst, 1);
-   * frames.hold(burst, 0, 2);
-   * console.assert(frames.holders(burst, 0) === 3);
-   * for (const _holder of [1, 2, 3]) frames.free(burst, 1);
-   * console.assert(pool.available === 100);
-   * ```
+   * Add `more` references to frame `i` of `burst` (DPDK: `rte_mbuf_refcnt_update`). Its descriptor,
+   * which changes, may then be given to so many others, and each of them frees it once.
    */
-  hold(burst: Burst, i: number, more = 1): void {
+  addReferences(burst: Burst, i: number, more = 1): void {
     let words: Uint32Array = burst.words;
     for (let at = i << 1, left = this.mbufs.count; left > 0; left--) {
       const index = words[at] & INDEX_MASK;
       // Shared already: others may be reading this word, and it stays as it is.
       if ((words[at] & SHARED) === 0) words[at] |= SHARED;
-      addReferences(this.#metadata, index, more);
+      shareMbuf(this.#metadata, index, more);
       if ((words[at] & MORE) === 0) return;
       words = this.#metadata.u32;
       at = this.#metadata.nextWord(index);
@@ -197,26 +127,10 @@ export class Frames {
 
   /**
    * Make another descriptor of frame `i` of `burst`, number `t` of `to` (DPDK:
-   * `rte_pktmbuf_clone`). Both are to be freed, in any order and by any thread. See {@linkcode
-   * Frames} for what holders may do.
-   *
-   * @example
-   * ```ts
-   * import { addMempool, Burst, MappedMemory, Region } from "../api.ts";
-   *
-   * const region = Region.build(MappedMemory.ofProcess(1 << 20), "r0");
-   * const { pool, frames } = addMempool(region, "mbufs", { count: 100 });
-   * const burst = Burst.of(2);
-   * pool.allocBulk(burst, 1);
-   * frames.clone(burst, 0, burst, 1);
-   * frames.free(burst, 1);
-   * console.assert(pool.available === 99 && frames.holders(burst, 1) === 1);
-   * frames.free(burst, 1, 1);
-   * console.assert(pool.available === 100);
-   * ```
+   * `rte_pktmbuf_clone`). Both are to be freed, in any order and by any thread.
    */
   clone(burst: Burst, i: number, to: Burst, t: number): void {
-    this.hold(burst, i);
+    this.addReferences(burst, i);
     to.words[t << 1] = burst.words[i << 1];
     to.words[(t << 1) + 1] = burst.words[(i << 1) + 1];
   }
@@ -225,26 +139,13 @@ export class Frames {
    * Put frame `t` of `tail` behind frame `i` of `burst` (DPDK: `rte_pktmbuf_chain`). The tail,
    * which may be shared, is then part of the frame: its descriptor is not to be freed.
    *
-   * @returns false, with nothing changed, if the last segment of the frame is held by others too.
-   *
-   * @example
-   * ```ts
-   * import { addMempool, Burst, MappedMemory, Region } from "../api.ts";
-   *
-   * const region = Region.build(MappedMemory.ofProcess(1 << 20), "r0");
-   * const { pool, frames } = addMempool(region, "mbufs", { count: 100 });
-   * const burst = Burst.of(3);
-   * pool.allocBulk(burst, 3);
-   * console.assert(frames.chain(burst, 0, burst, 1));
-   * frames.hold(burst, 0);
-   * console.assert(!frames.chain(burst, 0, burst, 2), "it is no more this holder's alone");
-   * ```
+   * @returns false, with nothing changed, if the last segment of the frame has other references.
    */
   chain(burst: Burst, i: number, tail: Burst, t: number): boolean {
     const segments = this.#segments;
     segments.findLast(burst, i);
     const word0 = segments.words[segments.at];
-    // Who holds a segment holds what follows: nobody shares the others if nobody shares the last.
+    // A reference to a segment is one to all that follow: if the last one is not shared, none is.
     if (!segments.isSole(word0)) return false;
     segments.link(word0 & INDEX_MASK, tail.words[t << 1], tail.words[(t << 1) + 1]);
     segments.words[segments.at] |= MORE;
@@ -254,21 +155,7 @@ export class Frames {
   /**
    * Grow the last segment of frame `i` of `burst` by `n` bytes behind (DPDK: `rte_pktmbuf_append`).
    *
-   * @returns false, with nothing changed, if its tailroom is smaller, or others hold it too.
-   *
-   * @example
-   * ```ts
-   * import { addMempool, Burst, dataWord, MappedMemory, Region } from "../api.ts";
-   *
-   * const region = Region.build(MappedMemory.ofProcess(1 << 20), "r0");
-   * const { pool, frames } = addMempool(region, "mbufs", { count: 100 });
-   * const burst = Burst.of(2);
-   * pool.allocBulk(burst, 2);
-   * burst.words[1] = burst.words[3] = dataWord(128, 100);
-   * frames.chain(burst, 0, burst, 1);
-   * console.assert(frames.append(burst, 0, 20) && frames.length(burst, 0) === 220);
-   * console.assert(!frames.append(burst, 0, 3000));
-   * ```
+   * @returns false, with nothing changed, if its tailroom is smaller, or it has other references.
    */
   append(burst: Burst, i: number, n: number): boolean {
     const segments = this.#segments;
@@ -284,22 +171,8 @@ export class Frames {
   /**
    * Cut `n` bytes off the last segment of frame `i` of `burst` (DPDK: `rte_pktmbuf_trim`).
    *
-   * @returns false, with nothing changed, if that is shorter, or the segment before it is held by
-   * others too.
-   *
-   * @example
-   * ```ts
-   * import { addMempool, Burst, dataWord, MappedMemory, Region } from "../api.ts";
-   *
-   * const region = Region.build(MappedMemory.ofProcess(1 << 20), "r0");
-   * const { pool, frames } = addMempool(region, "mbufs", { count: 100 });
-   * const burst = Burst.of(2);
-   * pool.allocBulk(burst, 2);
-   * burst.words[1] = burst.words[3] = dataWord(128, 100);
-   * frames.chain(burst, 0, burst, 1);
-   * console.assert(frames.trim(burst, 0, 100) && frames.length(burst, 0) === 100);
-   * console.assert(!frames.trim(burst, 0, 1), "the last segment is empty");
-   * ```
+   * @returns false, with nothing changed, if that is shorter, or the segment before it has other
+   * references.
    */
   trim(burst: Burst, i: number, n: number): boolean {
     const segments = this.#segments;
@@ -312,55 +185,24 @@ export class Frames {
   }
 
   /**
-   * Copy bytes of frame `i` of `burst` out, over all segments, as many as `into` has room for
+   * Copy bytes of frame `i` of `burst` to `into`, over all segments, as many as there is room for
    * (DPDK: `rte_pktmbuf_read`).
    *
    * @param offset The first byte of the frame that is wanted.
    * @returns how many bytes there were.
-   *
-   * @example
-   * ```ts
-   * import { addMempool, Burst, dataWord, MappedMemory, Region } from "../api.ts";
-   *
-   * const region = Region.build(MappedMemory.ofProcess(1 << 20), "r0");
-   * const { pool, mbufs, frames } = addMempool(region, "mbufs", { count: 100 });
-   * const burst = Burst.of(2);
-   * pool.allocBulk(burst, 2);
-   * for (const i of [0, 1]) {
-   *   burst.words[2 * i + 1] = dataWord(128, 4);
-   *   mbufs.u8.set([1, 2, 3, 4], mbufs.frameByte(burst.words[2 * i], burst.words[2 * i + 1]));
-   * }
-   * frames.chain(burst, 0, burst, 1);
-   * const bytes = new Uint8Array(64);
-   * const n = frames.read(burst, 0, bytes, 2);
-   * console.assert(bytes.subarray(0, n).join() === "3,4,1,2,3,4");
-   * ```
    */
   read(burst: Burst, i: number, into: Uint8Array, offset = 0): number {
     return this.#segments.gather(burst, i, offset, into, 0, into.length);
   }
 
   /**
-   * Copy frame `i` of `burst` into fresh mbufs of this holder's own (DPDK: `rte_pktmbuf_copy`), as
-   * number `t` of `to`: with the usual headroom in front, in as few segments as there can be.
+   * Copy frame `i` of `burst` into new mbufs (DPDK: `rte_pktmbuf_copy`), as number `t` of `to`:
+   * with the usual headroom in front, in as few segments as possible.
    *
    * @param offset The first byte of the frame that is wanted.
    * @param length Bytes that are wanted; fewer are copied if the frame ends before.
    * @returns false, with nothing changed, if the frame has no such byte, there are too few mbufs,
    * or more than 64 would be needed.
-   *
-   * @example
-   * ```ts
-   * import { addMempool, Burst, dataWord, MappedMemory, Region } from "../api.ts";
-   *
-   * const region = Region.build(MappedMemory.ofProcess(1 << 20), "r0");
-   * const { pool, frames } = addMempool(region, "mbufs", { count: 100 });
-   * const burst = Burst.of(2);
-   * pool.allocBulk(burst, 1);
-   * burst.words[1] = dataWord(0, 64);
-   * console.assert(frames.copy(burst, 0, burst, 1, 14) && frames.length(burst, 1) === 50);
-   * frames.free(burst, 2);
-   * ```
    */
   copy(
     burst: Burst,
@@ -374,9 +216,9 @@ export class Frames {
   }
 
   /**
-   * Bring frame `i` of `burst` into one segment that this holder has for itself (DPDK:
-   * `rte_pktmbuf_linearize`): in the tailroom of its first if it fits there and nobody else holds
-   * that, else in a fresh mbuf. What others hold stays as it is for them.
+   * Bring frame `i` of `burst` into one segment with one reference (DPDK: `rte_pktmbuf_linearize`):
+   * into the tailroom of its first segment if it fits and that is not shared, otherwise into a new
+   * mbuf. Other references see the frame as before.
    *
    * @returns false, with nothing changed, if the frame is too long for one mbuf, or there is none.
    *
@@ -422,22 +264,8 @@ export class Frames {
   }
 
   /**
-   * Free `count` frames from number `at` of `burst` on, all segments of each (DPDK:
-   * `rte_pktmbuf_free_bulk`). An mbuf that others hold too goes back to the mempool when the last
-   * of them frees it.
-   *
-   * @example
-   * ```ts
-   * import { addMempool, Burst, MappedMemory, Region } from "../api.ts";
-   *
-   * const region = Region.build(MappedMemory.ofProcess(1 << 20), "r0");
-   * const { pool, frames } = addMempool(region, "mbufs", { count: 100 });
-   * const burst = Burst.of(2);
-   * pool.allocBulk(burst, 2);
-   * frames.chain(burst, 0, burst, 1);
-   * frames.free(burst, 1);
-   * console.assert(pool.available === 100);
-   * ```
+   * Free `count` frames of `burst`, from number `at` on, with all their segments (DPDK:
+   * `rte_pktmbuf_free_bulk`). A shared mbuf goes back to the mempool with its last reference.
    */
   free(burst: Burst, count: number, at = 0): void {
     for (let i = at << 1, end = (at + count) << 1; i < end; i += 2) {
@@ -447,20 +275,8 @@ export class Frames {
   }
 
   /**
-   * What is wrong with frame `i` of `burst`; undefined if nothing is (DPDK: `rte_mbuf_check`). For
-   * frames that this thread holds.
-   *
-   * @example
-   * ```ts
-   * import { addMempool, Burst, dataWord, MappedMemory, Region } from "../api.ts";
-   *
-   * const region = Region.build(MappedMemory.ofProcess(1 << 20), "r0");
-   * const { frames } = addMempool(region, "mbufs", { count: 100 });
-   * const burst = Burst.of(1);
-   * burst.words.set([7, dataWord(2300, 69)]);
-   * const reason = frames.check(burst, 0);
-   * console.assert(reason === "segment 0, mbuf 7: 69 bytes at 2300 end beyond its 2368");
-   * ```
+   * What is wrong with frame `i` of `burst`, which this thread owns; undefined if nothing is (DPDK:
+   * `rte_mbuf_check`).
    */
   check(burst: Burst, i: number): string | undefined {
     return checkFrame(this.mbufs, this.#metadata, burst, i);

@@ -1,5 +1,5 @@
 import { MappedMemory, type MappedMemoryHandle } from "../../ffi/mapped_memory.ts";
-import { NOTE } from "../memory/layout.ts";
+import { METADATA } from "../memory/layout.ts";
 
 /** What a Worker needs to use the metadata on a mempool's mbufs; survives `postMessage`. */
 export interface MbufMetadataHandle {
@@ -7,23 +7,22 @@ export interface MbufMetadataHandle {
   readonly memory: MappedMemoryHandle;
   /** Where they begin in it, in bytes. */
   readonly offset: number;
-  /** Mbufs noted on. */
+  /** Mbufs that they are of. */
   readonly count: number;
 }
 
 /**
- * What must be remembered of an mbuf beside its descriptor, for {@linkcode Frames}: how many hold
- * it, and the descriptor of the segment that follows. Only descriptors with a flag ask for it, so
- * that frames of one segment and one holder never touch it; and it is not in the mbuf, where a
- * guest could spoil it.
+ * What {@linkcode Frames} keeps for each mbuf beside its descriptor: the number of references, and
+ * the descriptor of the next segment. It is used only for descriptors with a flag, so that frames
+ * of one segment and one reference never touch it. It is not in the mbuf, where a guest could
+ * overwrite it.
  *
  * @example
  * ```ts
  * import { MbufMetadata } from "../api.ts";
  *
  * const metadata = MbufMetadata.create(1000);
- * // In a Worker that was posted the handle:
- * const sameMetadata = new MbufMetadata(metadata.handle);
+ * const sameMetadata = new MbufMetadata(metadata.handle); // say, in a Worker
  * console.assert(sameMetadata.handle.count === 1000);
  * ```
  */
@@ -32,7 +31,7 @@ export class MbufMetadata {
   readonly u32: Uint32Array<SharedArrayBuffer>;
   /** The shim's number for the memory. */
   readonly map: number;
-  /** The first word of the first note. */
+  /** The first word of mbuf 0's. */
   readonly start: number;
 
   /** Use the metadata that `handle` describes. They are zeros at first. */
@@ -43,68 +42,24 @@ export class MbufMetadata {
     this.start = handle.offset >>> 2;
   }
 
-  /**
-   * Notes on `count` mbufs in memory that only this process sees.
-   *
-   * @example
-   * ```ts
-   * import { Frames, MappedMemory, MbufMetadata, Mbufs, Mempool } from "../api.ts";
-   *
-   * const memory = MappedMemory.ofProcess(1 << 20);
-   * const mbufs = new Mbufs(memory, { offset: 0, stride: 2368, count: 100 });
-   * const frames = new Frames(Mempool.create(100), mbufs, MbufMetadata.create(100));
-   * console.assert(frames.pool.available === 100);
-   * ```
-   */
+  /** Metadata for `count` mbufs, in memory that only this process sees. */
   static create(count: number): MbufMetadata {
     const memory = MappedMemory.ofProcess(MbufMetadata.bytes(count));
     return new MbufMetadata({ memory: memory.handle, offset: 0, count });
   }
 
-  /**
-   * Bytes of memory for metadata on `count` mbufs.
-   *
-   * @example
-   * ```ts
-   * import { MappedMemory, MbufMetadata } from "../api.ts";
-   *
-   * const memory = MappedMemory.ofProcess(4096 + MbufMetadata.bytes(100));
-   * const metadata = new MbufMetadata({ memory: memory.handle, offset: 4096, count: 100 });
-   * console.assert(metadata.start === 1024 && metadata.map === memory.map);
-   * ```
-   */
+  /** Bytes of memory for metadata of `count` mbufs. */
   static bytes(count: number): number {
-    return count * NOTE.WORDS * 4;
+    return count * METADATA.WORDS * 4;
   }
 
-  /**
-   * The word that counts who holds mbuf `index`, besides one.
-   *
-   * @example
-   * ```ts
-   * import { MbufMetadata } from "../api.ts";
-   *
-   * const metadata = MbufMetadata.create(100);
-   * console.assert(metadata.u32[metadata.refcountWord(7)] === 0, "mbuf 7 has one holder");
-   * ```
-   */
+  /** The word with the number of references to mbuf `index`, less one. */
   refcountWord(index: number): number {
-    return this.start + index * NOTE.WORDS + NOTE.HOLDERS;
+    return this.start + index * METADATA.WORDS + METADATA.REFCOUNT;
   }
 
-  /**
-   * The first of the two words of the descriptor that follows mbuf `index`.
-   *
-   * @example
-   * ```ts
-   * import { dataWord, MbufMetadata } from "../api.ts";
-   *
-   * const metadata = MbufMetadata.create(100);
-   * metadata.u32.set([9, dataWord(128, 64)], metadata.nextWord(7)); // mbuf 9 follows mbuf 7
-   * console.assert(metadata.u32[metadata.nextWord(7)] === 9);
-   * ```
-   */
+  /** The first of the two words of the descriptor that follows mbuf `index`. */
   nextWord(index: number): number {
-    return this.start + index * NOTE.WORDS + NOTE.NEXT;
+    return this.start + index * METADATA.WORDS + METADATA.NEXT;
   }
 }

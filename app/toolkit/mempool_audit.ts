@@ -20,14 +20,14 @@ function positionsOf({ handle }: Mempool) {
 }
 
 /**
- * Find what is wrong with a mempool that nobody is using at the moment: each mbuf must be free
- * exactly once or held, and the free ring must have nothing else (DPDK: `rte_mempool_audit`, which
- * panics).
+ * Find what is wrong with a mempool that nobody is using at the moment: each mbuf must either be
+ * free, exactly once, or allocated, and the free ring must have nothing else (DPDK
+ * `rte_mempool_audit`, which panics).
  *
- * What other threads keep in their caches is not seen: they `close()` before.
+ * The caches of other threads are not seen: these must `close()` before.
  *
- * @param isHeld Whether somebody holds an mbuf. Unless told nobody does, or whom a
- * {@linkcode CheckedMempool} has written down.
+ * @param isHeld Whether an mbuf is allocated. If left out, a {@linkcode CheckedMempool} knows that;
+ * of other mempools none is.
  * @returns a line for each thing that is wrong, to 100; none if nothing is.
  *
  * @example
@@ -110,7 +110,7 @@ export function dumpMempool(pool: Mempool, mbufs?: Mbufs): string {
   return lines.join("\n") + "\n";
 }
 
-/** Who holds how many, by the watch. */
+/** How many mbufs each user has, by the watch. */
 function heldLines({ watch, handle }: CheckedMempool): string[] {
   const held = new Map<string, number>();
   for (let index = 0; index < handle.total; index++) {

@@ -63,7 +63,9 @@ export class RawMemzone {
     shim.shim_store_release(this.#map, this.#at(word), value);
   }
 
-  /** Set word `word` to `desired` if it is `expected`, in full ordering; false outside. */
+  /**
+   * Set the word at index `word` to `desired` if it is `expected`; full ordering; false outside.
+   */
   compareAndSwap(word: number, expected: number, desired: number): boolean {
     return shim.shim_compare_and_swap(this.#map, this.#at(word), expected, desired) === 1;
   }

@@ -1,23 +1,24 @@
 import { shim } from "../../ffi/shim.ts";
 import type { MbufMetadata } from "./mbuf_metadata.ts";
 
-/** More holders than this are a count that fell below none. */
+/** A count above this has fallen below 0. */
 export const REFCOUNT_MAX: number = 2 ** 24;
 
-/** How many hold mbuf `index`, besides one: a moment's answer. */
+/** References to mbuf `index` beside one: a moment's answer. */
 export function othersOf(metadata: MbufMetadata, index: number): number {
   return shim.shim_load_acquire(metadata.map, metadata.refcountWord(index));
 }
 
-/** Let `more` others hold mbuf `index`. */
-export function addReferences(metadata: MbufMetadata, index: number, more: number): void {
+/** Add `more` references to mbuf `index`. */
+export function shareMbuf(metadata: MbufMetadata, index: number, more: number): void {
   shim.shim_fetch_add(metadata.map, metadata.refcountWord(index), more);
 }
 
-/** Hold mbuf `index` no more; whether nobody does now. */
+/** Drop a reference to mbuf `index`; whether it was the last one. */
 export function letGo(metadata: MbufMetadata, index: number): boolean {
-  // Alone, no other can come: DPDK saves the atomic too (rte_pktmbuf_prefree_seg). Else full
-  // ordering: what each holder read, it read before the last one gives the mbuf away.
+  // With one reference nobody else can add one: DPDK saves the atomic too
+  // (rte_pktmbuf_prefree_seg). Otherwise full ordering: what each owner read, it read before the
+  // last one frees the mbuf.
   if (othersOf(metadata, index) === 0) return true;
   const word = metadata.refcountWord(index);
   if (shim.shim_fetch_add(metadata.map, word, 0xffffffff) !== 0) return false;

@@ -8,28 +8,29 @@ const { INDEX_MASK } = DESCRIPTOR;
 const { MORE, SHARED } = DESCRIPTOR_FLAG;
 
 /**
- * The walk over a frame's segments, for {@linkcode Frames}: from a descriptor to what is noted of
- * its mbuf, and so on. It ends after as many steps as there are mbufs, so that a loop ends there.
+ * Walks over the segments of a frame, for {@linkcode Frames}: from a descriptor to the metadata of
+ * its mbuf, which have the next descriptor. A walk ends after as many steps as there are mbufs: the
+ * segments may form a loop.
  */
 export class Segments {
   /** Where the descriptor of a frame's last segment is, as {@linkcode findLast} left it. */
   words: Uint32Array;
   /** Its first word there. */
   at = 0;
-  /** Whether this holder alone may change that descriptor. */
+  /** Whether nobody else may be using that descriptor. */
   mayChange = true;
 
-  /** Segments that lie in `mbufs`, with these metadata on them. */
+  /** Segments that lie in `mbufs`, with their metadata. */
   constructor(readonly mbufs: Mbufs, readonly metadata: MbufMetadata) {
     this.words = metadata.u32;
   }
 
-  /** Whether nobody else holds the mbuf of a descriptor. */
+  /** Whether the mbuf of a descriptor has one reference. */
   isSole(word0: number): boolean {
     return (word0 & SHARED) === 0 || othersOf(this.metadata, word0 & INDEX_MASK) === 0;
   }
 
-  /** Note that the descriptor of `word0` and `word1` follows mbuf `index`. */
+  /** Make `word0` and `word1` the descriptor that follows mbuf `index`. */
   link(index: number, word0: number, word1: number): void {
     const next = this.metadata.nextWord(index);
     this.metadata.u32[next] = word0;
@@ -68,7 +69,7 @@ export class Segments {
     for (let left = this.mbufs.count; left > 0; left--) {
       const word0 = this.words[this.at];
       if ((word0 & MORE) === 0) return;
-      // The note on a segment belongs to all who hold it.
+      // The metadata of a segment belong to all references to it.
       this.mayChange = this.isSole(word0);
       this.words = this.metadata.u32;
       this.at = this.metadata.nextWord(word0 & INDEX_MASK);
@@ -76,7 +77,10 @@ export class Segments {
     this.mayChange = false;
   }
 
-  /** Copy up to `count` bytes of a frame, from `offset` on, to `into[to]` on; returns how many. */
+  /**
+   * Copy up to `count` bytes of a frame from its byte `offset` on to byte `to` of `into`; returns
+   * how many.
+   */
   gather(
     burst: Burst,
     i: number,

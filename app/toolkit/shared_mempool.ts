@@ -22,16 +22,16 @@ import { MempoolWatch } from "../mempool/mempool_watch.ts";
 export interface SharedMempool {
   /** Allocates and frees; one a thread. A `CheckedMempool` if it was added for debugging. */
   readonly pool: Mempool;
-  /** The mbufs that the pool's descriptors speak of. */
+  /** The mbufs of the pool's descriptors. */
   readonly mbufs: Mbufs;
-  /** Frames of several segments, or with several holders. */
+  /** Frames of several segments, or with several references. */
   readonly frames: Frames;
 }
 
 /**
- * How {@linkcode attachMempool} uses a mempool: `cacheSize` and `flushThreshold`, and with one for
- * debugging `user` and `onProblem`. The `cacheSize` is 0 unless told, since the mbufs in the cache
- * of a thread that dies without `pool.close()` are lost to all.
+ * How {@linkcode attachMempool} uses a mempool: `cacheSize` and `flushThreshold`, and for debugging
+ * `user` and `onProblem`. The `cacheSize` is 0 unless told: the mbufs in the cache of a thread that
+ * dies without `pool.close()` are lost to all.
  */
 export type SharedMempoolUse = Omit<CheckedOptions, "mbufs">;
 
@@ -39,26 +39,30 @@ export type SharedMempoolUse = Omit<CheckedOptions, "mbufs">;
 export interface SharedMempoolOptions extends SharedMempoolUse {
   /** Mbufs, 1 to 2^24. */
   readonly count: number;
-  /** Bytes of frame that an mbuf holds at least, without headroom, to 65280; 2240 unless told. */
+  /**
+   * Bytes of frame that an mbuf holds behind its headroom at least, up to 65280; 2240 unless told.
+   */
   readonly dataRoom?: number;
   /**
-   * For debugging: all who attach check each mbuf that they allocate or free, and the guards around
-   * it; see `CheckedMempool`. False unless told.
+   * For debugging: all programs that attach check each mbuf that they allocate or free, and the
+   * guards around it; see `CheckedMempool`. False unless told.
    */
   readonly debug?: boolean;
 }
 
-/** Most numbers of mempools for debugging in regions: see `CheckedMempool`. */
+/** How many mempools for debugging regions may have: see `CheckedMempool`. */
 const NUMBER_MAX = 15;
 
 let added = 0;
 
 const COUNT_MAX = DESCRIPTOR.INDEX_MASK + 1;
 
-/** With headroom and guards no mbuf is longer than a descriptor can tell of, 65535 bytes. */
+/** With headroom and guards an mbuf has at most 65535 bytes, which a descriptor can address. */
 const DATA_ROOM_MAX = 65280;
 
-/** Bytes of an mbuf with so much data room: an odd number of cache lines. */
+/**
+ * Bytes of an mbuf with so much data room: an odd number of cache lines, as `MBUF_STRIDE_BYTES` is.
+ */
 function strideFor(dataRoom: number, guard: number): number {
   return (Math.ceil((HEADROOM_BYTES + dataRoom + guard) / 64) | 1) * 64;
 }
@@ -74,18 +78,17 @@ function partsOf(count: number, stride: number, guard: number) {
 }
 
 /**
- * Add a mempool to a region that this process builds, free ring and all: every program that has the
- * region allocates and frees by itself (DPDK: `rte_ivshmem_metadata_add_mempool`). There may be
- * several in a region, with data rooms of their own.
+ * Add a mempool with its free ring to a region that this process builds: every program that
+ * attaches to the region allocates and frees by itself (DPDK `rte_ivshmem_metadata_add_mempool`).
+ * There may be several in a region, with different data rooms.
  *
- * **Only for guests that are trusted.** There is no ledger: a guest that writes where it should
- * not, or frees what is not its own, spoils the mempool for all, and one that is killed or stopped
- * half-way through an allocation may block the others'. What a forwarder lends its guests never
- * comes from such a mempool. If a VM is emulated, let `checkAtomics()` see first that
- * compare-and-swap works.
+ * **Only for guests that are trusted.** There is no ledger. A guest that writes where it must not,
+ * or frees what is not its own, corrupts the mempool for all; a guest that is killed or stopped in
+ * the middle of an allocation may block the others. A forwarder never lends from such a mempool. If
+ * a VM is emulated, let `checkAtomics()` check first that compare-and-swap works.
  *
- * Ports cannot send or receive these mbufs: the shim knows one set of mbufs a mapped memory, the
- * forwarder's.
+ * Ports cannot send or receive these mbufs: the shim knows one set of mbufs in each mapped memory,
+ * the forwarder's.
  *
  * @throws {CulvertError} if the numbers make no mempool, the name is taken or too long, or there is
  * no room.
@@ -94,7 +97,7 @@ function partsOf(count: number, stride: number, guard: number) {
  * ```ts
  * import { addMempool, attachMempool, Burst, MappedMemory, MbufView, Region } from "../api.ts";
  *
- * const memory = MappedMemory.ofProcess(1 << 20); // in earnest: a file, or a PCI device's BAR
+ * const memory = MappedMemory.ofProcess(1 << 20); // say, a file, or a PCI device's BAR
  * const host = Region.build(memory, "r0");
  * const ours = addMempool(host, "small", { count: 100, dataRoom: 256 });
  * host.publish();
@@ -105,7 +108,7 @@ function partsOf(count: number, stride: number, guard: number) {
  * const view = new MbufView(theirs.mbufs).moveTo(burst, 0);
  * console.assert(view.append(64));
  * view.bytes().fill(7);
- * ours.pool.free(burst, 1); // the host, which was handed the descriptor
+ * ours.pool.free(burst, 1); // the host, which the guest has given the descriptor
  * console.assert(theirs.pool.available === 100);
  * memory.close();
  * ```

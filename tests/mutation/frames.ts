@@ -43,9 +43,8 @@ export const FRAMES: Table = {
     {
       what: "only the first segment is held",
       file: "toolkit/frames.ts",
-      from:
-        "addReferences(this.#metadata, index, more);\n      if ((words[at] & MORE) === 0) return;",
-      to: "addReferences(this.#metadata, index, more);\n      return;",
+      from: "shareMbuf(this.#metadata, index, more);\n      if ((words[at] & MORE) === 0) return;",
+      to: "shareMbuf(this.#metadata, index, more);\n      return;",
     },
     {
       what: "what is shared is not marked so",

@@ -58,7 +58,7 @@ export const RINGS: Table = {
     {
       what: "MultiEnd trusts its copy of the opposite tail behind a head that others moved",
       file: "ring/multi_end.ts",
-      from: "this.#opposite.reload(); // R1, R2: others were at work, for who knows how long",
+      from: "this.#opposite.reload(); // R1, R2: other threads have moved the head",
       to: "",
     },
     {
@@ -82,14 +82,14 @@ export const RINGS: Table = {
     {
       what: "HtsEnd trusts an opposite tail that it loaded before the head",
       file: "ring/hts_end.ts",
-      from: "this.#opposite.reload(); // R1, R2: others may have been at work since it was",
+      from: "this.#opposite.reload(); // R1, R2: other threads may have moved the head since",
       to: "",
     },
     {
       what: "RtsEnd trusts its copy of the opposite tail behind a head that others moved",
       file: "ring/rts_end.ts",
-      from: "this.#opposite.reload(); // others were at work",
-      to: "// others were at work",
+      from: "this.#opposite.reload(); // other threads have moved",
+      to: "// other threads have moved",
     },
     {
       what: "HtsEnd lets others claim while one is at work",

@@ -104,7 +104,7 @@ for (const order of [[0, 1, 2], [2, 1, 0], [1, 2, 0]]) {
     lab.frames.clone(burst, 1, burst, 2);
     for (const [freed, i] of order.entries()) {
       equal(lab.pool.available, 8);
-      equal(lab.frames.holders(burst, i), 3 - freed);
+      equal(lab.frames.refcount(burst, i), 3 - freed);
       equal(lab.frames.check(burst, i), undefined);
       deepEqual(lab.bytes(burst, i), [1, 2]);
       lab.frames.free(burst, 1, i);
@@ -122,8 +122,8 @@ Deno.test("a mbuf that was shared and freed is one's own when it is allocated ag
   for (let round = 0; round < 3; round++) {
     lab.make(burst, 0, [round]);
     equal(burst.words[0], 0);
-    equal(lab.frames.holders(burst, 0), 1);
-    lab.frames.hold(burst, 0, 4);
+    equal(lab.frames.refcount(burst, 0), 1);
+    lab.frames.addReferences(burst, 0, 4);
     for (let i = 0; i < 5; i++) lab.frames.free(burst, 1);
     equal(lab.pool.available, 1);
   }
@@ -355,7 +355,7 @@ Deno.test("Frames does what arrays of bytes and counts of holders do, whatever t
           if (!frames.linearize(burst, i)) continue;
           frame.segments = indexesOf(i);
           equal(frame.segments.length, 1);
-          equal(frames.holders(burst, i), 1);
+          equal(frames.refcount(burst, i), 1);
         } else if (what === "append" && frame) {
           const before = frame.bytes.length;
           if (!frames.append(burst, i, n & 15)) continue;
@@ -377,7 +377,7 @@ Deno.test("Frames does what arrays of bytes and counts of holders do, whatever t
           for (const index of each.segments) holders.set(index, (holders.get(index) ?? 0) + 1);
         }
         for (const [j, each] of model.entries()) {
-          if (each) equal(frames.holders(burst, j), holders.get(each.segments[0]));
+          if (each) equal(frames.refcount(burst, j), holders.get(each.segments[0]));
         }
         equal(pool.available, 24 - holders.size, `mbufs after ${what}`);
       }

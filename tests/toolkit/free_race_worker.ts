@@ -56,7 +56,7 @@ serveOrder((order: FreeRaceOrder): FreeRaceAnswer => {
       lost = pool.inUse;
       if (lost > 0 || shim.shim_clock() > end) break;
       for (let n = 0; n < total;) n += pool.allocBurst(burst, 64, n);
-      for (let i = 0; i < total; i++) frames.hold(burst, i, workers - 1);
+      for (let i = 0; i < total; i++) frames.addReferences(burst, i, workers - 1);
       order.words.set(burst.words);
       Atomics.add(shared, 1, 1);
     } else if (waitFor(1, (begun) => begun !== rounds) === ENOUGH) break;

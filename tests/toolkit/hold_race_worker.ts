@@ -1,4 +1,4 @@
-import { addReferences } from "../../app/toolkit/refcount.ts";
+import { shareMbuf } from "../../app/toolkit/refcount.ts";
 import { MbufMetadata, type MbufMetadataHandle } from "../../app/toolkit/mbuf_metadata.ts";
 import { meetAt, serveOrder, type StartLine } from "../ffi/run_workers.ts";
 
@@ -14,6 +14,6 @@ export interface HoldRaceOrder {
 serveOrder(({ metadata: handle, times, workers, shared }: HoldRaceOrder): number => {
   const metadata = new MbufMetadata(handle);
   meetAt(shared, workers);
-  for (let i = 0; i < times; i++) addReferences(metadata, 0, 1);
+  for (let i = 0; i < times; i++) shareMbuf(metadata, 0, 1);
   return times;
 });

@@ -76,7 +76,7 @@ serveOrder((order: MulticastOrder): MulticastAnswer => {
       write(burst.words[2 * i]);
     }
     if (segments === 2) frames.chain(burst, 0, burst, 1);
-    frames.hold(burst, 0, order.workers - 1);
+    frames.addReferences(burst, 0, order.workers - 1);
     one.words[0] = burst.words[0];
     for (const ring of rings) if (ring.enqueueBulk(one, 1) === 0) frames.free(burst, 1);
   };
