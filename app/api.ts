@@ -52,13 +52,13 @@ export {
   CheckedMempool,
   type CheckedMempoolHandle,
   type CheckedOptions,
-  type MempoolProblem,
 } from "./mempool/checked_mempool.ts";
 export { Frames } from "./toolkit/frames.ts";
 export { dataWord, type MbufGeometry, Mbufs, MbufView } from "./mempool/mbuf.ts";
 export { MbufMetadata, type MbufMetadataHandle } from "./toolkit/mbuf_metadata.ts";
 export { Mempool, type MempoolHandle } from "./mempool/mempool.ts";
 export type { CacheOptions } from "./mempool/cache_options.ts";
+export type { MempoolProblem } from "./mempool/mempool_problem.ts";
 export { auditMempool, dumpMempool } from "./toolkit/mempool_audit.ts";
 export {
   MempoolWatch,

@@ -73,6 +73,5 @@ export const LONG_FILES: Readonly<Record<string, readonly string[]>> = {
     "README.md",
     "app/ivshmem/peer.ts",
     "app/memory/region.ts",
-    "app/mempool/checked_mempool.ts",
   ],
 };

@@ -5,12 +5,9 @@ import { Outstanding, type OutstandingHandle } from "../channel/outstanding.ts";
 import type { CommandWord } from "../lcore/command.ts";
 import { Idle, type IdleMode } from "../lcore/idle.ts";
 import { type MbufGeometry, Mbufs } from "../mempool/mbuf.ts";
-import {
-  CheckedMempool,
-  type CheckedMempoolHandle,
-  type MempoolProblem,
-} from "../mempool/checked_mempool.ts";
+import { CheckedMempool, type CheckedMempoolHandle } from "../mempool/checked_mempool.ts";
 import { Mempool, type MempoolHandle } from "../mempool/mempool.ts";
+import type { MempoolProblem } from "../mempool/mempool_problem.ts";
 import type { Counters } from "../port/counters.ts";
 import type { PortResources } from "../port/kernel_port.ts";
 import { joinLinks } from "../port/link_port.ts";

@@ -7,6 +7,7 @@ import type { CacheOptions } from "./cache_options.ts";
 import { Guards } from "./guards.ts";
 import type { Mbufs } from "./mbuf.ts";
 import { freeRingSize, Mempool, type MempoolHandle } from "./mempool.ts";
+import { inWords, type MempoolProblem } from "./mempool_problem.ts";
 import { MempoolWatch, type MempoolWatchHandle, type WatchedMbuf } from "./mempool_watch.ts";
 
 const { INDEX_MASK } = DESCRIPTOR;
@@ -20,33 +21,6 @@ const PRIVATE = 16;
 
 /** Descriptors that are passed on at a time. */
 const CHUNK = 64;
-
-/** What a checked mempool found. */
-export interface MempoolProblem {
-  /**
-   * `double free`: the mbuf was free. `foreign free`: it is not of this mempool. `part freed`: it
-   * is one of several segments, or has other references. `given twice`: it came out of the free
-   * ring although it was allocated, or does not exist. `overrun`, `underrun`: bytes behind, or in
-   * front of, what a frame may use were written.
-   */
-  readonly kind:
-    | "double free"
-    | "foreign free"
-    | "part freed"
-    | "given twice"
-    | "overrun"
-    | "underrun";
-  /** The mbuf. */
-  readonly index: number;
-  /** The user whose call found it. */
-  readonly user: string;
-  /**
-   * What was known of the mbuf then, such as its last user; undefined if it is not of this mempool.
-   */
-  readonly last?: WatchedMbuf;
-  /** All of that in a sentence. */
-  readonly message: string;
-}
 
 /** How {@linkcode CheckedMempool} is used. */
 export interface CheckedOptions extends CacheOptions {
@@ -311,11 +285,4 @@ export class CheckedMempool extends Mempool {
     this.#first = undefined;
     if (first) throw new CulvertError(first.message);
   }
-}
-
-/** The last user of an mbuf, in words. */
-function inWords({ state, user, times, secondsAgo }: WatchedMbuf): string {
-  if (state === "spoiled") return "its record was written over";
-  const verb = state === "free" ? "freed" : "allocated";
-  return `${user} ${verb} it ${secondsAgo.toFixed(3)} s ago, allocation ${times} of it`;
 }

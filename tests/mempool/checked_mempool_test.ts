@@ -1,11 +1,7 @@
 import { deepEqual, equal, match, notEqual, ok, throws } from "node:assert/strict";
 import { HEADROOM_BYTES, MPMC, WATCH } from "../../app/memory/layout.ts";
 import { Region } from "../../app/memory/region.ts";
-import {
-  CheckedMempool,
-  type CheckedOptions,
-  type MempoolProblem,
-} from "../../app/mempool/checked_mempool.ts";
+import { CheckedMempool, type CheckedOptions } from "../../app/mempool/checked_mempool.ts";
 import { MbufView } from "../../app/mempool/mbuf.ts";
 import { auditMempool, dumpMempool } from "../../app/toolkit/mempool_audit.ts";
 import { addMempool, attachMempool } from "../../app/toolkit/shared_mempool.ts";
@@ -13,6 +9,7 @@ import { MappedMemory } from "../../ffi/mapped_memory.ts";
 import { freshMemory } from "../ffi/fresh_memory.ts";
 import { Burst } from "../../app/ring/burst.ts";
 import { burstOf } from "../kit/burst_of.ts";
+import type { MempoolProblem } from "../../app/mempool/mempool_problem.ts";
 
 /** A checked mempool of one test, and what it found. */
 function checkedPool(total: number, options: CheckedOptions = {}) {
