@@ -10,9 +10,9 @@ import { installPrerequisites } from "./prerequisites.ts";
 import { sourcesIn } from "./source_files.ts";
 
 /**
- * Files and folders whose tests run beside the gate and beside each other, two files at a time:
- * they measure no time, count no frames that a busy machine may lose, and try again if they need
- * two threads that meet. All others have the machine to themselves.
+ * Files and folders whose tests run beside each other, two files at a time: they measure no time,
+ * count no frames that a busy machine may lose, and try again if they need two threads that meet.
+ * All others have the machine to themselves.
  */
 const TOGETHER = [
   "tests/litmus",
@@ -57,24 +57,17 @@ interface Outcome extends Report {
   readonly isGood: boolean;
 }
 
-/** Run Deno. Its output is shown at once; or when it ends, where others print at the same time. */
-async function deno(args: readonly string[], shown: "at once" | "in the end"): Promise<boolean> {
+/** Run Deno. Returns whether it ended well. */
+async function deno(args: readonly string[]): Promise<boolean> {
   const command = new Deno.Command(Deno.execPath(), { args: [...args], env: { DENO_JOBS: "2" } });
-  if (shown === "at once") return (await command.spawn().status).success;
-  const { success, stdout, stderr } = await command.output();
-  await new Blob([stdout, stderr]).stream().pipeTo(Deno.stdout.writable, { preventClose: true });
-  return success;
+  return (await command.spawn().status).success;
 }
 
 /** Run a command that writes a JUnit report. It is no success if no test has passed. */
-async function test(
-  name: string,
-  command: readonly string[],
-  shown: "at once" | "in the end" = "at once",
-): Promise<Outcome> {
+async function test(name: string, command: readonly string[]): Promise<Outcome> {
   const path = `.cache/${name}.xml`;
   await Deno.remove(path).catch(() => {}); // or an old report speaks for tests that crash
-  const isGood = await deno([...command, `--junit-path=${path}`], shown);
+  const isGood = await deno([...command, `--junit-path=${path}`]);
   const report = readReport(await Deno.readTextFile(path).catch(() => ""));
   return { ...report, name, isGood: isGood && report.files.some(({ passed }) => passed > 0) };
 }
@@ -91,23 +84,21 @@ function isIn(places: readonly string[], file: string): boolean {
   });
 }
 
-/** Run the gate. Without it the other tests are left out: exits. */
-async function openGate(): Promise<Outcome> {
-  const isClean = await deno(["task", "-q", "check"], "at once");
-  const unit = isClean ? await test("tests_unit", ["task", "-q", "unit"]) : undefined;
-  if (unit?.isGood) return unit;
-  console.log("deno task ok fails, see above: the other tests are left out");
-  Deno.exit(1);
+/** Run the gate: undefined if it fails. */
+async function openGate(): Promise<Outcome | undefined> {
+  if (!await deno(["task", "-q", "check"])) return undefined;
+  const unit = await test("tests_unit", ["task", "-q", "unit"]);
+  return unit.isGood ? unit : undefined;
 }
 
 async function testAll(): Promise<Outcome[]> {
   // The gate calls no program that has to be installed.
-  const [unit, together] = await Promise.all([
-    openGate(),
-    installPrerequisites().then(() =>
-      test("tests_together", [...ALL, "--parallel", ...TOGETHER], "in the end")
-    ),
-  ]);
+  const [unit] = await Promise.all([openGate(), installPrerequisites()]);
+  if (!unit) {
+    console.log("deno task ok fails, see above: the other tests are left out");
+    Deno.exit(1);
+  }
+  const together = await test("tests_together", [...ALL, "--parallel", ...TOGETHER]);
   // The unit tests that the gate skips lack a permission there, but not here.
   const done = unit.files.filter(({ skipped }) => skipped === 0);
   const again = unit.files.filter(({ skipped }) => skipped > 0).map(({ file }) => file);
