@@ -7,17 +7,22 @@ export interface Machine {
   readonly commit: string;
   readonly processor: string;
   readonly cores: number;
-  readonly memoryGiB: number;
+  readonly memoryGiB?: number;
   readonly kernel: string;
   readonly deno: string;
   /** DPDK's version, if it is installed. */
   readonly dpdk?: string;
   /** What the run was told: `--quick`, `--against DIR`. */
   readonly arguments: string;
+  /** What a reader of its figures has to know. */
+  readonly note?: string;
 }
 
 /** Describe this machine and this checkout. */
-export async function describeMachine(commandLine: readonly string[]): Promise<Machine> {
+export async function describeMachine(
+  commandLine: readonly string[],
+  note?: string,
+): Promise<Machine> {
   const cpu = await Deno.readTextFile("/proc/cpuinfo");
   return {
     date: new Date().toISOString().slice(0, 10),
@@ -29,6 +34,7 @@ export async function describeMachine(commandLine: readonly string[]): Promise<M
     deno: Deno.version.deno,
     dpdk: await output("pkg-config", "--modversion", "libdpdk"),
     arguments: commandLine.join(" "),
+    note,
   };
 }
 
@@ -37,12 +43,17 @@ export async function commitOf(directory: string): Promise<string> {
   return await output("git", "-C", directory, "describe", "--always", "--dirty=+") ?? "unknown";
 }
 
-/** The machine in a line. */
-export function machineText(machine: Machine): string {
+/** What a run was made on, with and from: a few lines. */
+export function machineLines(machine: Machine): string[] {
   const { processor, cores, memoryGiB, kernel, deno, dpdk, commit, date } = machine;
+  const memory = memoryGiB === undefined ? [] : [`${memoryGiB} GiB`];
   const versions = [`Linux ${kernel}`, `Deno ${deno}`, ...dpdk ? [`DPDK ${dpdk}`] : []];
-  return `${processor}, ${cores} cores, ${memoryGiB} GiB, ${versions.join(", ")}; ` +
-    `commit ${commit}, ${date}`;
+  return [
+    [processor, `${cores} cores`, ...memory].join(", "),
+    versions.join(", "),
+    `commit ${commit}, ${date}`,
+    ...machine.note ? [machine.note] : [],
+  ];
 }
 
 async function output(program: string, ...args: string[]): Promise<string | undefined> {

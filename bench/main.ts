@@ -8,10 +8,10 @@ import { runTool } from "../app/cli/run_program.ts";
 import { stopSignal } from "../app/cli/stop_signal.ts";
 import { CulvertError } from "../ffi/error.ts";
 import { benchAgainst } from "./against.ts";
-import { describeMachine, machineText } from "./machine.ts";
+import { describeMachine, machineLines } from "./machine.ts";
 import { type BenchOptions, measureInTurns, type Measurement, type Row } from "./measurement.ts";
 import { benchMempool } from "./mempool.ts";
-import { Mood } from "./mood.ts";
+import { Mood, moodOf } from "./mood.ts";
 import { benchPath } from "./path.ts";
 import { plotSvg } from "./plot.ts";
 import { benchPorts } from "./ports.ts";
@@ -23,6 +23,8 @@ import { isStopping, stopBench } from "./waiting.ts";
 
 /** How long an orderly end may take: a DPDK program has 5 s before it is killed. */
 const STOP_MS = 20_000;
+
+const QUICK = "short samples: they prove that the bench runs, and are no results";
 
 type Area = (typeof AREAS)[number];
 
@@ -38,7 +40,7 @@ type Values = Parsed<typeof BENCH>["values"];
 async function bench(areas: readonly Area[], values: Values): Promise<void> {
   const { json, plot, against, quick } = values;
   const turns = values.turns ?? (against !== undefined ? 10 : quick ? 2 : 5);
-  const machine = await describeMachine(Deno.args);
+  const machine = await describeMachine(Deno.args, quick ? QUICK : undefined);
   const measurements: Measurement[] = [];
   const report = (measurement: Measurement) => {
     measurements.push(measurement);
@@ -47,7 +49,7 @@ async function bench(areas: readonly Area[], values: Values): Promise<void> {
     if (json !== undefined) Deno.writeTextFileSync(json, jsonLines(results));
     if (plot !== undefined) Deno.writeTextFileSync(plot, plotSvg(results));
   };
-  console.error(machineText(machine));
+  console.error(machineLines(machine).join("\n"));
   if (against !== undefined) {
     for (const area of areas) await benchAgainst(against, area, turns, report);
   } else {
@@ -70,7 +72,17 @@ async function benchPeers(
       const progress = (done: number, total: number) => show(`${name}: ${done} of ${total}`);
       const found = await measureInTurns(row, turns, progress);
       show("");
-      report({ area, name, unit, better, inPlot, lineNs, settings, ...found });
+      report({
+        area,
+        name,
+        unit,
+        better,
+        inPlot,
+        lineNs,
+        lines: moodOf(lineNs),
+        settings,
+        ...found,
+      });
     };
     await BENCHES[area]({ scale: quick ? 0.1 : 1, peers, measure });
   }

@@ -27,8 +27,10 @@ export interface Measurement extends Spread {
   readonly better: Better;
   /** Whether it is one of the few that the plot shows. */
   readonly inPlot: boolean;
-  /** How quickly cache lines travelled before it; see `mood.ts`. */
+  /** Nanoseconds that a cache line took to the other core and back, just before. */
   readonly lineNs?: number;
+  /** The same in a word: lines travel quickly, or not. */
+  readonly lines?: "near" | "far";
   /** What the sides were told, where it matters to who repeats it. */
   readonly settings?: Readonly<Record<string, string | number>>;
   readonly peers: readonly PeerResult[];

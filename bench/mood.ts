@@ -38,6 +38,6 @@ export class Mood implements Disposable {
 const NEAR_NS = 400;
 
 /** The mood in a word. */
-export function moodOf(lineNs: number | undefined): string {
-  return lineNs === undefined ? "" : lineNs <= NEAR_NS ? "near" : "far";
+export function moodOf(lineNs: number): "near" | "far" {
+  return lineNs <= NEAR_NS ? "near" : "far";
 }

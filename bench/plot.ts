@@ -1,10 +1,9 @@
-import { machineText } from "./machine.ts";
+import { machineLines } from "./machine.ts";
 import type { Measurement, Spread } from "./measurement.ts";
-import { moodOf } from "./mood.ts";
 import { figure, type Results } from "./results.ts";
 
 /** Pixels: the whole, where bars begin, how long the longest is, and the lines of a row. */
-const WIDTH = 860, LEFT = 190, BAR = 400, LINE = 19, TITLE = 25, GAP = 12, TOP = 66, BOTTOM = 44;
+const WIDTH = 860, LEFT = 190, BAR = 400, LINE = 19, TITLE = 25, GAP = 12, TOP = 66, BOTTOM = 28;
 
 /**
  * Colours for light and for dark pages. The card behind is drawn too, so that the text can be read
@@ -37,8 +36,8 @@ export function plotSvg({ machine, measurements }: Results): string {
     y += TITLE + LINE * (1 + row.peers.length) + GAP;
     return drawRow(row, top);
   });
-  const height = y + BOTTOM;
-  const notes = machineText(machine).split("; ");
+  const notes = machineLines(machine);
+  const height = y + BOTTOM + LINE * (notes.length - 1);
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" role="img">
 <title>Culvert beside its peers</title>
 <style>${STYLE}
@@ -47,7 +46,7 @@ export function plotSvg({ machine, measurements }: Results): string {
 ${text(20, 30, "ink title", "Culvert beside its peers")}
 ${text(20, 49, "faint small", "Longer is better. Medians; the thin line is the range. ") + KEY}
 ${drawn.join("\n")}
-${notes.map((note, i) => text(20, height - 28 + 16 * i, "faint small", note)).join("\n")}
+${notes.map((note, i) => text(20, y + 16 + 16 * i, "faint small", note)).join("\n")}
 </svg>
 `;
 }
@@ -55,7 +54,6 @@ ${notes.map((note, i) => text(20, height - 28 + 16 * i, "faint small", note)).jo
 const KEY = text(WIDTH - 20, 49, "faint small", "× is our speed relative to the peer's", "end");
 
 function drawRow(row: Measurement, top: number): string {
-  const mood = moodOf(row.lineNs);
   const speed = (value: number) => row.better === "more" ? value : 1 / value;
   const sides = [row, ...row.peers];
   const longest = BAR / Math.max(...sides.map(({ value }) => speed(value)));
@@ -71,9 +69,10 @@ function drawRow(row: Measurement, top: number): string {
       drawRange(side, y + 6.5, speed, longest) +
       text(right + 7, y + 10.5, "ink small", value) + (i === 0 ? "" : ratioText(row, i - 1, y));
   });
-  const moodNote = mood && ` (cache lines ${mood})`;
+  const lines = row.lines && (row.lines === "near" ? "quickly" : "slowly");
   return text(20, top + 12, "ink row", row.name) +
-    text(WIDTH - 20, top + 12, "faint small", moodNote.trim(), "end") + bars.join("");
+    text(WIDTH - 20, top + 12, "faint small", lines ? `cache lines travel ${lines}` : "", "end") +
+    bars.join("");
 }
 
 function ratioText({ peers }: Measurement, peer: number, y: number): string {

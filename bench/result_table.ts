@@ -1,5 +1,4 @@
 import type { Measurement } from "./measurement.ts";
-import { moodOf } from "./mood.ts";
 import { figure } from "./results.ts";
 
 const HEAD = ["what", "unit", "culvert", "min", "max", "peer", "peer's", "ratio", "min", "max", ""];
@@ -13,32 +12,23 @@ const BAR = 10;
 /** The results as lines for a terminal: a line for each peer. */
 export function tableLines(measurements: readonly Measurement[]): string[] {
   const rows = [HEAD, ...measurements.flatMap((m) => cells(m, barOf))];
-  return aligned(rows, "  ").map((line) => line.trimEnd());
+  const widths = HEAD.map((_, i) => Math.max(...rows.map((row) => row[i].length)));
+  return rows.map((row) => row.map((cell, i) => padded(cell, i, widths[i])).join("  ").trimEnd());
 }
 
-const MARKDOWN_HEAD = HEAD.with(-1, "lines");
-
-/** The results as a Markdown table: one number a cell; the last column is the mood. */
+/** The results as a Markdown table: one number a cell; the last column tells the mood. */
 export function markdownTable(measurements: readonly Measurement[]): string {
-  const rows = measurements.flatMap((m) => cells(m, () => moodOf(m.lineNs)));
-  const isUsed = MARKDOWN_HEAD.map((_, i) => i < 3 || rows.some((row) => row[i] !== ""));
-  const used = (row: readonly string[]) => row.filter((_, i) => isUsed[i]);
-  const widths = used(MARKDOWN_HEAD).map((head, i) =>
-    Math.max(3, head.length, ...rows.map((row) => used(row)[i].length))
-  );
-  const isWord = used(MARKDOWN_HEAD.map((_, i) => WORDS.includes(i) ? "w" : "")).map(Boolean);
-  const line = (row: readonly string[]) =>
-    `| ${
-      row.map((cell, i) => isWord[i] ? cell.padEnd(widths[i]) : cell.padStart(widths[i])).join(
-        " | ",
-      )
-    } |`;
-  const rule = `| ${
-    widths.map((width, i) => isWord[i] ? "-".repeat(width) : "-".repeat(width - 1) + ":").join(
-      " | ",
-    )
-  } |`;
-  return [line(used(MARKDOWN_HEAD)), rule, ...rows.map((row) => line(used(row)))].join("\n");
+  const rows = measurements.flatMap((m) => cells(m, () => m.lines ?? ""));
+  const all = [HEAD.with(-1, "lines"), ...rows];
+  const used = HEAD.flatMap((_, i) => i < 3 || rows.some((row) => row[i] !== "") ? [i] : []);
+  const widths = used.map((i) => Math.max(3, ...all.map((row) => row[i].length)));
+  const [head, ...body] = all.map((row) => used.map((i, at) => padded(row[i], i, widths[at])));
+  const rule = used.map((i, at) => "-".repeat(widths[at] - 1) + (WORDS.includes(i) ? "-" : ":"));
+  return [head, rule, ...body].map((row) => `| ${row.join(" | ")} |`).join("\n");
+}
+
+function padded(cell: string, column: number, width: number): string {
+  return WORDS.includes(column) ? cell.padEnd(width) : cell.padStart(width);
 }
 
 /** A row without peers, or one for each; `last` makes the last cell. */
@@ -60,12 +50,4 @@ function barOf(ratio: number | undefined): string {
   return length < BAR
     ? "#".repeat(length) + " ".repeat(BAR - length) + "|"
     : "#".repeat(BAR) + "|" + "#".repeat(length - BAR);
-}
-
-function aligned(rows: readonly string[][], gap: string): string[] {
-  const widths = rows[0].map((_, i) => Math.max(...rows.map((row) => row[i].length)));
-  return rows.map((row) =>
-    row.map((cell, i) => WORDS.includes(i) ? cell.padEnd(widths[i]) : cell.padStart(widths[i]))
-      .join(gap)
-  );
 }

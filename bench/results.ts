@@ -28,8 +28,8 @@ export function readResults(text: string): Results {
   return { machine: head.machine, measurements: lines };
 }
 
-/** Three digits, as a person writes them: 70.2, 0.86, 1,050. */
+/** Three digits, below 1 two, as a person writes them: 70.2, 0.86, 1,050. */
 export function figure(value: number): string {
   if (value >= 1000) return Math.round(value).toLocaleString("en-US");
-  return value >= 100 ? String(Math.round(value)) : value.toPrecision(value < 1 ? 2 : 3);
+  return String(Number(value.toPrecision(value < 1 ? 2 : 3)));
 }

@@ -99,7 +99,7 @@ async function rowOf(
   const other = async (pauses: number) =>
     (await rteRing.measure({ ...mode, how, burst, elements, pauses })).nsPerElement;
   const peerPauses = await pausesOf(other);
-  const peer = { name: `rte_ring ${how}`, sample: () => other(peerPauses) };
+  const peer = { name: `DPDK rte_ring ${how}`, sample: () => other(peerPauses) };
   return { ...row, settings: { pauses, peerPauses }, peers: [peer] };
 }
 

@@ -1,7 +1,7 @@
 import type { Command } from "../app/cli/command.ts";
 
 /** The areas of the bench, in the order in which they run. */
-export const AREAS = ["ring", "mempool", "path", "ports"] as const;
+export const AREAS = ["path", "ports", "ring", "mempool"] as const;
 
 /** `deno task bench`. */
 export const BENCH = {

@@ -1,0 +1,39 @@
+/**
+ * `deno task figures`: makes the plot, and the tables in bench/README.md, from bench/results.jsonl.
+ *
+ * @module
+ */
+import { fileURLToPath } from "node:url";
+import { machineLines } from "./machine.ts";
+import { plotSvg } from "./plot.ts";
+import { markdownTable } from "./result_table.ts";
+import { readResults, type Results } from "./results.ts";
+
+const FOLDER = fileURLToPath(new URL(".", import.meta.url));
+
+/** What is made from the results, by file name in this folder. */
+export async function madeFiles(): Promise<Record<string, string>> {
+  const results = readResults(await Deno.readTextFile(`${FOLDER}results.jsonl`));
+  const readme = await Deno.readTextFile(`${FOLDER}README.md`);
+  return { "results.svg": plotSvg(results), "README.md": withFigures(readme, results) };
+}
+
+/** A text with the figures between its marks: `<!-- figures: AREA -->` and `<!-- end -->`. */
+export function withFigures(text: string, { machine, measurements }: Results): string {
+  const marked = /(<!-- figures: (\w+) -->\n)[^]*?(<!-- end -->)/g;
+  return text.replace(marked, (_, begin, what, end) => {
+    const rows = measurements.filter(({ area }) => area === what);
+    const figures = what === "machine"
+      ? machineLines(machine).map((line) => `- ${line}`).join("\n")
+      : rows.length > 0
+      ? markdownTable(rows)
+      : "No results yet.";
+    return `${begin}\n${figures}\n\n${end}`;
+  });
+}
+
+if (import.meta.main) {
+  for (const [name, text] of Object.entries(await madeFiles())) {
+    await Deno.writeTextFile(`${FOLDER}${name}`, text);
+  }
+}
