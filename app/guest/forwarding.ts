@@ -4,6 +4,7 @@ import type { Attachment } from "./attachment.ts";
 import type { GuestLcoreHandle } from "./guest_lcore.ts";
 import type { GuestOptions } from "./guest_options.ts";
 import type { Interrupts } from "./interrupts.ts";
+import { describeWays } from "./describe_ways.ts";
 import { planLcores } from "./plan_lcores.ts";
 import type { RegionLink } from "./region_link.ts";
 import { Statistics } from "./statistics.ts";
@@ -50,6 +51,7 @@ export class Forwarding {
     const names = ports.map(({ number, name }) => `${number} ${name}`).join(", ");
     const doorbell = interrupts && isNotified ? "" : ", no doorbell";
     log(`forwarding (${mode}) on core ${cores}, ports: ${names}${doorbell}`);
+    log(describeWays(options, plan.flatMap(({ lanes }) => lanes)));
   }
 
   /** Whether all lcores have ended. */

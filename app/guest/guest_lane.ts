@@ -48,7 +48,7 @@ export class GuestLane {
 
 /**
  * What a forwarding mode does with a burst: rewrite frames in place, reorder or drop descriptors.
- * Dropped frames are to be given to `lane.from.free`.
+ * Dropped frames are to be given to `lane.from.drop`.
  *
  * @param count Frames in `burst`; 0 only for a mode that originates frames.
  * @returns how many frames, from the start of `burst`, go out.

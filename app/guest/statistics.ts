@@ -23,7 +23,8 @@ export class Statistics {
       this.ports.reduce((sum, { counters }) => sum + counters[counter], 0);
     const rung = total(GUEST_COUNTER.NOTIFIED);
     return `received ${total(GUEST_COUNTER.RX)} frames, sent ${total(GUEST_COUNTER.TX)}, ` +
-      `dropped ${total(GUEST_COUNTER.DROPPED)}` + (rung > 0 ? `; ${rung} doorbells rung` : "");
+      `dropped ${total(GUEST_COUNTER.DROPPED) + total(GUEST_COUNTER.RX_DROPPED)}` +
+      (rung > 0 ? `; ${rung} doorbells rung` : "");
   }
 
   /** The table as it stands now. */
@@ -36,18 +37,19 @@ export class Statistics {
       const last = this.#last[i];
       const packets = counters[GUEST_COUNTER.TX] - last[GUEST_COUNTER.TX];
       const bytes = counters[GUEST_COUNTER.TX_BYTES] - last[GUEST_COUNTER.TX_BYTES];
+      const dropped = counters[GUEST_COUNTER.DROPPED] + counters[GUEST_COUNTER.RX_DROPPED];
       const rate = packets / seconds / 1e6;
       const bits = (bytes + packets * WIRE_OVERHEAD_BYTES) * 8 / seconds / 1e9;
       lines.push(
         `Statistics for port ${number} ------------------------------`,
         row("Packets sent", counters[GUEST_COUNTER.TX]),
         row("Packets received", counters[GUEST_COUNTER.RX]),
-        row("Packets dropped", counters[GUEST_COUNTER.DROPPED]),
+        row("Packets dropped", dropped),
         rates(rate, bits),
       );
       total.sent += counters[GUEST_COUNTER.TX];
       total.received += counters[GUEST_COUNTER.RX];
-      total.dropped += counters[GUEST_COUNTER.DROPPED];
+      total.dropped += dropped;
       total.rate += rate;
       total.bits += bits;
     });

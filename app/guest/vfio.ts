@@ -5,7 +5,7 @@
  *
  * @module
  */
-import { check, CulvertError } from "../../ffi/error.ts";
+import { check, CulvertError, FILE_ADVICE } from "../../ffi/error.ts";
 import { cString, shim } from "../../ffi/shim.ts";
 
 const READ_ONLY = 0, READ_WRITE = 1, WRITE = 4;
@@ -152,7 +152,7 @@ function vectorsOf(device: number, address: string): number {
 /** Let the device write: interrupts of one that may not are lost without a word. */
 function becomeMaster(address: string): void {
   const path = `/sys/bus/pci/devices/${address}/config`;
-  const fd = check(open(path), `open ${path}`);
+  const fd = check(open(path), `open ${path}`, FILE_ADVICE);
   try {
     const head = new Uint8Array(COMMAND_BYTE + 2);
     check(shim.shim_file_read(fd, head, head.length), `read ${path}`);

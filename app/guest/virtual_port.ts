@@ -10,9 +10,12 @@ export const GUEST_COUNTER = {
   RX_BYTES: 1,
   TX: 2,
   TX_BYTES: 3,
+  /** Frames that were to be sent, and did not fit. */
   DROPPED: 4,
   /** Doorbells rung, to wake a host's lcore that slept. */
   NOTIFIED: 5,
+  /** Frames that were received, and that the mode did not want. */
+  RX_DROPPED: 6,
   COUNT: 8,
 } as const;
 
@@ -89,6 +92,13 @@ class RxEnd {
       if (left === 0 || this.#isOver()) return;
       shim.shim_pause(16);
     }
+  }
+
+  /** Drop received frames: give their mbufs back, and count them. */
+  drop(burst: Burst, count: number, at = 0): void {
+    if (count === 0) return;
+    this.#counters[GUEST_COUNTER.RX_DROPPED] += count;
+    this.free(burst, count, at);
   }
 
   /** Take up to `max` empty mbufs that the host has lent; returns how many. */

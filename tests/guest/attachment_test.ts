@@ -143,7 +143,7 @@ Deno.test("Claim refuses a region that has no place for such a guest", async () 
   using lab = new TestHost();
   await rejects(attach(lab.memory, 1), {
     name: "CulvertError",
-    message: /^Cannot find memzone g1 in region r0 /,
+    message: /^Cannot use region r0 as guest 1 as it has no place for that guest: /,
   });
 });
 

@@ -1,6 +1,7 @@
 import { deepEqual, equal } from "node:assert/strict";
 import { l2fwd } from "../../app/guest/functions/l2fwd.ts";
 import { ANSWERING_MODES, MODES } from "../../app/guest/functions/mod.ts";
+import { GUEST_COUNTER } from "../../app/guest/virtual_port.ts";
 import { GuestLab, macOf, someFrame } from "./guest_lab.ts";
 import { Burst } from "../../app/ring/burst.ts";
 
@@ -44,10 +45,11 @@ for (
   });
 }
 
-Deno.test("rxonly drops all frames, and gives their mbufs back", () => {
+Deno.test("rxonly drops all frames, counts them, and gives their mbufs back", () => {
   using lab = new GuestLab();
   const burst = lab.burst(FRAMES);
   equal(MODES.rxonly(burst, 5, lab.lane()), 0);
+  equal(lab.counters[0][GUEST_COUNTER.RX_DROPPED], 5);
   deepEqual(lab.givenBack(), [0, 1, 2, 3, 4]);
   equal(MODES.rxonly(burst, 0, lab.lane()), 0);
   deepEqual(lab.givenBack(), []);

@@ -1,6 +1,7 @@
 import { deepEqual, equal } from "node:assert/strict";
 import fc from "fast-check";
 import { icmpecho } from "../../app/guest/functions/icmpecho.ts";
+import { GUEST_COUNTER } from "../../app/guest/virtual_port.ts";
 import { GuestLab, macOf, someFrame } from "./guest_lab.ts";
 import { putChecksum, slowSum } from "./slow_checksum.ts";
 
@@ -152,3 +153,10 @@ for (const pattern of ["+", "-", "+-", "-+", "--++", "+-+-+-+", "-++--+", "+---+
     deepEqual(lab.givenBack().sort(), dropped);
   });
 }
+
+Deno.test("icmpecho counts what it drops, and not what it answers", () => {
+  using lab = new GuestLab();
+  const burst = lab.burst([ARP_REQUEST, someFrame(60), echoRequest(), someFrame(61)]);
+  equal(icmpecho(burst, 4, lab.lane()), 2);
+  equal(lab.counters[0][GUEST_COUNTER.RX_DROPPED], 2);
+});

@@ -63,7 +63,14 @@ for (
     end(lab, command);
     equal(await lcore.done, undefined);
     for (const counters of lab.counters) {
-      deepEqual(counted(counters), { RX: 3, RX_BYTES: 180, TX: 3, TX_BYTES: 180, DROPPED: 0 });
+      deepEqual(counted(counters), {
+        RX: 3,
+        RX_BYTES: 180,
+        TX: 3,
+        TX_BYTES: 180,
+        DROPPED: 0,
+        RX_DROPPED: 0,
+      });
     }
   });
 }

@@ -12,7 +12,7 @@ Deno.test("Statistics.table() is l2fwd's, with rates since the last time", () =>
   const ports = [port(0), port(2)];
   ports[0].counters.set([5, 500, 1000, 64_000, 0]);
   const statistics = new Statistics(ports);
-  ports[0].counters.set([7, 700, 4_001_000, 256_064_000, 3]);
+  ports[0].counters.set([7, 700, 4_001_000, 256_064_000, 1, 0, 2]);
   ports[1].counters.set([4_000_000, 256_000_000, 100, 6_400, 1]);
   clock.now += 2000;
   equal(

@@ -1,4 +1,5 @@
 import { deepEqual, equal } from "node:assert/strict";
+import { GUEST_COUNTER } from "../../app/guest/virtual_port.ts";
 import { counted } from "./guest_counters.ts";
 import { GuestLab, macOf, someFrame } from "./guest_lab.ts";
 import { Burst } from "../../app/ring/burst.ts";
@@ -14,7 +15,14 @@ Deno.test("RxEnd.rxBurst() receives what the host lends, and counts frames and b
   equal(lab.rx().rxBurst(burst, 32), 1);
   equal(lab.rx().rxBurst(burst, 32), 0);
   deepEqual(lab.frame(burst, 0), FRAMES[2]);
-  deepEqual(counted(lab.counters[0]), { RX: 3, RX_BYTES: 183, TX: 0, TX_BYTES: 0, DROPPED: 0 });
+  deepEqual(counted(lab.counters[0]), {
+    RX: 3,
+    RX_BYTES: 183,
+    TX: 0,
+    TX_BYTES: 0,
+    DROPPED: 0,
+    RX_DROPPED: 0,
+  });
 });
 
 Deno.test("TxEnd.txBurst() sends what the ring has room for, and counts no more", () => {
@@ -23,7 +31,14 @@ Deno.test("TxEnd.txBurst() sends what the ring has room for, and counts no more"
   equal(lab.tx().txBurst(burst, 3), 2);
   equal(lab.tx().txBurst(burst, 3), 0);
   deepEqual(lab.sent(), FRAMES.slice(0, 2));
-  deepEqual(counted(lab.counters[0]), { RX: 0, RX_BYTES: 0, TX: 2, TX_BYTES: 121, DROPPED: 0 });
+  deepEqual(counted(lab.counters[0]), {
+    RX: 0,
+    RX_BYTES: 0,
+    TX: 2,
+    TX_BYTES: 121,
+    DROPPED: 0,
+    RX_DROPPED: 0,
+  });
 });
 
 Deno.test("TxEnd.countDropped() counts frames that this port could not send", () => {
@@ -31,6 +46,15 @@ Deno.test("TxEnd.countDropped() counts frames that this port could not send", ()
   lab.tx().countDropped(3);
   lab.tx().countDropped(4);
   equal(counted(lab.counters[0]).DROPPED, 7);
+});
+
+Deno.test("RxEnd.drop() gives mbufs back, and counts what the mode did not want", () => {
+  using lab = new GuestLab();
+  const burst = Burst.of(4);
+  lab.rx().drop(burst, 3, 1);
+  lab.rx().drop(burst, 0);
+  equal(lab.counters[0][GUEST_COUNTER.RX_DROPPED], 3);
+  equal(lab.counters[0][GUEST_COUNTER.DROPPED], 0);
 });
 
 Deno.test("RxEnd.free() gives mbufs back in one go, if there is room", () => {

@@ -19,7 +19,7 @@ export function icmpecho(burst: Burst, count: number, lane: GuestLane): number {
     const to = answer(burst, i, lane) ? answers++ : i;
     if (to < i && to < answers) exchange(burst, to, i);
   }
-  if (answers < count) lane.from.free(burst, count - answers, answers);
+  lane.from.drop(burst, count - answers, answers);
   return answers;
 }
 
