@@ -21,6 +21,37 @@ export class UsageError extends CulvertError {
   override name = "UsageError";
 }
 
+/**
+ * What to do next, or that by the errno's name. The same errno means one thing of a file and
+ * another of an interface: the advice is chosen by what was tried.
+ */
+export type Advice = string | Readonly<Record<string, string>>;
+
+const NOT_OURS = "see whose it is (ls -ld), and become that user, join the group, or run as root";
+
+/** Advice on what could not be done with a path. */
+export const FILE_ADVICE: Readonly<Record<string, string>> = {
+  EACCES: NOT_OURS,
+  EPERM: NOT_OURS,
+  ENOENT: "it does not exist; check the path",
+  ENOTDIR: "a part of the path is no folder; check the path",
+  ENXIO: "it is a socket where nobody answers; remove it",
+  EROFS: "it is on a file system that is mounted read-only; use another path",
+};
+
+const NOT_GRANTED =
+  "run as root, or grant CAP_NET_RAW (packet ports) and CAP_NET_ADMIN (TAPs, promiscuity)";
+
+const NO_INTERFACE = "there is no interface of that name here; ip link lists them";
+
+/** Advice on what could not be done with an interface or a packet socket. */
+export const INTERFACE_ADVICE: Readonly<Record<string, string>> = {
+  EPERM: NOT_GRANTED,
+  EACCES: NOT_GRANTED,
+  ENODEV: NO_INTERFACE,
+  ENXIO: NO_INTERFACE,
+};
+
 /** A call into the shim that the kernel refused. */
 export class ShimError extends CulvertError {
   /** How a stack trace calls it. */
@@ -35,9 +66,10 @@ export class ShimError extends CulvertError {
    * @param errno The positive errno value.
    * @param advice What to do next, if it is known.
    */
-  constructor(action: string, readonly errno: number, advice = adviceFor(errno)) {
+  constructor(action: string, readonly errno: number, advice: Advice = {}) {
     const code = errnoName(errno);
-    super(`Cannot ${action} as the kernel says ${code}${advice && `: ${advice}`}`, { code });
+    const next = typeof advice === "string" ? advice : advice[code] ?? ANYWHERE[code] ?? "";
+    super(`Cannot ${action} as the kernel says ${code}${next && `: ${next}`}`, { code });
   }
 }
 
@@ -50,32 +82,20 @@ function errnoName(errno: number): string {
   return NAMES.get(errno) ?? `errno ${errno}`;
 }
 
-function adviceFor(errno: number): string {
-  switch (errnoName(errno)) {
-    case "EPERM":
-    case "EACCES":
-      return "run as root, or grant CAP_NET_RAW (packet ports) and CAP_NET_ADMIN (TAPs, promiscuity)";
-    case "ENOENT":
-    case "ENODEV":
-    case "ENXIO":
-      return "it does not exist; check the name";
-    case "ENOMEM":
-    case "ENOSPC":
-      return "make it smaller, or free memory";
-    case "EMFILE":
-    case "ENFILE":
-      return "raise the limit of open files (ulimit -n)";
-    default:
-      return "";
-  }
-}
+/** What to do next whatever was tried: these errnos mean one thing each. */
+const ANYWHERE: Readonly<Record<string, string>> = {
+  ENOMEM: "make it smaller, or free memory",
+  ENOSPC: "make it smaller, or free memory",
+  EMFILE: "raise the limit of open files (ulimit -n)",
+  ENFILE: "raise the limit of open files (ulimit -n)",
+};
 
 /**
  * Pass on a shim result that is not negative.
  *
  * @throws {ShimError} if it is `-errno`.
  */
-export function check(result: number, action: string, advice?: string): number {
+export function check(result: number, action: string, advice?: Advice): number {
   if (result < 0) throw new ShimError(action, -result, advice);
   return result;
 }

@@ -15,6 +15,12 @@ function load(): Shim {
   try {
     library = Deno.dlopen(SHIM_PATH, SYMBOLS);
   } catch (error) {
+    if (error instanceof Deno.errors.NotCapable) {
+      throw new CulvertError(
+        `Cannot load the shim ${SHIM_PATH} as Deno may not: run it by \`deno task\`, or with ` +
+          `--allow-ffi=${SHIM_PATH}`,
+      );
+    }
     const cause = error instanceof Error ? error.message : String(error);
     throw new CulvertError(
       `Cannot load the shim ${SHIM_PATH} as ${cause}: run \`deno task shim\` to build it`,

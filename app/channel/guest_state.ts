@@ -1,3 +1,4 @@
+import { CulvertError } from "../../ffi/error.ts";
 import type { MappedMemory } from "../../ffi/mapped_memory.ts";
 import { GUEST, ZONE_KIND } from "../memory/layout.ts";
 import type { Region } from "../memory/region.ts";
@@ -87,7 +88,15 @@ export class GuestState {
    * @throws {CulvertError} if the region has no place for such a guest.
    */
   static attach(region: Region, guest: number): GuestState {
-    const zone = region.zone(`g${guest}`, ZONE_KIND.GUEST);
+    const places = region.zones.filter(({ kind }) => kind === ZONE_KIND.GUEST);
+    const zone = places.find(({ name }) => name === `g${guest}`);
+    if (zone === undefined) {
+      const there = places.map(({ name }) => name.slice(1)).join(", ");
+      throw new CulvertError(
+        `Cannot use region ${region.name} as guest ${guest} as it has no place for that guest: ` +
+          `there are ${there || "none"}; see --guest of the host and of the guest`,
+      );
+    }
     return new GuestState(region, zone.offset, zone.parameter);
   }
 

@@ -1,4 +1,4 @@
-import { check, CulvertError } from "../../ffi/error.ts";
+import { check, CulvertError, FILE_ADVICE } from "../../ffi/error.ts";
 import { MappedMemory } from "../../ffi/mapped_memory.ts";
 import { cString, shim } from "../../ffi/shim.ts";
 import { findIvshmem } from "../linux/pci.ts";
@@ -33,7 +33,11 @@ export interface FoundRegion {
 export function findRegion(region: string): FoundRegion {
   const path = isPath(region) ? region : memfdPath(region);
   checkIsFile(path);
-  const fd = check(shim.shim_file_open(cString(path), READ_ONLY_LINKED), `open region ${path}`);
+  const fd = check(
+    shim.shim_file_open(cString(path), READ_ONLY_LINKED),
+    `open region ${path}`,
+    FILE_ADVICE,
+  );
   try {
     return { memory: mapReadOnly(fd, fileBytes(fd, path), path), source: path };
   } finally {
@@ -56,7 +60,7 @@ export function findPciRegion(address: string): FoundRegion {
     );
   }
   const path = `/sys/bus/pci/devices/${device.address}/resource2`;
-  const fd = check(shim.shim_file_open(cString(path), READ_ONLY), `open ${path}`);
+  const fd = check(shim.shim_file_open(cString(path), READ_ONLY), `open ${path}`, FILE_ADVICE);
   try {
     return { memory: mapReadOnly(fd, device.bytes, path), source: path };
   } finally {

@@ -1,5 +1,5 @@
 import { dirname } from "node:path";
-import { check, CulvertError, ShimError } from "../../ffi/error.ts";
+import { check, CulvertError, FILE_ADVICE, ShimError } from "../../ffi/error.ts";
 import { cString, shim } from "../../ffi/shim.ts";
 import { givePath, type Owner, ownerFor, SAME, statusOf } from "../linux/owner.ts";
 import { SOCKET_FOLDER } from "../memory/region_name.ts";
@@ -39,7 +39,11 @@ export async function claimSocket(
   const folder = dirname(path);
   if (folder === SOCKET_FOLDER) makeFolder(owner);
   const action = `lock the folder ${folder}`;
-  const lock = check(shim.shim_file_open(cString(folder), READ_ONLY_FOLLOWING), action);
+  const lock = check(
+    shim.shim_file_open(cString(folder), READ_ONLY_FOLLOWING),
+    action,
+    FILE_ADVICE,
+  );
   try {
     await takeLock(lock, action);
     const listener = listen(path, owner);
@@ -108,8 +112,8 @@ function listen(path: string, owner: Owner): number {
     );
   }
   if (code === "ECONNREFUSED") removeSocket(path);
-  else if (code !== "ENOENT") check(other, `see who answers at ${path}`);
-  const listener = check(shim.shim_unix_listen(cString(path)), `listen at ${path}`);
+  else if (code !== "ENOENT") check(other, `see who answers at ${path}`, FILE_ADVICE);
+  const listener = check(shim.shim_unix_listen(cString(path)), `listen at ${path}`, FILE_ADVICE);
   try {
     givePath(path, owner); // until now it was ours alone
     return listener;

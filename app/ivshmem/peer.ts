@@ -1,4 +1,4 @@
-import { check, CulvertError, ShimError } from "../../ffi/error.ts";
+import { check, CulvertError, FILE_ADVICE, ShimError } from "../../ffi/error.ts";
 import { cString, shim } from "../../ffi/shim.ts";
 import { type Credentials, credentialsOf } from "./member.ts";
 import { fileBytes } from "../linux/files.ts";
@@ -68,7 +68,7 @@ export class Peer {
     if (socket >= 0) return Peer.over(socket, path, vectors);
     const { code } = new ShimError("", -socket);
     if (code === "ENOENT" || code === "ECONNREFUSED" || code === "ENOTDIR") return undefined;
-    check(socket, `connect to ${path}`, "may you write there, and is its server at work?");
+    check(socket, `connect to ${path}`, { ...FILE_ADVICE, EAGAIN: "its server does not answer" });
   }
 
   /**

@@ -1,4 +1,4 @@
-import { check, CulvertError, ShimError } from "../../ffi/error.ts";
+import { check, CulvertError, FILE_ADVICE, ShimError } from "../../ffi/error.ts";
 import { sealedMemfd } from "../../ffi/mapped_memory.ts";
 import { cString, shim } from "../../ffi/shim.ts";
 import { giveFile, type Owner, ownerFor } from "../linux/owner.ts";
@@ -88,7 +88,7 @@ function sharedObject(path: string, wanted: number, owner: Owner): ServedMemory 
   let fd = shim.shim_file_open(cString(path), READ_WRITE);
   const isNew = fd < 0 && new ShimError("", -fd).code === "ENOENT";
   if (isNew) fd = shim.shim_file_open(cString(path), CREATE);
-  check(fd, `open shared memory ${path}`);
+  check(fd, `open shared memory ${path}`, FILE_ADVICE);
   const close = once(() => {
     if (isNew) remove(path);
     shim.shim_fd_close(fd);
@@ -120,7 +120,11 @@ function unnamedFile(folder: string, wanted: number): ServedMemory {
   checkMayKeep("make memory", folder);
   const random = crypto.getRandomValues(new Uint32Array(2));
   const path = `${folder}/culvert-${[...random].map((word) => word.toString(36)).join("")}`;
-  const fd = check(shim.shim_file_open(cString(path), CREATE), `make a file in ${folder}`);
+  const fd = check(
+    shim.shim_file_open(cString(path), CREATE),
+    `make a file in ${folder}`,
+    FILE_ADVICE,
+  );
   try {
     remove(path);
     const bytes = resize(fd, wanted, `a file in ${folder}`);

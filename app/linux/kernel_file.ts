@@ -1,11 +1,11 @@
-import { check } from "../../ffi/error.ts";
+import { check, FILE_ADVICE } from "../../ffi/error.ts";
 import { cString, shim } from "../../ffi/shim.ts";
 
 const READ_ONLY = 0;
 
 /** Read a small text file of the kernel's, such as one in /proc, which Deno opens under -A only. */
 export function readKernelFile(path: string): string {
-  const fd = check(shim.shim_file_open(cString(path), READ_ONLY), `read ${path}`);
+  const fd = check(shim.shim_file_open(cString(path), READ_ONLY), `read ${path}`, FILE_ADVICE);
   const chunks: Uint8Array[] = [];
   try {
     for (;;) {

@@ -15,7 +15,7 @@
  *
  * @module
  */
-import { check, ShimError } from "../../ffi/error.ts";
+import { check, INTERFACE_ADVICE, ShimError } from "../../ffi/error.ts";
 import { cString, shim } from "../../ffi/shim.ts";
 
 const AF_INET = 2, AF_INET6 = 10, AF_NETLINK = 16, SOCK_RAW = 3, NETLINK_ROUTE = 0;
@@ -66,7 +66,7 @@ export function withoutIpv6Address(name: string): void {
 export function addAddress(name: string, address: string, prefix: number): void {
   const action = `give ${name} the address ${address}/${prefix}`;
   const words = new Uint32Array(6);
-  check(shim.shim_interface_get(cString(name), words), action);
+  check(shim.shim_interface_get(cString(name), words), action, INTERFACE_ADVICE);
   const bytes = Uint8Array.from(address.split("."), Number);
   const fixed = concat([Uint8Array.of(AF_INET, prefix, 0, 0), u32(words[0])]);
   const local = [attribute(IFA_LOCAL, bytes), attribute(IFA_ADDRESS, bytes)];
@@ -75,7 +75,7 @@ export function addAddress(name: string, address: string, prefix: number): void 
 
 /** Set an interface up. */
 export function setUp(name: string): void {
-  check(shim.shim_interface_flags(cString(name), IFF_UP, 0), `set ${name} up`);
+  check(shim.shim_interface_flags(cString(name), IFF_UP, 0), `set ${name} up`, INTERFACE_ADVICE);
 }
 
 /** Send one request to the kernel, and have its answer: nothing, or an error. */
@@ -88,7 +88,11 @@ function ask(action: string, type: number, flags: number, ...parts: Uint8Array[]
   view.setUint16(6, NLM_F_REQUEST_AND_ACK | flags, true);
   const message = concat([header, body]);
   const answer = new Uint8Array(8192);
-  const socket = check(shim.shim_socket_open(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE), action);
+  const socket = check(
+    shim.shim_socket_open(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE),
+    action,
+    INTERFACE_ADVICE,
+  );
   try {
     check(shim.shim_socket_send(socket, message, message.length, NO_ADDRESS, 0), action);
     check(shim.shim_file_read(socket, answer, answer.length), action);
@@ -97,7 +101,7 @@ function ask(action: string, type: number, flags: number, ...parts: Uint8Array[]
   }
   const answered = new DataView(answer.buffer);
   if (answered.getUint16(4, true) !== NLMSG_ERROR) throw new ShimError(action, EPROTO);
-  check(answered.getInt32(16, true), action);
+  check(answered.getInt32(16, true), action, INTERFACE_ADVICE);
 }
 
 const NO_ADDRESS = new Uint8Array(0);

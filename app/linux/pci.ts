@@ -1,4 +1,4 @@
-import { check, CulvertError, UsageError } from "../../ffi/error.ts";
+import { check, CulvertError, FILE_ADVICE, UsageError } from "../../ffi/error.ts";
 import { MappedMemory } from "../../ffi/mapped_memory.ts";
 import { cString, shim } from "../../ffi/shim.ts";
 import { readKernelFile } from "./kernel_file.ts";
@@ -118,7 +118,7 @@ function enable({ address }: IvshmemDevice): void {
 
 function mapBar({ address }: IvshmemDevice, bar: number, bytes: number): MappedMemory {
   const path = `/sys/bus/pci/devices/${address}/resource${bar}`;
-  const fd = check(shim.shim_file_open(cString(path), READ_WRITE), `open ${path}`);
+  const fd = check(shim.shim_file_open(cString(path), READ_WRITE), `open ${path}`, FILE_ADVICE);
   try {
     return MappedMemory.ofFile(fd, bytes, path);
   } finally {

@@ -1,4 +1,4 @@
-import { CulvertError } from "../../ffi/error.ts";
+import { CulvertError, INTERFACE_ADVICE } from "../../ffi/error.ts";
 import { check } from "../../ffi/error.ts";
 import { cString, shim } from "../../ffi/shim.ts";
 
@@ -77,7 +77,7 @@ export function findInterfaceAgain(index: number, name: string): Interface | und
  */
 export function setInterfaceUp(name: string, up: boolean): void {
   const result = shim.shim_interface_flags(cString(name), up ? IFF_UP : 0, up ? 0 : IFF_UP);
-  check(result, `set interface ${name} ${up ? "up" : "down"}`);
+  check(result, `set interface ${name} ${up ? "up" : "down"}`, INTERFACE_ADVICE);
 }
 
 /**
@@ -86,5 +86,6 @@ export function setInterfaceUp(name: string, up: boolean): void {
  * @throws {ShimError} without CAP_NET_ADMIN, or if the device cannot do it.
  */
 export function setInterfaceMtu(name: string, mtu: number): void {
-  check(shim.shim_interface_mtu(cString(name), mtu), `set the MTU of ${name} to ${mtu}`);
+  const result = shim.shim_interface_mtu(cString(name), mtu);
+  check(result, `set the MTU of ${name} to ${mtu}`, INTERFACE_ADVICE);
 }

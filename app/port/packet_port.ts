@@ -1,4 +1,4 @@
-import { check } from "../../ffi/error.ts";
+import { check, INTERFACE_ADVICE } from "../../ffi/error.ts";
 import { cString, shim } from "../../ffi/shim.ts";
 import type { Burst } from "../ring/burst.ts";
 import { COUNTER } from "./counters.ts";
@@ -30,10 +30,14 @@ export interface PacketSetup {
 export function openPacket(name: string): PacketSetup {
   const found = findInterface(name);
   const action = `open AF_PACKET on ${name}`;
-  const rxFd = check(shim.shim_packet_open(cString(name), RECEIVE_BUFFER_BYTES), action);
+  const rxFd = check(
+    shim.shim_packet_open(cString(name), RECEIVE_BUFFER_BYTES),
+    action,
+    INTERFACE_ADVICE,
+  );
   try {
     if (!found?.isUp) setInterfaceUp(name, true);
-    const txFd = check(shim.shim_packet_open(cString(name), 0), action);
+    const txFd = check(shim.shim_packet_open(cString(name), 0), action, INTERFACE_ADVICE);
     return { kind: "packet", name, index: found?.index ?? 0, rxFd, txFd };
   } catch (error) {
     shim.shim_fd_close(rxFd);

@@ -1,4 +1,4 @@
-import { check, ShimError } from "../../ffi/error.ts";
+import { type Advice, check } from "../../ffi/error.ts";
 import { cString, shim } from "../../ffi/shim.ts";
 import type { Burst } from "../ring/burst.ts";
 import { findInterface, findInterfaceAgain, setInterfaceMtu, setInterfaceUp } from "./interface.ts";
@@ -22,9 +22,18 @@ export interface TapSetup {
 
 const EBADFD = 77;
 
-const BUSY = "another program has it open; close that, or use another name";
-const DENIED = "run as root, grant CAP_NET_ADMIN, or make it beforehand: " +
-  "ip tuntap add NAME mode tap user $USER";
+const NO_TUN =
+  "there is no TUN device here: modprobe tun; a container has to be given /dev/net/tun";
+
+const ADVICE: Advice = {
+  EBUSY: "another program has it open; close that, or use another name",
+  EPERM: "run as root, grant CAP_NET_ADMIN, or make it beforehand: " +
+    "ip tuntap add NAME mode tap user $USER",
+  EACCES: "see who may open /dev/net/tun (ls -l), or run as root",
+  ENOENT: NO_TUN,
+  ENODEV: NO_TUN,
+  ENXIO: NO_TUN,
+};
 
 /**
  * Open a TAP: an existing one, or a new one that goes when it is closed. A new one gets `mtu`; both
@@ -36,8 +45,7 @@ const DENIED = "run as root, grant CAP_NET_ADMIN, or make it beforehand: " +
 export function openTap(name: string, mtu: number): TapSetup {
   const before = findInterface(name);
   const fd = shim.shim_tap_open(cString(name));
-  const { code } = new ShimError("", -fd);
-  check(fd, `open TAP ${name}`, code === "EBUSY" ? BUSY : code === "EPERM" ? DENIED : undefined);
+  check(fd, `open TAP ${name}`, ADVICE);
   try {
     if (!before) setInterfaceMtu(name, mtu);
     if (!before?.isUp) setInterfaceUp(name, true);

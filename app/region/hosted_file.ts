@@ -1,4 +1,4 @@
-import { check, ShimError } from "../../ffi/error.ts";
+import { check } from "../../ffi/error.ts";
 import { MappedMemory } from "../../ffi/mapped_memory.ts";
 import { shim } from "../../ffi/shim.ts";
 import { giveFile, isSameFile, type Owner, ownerFor, statusOf } from "../linux/owner.ts";
@@ -73,9 +73,8 @@ export function hostFile(
 /** Give a file its size, and memory for all of it: what a sparse file lacks is SIGBUS later. */
 function reserve(fd: number, bytes: number, path: string): void {
   const result = shim.shim_file_resize(fd, BigInt(bytes));
-  const advice = new Map([
-    ["EINVAL", "on hugetlbfs it must be a multiple of the page size; use --size 2M or more"],
-    ["ENOSPC", "make it smaller, or free memory; on hugetlbfs raise vm.nr_hugepages (sysctl)"],
-  ]);
-  check(result, `get ${bytes} bytes for ${path}`, advice.get(new ShimError("", -result).code));
+  check(result, `get ${bytes} bytes for ${path}`, {
+    EINVAL: "on hugetlbfs it must be a multiple of the page size; use --size 2M or more",
+    ENOSPC: "make it smaller, or free memory; on hugetlbfs raise vm.nr_hugepages (sysctl)",
+  });
 }

@@ -1,4 +1,4 @@
-import { check, CulvertError, ShimError } from "../../ffi/error.ts";
+import { check, CulvertError, FILE_ADVICE, ShimError } from "../../ffi/error.ts";
 import { cString, shim } from "../../ffi/shim.ts";
 import { type FileStatus, isSameFile, type Owner, statusOf, statusOfFile } from "../linux/owner.ts";
 import { checkIsOurs } from "../linux/files.ts";
@@ -63,13 +63,10 @@ function openOrMake(
   if (found >= 0) return { fd: found, isMade: false };
   const { code } = new ShimError("", -found);
   if (code !== "ENOENT") {
-    const advice = code === "ENXIO"
-      ? "it is a socket where no server answers; remove it"
-      : undefined;
-    check(found, `open region file ${path}`, advice);
+    check(found, `open region file ${path}`, FILE_ADVICE);
   }
   mayMake();
   const made = shim.shim_file_open(cString(path), CREATE);
   if (made < 0 && new ShimError("", -made).code === "EEXIST") return undefined;
-  return { fd: check(made, `create region file ${path}`), isMade: true };
+  return { fd: check(made, `create region file ${path}`, FILE_ADVICE), isMade: true };
 }

@@ -1,4 +1,4 @@
-import { check, CulvertError, ShimError } from "../../ffi/error.ts";
+import { check, CulvertError, FILE_ADVICE, ShimError } from "../../ffi/error.ts";
 import { MappedMemory } from "../../ffi/mapped_memory.ts";
 import { cString, shim } from "../../ffi/shim.ts";
 import { checkRegionBytes } from "../memory/region.ts";
@@ -78,7 +78,7 @@ function openFile(path: string): OpenedRegion | undefined {
 function openIfThere(path: string): number | undefined {
   const fd = shim.shim_file_open(cString(path), READ_WRITE);
   if (fd < 0 && ["ENOENT", "ENXIO"].includes(new ShimError("", -fd).code)) return undefined;
-  return check(fd, `open region ${path}`);
+  return check(fd, `open region ${path}`, FILE_ADVICE);
 }
 
 /**

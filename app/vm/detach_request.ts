@@ -1,4 +1,4 @@
-import { check, UsageError } from "../../ffi/error.ts";
+import { check, FILE_ADVICE, UsageError } from "../../ffi/error.ts";
 import { MappedMemory } from "../../ffi/mapped_memory.ts";
 import { cString, shim } from "../../ffi/shim.ts";
 import { GUEST_STATE, GuestState } from "../channel/guest_state.ts";
@@ -43,6 +43,7 @@ export class DetachRequest implements Disposable {
     const fd = check(
       shim.shim_file_open(cString(path), READ_WRITE_BY_LINK),
       `open region ${name} at ${path}`,
+      FILE_ADVICE,
     );
     let memory: MappedMemory | undefined;
     try {

@@ -122,7 +122,7 @@ Deno.test("GuestState.attach() finds what add() made", () => {
   equal(host.stateName, "ABSENT", "guests have memzones of their own");
   throws(() => GuestState.attach(region, 2), {
     message:
-      /^Cannot find memzone g2 in region r0 as there is none of that name: kind GUEST is wanted$/,
+      /^Cannot use region r0 as guest 2 as it has no place for that guest: there are 0, 1; see --guest /,
   });
 });
 

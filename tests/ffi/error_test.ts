@@ -1,5 +1,13 @@
-import { equal, ok, throws } from "node:assert/strict";
-import { check, CulvertError, ShimError, UsageError } from "../../ffi/error.ts";
+import { doesNotMatch, equal, match, ok, throws } from "node:assert/strict";
+import {
+  type Advice,
+  check,
+  CulvertError,
+  FILE_ADVICE,
+  INTERFACE_ADVICE,
+  ShimError,
+  UsageError,
+} from "../../ffi/error.ts";
 
 Deno.test("check() passes on what is not negative", () => {
   equal(check(0, "count"), 0);
@@ -7,10 +15,10 @@ Deno.test("check() passes on what is not negative", () => {
 });
 
 Deno.test("check() turns -errno into a ShimError with action, errno name and advice", () => {
-  throws(() => check(-2, "open region /dev/shm/x"), {
+  throws(() => check(-2, "open region /dev/shm/x", FILE_ADVICE), {
     name: "ShimError",
     message: "Cannot open region /dev/shm/x as the kernel says ENOENT: it does not exist; " +
-      "check the name",
+      "check the path",
     errno: 2,
     code: "ENOENT",
   });
@@ -20,6 +28,23 @@ Deno.test("check() prefers the caller's advice to its own", () => {
   throws(() => check(-1, "open TAP tap0", "ask your administrator"), {
     message: "Cannot open TAP tap0 as the kernel says EPERM: ask your administrator",
   });
+});
+
+Deno.test("an error's advice is chosen by what was tried, not by the errno alone", () => {
+  const said = (errno: number, advice?: Advice) => new ShimError("try", errno, advice).message;
+  const [EPERM, ENOENT, EACCES, ENODEV, EMFILE] = [1, 2, 13, 19, 24];
+  for (const errno of [EPERM, EACCES]) {
+    match(said(errno, FILE_ADVICE), /see whose it is \(ls -ld\)/);
+    doesNotMatch(said(errno, FILE_ADVICE), /CAP_NET/);
+    match(said(errno, INTERFACE_ADVICE), /CAP_NET_RAW/);
+    doesNotMatch(said(errno), /root|CAP_NET/, "nobody knows what it is of");
+  }
+  match(said(ENODEV, INTERFACE_ADVICE), /no interface of that name here; ip link lists/);
+  match(said(ENOENT, FILE_ADVICE), /check the path/);
+  doesNotMatch(said(ENOENT), /:/);
+  for (const advice of [undefined, FILE_ADVICE, INTERFACE_ADVICE]) {
+    match(said(EMFILE, advice), /ulimit -n/, "it means the same everywhere");
+  }
 });
 
 Deno.test("ShimError says nothing where there is no advice", () => {

@@ -14,6 +14,6 @@ Deno.test("readKernelFile() refuses a file that is not there", () => {
   throws(() => readKernelFile("/proc/culvert-none"), {
     name: "ShimError",
     message: "Cannot read /proc/culvert-none as the kernel says ENOENT: it does not exist; check " +
-      "the name",
+      "the path",
   });
 });

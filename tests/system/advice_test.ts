@@ -1,0 +1,90 @@
+/**
+ * What a failure advises fits what was tried: each message is tested for what it must say, and for
+ * what it must not.
+ *
+ * @module
+ */
+import assert from "node:assert/strict";
+import { Lab } from "../kit/lab.ts";
+
+const UNPRIVILEGED = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"];
+
+/** The one line by which a command says why it cannot. */
+async function refusal(
+  lab: Lab,
+  task: "host" | "guest" | "server",
+  args: string[],
+  under: string[] = [],
+): Promise<string> {
+  const { code, stderr } = await lab.culvert(task, args, { under }).ended();
+  assert.equal(code, 1, stderr);
+  return stderr.trimEnd().split("\n").at(-1)!;
+}
+
+Deno.test("A machine without /dev/net/tun is told so, not that a name is wrong", async () => {
+  await using lab = await Lab.open();
+  const hide = 'mount -t tmpfs none /dev/net && exec "$@"';
+  const under = ["unshare", "--mount", "sh", "-c", hide, "sh"];
+  const args = ["--port", `tap:${lab.name("t")}`, "--region", lab.region];
+  const said = await refusal(lab, "host", args, under);
+  assert.match(said, /Cannot open TAP \S+ as the kernel says ENOENT: there is no TUN device here/);
+  assert.match(said, /modprobe tun/);
+  assert.doesNotMatch(said, /check the name|check the path/);
+});
+
+Deno.test("Who may not use a folder is told to see whose it is, not of CAP_NET_RAW", async () => {
+  await using lab = await Lab.open();
+  const folder = await Deno.makeTempDir();
+  try {
+    await Deno.chown(folder, 65534, 65534);
+    await Deno.chmod(folder, 0o700);
+    const main = [Deno.execPath(), "run", "-A", "app/main.ts", "server", "-F"];
+    const { code, stderr } = await lab.tryRun(...UNPRIVILEGED, ...main, "-S", `${folder}/socket`);
+    assert.equal(code, 1, stderr);
+    assert.match(stderr, /EACCES: see whose it is \(ls -ld\)/);
+    assert.doesNotMatch(stderr, /CAP_NET/);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("Without capabilities a packet port names CAP_NET_RAW", async () => {
+  await using lab = await Lab.open();
+  const pair = await lab.namespacePair({ quiet: true });
+  const args = ["--port", `packet:${pair.a.outer}`, "--region", lab.newPath()];
+  const said = await refusal(lab, "host", args, UNPRIVILEGED);
+  assert.match(said, /EPERM: run as root, or grant CAP_NET_RAW/);
+  assert.doesNotMatch(said, /ls -ld/);
+});
+
+Deno.test("An interface that is not there is told as one, with the command that lists them", async () => {
+  await using lab = await Lab.open();
+  const said = await refusal(lab, "host", ["--port", "packet:none9", "--region", lab.newPath()]);
+  assert.match(said, /none9/);
+  assert.doesNotMatch(said, /CAP_NET|check the path/);
+});
+
+Deno.test("Deno without --allow-ffi is told as what it is, not as a shim that is not built", async () => {
+  await using lab = await Lab.open();
+  const { code, stderr } = await lab.tryRun(
+    ...[Deno.execPath(), "run", "--no-prompt", "--allow-read", "app/main.ts", "layout"],
+  );
+  assert.equal(code, 1);
+  assert.match(stderr, /^culvert: Cannot load the shim \S+ as Deno may not: .*--allow-ffi=/);
+  assert.doesNotMatch(stderr, /to build it/);
+});
+
+Deno.test("A guest with a wrong number is told which there are", async () => {
+  await using lab = await Lab.open();
+  await lab.startHost(["--port", "ring:a", "--guest", "3", "--port", "ring:b"]);
+  const said = await refusal(lab, "guest", ["--region", lab.region, "--guest", "2"]);
+  assert.match(said, /as guest 2 as it has no place for that guest: there are 0, 3; see --guest/);
+  assert.doesNotMatch(said, /memzone/);
+});
+
+Deno.test("Too few descriptors are told with the limit to raise", async () => {
+  await using lab = await Lab.open();
+  const under = ["sh", "-c", 'ulimit -n 24 && exec "$@"', "sh"];
+  const said = await refusal(lab, "host", ["--port", "ring", "--region", lab.newPath()], under);
+  assert.match(said, /EMFILE: raise the limit of open files \(ulimit -n\)$/);
+});
