@@ -46,7 +46,7 @@ export const PROOFS = [
     task: "deaths",
     args: ["--times", "20"],
     shows: "all is well after each kind of death",
-    minutes: 10,
+    minutes: 14,
   },
   {
     task: "soak",

@@ -65,7 +65,6 @@ export const LONG_FILES: Readonly<Record<string, readonly string[]>> = {
     "tests/ring/spsc_ring_test.ts",
     "tests/system/bad_input_test.ts",
     "tests/system/ivshmem_server_test.ts",
-    "tests/system/recovery_test.ts",
     "tests/toolkit/frames_test.ts",
   ],
   "each offset of the region is written in one place": ["app/memory/layout.ts"],

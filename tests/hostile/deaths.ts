@@ -17,6 +17,14 @@ import { DEATHS } from "./table.ts";
 /** After so many faults the host is stopped, and must have all its mbufs. */
 const FAULTS_PER_HOST = 10;
 
+/** What happens to a VM, its host and its server unless `--only` says otherwise. */
+const AROUND_VM = [
+  "guest killed",
+  "guest paused until given up",
+  "host killed",
+  "server killed",
+];
+
 /** Signals that ask for an end, and the exit status that tells which one it was. */
 const STATUS = { SIGINT: 130, SIGTERM: 143 } as const;
 /** Milliseconds after which we know of a signal that was sent to other processes too. */
@@ -47,26 +55,34 @@ async function repeat(fault: Fault, { times, seed, vm }: Order): Promise<string[
     found.push(...faults.filter(({ name }) => name === fault.name));
     if (broken.length > 0) return [...broken];
   }
+  if (vm) console.log("    around a VM:");
   console.log(faultLines(found).slice(0, -1).join("\n"));
-  return lateRecoveries(found);
+  return lateRecoveries(found, vm);
 }
 
 /** Let creators of regions die `times` times; if a next host does not work, that is thrown. */
-async function repeatCreation(creator: Creator, { times, seed, vm }: Order): Promise<string[]> {
-  if (vm) return [];
+async function repeatCreation(creator: Creator, { times, seed }: Order): Promise<string[]> {
   const said = await dieWhileCreating(creator, times, new Random(seed), () => status !== 0);
   console.log(`    ${creator.name}: ${said}`);
   return [];
 }
 
+/** The faults in their order, and whether each strikes around a VM. */
+function sequence(only: readonly string[] | undefined, vm: boolean): [name: string, vm: boolean][] {
+  const around = (names: readonly string[], vm: boolean) =>
+    names.map((name): [string, boolean] => [name, vm]);
+  if (only || vm) return around(only ?? AROUND_VM, vm);
+  return [...around(DEATHS.options.only.choices, false), ...around(AROUND_VM, true)];
+}
+
 async function main({ values }: Parsed<typeof DEATHS>): Promise<number> {
-  const { times, vm, only = DEATHS.options.only.choices, seed = newSeed() } = values;
+  const { times, only, seed = newSeed() } = values;
   console.log(`seed ${seed}`);
   const broken: string[] = [];
-  for (const name of only) {
+  for (const [name, vm] of sequence(only, values.vm)) {
     const fault = FAULTS.find((one) => one.name === name);
     const creator = CREATORS.find((one) => one.name === name)!;
-    const order = { times, seed, vm };
+    const order = { times: vm ? Math.ceil(times / 4) : times, seed, vm };
     const found = await (fault ? repeat(fault, order) : repeatCreation(creator, order))
       .catch((error) => [`${name}: ${(error as Error).message}`]);
     // A terminal sends SIGINT to our children too: they may end before we know of it.

@@ -81,7 +81,7 @@ class Creation {
     const hook = [`CULVERT_DIE_IN=${who}`, `CULVERT_DIE_AT=${step}`];
     const under = ["env", ...hook, `CULVERT_DIE_COUNT=${this.counter}`, ...dying];
     const host = lab.culvert("host", ["--port", "ring", ...this.#region], { under });
-    const isReady = () => /is ready/.test(host.stderr);
+    const isReady = () => /^culvert host: .* is ready/m.test(host.stderr);
     await until(() => isReady() || hasEnded(host), () => `step ${step}: ${host.stderr}`);
     const wanted = who === "host" || isReady() ? 137 : 1;
     const { code } = await (isReady() ? host.stop("SIGKILL") : host.ended());

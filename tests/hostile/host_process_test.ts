@@ -11,7 +11,7 @@ import { GUEST_STATE } from "../../app/channel/guest_state.ts";
 import { stateOf } from "../../app/channel/state_word.ts";
 import { GUEST, ZONE_KIND, ZONES_BYTES } from "../../app/memory/layout.ts";
 import { Region } from "../../app/memory/region.ts";
-import { account, assertBalanced, Lab, type Running, testFrame, waitUntil } from "../kit/lab.ts";
+import { account, assertBalanced, Lab, type Running, testFrame, until } from "../kit/lab.ts";
 import { cpuMilliseconds } from "../kit/processes.ts";
 
 /** Where the mbufs of a region lie that its host has published. */
@@ -40,7 +40,7 @@ Deno.test("A region whose header and directory a guest has spoiled is taken up b
   const guest = await lab.startGuest();
   spoiler.memory.u32.fill(0xdeadbeef, 0, ZONES_BYTES / 4);
   spoiler.close();
-  assertBalanced(account((await second.stop()).stdout));
+  await lab.stopHost(second);
   await guest.stop();
   await lab.nothingLeft();
 });
@@ -59,14 +59,14 @@ for (const wipe of [true, false]) {
     await guest.stop();
     const state = Region.attach(region.memory, "r").zone("g0", ZONE_KIND.GUEST).offset / 4;
     const isAbsent = () => stateOf(region.memory.load(state + GUEST.STATE)) === GUEST_STATE.ABSENT;
-    assert(await waitUntil(isAbsent));
+    await until(isAbsent);
     assert.equal(contains(mbufsOf(region.memory), secret), !wipe);
     region.close();
     const next = await lab.startGuest(["--no-mac-updating", "-T", "0"]);
     await wires.b.send(frame, 100);
     await wires.a.arrived((found) => found === frame, 100);
     await next.stop();
-    assertBalanced(account((await host.stop()).stdout));
+    await lab.stopHost(host);
   });
 }
 
@@ -90,7 +90,7 @@ Deno.test("A guest that lies is put in quarantine, for as long as that host live
   const second = lab.host(["--port", "null"]);
   await guest.stderrLine(/forwarding/);
   await guest.stop();
-  assertBalanced(account((await second.stop()).stdout));
+  await lab.stopHost(second);
 });
 
 /** Doorbells a second that make a storm, how long it lasts, and tries on a busy machine. */
@@ -148,7 +148,7 @@ Deno.test("A storm of 100,000 doorbells a second leaves a busy host 95 % of what
   }
   assert(perSecond >= STORM_PER_SECOND, `only ${perSecond} rings a second: no storm`);
   assert(left >= 0.95, `${left} is left`);
-  assertBalanced(account((await host.stop()).stdout));
+  await lab.stopHost(host);
 });
 
 Deno.test("culvert host refuses --wipe where guests share a region", async () => {

@@ -5,7 +5,7 @@
  */
 import { fileURLToPath } from "node:url";
 import { childrenOf, isThere } from "../kit/processes.ts";
-import { BOOT_MS, waitUntil } from "../kit/wait.ts";
+import { BOOT_MS, until, waitUntil } from "../kit/wait.ts";
 import { Attack, type StartHostile } from "../stage/attack.ts";
 import { faultNamed } from "../stage/faults.ts";
 import type { StageReport } from "../stage/report.ts";
@@ -21,10 +21,11 @@ const inProcesses: StartHostile = (lab, region, seed) =>
   startHostile(lab, region, { seed, places: PLACES });
 
 /** Hostile guests in both places, in one VM with doorbells, with which they notify any peer. */
-const inVm: StartHostile = (lab, region, seed) => {
+const inVm: StartHostile = async (lab, region, seed) => {
   const args = ["--run", "--doorbell", "--app", VM_APP, "--region", region];
   const vm = lab.culvert("qemu", [...args, "--", `${PLACES}`, `${seed}`]);
-  return Promise.resolve({
+  await until(() => childrenOf(vm.pid).length > 0, () => vm.stderr, BOOT_MS); // it joins the server
+  return {
     async begin() {
       await vm.stdoutLine(/hostile guest is ready/, BOOT_MS);
     },
@@ -36,7 +37,7 @@ const inVm: StartHostile = (lab, region, seed) => {
       const areGone = () => children.every(({ pid }) => !isThere(pid));
       return await waitUntil(areGone) ? "" : `QEMU is left: ${JSON.stringify(children)}`;
     },
-  });
+  };
 };
 
 /** Attack a host for five seconds as long as it lives, and account for all sound frames. */

@@ -47,7 +47,7 @@ export const DEATHS = {
       otherwise: "all",
       about: "no other faults than these",
     },
-    "vm": { kind: "flag", about: "the guest is a VM; creators are left out" },
+    "vm": { kind: "flag", about: "around a VM alone, a fourth as often" },
     "seed": {
       kind: "number",
       argument: "N",

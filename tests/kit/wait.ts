@@ -30,12 +30,12 @@ export async function waitUntil(
 /**
  * Wait until a condition holds.
  *
- * @param what Names the condition in the error's message; called when it is one.
+ * @param what Names the condition in the error's message; its source if left out.
  * @throws {AssertionError} if the condition does not hold within `patience` milliseconds.
  */
 export async function until(
   isTrue: () => boolean | Promise<boolean>,
-  what: string | (() => string),
+  what: string | (() => string) = isTrue.toString(),
   patience = PATIENCE_MS,
 ): Promise<void> {
   if (await waitUntil(isTrue, patience)) return;

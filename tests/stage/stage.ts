@@ -90,6 +90,7 @@ export class Stage implements AsyncDisposable {
 
   /** Start a host, and a server if there is none; wait until guests can attach. */
   async startHost(): Promise<void> {
+    const server = this.serverPid();
     const { pairs, lcores, options: { mtu }, lab: { region } } = this;
     const ports = pairs.flatMap(({ tap, outer }, guest) => [
       ...["--guest", `${guest}`, "--port", `tap:${tap}`, "--port", `packet:${outer}`],
@@ -102,7 +103,9 @@ export class Stage implements AsyncDisposable {
     ], { netns: this.netns });
     const regions = this.attack ? [region, this.attack.region] : [region];
     for (const name of regions) await this.host.stderrLine(new RegExp(`region ${name} is ready`));
-    this.counts.follow(this.host, this.serverPid() ?? 0);
+    const serves = this.serverPid();
+    if (server !== undefined) assert.equal(serves, server, "the region's server has changed");
+    this.counts.follow(this.host, serves ?? 0);
   }
 
   /** Kill the host. */

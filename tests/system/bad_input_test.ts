@@ -9,15 +9,7 @@ import { MappedMemory } from "../../ffi/mapped_memory.ts";
 import { DIRECTORY_BYTES, ENTRY, HEADER } from "../../app/memory/layout.ts";
 import { Region } from "../../app/memory/region.ts";
 import { openRegion } from "../../app/region/region_source.ts";
-import {
-  account,
-  assertBalanced,
-  type Ended,
-  exists,
-  Lab,
-  packetPorts,
-  testFrame,
-} from "../kit/lab.ts";
+import { account, type Ended, exists, Lab, packetPorts, testFrame } from "../kit/lab.ts";
 
 const USAGE = 2;
 const FAILURE = 1;
@@ -216,7 +208,7 @@ Deno.test("A second culvert host on a region is refused, by name and by path", a
     assertRefused(await lab.host(args).ended(), FAILURE, /another host/);
     assert.equal((await guest.stop()).code, 0);
     await first.stderrLine(/guest 0 detached/);
-    assertBalanced(account((await first.stop()).stdout));
+    await lab.stopHost(first);
   }
   await lab.nothingLeft();
 });
@@ -277,7 +269,7 @@ Deno.test("culvert guest refuses masks and maps that do not fit the host's ports
   }
   const guest = await lab.startGuest();
   assert.equal((await guest.stop()).code, 0);
-  assertBalanced(account((await host.stop()).stdout));
+  await lab.stopHost(host);
 });
 
 Deno.test("A second culvert guest is told that the place is taken", async () => {
@@ -354,7 +346,7 @@ Deno.test("culvert guest started first waits, says so, and forwards once the hos
     await wires.a.send(frame);
     assert.equal((await wires.b.arrived((found) => found === frame)).length, 1);
     assert.equal((await guest.stop()).code, 0);
-    assertBalanced(account((await host.stop()).stdout));
+    await lab.stopHost(host);
   }
 });
 

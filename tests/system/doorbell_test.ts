@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { Peer } from "../../app/ivshmem/peer.ts";
-import { type CableEnd, Lab, packetPorts, pause, type Running, waitUntil } from "../kit/lab.ts";
+import { type CableEnd, Lab, packetPorts, pause, type Running, until } from "../kit/lab.ts";
 import { roundTrips } from "../kit/kernel_traffic.ts";
 import { cpuMilliseconds, descriptorsOf } from "../kit/processes.ts";
 
@@ -104,7 +104,7 @@ Deno.test("peers that come and go cost an attached guest and its host no descrip
   const before = [open(host), open(guest)];
   for (let i = 0; i < 100; i++) Peer.connect(`/run/culvert/${lab.region}.sock`)!.close();
   const isAsBefore = () => open(host) <= before[0] && open(guest) <= before[1];
-  assert(await waitUntil(isAsBefore), `${before} before, ${[open(host), open(guest)]} now`);
+  await until(isAsBefore, () => `${before} before, ${[open(host), open(guest)]} now`);
   await lab.finish({ host, guest });
 });
 

@@ -15,7 +15,7 @@ import {
   packetPorts,
   pause,
   testFrame,
-  waitUntil,
+  until,
   type Wire,
 } from "../kit/lab.ts";
 import { Burst } from "../../app/ring/burst.ts";
@@ -186,14 +186,14 @@ Deno.test("Frames that a guest makes too short, too long or out of bounds are co
     const burst = Burst.of(32);
     const malformed = [[128, 0], [128, 13], [128, 1523], [2355, 14], [0xffff, 0xffff]];
     await wires.a.send(testFrame(60), malformed.length + 1);
-    assert(await waitUntil(() => used(first.rx) > malformed.length));
+    await until(() => used(first.rx) > malformed.length);
     assert.equal(a.rx.dequeueBurst(burst, 32), malformed.length + 1);
     // Of the frames received, the first is sent as it is, the others malformed ...
     malformed.forEach(([offset, length], i) => burst.words[2 * i + 3] = dataWord(offset, length));
     assert.equal(b.tx.enqueueBurst(burst, malformed.length + 1), malformed.length + 1);
     // ... and of the empty mbufs too.
     let lent = 0;
-    assert(await waitUntil(() => (lent = a.lend.dequeueBurst(burst, 32)) === 32), `${lent} lent`);
+    await until(() => (lent = a.lend.dequeueBurst(burst, 32)) === 32, () => `${lent} lent`);
     const mbufs = new Mbufs(memory, attachment.geometry);
     for (let i = 0; i < 32; i++) {
       const bytes = Uint8Array.fromHex(testFrame(70, { seed: i }));
@@ -206,7 +206,7 @@ Deno.test("Frames that a guest makes too short, too long or out of bounds are co
     // What it never held is no frame at all.
     burst.words.fill(0xffffff, 0, 4);
     assert.equal(a.tx.enqueueBurst(burst, 2), 2);
-    assert(await waitUntil(() => used(first.tx) === 0));
+    await until(() => used(first.tx) === 0);
   } finally {
     await leave(attachment);
     clearInterval(heart);

@@ -11,7 +11,7 @@ import {
   type LinkDetails,
   packetPorts,
   testFrame,
-  waitUntil,
+  until,
   type Wire,
 } from "../kit/lab.ts";
 
@@ -205,7 +205,7 @@ Deno.test("culvert guest: -T 1 prints the table that l2fwd users know", async ()
   await wires[1].send(testFrame(60), 30);
   await guest.stdoutLine(/^Port statistics =+$/);
   const isCounted = () => /^Total packets sent: +100$/m.test(guest.stdout);
-  assert(await waitUntil(isCounted));
+  await until(isCounted);
   await guest.stdoutLine(/^Total packets sent: +100$/);
   const { code, stdout, stderr } = await guest.stop();
   assert.equal(code, 0);

@@ -11,7 +11,7 @@ import { HEADER, MAGIC, REGION_STATE } from "../../app/memory/layout.ts";
 import { socketPath } from "../../app/memory/region_name.ts";
 import { MappedMemory } from "../../ffi/mapped_memory.ts";
 import { shim } from "../../ffi/shim.ts";
-import { exists, Lab, waitUntil } from "../kit/lab.ts";
+import { exists, Lab, until } from "../kit/lab.ts";
 import { childrenOf } from "../kit/processes.ts";
 
 const SMALL = ["--port", "null", "--size", "4M", "--mbufs", "256"];
@@ -22,7 +22,7 @@ Deno.test("A peer that has locked a region's memory keeps no host out", async ()
   const peer = Peer.connect(socketPath(lab.region))!;
   try {
     await first.stop("SIGKILL");
-    assert(await waitUntil(() => shim.shim_file_lock(peer.memoryFd) === 0), "nobody could lock it");
+    await until(() => shim.shim_file_lock(peer.memoryFd) === 0, "the lock is free");
     const next = await lab.startHost(SMALL);
     await lab.stopHost(next);
   } finally {
@@ -61,7 +61,7 @@ Deno.test("A ServerStarter has the memory served that it is given, by a process 
   starter.begin({ fd, vectors: 3, firstId: 7 });
   close();
   const isReady = () => starter.news() !== "starting";
-  assert(await waitUntil(isReady), "no server came");
+  await until(isReady, "a server comes");
   const { pid } = starter.news() as { pid: number };
   starter.close();
   const peer = Peer.connect(socket, 3)!;

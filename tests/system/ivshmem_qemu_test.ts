@@ -9,7 +9,7 @@ import { locateRegion, openRegion } from "../../app/region/region_source.ts";
 import { shim } from "../../ffi/shim.ts";
 import { socketPath } from "../../app/memory/region_name.ts";
 import { QemuDevice } from "./ivshmem_qemu.ts";
-import { Lab, type Running, waitUntil } from "../kit/lab.ts";
+import { Lab, type Running, until, waitUntil } from "../kit/lab.ts";
 
 async function serve(lab: Lab, vectors: number): Promise<Running> {
   const server = lab.culvert("server", [
@@ -69,7 +69,7 @@ Deno.test("QEMU hears of peers that come and go, also of more than it made room 
       await qemu.ring(id, 0);
       return shim.shim_eventfd_drain(peer.vectors[0]) > 0;
     };
-    assert(await waitUntil(isNotified), `QEMU reaches peer ${id}`);
+    await until(isNotified, () => `QEMU reaches peer ${id}`);
     peer.close();
   }
   assert.equal((await qemu.running.stop("SIGTERM")).stderr, "");
@@ -82,7 +82,7 @@ Deno.test("QEMU lives on when the server is killed, and rings and is rung as bef
   const qemu = await QemuDevice.start(lab, socketPath(lab.region), 1);
   await qemu.enableInterrupts();
   await server.stderrLine(/peer 1 joined/);
-  assert(await waitUntil(() => (peer.poll(), peer.others.has(1))));
+  await until(() => (peer.poll(), peer.others.has(1)));
   await server.stop("SIGKILL");
   assert.deepEqual(peer.poll().map(({ kind }) => kind), ["server-gone"]);
   await qemu.ring(0, 0);

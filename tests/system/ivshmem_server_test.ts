@@ -15,7 +15,7 @@ import { check } from "../../ffi/error.ts";
 import { cString, shim } from "../../ffi/shim.ts";
 import { QemuClient } from "../ivshmem/qemu_client.ts";
 import { ScriptedServer } from "../ivshmem/scripted_server.ts";
-import { exists, Lab, pause, type Running, waitUntil } from "../kit/lab.ts";
+import { exists, Lab, pause, type Running, until } from "../kit/lab.ts";
 import { cpuMilliseconds, descriptorsOf, isThere, statOf } from "../kit/processes.ts";
 
 const MIB = 2 ** 20;
@@ -146,7 +146,7 @@ Deno.test("culvert server goes on as a daemon once it is ready, and holds nothin
   } finally {
     Deno.kill(pid, "SIGTERM");
   }
-  assert(await waitUntil(() => !isThere(pid)));
+  await until(() => !isThere(pid));
   assert.deepEqual([exists(socketPath(lab.region)), exists(pidfile)], [false, false]);
 });
 
@@ -318,7 +318,7 @@ Deno.test("a host starts a server beside itself, which goes when the host does",
   assert.equal((await host.ended()).code, 0);
   assert(isThere(Number(pid)), "a guest is still there");
   opened.close();
-  assert(await waitUntil(() => !isThere(Number(pid))));
+  await until(() => !isThere(Number(pid)));
   await lab.nothingLeft();
 });
 
@@ -333,7 +333,7 @@ Deno.test("a server outlives the host that started it, and the next host goes on
   assert.match(line, new RegExp(`epoch 2.* server ${pid}$`));
   await next.write("end");
   assert.equal((await next.ended()).code, 0);
-  assert(await waitUntil(() => !isThere(Number(pid))));
+  await until(() => !isThere(Number(pid)));
 });
 
 Deno.test("a server that nobody listens to goes on when it has something to complain of", async () => {
@@ -349,14 +349,14 @@ Deno.test("a server that nobody listens to goes on when it has something to comp
   openRegion(lab.region)!.close();
   await host.write("end");
   assert.equal((await host.ended()).code, 0);
-  assert(await waitUntil(() => lab.leftovers().length === 0));
+  await until(() => lab.leftovers().length === 0);
 });
 
 Deno.test("of hosts that start at once, one gets the region; the others are told that it has", async () => {
   await using lab = await Lab.open();
   const hosts = Array.from({ length: 4 }, () => hostProcess(lab, lab.region));
   const isSettled = () => hosts.every(({ stdout, stderr }) => stdout !== "" || stderr !== "");
-  assert(await waitUntil(isSettled));
+  await until(isSettled);
   const winners = hosts.filter(({ stdout }) => stdout !== "");
   assert.equal(winners.length, 1, hosts.map(({ stderr }) => stderr).join());
   for (const loser of hosts.filter((host) => host !== winners[0])) {
@@ -366,7 +366,7 @@ Deno.test("of hosts that start at once, one gets the region; the others are told
   }
   await winners[0].write("end");
   assert.equal((await winners[0].ended()).code, 0);
-  assert(await waitUntil(() => lab.leftovers().length === 0));
+  await until(() => lab.leftovers().length === 0);
 });
 
 Deno.test("a host takes the size that its region has, and refuses to want another", async () => {

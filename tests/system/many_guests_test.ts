@@ -4,16 +4,7 @@
  * @module
  */
 import assert from "node:assert/strict";
-import {
-  account,
-  assertBalanced,
-  type CableEnd,
-  Lab,
-  packetPorts,
-  type Running,
-  testFrame,
-  type Wire,
-} from "../kit/lab.ts";
+import { type CableEnd, Lab, packetPorts, type Running, testFrame, type Wire } from "../kit/lab.ts";
 import { forwardAll } from "../kit/checked_run.ts";
 import { assertNothingBroken, iperf, ping, untilReachable } from "../kit/kernel_traffic.ts";
 
@@ -174,7 +165,7 @@ Deno.test("--numa-node keeps a region's memory on a node, and says so if there i
   const host = await lab.startHost(["--port", "ring", "--numa-node", "0"]);
   const maps = Deno.readTextFileSync(`/proc/${host.pid}/numa_maps`);
   assert.match(maps, new RegExp(`bind.*:0 file=/memfd:culvert-${lab.region}`));
-  assertBalanced(account((await host.stop()).stdout));
+  await lab.stopHost(host);
   const other = lab.host(["--port", "ring", "--numa-node", "63"]);
   const { code, stderr } = await other.ended();
   assert.equal(code, 1);

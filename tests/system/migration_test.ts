@@ -10,6 +10,7 @@ import {
   packetPorts,
   PATIENCE_MS,
   type Running,
+  until,
   waitUntil,
 } from "../kit/lab.ts";
 
@@ -109,7 +110,7 @@ Deno.test("a migrated master=on misses what the host writes meanwhile", async ()
     await qmp.execute("migrate-set-parameters", { "downtime-limit": 0 });
     await qmp.execute("migrate", { uri: `exec:cat > ${file}` });
     const isPaused = async () => await status(qmp) === "pre-switchover";
-    assert(await waitUntil(isPaused), `the migration is ${await status(qmp)}`);
+    await until(isPaused, "the migration pauses");
     Deno.writeFileSync(here, new Uint8Array(BYTES).fill(2));
     await qmp.execute("migrate-continue", { state: "pre-switchover" });
     await migrated(qmp);
@@ -203,7 +204,7 @@ Deno.test("a VM that forwards for one host migrates, and forwards for another", 
 
   await plug(lab, "unplug", source, here.region);
   const after = startVm(lab, destination, "-incoming", "defer");
-  assert(await waitUntil(() => canConnect(destination), BOOT_MS), "no second QEMU");
+  await until(() => canConnect(destination), "a second QEMU listens", BOOT_MS);
   {
     using from = await QmpClient.connect(source);
     using to = await QmpClient.connect(destination);

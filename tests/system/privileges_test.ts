@@ -1,14 +1,6 @@
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
-import {
-  account,
-  assertBalanced,
-  exists,
-  Lab,
-  pause,
-  type Running,
-  waitUntil,
-} from "../kit/lab.ts";
+import { account, assertBalanced, exists, Lab, pause, type Running, until } from "../kit/lab.ts";
 import { GID, OtherUser, UID } from "./other_user.ts";
 import { childrenOf, serverOf } from "../kit/processes.ts";
 import { threadsOf } from "../kit/threads.ts";
@@ -68,7 +60,7 @@ Deno.test("A host has no capability in any thread, its server neither, and forwa
   await lab.finish(running);
   const { flags } = (await lab.link(pair.b.outer))!;
   assert(!flags.includes("UP"), `${pair.b.outer} was down, and is ${flags}`);
-  assert(await waitUntil(() => !exists(`/proc/${keeper}`)), "the keeper is still there");
+  await until(() => !exists(`/proc/${keeper}`), "the keeper ends");
 });
 
 Deno.test("A keeper does what it may to the interfaces, files and servers that it was told, to no others", async () => {
@@ -137,7 +129,7 @@ Deno.test("A keeper ends with its host, however that ends", async () => {
   await pause(300);
   assert.match(Deno.readTextFileSync(`/proc/${keeper}/status`), /^State:\s+S/m);
   await host.stop("SIGKILL");
-  assert(await waitUntil(() => !exists(`/proc/${keeper}`)), "the keeper is still there");
+  await until(() => !exists(`/proc/${keeper}`), "the keeper ends");
 });
 
 Deno.test("--user and --group: others' host, server, socket and file", async () => {

@@ -6,7 +6,7 @@
 import assert from "node:assert/strict";
 import { Peer } from "../../app/ivshmem/peer.ts";
 import { socketPath } from "../../app/memory/region_name.ts";
-import { Lab, pause, type Running, testFrame, waitUntil } from "../kit/lab.ts";
+import { Lab, pause, type Running, testFrame, until } from "../kit/lab.ts";
 
 /** A server that an operator has started. */
 async function serve(lab: Lab, path: string, ...args: string[]): Promise<Running> {
@@ -37,12 +37,12 @@ Deno.test("host and guest find an operator's server again if it has the same mem
   for (const one of [host, guest]) {
     await one.stderrLine(/another server answers at .*, with other memory: we stay in ours/);
   }
-  assert(await waitUntil(() => peersAt(path).length === 0));
+  await until(() => peersAt(path).length === 0);
   await other.stop();
 
   const second = await serve(lab, path, "-M", shm);
   for (const one of [host, guest]) await one.stderrLine(/the server is there again/);
-  assert(await waitUntil(() => peersAt(path).length === 2));
+  await until(() => peersAt(path).length === 2);
   await guest.stop("SIGKILL");
   await host.stderrLine(/guest 0 died: its connection to the server is closed/);
   const next = await lab.startGuest(region);
@@ -84,7 +84,7 @@ Deno.test("culvert client finds its server again, and those who come to it", asy
   const shm = lab.newPath().slice("/dev/shm/".length);
   const first = await serve(lab, path, "-M", shm);
   const client = lab.culvert("client", ["-S", path, "-c", "wait 0 20"]);
-  assert(await waitUntil(() => peersAt(path).length === 1));
+  await until(() => peersAt(path).length === 1);
   await first.stop("SIGKILL");
   await client.stdoutLine(/^server gone/);
   const second = await serve(lab, path, "-M", shm);
@@ -126,7 +126,7 @@ Deno.test("a server that is killed before it is ready is followed at once by ano
   const start = performance.now();
   Deno.kill(first, "SIGKILL");
   const successor = () => serversOf(path).find((pid) => pid !== first);
-  assert(await waitUntil(() => successor() !== undefined), "no successor");
+  await until(() => successor() !== undefined, "a successor comes");
   Deno.kill(successor()!, "SIGKILL");
   await host.stderrLine(/Cannot start a server as it ended; the next one is started at once/);
   await host.stderrLine(/the server is there again/);

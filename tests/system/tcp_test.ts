@@ -163,5 +163,5 @@ Deno.test("the kernel's counters tell of bad checksums that came through", async
   assert(await waitUntil(async () => await count() === 3), `UdpInCsumErrors: ${await count()}`);
   await assert.rejects(() => assertNothingBroken(lab, b), /UdpInCsumErrors/);
   await guest.stop();
-  assertBalanced(account((await host.stop()).stdout));
+  await lab.stopHost(host);
 });

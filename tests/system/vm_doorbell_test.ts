@@ -3,7 +3,7 @@ import { fileURLToPath } from "node:url";
 import { Peer } from "../../app/ivshmem/peer.ts";
 import { openRegion } from "../../app/region/region_source.ts";
 import { shim } from "../../ffi/shim.ts";
-import { BOOT_MS, Lab, waitUntil } from "../kit/lab.ts";
+import { BOOT_MS, Lab, until } from "../kit/lab.ts";
 import { qemusNaming } from "../kit/processes.ts";
 
 const GREETING = 0x600d;
@@ -39,12 +39,12 @@ Deno.test("two VMs that culvert qemu starts ring us, and we ring each of their v
 
   let rung = 0;
   const haveRung = () => (rung += shim.shim_eventfd_drain(peer.vectors[0])) === 2;
-  assert(await waitUntil(haveRung), `${rung} of 2 VMs have rung`);
+  await until(haveRung, () => `${rung} of 2 VMs have rung`);
   for (const id of ids) for (const vector of [0, 1, 2]) assert(peer.ring(id, vector));
   const { code, stdout, stderr } = await vms.ended(BOOT_MS);
   assert.equal(code, 0, stderr);
   for (const guest of [3, 5]) assert.match(stdout, new RegExp(`^\\[${guest}\\] rung 1,1,1$`, "m"));
-  assert(await waitUntil(() => members(peer).length === 0), "they have left");
+  await until(() => members(peer).length === 0, "they leave");
   assert.equal((await server.stop()).code, 0);
 });
 
@@ -54,10 +54,10 @@ Deno.test("culvert qemu takes its VM along when it is killed", async () => {
   await Deno.writeFile(file, new Uint8Array(4096));
   const running = lab.culvert("qemu", ["--run", "--region", file]);
   const qemus = () => qemusNaming(file);
-  assert(await waitUntil(() => qemus().length === 1, BOOT_MS), "QEMU runs");
+  await until(() => qemus().length === 1, "QEMU runs", BOOT_MS);
   running.kill("SIGKILL");
   await running.ended();
-  assert(await waitUntil(() => qemus().length === 0), "QEMU has ended");
+  await until(() => qemus().length === 0, "QEMU ends");
 });
 
 Deno.test("culvert inspect runs in a VM and sees the region that the VM has", async () => {
