@@ -203,7 +203,7 @@ const UNWANTED: readonly RegExp[] = [
   /(?<![a-z])(conduct|siege|temper|crew|deed)s?(?![a-z])/i,
   /\b(newBurst|IndexBurst|isRung|discardBurst)\b/,
   /\/work\//,
-  /\bissue #?\d/i,
+  /\bissue #?\d|\bregistry\./i,
 ];
 
 /** `file:line: word` for each word that no file may have. */
