@@ -1,5 +1,5 @@
 /**
- * What hostile guests leave behind for those who come after them: hosts and guests, as processes.
+ * What hostile guests leave behind for the next hosts and guests, all of them processes.
  *
  * @module
  */
@@ -28,7 +28,7 @@ function contains(there: Uint8Array, bytes: Uint8Array): boolean {
   return false;
 }
 
-Deno.test("A region whose header and directory a guest has spoiled is taken up by the next host", async () => {
+Deno.test("The next host takes over a region whose header and directory a guest has spoiled", async () => {
   await using lab = await Lab.open();
   const port = ["--port", "null:0"];
   const first = await lab.startHost(port);

@@ -42,7 +42,7 @@ Deno.test("After each fault frames flow again, in order, unchanged, with every l
   await survive(faults.flatMap((fault) => Array(TIMES[fault.name] ?? 1).fill(fault)), {});
 });
 
-Deno.test("The same is so around a VM, in one boot, when server or host are killed or it is paused", async () => {
+Deno.test("Around a VM frames flow again after a fault, in one boot, with every lost one counted", async () => {
   const names = ["server killed", "host killed", "guest paused until given up"];
   const faults = FAULTS.filter(({ name }) => names.includes(name));
   await survive(faults, { guests: ["vm"], rate: 2000, calm: 1 });

@@ -62,7 +62,7 @@ for (const [look, name] of WAYS) {
   });
 }
 
-Deno.test("a reader that spins on a plain load may see the write or not: this only tells", async () => {
+Deno.test("a reader that spins on a plain load may see the write or not: this only reports it", async () => {
   const { seen, turns } = await spin("plain load");
   console.log(`it ${seen ? "saw" : "never saw"} the write, in ${turns} turns`);
 });
@@ -89,7 +89,7 @@ Deno.test("plain stores before a release store, and loads after an acquire load,
   ok(reader.seen > SEEN_MIN, `only ${reader.seen} messages were seen`);
 });
 
-Deno.test("two plain loads of a word, one after the other, may become one: this only tells", async () => {
+Deno.test("two plain loads of a word in a row may become one: this only reports it", async () => {
   const [, reader] = await pass(["write", "twins"], "none", SECONDS / 2);
   console.log(`they differed ${reader.wrong} times of ${reader.turns}, while the word was written`);
 });
@@ -109,19 +109,19 @@ Deno.test("plain stores to a burst before the call that copies it, and loads aft
 // These orders are written wrong. If that were not seen, nothing would follow from the tests above.
 
 for (const disorder of ["flag first", "data first"] as const) {
-  Deno.test(`the test above sees it if it is written with the ${disorder}`, async () => {
+  Deno.test(`the test above fails if a message is written with the ${disorder}`, async () => {
     const [, reader] = await pass(["write", "read"], disorder, SECONDS);
     ok(reader.wrong > 0, `it was not seen in ${reader.turns} turns`);
   });
 }
 
-Deno.test("the test above sees it if a message is acknowledged before it is read", async () => {
+Deno.test("the test above fails if a message is acknowledged before it is read", async () => {
   const [, reader] = await pass(["ask", "answer"], "acknowledge first", SECONDS);
   ok(reader.wrong > 0, `it was not seen in ${reader.turns} turns`);
 });
 
 for (const disorder of ["call before the stores", "loads before the call"] as const) {
-  Deno.test(`the test above sees it if a burst has its ${disorder}`, async () => {
+  Deno.test(`the test above fails if a burst has its ${disorder}`, async () => {
     const [{ wrong, turns }] = await pass(["exchange"], disorder, SECONDS / 10);
     ok(wrong > 0, `it was not seen in ${turns} turns`);
   });

@@ -119,7 +119,7 @@ async function shakeHands(lacks: Lack): Promise<HandshakeAnswer> {
   return { ...sleeper, rang: ringer.rang };
 }
 
-Deno.test("the sleeper sees the work or is rung for, whoever is first", async () => {
+Deno.test("The sleeper sees the work or is notified, whichever side is first", async () => {
   const { rounds, missed, saw, rang } = await shakeHands("nothing");
   equal(missed, 0, `${missed} of ${rounds} times neither`);
   ok(rounds > 10_000 && saw > 100 && rang > 100, `${rounds} rounds: saw ${saw}, rang ${rang}`);

@@ -14,7 +14,7 @@ import { account, type Ended, exists, Lab, packetPorts, testFrame } from "../kit
 const USAGE = 2;
 const FAILURE = 1;
 
-/** A user who may do nothing: root's files, none of root's capabilities. */
+/** Root without any capability. */
 const WITHOUT_CAPABILITIES = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"];
 
 /** The command ended with `code`, and said why in one line. */

@@ -80,7 +80,7 @@ for (const [size, ...rest] of [["64M"], ["2M", "--mbufs", "128", "--ring-size", 
   });
 }
 
-Deno.test("A host on hugepages says what to do if there are too few, or its size is none of theirs", async () => {
+Deno.test("A host on hugepages names what to do if there are too few, or if its size fits none", async () => {
   await using lab = await Lab.open();
   await using folder = await HugeFolder.mount(lab);
   const region = `${folder.path}/region`;

@@ -66,7 +66,7 @@ Deno.test("culvert inspect shows a host and a guest at work, and they do not not
   await lab.finish(running);
 });
 
-Deno.test("culvert inspect tells a host that has died from one that has closed its region", async () => {
+Deno.test("culvert inspect shows whether a host has died or has closed its region", async () => {
   await using lab = await Lab.open();
   const path = lab.newPath();
   const start = async () => {

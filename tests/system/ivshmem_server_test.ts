@@ -92,7 +92,7 @@ Deno.test("culvert client says that no server listens", async () => {
   );
 });
 
-Deno.test("culvert server cuts nobody off while too many descriptors are under way: they come later", async () => {
+Deno.test("culvert server keeps all peers while too many descriptors are under way, and passes them later", async () => {
   await using lab = await Lab.open();
   // As many descriptors may be under way for a user without capabilities as a process may have
   // open.
@@ -336,7 +336,7 @@ Deno.test("a server outlives the host that started it, and the next host goes on
   await until(() => !isThere(Number(pid)));
 });
 
-Deno.test("a server that nobody listens to goes on when it has something to complain of", async () => {
+Deno.test("A server whose stderr is closed goes on after it has logged an error", async () => {
   await using lab = await Lab.open();
   const host = hostProcess(lab, lab.region); // it has closed the server's stderr
   await host.stdoutLine(/^hosting/);

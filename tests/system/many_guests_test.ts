@@ -104,7 +104,7 @@ async function assertReturns(wire: Wire, seed: number): Promise<void> {
   await wire.arrived((found) => found === frame, 20);
 }
 
-Deno.test("One host serves 33 regions, whose guests come and go each for itself", async () => {
+Deno.test("One host serves 33 regions, whose guests attach and detach independently", async () => {
   await using lab = await Lab.open();
   const pair = await lab.namespacePair({ quiet: true });
   const names = Array.from({ length: 33 }, (_, i) => i % 16 ? lab.newPath() : lab.newRegion());

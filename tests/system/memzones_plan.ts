@@ -57,7 +57,7 @@ export type GuestReport =
 /** Begins each line that is a {@linkcode GuestReport}. */
 export const REPORT = "REPORT ";
 
-/** What someone saw who allocated and freed at random. */
+/** What a {@linkcode Hammer} saw. */
 export interface HammerReport {
   readonly allocated: number;
   /** Mbufs that came while somebody held them, or went though another did. */
@@ -67,8 +67,8 @@ export interface HammerReport {
 }
 
 /**
- * Allocates and frees at random, and stamps what it holds: two who are given the same mbuf find the
- * other's stamp.
+ * Allocates and frees at random, and stamps the mbufs that it holds: if two get the same mbuf, one
+ * finds the other's stamp.
  */
 export class Hammer {
   readonly #burst = Burst.of(HOLD_MAX);

@@ -168,7 +168,7 @@ Deno.test("two VMs find memzones, rings and mempools by name, and share them wit
   await lab.nothingLeft();
 });
 
-Deno.test("checkAtomics() finds out a VM that QEMU emulates without atomics", async () => {
+Deno.test("checkAtomics() fails in a VM that QEMU emulates without atomics", async () => {
   await using lab = await Lab.open();
   using stack = new DisposableStack();
   const common = stack.use(await labelled(lab, "common", MIB)).region;

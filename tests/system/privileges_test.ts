@@ -20,7 +20,7 @@ function keeperOf({ pid }: Running): number {
   return found[0].pid;
 }
 
-/** Every thread has given up everything, and is who it is to be. */
+/** Assert that each thread has given up all privileges, and has the user `uid`. */
 function assertDropped(pid: number, uid = 0): void {
   const wasRoot = uid !== UID; // others may not change the bounding set
   const threads = threadsOf(pid);
@@ -233,7 +233,7 @@ Deno.test("With CAP_NET_RAW and CAP_NET_ADMIN alone any user forwards, and gives
   assert(!(await lab.link(near, netns))!.flags.includes("UP"));
 });
 
-Deno.test("With no capability at all any user forwards between TAPs that are his", async () => {
+Deno.test("Without capabilities any user forwards between TAPs of that user", async () => {
   await using lab = await Lab.open();
   await using user = await OtherUser.create(lab);
   const netns = await lab.namespace({ quiet: true });

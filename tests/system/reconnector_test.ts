@@ -1,5 +1,5 @@
 /**
- * A server is gone and comes back: who finds it again, and who rightly does not.
+ * A server ends and another comes: hosts, guests and clients join it if it has the same memory.
  *
  * @module
  */
@@ -78,7 +78,7 @@ Deno.test("a guest that joined after the server was lost wakes its host, and is 
   await lab.finish({ host, guest: next });
 });
 
-Deno.test("culvert client finds its server again, and those who come to it", async () => {
+Deno.test("culvert client finds its server again, and the peers that join it", async () => {
   await using lab = await Lab.open();
   const path = socketPath(lab.newRegion()); // by path: no host of ours starts a server there
   const shm = lab.newPath().slice("/dev/shm/".length);
@@ -95,7 +95,7 @@ Deno.test("culvert client finds its server again, and those who come to it", asy
   await second.stop();
 });
 
-Deno.test("a server that takes another's place ends with the host, though nobody ever came", async () => {
+Deno.test("A server that replaces another ends with its host, even if no peer joined it", async () => {
   await using lab = await Lab.open();
   const host = await lab.startHost(["--port", "ring"]);
   const peer = Peer.connect(socketPath(lab.region))!;

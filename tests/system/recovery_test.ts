@@ -1,6 +1,5 @@
 /**
- * What goes away and comes back: interfaces, guests, hosts. The others go on, and nothing is lost
- * without being counted.
+ * Interfaces, guests and hosts go and come back. The others go on, and every lost frame is counted.
  *
  * @module
  */
@@ -257,7 +256,7 @@ Deno.test("A guest waits for a host that is too busy to answer", async () => {
   await lab.finish({ host, guest });
 });
 
-Deno.test("A host ends well although somebody has removed its socket or its file", async () => {
+Deno.test("A host whose socket or file was removed ends with status 0", async () => {
   await using lab = await Lab.open();
   const path = lab.newPath();
   for (
@@ -284,7 +283,7 @@ Deno.test("A host that is told to stop under traffic brings it home, and says wh
   }
 });
 
-Deno.test("A host whose guest sleeps stops all the same, and counts what the guest held", async () => {
+Deno.test("A host whose guest is stopped ends, and counts the mbufs that the guest held", async () => {
   await using lab = await Lab.open();
   const pair = await lab.namespacePair({ quiet: true });
   const { host, guest, wires } = await lab.forwarding(pair, { host: ["-T", "1"] });

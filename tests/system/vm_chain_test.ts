@@ -40,7 +40,7 @@ Deno.test("a VM with doorbells is woken and wakes its host, and its death is kno
   assert(rung(host.stdout) > 20, `the host rang ${rung(host.stdout)} times`);
 });
 
-Deno.test("a VM without an IOMMU says that it has no interrupts, and forwards all the same", async () => {
+Deno.test("A VM without an IOMMU says that it has no interrupts, and forwards", async () => {
   await using lab = await Lab.open();
   const { a, b } = await lab.namespacePair();
   const host = await lab.startHost([
