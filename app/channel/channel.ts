@@ -1,6 +1,6 @@
 import { CulvertError } from "../../ffi/error.ts";
 import type { MappedMemory } from "../../ffi/mapped_memory.ts";
-import { CHANNEL, HEADROOM_BYTES, ZONE_KIND } from "../memory/layout.ts";
+import { CHANNEL, HEADROOM_BYTES, SLEEP, ZONE_KIND } from "../memory/layout.ts";
 import type { Region } from "../memory/region.ts";
 import { checkRingSize } from "../ring/ring_size.ts";
 import { SpscRing } from "../ring/spsc_ring.ts";
@@ -81,9 +81,15 @@ export class Channel {
     return new Doorbell(this.#memory, this.hostSleepWord, wake);
   }
 
+  /** Guest: tell for the `rounds`-th time that the lcore that receives comes round its loop. */
+  tellRounds(rounds: number): void {
+    this.#memory.store(this.guestSleepWord + SLEEP.ROUNDS, rounds >>> 0);
+  }
+
   /** Empty all rings. Neither side may be using the channel. */
   reset(): void {
     for (const ring of RINGS) this[ring].reset();
+    this.tellRounds(0);
   }
 }
 

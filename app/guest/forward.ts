@@ -6,6 +6,9 @@ import type { ForwardingMode, GuestLane } from "./guest_lane.ts";
 /** Frames leave after this time even if the burst is not full (DPDK `BURST_TX_DRAIN_US`). */
 const DRAIN_NS = 100_000;
 
+/** Nanoseconds between two times that the loop tells that it comes round. */
+const ROUNDS_NS = 100e6;
+
 /** Busy turns between two looks at the clock: a fraction of the drain time. */
 const TURNS_PER_CLOCK = 16;
 
@@ -19,6 +22,7 @@ export class GuestLoop {
   readonly #clock: () => number;
   #turn = 0;
   #flushedAt = 0;
+  #toldAt = 0;
 
   /**
    * A loop that has not begun.
@@ -76,5 +80,8 @@ export class GuestLoop {
     if (now - this.#flushedAt < DRAIN_NS) return;
     this.#flushedAt = now;
     this.flush();
+    if (now - this.#toldAt < ROUNDS_NS) return;
+    this.#toldAt = now;
+    for (const { from } of this.#lanes) from.tellRounds();
   }
 }

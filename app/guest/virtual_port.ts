@@ -61,6 +61,7 @@ class RxEnd {
   readonly #counters: GuestCounters;
   readonly #doorbell?: Doorbell;
   readonly #isOver: () => boolean;
+  #rounds = 0;
 
   /** For {@linkcode VirtualPorts} alone. */
   constructor({ handle, channel, doorbell, isOver }: PortEnd) {
@@ -104,6 +105,11 @@ class RxEnd {
   /** Take up to `max` empty mbufs that the host has lent; returns how many. */
   allocBurst(burst: Burst, max: number, at = 0): number {
     return this.#channel.lend.dequeueBurst(burst, max, at);
+  }
+
+  /** Tell who looks that this lcore comes round its loop: some times a second. */
+  tellRounds(): void {
+    this.#channel.tellRounds(++this.#rounds);
   }
 
   /** Whether the host has lent anything that was not taken yet. */

@@ -10,6 +10,7 @@ import { type HostedPort, openPorts, restorePorts } from "./hosted_ports.ts";
 import { type HostedGuest, HostedRegion } from "./hosted_region.ts";
 import { InterfaceWatch } from "./interface_watch.ts";
 import { namesFor } from "./names.ts";
+import { ProgressWatch } from "./progress_watch.ts";
 import { summaryText } from "./summary.ts";
 
 /** Between two steps in milliseconds: while a guest attaches or leaves, and otherwise. */
@@ -59,6 +60,7 @@ export class Host {
   #countersAt = 0;
   #wasDown: boolean[] = [];
   readonly #interfaces: InterfaceWatch;
+  #progress?: ProgressWatch;
 
   /**
    * Open the ports, lay out the regions, begin to load the lcores.
@@ -110,6 +112,13 @@ export class Host {
     const cores = this.#threads.map(({ core }) => core).join(", ");
     log(`forwarding on core ${cores}, ports: ${this.ports.map(({ name }) => name).join(", ")}`);
     for (const region of this.regions) region.publish();
+    this.#progress = new ProgressWatch(
+      this.regions,
+      this.ports,
+      this.#threads.map(({ core }) => core),
+      this.platform.clock(),
+      log,
+    );
     for (const { name, path, bytes, handle: { vectors } } of this.regions) {
       log(`region ${name} is ready: ${path}, ${bytes / 2 ** 20} MiB`);
       const lcores = this.#lcores.length;
@@ -156,6 +165,7 @@ export class Host {
       this.#showCounters(now);
     }
     this.#interfaces.step(now);
+    this.#progress?.step(now);
     const hasFailed = this.#lcores.some(({ isDone }) => isDone);
     if (hasFailed) this.stop();
     if (this.#phase === "draining") {

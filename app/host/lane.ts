@@ -164,6 +164,7 @@ export class Lane {
   refresh(): void {
     this.port.refresh();
     this.#counters[COUNTER.POSITION] = this.#channel.violations;
+    this.#counters[COUNTER.ROUNDS]++;
     this.#notificationsLeft = NOTIFICATIONS_MAX;
   }
 

@@ -33,7 +33,7 @@ import {
   mempoolProblem,
   ringProblem,
 } from "./decode_ring.ts";
-import type { HostReport, RegionReport, ZoneReport } from "./region_report.ts";
+import type { HostReport, RegionReport, SleepReport, ZoneReport } from "./region_report.ts";
 
 /** Fewest bytes that can be decoded: the header page. */
 export const INSPECT_MIN_BYTES = 4096;
@@ -83,7 +83,7 @@ export function decodeRegion(memory: MappedMemory): RegionReport {
 /**
  * Tell from two looks at a region, at least a third of a second apart, who is alive.
  *
- * @returns `now` with every `isAlive` filled in.
+ * @returns `now` with every `isAlive` and `isTurning` filled in.
  */
 export function withLives(before: RegionReport, now: RegionReport): RegionReport {
   const guests = new Map(before.guests.map((guest) => [guest.name, guest.heartbeat]));
@@ -92,6 +92,18 @@ export function withLives(before: RegionReport, now: RegionReport): RegionReport
     host: now.host && { ...now.host, isAlive: before.host?.heartbeat !== now.host.heartbeat },
     guests: now.guests.map((guest) => {
       return { ...guest, isAlive: guests.get(guest.name) !== guest.heartbeat };
+    }),
+    channels: now.channels.map((channel) => {
+      const known = before.channels.find(({ name }) => name === channel.name);
+      const seen = (sleep: SleepReport, rounds?: number) => ({
+        ...sleep,
+        isTurning: sleep.rounds === 0 ? null : sleep.rounds !== rounds,
+      });
+      return {
+        ...channel,
+        hostSleep: seen(channel.hostSleep, known?.hostSleep.rounds),
+        guestSleep: seen(channel.guestSleep, known?.guestSleep.rounds),
+      };
     }),
   };
 }

@@ -50,6 +50,7 @@ export function decodeChannel(memory: MappedMemory, { name, offset }: Memzone): 
   const start = offset >>> 2;
   const bytes = (word: number, count: number) =>
     u8.slice(offset + word * 4, offset + word * 4 + count);
+  const counters = decodeCounters(bytes(CHANNEL.COUNTERS, COUNTER.COUNT * 8));
   const mac = [...bytes(CHANNEL.MAC, 6)].map((byte) => byte.toString(16).padStart(2, "0"));
   return {
     name,
@@ -58,15 +59,21 @@ export function decodeChannel(memory: MappedMemory, { name, offset }: Memzone): 
     frameMax: u32[start + CHANNEL.FRAME_MAX],
     headroom: u32[start + CHANNEL.HEADROOM],
     queue: u32[start + CHANNEL.QUEUE],
-    hostSleep: decodeSleep(memory, start + CHANNEL.HOST_SLEEP),
-    guestSleep: decodeSleep(memory, start + CHANNEL.GUEST_SLEEP),
-    counters: decodeCounters(bytes(CHANNEL.COUNTERS, COUNTER.COUNT * 8)),
+    hostSleep: decodeSleep(memory, start + CHANNEL.HOST_SLEEP, counters.rounds ?? 0),
+    guestSleep: decodeSleep(
+      memory,
+      start + CHANNEL.GUEST_SLEEP,
+      u32[start + CHANNEL.GUEST_SLEEP + SLEEP.ROUNDS],
+    ),
+    counters,
   };
 }
 
-function decodeSleep(memory: MappedMemory, word: number): SleepReport {
+function decodeSleep(memory: MappedMemory, word: number, rounds: number): SleepReport {
   const count = memory.load(word + SLEEP.COUNT);
   return {
+    isTurning: null,
+    rounds,
     isAsleep: (count & 1) === 1,
     sleeps: Math.ceil(count / 2),
     vector: orNull(memory.load(word + SLEEP.VECTOR)),

@@ -97,6 +97,13 @@ export interface GuestReport {
 
 /** One side's sleeping flag on a channel. */
 export interface SleepReport {
+  /**
+   * Whether the lcore came round its loop between two looks; null after one look, or if nobody
+   * tells.
+   */
+  readonly isTurning: boolean | null;
+  /** Goes up some times a second while it does, modulo 2^32; 0 if nobody tells. */
+  readonly rounds: number;
   /** Whether the lcore sleeps. */
   readonly isAsleep: boolean;
   /** How often it went to sleep. */

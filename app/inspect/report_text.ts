@@ -72,21 +72,27 @@ function guestLines(guests: readonly GuestReport[]): string[] {
   return alignColumns(rows, Array(9).fill("left"));
 }
 
-function channelLines(channel: ChannelReport, { rings }: RegionReport): string[] {
+function channelLines(channel: ChannelReport, { rings, host, guests }: RegionReport): string[] {
   const { name, portName, mac, frameMax, headroom, queue } = channel;
   const own = rings.filter((ring) => ring.name.startsWith(`${name}.`));
   const title = `${name}  port ${portName}, queue ${queue}, ${mac}, ` +
     `frames to ${frameMax} bytes behind ${headroom} of headroom`;
-  const lcores = `lcores: host ${sleepText(channel.hostSleep)}; guest ${
-    sleepText(channel.guestSleep)
+  const guest = guests.find((its) => name.startsWith(`${its.name}.`));
+  const lcores = `lcores: host ${sleepText(channel.hostSleep, host?.state === "READY")}; guest ${
+    sleepText(channel.guestSleep, guest?.state === "RUNNING")
   }`;
   const lines = [lcores, ...ringLines(own, `${name}.`), ...counterLines(channel)];
   return [title, ...lines.map((line) => `    ${line}`)];
 }
 
-function sleepText({ isAsleep, sleeps, vector }: SleepReport): string {
+/** @param isAtWork Whether its side forwards, so that the lcore should come round its loop. */
+function sleepText(
+  { isTurning, isAsleep, sleeps, vector }: SleepReport,
+  isAtWork: boolean,
+): string {
+  const stalled = isAtWork && isTurning === false ? "! does not come round its loop, " : "";
   const waker = vector === null ? "woken by nobody" : `woken by vector ${vector}`;
-  return `${isAsleep ? "asleep" : "awake"}, slept ${sleeps}x, ${waker}`;
+  return `${stalled}${isAsleep ? "asleep" : "awake"}, slept ${sleeps}x, ${waker}`;
 }
 
 /** Of each ring its fill, and the slots in which producer and consumer are. */

@@ -303,6 +303,7 @@ export const STATE_WORD = {
  *  word 8        QUEUE (h)     of the host's port
  *  byte 128      HOST_SLEEP: SLEEP, VECTOR (h)    of the host's lcore
  *  byte 256      GUEST_SLEEP: SLEEP, VECTOR (g)   of the guest's lcore that receives
+ *                ROUNDS (g)  goes up some times a second while that lcore comes round its loop
  *  byte 384      COUNTERS (h)  48 float64, see `COUNTER`
  * ```
  */
@@ -320,9 +321,10 @@ export const CHANNEL = {
 
 /**
  * A sleeping flag, in words from its line's start. SLEEP counts up: odd while the lcore sleeps.
- * VECTOR is the interrupt that wakes it, plus 1; 0 if none does.
+ * VECTOR is the interrupt that wakes it, plus 1; 0 if none does. ROUNDS, the guest's alone, goes up
+ * some times a second while the lcore comes round its loop.
  */
-export const SLEEP = { COUNT: 0, VECTOR: 1 } as const;
+export const SLEEP = { COUNT: 0, VECTOR: 1, ROUNDS: 2 } as const;
 
 /** Headroom of an mbuf in bytes: room in front of a frame for headers that are put before it. */
 export const HEADROOM_BYTES = 128;

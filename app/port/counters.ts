@@ -55,6 +55,8 @@ export const COUNTER = {
   TUNNEL: 30,
   TX_TOO_LONG: 31,
   NO_CARRIER: 32,
+  /** No drop: goes up some times a second while the port's lcore comes round its loop. */
+  ROUNDS: 47,
   COUNT: 48,
 } as const;
 

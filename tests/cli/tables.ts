@@ -6,13 +6,14 @@ import { BENCH } from "../../bench/table.ts";
 import { DEATHS, HOSTILE } from "../hostile/table.ts";
 import { LITMUS } from "../litmus/table.ts";
 import { MODEL } from "../model/table.ts";
+import { MUTATION } from "../mutation/table.ts";
 import { SOAK } from "../soak/table.ts";
 import { STRESS } from "../stress/table.ts";
 
 /** All commands of the project that have an option table. */
 export const TABLES: readonly Command[] = [
   ...COMMANDS.map(({ table }) => table),
-  ...[DEMO, BENCH, MODEL, LITMUS, STRESS, HOSTILE, DEATHS, SOAK],
+  ...[DEMO, BENCH, MODEL, MUTATION, LITMUS, STRESS, HOSTILE, DEATHS, SOAK],
 ];
 
 /** Understand a command line that asks for no help. */

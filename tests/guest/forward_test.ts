@@ -3,6 +3,7 @@ import type { ForwardingMode, GuestLane } from "../../app/guest/guest_lane.ts";
 import { GuestLoop } from "../../app/guest/forward.ts";
 import { MODES } from "../../app/guest/functions/mod.ts";
 import { Idle } from "../../app/lcore/idle.ts";
+import { SLEEP } from "../../app/memory/layout.ts";
 import { counted } from "./guest_counters.ts";
 import { GuestLab, someFrame } from "./guest_lab.ts";
 import { burstOf } from "../kit/burst_of.ts";
@@ -134,6 +135,15 @@ Deno.test("GuestLoop sends kept frames even if other lanes are never idle", () =
     sent += lab.sent(1).length;
   });
   equal(sent, 1);
+});
+
+Deno.test("GuestLoop tells ten times a second that it comes round, busy or idle", () => {
+  using lab = new GuestLab();
+  const rounds = () => lab.memory.load(lab.host[0].guestSleepWord + SLEEP.ROUNDS);
+  run([lab.lane()], MODES.io, 1001, undefined, { turnNs: 1_000_000 });
+  equal(rounds(), 11, "at first, and each 100 ms of a second");
+  run([lab.lane()], MODES.io, 0);
+  equal(rounds(), 11);
 });
 
 Deno.test("GuestLoop is idle in turns that find nothing, and only in those", () => {

@@ -11,6 +11,7 @@ import {
   SLEEP,
   ZONES_MAX,
 } from "../../app/memory/layout.ts";
+import type { RegionReport } from "../../app/inspect/region_report.ts";
 import { COUNTER } from "../../app/port/counters.ts";
 import { freshMemory } from "../ffi/fresh_memory.ts";
 import { RING_SIZE, SampleRegion } from "./sample_region.ts";
@@ -125,8 +126,8 @@ Deno.test("decodeRegion() decodes a channel: its port, its lcores' sleep, what w
     frameMax: 1522,
     headroom: 128,
     queue: 3,
-    hostSleep: { isAsleep: false, sleeps: 3, vector: 0 },
-    guestSleep: { isAsleep: true, sleeps: 4, vector: null },
+    hostSleep: { isTurning: null, rounds: 0, isAsleep: false, sleeps: 3, vector: 0 },
+    guestSleep: { isTurning: null, rounds: 0, isAsleep: true, sleeps: 4, vector: null },
   });
   equal(counters.rx, 2 ** 40);
   equal(counters.rxBytes, 2 ** 46);
@@ -175,6 +176,24 @@ Deno.test("withLives() sees whose heartbeat has moved", () => {
   const third = withLives(second, decodeRegion(sample.memory));
   equal(third.host?.isAlive, false);
   deepEqual(third.guests.map(({ isAlive }) => isAlive), [true]);
+});
+
+Deno.test("withLives() sees which lcores come round their loops, and says nothing of those unknown", () => {
+  using sample = new SampleRegion();
+  const lcores = (before: RegionReport) => {
+    const now = withLives(before, decodeRegion(sample.memory));
+    const [{ hostSleep, guestSleep }] = now.channels;
+    return [hostSleep.isTurning, guestSleep.isTurning];
+  };
+  const first = decodeRegion(sample.memory);
+  deepEqual(lcores(first), [null, null]);
+  sample.count(COUNTER.ROUNDS, 7);
+  sample.channel.tellRounds(3);
+  const second = decodeRegion(sample.memory);
+  deepEqual(lcores(first), [true, true]);
+  deepEqual(lcores(second), [false, false]);
+  sample.channel.tellRounds(4);
+  deepEqual(lcores(second), [false, true]);
 });
 
 for (

@@ -64,6 +64,24 @@ mempools
   match(zones, /^ {2}mbufs +MBUFS +\d+ +236800 +stride 2368$/m);
 });
 
+Deno.test("reportText() marks an lcore that does not come round its loop while its side forwards", () => {
+  using sample = new SampleRegion();
+  sample.count(COUNTER.ROUNDS, 7);
+  sample.channel.tellRounds(3);
+  const report = decodeRegion(sample.memory);
+  const lcoresIn = (state: string) => {
+    const guests = report.guests.map((guest) => ({ ...guest, state }));
+    return /lcores: (.*)/.exec(reportText("r", withLives(report, { ...report, guests })))![1];
+  };
+  const stalled = "! does not come round its loop, ";
+  equal(
+    lcoresIn("RUNNING"),
+    `host ${stalled}awake, slept 0x, woken by nobody; guest ${stalled}awake, slept 0x, woken by ` +
+      "nobody",
+  );
+  match(lcoresIn("ATTACHING"), /; guest awake,/);
+});
+
 Deno.test("reportText() says little of what it cannot decode, and calls it by its name", () => {
   using sample = new SampleRegion();
   sample.memory.store(HEADER.VERSION, 1);

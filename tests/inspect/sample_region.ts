@@ -1,3 +1,4 @@
+import { COUNTER } from "../../app/port/counters.ts";
 import { MappedMemory } from "../../ffi/mapped_memory.ts";
 import { addChannel, Channel, type ChannelPlace } from "../../app/channel/channel.ts";
 import { GuestState } from "../../app/channel/guest_state.ts";
@@ -50,7 +51,7 @@ export class SampleRegion implements Disposable {
 
   /** Set what the host counted of the channel's port. */
   count(counter: number, value: number): void {
-    const counters = new Float64Array(this.memory.u8.buffer, this.#countersByte, 32);
+    const counters = new Float64Array(this.memory.u8.buffer, this.#countersByte, COUNTER.COUNT);
     counters[counter] = value;
   }
 

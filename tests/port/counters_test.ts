@@ -20,6 +20,7 @@ const NO_DROPS = [
   "LONG",
   "FALSE_ALARM",
   "COUNT",
+  "ROUNDS",
 ];
 
 Deno.test("COUNTER gives each thing a number of its own, below COUNT", () => {
