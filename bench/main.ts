@@ -10,6 +10,7 @@ import { CulvertError } from "../ffi/error.ts";
 import { benchAgainst } from "./against.ts";
 import { describeMachine, machineLines } from "./machine.ts";
 import { type BenchOptions, measureInTurns, type Measurement, type Row } from "./measurement.ts";
+import { benchLatency } from "./latency.ts";
 import { benchMempool } from "./mempool.ts";
 import { Mood, moodOf } from "./mood.ts";
 import { benchPath } from "./path.ts";
@@ -19,6 +20,7 @@ import { tableLines } from "./result_table.ts";
 import { jsonLines } from "./results.ts";
 import { benchRing } from "./ring.ts";
 import { AREAS, BENCH } from "./table.ts";
+import { benchTcp } from "./tcp.ts";
 import { isStopping, stopBench } from "./waiting.ts";
 
 /** How long an orderly end may take: a DPDK program has 5 s before it is killed. */
@@ -33,6 +35,8 @@ const BENCHES: Readonly<Record<Area, (options: BenchOptions) => Promise<void>>> 
   mempool: benchMempool,
   path: benchPath,
   ports: benchPorts,
+  tcp: benchTcp,
+  latency: benchLatency,
 };
 
 type Values = Parsed<typeof BENCH>["values"];

@@ -77,7 +77,7 @@ function drawRow(row: Measurement, top: number): string {
 
 function ratioText({ peers }: Measurement, peer: number, y: number): string {
   const { value } = peers[peer].ratio;
-  const ratio = value.toPrecision(value < 10 ? 2 : 3).replace(/^(\d+\.\d)0$/, "$1");
+  const ratio = value.toPrecision(value < 10 ? 2 : 3);
   return text(WIDTH - 20, y + 10.5, value >= 1 ? "ahead" : "behind", `${ratio}×`, "end");
 }
 

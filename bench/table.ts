@@ -1,7 +1,7 @@
 import type { Command } from "../app/cli/command.ts";
 
 /** The areas of the bench, in the order in which they run. */
-export const AREAS = ["path", "ports", "ring", "mempool"] as const;
+export const AREAS = ["path", "ports", "tcp", "latency", "ring", "mempool"] as const;
 
 /** `deno task bench`. */
 export const BENCH = {
@@ -44,8 +44,8 @@ export const BENCH = {
   },
   text: [
     "Without AREA all are measured, which takes some 15 minutes. Uses cores 0 and 1; nothing else " +
-    "should be running. path and ports need root. The peers need: apt-get install " +
-    "--no-install-recommends dpdk dpdk-dev libdpdk-dev",
+    "should be running. all but ring and mempool need root. The peers need: apt-get " +
+    "install --no-install-recommends dpdk dpdk-dev libdpdk-dev iperf3 iputils-ping",
     "SIGINT, SIGTERM and SIGHUP end it; what it made is removed.",
   ],
 } as const satisfies Command;

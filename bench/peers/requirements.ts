@@ -8,10 +8,20 @@ const PACKAGES: Readonly<Record<Program, string>> = {
   "stdbuf": "coreutils",
   "setpriv": "util-linux",
   "nsenter": "util-linux",
+  "iperf3": "iperf3",
+  "ping": "iputils-ping",
 };
 
 /** A program that a peer needs. */
-export type Program = "dpdk-testpmd" | "cc" | "pkg-config" | "stdbuf" | "setpriv" | "nsenter";
+export type Program =
+  | "dpdk-testpmd"
+  | "cc"
+  | "pkg-config"
+  | "stdbuf"
+  | "setpriv"
+  | "nsenter"
+  | "iperf3"
+  | "ping";
 
 /**
  * See that programs are there before anything is started.
@@ -40,7 +50,7 @@ export async function requireLibdpdk(): Promise<void> {
 
 function missingError(what: string, packages: string): Error {
   return new CulvertError(
-    `Cannot measure DPDK as these are missing: ${what}. On Debian, as root:\n` +
+    `Cannot bench as these are missing: ${what}. On Debian, as root:\n` +
       `  apt-get install --no-install-recommends ${packages}`,
   );
 }
