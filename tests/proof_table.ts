@@ -21,8 +21,14 @@ export const PROOFS = [
   {
     task: "mutation",
     args: [],
-    shows: "the tests of rings, mempools, frames and ledger notice what breaks these",
+    shows: "the tests of rings, mempools, frames, ledger and lives notice what breaks these",
     minutes: 1,
+  },
+  {
+    task: "sim",
+    args: ["--steps", "20000000"],
+    shows: "hosts, guests and servers that fail anywhere lose no mbuf and double no frame",
+    minutes: 5,
   },
   {
     task: "litmus",

@@ -17,6 +17,7 @@ export const FOR_TESTS: Readonly<Record<string, readonly string[]>> = {
     "app/vm/host_machine.ts parseNumaMaps",
     "app/vm/modules.ts dependenciesOf",
   ],
+  "the simulator has servers of its own": ["app/guest/region_link.ts PeerLink"],
   "reads a command line, or makes text: tests try more than can be run": [
     "app/cli/client_command.ts clientOptions",
     "app/cli/guest_command.ts guestOptions",

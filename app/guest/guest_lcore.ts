@@ -6,7 +6,7 @@ import { isOver, type Lease } from "./attachment.ts";
 import { GuestLoop } from "./forward.ts";
 import { MODES } from "./functions/mod.ts";
 import { GuestAlarm } from "./guest_alarm.ts";
-import { GuestLane, type LaneOptions } from "./guest_lane.ts";
+import { type ForwardingMode, GuestLane, type LaneOptions } from "./guest_lane.ts";
 import { type Interrupts, wakerOf } from "./interrupts.ts";
 import { type VirtualPortHandle, VirtualPorts } from "./virtual_port.ts";
 
@@ -42,17 +42,20 @@ export class GuestLcore {
   /**
    * Make all of it, in the thread that will run it.
    *
-   * @param mode What is done to each burst; what the handle names unless told.
-   * @param clock Nanoseconds, for what is done after a time.
+   * @param options.mode What is done to each burst; what the handle names unless told.
+   * @param options.memory The region's, as this thread has it.
+   * @param options.clock Nanoseconds, for what is done after a time.
    */
   constructor(
     handle: GuestLcoreHandle,
     command: CommandWord,
-    mode = MODES[handle.mode],
-    clock?: () => number,
+    { mode = MODES[handle.mode], memory = new MappedMemory(handle.region), clock }: {
+      readonly mode?: ForwardingMode;
+      readonly memory?: MappedMemory;
+      readonly clock?: () => number;
+    } = {},
   ) {
     const { lease, lcore, interrupts } = handle;
-    const memory = new MappedMemory(handle.region);
     const mbufs = new Mbufs(memory, handle.geometry);
     this.#isRetired = () => isOver(memory, lease);
     const isOverNow = () => command.value !== COMMAND.RUN || isOver(memory, lease);

@@ -58,8 +58,9 @@ export function openRegionLink(
 
 function openProcessLink(region: string, log: (line: string) => void): RegionLink | undefined {
   const opened = openRegion(region);
-  return opened &&
-    (opened.peer ? new PeerLink(region, opened, opened.peer, log) : fileLink(region, opened));
+  if (!opened?.peer) return opened && fileLink(region, opened);
+  const reconnector = new Reconnector(isPath(region) ? region : socketPath(region), log);
+  return new PeerLink(region, opened, opened.peer, reconnector, log);
 }
 
 /** A region without a server: nobody wakes anybody. */
@@ -77,11 +78,11 @@ function fileLink(region: string, { memory, close }: OpenedRegion): RegionLink {
 }
 
 /**
- * A process beside the host: a peer of the region's server. If that goes it is found again, and we
- * are another peer there; meanwhile, and for what our lcores use, the eventfds of before are as
- * good as ever.
+ * The link of a process beside the host, a peer of the region's server. If the server goes, we join
+ * the next one as another peer. Until then, and for lcores that are at work, the eventfds that we
+ * have do.
  */
-class PeerLink implements RegionLink {
+export class PeerLink implements RegionLink {
   readonly memory: MappedMemory;
   readonly description: string;
   /** What lcores may be using: the host's eventfds. The numbers stay, what they name may change. */
@@ -94,19 +95,19 @@ class PeerLink implements RegionLink {
   /** As what we attached: our lcores may be waiting for its vectors. */
   #attached: Peer;
   reconnected = 0;
-  readonly #reconnector: Reconnector;
   hostHasLeft = false;
 
+  /** As the peer that `connection` is. `reconnector` finds the server again. */
   constructor(
     region: string,
     private readonly opened: OpenedRegion,
     connection: Peer,
+    private readonly reconnector: Pick<Reconnector, "attempt">,
     private readonly log: (line: string) => void,
   ) {
     this.memory = opened.memory;
     this.description = `region ${region}`;
     this.#connection = this.#attached = connection;
-    this.#reconnector = new Reconnector(isPath(region) ? region : socketPath(region), log);
   }
 
   get peer(): number {
@@ -163,7 +164,7 @@ class PeerLink implements RegionLink {
   }
 
   #joinAgain(now: number): void {
-    const peer = this.#reconnector.attempt(this.#connection, now);
+    const peer = this.reconnector.attempt(this.#connection, now);
     if (peer === undefined) return;
     const last = this.#connection;
     for (const eventfds of last.takeOthers()) this.#letGo(eventfds);

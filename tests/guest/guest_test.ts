@@ -38,7 +38,7 @@ class Pair implements Disposable {
         const thread = new InlineThread(
           core,
           (handle: GuestLcoreHandle, command) =>
-            new GuestLcore(handle, command, undefined, () => this.#now * 1e6),
+            new GuestLcore(handle, command, { clock: () => this.#now * 1e6 }),
         );
         this.threads.push(thread);
         return thread;

@@ -4,7 +4,7 @@ import type { Command } from "../../app/cli/command.ts";
 export const MUTATION = {
   program: "deno task",
   name: "mutation",
-  summary: "break rings, mempools, frames and ledger one way after another: their tests must fail",
+  summary: "break rings, mempools, frames, ledger and lives one way after another: tests must fail",
   usage: [""],
   options: {},
 } as const satisfies Command;

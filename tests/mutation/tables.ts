@@ -4,6 +4,7 @@ import { LEDGER } from "./ledger.ts";
 import { MEMPOOLS } from "./mempools.ts";
 import type { Table } from "./mutants.ts";
 import { RINGS } from "./rings.ts";
+import { LIVES } from "./lives.ts";
 
 /** All mutations. The orderings, which no run on x86 shows, are in tests/model and tests/litmus. */
-export const TABLES: readonly Table[] = [RINGS, BURSTS, MEMPOOLS, FRAMES, LEDGER];
+export const TABLES: readonly Table[] = [RINGS, BURSTS, MEMPOOLS, FRAMES, LEDGER, LIVES];
