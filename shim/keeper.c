@@ -19,11 +19,8 @@
 #include <time.h>
 #include <unistd.h>
 
-/*
- * How long an answer may take. Guests take a host for dead after 2 s: that limits lcores, and a
- * server that is started again. After an answer that did not come, lcores do not ask again for
- * PAUSE_S.
- */
+/* How long an answer may take. Guests take a host for dead after 2 s: that limits lcores, and a
+ * server that is started again. After an answer that did not come, lcores pause for PAUSE_S. */
 enum { NAMES = 1 << 18 };
 enum { PATIENCE_MS = 5000, AGAIN_PATIENCE_MS = 1000, LCORE_PATIENCE_MS = 300, PAUSE_S = 3 };
 
@@ -36,10 +33,8 @@ enum { ANSWER, SAID, MEMORY, DESCRIPTORS };
 static const uint64_t FOR_INTERFACES = BIT(CAP_NET_ADMIN) | BIT(CAP_NET_RAW);
 static const uint64_t FOR_FILES = BIT(CAP_DAC_OVERRIDE) | BIT(CAP_FOWNER);
 
-/*
- * A server reads its program, makes its socket, gives it to --user and --group, becomes that user,
- * and gives up the rest; its own keeper removes the socket in the end.
- */
+/* A server reads its program, makes its socket, gives it to --user and --group, becomes that user,
+ * and gives up the rest; its own keeper removes the socket in the end. */
 static const uint64_t FOR_SERVERS = BIT(CAP_DAC_OVERRIDE) | BIT(CAP_FOWNER) | BIT(CAP_CHOWN) |
                                     BIT(CAP_SETUID) | BIT(CAP_SETGID) | BIT(CAP_SETPCAP);
 

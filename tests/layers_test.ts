@@ -29,6 +29,9 @@ const LAYERS = [
 ];
 const TOP = "";
 
+/** Files of app/ itself that show the outside what a folder has: as the folder's own. */
+const FACES: Readonly<Record<string, string>> = { "app/function.ts": "guest" };
+
 /** What a source imports, re-exports, or loads by `import()`: the specifiers as it writes them. */
 function specifiersOf(text: string): string[] {
   return importsOf(text).map(({ specifier }) => specifier);
@@ -45,7 +48,7 @@ const imports = new Map(
 
 /** The folder of app/ that a file is in: `TOP` for app/main.ts. */
 function folderOf(file: string): string {
-  return file.split("/").length === 2 ? TOP : file.split("/")[1];
+  return FACES[file] ?? (file.split("/").length === 2 ? TOP : file.split("/")[1]);
 }
 
 /** 0 for the lowest. */

@@ -27,7 +27,6 @@ export const FOR_TESTS: Readonly<Record<string, readonly string[]>> = {
     "app/cli/inspect_command.ts inspectOptions",
     "app/cli/layout_command.ts layoutText",
     "app/cli/server_command.ts serverOptions",
-    "app/guest/mac_address.ts formatMac",
     "app/region/server_command_line.ts argumentsFor",
     "app/region/server_command_line.ts filesOf",
     "app/vm/run_qemu.ts showLines",

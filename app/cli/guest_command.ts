@@ -1,4 +1,5 @@
 import { UsageError } from "../../ffi/error.ts";
+import type { FunctionSpec } from "../guest/function/load.ts";
 import type { GuestOptions } from "../guest/guest_options.ts";
 import { runGuest } from "../guest/run_guest.ts";
 import { parseCoreList, usableCores } from "../linux/core_list.ts";
@@ -13,7 +14,7 @@ import type { GUEST } from "./tables/guest.ts";
  *
  * @throws {UsageError} naming the option, what was found and what is wanted.
  */
-export function guestOptions({ values }: Parsed<typeof GUEST>): GuestOptions {
+export function guestOptions({ values, given }: Parsed<typeof GUEST>): GuestOptions {
   if (values.region !== undefined && values.pci !== undefined) {
     throw new UsageError("Cannot use --region and --pci together: a guest attaches to one of them");
   }
@@ -23,16 +24,44 @@ export function guestOptions({ values }: Parsed<typeof GUEST>): GuestOptions {
     source: values.pci === undefined ? { region } : { pci: values.pci },
     guest: values.guest,
     cores: values.cores === undefined ? usableCores().slice(-1) : parseCoreList(values.cores),
-    mode: values["forward-mode"],
-    macUpdating: values["mac-updating"],
+    functions: functionsOf(given, values),
+    onError: values["on-error"],
     portMask: values.portmask,
     portMap: values.portmap,
     portsPerLcore: values.nq,
     statsPeriod: values["stats-period"],
-    txBytes: values.txpkts,
     burst: values.burst,
     idle: values.idle,
   };
+}
+
+/** `--function` and `--set` in their order; l2fwd if there is none. */
+function functionsOf(
+  given: Parsed["given"],
+  values: Parsed<typeof GUEST>["values"],
+): FunctionSpec[] {
+  const specs: { named: string; set: Record<string, string> }[] = [];
+  for (const { name, value } of given) {
+    if (name === "function" || name === "forward-mode") {
+      specs.push({ named: String(value), set: {} });
+    }
+    if (name !== "set") continue;
+    const [, key, text] = /^([^=]+)=([^]*)$/.exec(String(value)) ?? [];
+    if (key === undefined) {
+      throw new UsageError(`Cannot use --set ${value} as it is no option: write --set KEY=VALUE`);
+    }
+    const last = specs.at(-1);
+    if (last === undefined) {
+      throw new UsageError(`Cannot use --set ${value} as no --function stands before it`);
+    }
+    last.set[key] = text;
+  }
+  if (specs.length === 0) specs.push({ named: "l2fwd", set: {} });
+  for (const { named, set } of specs) {
+    if (named === "l2fwd") set["mac-updating"] ??= `${values["mac-updating"]}`;
+    if (named === "txonly") set["bytes"] ??= `${values.txpkts}`;
+  }
+  return specs;
 }
 
 /**

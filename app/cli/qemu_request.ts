@@ -1,5 +1,6 @@
 import { UsageError } from "../../ffi/error.ts";
 import { checkRegionName } from "../memory/region_name.ts";
+import { functionName } from "../vm/image.ts";
 import type { Output, QemuRequest } from "../vm/qemu_request.ts";
 import { checkUsage, type Parsed } from "./options.ts";
 import type { QEMU } from "./tables/vm.ts";
@@ -39,9 +40,37 @@ export function qemuRequest({ values, rest }: Parsed<typeof QEMU>): QemuRequest 
       hugepages: values.hugepages,
       numaNode: values["numa-node"],
       extra: values["qemu-arg"],
-      guestArgs: [command, "--pci", "auto", ...rest[0] === command ? rest.slice(1) : rest],
+      guestArgs: [
+        command,
+        ...["--pci", "auto"],
+        ...withoutPaths(rest[0] === command ? rest.slice(1) : rest),
+      ],
     },
   };
+}
+
+/** How a file of functions is told from a name. */
+const IS_FILE = /[/]|\.[cm]?[jt]s$/;
+
+/** The files that a guest's arguments name by `--function`: they are to be put into its image. */
+export function functionFiles(args: readonly string[]): string[] {
+  return args.flatMap((arg, i) => {
+    const file = arg.startsWith("--function=")
+      ? arg.slice("--function=".length)
+      : args[i - 1] === "--function"
+      ? arg
+      : "";
+    return IS_FILE.test(file) ? [file] : [];
+  });
+}
+
+/** The arguments, with names for the files that the image has. */
+function withoutPaths(args: readonly string[]): string[] {
+  return args.map((arg, i) => {
+    if (args[i - 1] === "--function" && IS_FILE.test(arg)) return functionName(arg);
+    const [, file = ""] = /^--function=(.*)$/.exec(arg) ?? [];
+    return IS_FILE.test(file) ? `--function=${functionName(file)}` : arg;
+  });
 }
 
 function readRegions(given: readonly string[], none: boolean): readonly string[] {

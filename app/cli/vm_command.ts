@@ -13,7 +13,7 @@ import { locateRegions } from "../vm/located_region.ts";
 import { runLaunches } from "../vm/run_qemu.ts";
 import { jsonText, shellText } from "../vm/show.ts";
 import type { Parsed } from "./options.ts";
-import { qemuRequest } from "./qemu_request.ts";
+import { functionFiles, qemuRequest } from "./qemu_request.ts";
 import type { IMAGE, QEMU } from "./tables/vm.ts";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
@@ -46,7 +46,8 @@ export async function qemuCommand(parsed: Parsed<typeof QEMU>): Promise<number> 
   const request = qemuRequest(parsed);
   const machine = observeHostMachine();
   const regions = locateRegions(request, machine);
-  const image = await buildGuestImage(imageOptions(parsed));
+  const functions = functionFiles(parsed.rest);
+  const image = await buildGuestImage({ ...imageOptions(parsed), functions });
   const launches = planLaunches(request, regions, image, machine);
   switch (request.output) {
     case "run":

@@ -1,32 +1,41 @@
+import type { Functions } from "./function/load.ts";
 import type { GuestLcoreHandle } from "./guest_lcore.ts";
-import type { GuestOptions } from "./guest_options.ts";
-import { ANSWERING_MODES } from "./functions/mod.ts";
 
-/** What the modes that forward do to addresses; l2fwd does as it is told. */
+/** What the functions that come with culvert do to addresses; l2fwd does as it is told. */
 const ADDRESSES: Readonly<Record<string, string>> = {
+  io: "MAC addresses stay as they are",
   mac: "MAC addresses are rewritten",
   macswap: "MAC addresses change places",
 };
 
 /**
- * Where frames go and what becomes of their addresses, for the log: with l2fwd's default a plain
- * ping goes unanswered, and nothing else says why.
+ * Where frames go and, where one function is known to do nothing else, what becomes of their
+ * addresses. It is for the log: with l2fwd's default a plain ping goes unanswered, and nothing
+ * else says why.
  */
 export function describeWays(
-  { mode, macUpdating }: Pick<GuestOptions, "mode" | "macUpdating">,
+  { answers, handles }: Pick<Functions, "answers" | "handles">,
   lanes: GuestLcoreHandle["lanes"],
 ): string {
-  if (ANSWERING_MODES.includes(mode)) {
+  if (answers) {
     const numbers = lanes.map(({ from }) => from.number).join(", ");
     return `nothing is forwarded: ports ${numbers} each by itself`;
   }
-  const addresses = mode !== "l2fwd"
-    ? ADDRESSES[mode] ?? "MAC addresses stay as they are"
-    : macUpdating
+  const ways = `frames go ${lanes.map(wayOf).filter(Boolean).join(", ")}`;
+  const [{ name, options }] = handles;
+  const addresses = handles.length > 1
+    ? undefined
+    : name === "l2fwd"
+    ? describeUpdating(options as { "mac-updating": boolean })
+    : ADDRESSES[name];
+  return addresses === undefined ? ways : `${ways}; ${addresses}`;
+}
+
+function describeUpdating({ "mac-updating": isUpdating }: { "mac-updating": boolean }): string {
+  return isUpdating
     ? "MAC addresses are rewritten, and most receivers drop such frames: " +
       "--no-mac-updating leaves them as they are"
     : "MAC addresses stay as they are";
-  return `frames go ${lanes.map(wayOf).filter(Boolean).join(", ")}; ${addresses}`;
 }
 
 /** `0 <-> 1` for one of two lanes that belong together, nothing for the other. */

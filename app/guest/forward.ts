@@ -1,7 +1,8 @@
 import { shim } from "../../ffi/shim.ts";
 import type { Idle } from "../lcore/idle.ts";
-import { Burst } from "../ring/burst.ts";
-import type { ForwardingMode, GuestLane } from "./guest_lane.ts";
+import type { Chain } from "./function/chain.ts";
+import type { GuestLane } from "./guest_lane.ts";
+import type { TxBuffer } from "./tx_buffer.ts";
 
 /** Frames leave after this time even if the burst is not full (DPDK `BURST_TX_DRAIN_US`). */
 const DRAIN_NS = 100_000;
@@ -12,13 +13,13 @@ const ROUNDS_NS = 100e6;
 /** Busy turns between two looks at the clock: a fraction of the drain time. */
 const TURNS_PER_CLOCK = 16;
 
-/** A guest lcore's loop: in each turn, from each lane a burst, the mode's work on it, and out. */
+/** A guest lcore's loop: in each turn, from each lane a burst, through the functions, and out. */
 export class GuestLoop {
   readonly #lanes: readonly GuestLane[];
-  readonly #mode: ForwardingMode;
+  readonly #outputs: readonly TxBuffer[];
+  readonly #chain: Chain;
   readonly #isOver: () => boolean;
   readonly #idle: Idle;
-  readonly #burst: Burst;
   readonly #clock: () => number;
   #turn = 0;
   #flushedAt = 0;
@@ -27,23 +28,23 @@ export class GuestLoop {
   /**
    * A loop that has not begun.
    *
+   * @param outputs All that lanes send to.
    * @param isOver Asked once a turn: told to stop, or retired by the host.
-   * @param burst Frames that are received at a time, at most.
    * @param clock Nanoseconds that have passed since some moment.
    */
   constructor(
     lanes: readonly GuestLane[],
-    mode: ForwardingMode,
+    outputs: readonly TxBuffer[],
+    chain: Chain,
     isOver: () => boolean,
     idle: Idle,
-    burst: number,
     clock: () => number = shim.shim_clock,
   ) {
     this.#lanes = lanes;
-    this.#mode = mode;
+    this.#outputs = outputs;
+    this.#chain = chain;
     this.#isOver = isOver;
     this.#idle = idle;
-    this.#burst = Burst.of(burst);
     this.#clock = clock;
   }
 
@@ -51,17 +52,9 @@ export class GuestLoop {
   turn(): boolean {
     if (this.#isOver()) return false;
     const lanes = this.#lanes;
-    const burst = this.#burst;
-    const mode = this.#mode;
+    const chain = this.#chain;
     let moved = 0;
-    for (let i = 0; i < lanes.length; i++) {
-      const lane = lanes[i];
-      const received = lane.from.rxBurst(burst, burst.capacity);
-      if (received > 0) lane.mbufs.prefetch(burst, received);
-      const out = mode(burst, received, lane);
-      if (out > 0) lane.out.add(burst, out);
-      moved += received + out;
-    }
+    for (let i = 0; i < lanes.length; i++) moved += lanes[i].turn(chain);
 
     if (moved > 0) this.#idle.reset();
     else this.#idle.wait();
@@ -72,7 +65,7 @@ export class GuestLoop {
 
   /** Send what has waited for a full burst. */
   flush(): void {
-    for (const { out } of this.#lanes) out.flush();
+    for (const output of this.#outputs) output.flush();
   }
 
   #lookAtClock(): void {
@@ -80,6 +73,7 @@ export class GuestLoop {
     if (now - this.#flushedAt < DRAIN_NS) return;
     this.#flushedAt = now;
     this.flush();
+    this.#chain.tick(now / 1e6);
     if (now - this.#toldAt < ROUNDS_NS) return;
     this.#toldAt = now;
     for (const { from } of this.#lanes) from.tellRounds();

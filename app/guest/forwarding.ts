@@ -1,10 +1,12 @@
 import { COMMAND, CommandWord } from "../lcore/command.ts";
 import type { Lcore, LcoreThread } from "../lcore/lcore.ts";
 import type { Attachment } from "./attachment.ts";
+import { COUNTERS_BYTES } from "./function/counters.ts";
+import { describeWays } from "./describe_ways.ts";
+import type { Functions } from "./function/load.ts";
 import type { GuestLcoreHandle } from "./guest_lcore.ts";
 import type { GuestOptions } from "./guest_options.ts";
 import type { Interrupts } from "./interrupts.ts";
-import { describeWays } from "./describe_ways.ts";
 import { planLcores } from "./plan_lcores.ts";
 import type { RegionLink } from "./region_link.ts";
 import { Statistics } from "./statistics.ts";
@@ -16,6 +18,8 @@ export class Forwarding {
   readonly statistics: Statistics;
   readonly #command = CommandWord.create();
   readonly #lcores: readonly Lcore[];
+  /** What the functions count, of each lcore. */
+  readonly #counters: readonly SharedArrayBuffer[];
 
   /**
    * Start the lcores.
@@ -28,30 +32,35 @@ export class Forwarding {
     private readonly attachment: Attachment,
     interrupts: Interrupts | undefined,
     options: GuestOptions,
+    functions: Functions,
     threads: readonly LcoreThread<GuestLcoreHandle>[],
     log: (line: string) => void,
     wake: () => void,
   ) {
     const ports = portsOf(attachment);
-    const plan = planLcores(options, ports);
-    const { mode, macUpdating, txBytes, idle, burst } = options;
+    const plan = planLcores(options, functions.answers, ports);
+    const { onError, idle, burst } = options;
     const { memory, geometry, lease, isNotified } = attachment;
     const region = memory.handle;
-    const all = { region, geometry, lease, interrupts, isNotified };
+    const lcores = plan.length;
+    const descriptions = ports.map(({ number, name, mac }) => ({ number, name, mac }));
+    const all = { region, geometry, lease, interrupts, isNotified, onError, idle, burst, lcores };
+    this.#counters = plan.map(() => new SharedArrayBuffer(COUNTERS_BYTES));
     this.#lcores = plan.map(({ lanes }, lcore) =>
       threads[lcore].run(
         this.#command,
-        { ...all, mode, macUpdating, txBytes, idle, burst, lcore, lanes },
+        { ...all, ports: descriptions, counters: this.#counters[lcore], lcore, lanes },
         true,
       )
     );
     for (const { done } of this.#lcores) done.then(wake, wake);
-    this.statistics = new Statistics(ports);
+    this.statistics = new Statistics(ports, this.#counters);
     const cores = plan.map(({ core }) => core).join(", ");
     const names = ports.map(({ number, name }) => `${number} ${name}`).join(", ");
     const doorbell = interrupts && isNotified ? "" : ", no doorbell";
-    log(`forwarding (${mode}) on core ${cores}, ports: ${names}${doorbell}`);
-    log(describeWays(options, plan.flatMap(({ lanes }) => lanes)));
+    const chain = functions.handles.map(({ name }) => name).join(" | ");
+    log(`forwarding (${chain}) on core ${cores}, ports: ${names}${doorbell}`);
+    log(describeWays(functions, plan.flatMap(({ lanes }) => lanes)));
   }
 
   /** Whether all lcores have ended. */

@@ -4,6 +4,7 @@ import { RegionNotReadyError } from "../memory/region.ts";
 import { type Attachment, hostPeerOf } from "./attachment.ts";
 import { AskedToLeaveError, Claim } from "./claim.ts";
 import { Forwarding } from "./forwarding.ts";
+import type { Functions } from "./function/load.ts";
 import type { GuestLcoreHandle } from "./guest_lcore.ts";
 import type { GuestOptions } from "./guest_options.ts";
 import type { Interrupts } from "./interrupts.ts";
@@ -72,6 +73,7 @@ export class Guest {
   /** A guest that has not begun to look for its region. */
   constructor(
     private readonly options: GuestOptions,
+    private readonly functions: Functions,
     private readonly platform: GuestPlatform,
   ) {}
 
@@ -189,13 +191,13 @@ export class Guest {
   }
 
   #beginClaim(link: RegionLink, now: number): Claim {
-    const { source, guest, mode } = this.options;
+    const { source, guest } = this.options;
     const name = "region" in source ? source.region : `PCI ${source.pci}`;
     link.poll(now);
     this.#interrupts = link.interrupts(hostPeerOf(link.memory));
     const claimant = {
       pid: Deno.pid,
-      wantsMbufs: mode === "txonly",
+      wantsMbufs: this.functions.originates,
       peer: link.peer,
       notifies: this.#interrupts !== undefined,
     };
@@ -210,6 +212,7 @@ export class Guest {
         attachment,
         this.#interrupts,
         this.options,
+        this.functions,
         this.#threads,
         log,
         wake,

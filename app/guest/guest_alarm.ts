@@ -2,6 +2,7 @@ import type { MappedMemory } from "../../ffi/mapped_memory.ts";
 import { SleepFlag } from "../channel/sleep_flag.ts";
 import type { Alarm } from "../lcore/idle.ts";
 import type { GuestLane } from "./guest_lane.ts";
+import type { TxBuffer } from "./tx_buffer.ts";
 
 /** Wakes a guest's lcore when the host has lent something on one of its channels. */
 export class GuestAlarm implements Alarm {
@@ -12,10 +13,12 @@ export class GuestAlarm implements Alarm {
    * For no lane yet.
    *
    * @param memory The region's.
+   * @param outputs Where frames may wait to be sent.
    * @param wake The eventfd of our vector, and its number; undefined if nothing wakes this lcore.
    */
   constructor(
     private readonly memory: MappedMemory,
+    private readonly outputs: readonly TxBuffer[],
     private readonly wake?: { readonly fd: number; readonly vector: number },
   ) {}
 
@@ -43,6 +46,7 @@ export class GuestAlarm implements Alarm {
   }
 
   hasWork(): boolean {
-    return this.#lanes.some(({ from, out }) => from.hasWork || !out.isEmpty);
+    return this.#lanes.some(({ from }) => from.hasWork) ||
+      this.outputs.some((output) => !output.isEmpty);
   }
 }

@@ -1,56 +1,124 @@
+import { shim } from "../../ffi/shim.ts";
 import type { Mbufs } from "../mempool/mbuf.ts";
-import type { Burst } from "../ring/burst.ts";
-import { addressWords } from "./mac_address.ts";
-import { TxBuffer } from "./tx_buffer.ts";
-import type { RxEnd, VirtualPortHandle, VirtualPorts } from "./virtual_port.ts";
+import { Burst } from "../ring/burst.ts";
+import type { Chain } from "./function/chain.ts";
+import { FrameBurst, type FrameSource, MARK } from "./function/frame_burst.ts";
+import type { TxBuffer } from "./tx_buffer.ts";
+import type { RxEnd } from "./virtual_port.ts";
 
-/** What the options say to all lanes. */
-export interface LaneOptions {
-  /** Whether l2fwd rewrites MAC addresses. */
-  readonly macUpdating: boolean;
-  /** Length of the frames that txonly makes, in bytes. */
-  readonly txBytes: number;
-  /** Frames that are moved at a time. */
+/** What a {@linkcode GuestLane} is made of. */
+export interface LaneParts {
+  /** The region's mbufs. */
+  readonly mbufs: Mbufs;
+  /** Where frames are received, and mbufs given back. */
+  readonly from: RxEnd;
+  /** Where frames are sent, unless a function sends them elsewhere. */
+  readonly out: TxBuffer;
+  /** By port number, where frames can be sent; none where another lcore sends. */
+  readonly outputs: readonly (TxBuffer | undefined)[];
+  /** Frames that are received at a time, at most. */
   readonly burst: number;
 }
 
-/** One way through the guest: where frames come from, and where they go. */
-export class GuestLane {
+/** One way through the guest: frames are received by a port, go through functions, and are sent. */
+export class GuestLane implements FrameSource {
   /** Where frames are received, and mbufs given back. */
   readonly from: RxEnd;
-  /** Where frames are sent: the paired port; for modes that answer, the port that they came to. */
+  /** Where frames are sent, unless a function sends them elsewhere. */
   readonly out: TxBuffer;
-  /** See {@linkcode LaneOptions}. */
-  readonly macUpdating: boolean;
-  /** See {@linkcode LaneOptions}. */
-  readonly txBytes: number;
-  /**
-   * What l2fwd writes, as `addressWords` makes it: destination 02:00:00:00:00:PORT, source the
-   * address of the port that sends (DPDK l2fwd).
-   */
-  readonly addresses: Uint32Array;
+  readonly #outputs: readonly (TxBuffer | undefined)[];
+  readonly #mbufs: Mbufs;
+  readonly #size: number;
+  /** Room for as many frames more, which functions make. */
+  readonly #burst: Burst;
+  readonly #dropped: Burst;
+  readonly #frames: FrameBurst;
 
-  /** From one port to another, or the same. `mbufs` are the region's. */
-  constructor(
-    readonly mbufs: Mbufs,
-    ports: VirtualPorts,
-    from: VirtualPortHandle,
-    to: VirtualPortHandle,
-    { macUpdating, txBytes, burst }: LaneOptions,
-  ) {
-    this.from = ports.rx(from);
-    this.out = new TxBuffer(ports.tx(to), this.from, burst);
-    this.macUpdating = macUpdating;
-    this.txBytes = txBytes;
-    this.addresses = addressWords(Uint8Array.of(2, 0, 0, 0, 0, to.number), to.mac);
+  /** For one lcore. */
+  constructor({ mbufs, from, out, outputs, burst }: LaneParts) {
+    this.from = from;
+    this.out = out;
+    this.#outputs = outputs;
+    this.#mbufs = mbufs;
+    this.#size = burst;
+    this.#burst = Burst.of(2 * burst);
+    this.#dropped = Burst.of(2 * burst);
+    this.#frames = new FrameBurst(this.#burst, mbufs, outputs, this);
+    this.#frames.port = from.number;
+    this.#frames.to = out.number;
+  }
+
+  /** Receive a burst, run the functions on it, send what is left; returns the frames that moved. */
+  turn(chain: Chain): number {
+    const burst = this.#burst;
+    const received = this.from.rxBurst(burst, this.#size);
+    if (received > 0) this.#mbufs.prefetch(burst, received);
+    else if (!chain.originates) return 0;
+    const frames = this.#frames;
+    frames.count = received;
+    const failed = chain.run(frames, this);
+    if (failed > 0) this.from.countFailed(failed);
+    const made = frames.count - received;
+    if (!frames.isMarked) this.out.add(burst, frames.count);
+    else this.#settle();
+    return made > 0 ? received + made : received;
+  }
+
+  allocTo(burst: Burst, at: number): boolean {
+    return this.from.allocBurst(burst, 1, at) === 1;
+  }
+
+  copyFrame(burst: Burst, from: number, to: number): boolean {
+    const { map } = this.#mbufs;
+    const [maps, bursts] = [(map | map << 16) >>> 0, (burst.map | burst.map << 16) >>> 0];
+    const [source, target] = [burst.word + 2 * from, burst.word + 2 * to];
+    return shim.shim_frames_copy(maps, bursts, source, target, 1) === 1;
+  }
+
+  /** Free the frames that are marked to be dropped; the others move up, with their marks. */
+  release(): void {
+    const frames = this.#frames;
+    const { marks, words } = frames;
+    const dropped = this.#dropped.words;
+    let kept = 0;
+    let drops = 0;
+    let isMarked = false;
+    for (let i = 0; i < frames.count; i++) {
+      const mark = marks[i];
+      marks[i] = MARK.NONE;
+      if (mark === MARK.DROP) {
+        dropped[drops++ << 1] = words[i << 1];
+        continue;
+      }
+      words[kept << 1] = words[i << 1];
+      words[(kept << 1) + 1] = words[(i << 1) + 1];
+      marks[kept++] = mark;
+      isMarked ||= mark !== MARK.NONE;
+    }
+    frames.count = kept;
+    frames.isMarked = isMarked;
+    this.from.drop(this.#dropped, drops);
+  }
+
+  /** Send each frame where its mark says; those without one stay together. */
+  #settle(): void {
+    this.release();
+    const frames = this.#frames;
+    const burst = this.#burst;
+    if (!frames.isMarked) return this.out.add(burst, frames.count);
+    frames.isMarked = false;
+    const { marks, words } = frames;
+    let kept = 0;
+    for (let i = 0; i < frames.count; i++) {
+      const mark = marks[i];
+      marks[i] = MARK.NONE;
+      if (mark !== MARK.NONE) {
+        this.#outputs[mark - 1]!.add(burst, 1, i);
+        continue;
+      }
+      words[kept << 1] = words[i << 1];
+      words[(kept++ << 1) + 1] = words[(i << 1) + 1];
+    }
+    this.out.add(burst, kept);
   }
 }
-
-/**
- * What a forwarding mode does with a burst: rewrite frames in place, reorder or drop descriptors.
- * Dropped frames are to be given to `lane.from.drop`.
- *
- * @param count Frames in `burst`; 0 only for a mode that originates frames.
- * @returns how many frames, from the start of `burst`, go out.
- */
-export type ForwardingMode = (burst: Burst, count: number, lane: GuestLane) => number;

@@ -4,35 +4,47 @@ import { Idle, type IdleMode } from "../lcore/idle.ts";
 import { type MbufGeometry, Mbufs } from "../mempool/mbuf.ts";
 import { isOver, type Lease } from "./attachment.ts";
 import { GuestLoop } from "./forward.ts";
-import { MODES } from "./functions/mod.ts";
+import { Chain, type OnError } from "./function/chain.ts";
+import { FunctionContext, type PortDescription } from "./function/context.ts";
+import { FunctionCounters } from "./function/counters.ts";
+import type { LoadedFunction } from "./function/load.ts";
 import { GuestAlarm } from "./guest_alarm.ts";
-import { type ForwardingMode, GuestLane, type LaneOptions } from "./guest_lane.ts";
+import { GuestLane } from "./guest_lane.ts";
 import { type Interrupts, wakerOf } from "./interrupts.ts";
+import { TxBuffer } from "./tx_buffer.ts";
 import { type VirtualPortHandle, VirtualPorts } from "./virtual_port.ts";
 
 /** A {@linkcode GuestLcore} on its way to its thread; survives `postMessage`. */
-export interface GuestLcoreHandle extends LaneOptions {
+export interface GuestLcoreHandle {
   /** The region's memory, which the main thread has mapped and will unmap. */
   readonly region: MappedMemoryHandle;
   /** Where its mbufs lie. */
   readonly geometry: MbufGeometry;
   /** When to stop touching the region. */
   readonly lease: Lease;
-  /** A key of `MODES`. */
-  readonly mode: string;
+  /** What becomes of frames whose function has thrown. */
+  readonly onError: OnError;
+  /** What the functions count: `COUNTERS_BYTES`, zeros at first. */
+  readonly counters: SharedArrayBuffer;
   /** How to be woken, and to wake the host; undefined if that is not to be had. */
   readonly interrupts?: Interrupts;
   /** Whether the host wakes us. */
   readonly isNotified: boolean;
   /** This lcore's number among the guest's, from 0: its vector, if there is such a one. */
   readonly lcore: number;
+  /** How many lcores the guest has. */
+  readonly lcores: number;
   /** What to do in turns that find nothing. */
   readonly idle: IdleMode;
+  /** Frames that are moved at a time. */
+  readonly burst: number;
+  /** All ports of the guest, by number. */
+  readonly ports: readonly PortDescription[];
   /** From which port to which. */
   readonly lanes: readonly { from: VirtualPortHandle; to: VirtualPortHandle }[];
 }
 
-/** A guest lcore in its own thread: its lanes, and the loop over them. */
+/** A guest lcore in its own thread: its lanes, its functions, and the loop over them. */
 export class GuestLcore {
   /** In the order of the handle. */
   readonly lanes: readonly GuestLane[];
@@ -42,36 +54,55 @@ export class GuestLcore {
   /**
    * Make all of it, in the thread that will run it.
    *
-   * @param options.mode What is done to each burst; what the handle names unless told.
+   * @param functions What is done to each burst, in order.
    * @param options.memory The region's, as this thread has it.
    * @param options.clock Nanoseconds, for what is done after a time.
+   * @throws what the `setup()` of a function throws.
    */
   constructor(
     handle: GuestLcoreHandle,
     command: CommandWord,
-    { mode = MODES[handle.mode], memory = new MappedMemory(handle.region), clock }: {
-      readonly mode?: ForwardingMode;
+    log: (line: string) => void,
+    functions: readonly LoadedFunction[],
+    { memory = new MappedMemory(handle.region), clock }: {
       readonly memory?: MappedMemory;
       readonly clock?: () => number;
     } = {},
   ) {
-    const { lease, lcore, interrupts } = handle;
+    const { lease, lcore, interrupts, burst } = handle;
     const mbufs = new Mbufs(memory, handle.geometry);
     this.#isRetired = () => isOver(memory, lease);
     const isOverNow = () => command.value !== COMMAND.RUN || isOver(memory, lease);
-    const ports = new VirtualPorts(memory, isOverNow, interrupts && wakerOf(interrupts));
-    this.lanes = handle.lanes.map(({ from, to }) => new GuestLane(mbufs, ports, from, to, handle));
+    const ends = new VirtualPorts(memory, isOverNow, interrupts && wakerOf(interrupts));
+
+    const outputs: (TxBuffer | undefined)[] = handle.ports.map(() => undefined);
+    for (const { from, to } of handle.lanes) {
+      outputs[to.number] ??= new TxBuffer(ends.tx(to), ends.rx(from), burst);
+    }
+    this.lanes = handle.lanes.map(({ from, to }) =>
+      new GuestLane({ mbufs, from: ends.rx(from), out: outputs[to.number]!, outputs, burst })
+    );
+    const used = outputs.filter((output) => output !== undefined);
+
     const fd = handle.isNotified ? interrupts?.vectors[lcore] : undefined;
-    const alarm = new GuestAlarm(memory, fd === undefined ? fd : { fd, vector: lcore });
+    const alarm = new GuestAlarm(memory, used, fd === undefined ? fd : { fd, vector: lcore });
     for (const lane of this.lanes) alarm.add(lane);
     const idle = new Idle(handle.idle, alarm);
     idle.watch([command.handle.wakeFd]);
-    this.#loop = new GuestLoop(this.lanes, mode, isOverNow, idle, handle.burst, clock);
+    const chain = chainOf(handle, functions, log, clock);
+    this.#loop = new GuestLoop(this.lanes, used, chain, isOverNow, idle, clock);
   }
 
-  /** The body of a guest lcore's Worker: make it, forward until the stop, send what waits. */
-  static run(handle: GuestLcoreHandle, command: CommandWord): void {
-    const lcore = new GuestLcore(handle, command);
+  /**
+   * What the Worker of a guest lcore does: make it, forward until told to stop, send what waits.
+   */
+  static run(
+    handle: GuestLcoreHandle,
+    command: CommandWord,
+    log: (line: string) => void,
+    functions: readonly LoadedFunction[],
+  ): void {
+    const lcore = new GuestLcore(handle, command, log, functions);
     while (lcore.turn());
     lcore.close();
   }
@@ -85,4 +116,20 @@ export class GuestLcore {
   close(): void {
     if (!this.#isRetired()) this.#loop.flush();
   }
+}
+
+/** Set the functions up for one lcore. */
+function chainOf(
+  { ports, lcore, lcores, counters, onError }: GuestLcoreHandle,
+  functions: readonly LoadedFunction[],
+  log: (line: string) => void,
+  clock?: () => number,
+): Chain {
+  const own = new FunctionCounters(counters);
+  const links = functions.map(({ handle: { name, options }, module }) => {
+    const context = new FunctionContext(ports, lcore, lcores, options, own, log, clock);
+    return { name, context, run: module.setup?.(context) ?? module.default };
+  });
+  const originates = functions.some(({ module }) => module.originates === true);
+  return new Chain(links, originates, onError, log);
 }

@@ -4,6 +4,7 @@
  * @module
  */
 import { serveLcore } from "../lcore/lcore.ts";
+import { loadInLcore } from "./function/load.ts";
 import { GuestLcore } from "./guest_lcore.ts";
 
-serveLcore(GuestLcore.run);
+serveLcore(GuestLcore.run, loadInLcore);

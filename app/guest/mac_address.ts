@@ -1,5 +1,4 @@
-import type { Mbufs } from "../mempool/mbuf.ts";
-import type { Burst } from "../ring/burst.ts";
+import type { FrameBurst } from "./function/frame_burst.ts";
 
 /** 6 bytes as text: `02:00:00:00:00:01`. */
 export function formatMac(mac: Uint8Array): string {
@@ -15,29 +14,25 @@ export function addressWords(destination: Uint8Array, source: Uint8Array): Uint3
 }
 
 /** Write destination and source address, as {@linkcode addressWords}, of frame `i` of a burst. */
-export function writeAddresses(
-  mbufs: Mbufs,
-  burst: Burst,
-  i: number,
-  words: Uint32Array,
-): void {
-  const byte = mbufs.frameByte(burst.words[i << 1], burst.words[(i << 1) + 1]);
+export function writeAddresses(burst: FrameBurst, i: number, words: Uint32Array): void {
+  const byte = burst.start(i);
+  const { u16, u32 } = burst.memory;
   if ((byte & 3) === 0) {
     const at = byte >>> 2;
-    mbufs.u32[at] = words[0];
-    mbufs.u32[at + 1] = words[1];
-    mbufs.u32[at + 2] = words[2];
+    u32[at] = words[0];
+    u32[at + 1] = words[1];
+    u32[at + 2] = words[2];
   } else { // frames start at even bytes: the host lends them so
     const at = byte >>> 1;
-    for (let k = 0; k < 6; k++) mbufs.u16[at + k] = words[k >> 1] >>> ((k & 1) << 4);
+    for (let k = 0; k < 6; k++) u16[at + k] = words[k >> 1] >>> ((k & 1) << 4);
   }
 }
 
 /** Swap destination and source address of frame `i` of a burst. */
-export function swapAddresses(mbufs: Mbufs, burst: Burst, i: number): void {
-  const byte = mbufs.frameByte(burst.words[i << 1], burst.words[(i << 1) + 1]);
-  if ((byte & 3) === 0) swapByWords(mbufs.u32, byte >>> 2);
-  else swapByHalves(mbufs.u16, byte >>> 1);
+export function swapAddresses(burst: FrameBurst, i: number): void {
+  const byte = burst.start(i);
+  if ((byte & 3) === 0) swapByWords(burst.memory.u32, byte >>> 2);
+  else swapByHalves(burst.memory.u16, byte >>> 1);
 }
 
 function swapByWords(u32: Uint32Array, at: number): void {

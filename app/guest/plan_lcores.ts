@@ -1,5 +1,4 @@
 import { UsageError } from "../../ffi/error.ts";
-import { ANSWERING_MODES } from "./functions/mod.ts";
 import type { GuestLcoreHandle } from "./guest_lcore.ts";
 import type { GuestOptions } from "./guest_options.ts";
 import { pairPorts, parsePortMask } from "./port_map.ts";
@@ -16,14 +15,16 @@ export interface LcorePlan {
 /**
  * Which core polls which ports. Each port is received from by one lcore, and sends for one.
  *
+ * @param answers Whether each port sends what answers the frames that came by it.
  * @throws {UsageError} if there are more ports than `-q` allows the cores to poll.
  */
 export function planLcores(
-  options: Pick<GuestOptions, "cores" | "mode" | "portMask" | "portMap" | "portsPerLcore">,
+  options: Pick<GuestOptions, "cores" | "portMask" | "portMap" | "portsPerLcore">,
+  answers: boolean,
   ports: readonly VirtualPortHandle[],
 ): LcorePlan[] {
   const enabled = parsePortMask(options.portMask, ports.length);
-  const pairs = ANSWERING_MODES.includes(options.mode)
+  const pairs = answers
     ? new Map(enabled.map((port) => [port, port]))
     : pairPorts(enabled, options.portMap);
   const lanes = [...pairs].map(([from, to]) => ({ from: ports[from], to: ports[to] }));

@@ -1,6 +1,7 @@
 import { LcoreWorker } from "../lcore/lcore.ts";
 import { stdout } from "../linux/output.ts";
 import { WakeableTimer } from "../lcore/wakeable_timer.ts";
+import { loadFunctions } from "./function/load.ts";
 import { Guest } from "./guest.ts";
 import type { GuestOptions } from "./guest_options.ts";
 import { openRegionLink } from "./region_link.ts";
@@ -20,9 +21,10 @@ export async function runGuest(
 ): Promise<void> {
   const timer = new WakeableTimer();
   const wake = () => timer.wake();
-  const guest = new Guest(options, {
+  const functions = await loadFunctions(options.functions);
+  const guest = new Guest(options, functions, {
     openLink: () => openRegionLink(options.source, log),
-    spawn: (core) => new LcoreWorker(lcoreUrl, core),
+    spawn: (core) => new LcoreWorker(lcoreUrl, core, log, functions.handles),
     clock: () => performance.now(),
     log,
     wake,

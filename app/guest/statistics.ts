@@ -1,3 +1,4 @@
+import { readCounters } from "./function/counters.ts";
 import { GUEST_COUNTER, type GuestCounters } from "./virtual_port.ts";
 
 /** Bytes that a frame takes on the wire beside its own: FCS, preamble, gap (IEEE 802.3). */
@@ -12,8 +13,12 @@ export class Statistics {
    * Rates of the first table count from now.
    *
    * @param ports Each port's number and counters, which go on counting.
+   * @param functions What functions count, of each lcore.
    */
-  constructor(private readonly ports: readonly { number: number; counters: GuestCounters }[]) {
+  constructor(
+    private readonly ports: readonly { number: number; counters: GuestCounters }[],
+    private readonly functions: readonly SharedArrayBuffer[] = [],
+  ) {
     this.#last = ports.map(({ counters }) => counters.slice());
   }
 
@@ -59,11 +64,35 @@ export class Statistics {
       row("Total packets received", total.received),
       row("Total packets dropped", total.dropped),
       rates(total.rate, total.bits),
+      ...this.#functionRows(),
       "====================================================",
     );
     this.#then = now;
     this.#last = this.ports.map(({ counters }) => counters.slice());
     return lines.join("\n");
+  }
+
+  /** What functions count, by name, of all lcores together. */
+  get counted(): Map<string, number> {
+    const sums = new Map<string, number>();
+    for (const buffer of this.functions) {
+      for (const [name, value] of readCounters(new Uint8Array(buffer))) {
+        sums.set(name, (sums.get(name) ?? 0) + value);
+      }
+    }
+    return sums;
+  }
+
+  #functionRows(): string[] {
+    const failed = this.ports.reduce(
+      (sum, { counters }) => sum + counters[GUEST_COUNTER.FAILED],
+      0,
+    );
+    const rows = [...this.counted].map(([name, value]) => row(name, value));
+    if (failed > 0) rows.push(row("Packets failed", failed));
+    return rows.length === 0
+      ? []
+      : ["Counted by functions -------------------------------", ...rows];
   }
 }
 

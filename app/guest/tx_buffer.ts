@@ -21,7 +21,12 @@ export class TxBuffer {
     private readonly from: RxEnd,
     readonly burst: number,
   ) {
-    this.#burst = Burst.of(2 * burst);
+    this.#burst = Burst.of(3 * burst); // a burst less one, and what is added to it
+  }
+
+  /** The number of the port that sends. */
+  get number(): number {
+    return this.to.number;
   }
 
   /** Whether nothing waits to be sent. */
@@ -29,15 +34,20 @@ export class TxBuffer {
     return this.#count === 0;
   }
 
-  /** Add up to {@linkcode burst} frames, and send as soon as there are so many. */
-  add(burst: Burst, count: number): void {
+  /**
+   * Add frames `at` to `at + count - 1` of a burst, twice {@linkcode burst} at most, and send as
+   * soon
+   * as there is a full burst.
+   */
+  add(burst: Burst, count: number, at = 0): void {
+    if (count === 0) return;
     if (this.#count === 0 && count >= this.burst) {
-      this.#send(burst, count);
+      this.#send(burst, count, at);
       return;
     }
     const [to, from] = [this.#burst.words, burst.words];
-    let at = this.#count << 1;
-    for (let i = 0, end = count << 1; i < end; i++) to[at++] = from[i];
+    let next = this.#count << 1;
+    for (let i = at << 1, end = (at + count) << 1; i < end; i++) to[next++] = from[i];
     this.#count += count;
     if (this.#count >= this.burst) this.flush();
   }
@@ -45,14 +55,14 @@ export class TxBuffer {
   /** Send what there is. */
   flush(): void {
     if (this.#count === 0) return;
-    this.#send(this.#burst, this.#count);
+    this.#send(this.#burst, this.#count, 0);
     this.#count = 0;
   }
 
-  #send(burst: Burst, count: number): void {
-    const sent = this.to.txBurst(burst, count);
+  #send(burst: Burst, count: number, at: number): void {
+    const sent = this.to.txBurst(burst, count, at);
     if (sent === count) return;
     this.to.countDropped(count - sent);
-    this.from.free(burst, count - sent, sent);
+    this.from.free(burst, count - sent, at + sent);
   }
 }

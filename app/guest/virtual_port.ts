@@ -14,8 +14,10 @@ export const GUEST_COUNTER = {
   DROPPED: 4,
   /** Doorbells rung, to wake a host's lcore that slept. */
   NOTIFIED: 5,
-  /** Frames that were received, and that the mode did not want. */
+  /** Frames that were received, and dropped by a function. */
   RX_DROPPED: 6,
+  /** Of RX_DROPPED: frames whose function has thrown. */
+  FAILED: 7,
   COUNT: 8,
 } as const;
 
@@ -100,6 +102,11 @@ class RxEnd {
     if (count === 0) return;
     this.#counters[GUEST_COUNTER.RX_DROPPED] += count;
     this.free(burst, count, at);
+  }
+
+  /** Count frames, of those that are dropped, whose function has thrown. */
+  countFailed(frames: number): void {
+    this.#counters[GUEST_COUNTER.FAILED] += frames;
   }
 
   /** Take up to `max` empty mbufs that the host has lent; returns how many. */

@@ -11,12 +11,19 @@ interface Order<Handle> {
   readonly handle: Handle;
 }
 
+/** What it is sent first: what it needs before it is sent an order. */
+interface Preparation<Prepared> {
+  readonly preparation: Prepared;
+}
+
 /**
- * What it answers: that it has loaded; lines for the log; in the end the loop's result, or a
+ * What it answers: that it has loaded, or why it cannot; lines for the log; in the end the loop's
+ * result, or a
  * message that says why it failed.
  */
 type Answer<Result> =
   | { readonly ready: true }
+  | { readonly unready: string }
   | { readonly line: string }
   | { readonly result: Result }
   | { readonly failure: string };
@@ -74,12 +81,20 @@ export class LcoreWorker<Handle, Result = void> implements LcoreThread<Handle, R
   /**
    * Begin to load the module. Its thread will be pinned to `core`; `log` is told what its loop
    * logs.
+   *
+   * @param preparation For the `prepare()` of its module.
    */
-  constructor(url: URL, readonly core: number, log: (line: string) => void = () => {}) {
+  constructor(
+    url: URL,
+    readonly core: number,
+    log: (line: string) => void = () => {},
+    preparation?: unknown,
+  ) {
     const ready = Promise.withResolvers<void>();
     this.#worker = new Worker(url, { type: "module", name: `lcore ${core}` });
     this.#worker.onmessage = ({ data }: MessageEvent<Answer<Result>>) => {
       if ("ready" in data) ready.resolve();
+      else if ("unready" in data) ready.reject(new CulvertError(data.unready));
       else if ("line" in data) log(data.line);
       else if ("result" in data) this.#run.resolve(data.result);
       else this.#run.reject(new CulvertError(data.failure));
@@ -90,6 +105,7 @@ export class LcoreWorker<Handle, Result = void> implements LcoreThread<Handle, R
       ready.reject(error);
       this.#run.reject(error);
     };
+    this.#worker.postMessage({ preparation } satisfies Preparation<unknown>);
     this.ready = ready.promise;
     this.ready.then(() => this.#isReady = true, (error) => this.#loadError = error);
   }
@@ -128,29 +144,47 @@ function newRun<Result>(): PromiseWithResolvers<Result> {
 }
 
 /**
- * Called by an lcore's module: wait for an order, pin this thread, run the loop, answer.
+ * Called by an lcore's module: prepare, wait for an order, pin this thread, run the loop, answer.
  *
  * The thread is pinned just before its loop runs: threads that it made after that would inherit the
  * mask, and V8's helpers must not run on the lcore's core.
  */
-export function serveLcore<Handle, Result>(
-  loop: (handle: Handle, command: CommandWord, log: (line: string) => void) => Result,
+export function serveLcore<Handle, Result, Given = undefined, Prepared = undefined>(
+  loop: (
+    handle: Handle,
+    command: CommandWord,
+    log: (line: string) => void,
+    prepared: Prepared,
+  ) => Result,
+  prepare?: (given: Given) => Promise<Prepared>,
 ): void {
   const scope = self as unknown as {
-    onmessage: (event: MessageEvent<Order<Handle>>) => void;
+    onmessage: (event: MessageEvent<Order<Handle> | Preparation<Given>>) => void;
     postMessage(answer: Answer<Result>): void;
   };
-  scope.onmessage = ({ data: { core, command, handle } }) => {
+  let preparing: Promise<Prepared>;
+  const getReady = async (given: Given) => {
+    preparing = Promise.resolve(prepare?.(given)) as Promise<Prepared>;
     try {
-      check(shim.shim_thread_pin(core), `pin a thread to core ${core}`);
-      const log = (line: string) => scope.postMessage({ line });
-      scope.postMessage({ result: loop(handle, new CommandWord(command), log) });
+      await preparing;
+      scope.postMessage({ ready: true });
     } catch (error) {
-      const failure = error instanceof CulvertError
-        ? error.message
-        : String((error as Error).stack);
-      scope.postMessage({ failure });
+      scope.postMessage({ unready: messageOf(error) });
     }
   };
-  scope.postMessage({ ready: true });
+  const run = async ({ core, command, handle }: Order<Handle>) => {
+    try {
+      const prepared = await preparing;
+      check(shim.shim_thread_pin(core), `pin a thread to core ${core}`);
+      const log = (line: string) => scope.postMessage({ line });
+      scope.postMessage({ result: loop(handle, new CommandWord(command), log, prepared) });
+    } catch (error) {
+      scope.postMessage({ failure: messageOf(error) });
+    }
+  };
+  scope.onmessage = ({ data }) => "preparation" in data ? getReady(data.preparation) : run(data);
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof CulvertError ? error.message : String((error as Error).stack);
 }

@@ -17,7 +17,11 @@ export class ServerStart {
   #said = "";
   #isSilent = false;
 
-  /** @param ends Ours from now on. */
+  /**
+   * Listen to a server that has just been started.
+   *
+   * @param ends Ours from now on.
+   */
   constructor(private readonly ends: ServerEnds) {}
 
   /** What has become of it; "starting" until it has said its last words, too. Never blocks. */

@@ -1,14 +1,23 @@
 /**
- * Bundles the guest app into one JavaScript file.
+ * Bundles the guest app into one JavaScript file, and each function into another.
  *
  * @module
  */
 
 import type { OnLoadArgs, OnLoadResult, Plugin } from "esbuild";
+import { fileURLToPath } from "node:url";
 import { CulvertError } from "../../ffi/error.ts";
 
 /** `new URL("../x.so", import.meta.url)`: how a module names the shim. */
 const SHIM_URL = /new URL\(\s*"[^"]*\/([^"/]+\.so)"\s*,\s*import\.meta\.url\s*,?\s*\)/g;
+
+/** `new URL("../functions/", import.meta.url)`: how a module names the folder of functions. */
+const FUNCTIONS_URL = /new URL\(\s*"[^"]*\/functions\/"\s*,\s*import\.meta\.url\s*,?\s*\)/g;
+
+/** What a function imports by name, and where that is. */
+const LIBRARY = {
+  "culvert-net/function": fileURLToPath(new URL("../function.ts", import.meta.url)),
+};
 
 /**
  * Loaded only when an image is built. It must not stand in the `import()` itself: Deno would look
@@ -29,40 +38,66 @@ let bundling = 0;
  * @throws {CulvertError} If a module cannot be found or parsed, with file and line.
  */
 export async function bundleGuestApp(entry: string): Promise<Uint8Array> {
-  const esbuild: typeof import("esbuild") = await import(ESBUILD);
   const main = await Deno.realPath(entry).catch(() => {
     throw new CulvertError(
       `Cannot bundle the guest app ${entry} as it does not exist: pass its main module`,
     );
   });
+  const [app] = await bundle([main], `guest app ${entry}`);
+  return app;
+}
+
+/**
+ * Bundles functions: each file with all that it imports, `culvert-net/function` included.
+ *
+ * @param files Their paths.
+ * @returns JavaScript, an ES module for each, in that order.
+ * @throws {CulvertError} If a file cannot be found or parsed, with file and line.
+ */
+export async function bundleFunctions(files: readonly string[]): Promise<Uint8Array[]> {
+  const paths = await Promise.all(files.map((file) =>
+    Deno.realPath(file).catch(() => {
+      throw new CulvertError(`Cannot bundle function ${file} as it does not exist: name its path`);
+    })
+  ));
+  return await bundle(paths, "functions");
+}
+
+/** Bundle each entry into one file of its own. */
+async function bundle(entries: readonly string[], what: string): Promise<Uint8Array[]> {
+  const esbuild: typeof import("esbuild") = await import(ESBUILD);
   bundling++;
   try {
     const result = await esbuild.build({
-      entryPoints: [main],
+      entryPoints: entries.map((path, i) => ({ in: path, out: `${i}` })),
+      outdir: "/",
       bundle: true,
       write: false,
       format: "esm",
       platform: "node",
       target: "esnext",
       external: ["node:*"],
+      alias: LIBRARY,
       logLevel: "silent",
-      plugins: [relocate(main)],
+      plugins: [relocate(entries)],
     });
-    return result.outputFiles[0].contents;
+    const contents = new Map(result.outputFiles.map((file) => [file.path, file.contents]));
+    return entries.map((_, i) => contents.get(`/${i}.js`)!);
   } catch (error) {
     const found = error instanceof Error ? error.message : String(error);
-    throw new CulvertError(`Cannot bundle the guest app ${entry} as esbuild says: ${found}`);
+    throw new CulvertError(`Cannot bundle the ${what} as esbuild says: ${found}`);
   } finally {
     if (--bundling === 0) await esbuild.stop();
   }
 }
 
 /** Points what a module finds relative to itself to where it is in the image. */
-function relocate(entry: string): Plugin {
+function relocate(entries: readonly string[]): Plugin {
   async function rewrite({ path }: OnLoadArgs): Promise<OnLoadResult> {
     let text = await Deno.readTextFile(path);
     text = text.replace(SHIM_URL, 'new URL("./$1", import.meta.url)');
-    if (path !== entry) text = text.replaceAll("import.meta.main", "false");
+    text = text.replace(FUNCTIONS_URL, 'new URL("./functions/", import.meta.url)');
+    if (!entries.includes(path)) text = text.replaceAll("import.meta.main", "false");
     return { contents: text, loader: path.endsWith("ts") ? "ts" : "js" };
   }
   return {

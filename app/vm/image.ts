@@ -7,11 +7,13 @@
  */
 
 import { createHash } from "node:crypto";
+import { basename } from "node:path";
+import { fileURLToPath } from "node:url";
 import { CulvertError } from "../../ffi/error.ts";
 import { buildBase } from "./base.ts";
-import { bundleGuestApp } from "./bundle.ts";
-import { cpioFile, encodeCpio, joinBytes } from "./cpio.ts";
-import { GUEST_APP_PATH, GUEST_SHIM_PATH, initScript } from "./init.ts";
+import { bundleFunctions, bundleGuestApp } from "./bundle.ts";
+import { type CpioEntry, cpioFile, encodeCpio, joinBytes } from "./cpio.ts";
+import { GUEST_APP_PATH, GUEST_FUNCTIONS_PATH, GUEST_SHIM_PATH, initScript } from "./init.ts";
 import { findKernel } from "./kernel.ts";
 import type { Log } from "./tools.ts";
 
@@ -25,6 +27,8 @@ export interface GuestImageOptions {
   cacheDir: string;
   /** Path of the guest app's main module. */
   appEntry: string;
+  /** Paths of functions that the image is to have beside those that come with culvert. */
+  functions?: readonly string[];
   /** Path of the shim's shared library. */
   shimPath: string;
   /** Receives progress, one line at a time. */
@@ -79,7 +83,23 @@ async function appPart(options: GuestImageOptions): Promise<Uint8Array> {
     cpioFile("init", initScript(), true),
     cpioFile(GUEST_SHIM_PATH.slice(1), shim, true),
     cpioFile(GUEST_APP_PATH.slice(1), await bundleGuestApp(options.appEntry)),
+    ...await functionFiles(options.functions ?? []),
   ]));
+}
+
+/** The functions of the image, each bundled into a file that the guest finds by its name. */
+async function functionFiles(own: readonly string[]): Promise<CpioEntry[]> {
+  const folder = fileURLToPath(new URL("../guest/functions/", import.meta.url));
+  const ours = [...Deno.readDirSync(folder)].map(({ name }) => folder + name).sort();
+  const files = [...ours, ...own];
+  const bundles = await bundleFunctions(files);
+  const target = GUEST_FUNCTIONS_PATH.slice(1);
+  return files.map((file, i) => cpioFile(`${target}/${functionName(file)}.js`, bundles[i]));
+}
+
+/** What a function's file is called in the image, without its ending. */
+export function functionName(file: string): string {
+  return basename(file).replace(/\.[cm]?[jt]s$/, "");
 }
 
 /** Readers never see a half-written image: it gets its name when it is whole. */

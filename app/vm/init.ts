@@ -15,6 +15,9 @@ export const GUEST_APP_PATH = "/culvert/guest.js";
  */
 export const GUEST_SHIM_PATH = "/culvert/libculvert.so";
 
+/** Where the image keeps functions, beside the app as its bundle expects them. */
+export const GUEST_FUNCTIONS_PATH = "/culvert/functions";
+
 /** The word before the guest command's exit status in the last line that the console shows. */
 const EXIT_WORD = "culvert-guest-exit";
 

@@ -1,7 +1,7 @@
 import { deepEqual, equal, throws } from "node:assert/strict";
 import { guestOptions } from "../../app/cli/guest_command.ts";
 import { GUEST } from "../../app/cli/tables/guest.ts";
-import { MODES } from "../../app/guest/functions/mod.ts";
+import { functionNames } from "../guest/function_names.ts";
 import { usableCores } from "../../app/linux/core_list.ts";
 import { parsed } from "./tables.ts";
 
@@ -16,13 +16,12 @@ Deno.test("guestOptions() gives a default to everything", () => {
     source: { region: "culvert0" },
     guest: 0,
     cores: [CORES.at(-1)],
-    mode: "l2fwd",
-    macUpdating: true,
+    functions: [{ named: "l2fwd", set: { "mac-updating": "true" } }],
+    onError: "drop",
     portMask: undefined,
     portMap: undefined,
     portsPerLcore: undefined,
     statsPeriod: 10,
-    txBytes: 64,
     idle: "adaptive",
     burst: 32,
   });
@@ -33,18 +32,23 @@ Deno.test("guestOptions() reads every option", () => {
     ...["--region", "/dev/shm/red", "--guest", "3", "-l", CORES.join(","), "-p", "0x3", "-q", "2"],
     ...["-T", "1", "--portmap", "(0,1)", "--no-mac-updating", "--forward-mode", "txonly"],
     ...["--txpkts", "1514", "--idle", "poll", "--burst", "64"],
+    ...["--function", "./my.ts", "--set", "a=1", "--set", "b=x=y", "--function", "l2fwd"],
+    ...["--on-error", "stop"],
   ];
   deepEqual(read(args), {
     source: { region: "/dev/shm/red" },
     guest: 3,
     cores: CORES,
-    mode: "txonly",
-    macUpdating: false,
+    functions: [
+      { named: "txonly", set: { bytes: "1514" } },
+      { named: "./my.ts", set: { a: "1", b: "x=y" } },
+      { named: "l2fwd", set: { "mac-updating": "false" } },
+    ],
+    onError: "stop",
     portMask: "0x3",
     portMap: "(0,1)",
     portsPerLcore: 2,
     statsPeriod: 1,
-    txBytes: 1514,
     idle: "poll",
     burst: 64,
   });
@@ -63,17 +67,18 @@ Deno.test("guestOptions() knows long names of l2fwd's options", () => {
   equal(options.portMask, "f");
   equal(options.portsPerLcore, 4);
   equal(options.statsPeriod, 0);
-  equal(options.macUpdating, true);
+  deepEqual(options.functions, [{ named: "l2fwd", set: { "mac-updating": "true" } }]);
 });
 
-for (const mode of Object.keys(MODES)) {
-  Deno.test(`guestOptions() knows the mode ${mode}`, () => {
-    equal(read(["--forward-mode", mode]).mode, mode);
+for (const mode of functionNames()) {
+  Deno.test(`guestOptions() takes ${mode} as a mode and as a function`, () => {
+    equal(read(["--forward-mode", mode]).functions[0].named, mode);
+    equal(read(["--function", mode]).functions[0].named, mode);
   });
 }
 
 Deno.test("culvert guest --help lists every forwarding mode", () => {
-  deepEqual([...GUEST.options["forward-mode"].choices], Object.keys(MODES));
+  deepEqual([...GUEST.options["forward-mode"].choices].sort(), functionNames());
 });
 
 for (
@@ -99,6 +104,8 @@ for (
     ],
     [["--port", "null"], /^Cannot use --port as culvert guest has no such option: /],
     [["culvert0"], /^Cannot use "culvert0" as culvert guest takes options alone: /],
+    [["--set", "a=1"], /^Cannot use --set a=1 as no --function stands before it$/],
+    [["--function", "io", "--set", "a"], /^Cannot use --set a as it is no option: write --set KEY/],
     [["-p"], /^Cannot use -p as nothing follows it: write -p PORTMASK$/],
   ] as [string[], RegExp][]
 ) {
@@ -111,8 +118,8 @@ Deno.test("guestOptions() takes what is at its limits", () => {
   const least = read(["--guest", "0", "-q", "1", "-T", "0", "--txpkts", "60"]);
   const most = read(["--guest", "126", "-q", "32", "-T", "86400", "--txpkts", "1514"]);
   deepEqual(
-    [least, most].map((o) => [o.guest, o.portsPerLcore, o.statsPeriod, o.txBytes]),
-    [[0, 1, 0, 60], [126, 32, 86400, 1514]],
+    [least, most].map((o) => [o.guest, o.portsPerLcore, o.statsPeriod]),
+    [[0, 1, 0], [126, 32, 86400]],
   );
 });
 

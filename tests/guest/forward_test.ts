@@ -1,7 +1,7 @@
 import { deepEqual, equal } from "node:assert/strict";
-import type { ForwardingMode, GuestLane } from "../../app/guest/guest_lane.ts";
+import type { Chain } from "../../app/guest/function/chain.ts";
+import type { GuestLane } from "../../app/guest/guest_lane.ts";
 import { GuestLoop } from "../../app/guest/forward.ts";
-import { MODES } from "../../app/guest/functions/mod.ts";
 import { Idle } from "../../app/lcore/idle.ts";
 import { SLEEP } from "../../app/memory/layout.ts";
 import { counted } from "./guest_counters.ts";
@@ -27,8 +27,9 @@ class IdleLog extends Idle {
 
 /** Run the loop for so many turns, 10 us each; `eachTurn` comes before each. */
 function run(
+  lab: GuestLab,
   lanes: GuestLane[],
-  mode: ForwardingMode,
+  chain: Chain,
   turns: number,
   eachTurn: (turn: number) => void = () => {},
   { idle = new IdleLog() as Idle, turnNs = 10_000 } = {},
@@ -39,7 +40,8 @@ function run(
     eachTurn(turn++);
     return false;
   };
-  const loop = new GuestLoop(lanes, mode, isOver, idle, 32, () => 1e9 + turn * turnNs);
+  const outputs = lab.outputs.filter((output) => output !== undefined);
+  const loop = new GuestLoop(lanes, outputs, chain, isOver, idle, () => 1e9 + turn * turnNs);
   while (loop.turn());
 }
 
@@ -47,17 +49,17 @@ function frames(count: number, seed = 0): Uint8Array[] {
   return Array.from({ length: count }, (_, i) => someFrame(60, seed + i));
 }
 
-Deno.test("GuestLoop does nothing once it is over", () => {
+Deno.test("GuestLoop does nothing once it is over", async () => {
   using lab = new GuestLab();
   lab.lend(frames(5));
-  run([lab.lane()], MODES.io, 0);
+  run(lab, [lab.lane()], await lab.chain("io"), 0);
   deepEqual(counted(lab.counters[0]).RX, 0);
 });
 
-Deno.test("GuestLoop moves frames between two ports, both ways, all of them and in order", () => {
+Deno.test("GuestLoop moves frames between two ports, both ways, all of them and in order", async () => {
   using lab = new GuestLab({ ports: 2 });
   const sent: Uint8Array[][] = [[], []];
-  run([lab.lane(0, 1), lab.lane(1, 0)], MODES.io, 12, (turn) => {
+  run(lab, [lab.lane(0, 1), lab.lane(1, 0)], await lab.chain("io"), 12, (turn) => {
     if (turn < 10) {
       lab.lend(frames(10, 10 * turn), 0);
       lab.lend(frames(32, 32 * turn), 1);
@@ -72,45 +74,41 @@ Deno.test("GuestLoop moves frames between two ports, both ways, all of them and 
 });
 
 for (const [name, from, to] of [["io", 0, 0], ["macswap", 0, 1], ["l2fwd", 1, 0]] as const) {
-  Deno.test(`GuestLoop of mode ${name} sends what came to port ${from} by port ${to}`, () => {
+  Deno.test(`GuestLoop with ${name} sends what came by port ${from} by port ${to}`, async () => {
     using lab = new GuestLab({ ports: 2 });
     using other = new GuestLab({ ports: 2 });
     lab.lend(frames(32), from);
-    run([lab.lane(from, to)], MODES[name], 2);
-    const burst = other.burst(frames(32));
-    MODES[name](burst, 32, other.lane(from, to));
-    deepEqual(lab.sent(to), Array.from({ length: 32 }, (_, i) => other.frame(burst, i)));
+    run(lab, [lab.lane(from, to)], await lab.chain(name), 2);
+    deepEqual(lab.sent(to), await other.through(name, frames(32), { from, to }));
     deepEqual(lab.sent(1 - to), []);
   });
 }
 
-Deno.test("GuestLoop calls its mode each turn, without frames too, for some make them", () => {
-  using lab = new GuestLab();
-  const counts: number[] = [];
-  run(
-    [lab.lane()],
-    (_burst, count) => {
-      counts.push(count);
-      return 0;
-    },
-    4,
-    (turn) => turn === 1 && lab.lend(frames(40)),
-  );
-  deepEqual(counts, [0, 32, 8, 0]);
-});
+for (const originates of [true, false]) {
+  const which = originates ? "each turn, without frames too, if it makes some" : "with frames";
+  Deno.test(`GuestLoop calls a function ${which}`, async () => {
+    using lab = new GuestLab();
+    const counts: number[] = [];
+    const chain = await lab.chain({ originates, default: ({ count }) => void counts.push(count) });
+    run(lab, [lab.lane()], chain, 4, (turn) => {
+      if (turn === 1) lab.lend(frames(40));
+    });
+    deepEqual(counts, originates ? [0, 32, 8, 0] : [32, 8]);
+  });
+}
 
-Deno.test("GuestLoop sends a full burst at once", () => {
+Deno.test("GuestLoop sends a full burst at once", async () => {
   using lab = new GuestLab();
   lab.lend(frames(32));
-  run([lab.lane()], MODES.io, 2, (turn) => {
+  run(lab, [lab.lane()], await lab.chain("io"), 2, (turn) => {
     if (turn === 1) deepEqual(lab.sent(), frames(32));
   });
 });
 
-Deno.test("GuestLoop sends fewer frames than a burst after 100 us, though nothing else comes", () => {
+Deno.test("GuestLoop sends fewer frames than a burst after 100 us, though nothing else comes", async () => {
   using lab = new GuestLab();
   let sentIn = 0;
-  run([lab.lane()], MODES.io, 100, (turn) => {
+  run(lab, [lab.lane()], await lab.chain("io"), 100, (turn) => {
     if (turn === 1) lab.lend(frames(3)); // the first turn has looked at the clock
     if (sentIn === 0 && lab.host[0].tx.count === 3) sentIn = turn;
   });
@@ -118,17 +116,17 @@ Deno.test("GuestLoop sends fewer frames than a burst after 100 us, though nothin
   equal(sentIn, 11);
 });
 
-Deno.test("GuestLoop keeps frames back while there is no full burst and no time has passed", () => {
+Deno.test("GuestLoop keeps frames back while there is no full burst and no time has passed", async () => {
   using lab = new GuestLab();
   const lend = (turn: number) => turn === 1 && lab.lend(frames(3));
-  run([lab.lane()], MODES.io, 1000, lend, { turnNs: 99 });
+  run(lab, [lab.lane()], await lab.chain("io"), 1000, lend, { turnNs: 99 });
   equal(lab.sent().length, 0);
 });
 
-Deno.test("GuestLoop sends kept frames even if other lanes are never idle", () => {
+Deno.test("GuestLoop sends kept frames even if other lanes are never idle", async () => {
   using lab = new GuestLab({ ports: 2, ringSize: 128 });
   let sent = 0;
-  run([lab.lane(0), lab.lane(1)], MODES.io, 40, (turn) => {
+  run(lab, [lab.lane(0), lab.lane(1)], await lab.chain("io"), 40, (turn) => {
     if (turn === 1) lab.lend(frames(1), 1);
     lab.host[0].rx.enqueueBurst(lab.burst(frames(1)), 1);
     lab.sent(0);
@@ -137,16 +135,17 @@ Deno.test("GuestLoop sends kept frames even if other lanes are never idle", () =
   equal(sent, 1);
 });
 
-Deno.test("GuestLoop tells ten times a second that it comes round, busy or idle", () => {
+Deno.test("GuestLoop tells ten times a second that it comes round, busy or idle", async () => {
   using lab = new GuestLab();
+  const chain = await lab.chain("io");
   const rounds = () => lab.memory.load(lab.host[0].guestSleepWord + SLEEP.ROUNDS);
-  run([lab.lane()], MODES.io, 1001, undefined, { turnNs: 1_000_000 });
+  run(lab, [lab.lane()], chain, 1001, undefined, { turnNs: 1_000_000 });
   equal(rounds(), 11, "at first, and each 100 ms of a second");
-  run([lab.lane()], MODES.io, 0);
+  run(lab, [lab.lane()], chain, 0);
   equal(rounds(), 11);
 });
 
-Deno.test("GuestLoop is idle in turns that find nothing, and only in those", () => {
+Deno.test("GuestLoop is idle in turns that find nothing, and only in those", async () => {
   using lab = new GuestLab({ ports: 2 });
   const idle = new IdleLog();
   const lanes = [lab.lane(0), lab.lane(1)];
@@ -154,14 +153,14 @@ Deno.test("GuestLoop is idle in turns that find nothing, and only in those", () 
     if (turn === 1) lab.lend(frames(1), 0);
     if (turn === 3) lab.lend(frames(1), 1);
   };
-  run(lanes, MODES.rxonly, 5, eachTurn, { idle });
+  run(lab, lanes, await lab.chain("rxonly"), 5, eachTurn, { idle });
   deepEqual(idle.log, ["wait", "reset", "wait", "reset", "wait"]);
 });
 
-Deno.test("GuestLoop is not idle while its mode makes frames", () => {
+Deno.test("GuestLoop is not idle while its mode makes frames", async () => {
   using lab = new GuestLab();
   const idle = new IdleLog();
   lab.host[0].lend.enqueueBulk(burstOf([1, 128]), 1);
-  run([lab.lane()], MODES.txonly, 2, () => {}, { idle });
+  run(lab, [lab.lane()], await lab.chain("txonly"), 2, () => {}, { idle });
   deepEqual(idle.log, ["reset", "wait"]);
 });

@@ -1,9 +1,7 @@
-import { deepEqual, equal } from "node:assert/strict";
-import { l2fwd } from "../../app/guest/functions/l2fwd.ts";
-import { ANSWERING_MODES, MODES } from "../../app/guest/functions/mod.ts";
-import { GUEST_COUNTER } from "../../app/guest/virtual_port.ts";
+import { deepEqual, equal, rejects, throws } from "node:assert/strict";
+import { findFunction } from "../../app/guest/function/function_name.ts";
+import { functionNames } from "./function_names.ts";
 import { GuestLab, macOf, someFrame } from "./guest_lab.ts";
-import { Burst } from "../../app/ring/burst.ts";
 
 const FRAMES = Array.from({ length: 5 }, (_, i) => someFrame(60 + i, i));
 
@@ -17,46 +15,66 @@ function swapped(frame: Uint8Array): Uint8Array {
   return Uint8Array.of(...frame.subarray(6, 12), ...frame.subarray(0, 6), ...frame.subarray(12));
 }
 
-for (
-  const [name, macUpdating, expected] of [
-    ["l2fwd", true, updated],
-    ["l2fwd", false, (frame) => frame],
-    ["io", true, (frame) => frame],
-    ["mac", true, updated],
-    ["mac", false, updated],
-    ["macswap", true, swapped],
-  ] as [string, boolean, (frame: Uint8Array) => Uint8Array][]
-) {
-  Deno.test(`${name} ${macUpdating ? "with" : "without"} MAC updating sends all frames, in order`, () => {
-    using lab = new GuestLab({ ports: 2 });
-    const burst = lab.burst(FRAMES);
-    const before = burst.words.slice();
-    equal(MODES[name](burst, 4, lab.lane(0, 1, { macUpdating })), 4);
-    deepEqual([...burst.words], [...before]);
-    for (const i of [0, 1, 2, 3]) deepEqual(lab.frame(burst, i), expected(FRAMES[i]));
-    deepEqual(lab.frame(burst, 4), FRAMES[4], "the burst has four frames");
-    deepEqual(lab.givenBack(), []);
-  });
+const NOT_UPDATING = { "mac-updating": "false" };
 
-  Deno.test(`${name} ${macUpdating ? "with" : "without"} MAC updating makes nothing of nothing`, () => {
-    using lab = new GuestLab({ ports: 2 });
-    equal(MODES[name](Burst.of(32), 0, lab.lane(0, 1, { macUpdating })), 0);
-    deepEqual(lab.givenBack(), []);
-  });
+for (
+  const [name, set, expected] of [
+    ["l2fwd", {}, updated],
+    ["l2fwd", NOT_UPDATING, (frame) => frame],
+    ["io", {}, (frame) => frame],
+    ["mac", {}, updated],
+    ["macswap", {}, swapped],
+  ] as [string, Record<string, string>, (frame: Uint8Array) => Uint8Array][]
+) {
+  const how = set === NOT_UPDATING ? " without MAC updating" : "";
+  for (const headroom of [128, 130]) {
+    Deno.test(`${name}${how} sends all frames, in order, from ${headroom} bytes on`, async () => {
+      using lab = new GuestLab({ ports: 2 });
+      const sent = await lab.through(name, FRAMES, { to: 1, set, headroom });
+      deepEqual(sent, FRAMES.map(expected));
+      deepEqual(lab.givenBack(), []);
+      deepEqual(await lab.through(name, [], { to: 1, set }), [], "and nothing of nothing");
+    });
+  }
 }
 
-Deno.test("rxonly drops all frames, counts them, and gives their mbufs back", () => {
+Deno.test("rxonly drops all frames, and gives their mbufs back", async () => {
   using lab = new GuestLab();
-  const burst = lab.burst(FRAMES);
-  equal(MODES.rxonly(burst, 5, lab.lane()), 0);
-  equal(lab.counters[0][GUEST_COUNTER.RX_DROPPED], 5);
+  deepEqual(await lab.through("rxonly", FRAMES), []);
   deepEqual(lab.givenBack(), [0, 1, 2, 3, 4]);
-  equal(MODES.rxonly(burst, 0, lab.lane()), 0);
-  deepEqual(lab.givenBack(), []);
 });
 
-Deno.test("MODES has l2fwd and testpmd's modes, those that answer among them", () => {
-  deepEqual(Object.keys(MODES), ["l2fwd", "io", "mac", "macswap", "icmpecho", "rxonly", "txonly"]);
-  equal(MODES.l2fwd, l2fwd);
-  for (const mode of ANSWERING_MODES) equal(mode in MODES, true, mode);
+Deno.test("functionNames() are l2fwd and testpmd's modes", () => {
+  const names = ["icmpecho", "io", "l2fwd", "mac", "macswap", "rxonly", "txonly"];
+  deepEqual(functionNames(), names);
+  for (const name of names) equal(findFunction(name).name, name);
+});
+
+Deno.test("findFunction() refuses a name and a path that are not there", () => {
+  throws(() => findFunction("l2fw"), {
+    name: "UsageError",
+    message: "Cannot use function l2fw as there is none of that name: icmpecho, io, l2fwd, mac, " +
+      "macswap, rxonly, txonly come with culvert; a file of yours is named by its path, as ./my.ts",
+  });
+  throws(() => findFunction("./none.ts"), {
+    name: "UsageError",
+    message: "Cannot use function ./none.ts as there is no such file: name its path, as ./my.ts",
+  });
+});
+
+Deno.test("Options that a function does not have, or of another kind, are refused by their key", async () => {
+  using lab = new GuestLab();
+  const refused = (name: string, set: Record<string, string>, message: string) =>
+    rejects(() => lab.chain(name, set), { name: "UsageError", message });
+  await refused("io", { a: "1" }, "Cannot set a as function io has no options");
+  await refused(
+    "l2fwd",
+    { "mac-updating": "maybe" },
+    "Cannot set mac-updating=maybe of function l2fwd as that is no true or false",
+  );
+  await refused(
+    "txonly",
+    { byte: "64" },
+    "Cannot set byte=64 of function txonly as there is no such option: bytes are",
+  );
 });

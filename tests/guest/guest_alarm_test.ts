@@ -9,14 +9,14 @@ import { LcoreWorker } from "../../app/lcore/lcore.ts";
 import type { GuestLcoreHandle } from "../../app/guest/guest_lcore.ts";
 import { OpenFiles } from "../ffi/open_files.ts";
 import { freshCommand } from "../lcore/fresh_command.ts";
-import { GuestLab, someFrame } from "./guest_lab.ts";
+import { GuestLab, handlesOf, lcoreParts, someFrame } from "./guest_lab.ts";
 import { until } from "../kit/wait.ts";
 
 const WORKER = new URL("../../app/guest/lcore_worker.ts", import.meta.url);
 
 Deno.test("GuestAlarm raises the flag of each channel that its lanes receive from", () => {
   using lab = new GuestLab({ ports: 2 });
-  const alarm = new GuestAlarm(lab.memory, { fd: 5, vector: 3 });
+  const alarm = new GuestAlarm(lab.memory, [], { fd: 5, vector: 3 });
   lab.host.forEach((_, port) => alarm.add(lab.lane(port)));
   const asleep = () => lab.host.map(({ guestSleepWord }) => lab.memory.load(guestSleepWord) & 1);
   equal(asleep().join(), "0,0");
@@ -31,8 +31,9 @@ Deno.test("GuestAlarm raises the flag of each channel that its lanes receive fro
 
 Deno.test("GuestAlarm sees work in received frames, lent mbufs and frames not yet sent", () => {
   using lab = new GuestLab({ ports: 2 });
-  const alarm = new GuestAlarm(lab.memory, { fd: 5, vector: 0 });
   const lanes = [lab.lane(0, 1), lab.lane(1, 0)];
+  const outputs = lanes.map(({ out }) => out);
+  const alarm = new GuestAlarm(lab.memory, outputs, { fd: 5, vector: 0 });
   lanes.forEach((lane) => alarm.add(lane));
   equal(alarm.hasWork(), false);
   const burst = lab.burst([someFrame(60)]);
@@ -50,7 +51,7 @@ Deno.test("GuestAlarm sees work in received frames, lent mbufs and frames not ye
 
 Deno.test("GuestAlarm without an eventfd never rings, and says so to the host", () => {
   using lab = new GuestLab();
-  const alarm = new GuestAlarm(lab.memory);
+  const alarm = new GuestAlarm(lab.memory, []);
   alarm.add(lab.lane());
   equal(alarm.canNotify, false);
   equal(lab.memory.load(lab.host[0].guestSleepWord + SLEEP.VECTOR), 0);
@@ -62,9 +63,7 @@ function sleepyGuest(lab: GuestLab, files: OpenFiles) {
   const [port] = lab.handles;
   const handle: GuestLcoreHandle = {
     ...lab.region,
-    mode: "io",
-    macUpdating: false,
-    txBytes: 64,
+    ...lcoreParts(lab),
     idle: "sleep",
     burst: 1,
     lcore: 0,
@@ -85,7 +84,12 @@ Deno.test("a guest lcore that sleeps is woken by each frame, and wakes its host:
   using files = new OpenFiles();
   using command = freshCommand();
   const { handle, bell, hostFd } = sleepyGuest(lab, files);
-  const lcore = new LcoreWorker<GuestLcoreHandle>(WORKER, usableCores().at(-1)!).run(
+  const lcore = new LcoreWorker<GuestLcoreHandle>(
+    WORKER,
+    usableCores().at(-1)!,
+    () => {},
+    await handlesOf("io"),
+  ).run(
     command,
     handle,
   );

@@ -8,7 +8,7 @@ export function newGuestCounters(): GuestCounters {
 /** What a virtual port counts of frames, by name. */
 export function counted(counters: GuestCounters): Record<string, number> {
   const names = Object.entries(GUEST_COUNTER).filter(([name]) =>
-    !["COUNT", "NOTIFIED"].includes(name)
+    !["COUNT", "NOTIFIED", "FAILED"].includes(name)
   );
   return Object.fromEntries(names.map(([name, at]) => [name, counters[at]]));
 }

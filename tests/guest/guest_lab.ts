@@ -10,6 +10,18 @@ import {
   type VirtualPortHandle,
   VirtualPorts,
 } from "../../app/guest/virtual_port.ts";
+import { Chain, type OnError } from "../../app/guest/function/chain.ts";
+import { FunctionContext } from "../../app/guest/function/context.ts";
+import { COUNTERS_BYTES, FunctionCounters } from "../../app/guest/function/counters.ts";
+import {
+  type FunctionHandle,
+  type FunctionModule,
+  loadModule,
+  readSettings,
+} from "../../app/guest/function/function_module.ts";
+import { findFunction } from "../../app/guest/function/function_name.ts";
+import { loadFunctions } from "../../app/guest/function/load.ts";
+import { TxBuffer } from "../../app/guest/tx_buffer.ts";
 import { layOut } from "../../app/host/lay_out.ts";
 import { HEADER, HEADROOM_BYTES } from "../../app/memory/layout.ts";
 import { dataWord, Mbufs } from "../../app/mempool/mbuf.ts";
@@ -43,6 +55,10 @@ export class GuestLab implements Disposable {
    * What an lcore needs to know of the region. Its lease ends when {@linkcode retire} is called.
    */
   readonly region: Pick<GuestLcoreHandle, "region" | "geometry" | "lease">;
+  /** Where the lanes' frames wait to be sent, by port. */
+  readonly outputs: (TxBuffer | undefined)[] = [];
+  /** What functions count. */
+  readonly counted = new FunctionCounters(new SharedArrayBuffer(COUNTERS_BYTES));
   #lent = 0;
 
   constructor({ ports = 1, ringSize = 64 } = {}) {
@@ -64,6 +80,7 @@ export class GuestLab implements Disposable {
       place,
       counters: newGuestCounters(),
     }));
+    this.outputs.length = ports;
     this.ports = new VirtualPorts(this.memory, () => this.isOver());
     const { incarnation, incarnationWord } = state;
     const epoch = this.memory.load(HEADER.EPOCH);
@@ -86,10 +103,43 @@ export class GuestLab implements Disposable {
   }
 
   /** A way from one port to another, as an lcore has it. */
-  lane(from = 0, to = from, { macUpdating = true, txBytes = 64, burst = 32 } = {}): GuestLane {
-    const { mbufs, ports, handles } = this;
-    const options = { macUpdating, txBytes, burst };
-    return new GuestLane(mbufs, ports, handles[from], handles[to], options);
+  lane(from = 0, to = from, { burst = 32 } = {}): GuestLane {
+    const { mbufs, outputs } = this;
+    outputs[to] ??= new TxBuffer(this.tx(to), this.rx(from), burst);
+    return new GuestLane({ mbufs, from: this.rx(from), out: outputs[to], outputs, burst });
+  }
+
+  /** Functions, set up for an lcore: `module` may be the name of one that comes with culvert. */
+  async chain(
+    module: string | FunctionModule,
+    set: Record<string, string> = {},
+    { onError = "drop" as OnError, log = (_: string) => {}, clock = () => 1e9 } = {},
+  ): Promise<Chain> {
+    const name = typeof module === "string" ? module : "test";
+    const loaded = typeof module === "string"
+      ? await loadModule(name, findFunction(name).url)
+      : module;
+    const options = await readSettings(name, loaded, set);
+    const context = new FunctionContext(this.handles, 0, 1, options, this.counted, log, clock);
+    const run = loaded.setup?.(context) ?? loaded.default;
+    return new Chain([{ name, context, run }], loaded.originates === true, onError, log);
+  }
+
+  /** The host lends frames by port `from`; one turn of a lane; what port `to` has sent then. */
+  async through(
+    module: string | FunctionModule,
+    frames: Uint8Array[],
+    { from = 0, to, set = {}, headroom = HEADROOM_BYTES }: Through = {},
+  ): Promise<Uint8Array[]> {
+    const chain = await this.chain(module, set);
+    const lane = this.lane(from, to);
+    equal(
+      this.host[from].rx.enqueueBulk(this.burst(frames, headroom), frames.length),
+      frames.length,
+    );
+    lane.turn(chain);
+    for (const output of this.outputs) output?.flush();
+    return this.sent(to ?? from);
   }
 
   /** The host retires the guest. */
@@ -142,4 +192,25 @@ export class GuestLab implements Disposable {
 /** A frame of so many bytes, none like the other, of no known protocol. */
 export function someFrame(bytes: number, seed = 1): Uint8Array {
   return Uint8Array.from({ length: bytes }, (_, i) => (i + 1) * 37 + seed * 11);
+}
+
+/** What an lcore's Worker is to load. */
+export async function handlesOf(name: string): Promise<FunctionHandle[]> {
+  return [...(await loadFunctions([{ named: name, set: {} }])).handles];
+}
+
+/** How {@linkcode GuestLab.through} goes. */
+interface Through {
+  readonly from?: number;
+  /** The same unless told. */
+  readonly to?: number;
+  readonly set?: Record<string, string>;
+  /** Where frames begin in their mbufs, in bytes. */
+  readonly headroom?: number;
+}
+
+/** What an lcore needs to know beside its region and lanes. */
+export function lcoreParts({ handles }: GuestLab) {
+  const counters = new SharedArrayBuffer(COUNTERS_BYTES);
+  return { onError: "drop", counters, lcores: 1, ports: handles } as const;
 }

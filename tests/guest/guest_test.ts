@@ -12,12 +12,17 @@ const OPTIONS: GuestOptions = {
   source: { region: "r0" },
   guest: 0,
   cores: [0],
-  mode: "io",
-  macUpdating: false,
+  functions: [],
+  onError: "drop",
   statsPeriod: 0,
-  txBytes: 64,
   idle: "poll",
   burst: 32,
+};
+
+const FUNCTIONS = {
+  handles: [{ name: "io", url: "", options: {} }],
+  originates: false,
+  answers: false,
 };
 
 /** A whole guest beside a whole host, in one thread and by one clock. */
@@ -32,13 +37,13 @@ class Pair implements Disposable {
   #now = 0;
 
   constructor(options: Partial<GuestOptions> = {}) {
-    this.guest = new Guest({ ...OPTIONS, ...options }, {
+    this.guest = new Guest({ ...OPTIONS, ...options }, FUNCTIONS, {
       openLink: () => this.isThere ? this.link : undefined,
       spawn: (core) => {
         const thread = new InlineThread(
           core,
           (handle: GuestLcoreHandle, command) =>
-            new GuestLcore(handle, command, { clock: () => this.#now * 1e6 }),
+            new GuestLcore(handle, command, () => {}, [], { clock: () => this.#now * 1e6 }),
         );
         this.threads.push(thread);
         return thread;

@@ -5,19 +5,17 @@ import { usableCores } from "../../app/linux/core_list.ts";
 import { LcoreWorker } from "../../app/lcore/lcore.ts";
 import { freshCommand } from "../lcore/fresh_command.ts";
 import { counted } from "./guest_counters.ts";
-import { GuestLab, macOf, someFrame } from "./guest_lab.ts";
+import { GuestLab, handlesOf, lcoreParts, macOf, someFrame } from "./guest_lab.ts";
 import { pause } from "../kit/wait.ts";
 
 const WORKER = new URL("../../app/guest/lcore_worker.ts", import.meta.url);
 
 /** What an lcore that forwards between ports 0 and 1 is sent. */
-function order(lab: GuestLab, mode: string): GuestLcoreHandle {
+function order(lab: GuestLab): GuestLcoreHandle {
   const [a, b] = lab.handles;
   return {
     ...lab.region,
-    mode,
-    macUpdating: true,
-    txBytes: 64,
+    ...lcoreParts(lab),
     idle: "adaptive",
     burst: 32,
     lcore: 0,
@@ -47,9 +45,14 @@ for (
     using lab = new GuestLab({ ports: 2 });
     using command = freshCommand();
     const frames = [0, 1, 2].map((seed) => someFrame(60, seed));
-    const lcore = new LcoreWorker<GuestLcoreHandle>(WORKER, usableCores().at(-1)!).run(
+    const lcore = new LcoreWorker<GuestLcoreHandle>(
+      WORKER,
+      usableCores().at(-1)!,
+      () => {},
+      await handlesOf("l2fwd"),
+    ).run(
       command,
-      order(lab, "l2fwd"),
+      order(lab),
     );
     for (const [from, to] of [[0, 1], [1, 0]]) {
       lab.lend(frames, from);

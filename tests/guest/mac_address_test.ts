@@ -6,7 +6,7 @@ import {
   writeAddresses,
 } from "../../app/guest/mac_address.ts";
 import { GuestLab, someFrame } from "./guest_lab.ts";
-import type { Burst } from "../../app/ring/burst.ts";
+import { FrameBurst } from "../../app/guest/function/frame_burst.ts";
 
 const DESTINATION = Uint8Array.of(0x02, 0x80, 0xff, 0x00, 0x01, 0xfe);
 const SOURCE = Uint8Array.of(0x52, 0x54, 0x9a, 0xbc, 0xde, 0xf0);
@@ -14,7 +14,7 @@ const SOURCE = Uint8Array.of(0x52, 0x54, 0x9a, 0xbc, 0xde, 0xf0);
 /** Frames of one burst at this headroom; `change` changes number 1. All must be as told. */
 function check(
   headroom: number,
-  change: (lab: GuestLab, burst: Burst) => void,
+  change: (frames: FrameBurst) => void,
   expected: (frame: Uint8Array) => Uint8Array,
 ): void {
   using lab = new GuestLab();
@@ -23,7 +23,7 @@ function check(
   const burst = lab.burst(frames, headroom);
   burst.words[2] |= 0xff << 24; // flags are no part of the index
   const byte = lab.mbufs.frameByte(burst.words[2], burst.words[3]);
-  change(lab, burst);
+  change(new FrameBurst(burst, lab.mbufs, [], { allocTo: () => false, copyFrame: () => false }));
   deepEqual(lab.frame(burst, 0), frames[0]);
   deepEqual(lab.frame(burst, 1), expected(frames[1]));
   deepEqual(lab.frame(burst, 2), frames[2]);
@@ -35,7 +35,7 @@ for (const headroom of [0, 2, 124, 126, 128, 130]) {
   Deno.test(`writeAddresses() at ${headroom} bytes from an mbuf's start writes 12 bytes`, () => {
     check(
       headroom,
-      ({ mbufs }, burst) => writeAddresses(mbufs, burst, 1, addressWords(DESTINATION, SOURCE)),
+      (frames) => writeAddresses(frames, 1, addressWords(DESTINATION, SOURCE)),
       (frame) => Uint8Array.of(...DESTINATION, ...SOURCE, ...frame.subarray(12)),
     );
   });
@@ -43,7 +43,7 @@ for (const headroom of [0, 2, 124, 126, 128, 130]) {
   Deno.test(`swapAddresses() at ${headroom} bytes from an mbuf's start swaps 6 bytes and 6`, () => {
     check(
       headroom,
-      ({ mbufs }, burst) => swapAddresses(mbufs, burst, 1),
+      (frames) => swapAddresses(frames, 1),
       (frame) =>
         Uint8Array.of(...frame.subarray(6, 12), ...frame.subarray(0, 6), ...frame.subarray(12)),
     );

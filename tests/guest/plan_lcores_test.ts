@@ -9,10 +9,9 @@ const OPTIONS: GuestOptions = {
   source: { region: "culvert0" },
   guest: 0,
   cores: [0],
-  mode: "l2fwd",
-  macUpdating: true,
+  functions: [],
+  onError: "drop",
   statsPeriod: 10,
-  txBytes: 64,
   idle: "adaptive",
   burst: 32,
 };
@@ -28,8 +27,11 @@ function ports(count: number): VirtualPortHandle[] {
 }
 
 /** `core: from>to from>to` for each lcore of the plan. */
-function plan(options: Partial<GuestOptions>, count: number): string[] {
-  return planLcores({ ...OPTIONS, ...options }, ports(count)).map(({ core, lanes }) =>
+function plan(
+  { answers = false, ...options }: Partial<GuestOptions> & { answers?: boolean },
+  count: number,
+): string[] {
+  return planLcores({ ...OPTIONS, ...options }, answers, ports(count)).map(({ core, lanes }) =>
     `${core}: ${lanes.map(({ from, to }) => `${from.number}>${to.number}`).join(" ")}`
   );
 }
@@ -54,13 +56,10 @@ for (
     ]],
     ["uses the ports of the mask alone", { portMask: "d" }, 4, ["0: 0>2 2>0 3>3"]],
     ["follows the port map", { portMap: "(0,3)(2,1)" }, 4, ["0: 0>3 3>0 2>1 1>2"]],
-    ["answers by the port that asked in icmpecho", { mode: "icmpecho" }, 2, ["0: 0>0 1>1"]],
-    ["answers by the port that asked in txonly", { mode: "txonly", cores: [0, 1] }, 2, [
-      "0: 0>0",
-      "1: 1>1",
-    ]],
-    ["receives by each port in rxonly", { mode: "rxonly", portMask: "2" }, 2, ["0: 1>1"]],
-  ] as [string, Partial<GuestOptions>, number, string[]][]
+    ["pairs each port with itself for what answers", { answers: true }, 2, ["0: 0>0 1>1"]],
+    ["deals those to cores", { answers: true, cores: [0, 1] }, 2, ["0: 0>0", "1: 1>1"]],
+    ["and those of the mask alone", { answers: true, portMask: "2" }, 2, ["0: 1>1"]],
+  ] as [string, Partial<GuestOptions> & { answers?: boolean }, number, string[]][]
 ) {
   Deno.test(`planLcores() ${what}`, () => {
     deepEqual(plan(options, count), expected);

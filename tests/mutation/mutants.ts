@@ -36,7 +36,7 @@ const PATIENCE = 60;
 const TRIES = 3;
 
 /** What a copy of the project links to. */
-const LINKED = ["ffi", "shim", ".cache", "deno.json", "import_map.json", "deno.lock", "tests"];
+const LINKED = ["ffi", "shim", ".cache", "deno.json", ".import_map.json", "deno.lock", "tests"];
 
 /** A copy of a folder whose folders are links. */
 async function copyFolder(folder: string, copy: string): Promise<void> {

@@ -1,8 +1,9 @@
 import { CulvertError } from "../../ffi/error.ts";
 import type { MappedMemory } from "../../ffi/mapped_memory.ts";
 import { isOver } from "../../app/guest/attachment.ts";
+import type { FrameBurst } from "../../app/guest/function/frame_burst.ts";
+import type { FrameFunction } from "../../app/guest/function/function_module.ts";
 import { Guest } from "../../app/guest/guest.ts";
-import type { ForwardingMode } from "../../app/guest/guest_lane.ts";
 import { GuestLcore, type GuestLcoreHandle } from "../../app/guest/guest_lcore.ts";
 import { PeerLink, type RegionLink } from "../../app/guest/region_link.ts";
 import { testLink } from "../guest/test_link.ts";
@@ -120,22 +121,25 @@ export class SimGuest implements Thread {
       source: { region },
       guest: number,
       cores: [0],
-      mode: makesFrames ? "txonly" : "io",
-      macUpdating: false,
+      functions: [],
+      onError: "drop",
       statsPeriod: 0,
-      txBytes: 64,
       idle: "poll",
       burst: 8,
     } as const;
-    return new Guest(options, {
+    const handle = { name: "sim", url: "", options: {} };
+    const functions = { handles: [handle], originates: makesFrames, answers: makesFrames };
+    return new Guest(options, functions, {
       openLink: () => this.#openLink(process),
       spawn: (core) => {
-        const mode = this.#mode(process);
+        const module = { originates: makesFrames, default: this.#function(process) };
         const clock = () => scheduler.now * 1e6;
         return this.#thread = new InlineThread(
           core,
-          (handle: GuestLcoreHandle, command) =>
-            new GuestLcore(handle, command, { mode, memory: this.#memory(process), clock }),
+          (lcore: GuestLcoreHandle, command) => {
+            const parts = { memory: this.#memory(process), clock };
+            return new GuestLcore(lcore, command, () => {}, [{ handle, module }], parts);
+          },
         );
       },
       clock: () => scheduler.now,
@@ -168,27 +172,27 @@ export class SimGuest implements Thread {
    * frames any more, so a guest that makes frames is not interrupted; nor is what it sees then
    * anybody's promise.
    */
-  #mode(process: Process): ForwardingMode {
+  #function(process: Process): FrameFunction {
     const { scheduler, frames, group, makesFrames } = this.place;
+    const see = (burst: FrameBurst) => {
+      if (!this.hasLease) return;
+      for (let i = 0; i < burst.count; i++) frames.received(burst.memory, burst.words, i, group);
+    };
     if (makesFrames) {
-      return (burst, count, { mbufs, from }) => {
-        if (!this.hasLease) return 0;
-        for (let i = 0; i < count; i++) frames.received(mbufs, burst.words, i, group);
-        if (count > 0) from.free(burst, count);
-        if (!this.hasLease) return 0;
-        const made = from.allocBurst(burst, burst.capacity);
-        for (let i = 0; i < made; i++) frames.write(mbufs, burst.words, i, group);
-        return made;
+      return (burst) => {
+        see(burst);
+        for (let i = 0; i < burst.count; i++) burst.drop(i);
+        while (this.hasLease) {
+          const made = burst.add(burst.to);
+          if (made < 0 || !this.hasLease) return;
+          frames.write(burst.memory, burst.words, made, group);
+        }
       };
     }
-    return (burst, count, { mbufs, from }) => {
-      if (count === 0) return 0;
-      const seen = this.hasLease ? count : 0;
-      for (let i = 0; i < seen; i++) frames.received(mbufs, burst.words, i, group);
+    return (burst) => {
+      see(burst);
       scheduler.interrupt(process, BURST_ODDS);
-      const dropped = scheduler.random.below(8) === 0 ? 1 : 0;
-      if (dropped > 0) from.free(burst, dropped, count - dropped);
-      return count - dropped;
+      if (burst.count > 0 && scheduler.random.below(8) === 0) burst.drop(burst.count - 1);
     };
   }
 }

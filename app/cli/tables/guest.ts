@@ -1,6 +1,9 @@
 import type { Command } from "../command.ts";
 import { BURST, CORES, IDLE, REGION } from "./shared.ts";
 
+/** The heading of options about what is done to frames. */
+const FUNCTIONS = "what is done to frames";
+
 /** `culvert guest`. */
 export const GUEST = {
   name: "guest",
@@ -63,10 +66,38 @@ export const GUEST = {
       otherwise: "neighbours; an odd one to itself",
       about: "forward between these",
     },
+    "function": {
+      kind: "text",
+      argument: "FILE|NAME",
+      many: true,
+      otherwise: "l2fwd",
+      group: FUNCTIONS,
+      about:
+        "what is done to frames: a file of yours, as ./my.ts, or one that comes with culvert. " +
+        "Several make a chain: each gets the frames that the one before has kept",
+    },
+    "set": {
+      kind: "text",
+      argument: "KEY=VALUE",
+      many: true,
+      group: FUNCTIONS,
+      about: "an option of the function before, as its file describes it",
+    },
+    "on-error": {
+      kind: "choice",
+      argument: "WHAT",
+      choices: ["pass", "drop", "stop"],
+      default: "drop",
+      group: FUNCTIONS,
+      about: "what becomes of a burst whose function has thrown: it goes on, it is dropped and " +
+        "counted as failed, or the guest stops",
+    },
     "mac-updating": {
       kind: "flag",
       default: true,
-      about: "destination becomes 02:00:00:00:00:PORT, source the address of the port that sends",
+      group: FUNCTIONS,
+      about: "of l2fwd: destination becomes 02:00:00:00:00:PORT, source the address of the port " +
+        "that sends",
     },
     "forward-mode": {
       kind: "choice",
@@ -81,8 +112,9 @@ export const GUEST = {
         rxonly: "receive and drop",
         txonly: "send UDP frames as fast as the host lends mbufs",
       },
-      default: "l2fwd",
-      about: "what is done with frames",
+      otherwise: "l2fwd",
+      group: FUNCTIONS,
+      about: "the same as --function, as testpmd calls it",
     },
     "txpkts": {
       kind: "number",
@@ -90,7 +122,8 @@ export const GUEST = {
       least: 60,
       most: 1514,
       default: 64,
-      about: "length of txonly's frames",
+      group: FUNCTIONS,
+      about: "of txonly: length of its frames",
     },
     "burst": BURST,
     "idle": IDLE,

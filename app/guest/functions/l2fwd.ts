@@ -1,15 +1,25 @@
-import type { Burst } from "../../ring/burst.ts";
-import type { GuestLane } from "../guest_lane.ts";
-import { writeAddresses } from "../mac_address.ts";
+import type { Context, PortDescription } from "../function/context.ts";
+import type { FrameFunction, OptionsSchema } from "../function/function_module.ts";
+import { plainOptions } from "../function/plain_options.ts";
+import { addressWords, writeAddresses } from "../mac_address.ts";
+
+/** `--set mac-updating=false`, or `--no-mac-updating`: frames stay as they are. */
+export const options: OptionsSchema = plainOptions({ "mac-updating": true });
+
+/** As DPDK's l2fwd. */
+export function setup({ ports, options }: Context<{ "mac-updating": boolean }>): FrameFunction {
+  return options["mac-updating"] ? addressWriter(ports) : () => {};
+}
 
 /**
- * What happens to each frame: the function to change. As DPDK's l2fwd, the destination becomes
- * 02:00:00:00:00:PORT and the source the address of the port that sends, unless
- * `--no-mac-updating` says otherwise.
+ * The destination becomes 02:00:00:00:00:PORT, the source the address of the port that sends.
  */
-export function l2fwd(burst: Burst, count: number, lane: GuestLane): number {
-  if (lane.macUpdating) {
-    for (let i = 0; i < count; i++) writeAddresses(lane.mbufs, burst, i, lane.addresses);
-  }
-  return count;
+export function addressWriter(ports: readonly PortDescription[]): FrameFunction {
+  const addresses = ports.map(({ number, mac }) =>
+    addressWords(Uint8Array.of(2, 0, 0, 0, 0, number), mac)
+  );
+  return (burst) => {
+    const words = addresses[burst.to];
+    for (let i = 0; i < burst.count; i++) writeAddresses(burst, i, words);
+  };
 }

@@ -1,54 +1,52 @@
-import { dataWord } from "../../mempool/mbuf.ts";
-import type { Burst } from "../../ring/burst.ts";
-import type { GuestLane } from "../guest_lane.ts";
+import type { Context } from "../function/context.ts";
+import type { FrameFunction, OptionsSchema } from "../function/function_module.ts";
+import { plainOptions } from "../function/plain_options.ts";
+import { ethernet, ETHERTYPE } from "../headers/ethernet.ts";
+import { ipv4, parseIpv4 } from "../headers/ipv4.ts";
+import { PROTOCOL } from "../headers/transport.ts";
 
-const HEADERS_BYTES = 42;
+/** It makes frames, and sends them by the port whose turn it is. */
+export const originates = true, answers = true;
+
+/** `--set bytes=1514`, or `--txpkts 1514`: length of the frames, 60 to 1514. */
+export const options: OptionsSchema = plainOptions({ bytes: 64 });
+
+const HEADERS_BYTES = 42, UDP_AT = 34;
+
+/** Addresses and port of benchmarks (RFC 2544, C.2.2). */
+const SOURCE = parseIpv4("198.18.0.1"), DESTINATION = parseIpv4("198.18.0.2"), PORT = 9;
 
 /**
  * testpmd `txonly`: as many frames as the host lends mbufs for. They are UDP from 198.18.0.1 to
- * 198.18.0.2 (RFC 2544), port 9 to 9, zeros behind; what is received is dropped.
+ * 198.18.0.2, port 9 to 9, zeros behind; what is received is dropped.
  */
-export function txonly(burst: Burst, count: number, lane: GuestLane): number {
-  lane.from.drop(burst, count);
-  const n = lane.from.allocBurst(burst, burst.capacity);
-  const { words } = burst;
-  const template = templateOf(lane);
-  for (let i = 0; i < n; i++) {
-    const word1 = dataWord(words[(i << 1) + 1] & 0xffff, lane.txBytes);
-    words[(i << 1) + 1] = word1;
-    write(lane, lane.mbufs.frameByte(words[i << 1], word1), template);
+export function setup({ ports, options: { bytes } }: Context<{ bytes: number }>): FrameFunction {
+  if (!(Number.isInteger(bytes) && bytes >= 60 && bytes <= 1514)) {
+    throw new RangeError(`Cannot make frames of ${bytes} bytes: 60 to 1514 are possible`);
   }
-  return n;
-}
-
-const templates = new WeakMap<GuestLane, Uint8Array>();
-
-function write(lane: GuestLane, frame: number, template: Uint8Array): void {
-  const { u8 } = lane.mbufs;
-  for (let k = 0; k < HEADERS_BYTES; k++) u8[frame + k] = template[k];
-  u8.fill(0, frame + HEADERS_BYTES, frame + lane.txBytes);
-}
-
-/** Ethernet, IPv4 and UDP headers of a lane's frames. */
-function templateOf(lane: GuestLane): Uint8Array {
-  const known = templates.get(lane);
-  if (known) return known;
-  const bytes = new Uint8Array(HEADERS_BYTES);
-  const view = new DataView(bytes.buffer);
-  bytes.set(new Uint8Array(lane.addresses.buffer));
-  view.setUint16(12, 0x0800);
-  view.setUint16(14, 0x4500);
-  view.setUint16(16, lane.txBytes - 14);
-  view.setUint16(22, 0x4011); // time to live 64, UDP
-  view.setUint32(26, 0xc6120001);
-  view.setUint32(30, 0xc6120002);
-  view.setUint16(34, 9);
-  view.setUint16(36, 9);
-  view.setUint16(38, lane.txBytes - 34);
-  let sum = 0;
-  for (let k = 14; k < 34; k += 2) sum += view.getUint16(k);
-  sum = (sum & 0xffff) + (sum >>> 16);
-  view.setUint16(24, ~(sum + (sum >>> 16)));
-  templates.set(lane, bytes);
-  return bytes;
+  const templates: Uint8Array[] = [];
+  return (burst) => {
+    for (let i = 0; i < burst.count; i++) burst.drop(i);
+    const { port } = burst;
+    const { u8 } = burst.memory;
+    for (let i; (i = burst.add(port)) >= 0;) {
+      burst.append(i, bytes);
+      const start = burst.start(i);
+      const template = templates[port];
+      if (template === undefined) {
+        u8.fill(0, start, start + bytes);
+        ethernet.setDestination(burst, i, Uint8Array.of(2, 0, 0, 0, 0, port));
+        ethernet.setSource(burst, i, ports[port].mac);
+        burst.setU16(i, 12, ETHERTYPE.IPV4);
+        const packet = { source: SOURCE, destination: DESTINATION, protocol: PROTOCOL.UDP };
+        ipv4.write(burst, i, 14, { ...packet, bytes: bytes - 14 });
+        burst.setU32(i, UDP_AT, PORT << 16 | PORT);
+        burst.setU16(i, UDP_AT + 4, bytes - UDP_AT);
+        templates[port] = burst.bytes(i).slice(0, HEADERS_BYTES);
+        continue;
+      }
+      for (let k = 0; k < HEADERS_BYTES; k++) u8[start + k] = template[k];
+      u8.fill(0, start + HEADERS_BYTES, start + bytes);
+    }
+  };
 }

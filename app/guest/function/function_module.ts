@@ -1,0 +1,114 @@
+import { CulvertError, UsageError } from "../../../ffi/error.ts";
+import type { Context } from "./context.ts";
+import type { FrameBurst } from "./frame_burst.ts";
+
+/** What happens to a burst of frames in a guest: the default export of a user's file. */
+export type FrameFunction = (burst: FrameBurst) => void;
+
+/**
+ * A schema that checks the options of a function, as valibot, zod and others make it
+ * (https://standardschema.dev, version 1).
+ */
+export interface OptionsSchema {
+  /** What it does, by that specification. */
+  readonly "~standard": {
+    /** Check the values that were given by `--set`; what comes out is what the function gets. */
+    validate(value: unknown): Validated | Promise<Validated>;
+  };
+}
+
+/** The values, or what is wrong with them. */
+export type Validated =
+  | { readonly value: unknown; readonly issues?: undefined }
+  | { readonly issues: readonly { message: string; path?: readonly unknown[] }[] };
+
+/** What a file may export. It exports a default, or `setup`, or both. */
+export interface FunctionModule {
+  /** Called with each burst. */
+  readonly default?: FrameFunction;
+  /**
+   * Called once in each lcore before the first burst. It may return the function, which then keeps
+   * what it needs in variables of its own.
+   */
+  setup?(context: Context): FrameFunction | void;
+  /** Checks what `--set` gave; without it there are no options. */
+  readonly options?: OptionsSchema;
+  /**
+   * Makes frames: the host lends mbufs for them, and bursts without frames are passed on as well.
+   */
+  readonly originates?: boolean;
+  /** Frames go back by the port that they came by, unless it sends them elsewhere. */
+  readonly answers?: boolean;
+}
+
+/** A function that is to be used; survives `postMessage`. */
+export interface FunctionHandle {
+  /** What logs and tables call it: the file's name. */
+  readonly name: string;
+  /** The file. */
+  readonly url: string;
+  /** Its options, as its schema has made them of `--set`. */
+  readonly options: unknown;
+}
+
+const KNOWN = ["default", "setup", "options", "originates", "answers", "save", "restore"];
+
+/**
+ * Load a file.
+ *
+ * @throws {CulvertError} if it cannot be loaded, with what is wrong in it and where, or if it
+ * exports no function.
+ */
+export async function loadModule(name: string, url: string): Promise<FunctionModule> {
+  let module: FunctionModule & Record<string, unknown>;
+  try {
+    module = await import(url);
+  } catch (error) {
+    throw new CulvertError(`Cannot load function ${name} as ${reasonOf(error)}`, { cause: error });
+  }
+  const refuse = (found: string, wanted: string) =>
+    new CulvertError(`Cannot use function ${name} as ${found}: ${wanted}`);
+  for (const what of ["default", "setup"] as const) {
+    if (module[what] !== undefined && typeof module[what] !== "function") {
+      throw refuse(`its ${what} is no function`, "export default function (burst) {}");
+    }
+  }
+  if (module.default === undefined && module.setup === undefined) {
+    const exported = Object.keys(module).filter((key) => !KNOWN.includes(key));
+    const others = exported.length > 0 ? `only ${exported.join(", ")}` : "nothing";
+    throw refuse(`it exports ${others}`, "export default function (burst) {}");
+  }
+  return module;
+}
+
+/**
+ * The options of a function.
+ *
+ * @param given What `--set` gave to it: text by key.
+ * @throws {UsageError} naming the key, what was found and what is wanted.
+ */
+export async function readSettings(
+  name: string,
+  { options: schema }: FunctionModule,
+  given: Readonly<Record<string, string>>,
+): Promise<unknown> {
+  if (schema === undefined) {
+    const [key] = Object.keys(given);
+    if (key === undefined) return {};
+    throw new UsageError(`Cannot set ${key} as function ${name} has no options`);
+  }
+  const validated = await schema["~standard"].validate(given);
+  if (validated.issues === undefined) return validated.value;
+  const [{ message, path = [] }] = validated.issues;
+  const [first] = path;
+  const key = typeof first === "object" && first !== null && "key" in first ? first.key : first;
+  const what = key === undefined ? "options" : `${String(key)}=${given[String(key)] ?? ""}`;
+  throw new UsageError(`Cannot set ${what} of function ${name} as ${message}`);
+}
+
+/** What went wrong, with the place in the file as Deno tells it. */
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const place = /\(?(file:\/\/[^\s)]+:\d+:\d+)\)?/.exec(error.stack ?? "")?.[1];
+  return place && !error.message.includes(place) ? `${error.message} at ${place}` : error.message;
+}

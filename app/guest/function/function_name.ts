@@ -1,0 +1,44 @@
+import { basename, resolve } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import { UsageError } from "../../../ffi/error.ts";
+
+/** Where the functions are that come with culvert, each a file of its own. */
+const FOLDER = new URL("../functions/", import.meta.url);
+
+/** How those files end: they are bundled where this one is. */
+const ENDING = import.meta.url.endsWith(".ts") ? ".ts" : ".js";
+
+/**
+ * The file that `--function` names: a path, or the name of a function that comes with culvert.
+ *
+ * @throws {UsageError} if there is no such file.
+ */
+export function findFunction(named: string): { name: string; url: string } {
+  const isPath = named.includes("/") || /\.[cm]?[jt]s$/.test(named);
+  const url = isPath ? pathToFileURL(resolve(named)) : new URL(`${named}${ENDING}`, FOLDER);
+  if (exists(fileURLToPath(url))) return { name: isPath ? basename(named) : named, url: url.href };
+  throw new UsageError(
+    isPath
+      ? `Cannot use function ${named} as there is no such file: name its path, as ./my.ts`
+      : `Cannot use function ${named} as there is none of that name: ${
+        functionNames().join(", ")
+      } ` +
+        "come with culvert; a file of yours is named by its path, as ./my.ts",
+  );
+}
+
+/** The functions that come with culvert. */
+function functionNames(): string[] {
+  return [...Deno.readDirSync(FOLDER)].map(({ name }) => name)
+    .filter((name) => name.endsWith(ENDING))
+    .map((name) => name.slice(0, -ENDING.length)).sort();
+}
+
+function exists(path: string): boolean {
+  try {
+    return Deno.statSync(path).isFile;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}

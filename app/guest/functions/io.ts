@@ -1,0 +1,2 @@
+/** testpmd `io`: frames go out as they came in. */
+export default function (): void {}

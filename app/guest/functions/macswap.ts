@@ -1,0 +1,7 @@
+import type { FrameBurst } from "../function/frame_burst.ts";
+import { swapAddresses } from "../mac_address.ts";
+
+/** testpmd `macswap`: source and destination address change places. */
+export default function (burst: FrameBurst): void {
+  for (let i = 0; i < burst.count; i++) swapAddresses(burst, i);
+}

@@ -1,0 +1,57 @@
+import type { FrameBurst } from "../function/frame_burst.ts";
+import { internetChecksum, updateChecksum } from "./checksum.ts";
+
+/** Types of ICMP (RFC 792), and of ICMPv6 (RFC 4443). */
+export const ICMP = {
+  ECHO_REPLY: 0,
+  UNREACHABLE: 3,
+  ECHO_REQUEST: 8,
+  TIME_EXCEEDED: 11,
+} as const;
+/** Types of ICMPv6 (RFC 4443, RFC 4861). */
+export const ICMPV6 = {
+  UNREACHABLE: 1,
+  PACKET_TOO_BIG: 2,
+  TIME_EXCEEDED: 3,
+  ECHO_REQUEST: 128,
+  ECHO_REPLY: 129,
+  NEIGHBOR_SOLICITATION: 135,
+  NEIGHBOR_ADVERTISEMENT: 136,
+} as const;
+
+const CHECKSUM = 2;
+
+/**
+ * ICMP and ICMPv6, whose headers are alike. `at` is where the IP header says that its payload
+ * starts. Setters keep the checksum.
+ */
+export const icmp = {
+  /** One of {@linkcode ICMP} or {@linkcode ICMPV6}, or another number. */
+  type: (burst: FrameBurst, i: number, at: number): number => burst.u8(i, at),
+  /** What the type is about, more closely. */
+  code: (burst: FrameBurst, i: number, at: number): number => burst.u8(i, at + 1),
+  /** Of an echo: who asks. */
+  identifier: (burst: FrameBurst, i: number, at: number): number => burst.u16(i, at + 4),
+
+  /** Set the type; the code stays. */
+  setType(burst: FrameBurst, i: number, at: number, type: number): void {
+    setWord(burst, i, at, 0, type << 8 | burst.u8(i, at + 1));
+  },
+
+  /** Of an echo: set who asks. */
+  setIdentifier(burst: FrameBurst, i: number, at: number, identifier: number): void {
+    setWord(burst, i, at, 4, identifier);
+  },
+
+  /** Make the checksum of an ICMP message of `bytes` anew. ICMPv6's covers addresses: not here. */
+  complete(burst: FrameBurst, i: number, at: number, bytes: number): void {
+    burst.setU16(i, at + CHECKSUM, 0);
+    burst.setU16(i, at + CHECKSUM, internetChecksum(burst, i, at, bytes));
+  },
+} as const;
+
+function setWord(burst: FrameBurst, i: number, at: number, field: number, to: number): void {
+  const from = burst.u16(i, at + field);
+  burst.setU16(i, at + field, to);
+  burst.setU16(i, at + CHECKSUM, updateChecksum(burst.u16(i, at + CHECKSUM), from, to));
+}
