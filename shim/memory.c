@@ -43,7 +43,8 @@ SHIM_API int32_t shim_map(void *buffer, uint64_t bytes, int32_t fd, uint64_t off
   void *base = mmap(buffer, bytes, access, flags, fd, (off_t)offset);
   if (base == MAP_FAILED) return -errno;
   int32_t id = take_number();
-  if (id < 0) return id; /* a MAP_FIXED mapping is left in place: the buffer needs it */
+  if (id < 0 && !buffer) munmap(base, bytes);
+  if (id < 0) return id; /* over a buffer the mapping stays: the buffer needs it */
   shim_maps[id].base = base;
   shim_maps[id].bytes = bytes;
   shim_maps[id].count = 0;

@@ -3,7 +3,8 @@
  * UndefinedBehaviorSanitizer to watch: `hostile SEED SECONDS`.
  *
  * The program keeps to what the shim cannot check: buffers have the room that their caller promises
- * (shim.h), and a file that is mapped beyond its end is unmapped at once.
+ * (shim.h), a burst does not lie among the slots of its ring, and a file that is mapped beyond its
+ * end is unmapped at once.
  */
 #include "hostile_arguments.h"
 
@@ -41,8 +42,12 @@ static void map_something(void) {
   if (id < 0) return;
   int is_short = there < 0 || size > (uint64_t)there || offset > (uint64_t)there - size;
   int is_read_only = fd >= 0 && (fcntl(fd, F_GETFL) & O_ACCMODE) == O_RDONLY;
-  if (is_short || is_read_only || below(8) == 0) shim_unmap(id);
-  else if (below(2)) shim_map_cells(id, 0, 2368, (uint32_t)(size / 2368));
+  if (is_short || is_read_only) {
+    unmap(id);
+    return;
+  }
+  if (below(2)) shim_map_cells(id, 0, 2368, (uint32_t)(size / 2368));
+  keep_map(id);
 }
 
 /* A copy with one argument that is wrong, or none: so the shim comes to each of its checks. */
@@ -55,21 +60,24 @@ static void on_copy(void) {
   uint32_t n = wrong == 2 ? odd : below((1u << log) + 1);
   uint32_t tail = wrong == 3 ? odd : below(1024);
   if (ring >= 0 && own >= 0) shim_slots_copy(route, slots, burst, n, below(2) ? 0 : any(), tail);
-  if (ring >= 0) shim_unmap(ring);
-  if (own >= 0) shim_unmap(own);
+  if (ring >= 0) unmap(ring);
+  if (own >= 0) unmap(own);
 }
 
 static void on_slots(int32_t id, uint32_t word) {
   uint32_t slots = below(2) ? below(1024) : (uint32_t)odd_number();
-  uint32_t maps = (uint32_t)id | (uint32_t)some_map() << 11;
-  uint32_t route = below(4) ? maps | below(12) << 22 | below(4) << 29 : any();
+  uint32_t both = (uint32_t)id | (uint32_t)some_map() << 11;
+  uint32_t route = below(4) ? both | below(12) << 22 | below(4) << 29 : any();
+  int is_among_slots = (route & (SHIM_MAPS - 1)) == (route >> 11 & (SHIM_MAPS - 1));
   uint32_t burst = below(2) ? below(1024) : any(), n = below(4) ? below(300) : any();
   switch (below(5)) {
     case 0: shim_compare_exchange(id, word, below(2), any()); break;
     case 1: shim_compare_and_swap_pair(id, word, below(2), below(2), any(), any()); break;
     case 2: shim_store_in_turn(id, word, below(2), any(), below(9)); break;
     case 3: on_copy(); break;
-    default: shim_slots_copy(route, slots, burst, n, below(2) ? below(2) : any(), word);
+    default:
+      if (is_among_slots) break;
+      shim_slots_copy(route, slots, burst, n, below(2) ? below(2) : any(), word);
   }
 }
 
@@ -86,7 +94,7 @@ static void on_bursts(void) {
     uint32_t word = wrong == 1 ? odd : 0, target = wrong == 2 ? odd : TARGETS;
     uint32_t few = below(4) ? below(9) : below(SHIM_BURST + 1);
     uint32_t count = wrong == 3 ? SHIM_BURST + 1 + below(9) : wrong == 4 ? odd : few;
-    uint32_t maps = ((uint32_t)id & 0xffff) | (uint32_t)other << 16;
+    uint32_t both = ((uint32_t)id & 0xffff) | (uint32_t)other << 16;
     uint32_t bursts = ((uint32_t)own & 0xffff) | (uint32_t)burst << 16;
     int32_t place = wrong == 5 ? some_map() : room;
     int fd = some_file();
@@ -96,11 +104,11 @@ static void on_bursts(void) {
       case 3: shim_tap_rx(fd, id, burst, word, place, count); break;
       case 4: shim_tap_tx(fd, id, burst, word, count); break;
       case 5: shim_prefetch(id, burst, word, count); break;
-      default: shim_frames_copy(maps, bursts, word, target, count);
+      default: shim_frames_copy(both, bursts, word, target, count);
     }
   }
-  if (own >= 0) shim_unmap(own);
-  if (room >= 0) shim_unmap(room);
+  if (own >= 0) unmap(own);
+  if (room >= 0) unmap(room);
 }
 
 static void on_memory(void) {
@@ -113,7 +121,7 @@ static void on_memory(void) {
       shim_map_cells(id, below(2) ? 4096 * below(8) : odd_number(), below(2) ? 2368 : any(),
                      below(2) ? below(64) : (uint32_t)odd_number());
       break;
-    case 4: if (below(4) == 0) shim_unmap(id); break;
+    case 4: if (below(4) == 0) unmap(id); break;
     case 5: shim_map_bind(id, (uint32_t)odd_number()); break;
     case 6: shim_load_acquire(id, word); break;
     case 7: shim_store_release(id, word, any()); break;
@@ -232,6 +240,7 @@ int main(int count, char **arguments) {
   /* Interfaces only where there are none but our own. */
   int has_network = unshare(CLONE_NEWNET) == 0;
   for (int i = 0; i < FILES; i++) files[i] = -1;
+  for (int i = 0; i < MAPS; i++) maps[i] = -1;
   bytes = calloc(1, BYTES);
   if (!bytes || (symlink("a", "link") != 0 && errno != EEXIST)) abort();
   uint64_t calls = 0;

@@ -1,6 +1,7 @@
 /* Random arguments for hostile.c: mostly such as a caller may have, else odd ones. */
 #include "litmus.h"
 
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -48,7 +49,25 @@ static int some_file(void) {
   return below(2) ? 1000 + (int)below(1 << 20) : -(int)below(1u << 31);
 }
 
-static int32_t some_map(void) { return below(4) ? (int32_t)below(12) : (int32_t)odd_number(); }
+/* Maps that this program made itself. */
+enum { MAPS = 12 };
+static int32_t maps[MAPS];
+
+/* Give a map back, and the addresses, which stay reserved otherwise. */
+static void unmap(int32_t id) {
+  struct shim_map was = {0};
+  if (id >= 0 && id < SHIM_MAPS) was = shim_maps[id];
+  if (shim_unmap(id) == 0) munmap(was.base, was.bytes);
+}
+
+static void keep_map(int32_t id) {
+  int32_t *place = &maps[below(MAPS)];
+  if (*place >= 0) unmap(*place);
+  *place = id;
+}
+
+/* One of ours, or any. */
+static int32_t some_map(void) { return below(4) ? maps[below(MAPS)] : (int32_t)odd_number(); }
 
 static const char *some_path(void) {
   static char name[301];
