@@ -6,7 +6,7 @@
  */
 
 /** The number that {@linkcode shim_abi} must return: `SHIM_ABI` in `shim/shim.h`. */
-export const SHIM_ABI = 8;
+export const SHIM_ABI = 9;
 
 /** What `Deno.dlopen` is told of the shim. */
 export const SYMBOLS = {
@@ -39,6 +39,8 @@ export const SYMBOLS = {
   shim_file_resize: { parameters: ["i32", "u64"], result: "i32" },
   // int32_t shim_file_lock(int32_t fd)
   shim_file_lock: { parameters: ["i32"], result: "i32" },
+  // int32_t shim_file_is_alone(int32_t fd)
+  shim_file_is_alone: { parameters: ["i32"], result: "i32" },
   // int32_t shim_fd_copy(int32_t from, int32_t to)
   shim_fd_copy: { parameters: ["i32", "i32"], result: "i32" },
   // int32_t shim_fd_same(int32_t a, int32_t b)

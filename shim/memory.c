@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -161,6 +162,18 @@ SHIM_API int32_t shim_file_resize(int32_t fd, uint64_t bytes) {
  */
 SHIM_API int32_t shim_file_lock(int32_t fd) {
   return flock(fd, LOCK_EX | LOCK_NB) < 0 ? -errno : 0;
+}
+
+/*
+ * 1 if nobody has a file open to write, or mapped so, but by `fd`; 0 if somebody has. A lease for
+ * writing is given on no other condition, whoever that is, in whichever namespace. It is given back
+ * at once: an open(2) that comes just then waits for that, and we get a signal that is ignored.
+ * What memfd_create() opens does not count: it must be opened again (/proc/self/fd/N).
+ */
+SHIM_API int32_t shim_file_is_alone(int32_t fd) {
+  if (fcntl(fd, F_SETSIG, SIGURG) < 0) return -errno;
+  if (fcntl(fd, F_SETLEASE, F_WRLCK) < 0) return errno == EAGAIN ? 0 : -errno;
+  return fcntl(fd, F_SETLEASE, F_UNLCK) < 0 ? -errno : 1;
 }
 
 /*

@@ -28,9 +28,6 @@ static const char *decimal(uint32_t value, char text[DIGITS]) {
   return at;
 }
 
-/* Let `fd` be what `from` names; it stays open in the program. `from` is none of the first FREE. */
-static int put(int from, int fd) { return dup2(from, fd) == fd; }
-
 static int put_all(const struct server_start *start) {
   int null = open("/dev/null", O_RDWR | O_CLOEXEC);
   int fds[] = {null, null, start->said, start->memory, start->report};
@@ -39,7 +36,7 @@ static int put_all(const struct server_start *start) {
     if ((fds[i] = fcntl(fds[i], F_DUPFD_CLOEXEC, FREE)) < 0) return 0;
   }
   for (int i = 0; i <= REPORT; i++)
-    if (fds[i] >= 0 && !put(fds[i], i)) return 0;
+    if (fds[i] >= 0 && dup2(fds[i], i) < 0) return 0; /* which the program keeps open */
   return 1;
 }
 

@@ -73,8 +73,11 @@ Deno.test("hostRegion() shows that it is alive while the event loop runs, and th
   host.close();
   ok(region.epoch !== epoch);
   throws(() => region.refresh(), /its host has gone/);
-  equal(exists(path), false);
   host.close(); // once more does nothing
+  equal(exists(path), true, "the guest has it mapped");
+  guest.close();
+  (await hostRegion(path)).close();
+  equal(exists(path), false, "the next host removes it");
 });
 
 Deno.test("hostRegion() refuses what another hosts, and a size that is none", async () => {

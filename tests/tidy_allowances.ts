@@ -12,6 +12,7 @@ export const FOR_TESTS: Readonly<Record<string, readonly string[]>> = {
     "app/linux/owner.ts findGroup",
     "app/linux/pci.ts parsePciDevices",
     "app/region/cached_bar.ts parseResource",
+    "app/region/listening_servers.ts parseListening",
     "app/vm/base.ts parseLdd",
     "app/vm/host_machine.ts parseHugetlbMounts",
     "app/vm/host_machine.ts parseNumaMaps",

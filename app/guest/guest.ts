@@ -10,6 +10,7 @@ import type { GuestOptions } from "./guest_options.ts";
 import type { Interrupts } from "./interrupts.ts";
 import type { RegionLink } from "./region_link.ts";
 import type { Statistics } from "./statistics.ts";
+import { missing, waitedFor } from "./waiting.ts";
 
 /** Between two steps in milliseconds: while something is to be done soon, and otherwise. */
 const SOON_MS = 5, WAIT_MS = 100;
@@ -24,6 +25,8 @@ const UNPLUG_MS = 30_000;
 export interface GuestPlatform {
   /** Opens the region; undefined if there is none yet. */
   openLink(): RegionLink | undefined;
+  /** The names of the regions that there are, for a user who has written another one. */
+  regionNames(): readonly string[];
   /** Makes the thread of an lcore. */
   spawn(core: number): LcoreThread<GuestLcoreHandle>;
   /** Milliseconds that have passed since some moment. */
@@ -63,8 +66,10 @@ export class Guest {
   #hasLeft: (now: number) => boolean = () => true;
   /** Thrown once the place has been left. */
   #failure?: unknown;
-  /** Since when the guest tries to get a place, or its device should be unplugged. */
-  #since = 0;
+  /** Since when the guest tries to get a place; undefined before it has found the region. */
+  #claimingSince?: number;
+  /** Since when the device should be unplugged. */
+  #unpluggedSince = 0;
   /** How long it does not matter if the region is not sound: its host may be just building it. */
   #patience = PATIENCE_MS;
   /** The last line about what is waited for. */
@@ -138,13 +143,7 @@ export class Guest {
     const { source, cores } = this.options;
     const { log, wake } = this.platform;
     const link = this.#link = this.platform.openLink();
-    if (link === undefined) {
-      return this.#tell(
-        "region" in source
-          ? `waiting for a host of region ${source.region}`
-          : `waiting for ivshmem device ${source.pci}`,
-      );
-    }
+    if (link === undefined) return this.#tell(missing(source, this.platform.regionNames));
     if ("pci" in source) log(link.description);
     if (this.#threads.length === 0) {
       this.#threads = cores.map((core) => this.platform.spawn(core));
@@ -158,8 +157,7 @@ export class Guest {
   #load(now: number): void {
     if (!this.#threads.every((thread) => thread.isReady())) return;
     this.#phase = "claiming";
-    this.#since = now;
-    this.#told = "";
+    this.#claimingSince ??= now;
     this.#attach(now);
   }
 
@@ -184,10 +182,21 @@ export class Guest {
       const mayBecomeReady = error instanceof RegionNotReadyError && link.peer !== undefined;
       if (error instanceof AskedToLeaveError && link.isPlugged) return this.#lookAgain(true, now);
       const isWaiting = mayBecomeReady || error instanceof AskedToLeaveError;
-      if (!isWaiting && now - this.#since > this.#patience) throw error;
-      return this.#tell(`waiting for the host: ${error.message}`);
+      const waited = now - this.#claimingSince!;
+      if (!isWaiting && waited > this.#patience) throw error;
+      const wanted = waitedFor(error, waited, link.isPlugged !== undefined);
+      if (wanted !== undefined) this.#tell(wanted);
+      if (link.isFile && error instanceof RegionNotReadyError) this.#openAgainLater();
+      return;
     }
     this.#forward(this.#attachment, now);
+  }
+
+  /** Let go of a file: who has it open at a host's end keeps it there. */
+  #openAgainLater(): void {
+    this.#link!.close();
+    this.#link = undefined;
+    this.#phase = "looking";
   }
 
   #beginClaim(link: RegionLink, now: number): Claim {
@@ -267,7 +276,8 @@ export class Guest {
     this.#attachment = undefined;
     this.#patience = Infinity;
     this.#told = "";
-    this.#since = now;
+    this.#claimingSince = undefined;
+    this.#unpluggedSince = now;
     this.#phase = wasAskedToLeave ? "unplugging" : "looking";
     this.step();
   }
@@ -275,7 +285,7 @@ export class Guest {
   /** The device is about to be unplugged: do not touch it until it is gone, or stays after all. */
   #lookIfUnplugged(now: number): void {
     const isThere = this.#unplugged?.isPlugged?.() ?? false;
-    if (isThere && !this.#isStopping && now - this.#since <= UNPLUG_MS) return;
+    if (isThere && !this.#isStopping && now - this.#unpluggedSince <= UNPLUG_MS) return;
     this.#phase = "looking";
     this.#look(now);
   }

@@ -39,6 +39,11 @@ export interface RegionLink {
   close(): void;
   /** Whether the device is still plugged in; undefined for memory that cannot vanish under us. */
   isPlugged?(): boolean;
+  /**
+   * Whether it is a file: it is opened again each time that a guest looks for a host. A host that
+   * ends removes its file unless somebody has it, and the next host's may be another one.
+   */
+  readonly isFile?: boolean;
 }
 
 /**
@@ -74,6 +79,7 @@ function fileLink(region: string, { memory, close }: OpenedRegion): RegionLink {
     hostHasLeft: false,
     isCutOff: false,
     close,
+    isFile: true,
   };
 }
 

@@ -1,3 +1,4 @@
+import { listeningServers } from "../region/listening_servers.ts";
 import { LcoreWorker } from "../lcore/lcore.ts";
 import { stdout } from "../linux/output.ts";
 import { WakeableTimer } from "../lcore/wakeable_timer.ts";
@@ -24,6 +25,7 @@ export async function runGuest(
   const functions = await loadFunctions(options.functions);
   const guest = new Guest(options, functions, {
     openLink: () => openRegionLink(options.source, log),
+    regionNames: () => listeningServers().map(({ region }) => region),
     spawn: (core) => new LcoreWorker(lcoreUrl, core, log, functions.handles),
     clock: () => performance.now(),
     log,

@@ -203,7 +203,6 @@ export class HostedRegion implements SupervisedRegion {
   withdraw(): void {
     this.#laidOut.region.withdraw();
     for (const { supervisor } of this.guests) supervisor.admitNobody();
-    this.hosted.withdraw();
   }
 
   /** Tell guests that this host goes away. */

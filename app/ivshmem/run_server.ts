@@ -2,6 +2,7 @@ import { basename } from "node:path";
 import { type Account, ownerFor } from "../linux/owner.ts";
 import { claimSocket } from "./claim_socket.ts";
 import { writePidfile } from "../linux/pidfile.ts";
+import { MemoryUsers } from "./memory_users.ts";
 import { makeMemory, type MemoryPlace, type ServedMemory } from "./served_memory.ts";
 import { IvshmemServer, type ServerLog } from "./server.ts";
 import { UNUSED_MS, UnusedWatch } from "./unused_watch.ts";
@@ -51,14 +52,27 @@ export async function runServer(
     const region = { listener: socket.listener, memoryFd: memory.fd, vectors };
     const server = new IvshmemServer(region, log, { firstId: options.firstId ?? 0 });
     atEnd.push(() => server.close());
-    const wasUsed = options.memory.kind === "inherited";
-    const watch = new UnusedWatch(memory.fd, performance.now(), UNUSED_MS, wasUsed);
+    const left = options.untilUnused ? untilUnused(options, memory.fd, atEnd) : undefined;
     ready(describe(options, memory));
-    await server.serve(signal, options.untilUnused ? watch.left.bind(watch) : undefined);
+    await server.serve(signal, left);
     log.event(`ends: ${summary(server)}`);
   } finally {
     endAll(atEnd);
   }
+}
+
+/** What tells a server how long it is needed. */
+function untilUnused(
+  { memory: { kind } }: ServerOptions,
+  memoryFd: number,
+  atEnd: (() => void)[],
+): UnusedWatch["left"] {
+  const users = new MemoryUsers(memoryFd);
+  atEnd.push(() => users.close());
+  const isMapped = () => users.areThere;
+  const wasUsed = kind === "inherited";
+  const watch = new UnusedWatch(memoryFd, performance.now(), UNUSED_MS, isMapped, wasUsed);
+  return watch.left.bind(watch);
 }
 
 function describe({ socket, vectors }: ServerOptions, { bytes, place }: ServedMemory): string {

@@ -7,10 +7,14 @@ const READ_ONLY_FOLLOWING = 3;
 /** Milliseconds that a region is kept for a host that died in it. */
 export const UNUSED_MS = 60_000;
 
+/** Milliseconds between two looks whether memory that nobody else needs is still mapped. */
+const LOOK_MS = 1000;
+
 /**
- * Tells when a server that was started for one region has nothing to keep any more: at once if
- * nobody is connected and the last host has closed the region, or none ever began it; after a while
- * if a host died in it, for the next one is to go on with it.
+ * Tells when a server that was started for one region has nothing to keep any more. As long as a
+ * peer is connected, or a VM has the memory mapped, it keeps the region. Then it ends: at once if
+ * the last host has closed the region, or none ever began it; after a while if a host died in it,
+ * so that the next host can go on with it.
  */
 export class UnusedWatch {
   #wasUsed: boolean;
@@ -22,12 +26,14 @@ export class UnusedWatch {
    * @param memoryFd The region's memory.
    * @param now In milliseconds, as ever after.
    * @param patience Milliseconds to wait for the next host.
+   * @param isMapped Whether somebody who is no peer has the memory mapped.
    * @param wasUsed Whether another server has served it before.
    */
   constructor(
     private readonly memoryFd: number,
     now: number,
     private readonly patience: number,
+    private readonly isMapped: () => boolean,
     wasUsed = false,
   ) {
     this.#wasUsed = wasUsed;
@@ -41,8 +47,9 @@ export class UnusedWatch {
       this.#usedAt = now;
       return Infinity;
     }
-    if (this.#wasUsed && isAtRest(this.memoryFd)) return 0;
-    return Math.max(this.#usedAt + this.patience - now, 0);
+    const isDone = this.#wasUsed && isAtRest(this.memoryFd);
+    const left = isDone ? 0 : Math.max(this.#usedAt + this.patience - now, 0);
+    return left === 0 && this.isMapped() ? LOOK_MS : left;
   }
 }
 

@@ -13,9 +13,16 @@ import {
   wrongSize,
 } from "./region_claim.ts";
 
+/** Of a file's mode, the sticky bit: hosts have made this file, so a host may remove it. */
+const MADE_BY_HOST = 0o1000;
+
+/** Milliseconds that guests may take, once the host has ended, to let go of its file. */
+const LET_GO_MS = 500, LOOK_MS = 10;
+
 /**
- * Make, or find and reuse, a region in a file, which is locked, and removed at the end if it is
- * new.
+ * Make, or find and reuse, a region in a file, which is locked. At the end it is removed if a host
+ * has made it, this one or one before, and nobody has it mapped any more: a VM does, and needs it
+ * for the next host.
  *
  * @param bytes Undefined for what is there.
  * @param owner Who may open it, if it is new; and who may have made it, beside us and root.
@@ -31,43 +38,55 @@ export function hostFile(
   const { fd, isMade, status } = openLocked(path, path, owner, () => {
     checkMayKeep("make a region", path);
   });
-  let isNew = isMade;
+  let isOurs = isMade || (status.mode & MADE_BY_HOST) !== 0;
   const isReplaced = () => !isSameFile(status, statusOf(path));
-  const withdraw = once(() => isNew && !isReplaced() && remove(path));
+  const end = once(() => {
+    memory?.close();
+    if (isOurs && !isReplaced() && isLetGo(fd)) remove(path);
+    shim.shim_fd_close(fd); // with it goes the lock
+  });
   let memory: MappedMemory | undefined;
   try {
-    const isUnmade = isNew || fileBytes(fd, path) === 0;
-    isNew = isUnmade; // who began it has died just then, or left it to us who were quicker
+    // An empty one that we did not make: its host died just then, or we were quicker to lock it.
+    const isUnmade = isMade || fileBytes(fd, path) === 0;
+    isOurs ||= isUnmade;
     const wanted = bytes ?? (isUnmade ? newBytes : fileBytes(fd, path));
     checkRegionBytes(wanted, path);
+    if (isUnmade) giveFile(fd, { ...owner, mode: owner.mode | MADE_BY_HOST }, path);
     if (isUnmade) reserve(fd, wanted, path);
     const found = fileBytes(fd, path);
     if (found !== wanted) throw wrongSize(path, found, wanted);
     reserve(fd, wanted, path);
     memory = MappedMemory.ofFile(fd, wanted, `region file ${path}`);
     checkIsRegion(memory, path);
-    if (isNew) giveFile(fd, owner, path);
   } catch (error) {
-    withdraw();
-    memory?.close();
-    shim.shim_fd_close(fd);
+    end();
     throw error;
   }
   const { map, bytes: mapped } = memory;
   return {
     memory,
     path,
-    withdraw,
     trouble() {
       if (isCut(map, fd, mapped, path)) return "cut";
       return isReplaced() ? "replaced" : undefined;
     },
-    close: once(() => {
-      withdraw();
-      memory.close();
-      shim.shim_fd_close(fd); // with it goes the lock
-    }),
+    close: end,
   };
+}
+
+/**
+ * Whether nobody else has a file open to write, or mapped so. Guests that are about to let go are
+ * given time. If it cannot be told, somebody may have it.
+ */
+function isLetGo(fd: number): boolean {
+  const nothing = new Int32Array(1);
+  let isAlone = shim.shim_file_is_alone(fd);
+  for (let waited = 0; isAlone === 0 && waited < LET_GO_MS; waited += LOOK_MS) {
+    shim.shim_poll(nothing, 0, LOOK_MS * 1000);
+    isAlone = shim.shim_file_is_alone(fd);
+  }
+  return isAlone === 1;
 }
 
 /** Give a file its size, and memory for all of it: what a sparse file lacks is SIGBUS later. */

@@ -146,7 +146,6 @@ function hostServed(
       return isCut(map, lock, mapped, region) ? "cut" : undefined;
     },
     reconnector: (log) => new Reconnector(path, log, starter),
-    withdraw() {},
     close: once(() => {
       memory.close();
       shim.shim_fd_close(lock);

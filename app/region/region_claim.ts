@@ -26,9 +26,10 @@ export interface HostedMemory {
   trouble?(): "cut" | "replaced" | undefined;
   /** Finds the server again, if there was one and it goes. `log` gets what is in the way. */
   reconnector?(log: (line: string) => void): Reconnector;
-  /** From now on no newcomer finds a new file. A server's region stays until all have left. */
-  withdraw(): void;
-  /** Withdraw, unlock, unmap and leave: no lcore may be using it any more. */
+  /**
+   * Unmap, unlock and leave; a file that hosts have made is removed if nobody has it mapped. No
+   * lcore may be using it any more.
+   */
   close(): void;
 }
 

@@ -3,10 +3,11 @@ import { GUEST_STATE } from "../../app/channel/guest_state.ts";
 import { Guest } from "../../app/guest/guest.ts";
 import { GuestLcore, type GuestLcoreHandle } from "../../app/guest/guest_lcore.ts";
 import type { GuestOptions } from "../../app/guest/guest_options.ts";
+import { HEADER, REGION_STATE } from "../../app/memory/layout.ts";
 import { COUNTER } from "../../app/port/counters.ts";
 import { TestHost } from "../host/test_host.ts";
 import { InlineThread } from "../lcore/inline_thread.ts";
-import { testLink } from "./test_link.ts";
+import { type TestLink, testLink } from "./test_link.ts";
 
 const OPTIONS: GuestOptions = {
   source: { region: "r0" },
@@ -30,15 +31,21 @@ class Pair implements Disposable {
   readonly host = new TestHost({ ports: 2 });
   readonly log: string[] = [];
   readonly threads: InlineThread<GuestLcoreHandle, GuestLcore>[] = [];
-  readonly link = testLink(this.host.memory);
+  readonly link: TestLink = testLink(this.host.memory);
   /** Whether there is a region. */
   isThere = true;
+  /** How often it was opened. */
+  opened = 0;
   readonly guest: Guest;
   #now = 0;
 
   constructor(options: Partial<GuestOptions> = {}) {
     this.guest = new Guest({ ...OPTIONS, ...options }, FUNCTIONS, {
-      openLink: () => this.isThere ? this.link : undefined,
+      openLink: () => {
+        if (this.isThere) this.opened++;
+        return this.isThere ? this.link : undefined;
+      },
+      regionNames: () => ["blue", "red"],
       spawn: (core) => {
         const thread = new InlineThread(
           core,
@@ -93,11 +100,11 @@ Deno.test("Guest attaches, forwards both ways, and leaves when it is told to sto
   host.end();
 });
 
-Deno.test("Guest waits for its region, and says so once", () => {
+Deno.test("Guest waits for its region, and says so once, with the names of those that there are", () => {
   using pair = new Pair();
   pair.isThere = false;
   pair.turns(5);
-  deepEqual(pair.log, ["waiting for a host of region r0"]);
+  deepEqual(pair.log, ["waiting for a host of region r0; there are blue, red"]);
   pair.isThere = true;
   pair.turns(4);
   equal(pair.host.guest.state, GUEST_STATE.RUNNING);
@@ -119,6 +126,8 @@ Deno.test("Guest claims its place again when the host has retired it", () => {
 
 Deno.test("Guest bears a region that is not sound for three seconds, unless it was attached before", () => {
   using pair = new Pair({ guest: 1 });
+  pair.turns(90);
+  deepEqual(pair.log, []);
   pair.turns(100);
   equal(pair.log.length, 1, pair.log.join("\n"));
   throws(() => pair.turns(300), {
@@ -142,4 +151,57 @@ Deno.test("Guest that is told to stop while it claims a place takes the place an
   equal(pair.guest.isOver, true);
   equal(pair.host.guest.state, GUEST_STATE.ABSENT);
   deepEqual(pair.log.at(-1), "received 0 frames, sent 0, dropped 0");
+});
+
+/**
+ * What the guest says when so many milliseconds have passed after its host has closed the region.
+ */
+function saidWithoutHost(milliseconds: number, change: (pair: Pair) => void): string[] {
+  using pair = new Pair();
+  change(pair);
+  pair.turns(4);
+  const { memory } = pair.host;
+  memory.store(HEADER.STATE, REGION_STATE.CLOSED);
+  pair.host.supervisor.close("is cut off");
+  pair.turns(4);
+  const from = pair.log.length;
+  pair.turns(milliseconds / 10);
+  return pair.log.slice(from);
+}
+
+const CLOSED = "waiting for the host: Cannot attach to region r0 as its host has closed it: " +
+  "start the host again";
+
+Deno.test("Guest says after a second, and once, that its host has closed the region", () => {
+  deepEqual(saidWithoutHost(900, () => {}), []);
+  deepEqual(saidWithoutHost(20_000, () => {}), [CLOSED]);
+});
+
+Deno.test("Guest in a VM says after 10 s without a host that the VM may have to boot again", () => {
+  const inVm = ({ link }: Pair) => link.isPlugged = () => true;
+  deepEqual(saidWithoutHost(9000, inVm), [CLOSED]);
+  deepEqual(saidWithoutHost(20_000, inVm), [
+    CLOSED,
+    "no host has come to this VM's memory for 10 s: if one is at work for it, that has made new " +
+    "memory, so boot this VM again",
+  ]);
+});
+
+Deno.test("Guest that waits for the host of a file has it open no longer than a look takes", () => {
+  using pair = new Pair();
+  pair.link.isFile = true;
+  pair.turns(4);
+  pair.host.memory.store(HEADER.STATE, REGION_STATE.CLOSED);
+  pair.host.supervisor.close("is cut off");
+  pair.turns(10);
+  const { opened } = pair;
+  for (let look = 1; look <= 5; look++) {
+    pair.link.isClosed = false;
+    pair.turns(1);
+    equal(pair.opened, opened + look);
+    equal(pair.link.isClosed, true);
+  }
+  pair.host.memory.store(HEADER.STATE, REGION_STATE.READY);
+  pair.turns(10);
+  equal(pair.host.guest.state, GUEST_STATE.RUNNING);
 });

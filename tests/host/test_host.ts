@@ -93,7 +93,6 @@ export class TestHost implements Disposable {
       path,
       peer,
       reconnector: reconnector && (() => reconnector),
-      withdraw() {},
       close() {},
     }));
     this.host = new Host({ ...rest, regions, cores }, hosted, {

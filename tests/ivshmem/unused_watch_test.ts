@@ -14,6 +14,8 @@ function freshRegion(files: OpenFiles): { fd: number; memory: MappedMemory } {
   return { fd, memory: MappedMemory.ofFile(fd, MIB, "test") };
 }
 
+const unmapped = () => false;
+
 Deno.test("isAtRest() of a region that was never begun, or was closed, not of one that is built", () => {
   using files = new OpenFiles();
   const { fd, memory } = freshRegion(files);
@@ -42,7 +44,7 @@ Deno.test("isAtRest() is false of memory that holds something else", () => {
 Deno.test("UnusedWatch waits for the first member, but not for ever", () => {
   using files = new OpenFiles();
   const { fd, memory } = freshRegion(files);
-  const watch = new UnusedWatch(fd, 1000, 60_000);
+  const watch = new UnusedWatch(fd, 1000, 60_000, unmapped);
   equal(watch.left(0, 1000), 60_000);
   equal(watch.left(0, 61_000), 0);
   memory.close();
@@ -51,7 +53,7 @@ Deno.test("UnusedWatch waits for the first member, but not for ever", () => {
 Deno.test("UnusedWatch ends at once when the last member leaves a region that is at rest", () => {
   using files = new OpenFiles();
   const { fd, memory } = freshRegion(files);
-  const watch = new UnusedWatch(fd, 0, 60_000);
+  const watch = new UnusedWatch(fd, 0, 60_000, unmapped);
   equal(watch.left(1, 10), Infinity);
   equal(watch.left(0, 20), 0);
   memory.close();
@@ -60,7 +62,7 @@ Deno.test("UnusedWatch ends at once when the last member leaves a region that is
 Deno.test("UnusedWatch keeps a region in which a host died for the next one, for a while", () => {
   using files = new OpenFiles();
   const { fd, memory } = freshRegion(files);
-  const watch = new UnusedWatch(fd, 0, 60_000);
+  const watch = new UnusedWatch(fd, 0, 60_000, unmapped);
   watch.left(2, 10);
   const region = Region.build(memory, "test");
   region.publish();
@@ -78,9 +80,25 @@ Deno.test("UnusedWatch of memory that another server has served before waits for
   using files = new OpenFiles();
   const { fd, memory } = freshRegion(files);
   const region = Region.build(memory, "test");
-  const watch = new UnusedWatch(fd, 0, 60_000, true);
+  const watch = new UnusedWatch(fd, 0, 60_000, unmapped, true);
   equal(watch.left(0, 10), 59_990);
   region.close();
   equal(watch.left(0, 20), 0);
+  memory.close();
+});
+
+Deno.test("UnusedWatch keeps what a VM has mapped, whether its host has closed it or died", () => {
+  using files = new OpenFiles();
+  const { fd, memory } = freshRegion(files);
+  let isMapped = true;
+  const watch = new UnusedWatch(fd, 0, 60_000, () => isMapped);
+  const region = Region.build(memory, "test");
+  watch.left(1, 10);
+  equal(watch.left(0, 20), 59_990);
+  equal(watch.left(0, 60_010), 1000);
+  region.close();
+  equal(watch.left(0, 60_020), 1000);
+  isMapped = false;
+  equal(watch.left(0, 61_020), 0);
   memory.close();
 });

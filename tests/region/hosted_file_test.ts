@@ -130,15 +130,27 @@ test("hostFile() in a folder that is not there is refused", (fresh) => {
   });
 });
 
-test("HostedMemory.withdraw() removes the file, once, and keeps the memory", (fresh) => {
+test("hostFile() removes at the end only its own file, not one that was put in its place", (fresh) => {
   const hosted = hostFile(fresh.path, MIB);
-  hosted.withdraw();
-  equal(openRegion(fresh.path), undefined);
-  hosted.memory.u32[5] = 1;
-  equal(hosted.memory.u32[5], 1);
+  Deno.removeSync(fresh.path);
   fresh.fill(MIB); // another host's
   hosted.close();
   equal(fresh.isThere, true);
+});
+
+test("hostFile() leaves a file that is mapped for the next host, who removes it when it is not", (fresh) => {
+  const first = hostFile(fresh.path, MIB);
+  const vm = openRegion(fresh.path)!;
+  first.memory.u32[1000] = 4711;
+  first.close();
+  equal(fresh.isThere, true);
+  const second = hostFile(fresh.path, MIB);
+  equal(second.memory.u32[1000], 4711);
+  second.memory.u32[1000] = 815;
+  equal(vm.memory.u32[1000], 815);
+  vm.close();
+  second.close();
+  equal(fresh.isThere, false);
 });
 
 const NOBODY = 65534, GROUP = 54321;

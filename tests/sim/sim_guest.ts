@@ -130,6 +130,7 @@ export class SimGuest implements Thread {
     const handle = { name: "sim", url: "", options: {} };
     const functions = { handles: [handle], originates: makesFrames, answers: makesFrames };
     return new Guest(options, functions, {
+      regionNames: () => [],
       openLink: () => this.#openLink(process),
       spawn: (core) => {
         const module = { originates: makesFrames, default: this.#function(process) };

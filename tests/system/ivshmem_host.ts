@@ -13,7 +13,6 @@ try {
   console.log(`hosting: epoch ${region.epoch}, server ${hosted.peer?.server.pid}`);
   await Deno.stdin.read(new Uint8Array(1));
   region.close();
-  hosted.withdraw();
   hosted.close();
 } catch (error) {
   console.error((error as Error).message);

@@ -1,0 +1,37 @@
+import type { CulvertError } from "../../ffi/error.ts";
+import { RegionNotReadyError } from "../memory/region.ts";
+import { isPath } from "../memory/region_name.ts";
+import type { RegionSource } from "./region_link.ts";
+
+/** A host that is started again is there sooner: only then it is told what is waited for. */
+const TELL_MS = 1000;
+
+/** After so long without a host, a VM may have memory that no host will ever come to. */
+const LOST_MS = 10_000;
+
+/** What a guest says while there is no region. `names` gives the regions that there are. */
+export function missing(source: RegionSource, names: () => readonly string[]): string {
+  if ("pci" in source) return `waiting for ivshmem device ${source.pci}`;
+  const waiting = `waiting for a host of region ${source.region}`;
+  if (isPath(source.region)) return waiting;
+  return `${waiting}; there are ${names().join(", ") || "none"}`;
+}
+
+/**
+ * What a guest says while it cannot have a place in the region, because of `error`; undefined as
+ * long as that is nothing to worry about.
+ *
+ * @param waited Milliseconds until now.
+ * @param isVm Whether the region is a device of this VM, which a new host's memory does not get
+ * into.
+ */
+export function waitedFor(error: CulvertError, waited: number, isVm: boolean): string | undefined {
+  if (waited < TELL_MS) return undefined;
+  if (isVm && error instanceof RegionNotReadyError && waited >= LOST_MS) {
+    return `no host has come to this VM's memory for ${
+      LOST_MS / 1000
+    } s: if one is at work for it, ` +
+      "that has made new memory, so boot this VM again";
+  }
+  return `waiting for the host: ${error.message}`;
+}

@@ -1,0 +1,46 @@
+import { HUGEPAGE_BYTES, reserveHugepages } from "../../bench/peers/hugepages.ts";
+import type { Lab } from "./lab.ts";
+import { exists } from "./processes.ts";
+
+const FOLDER = "/dev/hugepages";
+
+/** Room for one region of 64 MiB and little more, however many pages the machine has. */
+const MOUNT_BYTES = 80 << 20;
+
+/**
+ * A file system of hugepages that is a test's own, below /dev/hugepages, where `deno task host` may
+ * write. Its pages are added to the system's until it is disposed of.
+ */
+export class HugeFolder implements AsyncDisposable {
+  readonly path: string;
+
+  private constructor(
+    private readonly lab: Lab,
+    private readonly pages: AsyncDisposable,
+    private readonly isNew: boolean,
+  ) {
+    this.path = `${FOLDER}/${lab.name("test-")}`;
+  }
+
+  /** Reserve the pages and mount it. */
+  static async mount(lab: Lab): Promise<HugeFolder> {
+    const pages = await reserveHugepages(MOUNT_BYTES / HUGEPAGE_BYTES);
+    const folder = new HugeFolder(lab, pages, !exists(FOLDER));
+    Deno.mkdirSync(folder.path, { recursive: true });
+    const options = `pagesize=2M,size=${MOUNT_BYTES}`;
+    await lab.run("mount", "-t", "hugetlbfs", "-o", options, "none", folder.path);
+    return folder;
+  }
+
+  /** What is in it. */
+  get files(): string[] {
+    return [...Deno.readDirSync(this.path)].map(({ name }) => name);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.lab.tryRun("umount", "--lazy", this.path); // processes of a failed test end later
+    Deno.removeSync(this.path);
+    if (this.isNew) Deno.removeSync(FOLDER);
+    await this.pages[Symbol.asyncDispose]();
+  }
+}

@@ -1,0 +1,199 @@
+/**
+ * A host ends, in whatever way, and another one is started: what a VM has mapped is what that one
+ * uses. The VM is this process, which maps memory as QEMU does; the last test has a real one.
+ *
+ * @module
+ */
+import assert from "node:assert/strict";
+import { Peer } from "../../app/ivshmem/peer.ts";
+import { HEADER, REGION_STATE } from "../../app/memory/layout.ts";
+import { socketPath } from "../../app/memory/region_name.ts";
+import { locateRegion } from "../../app/region/region_source.ts";
+import { check } from "../../ffi/error.ts";
+import { MappedMemory } from "../../ffi/mapped_memory.ts";
+import { cString, shim } from "../../ffi/shim.ts";
+import { HugeFolder } from "../kit/huge_folder.ts";
+import { BOOT_MS, exists, Lab, packetPorts, pause, type Running, until } from "../kit/lab.ts";
+import { assertNothingBroken, untilReachable } from "../kit/kernel_traffic.ts";
+import { startVm } from "../kit/vm.ts";
+
+const BYTES = 4 << 20;
+const READ_WRITE_FOLLOWING = 5;
+
+/** Milliseconds after which a server that nobody needs has surely ended: it looks once a second. */
+const SERVER_ENDS_MS = 2500;
+
+/** Where a region is, and how a VM gets its memory. */
+type Place = "name" | "path" | "hugepages" | "doorbell" | "own server";
+const PLACES: Place[] = ["name", "path", "hugepages", "doorbell", "own server"];
+
+/** How a host ends. */
+type End = "SIGTERM" | "SIGKILL" | "SIGHUP" | "server killed, then SIGTERM";
+const ENDS: End[] = ["SIGTERM", "SIGKILL", "SIGHUP", "server killed, then SIGTERM"];
+
+/** What a VM has mapped. */
+class Vm implements Disposable {
+  private constructor(readonly memory: MappedMemory, private readonly peer?: Peer) {}
+
+  /** With `mem-path`. */
+  static plain(path: string): Vm {
+    const fd = check(shim.shim_file_open(cString(path), READ_WRITE_FOLLOWING), `open ${path}`);
+    const memory = MappedMemory.ofFile(fd, BYTES, path);
+    shim.shim_fd_close(fd);
+    return new Vm(memory);
+  }
+
+  /** As ivshmem-doorbell. It stays at its server, and never looks for another one. */
+  static doorbell(region: string): Vm {
+    const peer = Peer.connect(socketPath(region))!;
+    return new Vm(MappedMemory.ofFile(peer.memoryFd, BYTES, region), peer);
+  }
+
+  /** How many hosts have begun and ended here. */
+  get epoch(): number {
+    return this.memory.load(HEADER.EPOCH);
+  }
+
+  /** Wait until a host is at work here. */
+  async isHosted(): Promise<void> {
+    const beats = this.memory.load(HEADER.HEARTBEAT);
+    await until(
+      () =>
+        this.memory.load(HEADER.STATE) === REGION_STATE.READY &&
+        this.memory.load(HEADER.HEARTBEAT) !== beats,
+      "a host is at work in the VM's memory",
+    );
+  }
+
+  [Symbol.dispose](): void {
+    this.memory.close();
+    this.peer?.close();
+  }
+}
+
+/** A region of some place, whose hosts come and go. */
+class Stage implements AsyncDisposable {
+  readonly #stack = new AsyncDisposableStack();
+  readonly #args: string[];
+  #server?: Running;
+
+  private constructor(
+    private readonly lab: Lab,
+    private readonly place: Place,
+    private readonly region: string,
+  ) {
+    const size = ["--size", `${BYTES}`, "--mbufs", "256"];
+    this.#args = ["--port", "ring", ...size, "--region", region];
+  }
+
+  static async open(lab: Lab, place: Place): Promise<Stage> {
+    const stack = new AsyncDisposableStack();
+    const huge = place === "hugepages" ? stack.use(await HugeFolder.mount(lab)) : undefined;
+    const region = huge ? `${huge.path}/region` : place === "path" ? lab.newPath() : lab.region;
+    const stage = new Stage(lab, place, region);
+    stage.#stack.use(stack);
+    if (place !== "own server") return stage;
+    const server = ["-F", "-S", region, "-l", `${BYTES}`, "-n", "4"];
+    stage.#server = lab.culvert("server", server);
+    await stage.#server.stderrLine(/ is ready: /);
+    return stage;
+  }
+
+  startHost(): Promise<Running> {
+    return this.lab.startHost(this.#args);
+  }
+
+  startVm(): Vm {
+    if (this.place === "doorbell") return Vm.doorbell(this.region);
+    return Vm.plain(locateRegion(this.region).path);
+  }
+
+  async end(host: Running, how: End): Promise<void> {
+    if (how === "server killed, then SIGTERM") {
+      const peer = Peer.connect(socketPath(this.region))!;
+      peer.close();
+      Deno.kill(peer.server.pid, "SIGKILL");
+      await host.stderrLine(/the server is there again/);
+      await host.stop("SIGTERM");
+    } else await host.stop(how);
+  }
+
+  /** Nobody needs the region any more: it must be gone, a file once a host has ended alone. */
+  async isGone(): Promise<void> {
+    await this.#server?.stop("SIGTERM");
+    const isFile = this.place === "path" || this.place === "hugepages";
+    if (isFile && exists(this.region)) await this.end(await this.startHost(), "SIGTERM");
+    const isThere = () => {
+      try {
+        locateRegion(this.region);
+        return true;
+      } catch {
+        return false;
+      }
+    };
+    await until(() => !isThere(), "the region is gone");
+    await this.lab.nothingLeft();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#stack.disposeAsync();
+  }
+}
+
+for (const place of PLACES) {
+  for (const end of ENDS) {
+    if (end.startsWith("server") && ["path", "hugepages"].includes(place)) continue;
+    Deno.test(`A VM (${place}) finds the next host after ${end}, in the same memory`, async () => {
+      await using lab = await Lab.open();
+      await using stage = await Stage.open(lab, place);
+      const first = await stage.startHost();
+      {
+        using vm = stage.startVm();
+        await vm.isHosted();
+        const { epoch } = vm;
+        await stage.end(first, end);
+        await pause(SERVER_ENDS_MS);
+        const next = await stage.startHost();
+        await vm.isHosted();
+        assert.notEqual(vm.epoch, epoch);
+        await stage.end(next, "SIGTERM");
+        const last = await stage.startHost(); // at once, too
+        await vm.isHosted();
+        await stage.end(last, "SIGTERM");
+      }
+      await stage.isGone();
+    });
+  }
+}
+
+Deno.test("A region that nobody maps is gone after its host, by name and by path", async () => {
+  for (const place of ["name", "path"] as const) {
+    await using lab = await Lab.open();
+    await using stage = await Stage.open(lab, place);
+    await stage.end(await stage.startHost(), "SIGTERM");
+    await stage.isGone();
+  }
+});
+
+for (const kind of ["plain", "doorbell"]) {
+  Deno.test(`a VM (${kind}) attaches in the same boot when its host was stopped, its server killed before`, async () => {
+    await using lab = await Lab.open();
+    const { a, b } = await lab.namespacePair();
+    const host = await lab.startHost(packetPorts(a, b));
+    const vm = startVm(lab, kind === "plain" ? [] : ["--doorbell"]);
+    await host.stderrLine(/guest 0 attached/, BOOT_MS);
+    const peer = Peer.connect(socketPath(lab.region))!;
+    peer.close();
+    Deno.kill(peer.server.pid, "SIGKILL");
+    await host.stderrLine(/the server is there again/);
+    await host.stop("SIGTERM");
+    await pause(SERVER_ENDS_MS);
+    const next = await lab.startHost(packetPorts(a, b));
+    await next.stderrLine(/guest 0 attached/, BOOT_MS);
+    await untilReachable(lab, a, b, BOOT_MS);
+    assert.doesNotMatch(vm.stdout, /its host died/);
+    await vm.stop("SIGINT");
+    await assertNothingBroken(lab, a, b);
+    await lab.finishHost(next);
+  });
+}
