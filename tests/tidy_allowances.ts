@@ -24,7 +24,6 @@ export const FOR_TESTS: Readonly<Record<string, readonly string[]>> = {
     "app/cli/guest_command.ts guestOptions",
     "app/cli/help.ts labelOf",
     "app/cli/host_command.ts hostOptions",
-    "app/cli/host_command.ts guestIn",
     "app/cli/inspect_command.ts inspectOptions",
     "app/cli/layout_command.ts layoutText",
     "app/cli/server_command.ts serverOptions",

@@ -60,7 +60,7 @@ function checkWipe(regions: HostOptions["regions"]): void {
 export async function hostCommand(parsed: Parsed<typeof HOST>): Promise<number> {
   const options = hostOptions(parsed);
   const say = sayFor("host");
-  const log = limitLog(say, { sourceOf: guestIn });
+  const log = limitLog(say);
   const lcoreUrl = new URL("../host/lcore_worker.ts", import.meta.url);
   const settled = () => {
     dropPrivileges(options.account ?? {}, dutiesOf(options));
@@ -74,11 +74,6 @@ export async function hostCommand(parsed: Parsed<typeof HOST>): Promise<number> 
     endDuties();
   }
   return 0;
-}
-
-/** Of which guest a line is: of what it may cause, no other line must be suppressed. */
-export function guestIn(line: string): string {
-  return /^guest \d+( of region \S+)?/.exec(line)?.[0] ?? "";
 }
 
 /** What a host may have to open again, and what it removes in the end. */

@@ -1,4 +1,4 @@
-/** Lines that may come at once from one source, and lines a second that they become again. */
+/** Lines that may come at once from one cause, and lines a second that they become again. */
 const BURST = 50, PER_SECOND = 10;
 
 /** Milliseconds after which it is said how many lines were held back. */
@@ -16,11 +16,9 @@ export interface LogClock {
 export interface LogLimits {
   /** The time. */
   readonly clock?: LogClock;
-  /** Who causes a line: each source has a limit of its own. One, `""`, unless told; few at most. */
-  readonly sourceOf?: (line: string) => string;
 }
 
-/** What is left to a source, and was held back of it. */
+/** What is left to a cause, and how many of its lines were held back. */
 interface Account {
   left: number;
   at: number;
@@ -35,16 +33,17 @@ const CLOCK: LogClock = {
 /** A log, and what says at once how many lines of it are still held back. */
 export interface LimitedLog {
   /**
-   * Say a line, unless there were too many. One that `isRare`, which nobody can cause again and
-   * again, is always said.
+   * Say a line, unless there were too many of its `cause`: each cause, of which there must be few,
+   * has a limit of its own. A line that `isRare`, which nobody can cause again and again, is always
+   * said.
    */
-  (line: string, isRare?: boolean): void;
+  (line: string, cause?: string, isRare?: boolean): void;
   /** Call it in the end. */
   flush(): void;
 }
 
 /**
- * Hold back what would fill a disk: of each source 50 lines may come at once, 10 a second for long.
+ * Hold back what would fill a disk: of each cause 50 lines may come at once, 10 a second for long.
  * Lines that are held back are counted, and their number is said a second later. A guest must not
  * be able to make its host write without end, nor to hide by its lines what others are to be told.
  *
@@ -52,32 +51,31 @@ export interface LimitedLog {
  */
 export function limitLog(
   say: (line: string) => void,
-  { clock = CLOCK, sourceOf = () => "" }: LogLimits = {},
+  { clock = CLOCK }: LogLimits = {},
 ): LimitedLog {
   const accounts = new Map<string, Account>();
   let isWaiting = false;
-  const tell = (account: Account, source: string) => {
+  const tell = (account: Account, cause: string) => {
     const { suppressed } = account;
     account.suppressed = 0;
     if (suppressed === 0) return;
     say(
-      `... ${suppressed} line${suppressed === 1 ? "" : "s"}${source && ` of ${source}`} suppressed`,
+      `... ${suppressed} line${suppressed === 1 ? "" : "s"}${cause && ` of ${cause}`} suppressed`,
     );
   };
   const flush = () => {
     isWaiting = false;
     accounts.forEach(tell);
   };
-  const log = (line: string, isRare = false) => {
-    const source = sourceOf(line);
+  const log = (line: string, cause = "", isRare = false) => {
     const now = clock.now();
-    const account = accounts.get(source) ?? { left: BURST, at: now, suppressed: 0 };
-    accounts.set(source, account);
+    const account = accounts.get(cause) ?? { left: BURST, at: now, suppressed: 0 };
+    accounts.set(cause, account);
     account.left = Math.min(BURST, account.left + (now - account.at) / 1000 * PER_SECOND);
     account.at = now;
     if (account.left >= 1 || isRare) {
       account.left = Math.max(account.left - 1, 0);
-      tell(account, source);
+      tell(account, cause);
       say(line);
       return;
     }

@@ -7,6 +7,7 @@ import type { Mempool } from "../mempool/mempool.ts";
 import { Burst } from "../ring/burst.ts";
 import type { Gate } from "./gate.ts";
 import { GuestPresence } from "./guest_presence.ts";
+import type { HostLog } from "./host_log.ts";
 import type { Eventfds, RegionPeers } from "./region_peers.ts";
 import type { ViolationCounters } from "./violation_counters.ts";
 
@@ -22,8 +23,8 @@ export interface SupervisedRegion {
   readonly wipe?: () => void;
   /** Wakes the lcores, to look at a gate. */
   wakeLcores(): void;
-  /** Receives a line on what happened to a guest, and whether no limit may drop the line. */
-  log(line: string, isRare?: boolean): void;
+  /** Receives what happened to a guest. */
+  readonly log: HostLog;
 }
 
 /** A place for a guest, as its supervisor needs it. */
@@ -291,6 +292,7 @@ export class GuestSupervisor {
   }
 
   #log(what: string, isRare = false): void {
-    this.region.log(`${this.guest.name} ${what}`, isRare);
+    const { name } = this.guest;
+    this.region.log(`${name} ${what}`, name, isRare);
   }
 }

@@ -5,6 +5,7 @@ import type { OpenedPort } from "../port/open_port.ts";
 import type { PortSpec } from "../port/port_spec.ts";
 import type { HostedMemory } from "../region/hosted_memory.ts";
 import type { HostLcoreHandle } from "./host_lcore.ts";
+import type { HostLog } from "./host_log.ts";
 import type { HostOptions } from "./host_options.ts";
 import { type HostedPort, openPorts, restorePorts } from "./hosted_ports.ts";
 import { type HostedGuest, HostedRegion } from "./hosted_region.ts";
@@ -30,8 +31,8 @@ export interface HostPlatform {
   spawn(core: number): LcoreThread<HostLcoreHandle>;
   /** Milliseconds that have passed since some moment. */
   clock(): number;
-  /** Receives what happens, line by line, and whether no limit may drop the line. */
-  log(line: string, isRare?: boolean): void;
+  /** Receives what happens. */
+  readonly log: HostLog;
 }
 
 /**

@@ -12,6 +12,7 @@ import type { HostedMemory } from "../region/hosted_memory.ts";
 import { Gate } from "./gate.ts";
 import { GuestSupervisor, type SupervisedRegion } from "./guest_supervisor.ts";
 import type { RegionHandle } from "./host_lcore.ts";
+import type { HostLog } from "./host_log.ts";
 import type { HostOptions, RegionOptions } from "./host_options.ts";
 import type { HostedPort } from "./hosted_ports.ts";
 import { type LaidOutGuest, type LaidOutRegion, layOut } from "./lay_out.ts";
@@ -62,7 +63,7 @@ export class HostedRegion implements SupervisedRegion {
     private readonly hosted: HostedMemory,
     ports: readonly (readonly HostedPort[])[],
     names: Names,
-    readonly log: (line: string, isRare?: boolean) => void,
+    readonly log: HostLog,
   ) {
     const { holdMax, quarantineAfter = QUARANTINE_AFTER, wipe, debugPool } = host;
     const { memory, peer, reconnector } = hosted;

@@ -8,6 +8,7 @@ import type { Counters } from "../port/counters.ts";
 import { openPort } from "../port/open_port.ts";
 import { type HostedMemory, hostRegionMemory } from "../region/hosted_memory.ts";
 import { Host } from "./host.ts";
+import type { HostLog } from "./host_log.ts";
 import type { HostOptions, RegionOptions } from "./host_options.ts";
 import { regionBytesFor } from "./lay_out.ts";
 import { LiveTable } from "./summary.ts";
@@ -35,7 +36,7 @@ export async function runHost(
   options: HostOptions,
   lcoreUrl: URL,
   signal: AbortSignal,
-  log: (line: string, isRare?: boolean) => void,
+  log: HostLog,
   observe: (counters: readonly Counters[]) => void = () => {},
   settled: () => void = () => {},
 ): Promise<string> {
@@ -47,7 +48,7 @@ export async function runHost(
     }
     const host = new Host(options, memories, {
       openPort,
-      spawn: (core) => new LcoreWorker(lcoreUrl, core, log),
+      spawn: (core) => new LcoreWorker(lcoreUrl, core, (line) => log(line)),
       clock: () => performance.now(),
       log,
     });

@@ -1,5 +1,4 @@
 import { deepEqual, equal } from "node:assert/strict";
-import { guestIn } from "../../app/cli/host_command.ts";
 import { limitLog } from "../../app/cli/log_limit.ts";
 
 /** A log whose clock a test turns. */
@@ -13,7 +12,7 @@ function fakeLog() {
       waiting.push({ at: time + milliseconds, work });
     },
   };
-  const log = limitLog((line) => said.push(line), { clock, sourceOf: guestIn });
+  const log = limitLog((line) => said.push(line), { clock });
   const pass = (milliseconds: number) => {
     time += milliseconds;
     for (const { at, work } of waiting.splice(0)) {
@@ -59,24 +58,26 @@ Deno.test("limitLog().flush() says at the end what is still held back", () => {
 
 Deno.test("limitLog() lets a rare line through that comes after too many others", () => {
   const { said, log } = fakeLog();
-  for (let i = 0; i < 1000; i++) log("guest 0 attached");
-  log("guest 0 is in quarantine", true);
+  for (let i = 0; i < 1000; i++) log("guest 0 attached", "guest 0");
+  log("guest 0 is in quarantine", "guest 0", true);
   deepEqual(said.slice(-2), ["... 950 lines of guest 0 suppressed", "guest 0 is in quarantine"]);
-  log("guest 0 attached");
+  log("guest 0 attached", "guest 0");
   equal(said.length, 52);
 });
 
 Deno.test("limitLog() lets lines of others through, whatever one guest causes, and says whose it held back", () => {
   const { said, log, pass } = fakeLog();
-  for (let i = 0; i < 60; i++) log("guest 1 of region a attached (pid 7 in its own world)");
-  const others = ["port tap0 is down: its frames are dropped", "guest 1 of region b attached"];
-  for (const line of others) log(line);
+  const flooding = "guest 1 of region a", other = "guest 1 of region b";
+  for (let i = 0; i < 60; i++) log(`${flooding} attached (pid 7 in its own world)`, flooding);
+  const others = ["port tap0 is down: its frames are dropped", `${other} attached`];
+  log(others[0]);
+  log(others[1], other);
   deepEqual(said.slice(50), others);
   pass(1000);
   deepEqual(said.slice(52), ["... 10 lines of guest 1 of region a suppressed"]);
 });
 
-Deno.test("limitLog() limits lines that are no guest's, too", () => {
+Deno.test("limitLog() limits lines that have no cause, too", () => {
   const { said, log } = fakeLog();
   for (let i = 0; i < 60; i++) log(`port tap${i} is down`);
   equal(said.length, 50);

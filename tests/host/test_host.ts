@@ -65,6 +65,8 @@ export class TestHost implements Disposable {
   readonly log: string[] = [];
   /** Those of these lines that must not be lost among others. */
   readonly rareLog: string[] = [];
+  /** Who has caused each line. */
+  readonly causes: Map<string, string | undefined> = new Map();
   /** By region and number: `a0`. */
   readonly guests: Record<string, TestGuest> = {};
   /** By name. */
@@ -99,8 +101,9 @@ export class TestHost implements Disposable {
       openPort: openTestPort(),
       spawn: (core) => this.#spawn(core, options.makePort),
       clock: () => this.#now,
-      log: (line, isRare) => {
+      log: (line, cause, isRare) => {
         this.log.push(line);
+        this.causes.set(line, cause);
         if (isRare) this.rareLog.push(line);
       },
     });
