@@ -1,9 +1,11 @@
+import { dirname } from "node:path";
 import { check, CulvertError, FILE_ADVICE } from "../../ffi/error.ts";
 import { MappedMemory } from "../../ffi/mapped_memory.ts";
 import { cString, shim } from "../../ffi/shim.ts";
 import { findIvshmem } from "../linux/pci.ts";
 import { fileBytes } from "../linux/files.ts";
 import { isPath } from "../memory/region_name.ts";
+import { listeningServers } from "../region/listening_servers.ts";
 import { INSPECT_MIN_BYTES } from "./decode.ts";
 
 /** open(2) read-only: as the path stands; links followed, as those in /proc are. */
@@ -122,10 +124,27 @@ function memfdPath(region: string): string {
   }
   const memories = new Map(found.map((memfd) => [memfd.identity, memfd.path]));
   if (memories.size === 1) return found[0].path;
+  const served = servedMemory(region, found);
+  if (served !== undefined) return served;
   throw new CulvertError(
     `Cannot tell which region ${region} is meant as there are ${memories.size} of that name: use ` +
       [...memories.values()].join(" or "),
   );
+}
+
+/**
+ * Of several memories of one name, that of the process whose socket is the region's: a VM may still
+ * have an older one.
+ */
+function servedMemory(region: string, found: readonly OpenMemfd[]): string | undefined {
+  const sockets = listeningServers().filter((server) => server.region === region)
+    .map(({ inode }) => `socket:[${inode}]`);
+  return found.find(({ path }) => {
+    const folder = dirname(path);
+    return orNone(() => [...Deno.readDirSync(folder)]).some(({ name }) =>
+      orNone(() => [Deno.readLinkSync(`${folder}/${name}`)]).some((link) => sockets.includes(link))
+    );
+  })?.path;
 }
 
 /** The regions' memfds that processes have open, as far as we may see. */

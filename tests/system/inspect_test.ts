@@ -119,6 +119,22 @@ Deno.test("culvert inspect finds a region by name in whatever process has it, an
   }
 });
 
+Deno.test("culvert inspect takes the region whose server listens, if a VM still has an older one", async () => {
+  await using lab = await Lab.open();
+  const old = sealedMemfd(`culvert-${lab.region}`, 2 << 20); // this process is found first, or last
+  const host = await lab.startHost(["--port", "null", "--size", "4M", "--mbufs", "256"]);
+  const older = sealedMemfd(`culvert-${lab.region}`, 2 << 20);
+  try {
+    const report = await inspect(lab, lab.region);
+    assert.equal(report.host?.state, "READY");
+    assert.equal(report.host.isAlive, true);
+  } finally {
+    shim.shim_fd_close(old);
+    shim.shim_fd_close(older);
+  }
+  await lab.finishHost(host);
+});
+
 Deno.test("culvert inspect describes files that are no sound region, and goes on living", async () => {
   await using lab = await Lab.open();
   const path = lab.newPath();
