@@ -103,8 +103,8 @@ export const SYMBOLS = {
 
   // int32_t shim_unix_listen(const char *path)
   shim_unix_listen: { parameters: ["buffer"], result: "i32" },
-  // int32_t shim_unix_accept(int32_t listener)
-  shim_unix_accept: { parameters: ["i32"], result: "i32" },
+  // int32_t shim_unix_accept(int32_t listener, uint32_t buffer)
+  shim_unix_accept: { parameters: ["i32", "u32"], result: "i32" },
   // int32_t shim_unix_connect(const char *path, uint32_t milliseconds)
   shim_unix_connect: { parameters: ["buffer", "u32"], result: "i32" },
   // int32_t shim_unix_send(int32_t fd, int64_t value, int32_t passed)

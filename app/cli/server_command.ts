@@ -68,6 +68,12 @@ function readPlace(name: string | undefined, folder: string | undefined): Memory
   if (name !== undefined && folder !== undefined) {
     throw new UsageError("Cannot use -M and -m together: the memory is in one place");
   }
+  if (folder !== undefined && /^\d+$/.test(folder)) {
+    throw new UsageError(
+      `Cannot use -m ${folder} as -m names a folder: what was -m ${folder} -p PATH of the older ` +
+        `ivshmem_server is -l ${folder}M -S PATH (a folder of that name: -m ./${folder})`,
+    );
+  }
   if (folder !== undefined) return { kind: "folder", path: resolve(folder) };
   if (name === undefined) return { kind: "memfd" };
   const plain = name.replace(/^\//, ""); // shm_open(3) wants a slash there

@@ -7,10 +7,8 @@ import { PEER_ID_MAX } from "./protocol.ts";
 
 /** Connections that are accepted before the members are looked after again. */
 const ACCEPT_BURST = 64;
-
 /** Milliseconds until connections are accepted again where the kernel had no descriptors. */
 const LATER_MS = 100;
-
 /** Milliseconds until the next try: sooner than a peer thinks that no more vectors follow. */
 const ROOM_MS = 10;
 
@@ -24,6 +22,8 @@ export interface ServerLimits {
   readonly backlog: number;
   /** Milliseconds that a member may take no message, if there are some for it. */
   readonly stallMs: number;
+  /** Bytes of a member's send buffer; 0 for the kernel's default. */
+  readonly sendBuffer: number;
 }
 
 /** What a server puts up with unless it is told otherwise. */
@@ -32,6 +32,8 @@ const SERVER_LIMITS: ServerLimits = {
   firstId: 0,
   backlog: 8192,
   stallMs: 30_000,
+  // The least, six messages: descriptors that nobody has read count as our open files.
+  sendBuffer: 1,
 };
 
 /** What a server has seen. */
@@ -188,7 +190,7 @@ export class IvshmemServer {
 
   #accept(now: number): void {
     for (let i = 0; i < ACCEPT_BURST; i++) {
-      const socket = shim.shim_unix_accept(this.region.listener);
+      const socket = shim.shim_unix_accept(this.region.listener, this.#limits.sendBuffer);
       if (socket >= 0) {
         this.#admit(socket, now);
         continue;

@@ -50,6 +50,7 @@ Deno.test("serverOptions() reads what users of QEMU's ivshmem-server write", () 
   deepEqual(read(["-M", "/ivshmem"]).memory, { kind: "shm", name: "ivshmem" });
   deepEqual(read(["-M", "a.b-c"]).memory, { kind: "shm", name: "a.b-c" });
   deepEqual(read(["-m", "x"]).memory, { kind: "folder", path: `${HERE}/x` });
+  deepEqual(read(["-m", "./64"]).memory, { kind: "folder", path: `${HERE}/64` });
 });
 
 Deno.test("serverOptions() takes a NAME or a PATH for a socket", () => {
@@ -66,6 +67,10 @@ for (
     [["-l", "much"], /^Cannot use -l much as it is no size: /],
     [["-n", "65"], /^Cannot use -n 65 as it is no whole number from 0 to 64$/],
     [["-n", "-1"], /^Cannot use -n -1 as that looks like an option: write -n VECTORS, or /],
+    [
+      ["-m", "64", "-p", "/tmp/ivshmem_socket"],
+      /^Cannot use -m 64 as -m names a folder: .* -l 64M -S PATH \(a folder .*: -m \.\/64\)$/,
+    ],
     [["-M", "a", "-m", "b"], /^Cannot use -M and -m together: /],
     [["-M", "a/b"], /^Cannot use -M a\/b as it is no name /],
     [["-M", ".."], /^Cannot use -M \.\. as it is no name /],

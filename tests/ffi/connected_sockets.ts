@@ -14,7 +14,7 @@ export class ConnectedSockets extends OpenFiles {
   constructor(milliseconds = 1000) {
     super();
     this.client = this.add(shim.shim_unix_connect(cString(this.path), milliseconds));
-    this.server = this.add(shim.shim_unix_accept(this.listener));
+    this.server = this.add(shim.shim_unix_accept(this.listener, 0));
   }
 
   override [Symbol.dispose](): void {

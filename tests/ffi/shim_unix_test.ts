@@ -55,7 +55,7 @@ fileTest("shim_unix_receive() gives EAGAIN when nothing comes in time", () => {
 fileTest("shim_unix_receive() gives ECONNRESET when the peer is gone", () => {
   using sockets = new ConnectedSockets();
   const client = shim.shim_unix_connect(cString(sockets.path), 1000);
-  const server = sockets.add(shim.shim_unix_accept(sockets.listener));
+  const server = sockets.add(shim.shim_unix_accept(sockets.listener, 0));
   shim.shim_fd_close(client);
   equal(shim.shim_unix_receive(server, value, passed, 1), -ECONNRESET);
   equal(shim.shim_unix_send(server, 1n, NONE), -EPIPE, "and no SIGPIPE");
@@ -72,7 +72,7 @@ fileTest("shim_unix_receive() gives EPROTO for half a number", () => {
 
 fileTest("shim_unix_accept() gives EAGAIN when nobody knocks", () => {
   using sockets = new ConnectedSockets();
-  equal(shim.shim_unix_accept(sockets.listener), -EAGAIN);
+  equal(shim.shim_unix_accept(sockets.listener, 0), -EAGAIN);
 });
 
 fileTest(

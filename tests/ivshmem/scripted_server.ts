@@ -27,7 +27,7 @@ export class ScriptedServer implements Disposable {
   constructor() {
     this.#listener = check(shim.shim_unix_listen(cString(this.path)), "listen");
     this.client = check(shim.shim_unix_connect(cString(this.path), 100), "connect");
-    this.#socket = check(shim.shim_unix_accept(this.#listener), "accept");
+    this.#socket = check(shim.shim_unix_accept(this.#listener, 0), "accept");
   }
 
   /** Send a message, with a descriptor or without. */

@@ -192,7 +192,7 @@ static void on_sockets(void) {
   int fd = some_file();
   switch (below(10)) {
     case 0: keep(shim_unix_listen(some_path())); break;
-    case 1: keep(shim_unix_accept(fd)); break;
+    case 1: keep(shim_unix_accept(fd, 0)); break;
     case 2: keep(shim_unix_connect(some_path(), 1 + below(2))); break;
     case 3: case 4: shim_unix_send(fd, (int64_t)odd_number(), some_file()); break;
     case 5:

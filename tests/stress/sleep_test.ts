@@ -43,7 +43,7 @@ async function playWorkers(looksTwice: boolean, seconds: number, lostMax: number
 /** Give a process that will connect at `listener` both eventfds. */
 async function passEventfds(listener: number, eventfds: readonly number[]): Promise<void> {
   let socket;
-  for (let tries = 0; (socket = shim.shim_unix_accept(listener)) < 0 && tries < 2000; tries++) {
+  for (let tries = 0; (socket = shim.shim_unix_accept(listener, 0)) < 0 && tries < 2000; tries++) {
     await pause(5);
   }
   check(socket, "accept the process");

@@ -212,6 +212,47 @@ Deno.test("culvert server -m uses a file on hugetlbfs, as large as its pages", a
   }
 });
 
+Deno.test("culvert server -F listens wherever its user may, as at QEMU's own default", async () => {
+  await using lab = await Lab.open();
+  const folder = await Deno.makeTempDir({ prefix: "culvert-server-" });
+  const path = `${folder}/ivshmem_socket`;
+  try {
+    const server = lab.culvert("server", ["-F", "-S", path, "-p", `${folder}/pid`, "-l", "1M"]);
+    await server.stderrLine(/ is ready: /);
+    Peer.connect(path)!.close();
+    assert.equal((await server.stop()).code, 0);
+    assert.deepEqual([...Deno.readDirSync(folder)], []);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("culvert server greets a newcomer at once beside 400 members that read nothing", async () => {
+  await using lab = await Lab.open();
+  const path = socketPath(lab.region);
+  const args = ["-F", "-S", lab.region, "-l", "1M", "-n", "2"];
+  const under = ["prlimit", "--nofile=20000:20000"]; // descriptors under way count against it
+  const server = lab.culvert("server", args, { under });
+  await server.stderrLine(/ is ready: /);
+  const silent: number[] = [];
+  try {
+    while (silent.length < 400) {
+      silent.push(check(shim.shim_unix_connect(cString(path), 5000), "connect"));
+    }
+    for (let i = 0; i < 3; i++) {
+      const start = performance.now();
+      const peer = Peer.connect(path, 2)!;
+      const took = performance.now() - start;
+      assert.deepEqual([peer.others.size, peer.vectors.length], [400, 2]);
+      peer.close();
+      assert(took < 1000, `it took ${took} ms`);
+    }
+  } finally {
+    for (const socket of silent) shim.shim_fd_close(socket);
+  }
+  assert.equal((await server.stop()).code, 0);
+});
+
 Deno.test("culvert server survives 10,000 connects and disconnects, and leaks nothing", async () => {
   await using lab = await Lab.open();
   const path = socketPath(lab.region);
