@@ -139,7 +139,7 @@ export class Region {
     if (version !== LAYOUT_VERSION) {
       throw refuse(
         `its layout version is ${version}`,
-        `this build reads version ${LAYOUT_VERSION}`,
+        `this build reads version ${LAYOUT_VERSION}; take the host's build, a VM boots again`,
       );
     }
     if (u32[HEADER.LAYOUT_HASH] !== LAYOUT_HASH) {

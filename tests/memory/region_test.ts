@@ -132,7 +132,7 @@ for (const version of [LAYOUT_VERSION + 1, 0xffffffff]) {
     refused(
       (memory) => memory.u32[HEADER.VERSION] = version,
       `Cannot attach to region r0 as its layout version is ${version}: ` +
-        `this build reads version ${LAYOUT_VERSION}`,
+        `this build reads version ${LAYOUT_VERSION}; take the host's build, a VM boots again`,
     );
   });
 }

@@ -127,7 +127,6 @@ export class SimHost implements Thread {
         path: options.regions[i].name,
         peer: first?.peer,
         reconnector: reconnector && (() => reconnector),
-        withdraw() {},
         close() {},
       };
     });
