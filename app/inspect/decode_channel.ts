@@ -58,7 +58,6 @@ export function decodeChannel(memory: MappedMemory, { name, offset }: Memzone): 
     mac: mac.join(":"),
     frameMax: u32[start + CHANNEL.FRAME_MAX],
     headroom: u32[start + CHANNEL.HEADROOM],
-    queue: u32[start + CHANNEL.QUEUE],
     hostSleep: decodeSleep(memory, start + CHANNEL.HOST_SLEEP, counters.rounds ?? 0),
     guestSleep: decodeSleep(
       memory,

@@ -124,8 +124,6 @@ export interface ChannelReport {
   readonly frameMax: number;
   /** Bytes in front of a frame. */
   readonly headroom: number;
-  /** Of the host's port. */
-  readonly queue: number;
   /** The host's lcore. */
   readonly hostSleep: SleepReport;
   /** The guest's lcore. */

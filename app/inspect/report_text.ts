@@ -73,9 +73,9 @@ function guestLines(guests: readonly GuestReport[]): string[] {
 }
 
 function channelLines(channel: ChannelReport, { rings, host, guests }: RegionReport): string[] {
-  const { name, portName, mac, frameMax, headroom, queue } = channel;
+  const { name, portName, mac, frameMax, headroom } = channel;
   const own = rings.filter((ring) => ring.name.startsWith(`${name}.`));
-  const title = `${name}  port ${portName}, queue ${queue}, ${mac}, ` +
+  const title = `${name}  port ${portName}, ${mac}, ` +
     `frames to ${frameMax} bytes behind ${headroom} of headroom`;
   const guest = guests.find((its) => name.startsWith(`${its.name}.`));
   const lcores = `lcores: host ${sleepText(channel.hostSleep, host?.state === "READY")}; guest ${

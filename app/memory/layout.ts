@@ -300,7 +300,6 @@ export const STATE_WORD = {
  *  word 4..5     MAC (h)       6 bytes
  *  word 6        FRAME_MAX (h) longest frame in bytes, FCS not included
  *  word 7        HEADROOM (h)  bytes in front of a frame that the host lends
- *  word 8        QUEUE (h)     of the host's port
  *  byte 128      HOST_SLEEP: SLEEP, VECTOR (h)    of the host's lcore
  *  byte 256      GUEST_SLEEP: SLEEP, VECTOR (g)   of the guest's lcore that receives
  *                ROUNDS (g)  goes up some times a second while that lcore comes round its loop
@@ -312,7 +311,6 @@ export const CHANNEL = {
   MAC: 4,
   FRAME_MAX: 6,
   HEADROOM: 7,
-  QUEUE: 8,
   HOST_SLEEP: LINE,
   GUEST_SLEEP: 2 * LINE,
   COUNTERS: 3 * LINE,

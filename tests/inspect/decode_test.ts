@@ -110,7 +110,6 @@ Deno.test("decodeRegion() decodes a channel: its port, its lcores' sleep, what w
   using sample = new SampleRegion();
   const word = sample.word("g0.p0");
   sample.memory.u32[word + CHANNEL.HEADROOM] = 128;
-  sample.memory.u32[word + CHANNEL.QUEUE] = 3;
   sample.memory.u32[word + CHANNEL.HOST_SLEEP + SLEEP.COUNT] = 6;
   sample.memory.u32[word + CHANNEL.HOST_SLEEP + SLEEP.VECTOR] = 1;
   sample.memory.u32[word + CHANNEL.GUEST_SLEEP + SLEEP.COUNT] = 7;
@@ -125,7 +124,6 @@ Deno.test("decodeRegion() decodes a channel: its port, its lcores' sleep, what w
     mac: "52:54:00:12:34:56",
     frameMax: 1522,
     headroom: 128,
-    queue: 3,
     hostSleep: { isTurning: null, rounds: 0, isAsleep: false, sleeps: 3, vector: 0 },
     guestSleep: { isTurning: null, rounds: 0, isAsleep: true, sleeps: 4, vector: null },
   });

@@ -39,7 +39,7 @@ guests
   g0  ATTACHING, silent: its heartbeat stands still  1 channel  incarnation 0  pid 4711 of its own world  peer 2
 
 channels
-  g0.p0  port tap0, queue 0, 52:54:00:12:34:56, frames to 1522 bytes behind 128 of headroom
+  g0.p0  port tap0, 52:54:00:12:34:56, frames to 1522 bytes behind 128 of headroom
       lcores: host awake, slept 0x, woken by nobody; guest asleep, slept 1x, woken by nobody
       rx          [######..................]  16  of 64  producer    16  consumer  0
       tx          [########################]  64  of 64  producer  1000  consumer  0  ! the producer is 1000 ahead of the consumer, of 64 slots
@@ -98,7 +98,7 @@ Deno.test("reportText() lets no name out that would steer a terminal", () => {
   using sample = new SampleRegion();
   const { offset } = sample.zone("g0.p0");
   sample.memory.u8.set(new TextEncoder().encode("\x1b[2Jt\x9bp\u202e"), offset);
-  match(reportText("r0", decodeRegion(sample.memory)), /port \?\[2Jt\?+p\?, queue 0/);
+  match(reportText("r0", decodeRegion(sample.memory)), /port \?\[2Jt\?+p\?, /);
 });
 
 Deno.test("printable() keeps what can be printed", () => {
