@@ -68,16 +68,16 @@ export class FunctionContext implements Context {
     return this.#clock() / 1e6;
   }
 
-  counter(name: string): Counter {
-    return this.#counters.counter(name);
-  }
+  // Members, not methods: setup({ counter, every }) takes them out of the context.
 
-  every(milliseconds: number, work: () => void): void {
+  readonly counter = (name: string): Counter => this.#counters.counter(name);
+
+  readonly every = (milliseconds: number, work: () => void): void => {
     if (!(milliseconds > 0)) {
       throw new RangeError(`Cannot call something each ${milliseconds} ms: more than 0 are wanted`);
     }
     this.#timers.push({ period: milliseconds, work, due: this.now + milliseconds });
-  }
+  };
 
   /** Call what is due. `now` is the time in milliseconds. */
   tick(now: number): void {
