@@ -30,7 +30,10 @@ const LAYERS = [
 const TOP = "";
 
 /** Files of app/ itself that show the outside what a folder has: as the folder's own. */
-const FACES: Readonly<Record<string, string>> = { "app/function.ts": "guest" };
+const FACES: Readonly<Record<string, string>> = {
+  "app/function.ts": "guest",
+  "app/testing.ts": "guest",
+};
 
 /** What a source imports, re-exports, or loads by `import()`: the specifiers as it writes them. */
 function specifiersOf(text: string): string[] {

@@ -118,7 +118,7 @@ function reachedFrom(roots: readonly string[]): Set<string> {
 function roots(): string[] {
   const tasks = readSource("deno.json");
   return [...SOURCES.keys()].filter((file) => /_test\.ts$/.test(file) || tasks.includes(` ${file}`))
-    .concat("app/api.ts", "app/function.ts", "app/main.ts", "app/vm_guest.ts")
+    .concat("app/api.ts", "app/function.ts", "app/main.ts", "app/testing.ts", "app/vm_guest.ts")
     .concat([...SOURCES.keys()].filter(isFunction));
 }
 

@@ -38,6 +38,9 @@ export interface MbufGeometry {
   readonly guard?: number;
 }
 
+/** Memory that mbufs lie in: a region's, or of a program's own if the shim need not know them. */
+export type MbufMemory = Pick<MappedMemory, "u32" | "u8" | "map" | "bytes">;
+
 /**
  * The mbufs of a region: fixed cells of `stride` bytes, addressed by index.
  *
@@ -79,7 +82,7 @@ export class Mbufs {
    * last.
    * @throws {ShimError} if they do not fit.
    */
-  constructor(memory: MappedMemory, geometry: MbufGeometry, isForPorts = true) {
+  constructor(memory: MbufMemory, geometry: MbufGeometry, isForPorts = true) {
     this.u32 = memory.u32;
     this.u16 = new Uint16Array(memory.u32.buffer, memory.u32.byteOffset, memory.bytes / 2);
     this.u8 = memory.u8;
