@@ -1,6 +1,6 @@
 import type { MappedMemory } from "../../ffi/mapped_memory.ts";
 import { MPMC } from "../memory/layout.ts";
-import { type Burst, checkBurst } from "./burst.ts";
+import type { Burst } from "./burst.ts";
 import { Ring } from "./ring.ts";
 import type { RingEnd } from "./ring_end.ts";
 import type { ElementBytes } from "./ring_size.ts";
@@ -236,15 +236,15 @@ export class MpmcRing extends Ring {
 
   /** Enqueue up to `count` elements, `least` at least; returns how many. */
   private write(burst: Burst, count: number, at: number, least: number): number {
-    checkBurst(burst, this.wordsPerElement, count, at);
+    this.writer.use(burst, count, at);
     if (this.#reserved > 0) refuseSecond("reserved");
-    return this.#producer.move(this.writer, burst, Math.floor(count), at, least);
+    return this.#producer.move(this.writer, Math.floor(count), at, least);
   }
 
   /** Dequeue up to `max` elements, `least` at least; returns how many. */
   private read(burst: Burst, max: number, at: number, least: number): number {
-    checkBurst(burst, this.wordsPerElement, max, at);
+    this.reader.use(burst, max, at);
     if (this.#peeked > 0) refuseSecond("peeked");
-    return this.#consumer.move(this.reader, burst, Math.floor(max), at, least);
+    return this.#consumer.move(this.reader, Math.floor(max), at, least);
   }
 }

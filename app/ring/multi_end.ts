@@ -1,6 +1,5 @@
 import { shim } from "../../ffi/shim.ts";
 import { MPMC_END } from "../memory/layout.ts";
-import type { Burst } from "./burst.ts";
 import {
   type EndPlace,
   OppositeTail,
@@ -53,14 +52,14 @@ export class MultiEnd implements RingEnd {
   }
 
   /** If possible all in one call: the shim claims (C1, C2), copies, and publishes (S1, S2). */
-  move(slots: SlotsCopy, burst: Burst, count: number, at: number, least: number): number {
+  move(slots: SlotsCopy, count: number, at: number, least: number): number {
     let n = this.aim(count, least);
     if (n === 0) return 0;
-    let moved = n < 0 ? -1 : slots.claimAndCopy(this.head, burst, n, at, this.tailWord);
+    let moved = n < 0 ? -1 : slots.claimAndCopy(this.head, n, at, this.tailWord);
     if (moved < 0) {
       n = this.claim(count, least);
       if (n === 0) return 0;
-      moved = slots.copy(this.head, burst, n, at, this.tailWord) ? 1 : 0;
+      moved = slots.copy(this.head, n, at, this.tailWord) ? 1 : 0;
     }
     if (moved === 0) this.finish(n);
     else this.head = (this.head + n) | 0;

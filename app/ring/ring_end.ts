@@ -1,7 +1,6 @@
 import type { MappedMemory } from "../../ffi/mapped_memory.ts";
 import { shim } from "../../ffi/shim.ts";
 import { MPMC_END } from "../memory/layout.ts";
-import type { Burst } from "./burst.ts";
 import type { SlotsCopy } from "./slots.ts";
 
 /** Where one end of a ring keeps its positions, and how far it may go. */
@@ -48,12 +47,12 @@ export interface RingEnd {
    */
   finishPart(n: number): boolean;
   /**
-   * Both steps, and the copying in between: up to `count` elements, `least` at least, from element
-   * `at` of `burst` on.
+   * Both steps, and the copying in between: up to `count` elements of the burst in use, `least` at
+   * least, from element `at` on.
    *
    * @returns how many.
    */
-  move(slots: SlotsCopy, burst: Burst, count: number, at: number, least: number): number;
+  move(slots: SlotsCopy, count: number, at: number, least: number): number;
   /** Set all positions of this end. Nobody may be using the ring. */
   reset(position: number): void;
 }
@@ -62,13 +61,12 @@ export interface RingEnd {
 export function moveInSteps(
   end: RingEnd,
   slots: SlotsCopy,
-  burst: Burst,
   count: number,
   at: number,
   least: number,
 ): number {
   const n = end.claim(count, least);
-  if (n > 0 && !slots.copy(end.head, burst, n, at, end.tailWord)) end.finish(n);
+  if (n > 0 && !slots.copy(end.head, n, at, end.tailWord)) end.finish(n);
   return n;
 }
 

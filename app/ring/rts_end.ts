@@ -1,6 +1,5 @@
 import { shim } from "../../ffi/shim.ts";
 import { MPMC_END } from "../memory/layout.ts";
-import type { Burst } from "./burst.ts";
 import {
   type EndPlace,
   moveInSteps,
@@ -95,8 +94,8 @@ export class RtsEnd implements RingEnd {
     return false;
   }
 
-  move(slots: SlotsCopy, burst: Burst, count: number, at: number, least: number): number {
-    return moveInSteps(this, slots, burst, count, at, least);
+  move(slots: SlotsCopy, count: number, at: number, least: number): number {
+    return moveInSteps(this, slots, count, at, least);
   }
 
   reset(position: number): void {

@@ -1,7 +1,7 @@
 import type { MappedMemory } from "../../ffi/mapped_memory.ts";
 import { shim } from "../../ffi/shim.ts";
 import { RING } from "../memory/layout.ts";
-import { type Burst, checkBurst } from "./burst.ts";
+import type { Burst } from "./burst.ts";
 import { Ring, type RingShape } from "./ring.ts";
 import type { ElementBytes } from "./ring_size.ts";
 import { writeElement } from "./slots.ts";
@@ -88,33 +88,33 @@ export class SpscRing extends Ring {
    * @throws {CulvertError} if the burst has fewer, or elements of another size.
    */
   enqueueBurst(burst: Burst, count: number, at = 0): number {
-    checkBurst(burst, this.wordsPerElement, count, at);
+    this.writer.use(burst, count, at);
     const n = this.reserveBurst(count);
-    if (n > 0) this.write(burst, n, at);
+    if (n > 0) this.write(n, at);
     return n;
   }
 
   /** As {@linkcode enqueueBurst}, but exactly `count` elements, or none: `count` or 0. */
   enqueueBulk(burst: Burst, count: number, at = 0): number {
-    checkBurst(burst, this.wordsPerElement, count, at);
+    this.writer.use(burst, count, at);
     const n = this.reserveBulk(count);
-    if (n > 0) this.write(burst, n, at);
+    if (n > 0) this.write(n, at);
     return n;
   }
 
   /** Dequeue up to `max` elements: see {@linkcode enqueueBurst}. */
   dequeueBurst(burst: Burst, max: number, at = 0): number {
-    checkBurst(burst, this.wordsPerElement, max, at);
+    this.reader.use(burst, max, at);
     const n = this.peekBurst(max);
-    if (n > 0) this.read(burst, n, at);
+    if (n > 0) this.read(n, at);
     return n;
   }
 
   /** As {@linkcode dequeueBurst}, but exactly `count` elements, or none: `count` or 0. */
   dequeueBulk(burst: Burst, count: number, at = 0): number {
-    checkBurst(burst, this.wordsPerElement, count, at);
+    this.reader.use(burst, count, at);
     const n = this.peekBulk(count);
-    if (n > 0) this.read(burst, n, at);
+    if (n > 0) this.read(n, at);
     return n;
   }
 
@@ -214,14 +214,14 @@ export class SpscRing extends Ring {
   // Private but not #: V8 checks a brand at each call of a #method, which costs 2 ns.
 
   /** S1, in the shim. It publishes nothing if somebody else has written our word: then we do. */
-  private write(burst: Burst, n: number, at: number): void {
-    if (!this.writer.copy(this.#producer, burst, n, at, this.producerWord)) this.commit(n);
+  private write(n: number, at: number): void {
+    if (!this.writer.copy(this.#producer, n, at, this.producerWord)) this.commit(n);
     else this.#producer = (this.#producer + n) | 0;
   }
 
   /** S2, likewise. */
-  private read(burst: Burst, n: number, at: number): void {
-    if (!this.reader.copy(this.#consumer, burst, n, at, this.consumerWord)) this.finish(n);
+  private read(n: number, at: number): void {
+    if (!this.reader.copy(this.#consumer, n, at, this.consumerWord)) this.finish(n);
     else this.#consumer = (this.#consumer + n) | 0;
   }
 

@@ -1,6 +1,10 @@
 import type { Table } from "./mutants.ts";
 
 const BURST = ["ring/burst_test.ts"];
+const COPY = "const from = this.#word + (at << this.#shift);\n    const turn = position >>> 0;\n" +
+  "    return shim.shim_slots_copy(this.#route, ";
+const CLAIM = COPY.replace("this.#route", "this.#route | CLAIM");
+const MEMPOOL = ["mempool/mempool_test.ts"];
 const SHIM = ["ffi/shim_atomic_test.ts"];
 const SHIM_BURST = ["ffi/shim_burst_test.ts"];
 
@@ -12,51 +16,82 @@ export const BURSTS: Table = {
     {
       what: "SlotsCopy takes a place in a burst for a word",
       file: "ring/slots.ts",
-      from:
-        "const from = burst.word + (at << this.#shift);\n    return shim.shim_slots_copy(route, " +
-        "this.#start, from, n, position >>> 0, word) === 1;",
-      to: "const from = burst.word + at;\n    return shim.shim_slots_copy(route, " +
-        "this.#start, from, n, position >>> 0, word) === 1;",
-    },
-    {
-      what: "SlotsCopy takes each burst for the first one of its memory",
-      file: "ring/slots.ts",
-      from:
-        "const from = burst.word + (at << this.#shift);\n    return shim.shim_slots_copy(route, " +
-        "this.#start, from, n, position >>> 0, word) === 1;",
-      to: "const from = at << this.#shift;\n    return shim.shim_slots_copy(route, " +
-        "this.#start, from, n, position >>> 0, word) === 1;",
+      from: COPY,
+      to: COPY.replace("at << this.#shift", "at"),
     },
     {
       what: "a claim leaves out the place in the burst",
       file: "ring/slots.ts",
-      from:
-        "const from = burst.word + (at << this.#shift);\n    return shim.shim_slots_copy(route, " +
-        "this.#start, from, n, position >>> 0, word);",
-      to: "const from = burst.word;\n    return shim.shim_slots_copy(route, " +
-        "this.#start, from, n, position >>> 0, word);",
+      from: CLAIM,
+      to: CLAIM.replace(" + (at << this.#shift)", ""),
       tests: ["ring/ring_property_test.ts", "ring/mpmc_ring_test.ts"],
     },
     {
-      what: "a ring takes more elements than a burst has",
+      what: "SlotsCopy takes each burst for the first one of its memory",
+      file: "ring/slots.ts",
+      from: "this.#word = burst.word;",
+      to: "",
+    },
+    {
+      what: "SlotsCopy takes a burst's memory for that of the bursts before",
+      file: "ring/slots.ts",
+      from: "this.#route & ~(MAP_MASK << BURST_MAP) | burst.map",
+      to: "this.#route | burst.map",
+    },
+    {
+      what: "SlotsCopy takes a burst for as long as the one before",
+      file: "ring/slots.ts",
+      from: "this.#capacity = burst.capacity;",
+      to: "this.#capacity ||= burst.capacity;",
+      tests: BURST,
+    },
+    {
+      what: "SlotsCopy goes on with the burst before",
+      file: "ring/slots.ts",
+      from: "if (burst !== this.#burst) this.learn(burst);",
+      to: "if (this.#burst === undefined) this.learn(burst);",
+    },
+    {
+      what: "SlotsCopy lets the shim copy beyond the end of a burst",
+      file: "ring/slots.ts",
+      from: "count > this.#capacity - at",
+      to: "count > this.#capacity - at + 1",
+      tests: BURST,
+    },
+    {
+      what: "SlotsCopy lets the shim copy from before the start of a burst",
+      file: "ring/slots.ts",
+      from: "if (at < 0 || count >",
+      to: "if (count >",
+      tests: BURST,
+    },
+    {
+      what: "SlotsCopy does not look at the size of elements",
+      file: "ring/slots.ts",
+      from: "checkBurst(burst, 1 << this.#shift, 0, 0);",
+      to: "",
+      tests: BURST,
+    },
+    {
+      what: "a mempool takes more descriptors than a burst has",
       file: "ring/burst.ts",
       from: "count > burst.capacity - at",
       to: "count > burst.capacity - at + 1",
-      tests: BURST,
+      tests: MEMPOOL,
     },
     {
-      what: "a ring takes elements from before a burst's start",
+      what: "a mempool takes descriptors from before a burst's start",
       file: "ring/burst.ts",
       from: "at < 0 || ",
       to: "",
-      tests: BURST,
+      tests: MEMPOOL,
     },
     {
-      what: "a ring takes elements of another size",
+      what: "a mempool takes elements of another size",
       file: "ring/burst.ts",
       from: "burst.wordsPerElement !== width || ",
       to: "",
-      tests: BURST,
+      tests: MEMPOOL,
     },
     {
       what: "Burst.of() gives a word to two bursts",

@@ -32,8 +32,8 @@ export const RINGS: Table = {
     {
       what: "an end leaves it to others to publish what the shim could not",
       file: "ring/ring_end.ts",
-      from: "if (n > 0 && !slots.copy(end.head, burst, n, at, end.tailWord)) end.finish(n);",
-      to: "if (n > 0) slots.copy(end.head, burst, n, at, end.tailWord);",
+      from: "if (n > 0 && !slots.copy(end.head, n, at, end.tailWord)) end.finish(n);",
+      to: "if (n > 0) slots.copy(end.head, n, at, end.tailWord);",
     },
     {
       what: "MultiEnd does not wait for those before it",

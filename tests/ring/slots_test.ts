@@ -30,7 +30,8 @@ for (const elementBytes of [4, 8, 16] as const) {
       for (let n = 0; n <= SIZE; n++) {
         const position = (2 ** 32 - 30 + n) >>> 0;
         memory.u32[WORD] = position;
-        equal(slots.copy(position | 0, first, n, 0, WORD), true, `${n} elements`);
+        slots.use(first, n, 0);
+        equal(slots.copy(position | 0, n, 0, WORD), true, `${n} elements`);
         equal(memory.u32[WORD], (position + n) >>> 0);
       }
     });
@@ -39,9 +40,10 @@ for (const elementBytes of [4, 8, 16] as const) {
       using memory = freshMemory(8192);
       const slots = new SlotsCopy({ memory, start: START, size: SIZE, elementBytes }, direction);
       memory.u32[WORD] = 6;
-      equal(slots.copy(5, first, 20, 0, WORD), false);
+      slots.use(first, 20, 0);
+      equal(slots.copy(5, 20, 0, WORD), false);
       equal(memory.u32[WORD], 6);
-      equal(slots.copy(5, first, 20, 0, NO_WORD), false);
+      equal(slots.copy(5, 20, 0, NO_WORD), false);
     });
   }
 
@@ -57,7 +59,8 @@ for (const elementBytes of [4, 8, 16] as const) {
           const at = next % (AT_MAX + 1);
           memory.u32.fill(MARK);
           for (let i = 0; i < seen; i++) sent.words[i] = next++;
-          writer.copy(position | 0, sent, n, at, NO_WORD);
+          writer.use(sent, n, at);
+          writer.copy(position | 0, n, at, NO_WORD);
           const slotsOf = (word: number) =>
             START + (((position + Math.floor(word / width)) % SIZE) * width) + word % width;
           for (let i = 0; i < SIZE * width; i++) {
@@ -68,7 +71,8 @@ for (const elementBytes of [4, 8, 16] as const) {
           const expected = wordsOf(sent, at + n).slice(at * width);
           for (const got of bursts) {
             const words = got.words.subarray(0, seen).fill(MARK);
-            reader.copy(position | 0, got, n, 2, NO_WORD);
+            reader.use(got, n, 2);
+            reader.copy(position | 0, n, 2, NO_WORD);
             const [from, to] = [2 * width, (2 + n) * width];
             deepEqual([...words.subarray(from, to)], expected);
             ok(words.subarray(0, from).every((word) => word === MARK));
