@@ -168,7 +168,9 @@ export const HOST = {
     "A region's NAME is kept by `culvert server`, at /run/culvert/NAME.sock; one is started if " +
     "there is none, and ends when nobody uses the region. A PATH is a server's socket, or a file " +
     "in /dev/shm or on hugetlbfs. Started again, a host goes on with the region that is there.",
-    "SIGINT or SIGTERM makes the host take back what is under way and print a summary.",
+    "SIGINT, SIGTERM or a closed terminal (SIGHUP) makes the host take back what is under way and " +
+    "print a summary; so does the end of the npx or deno task that started it. A second signal " +
+    "ends it at once, and so do 10 s. To leave it running: nohup, setsid or systemd-run.",
     "Once set up it gives up all capabilities in all threads, and what Deno permits. A small " +
     "process, culvert-keeper, keeps what it needs to open the interfaces that were named, if " +
     "they are deleted and made again, and to start the server of a NAME again, if it is killed.",

@@ -102,7 +102,7 @@ export const SERVER = {
     "Speaks QEMU's ivshmem protocol, version 0: its ivshmem-doorbell, ivshmem-client and " +
     "culvert's host, guest and client are peers alike. Once it is ready it gives up all " +
     "capabilities. A peer that takes no message for 30 s, or that says anything, is cut off. " +
-    "SIGINT or SIGTERM ends it: peers keep the memory and go on.",
+    "SIGINT, SIGTERM or SIGHUP ends it: peers keep the memory and go on.",
   ],
   examples: [{ line: "culvert server -F -v -S culvert0 -l 64M -n 2" }],
 } as const satisfies Command;
