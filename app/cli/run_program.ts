@@ -38,9 +38,10 @@ async function statusOf(name: string, body: () => number | Promise<number>): Pro
   try {
     return await body();
   } catch (error) {
-    if (isFullDisk(error)) stderr.line(`${name}: Cannot write to stdout as the disk is full`);
-    else if (error instanceof CulvertError || error instanceof Deno.errors.NotCapable) {
+    if (error instanceof CulvertError || error instanceof Deno.errors.NotCapable) {
       stderr.line(`${name}: ${error.message}`);
+    } else if (isFullDisk(error)) {
+      stderr.line(`${name}: Cannot write to stdout as the disk is full`);
     } else throw error;
     return error instanceof UsageError ? 2 : 1;
   }

@@ -135,8 +135,12 @@ Deno.test("culvert host refuses regions that are too small for its rings and mbu
   await using lab = await Lab.open();
   await refuseAll(lab, "host", [
     [`--port null --size 3M --region ${lab.newPath()}`, USAGE, /powers of two/],
-    [`--port null --size 1M --region ${lab.newPath()}`, FAILURE, /8192 mbufs.*use --mbufs \d+/],
-    ["--port null --size 1M", FAILURE, /8192 mbufs.*use --mbufs \d+/],
+    [
+      `--port null --size 1M --mbufs 8192 --region ${lab.newPath()}`,
+      FAILURE,
+      /8192 mbufs.*use --mbufs \d+/,
+    ],
+    ["--port null --size 1M --mbufs 8192", FAILURE, /8192 mbufs.*use --mbufs \d+/],
     ["--port null --size 1M --ring-size 65536", FAILURE, /larger \(--size\)/],
   ]);
 });
@@ -144,7 +148,7 @@ Deno.test("culvert host refuses regions that are too small for its rings and mbu
 Deno.test("culvert host says how many mbufs fit, and so many do", async () => {
   await using lab = await Lab.open();
   const args = ["--port", "ring", "--size", "2M"];
-  const { stderr } = await lab.host(args).ended();
+  const { stderr } = await lab.host([...args, "--mbufs", "8192"]).ended();
   const [, most] = /use --mbufs (\d+)/.exec(stderr)!;
   const host = await lab.startHost([...args, "--mbufs", most]);
   assert.equal(account((await host.stop()).stdout).mbufsTotal, Number(most));

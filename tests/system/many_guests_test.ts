@@ -151,7 +151,7 @@ Deno.test("A region that cannot be made leaves nothing of those before it", asyn
   const [a, b] = [lab.newRegion(), lab.newRegion()];
   const host = lab.host([
     ...["--region", a, "--port", `tap:${tap}`],
-    ...["--region", b, "--port", "null:0", "--size", "1M"],
+    ...["--region", b, "--port", "null:0", "--size", "1M", "--mbufs", "8192"],
   ]);
   const { code, stderr } = await host.ended();
   assert.equal(code, 1, stderr);
