@@ -2,9 +2,13 @@
  * `deno task shim`: build the shim with `cc`, unless there is a library that was built from the
  * same sources with the same flags.
  *
+ * `shim/build.ts FILE [ARCH]` builds it into a file, for this machine or, by a cross compiler, for
+ * `aarch64` or `x86_64`.
+ *
  * @module
  */
 import { createHash } from "node:crypto";
+import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 
 /** The C files, all of them. */
@@ -18,17 +22,16 @@ export const SOURCES: readonly string[] = [
   "burst.c",
 ]
   .concat("privileges.c", "keeper.c", "server_start.c", "eventfd.c");
-/** The compiler's flags. */
-export const FLAGS: readonly string[] = [
-  "-std=c11",
-  "-O2",
-  "-Wall",
-  "-Wextra",
-  "-Werror",
-  "-fPIC",
-  "-shared",
-]
-  .concat("-fvisibility=hidden", Deno.build.arch === "x86_64" ? ["-mprfchw"] : []);
+/** The compiler's flags on a machine. */
+export function flagsFor(arch: string): string[] {
+  return [
+    ...["-std=c11", "-O2", "-Wall", "-Wextra", "-Werror", "-fPIC", "-shared"],
+    ...["-fvisibility=hidden", ...(arch === "x86_64" ? ["-mprfchw"] : [])],
+  ];
+}
+
+/** The compiler's flags on this machine. */
+export const FLAGS: readonly string[] = flagsFor(Deno.build.arch);
 
 const folder = new URL("./", import.meta.url);
 const target = new URL("../.cache/shim/", import.meta.url);
@@ -53,37 +56,52 @@ async function isBuilt(hash: string): Promise<boolean> {
   }
 }
 
-/**
- * Compile to a new file and rename it, so that a running forwarder keeps the file it has mapped.
- */
-async function build(hash: string): Promise<void> {
-  await Deno.mkdir(target, { recursive: true });
-  const fresh = new URL(`libculvert.${Deno.pid}.so`, target);
+/** Compile all sources into one library. */
+async function compile(library: string, arch: string): Promise<void> {
+  const compiler = arch === Deno.build.arch ? "cc" : `${arch}-linux-gnu-gcc`;
   const sources = SOURCES.map((name) => fileURLToPath(new URL(name, folder)));
   let result;
   try {
-    result = await new Deno.Command("cc", {
-      args: [...FLAGS, "-o", fileURLToPath(fresh), ...sources],
+    result = await new Deno.Command(compiler, {
+      args: [...flagsFor(arch), "-o", library, ...sources],
     })
       .output();
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
+    const packages = compiler === "cc" ? "gcc libc6-dev" : `gcc-${arch}-linux-gnu`;
     console.error(
-      "Cannot build the shim as there is no C compiler `cc` in PATH: install one, on Debian with\n" +
-        "  apt-get install --no-install-recommends gcc libc6-dev",
+      `Cannot build the shim as there is no C compiler \`${compiler}\` in PATH: install one, on ` +
+        `Debian with\n  apt-get install --no-install-recommends ${packages}`,
     );
     Deno.exit(1);
   }
   if (!result.success) {
-    console.error("Cannot build the shim as cc refused it:");
+    console.error(`Cannot build the shim as ${compiler} refused it:`);
     console.error(new TextDecoder().decode(result.stderr));
     Deno.exit(1);
   }
+}
+
+/**
+ * Compile to a new file and rename it, so that a running forwarder keeps the file it has mapped.
+ */
+async function build(library: string, arch: string): Promise<void> {
+  const fresh = `${library}.${Deno.pid}`;
+  await Deno.mkdir(dirname(library), { recursive: true });
+  await compile(fresh, arch);
   await Deno.rename(fresh, library);
-  await Deno.writeTextFile(stamp, hash);
 }
 
 if (import.meta.main) {
-  const hash = await wanted();
-  if (!await isBuilt(hash)) await build(hash);
+  const [file, arch = Deno.build.arch] = Deno.args;
+  if (file !== undefined) {
+    await build(file, arch);
+    console.error(`Built the shim: ${file}`);
+  } else {
+    const hash = await wanted();
+    if (!await isBuilt(hash)) {
+      await build(fileURLToPath(library), arch);
+      await Deno.writeTextFile(stamp, hash);
+    }
+  }
 }

@@ -25,7 +25,7 @@ const LAYERS = [
   ["host", "guest", "toolkit"],
   ["vm", "inspect"],
   ["cli"],
-  ["demo"],
+  ["demo", "package"],
 ];
 const TOP = "";
 

@@ -5,6 +5,7 @@
  */
 
 import { fileURLToPath } from "node:url";
+import { SHIM_PATH } from "../../ffi/shim.ts";
 import { observeHostMachine } from "../vm/host_machine.ts";
 import { buildGuestImage, type GuestImageOptions } from "../vm/image.ts";
 import { planLaunches } from "../vm/launch.ts";
@@ -16,18 +17,26 @@ import type { Parsed } from "./options.ts";
 import { functionFiles, qemuRequest } from "./qemu_request.ts";
 import type { IMAGE, QEMU } from "./tables/vm.ts";
 
-const ROOT = fileURLToPath(new URL("../../", import.meta.url));
+/** The program's folder. What a VM boots is not an import. */
+const APP = new URL("../", import.meta.url);
 
 /** How to build an image, as the command line of `culvert image` or `culvert qemu` asks for it. */
 function imageOptions({ values }: Pick<Parsed<typeof IMAGE>, "values">): GuestImageOptions {
   return {
     kernel: values.kernel,
     modules: values.modules,
-    cacheDir: values.cache ?? `${ROOT}.cache/vm`,
-    appEntry: values.app ?? `${ROOT}app/vm_guest.ts`,
-    shimPath: values.shim ?? `${ROOT}.cache/shim/libculvert.so`,
+    cacheDir: values.cache ?? cacheFolder(),
+    appEntry: values.app ?? fileURLToPath(new URL("vm_guest.ts", APP)),
+    shimPath: values.shim ?? SHIM_PATH,
     log: progress,
   };
+}
+
+/** Where images are kept: with a clone, else among the user's caches. */
+function cacheFolder(): string {
+  if (import.meta.url.endsWith(".ts")) return fileURLToPath(new URL("../.cache/vm", APP));
+  const caches = Deno.env.get("XDG_CACHE_HOME") || `${Deno.env.get("HOME") ?? ""}/.cache`;
+  return `${caches}/culvert/vm`;
 }
 
 /** `culvert image`: builds a guest's image and prints where its two files are; returns 0. */

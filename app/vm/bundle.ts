@@ -9,7 +9,7 @@ import { fileURLToPath } from "node:url";
 import { CulvertError } from "../../ffi/error.ts";
 
 /** `new URL("../x.so", import.meta.url)`: how a module names the shim. */
-const SHIM_URL = /new URL\(\s*"[^"]*\/([^"/]+\.so)"\s*,\s*import\.meta\.url\s*,?\s*\)/g;
+const SHIM_URL = /new URL\(\s*["`][^"`]*\/([^"`/]+\.so)["`]\s*,\s*import\.meta\.url\s*,?\s*\)/g;
 
 /** `new URL("../functions/", import.meta.url)`: how a module names the folder of functions. */
 const FUNCTIONS_URL = /new URL\(\s*"[^"]*\/functions\/"\s*,\s*import\.meta\.url\s*,?\s*\)/g;

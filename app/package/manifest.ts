@@ -1,0 +1,38 @@
+import { VERSION } from "../cli/version.ts";
+
+/** What users import, by its name behind `culvert-net`. */
+export const EXPORTS: Readonly<Record<string, string>> = {
+  ".": "app/api",
+  "./function": "app/function",
+  "./testing": "app/testing",
+};
+
+/** What is installed with the package: exact versions. */
+export interface Dependencies {
+  /** The version of Deno that runs the program. */
+  readonly deno: string;
+  /** The version of esbuild that bundles a VM's guest app. */
+  readonly esbuild: string;
+}
+
+/** The text of package.json. */
+export function manifestText(dependencies: Dependencies): string {
+  const exports = Object.entries(EXPORTS).map(([name, module]) => [
+    name,
+    { types: `./types/${module}.d.ts`, default: `./dist/${module}.js` },
+  ]);
+  const manifest = {
+    name: "culvert-net",
+    version: VERSION,
+    description: "Ethernet frames between a Linux host and its VMs, through shared memory",
+    license: "MIT",
+    type: "module",
+    os: ["linux"],
+    cpu: ["x64", "arm64"],
+    bin: { culvert: "bin/culvert" },
+    exports: Object.fromEntries(exports),
+    files: ["bin", "dist", "types", "CHANGELOG.md"],
+    dependencies,
+  };
+  return JSON.stringify(manifest, null, 2) + "\n";
+}

@@ -1,0 +1,91 @@
+import { transform } from "esbuild";
+import { fileURLToPath } from "node:url";
+import { CulvertError } from "../../ffi/error.ts";
+
+/** The clone's folder. */
+export const ROOT: string = fileURLToPath(new URL("../../", import.meta.url));
+
+/** Folders of app/ that the package does not need. */
+const LEFT_OUT = ["app/demo/", "app/package/"];
+
+/** What reads otherwise in the package than in a clone, by the file that it stands in. */
+const CHANGES: Readonly<Record<string, readonly (readonly [found: string, wanted: string])[]>> = {
+  "ffi/shim.ts": [
+    ['"../.cache/shim/libculvert.so"', "`../lib/${Deno.build.arch}/libculvert.so`"],
+    ["\\`deno task shim\\`", "\\`culvert build-shim\\`"],
+    ["\\`deno task\\`", "\\`culvert\\`"],
+  ],
+};
+
+/** A string that names a module of ours: a path relative to its file, or a name in a folder. */
+const MODULE = /"(\.{1,2}\/[^"\n]*|\w+)\.ts"/g;
+
+/** In a comment of types: the line that imports the library from where it lies in a clone. */
+const LIBRARY = /(\* .*\bfrom )"[./]*\/api\.ts"/g;
+
+/** The TypeScript files below `folder`, sorted. */
+function sourcesIn(folder: string): string[] {
+  return [...Deno.readDirSync(ROOT + folder)].flatMap(({ name, isDirectory }) => {
+    if (isDirectory) return sourcesIn(`${folder}${name}/`);
+    return name.endsWith(".ts") ? [folder + name] : [];
+  }).sort().filter((file) => !LEFT_OUT.some((prefix) => file.startsWith(prefix)));
+}
+
+/**
+ * Each module of the program as JavaScript, one file for one: Workers, functions and the guest app
+ * of a VM are found by their paths, as in a clone.
+ *
+ * @param to The folder that gets them.
+ */
+export async function writeModules(to: string): Promise<void> {
+  for (const file of [...sourcesIn("app/"), ...sourcesIn("ffi/"), ...sourcesIn("shim/")]) {
+    let text = await Deno.readTextFile(ROOT + file);
+    for (const [found, wanted] of CHANGES[file] ?? []) {
+      if (!text.includes(found)) {
+        throw new CulvertError(`Cannot package ${file} as it does not contain ${found}`);
+      }
+      text = text.replaceAll(found, wanted);
+    }
+    const { code } = await transform(text, { loader: "ts", format: "esm", target: "esnext" });
+    await write(`${to}/${file.replace(/\.ts$/, ".js")}`, code.replaceAll(MODULE, '"$1.js"'));
+  }
+}
+
+/**
+ * The types of the library, as `deno transpile --declaration` makes them.
+ *
+ * @param entries Modules that users import.
+ * @param to The folder that gets them, beside those of what they import.
+ */
+export async function writeTypes(entries: readonly string[], to: string): Promise<void> {
+  const scratch = await Deno.makeTempDir({ prefix: "culvert-package-" });
+  try {
+    const args = ["transpile", "--quiet", "--declaration", "--outdir", scratch, ...entries];
+    const { success, stderr } = await new Deno.Command(Deno.execPath(), { args, cwd: ROOT })
+      .output();
+    if (!success) {
+      throw new CulvertError(`Cannot make types as Deno says: ${new TextDecoder().decode(stderr)}`);
+    }
+    for (const file of filesIn(scratch).filter((name) => name.endsWith(".d.ts"))) {
+      const text = (await Deno.readTextFile(`${scratch}/${file}`))
+        .replace(/^\/\/\/ <amd-module .*\n/, "")
+        .replaceAll(LIBRARY, '$1"culvert-net"')
+        .replaceAll(MODULE, '"$1.js"');
+      await write(`${to}/${file}`, text);
+    }
+  } finally {
+    await Deno.remove(scratch, { recursive: true });
+  }
+}
+
+function filesIn(root: string, folder = ""): string[] {
+  return [...Deno.readDirSync(`${root}/${folder}`)].flatMap(({ name, isDirectory }) =>
+    isDirectory ? filesIn(root, `${folder}${name}/`) : [folder + name]
+  );
+}
+
+/** Write a file, with the folders above it. */
+export async function write(path: string, text: string): Promise<void> {
+  await Deno.mkdir(path.slice(0, path.lastIndexOf("/")), { recursive: true });
+  await Deno.writeTextFile(path, text);
+}

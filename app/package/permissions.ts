@@ -1,0 +1,61 @@
+/**
+ * What each command needs of Deno. The tasks of deno.json and the package's launcher are made of
+ * it: a test compares them.
+ *
+ * @module
+ */
+
+/** Where a command finds its own files. */
+export interface Places {
+  /** The folder of the code. */
+  readonly code: string;
+  /** The shim. */
+  readonly shim: string;
+}
+
+/** Stands for {@linkcode Places.code} in a list of paths. */
+const CODE = "";
+
+/** What a command may do: everything; or to load the shim, and read and write these paths. */
+type Needs = "everything" | {
+  readonly shim: boolean;
+  readonly read?: readonly string[] | "everything";
+  readonly write?: readonly string[] | "everything";
+};
+
+const MEMORY = ["/run/culvert", "/dev/shm", "/dev/hugepages"];
+
+/** By command. */
+const NEEDS: Readonly<Record<string, Needs>> = {
+  host: { shim: true, read: [CODE, ...MEMORY], write: MEMORY },
+  guest: { shim: true, read: [CODE] },
+  server: { shim: true, read: "everything", write: "everything" },
+  client: { shim: true, read: [CODE] },
+  image: "everything",
+  qemu: "everything",
+  plug: "everything",
+  unplug: "everything",
+  inspect: "everything",
+  layout: { shim: true, read: [CODE] },
+  completions: { shim: false },
+  man: { shim: false },
+};
+
+/** The commands that {@linkcode denoFlags} knows. */
+export const PERMITTED: readonly string[] = Object.keys(NEEDS);
+
+/** The options of `deno run` that let a command do what it needs, and no more. */
+export function denoFlags(command: string, places: Places): string[] {
+  const needs = NEEDS[command];
+  if (needs === "everything") return ["-A"];
+  const option = (name: string, paths: readonly string[] | "everything" | undefined) => {
+    if (paths === undefined) return [];
+    if (paths === "everything") return [`--allow-${name}`];
+    return [`--allow-${name}=${paths.map((path) => path === CODE ? places.code : path).join(",")}`];
+  };
+  return [
+    ...(needs.shim ? ["--no-prompt", `--allow-ffi=${places.shim}`] : []),
+    ...option("read", needs.read),
+    ...option("write", needs.write),
+  ];
+}
