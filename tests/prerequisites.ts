@@ -19,6 +19,9 @@ const PACKAGES: Readonly<Record<string, string>> = {
   mandoc: "mandoc",
   zsh: "zsh",
   fish: "fish",
+  npm: "npm",
+  "aarch64-linux-gnu-gcc": "gcc-aarch64-linux-gnu libc6-dev-arm64-cross",
+  "qemu-aarch64-static": "qemu-user-static",
 };
 
 /** Packages that bring no program: headers and libraries. */

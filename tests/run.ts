@@ -30,6 +30,7 @@ const TOGETHER = [
   "tests/system/inspect_test.ts",
   "tests/system/ivshmem_server_test.ts",
   "tests/system/many_guests_test.ts",
+  "tests/system/package_test.ts",
   "tests/system/privileges_test.ts",
   "tests/system/reconnector_test.ts",
   "tests/system/recovery_test.ts",

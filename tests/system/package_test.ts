@@ -1,0 +1,149 @@
+import { deepEqual, equal, match, ok } from "node:assert/strict";
+import { versionText } from "../../app/cli/version.ts";
+import { InstalledPackage } from "../kit/installed_package.ts";
+
+/** As much as a package may have, in bytes. */
+const PACKAGE_MAX = 500_000;
+
+/** A network function, in a file of a user's. */
+const FUNCTION = `
+import type { Burst } from "culvert-net/function";
+import { ethernet, ETHERTYPE } from "culvert-net/function";
+
+export default function (burst: Burst) {
+  for (let i = 0; i < burst.count; i++) {
+    if (ethernet.type(burst, i) === ETHERTYPE.ARP) burst.drop(i);
+  }
+}
+`;
+
+/** A program that uses the library, and tries a function. */
+const PROGRAM = `
+import { addMemzone, attachMemzone, attachRegion, hostRegion } from "culvert-net";
+import { frame, tryFunction } from "culvert-net/testing";
+import * as mine from "./mine.ts";
+
+const path = \`/dev/shm/culvert-test-\${Deno.pid}\`;
+using host = await hostRegion(path, 1 << 20);
+addMemzone(host.region, "config", 64, (zone) => zone.u8.set(new TextEncoder().encode("vlan 7")));
+host.region.publish();
+using guest = attachRegion(path);
+const { sent } = await tryFunction(mine, [frame.udp(), frame.arp()]);
+console.log(attachMemzone(guest.region, "config").text(), sent.length);
+`;
+
+/** The highest version of glibc that a library asks for: the minor number. */
+async function glibcOf(library: string): Promise<number> {
+  const text = new TextDecoder("latin1").decode(await Deno.readFile(library));
+  return Math.max(
+    ...[...text.matchAll(/\0GLIBC_2\.(\d+)(?=[.\0])/g)].map(([, minor]) => Number(minor)),
+  );
+}
+
+Deno.test("The npm package, in a folder with a space", async (t) => {
+  await using installed = await InstalledPackage.create();
+  const { folder } = installed;
+  const root = `${folder}/prefix/lib/node_modules/culvert-net`;
+  await Deno.mkdir(`${folder}/functions`);
+  await Deno.mkdir(`${folder}/elsewhere`);
+  await Deno.writeTextFile(`${folder}/functions/mine.ts`, FUNCTION);
+
+  await t.step(`has less than ${PACKAGE_MAX} bytes and no install scripts`, async () => {
+    ok((await Deno.stat(installed.tarball)).size < PACKAGE_MAX);
+    const { scripts, dependencies } = JSON.parse(
+      await Deno.readTextFile(`${root}/package.json`),
+    );
+    equal(scripts, undefined);
+    equal(dependencies.deno, Deno.version.deno);
+  });
+
+  await t.step("has shims that need no newer glibc than Deno: 2.27", async () => {
+    for (const arch of ["x86_64", "aarch64"]) {
+      ok(await glibcOf(`${root}/dist/lib/${arch}/libculvert.so`) <= 27, arch);
+    }
+  });
+
+  await t.step("culvert --version and culvert layout work", async () => {
+    const version = await installed.command("elsewhere", "--version").ended();
+    equal(version.stdout, versionText() + "\n", version.stderr);
+    const layout = await installed.command("elsewhere", "layout").ended();
+    equal(layout.code, 0, layout.stderr);
+    match(layout.stdout, /core 0/);
+  });
+
+  await t.step(
+    "--show-permissions tells what a guest may do, its function's folder too",
+    async () => {
+      const args = ["guest", "--function", "../functions/mine.ts"];
+      const { stdout } = await installed.command("elsewhere", "--show-permissions", ...args)
+        .ended();
+      deepEqual(stdout.trim().split("\n"), [
+        "--no-prompt",
+        `--allow-ffi=${root}/dist/lib/${Deno.build.arch}/libculvert.so`,
+        `--allow-read=${root}/dist,../functions`,
+      ]);
+    },
+  );
+
+  for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) {
+    await t.step(
+      `host and guest forward; ${signal} to the command ends them in order`,
+      async () => {
+        const region = installed.name("test-");
+        const ports = ["--port", "null:", "--port", "null:"];
+        const host = installed.command("elsewhere", "host", "--region", region, ...ports);
+        await host.stderrLine(/ is ready/);
+        const options = ["--region", region, "--function", "../functions/mine.ts"];
+        const guest = installed.command("elsewhere", "guest", ...options);
+        await guest.stderrLine(/forwarding \(mine\.ts\)/);
+        await host.stderrLine(new RegExp(`guest 0 attached \\(pid ${guest.pid} `));
+        const inspect = await installed.command("elsewhere", "inspect", region).ended();
+        match(inspect.stdout, /host +READY, alive/, inspect.stderr);
+        for (
+          const [running, summary] of [[guest, /received \d+ frames/], [host, /mbufs: /]] as const
+        ) {
+          const { code, stdout, stderr } = await running.stop(signal);
+          equal(code, 0, stderr);
+          match(stdout + stderr, summary);
+        }
+      },
+    );
+  }
+
+  await t.step(
+    "its caches are in $XDG_CACHE_HOME/culvert, and nothing is where it ran",
+    () => {
+      deepEqual([...Deno.readDirSync(`${folder}/caches`)].map(({ name }) => name), ["culvert"]);
+      deepEqual([...Deno.readDirSync(`${folder}/elsewhere`)], []);
+    },
+  );
+
+  await t.step("culvert build-shim builds the shim that is missing", async () => {
+    const library = `${root}/dist/lib/${Deno.build.arch}/libculvert.so`;
+    await Deno.remove(library);
+    const refused = await installed.command("elsewhere", "layout").ended();
+    match(refused.stderr, /Cannot load the shim .*: run `culvert build-shim` to build it/);
+    const built = await installed.command("elsewhere", "build-shim").ended();
+    equal(built.code, 0, built.stderr);
+    equal((await installed.command("elsewhere", "layout").ended()).code, 0);
+  });
+
+  await t.step("an empty project type-checks and runs what imports it", async () => {
+    const project = await installed.intoProject();
+    await Deno.writeTextFile(`${project}/mine.ts`, FUNCTION);
+    await Deno.writeTextFile(`${project}/main.ts`, PROGRAM);
+    await Deno.writeTextFile(
+      `${project}/wrong.ts`,
+      'import { hostRegion } from "culvert-net"; export const x: number = hostRegion;',
+    );
+    const deno = (...args: string[]) =>
+      installed.start("env", "-C", project, Deno.execPath(), ...args).ended();
+    const checked = await deno("check", "main.ts");
+    equal(checked.code, 0, checked.stderr);
+    match((await deno("check", "wrong.ts")).stderr, /TS2322/);
+    const library = `node_modules/culvert-net/dist/lib/${Deno.build.arch}/libculvert.so`;
+    const memory = ["--allow-read=/dev/shm", "--allow-write=/dev/shm"];
+    const ran = await deno("run", "--no-prompt", `--allow-ffi=${library}`, ...memory, "main.ts");
+    equal(ran.stdout, "vlan 7 1\n", ran.stderr);
+  });
+});
