@@ -1,76 +1,79 @@
-import { COMMAND, CommandWord } from "../lcore/command.ts";
-import type { Lcore, LcoreThread } from "../lcore/lcore.ts";
+import { CulvertError } from "../../ffi/error.ts";
 import type { Attachment } from "./attachment.ts";
-import { COUNTERS_BYTES } from "./function/counters.ts";
 import { describeWays } from "./describe_ways.ts";
-import type { Functions } from "./function/load.ts";
-import type { GuestLcoreHandle } from "./guest_lcore.ts";
+import type { PortDescription } from "./function/context.ts";
 import type { GuestOptions } from "./guest_options.ts";
 import type { Interrupts } from "./interrupts.ts";
+import { type Common, LcoreRun, type LoadedVersion } from "./lcore_run.ts";
 import { planLcores } from "./plan_lcores.ts";
 import type { RegionLink } from "./region_link.ts";
+import { Standstill } from "./standstill.ts";
 import { Statistics } from "./statistics.ts";
+import { FunctionSwap, type Swapped } from "./swap.ts";
 import { GUEST_COUNTER, type VirtualPortHandle } from "./virtual_port.ts";
 
 /** A guest's lcores at work in the place that it has. */
 export class Forwarding {
   /** What is counted of its ports. */
   readonly statistics: Statistics;
-  readonly #command = CommandWord.create();
-  readonly #lcores: readonly Lcore[];
-  /** What the functions count, of each lcore. */
-  readonly #counters: readonly SharedArrayBuffer[];
+  readonly #ports: readonly VirtualPortHandle[];
+  readonly #common: Common;
+  readonly #standstill: Standstill;
+  #version: LoadedVersion;
+  #run: LcoreRun;
+  #swap?: FunctionSwap;
+  #isStopping = false;
 
   /**
    * Start the lcores.
    *
-   * @param threads One for each core of the options; what is left over stays idle.
    * @param wake Called when an lcore has ended.
    * @throws {UsageError} if the options do not fit the ports.
    */
   constructor(
     private readonly attachment: Attachment,
     interrupts: Interrupts | undefined,
-    options: GuestOptions,
-    functions: Functions,
-    threads: readonly LcoreThread<GuestLcoreHandle>[],
+    private readonly options: GuestOptions,
+    version: LoadedVersion,
     log: (line: string) => void,
-    wake: () => void,
+    private readonly wake: () => void,
   ) {
-    const ports = portsOf(attachment);
-    const plan = planLcores(options, functions.answers, ports);
+    const ports = this.#ports = portsOf(attachment);
+    const plan = planLcores(options, version.functions.answers, ports);
     const { onError, idle, burst } = options;
-    const { memory, geometry, lease, isNotified } = attachment;
-    const region = memory.handle;
-    const lcores = plan.length;
-    const descriptions = ports.map(({ number, name, mac }) => ({ number, name, mac }));
-    const all = { region, geometry, lease, interrupts, isNotified, onError, idle, burst, lcores };
-    this.#counters = plan.map(() => new SharedArrayBuffer(COUNTERS_BYTES));
-    this.#lcores = plan.map(({ lanes }, lcore) =>
-      threads[lcore].run(
-        this.#command,
-        { ...all, ports: descriptions, counters: this.#counters[lcore], lcore, lanes },
-        true,
-      )
-    );
-    for (const { done } of this.#lcores) done.then(wake, wake);
-    this.statistics = new Statistics(ports, this.#counters);
+    const { memory: { handle: region }, geometry, lease, isNotified } = attachment;
+    const lanes = { onError, idle, burst, lcores: plan.length, ports: this.ports };
+    this.#common = { region, geometry, lease, interrupts, isNotified, ...lanes };
+    this.#run = new LcoreRun(this.#common, plan, version.threads, [], wake);
+    this.#standstill = new Standstill(log);
+    this.statistics = new Statistics(ports, () => this.#run.counters);
+    this.#version = version;
     const cores = plan.map(({ core }) => core).join(", ");
     const names = ports.map(({ number, name }) => `${number} ${name}`).join(", ");
     const doorbell = interrupts && isNotified ? "" : ", no doorbell";
-    const chain = functions.handles.map(({ name }) => name).join(" | ");
+    const chain = version.functions.handles.map(({ name }) => name).join(" | ");
     log(`forwarding (${chain}) on core ${cores}, ports: ${names}${doorbell}`);
-    log(describeWays(functions, plan.flatMap(({ lanes }) => lanes)));
+    log(describeWays(version.functions, plan.flatMap(({ lanes }) => lanes)));
   }
 
-  /** Whether all lcores have ended. */
+  /** The ports, as functions see them. */
+  get ports(): PortDescription[] {
+    return this.#ports.map(({ number, name, mac }) => ({ number, name, mac }));
+  }
+
+  /** Whether all lcores have ended, and no others take over. */
   get hasEnded(): boolean {
-    return this.#lcores.every(({ isDone }) => isDone);
+    return this.#run.hasEnded && this.#swap === undefined;
   }
 
   /** What made an lcore end that was not told to. */
   get failure(): Error | undefined {
-    return this.#lcores.find(({ failure }) => failure !== undefined)?.failure;
+    return this.#run.failure;
+  }
+
+  /** Whether others are about to take over: {@linkcode step} is to be called soon. */
+  get isSwapping(): boolean {
+    return this.#swap !== undefined;
   }
 
   /** Look after the place, some times a second: if the host is gone or asks us to leave, stop. */
@@ -79,17 +82,69 @@ export class Forwarding {
     link.poll(now);
     attachment.tellPeer(link.peer, link.reconnected);
     const isHostAlive = attachment.beat(now);
-    if (!isHostAlive || link.hostHasLeft || attachment.isAskedToLeave || this.failure) this.stop();
+    if (this.#swap !== undefined) this.#follow(this.#swap, now);
+    else this.#standstill.look(this.#run.progress, this.#version.functions.handles, now);
+    const hasFailed = this.failure !== undefined && !this.isSwapping;
+    if (!isHostAlive || link.hostHasLeft || attachment.isAskedToLeave || hasFailed) this.stop();
+  }
+
+  /**
+   * Let other lcores take over between two bursts; frames wait in rings meanwhile.
+   *
+   * @returns once they forward; rejects if they cannot be set up, and those of before go on.
+   * @throws {CulvertError} if others are just taking over.
+   */
+  swap(version: LoadedVersion, now: number): Promise<Swapped> {
+    if (this.#swap) throw new CulvertError("Cannot swap functions as others just take over: wait");
+    this.#run.stop();
+    this.#swap = new FunctionSwap(this.#version, version, now, this.#dropped);
+    return this.#swap.done;
   }
 
   /** Tell the lcores to stop. */
   stop(): void {
-    this.#command.value = COMMAND.STOP;
+    this.#isStopping = true;
+    this.#run.stop();
   }
 
   /** Give up what the lcores had. All must have ended. */
   close(): void {
-    this.#command.close();
+    this.#run.close();
+  }
+
+  /** What is due while others take over. */
+  #follow(swap: FunctionSwap, now: number): void {
+    const run = this.#run;
+    const { failure } = run;
+    if (failure !== undefined) run.stop();
+    if (!run.hasEnded) {
+      if (swap.phase !== "stopping" && failure === undefined && run.hasBegun) this.#settle(now);
+    } else if (!this.#isStopping && swap.phase === "stopping" && failure === undefined) {
+      swap.legacy = run.legacy;
+      swap.phase = "starting";
+      this.#start(swap.next, swap);
+    } else if (!this.#isStopping && swap.phase === "starting" && failure !== undefined) {
+      swap.error = failure;
+      swap.phase = "back";
+      this.#start(swap.last, swap);
+    } else this.#settle(now);
+  }
+
+  #start({ threads, functions }: LoadedVersion, { legacy }: FunctionSwap): void {
+    this.#run.close();
+    const plan = planLcores(this.options, functions.answers, this.#ports);
+    this.#run = new LcoreRun(this.#common, plan, threads, legacy, this.wake);
+  }
+
+  #settle(now: number): void {
+    const swap = this.#swap!;
+    this.#swap = undefined;
+    if (swap.settle(now, this.#isStopping, this.#dropped)) this.#version = swap.next;
+  }
+
+  /** Frames that our ports could not send. */
+  get #dropped(): number {
+    return this.#ports.reduce((sum, { counters }) => sum + counters[GUEST_COUNTER.DROPPED], 0);
   }
 }
 

@@ -1,16 +1,18 @@
 import { CulvertError } from "../../ffi/error.ts";
-import type { LcoreThread } from "../lcore/lcore.ts";
 import { RegionNotReadyError } from "../memory/region.ts";
 import { type Attachment, hostPeerOf } from "./attachment.ts";
 import { AskedToLeaveError, Claim } from "./claim.ts";
 import { Forwarding } from "./forwarding.ts";
+import type { PortDescription } from "./function/context.ts";
 import type { Functions } from "./function/load.ts";
-import type { GuestLcoreHandle } from "./guest_lcore.ts";
 import type { GuestOptions } from "./guest_options.ts";
 import type { Interrupts } from "./interrupts.ts";
+import type { GuestPlatform } from "./guest_platform.ts";
+import type { LoadedVersion } from "./lcore_run.ts";
 import type { RegionLink } from "./region_link.ts";
 import type { Statistics } from "./statistics.ts";
-import { missing, waitedFor } from "./waiting.ts";
+import { checkSuccessor, type Swapped } from "./swap.ts";
+import { missing, reasonOf, waitedFor } from "./waiting.ts";
 
 /** Between two steps in milliseconds: while something is to be done soon, and otherwise. */
 const SOON_MS = 5, WAIT_MS = 100;
@@ -20,22 +22,6 @@ const PATIENCE_MS = 3000;
 
 /** A device that is to be unplugged should be gone by then; a guest kernel takes 5 s and more. */
 const UNPLUG_MS = 30_000;
-
-/** What a guest runs on: Workers and real regions in programs, one thread in tests. */
-export interface GuestPlatform {
-  /** Opens the region; undefined if there is none yet. */
-  openLink(): RegionLink | undefined;
-  /** The names of the regions that there are, for a user who has written another one. */
-  regionNames(): readonly string[];
-  /** Makes the thread of an lcore. */
-  spawn(core: number): LcoreThread<GuestLcoreHandle>;
-  /** Milliseconds that have passed since some moment. */
-  clock(): number;
-  /** Told what happens, a line at a time. */
-  log(line: string): void;
-  /** Called when there is something to be done by {@linkcode Guest.step}, earlier than it said. */
-  wake(): void;
-}
 
 /**
  * Where a guest is in its life: looking for the region; loading its lcores; claiming a place;
@@ -54,8 +40,11 @@ type Phase = "looking" | "loading" | "claiming" | "forwarding" | "leaving" | "un
 export class Guest {
   #phase: Phase = "looking";
   #isStopping = false;
-  /** Lcores' threads are made once: loading them takes a second and more in a VM. */
-  #threads: readonly LcoreThread<GuestLcoreHandle>[] = [];
+  /**
+   * The functions, and the lcores' threads. These are made once for each version of the functions:
+   * loading takes a second and more in a VM.
+   */
+  #version: LoadedVersion;
   #link?: RegionLink;
   /** The device that was let go of, as it is to be unplugged. */
   #unplugged?: RegionLink;
@@ -78,9 +67,11 @@ export class Guest {
   /** A guest that has not begun to look for its region. */
   constructor(
     private readonly options: GuestOptions,
-    private readonly functions: Functions,
+    functions: Functions,
     private readonly platform: GuestPlatform,
-  ) {}
+  ) {
+    this.#version = { functions, threads: [] };
+  }
 
   /** Whether it has stopped, and left its region. */
   get isOver(): boolean {
@@ -89,7 +80,7 @@ export class Guest {
 
   /** When to step next: in so many milliseconds. */
   get stepMs(): number {
-    const isSoon = this.#claim !== undefined || this.#phase === "leaving";
+    const isSoon = this.#claim || this.#phase === "leaving" || this.#forwarding?.isSwapping;
     return isSoon ? SOON_MS : WAIT_MS;
   }
 
@@ -104,10 +95,32 @@ export class Guest {
     this.#forwarding?.stop();
   }
 
+  /** The guest's ports, as functions see them, while it forwards. */
+  get ports(): readonly PortDescription[] | undefined {
+    return this.#forwarding?.ports;
+  }
+
+  /**
+   * Let other functions, which their threads have loaded, take over at the end of a burst. If it
+   * rejects, those of before go on.
+   *
+   * @throws {CulvertError} if they make frames and those of before do not: the host lends no mbufs.
+   */
+  async swap(version: LoadedVersion): Promise<Swapped> {
+    const last = this.#version;
+    checkSuccessor(version.functions, last.functions);
+    const swapped = this.#forwarding?.swap(version, this.platform.clock());
+    this.platform.wake();
+    const how = await swapped ?? { pauseMs: 0, lost: 0 };
+    this.#version = version;
+    for (const thread of last.threads) thread.close();
+    return how;
+  }
+
   /** Let go of the region, and end the lcores' threads. No lcore may be running. */
   close(): void {
     this.#link?.close();
-    for (const thread of this.#threads) thread.close();
+    for (const thread of this.#version.threads) thread.close();
   }
 
   /**
@@ -145,9 +158,10 @@ export class Guest {
     const link = this.#link = this.platform.openLink();
     if (link === undefined) return this.#tell(missing(source, this.platform.regionNames));
     if ("pci" in source) log(link.description);
-    if (this.#threads.length === 0) {
-      this.#threads = cores.map((core) => this.platform.spawn(core));
-      for (const { ready } of this.#threads) ready.then(wake, wake);
+    if (this.#version.threads.length === 0) {
+      const threads = cores.map((core) => this.platform.spawn(core));
+      for (const { ready } of threads) ready.then(wake, wake);
+      this.#version = { functions: this.#version.functions, threads };
     }
     // Before the host is told that we are there: from then on frames wait for the lcores.
     this.#phase = "loading";
@@ -155,7 +169,7 @@ export class Guest {
   }
 
   #load(now: number): void {
-    if (!this.#threads.every((thread) => thread.isReady())) return;
+    if (!this.#version.threads.every((thread) => thread.isReady())) return;
     this.#phase = "claiming";
     this.#claimingSince ??= now;
     this.#attach(now);
@@ -206,7 +220,7 @@ export class Guest {
     this.#interrupts = link.interrupts(hostPeerOf(link.memory));
     const claimant = {
       pid: Deno.pid,
-      wantsMbufs: this.functions.originates,
+      wantsMbufs: this.#version.functions.originates,
       peer: link.peer,
       notifies: this.#interrupts !== undefined,
     };
@@ -221,8 +235,7 @@ export class Guest {
         attachment,
         this.#interrupts,
         this.options,
-        this.functions,
-        this.#threads,
+        this.#version,
         log,
         wake,
       );
@@ -238,21 +251,12 @@ export class Guest {
     if (!forwarding.hasEnded) return forwarding.step(this.#link!, now);
     this.#failure = forwarding.failure;
     if (this.#failure === undefined) {
-      this.platform.log(this.#reason());
+      this.platform.log(reasonOf(this.#attachment!, this.#isStopping));
       this.platform.log(forwarding.statistics.summary);
     }
     forwarding.close();
     this.#forwarding = undefined;
     this.#leave(now);
-  }
-
-  /** Why the lcores have ended. */
-  #reason(): string {
-    const { isAskedToLeave, isTakenForDead } = this.#attachment!;
-    if (this.#isStopping) return "stopping";
-    if (isAskedToLeave) return "asked to leave";
-    if (isTakenForDead) return "the host had given us up";
-    return "the host is gone or has started anew";
   }
 
   #leave(now: number): void {
@@ -291,7 +295,6 @@ export class Guest {
   }
 
   #tell(line: string): void {
-    if (line !== this.#told) this.platform.log(line);
-    this.#told = line;
+    if (line !== this.#told) this.platform.log(this.#told = line);
   }
 }

@@ -2,7 +2,8 @@ import { shim } from "../../ffi/shim.ts";
 import type { Mbufs } from "../mempool/mbuf.ts";
 import { Burst } from "../ring/burst.ts";
 import type { Chain } from "./function/chain.ts";
-import { FrameBurst, type FrameSource, MARK } from "./function/frame_burst.ts";
+import { FrameBurst, type FrameSource } from "./function/frame_burst.ts";
+import { compact, MARK } from "./function/marks.ts";
 import type { TxBuffer } from "./tx_buffer.ts";
 import type { RxEnd } from "./virtual_port.ts";
 
@@ -77,27 +78,7 @@ export class GuestLane implements FrameSource {
 
   /** Free the frames that are marked to be dropped; the others move up, with their marks. */
   release(): void {
-    const frames = this.#frames;
-    const { marks, words } = frames;
-    const dropped = this.#dropped.words;
-    let kept = 0;
-    let drops = 0;
-    let isMarked = false;
-    for (let i = 0; i < frames.count; i++) {
-      const mark = marks[i];
-      marks[i] = MARK.NONE;
-      if (mark === MARK.DROP) {
-        dropped[drops++ << 1] = words[i << 1];
-        continue;
-      }
-      words[kept << 1] = words[i << 1];
-      words[(kept << 1) + 1] = words[(i << 1) + 1];
-      marks[kept++] = mark;
-      isMarked ||= mark !== MARK.NONE;
-    }
-    frames.count = kept;
-    frames.isMarked = isMarked;
-    this.from.drop(this.#dropped, drops);
+    this.from.drop(this.#dropped, compact(this.#frames, this.#dropped.words));
   }
 
   /** Send each frame where its mark says; those without one stay together. */

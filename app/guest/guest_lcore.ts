@@ -1,16 +1,19 @@
+import { CulvertError } from "../../ffi/error.ts";
 import { MappedMemory, type MappedMemoryHandle } from "../../ffi/mapped_memory.ts";
 import { COMMAND, type CommandWord } from "../lcore/command.ts";
 import { Idle, type IdleMode } from "../lcore/idle.ts";
 import { type MbufGeometry, Mbufs } from "../mempool/mbuf.ts";
 import { isOver, type Lease } from "./attachment.ts";
 import { GuestLoop } from "./forward.ts";
-import { Chain, type OnError } from "./function/chain.ts";
+import { Chain, type OnError, told } from "./function/chain.ts";
 import { FunctionContext, type PortDescription } from "./function/context.ts";
 import { FunctionCounters } from "./function/counters.ts";
 import type { LoadedFunction } from "./function/load.ts";
+import { Progress } from "./function/progress.ts";
 import { GuestAlarm } from "./guest_alarm.ts";
 import { GuestLane } from "./guest_lane.ts";
 import { type Interrupts, wakerOf } from "./interrupts.ts";
+import { closeBursts } from "../ring/burst.ts";
 import { TxBuffer } from "./tx_buffer.ts";
 import { type VirtualPortHandle, VirtualPorts } from "./virtual_port.ts";
 
@@ -26,6 +29,10 @@ export interface GuestLcoreHandle {
   readonly onError: OnError;
   /** What the functions count: `COUNTERS_BYTES`, zeros at first. */
   readonly counters: SharedArrayBuffer;
+  /** How far the functions have come: `PROGRESS_BYTES`, zeros at first. */
+  readonly progress: SharedArrayBuffer;
+  /** What the lcore was that this one takes over from, if there was one. */
+  readonly before?: LcoreLegacy;
   /** How to be woken, and to wake the host; undefined if that is not to be had. */
   readonly interrupts?: Interrupts;
   /** Whether the host wakes us. */
@@ -43,6 +50,17 @@ export interface GuestLcoreHandle {
   /** From which port to which. */
   readonly lanes: readonly { from: VirtualPortHandle; to: VirtualPortHandle }[];
 }
+
+/** What the functions of an lcore leave to those that take over. */
+export interface LcoreLegacy {
+  /** What each function has saved. */
+  readonly saved: Saved;
+  /** What they have counted, by name. */
+  readonly counted: ReadonlyMap<string, number>;
+}
+
+/** What the functions of an lcore have saved, in their order. */
+export type Saved = readonly unknown[];
 
 /** A guest lcore in its own thread: its lanes, its functions, and the loop over them. */
 export class GuestLcore {
@@ -91,20 +109,25 @@ export class GuestLcore {
     idle.watch([command.handle.wakeFd]);
     const chain = chainOf(handle, functions, log, clock);
     this.#loop = new GuestLoop(this.lanes, used, chain, isOverNow, idle, clock);
+    new Progress(handle.progress).begin();
   }
 
   /**
    * What the Worker of a guest lcore does: make it, forward until told to stop, send what waits.
+   *
+   * @returns what the functions have saved.
    */
   static run(
     handle: GuestLcoreHandle,
     command: CommandWord,
     log: (line: string) => void,
     functions: readonly LoadedFunction[],
-  ): void {
+  ): Saved {
     const lcore = new GuestLcore(handle, command, log, functions);
     while (lcore.turn());
     lcore.close();
+    closeBursts();
+    return functions.map((loaded) => saveOf(loaded, log));
   }
 
   /** One turn of the loop; false if it is over. */
@@ -120,16 +143,36 @@ export class GuestLcore {
 
 /** Set the functions up for one lcore. */
 function chainOf(
-  { ports, lcore, lcores, counters, onError }: GuestLcoreHandle,
+  { ports, lcore, lcores, counters, progress, before, onError }: GuestLcoreHandle,
   functions: readonly LoadedFunction[],
   log: (line: string) => void,
   clock?: () => number,
 ): Chain {
-  const own = new FunctionCounters(counters);
-  const links = functions.map(({ handle: { name, options }, module }) => {
+  const own = new FunctionCounters(counters, before?.counted);
+  const links = functions.map(({ handle: { name, options }, module }, i) => {
     const context = new FunctionContext(ports, lcore, lcores, options, own, log, clock);
-    return { name, context, run: module.setup?.(context) ?? module.default };
+    try {
+      const run = module.setup?.(context) ?? module.default;
+      const saved = before?.saved[i];
+      if (saved !== undefined) module.restore?.(saved);
+      return { name, context, run };
+    } catch (error) {
+      const reason = told(error);
+      throw new CulvertError(`Cannot set up function ${name} as it has thrown: ${reason}`);
+    }
   });
   const originates = functions.some(({ module }) => module.originates === true);
-  return new Chain(links, originates, onError, log);
+  return new Chain(links, originates, onError, log, new Progress(progress));
+}
+
+/** What a function saves for its next version; nothing, and a line in the log, if it cannot. */
+function saveOf(
+  { handle: { name }, module }: LoadedFunction,
+  log: (line: string) => void,
+): unknown {
+  try {
+    return structuredClone(module.save?.());
+  } catch (error) {
+    log(`function ${name} has saved nothing: ${String(error)}`);
+  }
 }

@@ -4,7 +4,7 @@
  * @module
  */
 import { serveLcore } from "../lcore/lcore.ts";
-import { loadInLcore } from "./function/load.ts";
+import { prepareFunctions } from "./function/prepare.ts";
 import { GuestLcore } from "./guest_lcore.ts";
 
-serveLcore(GuestLcore.run, loadInLcore);
+serveLcore(GuestLcore.run, prepareFunctions);

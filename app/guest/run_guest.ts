@@ -1,8 +1,10 @@
 import { listeningServers } from "../region/listening_servers.ts";
-import { LcoreWorker } from "../lcore/lcore.ts";
 import { stdout } from "../linux/output.ts";
 import { WakeableTimer } from "../lcore/wakeable_timer.ts";
+import { isFile } from "./function/function_name.ts";
 import { loadFunctions } from "./function/load.ts";
+import { FunctionSwapper, lcoreWorker } from "./function_swapper.ts";
+import { FunctionWatch } from "./function_watch.ts";
 import { Guest } from "./guest.ts";
 import type { GuestOptions } from "./guest_options.ts";
 import { openRegionLink } from "./region_link.ts";
@@ -22,11 +24,12 @@ export async function runGuest(
 ): Promise<void> {
   const timer = new WakeableTimer();
   const wake = () => timer.wake();
-  const functions = await loadFunctions(options.functions);
+  const { functions } = await loadFunctions(options.functions);
+  const preparation = { specs: options.functions, version: 0, ports: [] };
   const guest = new Guest(options, functions, {
     openLink: () => openRegionLink(options.source, log),
     regionNames: () => listeningServers().map(({ region }) => region),
-    spawn: (core) => new LcoreWorker(lcoreUrl, core, log, functions.handles),
+    spawn: (core) => lcoreWorker(lcoreUrl, core, log, preparation),
     clock: () => performance.now(),
     log,
     wake,
@@ -37,6 +40,9 @@ export async function runGuest(
   };
   signal.addEventListener("abort", stop);
   if (signal.aborted) guest.stop();
+  const swapper = new FunctionSwapper(guest, lcoreUrl, options, log);
+  const files = options.functions.map(({ named }) => named).filter(isFile);
+  const watch = new FunctionWatch(files, (name) => swapper.swap(name), log);
   const printTable = tablePrinter(options.statsPeriod * 1000);
   try {
     for (;;) {
@@ -47,6 +53,7 @@ export async function runGuest(
     }
   } finally {
     signal.removeEventListener("abort", stop);
+    watch.close();
     guest.close();
   }
 }

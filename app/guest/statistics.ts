@@ -17,7 +17,7 @@ export class Statistics {
    */
   constructor(
     private readonly ports: readonly { number: number; counters: GuestCounters }[],
-    private readonly functions: readonly SharedArrayBuffer[] = [],
+    private readonly functions: () => readonly SharedArrayBuffer[] = () => [],
   ) {
     this.#last = ports.map(({ counters }) => counters.slice());
   }
@@ -75,7 +75,7 @@ export class Statistics {
   /** What functions count, by name, of all lcores together. */
   get counted(): Map<string, number> {
     const sums = new Map<string, number>();
-    for (const buffer of this.functions) {
+    for (const buffer of this.functions()) {
       for (const [name, value] of readCounters(new Uint8Array(buffer))) {
         sums.set(name, (sums.get(name) ?? 0) + value);
       }

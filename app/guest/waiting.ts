@@ -1,3 +1,4 @@
+import type { Attachment } from "./attachment.ts";
 import type { CulvertError } from "../../ffi/error.ts";
 import { RegionNotReadyError } from "../memory/region.ts";
 import { isPath } from "../memory/region_name.ts";
@@ -34,4 +35,15 @@ export function waitedFor(error: CulvertError, waited: number, isVm: boolean): s
       "that has made new memory, so boot this VM again";
   }
   return `waiting for the host: ${error.message}`;
+}
+
+/** Why a guest forwards no more. */
+export function reasonOf(
+  { isAskedToLeave, isTakenForDead }: Pick<Attachment, "isAskedToLeave" | "isTakenForDead">,
+  isStopping: boolean,
+): string {
+  if (isStopping) return "stopping";
+  if (isAskedToLeave) return "asked to leave";
+  if (isTakenForDead) return "the host had given us up";
+  return "the host is gone or has started anew";
 }

@@ -22,7 +22,7 @@ interface Preparation<Prepared> {
  * message that says why it failed.
  */
 type Answer<Result> =
-  | { readonly ready: true }
+  | { readonly ready: true; readonly report: unknown }
   | { readonly unready: string }
   | { readonly line: string }
   | { readonly result: Result }
@@ -47,8 +47,11 @@ export interface Lcore<Result = void> {
 export interface LcoreThread<Handle, Result = void> {
   /** The core that it will be pinned to. */
   readonly core: number;
-  /** Settles when the thread can run a loop; rejects if it never can. */
-  readonly ready: Promise<void>;
+  /**
+   * Settles when the thread can run a loop, with what its `prepare()` reports; rejects if it never
+   * can.
+   */
+  readonly ready: Promise<unknown>;
   /**
    * Whether {@linkcode ready} has settled.
    *
@@ -71,7 +74,7 @@ export interface LcoreThread<Handle, Result = void> {
  * loop to run.
  */
 export class LcoreWorker<Handle, Result = void> implements LcoreThread<Handle, Result> {
-  readonly ready: Promise<void>;
+  readonly ready: Promise<unknown>;
   readonly #worker: Worker;
   /** Of the loop that runs, or of the next one. */
   #run = newRun<Result>();
@@ -90,10 +93,10 @@ export class LcoreWorker<Handle, Result = void> implements LcoreThread<Handle, R
     log: (line: string) => void = () => {},
     preparation?: unknown,
   ) {
-    const ready = Promise.withResolvers<void>();
+    const ready = Promise.withResolvers<unknown>();
     this.#worker = new Worker(url, { type: "module", name: `lcore ${core}` });
     this.#worker.onmessage = ({ data }: MessageEvent<Answer<Result>>) => {
-      if ("ready" in data) ready.resolve();
+      if ("ready" in data) ready.resolve(data.report);
       else if ("unready" in data) ready.reject(new CulvertError(data.unready));
       else if ("line" in data) log(data.line);
       else if ("result" in data) this.#run.resolve(data.result);
@@ -156,25 +159,25 @@ export function serveLcore<Handle, Result, Given = undefined, Prepared = undefin
     log: (line: string) => void,
     prepared: Prepared,
   ) => Result,
-  prepare?: (given: Given) => Promise<Prepared>,
+  prepare?: (given: Given) => Promise<{ prepared: Prepared; report?: unknown }>,
 ): void {
   const scope = self as unknown as {
     onmessage: (event: MessageEvent<Order<Handle> | Preparation<Given>>) => void;
     postMessage(answer: Answer<Result>): void;
   };
-  let preparing: Promise<Prepared>;
+  let preparing: Promise<{ prepared: Prepared; report?: unknown } | undefined>;
   const getReady = async (given: Given) => {
-    preparing = Promise.resolve(prepare?.(given)) as Promise<Prepared>;
+    preparing = Promise.resolve(prepare?.(given));
     try {
-      await preparing;
-      scope.postMessage({ ready: true });
+      const report = (await preparing)?.report;
+      scope.postMessage({ ready: true, report });
     } catch (error) {
       scope.postMessage({ unready: messageOf(error) });
     }
   };
   const run = async ({ core, command, handle }: Order<Handle>) => {
     try {
-      const prepared = await preparing;
+      const prepared = (await preparing)?.prepared as Prepared;
       check(shim.shim_thread_pin(core), `pin a thread to core ${core}`);
       const log = (line: string) => scope.postMessage({ line });
       scope.postMessage({ result: loop(handle, new CommandWord(command), log, prepared) });

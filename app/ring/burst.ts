@@ -19,12 +19,15 @@ const CACHE_LINE_WORDS = 16;
 let arena: MappedMemory | undefined;
 let used = 0;
 
+/** All memories that this thread has taken for bursts. */
+const taken: MappedMemory[] = [];
+
 /**
  * A fixed number of elements that rings, mempools and ports fill, move and empty together: 8-byte
  * descriptors unless told.
  *
  * A burst lies in memory that the shim knows by a number, so that one call copies it. That memory
- * is taken until the process ends: make bursts while setting up, and use them again.
+ * is taken until {@linkcode closeBursts}: make bursts while setting up, and use them again.
  *
  * Whoever takes a burst takes `(burst, count, at = 0)`: elements `at` to `at + count - 1`. It
  * throws, with nothing done, if the burst is shorter than that.
@@ -103,12 +106,24 @@ function refuse({ capacity, wordsPerElement }: Burst, width: number, count: numb
 }
 
 function takeWords(words: number): { memory: MappedMemory; word: number } {
-  if (words > ARENA_WORDS) return { memory: MappedMemory.ofProcess(words * 4), word: 0 };
+  if (words > ARENA_WORDS) return { memory: take(words), word: 0 };
   if (!arena || used + words > ARENA_WORDS) {
-    arena = MappedMemory.ofProcess(ARENA_WORDS * 4);
+    arena = take(ARENA_WORDS);
     used = 0;
   }
   const word = used;
   used += Math.ceil(words / CACHE_LINE_WORDS) * CACHE_LINE_WORDS;
   return { memory: arena, word };
+}
+
+function take(words: number): MappedMemory {
+  const memory = MappedMemory.ofProcess(words * 4);
+  taken.push(memory);
+  return memory;
+}
+
+/** Give back the memory of all bursts that this thread has made: none may be used after that. */
+export function closeBursts(): void {
+  for (const memory of taken.splice(0)) memory.close();
+  arena = undefined;
 }

@@ -15,7 +15,7 @@ function described({ names, macUpdating, answers = false, count = 2, portMap }: 
   const ports = Array.from({ length: count }, (_, number) => ({ number }) as VirtualPortHandle);
   const plan = planLcores({ cores: [0, 1], portMap }, answers, ports);
   const options = { "mac-updating": macUpdating };
-  const handles = names.map((name) => ({ name, url: `file:///${name}.ts`, options }));
+  const handles = names.map((name) => ({ name, options }));
   return describeWays({ handles, answers }, plan.flatMap(({ lanes }) => lanes));
 }
 

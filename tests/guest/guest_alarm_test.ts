@@ -9,7 +9,7 @@ import { LcoreWorker } from "../../app/lcore/lcore.ts";
 import type { GuestLcoreHandle } from "../../app/guest/guest_lcore.ts";
 import { OpenFiles } from "../ffi/open_files.ts";
 import { freshCommand } from "../lcore/fresh_command.ts";
-import { GuestLab, handlesOf, lcoreParts, someFrame } from "./guest_lab.ts";
+import { GuestLab, lcoreParts, preparationOf, someFrame } from "./guest_lab.ts";
 import { until } from "../kit/wait.ts";
 
 const WORKER = new URL("../../app/guest/lcore_worker.ts", import.meta.url);
@@ -88,7 +88,7 @@ Deno.test("a guest lcore that sleeps is woken by each frame, and wakes its host:
     WORKER,
     usableCores().at(-1)!,
     () => {},
-    await handlesOf("io"),
+    preparationOf("io"),
   ).run(
     command,
     handle,

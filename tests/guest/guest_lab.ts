@@ -14,13 +14,13 @@ import { Chain, type OnError } from "../../app/guest/function/chain.ts";
 import { FunctionContext } from "../../app/guest/function/context.ts";
 import { COUNTERS_BYTES, FunctionCounters } from "../../app/guest/function/counters.ts";
 import {
-  type FunctionHandle,
   type FunctionModule,
   loadModule,
   readSettings,
 } from "../../app/guest/function/function_module.ts";
 import { findFunction } from "../../app/guest/function/function_name.ts";
-import { loadFunctions } from "../../app/guest/function/load.ts";
+import { PROGRESS_BYTES } from "../../app/guest/function/progress.ts";
+import type { Preparation } from "../../app/guest/function/prepare.ts";
 import { TxBuffer } from "../../app/guest/tx_buffer.ts";
 import { layOut } from "../../app/host/lay_out.ts";
 import { HEADER, HEADROOM_BYTES } from "../../app/memory/layout.ts";
@@ -195,8 +195,8 @@ export function someFrame(bytes: number, seed = 1): Uint8Array {
 }
 
 /** What an lcore's Worker is to load. */
-export async function handlesOf(name: string): Promise<FunctionHandle[]> {
-  return [...(await loadFunctions([{ named: name, set: {} }])).handles];
+export function preparationOf(named: string): Preparation {
+  return { specs: [{ named, set: {} }], version: 0, ports: [] };
 }
 
 /** How {@linkcode GuestLab.through} goes. */
@@ -212,5 +212,6 @@ interface Through {
 /** What an lcore needs to know beside its region and lanes. */
 export function lcoreParts({ handles }: GuestLab) {
   const counters = new SharedArrayBuffer(COUNTERS_BYTES);
-  return { onError: "drop", counters, lcores: 1, ports: handles } as const;
+  const progress = new SharedArrayBuffer(PROGRESS_BYTES);
+  return { onError: "drop", counters, progress, lcores: 1, ports: handles } as const;
 }

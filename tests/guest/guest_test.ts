@@ -1,9 +1,12 @@
-import { deepEqual, equal, throws } from "node:assert/strict";
+import { deepEqual, equal, rejects, throws } from "node:assert/strict";
 import { GUEST_STATE } from "../../app/channel/guest_state.ts";
 import { Guest } from "../../app/guest/guest.ts";
 import { GuestLcore, type GuestLcoreHandle } from "../../app/guest/guest_lcore.ts";
 import type { GuestOptions } from "../../app/guest/guest_options.ts";
 import { HEADER, REGION_STATE } from "../../app/memory/layout.ts";
+import type { FrameBurst } from "../../app/guest/function/frame_burst.ts";
+import type { FunctionModule } from "../../app/guest/function/function_module.ts";
+import type { LoadedVersion } from "../../app/guest/lcore_run.ts";
 import { COUNTER } from "../../app/port/counters.ts";
 import { TestHost } from "../host/test_host.ts";
 import { InlineThread } from "../lcore/inline_thread.ts";
@@ -21,7 +24,7 @@ const OPTIONS: GuestOptions = {
 };
 
 const FUNCTIONS = {
-  handles: [{ name: "io", url: "", options: {} }],
+  handles: [{ name: "io", options: {} }],
   originates: false,
   answers: false,
 };
@@ -46,19 +49,29 @@ class Pair implements Disposable {
         return this.isThere ? this.link : undefined;
       },
       regionNames: () => ["blue", "red"],
-      spawn: (core) => {
-        const thread = new InlineThread(
-          core,
-          (handle: GuestLcoreHandle, command) =>
-            new GuestLcore(handle, command, () => {}, [], { clock: () => this.#now * 1e6 }),
-        );
-        this.threads.push(thread);
-        return thread;
-      },
+      spawn: (core) => this.thread(core),
       clock: () => this.#now,
       log: (line) => this.log.push(line),
       wake() {},
     });
+  }
+
+  /** The thread of an lcore that runs `module`. */
+  thread(core: number, module: FunctionModule = {}): InlineThread<GuestLcoreHandle, GuestLcore> {
+    const loaded = [{ handle: { name: "test", options: {} }, module }];
+    const thread = new InlineThread(
+      core,
+      (handle: GuestLcoreHandle, command) =>
+        new GuestLcore(handle, command, () => {}, loaded, { clock: () => this.#now * 1e6 }),
+    );
+    this.threads.push(thread);
+    return thread;
+  }
+
+  /** Functions that are to take over. */
+  version(module: FunctionModule): LoadedVersion {
+    const functions = { ...FUNCTIONS, originates: module.originates === true };
+    return { functions, threads: [this.thread(0, module)] };
   }
 
   /** Turns of 10 ms: the guest looks, its lcores and then the host take a turn. */
@@ -204,4 +217,61 @@ Deno.test("Guest that waits for the host of a file has it open no longer than a 
   pair.host.memory.store(HEADER.STATE, REGION_STATE.READY);
   pair.turns(10);
   equal(pair.host.guest.state, GUEST_STATE.RUNNING);
+});
+
+Deno.test("Guest.swap() lets other functions take over, and all counters go on", async () => {
+  using pair = new Pair();
+  const { host, guest } = pair;
+  pair.turns(4);
+  host.ports.p0.waiting = 100;
+  pair.turns(10);
+  const drops = { default: (burst: FrameBurst) => burst.count > 0 && burst.drop(0) };
+  const swapped = guest.swap(pair.version(drops as FunctionModule));
+  host.ports.p0.waiting = 100;
+  pair.turns(10);
+  equal((await swapped).lost, 0);
+  pair.turns(10);
+  const sent = host.counters.map((of) => of[COUNTER.TX]);
+  equal(sent[1] >= 100 && sent[1] < 200, true, `${sent}`);
+  guest.stop();
+  pair.turns(4);
+  deepEqual(pair.log.at(-1), `received 200 frames, sent ${sent[1]}, dropped ${200 - sent[1]}`);
+  host.end();
+});
+
+Deno.test("Guest.swap() leaves the functions of before at work if others cannot be set up", async () => {
+  using pair = new Pair();
+  const { host, guest } = pair;
+  pair.turns(4);
+  const setup = () => {
+    throw new Error("no rules");
+  };
+  const swapped = rejects(guest.swap(pair.version({ setup })), {
+    message: /^Cannot set up function test as it has thrown: no rules/,
+  });
+  pair.turns(10);
+  await swapped;
+  host.ports.p0.waiting = 100;
+  pair.turns(10);
+  equal(host.counters[1][COUNTER.TX], 100);
+  guest.stop();
+  pair.turns(4);
+  host.end();
+});
+
+Deno.test("Guest.swap() rejects if the guest stops, or if the host would have to lend mbufs", async () => {
+  using pair = new Pair();
+  const { host, guest } = pair;
+  pair.turns(4);
+  await rejects(guest.swap(pair.version({ originates: true, default() {} })), {
+    message: "Cannot swap as it makes frames now (originates): start culvert anew",
+  });
+  const swapped = rejects(guest.swap(pair.version({ default() {} })), {
+    message: "the guest stops",
+  });
+  guest.stop();
+  pair.turns(10);
+  await swapped;
+  equal(guest.isOver, true);
+  host.end();
 });

@@ -1,11 +1,11 @@
-import { deepEqual, equal } from "node:assert/strict";
+import { deepEqual } from "node:assert/strict";
 import type { GuestLcoreHandle } from "../../app/guest/guest_lcore.ts";
 import { COMMAND } from "../../app/lcore/command.ts";
 import { usableCores } from "../../app/linux/core_list.ts";
 import { LcoreWorker } from "../../app/lcore/lcore.ts";
 import { freshCommand } from "../lcore/fresh_command.ts";
 import { counted } from "./guest_counters.ts";
-import { GuestLab, handlesOf, lcoreParts, macOf, someFrame } from "./guest_lab.ts";
+import { GuestLab, lcoreParts, macOf, preparationOf, someFrame } from "./guest_lab.ts";
 import { pause } from "../kit/wait.ts";
 
 const WORKER = new URL("../../app/guest/lcore_worker.ts", import.meta.url);
@@ -49,7 +49,7 @@ for (
       WORKER,
       usableCores().at(-1)!,
       () => {},
-      await handlesOf("l2fwd"),
+      preparationOf("l2fwd"),
     ).run(
       command,
       order(lab),
@@ -64,7 +64,7 @@ for (
       );
     }
     end(lab, command);
-    equal(await lcore.done, undefined);
+    deepEqual(await lcore.done, [undefined], "l2fwd saves nothing");
     for (const counters of lab.counters) {
       deepEqual(counted(counters), {
         RX: 3,

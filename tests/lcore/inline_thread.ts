@@ -29,9 +29,16 @@ export class InlineThread<Handle, Of extends Turning> implements LcoreThread<Han
 
   run(command: CommandWord, handle: Handle): Lcore {
     this.handle = handle;
-    this.running = this.make(handle, command);
-    const { promise: done, resolve } = Promise.withResolvers<void>();
-    const lcore = { core: this.core, done, isDone: false };
+    const { promise: done, resolve, reject } = Promise.withResolvers<void>();
+    const lcore: Mutable<Lcore> = { core: this.core, done, isDone: false };
+    try {
+      this.running = this.make(handle, command);
+    } catch (error) {
+      done.catch(() => {});
+      lcore.isDone = true;
+      lcore.failure = error as Error;
+      reject(error);
+    }
     this.#end = () => {
       lcore.isDone = true;
       resolve();
@@ -50,3 +57,5 @@ export class InlineThread<Handle, Of extends Turning> implements LcoreThread<Han
 
   close(): void {}
 }
+
+type Mutable<Type> = { -readonly [Key in keyof Type]: Type[Key] };

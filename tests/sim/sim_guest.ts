@@ -127,7 +127,7 @@ export class SimGuest implements Thread {
       idle: "poll",
       burst: 8,
     } as const;
-    const handle = { name: "sim", url: "", options: {} };
+    const handle = { name: "sim", options: {} };
     const functions = { handles: [handle], originates: makesFrames, answers: makesFrames };
     return new Guest(options, functions, {
       regionNames: () => [],

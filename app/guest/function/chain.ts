@@ -1,6 +1,7 @@
 import type { FunctionContext } from "./context.ts";
 import type { FrameBurst } from "./frame_burst.ts";
-import type { FrameFunction } from "./function_module.ts";
+import { type FrameFunction, withoutVersion } from "./function_module.ts";
+import { Progress } from "./progress.ts";
 
 /** What becomes of frames whose function has thrown. */
 export type OnError = "pass" | "drop" | "stop";
@@ -43,6 +44,7 @@ export class Chain {
     readonly originates: boolean,
     private readonly onError: OnError,
     private readonly log: (line: string) => void,
+    private readonly progress: Progress = new Progress(),
   ) {
     this.#functions = links.flatMap(({ run }) => run ?? []);
   }
@@ -59,6 +61,7 @@ export class Chain {
     const functions = this.#functions;
     for (let i = 0; i < functions.length; i++) {
       const count = burst.count;
+      this.progress.enter(i);
       try {
         functions[i](burst);
       } catch (error) {
@@ -66,6 +69,7 @@ export class Chain {
       }
       if (burst.isMarked && i + 1 < functions.length) release.release();
     }
+    this.progress.leave();
     return 0;
   }
 
@@ -76,6 +80,7 @@ export class Chain {
 
   /** A function has thrown that was given `count` frames. */
   #fail(burst: FrameBurst, count: number, i: number, error: unknown): number {
+    this.progress.leave();
     this.failures++;
     const { name } = this.links.filter(({ run }) => run)[i];
     const now = this.links[0].context.now;
@@ -91,9 +96,9 @@ export class Chain {
 }
 
 /** What was thrown, and where in which file. */
-function told(error: unknown): string {
+export function told(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const places = (error.stack ?? "").split("\n").filter((line) => /^\s+at /.test(line));
   const place = places.find((line) => !/app\/guest\/(function|headers)\//.test(line)) ?? places[0];
-  return `${error.message}${place ? ` ${place.trim()}` : ""}`;
+  return withoutVersion(`${error.message}${place ? ` ${place.trim()}` : ""}`);
 }

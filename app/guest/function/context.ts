@@ -21,17 +21,17 @@ export interface Context<Options = unknown> {
   readonly lcores: number;
   /** What `--set` gave, as the file's `options` have made it. */
   readonly options: Options;
-  /** Milliseconds that have passed since some moment. */
+  /** Milliseconds that have passed since some moment: read it each time as `context.now`. */
   readonly now: number;
   /** Something to count by. */
-  counter(name: string): Counter;
+  readonly counter: (name: string) => Counter;
   /**
    * Call `work` each time that so many milliseconds have passed, between two bursts: not more often
    * than the lcore wakes, which is ten times a second while nothing comes.
    */
-  every(milliseconds: number, work: () => void): void;
+  readonly every: (milliseconds: number, work: () => void) => void;
   /** Write a line to the guest's log. */
-  log(line: string): void;
+  readonly log: (line: string) => void;
 }
 
 interface Timer {

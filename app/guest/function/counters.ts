@@ -20,8 +20,15 @@ export class FunctionCounters {
   readonly #bytes: Uint8Array;
   readonly #values: Float64Array;
 
-  /** Use {@linkcode COUNTERS_BYTES} of `buffer`, zeros at first. */
-  constructor(readonly buffer: SharedArrayBuffer) {
+  /**
+   * Use {@linkcode COUNTERS_BYTES} of `buffer`, zeros at first.
+   *
+   * @param before What was counted by the lcore of before: counters of the same name go on.
+   */
+  constructor(
+    readonly buffer: SharedArrayBuffer,
+    private readonly before: ReadonlyMap<string, number> = new Map(),
+  ) {
     this.#bytes = new Uint8Array(buffer);
     this.#values = new Float64Array(buffer);
   }
@@ -34,6 +41,8 @@ export class FunctionCounters {
     while (slot < COUNTERS_MAX - 1 && !["", name].includes(nameAt(this.#bytes, slot))) slot++;
     const used = slot === COUNTERS_MAX - 1 ? "others" : name;
     const start = slot * COUNTER_BYTES + NAME_START;
+    const isNew = this.#bytes[start] === 0;
+    if (isNew) this.#values[slot * COUNTER_BYTES / 8] = this.before.get(used) ?? 0;
     this.#bytes.set(new TextEncoder().encode(used).subarray(0, NAME_BYTES - 1), start);
     return new SlotCounter(this.#values, slot * COUNTER_BYTES / 8);
   }

@@ -1,6 +1,7 @@
 import { DESCRIPTOR } from "../../memory/layout.ts";
 import { dataWord, type Mbufs } from "../../mempool/mbuf.ts";
 import type { Burst } from "../../ring/burst.ts";
+import { MARK } from "./marks.ts";
 
 /** What {@linkcode FrameBurst} asks of the lane that it is used in. */
 export interface FrameSource {
@@ -12,9 +13,6 @@ export interface FrameSource {
   /** Copy the frame of descriptor `from` of `burst` into the empty mbuf of descriptor `to`. */
   copyFrame(burst: Burst, from: number, to: number): boolean;
 }
-
-/** Of a mark: the frame goes where its lane goes, or nowhere; or it is a port's number and 1. */
-export const MARK = { NONE: 0, DROP: 255 } as const;
 
 /**
  * The frames that a function works on: those of one burst, by index from 0 to {@linkcode count} -

@@ -39,14 +39,19 @@ export interface FunctionModule {
   readonly originates?: boolean;
   /** Frames go back by the port that they came by, unless it sends them elsewhere. */
   readonly answers?: boolean;
+  /**
+   * What the file's next version, once it is saved, is to know: anything that `structuredClone()`
+   * can copy. Each lcore has its own.
+   */
+  save?(): unknown;
+  /** Called after `setup()`, before the first burst, with what the version before has saved. */
+  restore?(saved: unknown): void;
 }
 
 /** A function that is to be used; survives `postMessage`. */
 export interface FunctionHandle {
   /** What logs and tables call it: the file's name. */
   readonly name: string;
-  /** The file. */
-  readonly url: string;
   /** Its options, as its schema has made them of `--set`. */
   readonly options: unknown;
 }
@@ -110,5 +115,11 @@ export async function readSettings(
 function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const place = /\(?(file:\/\/[^\s)]+:\d+:\d+)\)?/.exec(error.stack ?? "")?.[1];
-  return place && !error.message.includes(place) ? `${error.message} at ${place}` : error.message;
+  const { message } = error;
+  return withoutVersion(place && !message.includes(place) ? `${message} at ${place}` : message);
+}
+
+/** `mine.ts?v=7:1:20` becomes `mine.ts:1:20`: what makes Deno load a file again is left out. */
+export function withoutVersion(text: string): string {
+  return text.replaceAll(/\?v=[\w-]+(?=:\d)/g, "");
 }

@@ -14,7 +14,7 @@ const ENDING = import.meta.url.endsWith(".ts") ? ".ts" : ".js";
  * @throws {UsageError} if there is no such file.
  */
 export function findFunction(named: string): { name: string; url: string } {
-  const isPath = named.includes("/") || /\.[cm]?[jt]s$/.test(named);
+  const isPath = isFile(named);
   const url = isPath ? pathToFileURL(resolve(named)) : new URL(`${named}${ENDING}`, FOLDER);
   if (exists(fileURLToPath(url))) return { name: isPath ? basename(named) : named, url: url.href };
   throw new UsageError(
@@ -25,6 +25,11 @@ export function findFunction(named: string): { name: string; url: string } {
       } ` +
         "come with culvert; a file of yours is named by its path, as ./my.ts",
   );
+}
+
+/** Whether a path is meant, not the name of a function that comes with culvert. */
+export function isFile(named: string): boolean {
+  return named.includes("/") || /\.[cm]?[jt]s$/.test(named);
 }
 
 /** The functions that come with culvert. */
@@ -39,6 +44,10 @@ function exists(path: string): boolean {
     return Deno.statSync(path).isFile;
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
+    if (!(error instanceof Deno.errors.NotCapable)) throw error;
+    throw new UsageError(
+      `Cannot use function ${path} as culvert may not read it: copy it into the folder that ` +
+        "culvert runs in, or give Deno --allow-read for it",
+    );
   }
 }

@@ -33,29 +33,27 @@ export interface LoadedFunction {
 }
 
 /**
- * Load functions in the main thread, to see that they can be used and what they need.
+ * Load functions, to see that they can be used and what they need.
  *
+ * @param version Differs each time that they are loaded again.
  * @throws {UsageError} if there is no such file, or an option is wrong.
  * @throws {CulvertError} if a file cannot be loaded, or exports no function.
  */
-export async function loadFunctions(specs: readonly FunctionSpec[]): Promise<Functions> {
-  const handles: FunctionHandle[] = [];
-  let [originates, answers] = [false, false];
-  for (const { named, set } of specs) {
+export async function loadFunctions(
+  specs: readonly FunctionSpec[],
+  version = "0",
+): Promise<{ functions: Functions; loaded: LoadedFunction[] }> {
+  const load = async ({ named, set }: FunctionSpec): Promise<LoadedFunction> => {
     const { name, url } = findFunction(named);
-    const module = await loadModule(name, url);
-    handles.push({ name, url, options: await readSettings(name, module, set) });
-    originates ||= module.originates === true;
-    answers ||= module.answers === true;
-  }
-  return { handles, originates, answers };
-}
-
-/** Load the same functions in the thread of an lcore. */
-export async function loadInLcore(handles: readonly FunctionHandle[]): Promise<LoadedFunction[]> {
-  const load = async (handle: FunctionHandle) => ({
-    handle,
-    module: await loadModule(handle.name, handle.url),
-  });
-  return await Promise.all(handles.map(load));
+    const module = await loadModule(name, version === "0" ? url : `${url}?v=${version}`);
+    return { handle: { name, options: await readSettings(name, module, set) }, module };
+  };
+  const loaded: LoadedFunction[] = [];
+  for (const spec of specs) loaded.push(await load(spec));
+  const functions = {
+    handles: loaded.map(({ handle }) => handle),
+    originates: loaded.some(({ module }) => module.originates === true),
+    answers: loaded.some(({ module }) => module.answers === true),
+  };
+  return { functions, loaded };
 }

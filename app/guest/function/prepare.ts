@@ -1,0 +1,30 @@
+import type { PortDescription } from "./context.ts";
+import { type Functions, type FunctionSpec, type LoadedFunction, loadFunctions } from "./load.ts";
+import { tryOut } from "./trial.ts";
+
+/** What the thread of an lcore is to load; survives `postMessage`. */
+export interface Preparation {
+  /** The functions, in order. */
+  readonly specs: readonly FunctionSpec[];
+  /** Goes up each time that they are loaded again; those that take over from others are tried. */
+  readonly version: number;
+  /** The guest's ports, for that trial. */
+  readonly ports: readonly PortDescription[];
+}
+
+/**
+ * Load functions in the thread of an lcore, and try them on a burst if they are to take over.
+ *
+ * @throws {CulvertError} if they cannot be loaded, or fail.
+ */
+export async function prepareFunctions(
+  { specs, version, ports }: Preparation,
+): Promise<{ prepared: readonly LoadedFunction[]; report: Functions }> {
+  if (version > 0) {
+    // As modules of their own: what they keep from the trial is not used.
+    const { loaded } = await loadFunctions(specs, `${version}-trial`);
+    tryOut(loaded, ports);
+  }
+  const { loaded, functions } = await loadFunctions(specs, `${version}`);
+  return { prepared: loaded, report: functions };
+}

@@ -1,0 +1,43 @@
+import { throws } from "node:assert/strict";
+import type { FunctionModule } from "../../app/guest/function/function_module.ts";
+import { tryOut } from "../../app/guest/function/trial.ts";
+import { macOf } from "./guest_lab.ts";
+
+const PORTS = [0, 1, 2].map((number) => ({ number, name: `p${number}`, mac: macOf(number) }));
+
+function tried(module: FunctionModule): () => void {
+  return () => tryOut([{ handle: { name: "mine.ts", options: {} }, module }], PORTS);
+}
+
+Deno.test("tryOut() gives a function frames to read, drop, change, send and copy", () => {
+  let frames = 0;
+  tried({
+    setup: ({ counter }) => (burst) => {
+      frames += burst.count;
+      counter("seen").add(burst.count);
+      for (let i = 0; i < 3; i++) burst.drop(i);
+      burst.sendTo(3, 2);
+      burst.prepend(4, 4);
+      burst.add(1);
+    },
+  })();
+  if (frames === 0) throw new Error("it saw no frames");
+});
+
+Deno.test("tryOut() tells which function throws, and where", () => {
+  throws(tried({ default: (burst) => burst.u16(0, 2000) }), {
+    name: "CulvertError",
+    message: /^function mine\.ts has thrown: Cannot use 2 bytes at offset 2000 .*\/trial_test\.ts:/,
+  });
+  throws(tried({ default: (burst) => burst.sendTo(0, 7) }), {
+    message: /Cannot send a frame by port 7: the ports are 0, 1, 2/,
+  });
+  throws(
+    tried({
+      setup() {
+        throw new Error("no rules");
+      },
+    }),
+    { message: /^its setup\(\) has thrown: no rules/ },
+  );
+});

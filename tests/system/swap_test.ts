@@ -1,0 +1,127 @@
+/**
+ * A function's file is saved while frames flow: its next version takes over, and nothing is lost.
+ *
+ * @module
+ */
+import assert from "node:assert/strict";
+import { account, assertBalanced, Lab, packetPorts, type Running, until } from "../kit/lab.ts";
+
+const SWAPS = 100;
+
+/** Swaps after which the memory of a guest must not grow any more, and kB that it may vary by. */
+const WARM_UP = 40, VARIATION_KB = 24_000;
+
+/** Echo requests that are sent meanwhile, numbered by ping: it waits for all replies. */
+const PING = ["-q", "-i", "0.005", "-c", "2400"];
+
+/** Milliseconds that half of the swaps may take at most, on a machine with more to do. */
+const MEDIAN_MS = 400;
+
+/** A file of a function, in a folder that the guest may read. */
+class FunctionFile implements Disposable {
+  readonly folder = Deno.makeTempDirSync({ dir: ".cache", prefix: "swap" });
+  readonly path = `${this.folder}/mine.ts`;
+
+  write(text: string): void {
+    Deno.writeTextFileSync(`${this.folder}/new`, text);
+    Deno.renameSync(`${this.folder}/new`, this.path);
+  }
+
+  [Symbol.dispose](): void {
+    Deno.removeSync(this.folder, { recursive: true });
+  }
+}
+
+/** A function that counts frames over all its versions, by a counter and by what it hands over. */
+function counting(version: number): string {
+  return `
+    import type { Burst, Context } from "culvert-net/function";
+    let frames = 0, versions = 1, last = -1;
+    export function setup({ counter, log }: Context) {
+      const count = counter("frames seen");
+      log(\`version ${version}\`);
+      return (burst: Burst) => { frames += burst.count; count.add(burst.count); };
+    }
+    export const save = () => ({ frames, versions, last: ${version} });
+    export function restore(saved: any) {
+      frames = saved.frames;
+      versions = saved.versions + 1;
+      last = saved.last;
+      if (last !== ${version - 1}) throw new Error(\`version \${last} came before ${version}\`);
+    }
+  `;
+}
+
+function residentKb({ pid }: Running): number {
+  const status = Deno.readTextFileSync(`/proc/${pid}/status`);
+  return Number(/VmRSS:\s+(\d+)/.exec(status)![1]);
+}
+
+Deno.test(`${SWAPS} swaps under ping lose no frame, keep state, and leave no memory behind`, async () => {
+  await using lab = await Lab.open();
+  using file = new FunctionFile();
+  file.write(counting(0));
+  const { a, b } = await lab.namespacePair();
+  const host = await lab.startHost(packetPorts(a, b));
+  const guest = await lab.startGuest(["--function", file.path, "-T", "0"]);
+  await lab.inNamespace(a.netns, "ping", "-c", "1", "-W", "5", b.ip4);
+
+  const ping = lab.start("ip", "netns", "exec", a.netns, "ping", ...PING, b.ip4);
+  const times: number[] = [];
+  let warm = 0;
+  for (let version = 1; version <= SWAPS; version++) {
+    file.write(counting(version));
+    await guest.stderrLine(new RegExp(`version ${version}\\b`));
+    await until(() => swapsOf(guest).length === version, `swap ${version} is told`);
+    if (version === WARM_UP) warm = residentKb(guest);
+  }
+  times.push(...swapsOf(guest).map(([, ms]) => Number(ms)));
+  const end = residentKb(guest);
+  const { stdout } = await ping.ended(60_000);
+  assert.match(stdout, /, 0% packet loss/);
+  assert.ok(swapsOf(guest).every(([, , lost]) => lost === "0"));
+  assert.ok(end - warm < VARIATION_KB, `${warm} kB after ${WARM_UP} swaps, ${end} kB in the end`);
+  const median = times.sort((x, y) => x - y)[SWAPS / 2];
+  assert.ok(median < MEDIAN_MS, `a swap takes ${median} ms`);
+  await guest.stop();
+  assertBalanced(account((await host.stop()).stdout));
+});
+
+/** Files that must not take over, and what the guest says of each. */
+const MISTAKES: readonly [string, RegExp][] = [
+  ["export default function (burst) {", /Cannot load function mine\.ts as [^]*mine\.ts:1:\d+/],
+  ["export const answer = 42;", /Cannot use function mine\.ts as it exports only answer/],
+  ["export default (burst) => burst.u16(0, 9000);", /offset 9000 of frame 0 .*mine\.ts:1:\d+/],
+  [
+    'export function setup() { throw new Error("no rules"); }',
+    /its setup\(\) has thrown: no rules at .*mine\.ts:1:\d+/,
+  ],
+  ["export const originates = true; export default () => {};", /it makes frames now/],
+];
+
+Deno.test("a version with a mistake does not take over: the guest says why, and forwards on", async () => {
+  await using lab = await Lab.open();
+  using file = new FunctionFile();
+  file.write("export default () => {};");
+  const { a, b } = await lab.namespacePair();
+  const host = await lab.startHost(packetPorts(a, b));
+  const guest = await lab.startGuest(["--function", file.path, "-T", "0"]);
+  for (const [text, told] of MISTAKES) {
+    file.write(text);
+    await guest.stderrLine(/kept the version that was there, not mine\.ts/);
+    await lab.inNamespace(a.netns, "ping", "-c", "1", "-W", "5", b.ip4);
+    assert.match(guest.stderr, told);
+  }
+  file.write("export default (burst) => { for (let i = 0; i < burst.count; i++) burst.drop(i); };");
+  await guest.stderrLine(/swapped mine\.ts/);
+  assert.notEqual(
+    (await lab.tryRun("ip", "netns", "exec", a.netns, "ping", "-c1", "-W1", b.ip4)).code,
+    0,
+  );
+  await lab.finish({ host, guest });
+});
+
+/** Of each swap that the guest has told of: milliseconds, and frames that were lost. */
+function swapsOf({ stderr }: Running): RegExpMatchArray[] {
+  return [...stderr.matchAll(/swapped mine\.ts in (\d+) ms, (\d+) frames lost/g)];
+}
