@@ -14,7 +14,7 @@ import {
  * command line.
  */
 const LAYERS = [
-  ["linux", "memory"],
+  ["linux", "memory", "capture"],
   ["ivshmem"],
   ["region"],
   ["ring"],

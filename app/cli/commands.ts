@@ -7,6 +7,7 @@ import { LAYOUT } from "./tables/layout.ts";
 import { COMPLETIONS, MAN } from "./tables/meta.ts";
 import { PLUG, UNPLUG } from "./tables/plug.ts";
 import { SERVER } from "./tables/server.ts";
+import { TRY } from "./tables/try.ts";
 import { IMAGE, QEMU } from "./tables/vm.ts";
 
 const LCORE_URL = new URL("../guest/lcore_worker.ts", import.meta.url);
@@ -18,6 +19,7 @@ export const COMMANDS: readonly Entry[] = [
     const { guestCommand } = await import("./guest_command.ts");
     return (parsed) => guestCommand(parsed, LCORE_URL);
   }),
+  entry(TRY, async () => (await import("./try_command.ts")).tryCommand),
   entry(SERVER, async () => (await import("./server_command.ts")).serverCommand),
   entry(CLIENT, async () => (await import("./client_command.ts")).clientCommand),
   entry(IMAGE, async () => (await import("./vm_command.ts")).imageCommand),

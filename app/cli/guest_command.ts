@@ -6,6 +6,7 @@ import { parseCoreList, usableCores } from "../linux/core_list.ts";
 import { checkRegionName } from "../memory/region_name.ts";
 import { sayFor } from "./messages.ts";
 import { checkUsage, type Parsed } from "./options.ts";
+import { readSet } from "./set_option.ts";
 import { stopSignal } from "./stop_signal.ts";
 import type { GUEST } from "./tables/guest.ts";
 
@@ -46,10 +47,7 @@ function functionsOf(
       specs.push({ named: String(value), set: {} });
     }
     if (name !== "set") continue;
-    const [, key, text] = /^([^=]+)=([^]*)$/.exec(String(value)) ?? [];
-    if (key === undefined) {
-      throw new UsageError(`Cannot use --set ${value} as it is no option: write --set KEY=VALUE`);
-    }
+    const [key, text] = readSet(String(value));
     const last = specs.at(-1);
     if (last === undefined) {
       throw new UsageError(`Cannot use --set ${value} as no --function stands before it`);

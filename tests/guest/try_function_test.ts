@@ -59,7 +59,7 @@ Deno.test("tryFunction() runs modules with setup(), options, counters, and answe
   );
   await rejects(tryFunction(module, [], { set: { limit: "x" } }), {
     name: "UsageError",
-    message: "Cannot set limit=x of function function as that is no number",
+    message: "Cannot set limit=x of function tried as that is no number",
   });
 });
 
@@ -71,7 +71,7 @@ Deno.test("tryFunction() shows what a function throws, for each frame of its bur
   deepEqual(tried.map(({ what }) => what), ["sent", "sent", "failed", "failed", "sent"]);
   match(String(tried[2].error), /RangeError: Cannot use 4 bytes at offset 1000 of frame 0/);
   equal(tried[4].error, undefined);
-  match(log[0], /^function function has thrown: .* at .*try_function_test\.ts:\d+:\d+\)?$/);
+  match(log[0], /^function fails has thrown: .* at .*try_function_test\.ts:\d+:\d+\)?$/);
   bursts = 0;
   const passed = await tryFunction(fails, frames, { onError: "pass" });
   deepEqual(passed.frames.map(({ what }) => what), Array(5).fill("sent"));
@@ -89,9 +89,9 @@ Deno.test("tryFunction() tells what a function makes: copies, and frames of its 
   const { frames, sent } = await tryFunction(module, [UDP], { ports: 3 });
   deepEqual(frames, [{ what: "sent", port: 1, bytes: UDP }]);
   deepEqual(sent, [
-    { port: 0, bytes: new Uint8Array(0) },
-    { port: 1, bytes: UDP, frame: 0 },
-    { port: 2, bytes: UDP },
+    { port: 0, bytes: new Uint8Array(0), at: 0 },
+    { port: 1, bytes: UDP, at: 0, frame: 0 },
+    { port: 2, bytes: UDP, at: 0 },
   ]);
   const many = await tryFunction(module, Array(3000).fill(UDP), { ports: 3 });
   equal(many.sent.length, 3000 + 2 * Math.ceil(3000 / 32));
@@ -109,6 +109,7 @@ Deno.test("tryFunction() lets time pass: timers are due, functions that originat
   equal(times.length, 10);
   const { sent } = await tryFunction(txonly, [], { until: 100 });
   equal(sent.length, 64);
+  deepEqual(new Set(sent.map(({ at }) => at)), new Set([100]));
   equal((await tryFunction(txonly, [])).sent.length, 0);
 });
 
@@ -139,7 +140,7 @@ Deno.test("tryFunction() takes frames of any length that a frame can have, and 3
   );
   await refuses(
     tryFunction(noArp, [{ bytes: UDP, port: 2 }]),
-    "Cannot try a frame of port 2: there are ports 0 to 1",
+    "Cannot try a frame of port 2: there are ports 0 to 1; ask for more",
   );
   await refuses(
     tryFunction(noArp, [], { ports: 33 }),

@@ -22,6 +22,8 @@ export interface SentFrame {
   readonly port: number;
   /** What was sent. */
   readonly bytes: Uint8Array;
+  /** When, in milliseconds after the beginning. */
+  readonly at: number;
   /** Which of the frames that were given it is, from 0; none if a function has made it. */
   readonly frame?: number;
 }
@@ -97,6 +99,16 @@ export class FunctionTrial implements Disposable {
     );
   }
 
+  /** Frames that it was given so far. */
+  get given(): number {
+    return this.#given;
+  }
+
+  /** Bursts in which a function has thrown. */
+  get failures(): number {
+    return this.#chain.failures;
+  }
+
   /** What functions have counted, by name. */
   get counters(): Record<string, number> {
     return Object.fromEntries(readCounters(new Uint8Array(this.#counters)));
@@ -133,7 +145,9 @@ export class FunctionTrial implements Disposable {
     const lane = this.#lanes[port];
     if (lane === undefined) {
       const last = this.#lanes.length - 1;
-      throw new CulvertError(`Cannot try a frame of port ${port}: there are ports 0 to ${last}`);
+      throw new CulvertError(
+        `Cannot try a frame of port ${port}: there are ports 0 to ${last}; ask for more`,
+      );
     }
     const first = this.#given;
     this.#given += frames.length;
@@ -143,14 +157,17 @@ export class FunctionTrial implements Disposable {
     lane.turn(this.#chain);
     for (const output of this.#outputs) output.flush();
 
+    const at = (this.#now - STEP_NS) / 1e6;
     const error = this.#thrown as { error: unknown } | undefined;
     const [tried, sent]: [TriedFrame[], SentFrame[]] = [[], []];
     for (const { mbuf, port, bytes } of this.#region.take()) {
-      const at = lent.indexOf(mbuf);
-      const isGiven = at >= 0;
-      if (port !== undefined) sent.push({ port, bytes, ...isGiven ? { frame: first + at } : {} });
+      const index = lent.indexOf(mbuf);
+      const isGiven = index >= 0;
+      if (port !== undefined) {
+        sent.push({ port, bytes, at, ...isGiven ? { frame: first + index } : {} });
+      }
       if (!isGiven) continue;
-      tried[at] = {
+      tried[index] = {
         ...port === undefined ? { what: error ? "failed" : "dropped" } : { what: "sent" },
         ...port === undefined ? {} : { port, bytes },
         ...error,

@@ -89,8 +89,9 @@ export async function tryFunction(
   checkCount("burst", burst, BURST_MAX);
   const module = typeof tried === "function" ? { default: tried } : tried;
   const texts = Object.entries(set).map(([key, value]) => [key, String(value)]);
-  const options = await readSettings("function", module, Object.fromEntries(texts));
-  const handle = { name: "function", url: "", options };
+  const name = nameOf(module);
+  const options = await readSettings(name, module, Object.fromEntries(texts));
+  const handle = { name, options };
   const given = frames.map((frame) => frame instanceof Uint8Array ? { bytes: frame } : frame);
   const longest = Math.max(FRAME_BYTES, ...given.map(({ bytes }) => bytes.length));
   const frameMax = Math.min(longest, FRAME_BYTES_MAX);
@@ -109,6 +110,11 @@ export async function tryFunction(
   }
   result.sent.push(...trial.passUntil(until * 1e6));
   return { ...result, counters: trial.counters, log };
+}
+
+/** What logs call the function: as its file does, if it has a name there. */
+function nameOf({ default: run }: FunctionModule): string {
+  return run === undefined || ["", "default"].includes(run.name) ? "tried" : run.name;
 }
 
 function checkCount(name: string, value: number, most: number): void {

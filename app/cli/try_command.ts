@@ -1,0 +1,102 @@
+import { CulvertError, UsageError } from "../../ffi/error.ts";
+import type { CapturedFrame } from "../capture/capture.ts";
+import { CaptureReader } from "../capture/capture_reader.ts";
+import { CaptureWriter } from "../capture/capture_writer.ts";
+import { loadFunctions } from "../guest/function/load.ts";
+import { FunctionTrial } from "../guest/trial/function_trial.ts";
+import { tryCapture } from "../guest/trial/try_capture.ts";
+import { stdout } from "../linux/output.ts";
+import { frameMaxOf } from "../port/kernel_port.ts";
+import { BURST_DEFAULT } from "../ring/burst.ts";
+import { sayFor } from "./messages.ts";
+import type { Parsed } from "./options.ts";
+import { readSet } from "./set_option.ts";
+import type { TRY } from "./tables/try.ts";
+import { TryReport } from "./try_report.ts";
+
+/** Ports that a guest has for a capture of one interface. */
+const PORTS_DEFAULT = 2;
+
+/** Where lines go. */
+export interface TryOutput {
+  /** What was asked for. */
+  line(text: string): void;
+  /** Settles when lines are written. */
+  flush(): Promise<void>;
+}
+
+/**
+ * `culvert try`: returns the exit status.
+ *
+ * @throws {UsageError} if there is no such function, or an option is wrong.
+ * @throws {CulvertError} if a file cannot be used, or the capture not be read to its end.
+ */
+export async function tryCommand(
+  { values, positionals: [named, input, output] }: Parsed<typeof TRY>,
+  out: TryOutput = stdout,
+  say: (line: string) => void = sayFor("try"),
+): Promise<number> {
+  const set = Object.fromEntries(values.set.map(readSet));
+  const { loaded } = await loadFunctions([{ named, set }]);
+  using from = openFile(input, { read: true });
+  const reader = new CaptureReader(from, input);
+  const next = withFirst(reader);
+  const ports = values.ports ?? Math.max(PORTS_DEFAULT, reader.interfaces);
+
+  using trial = new FunctionTrial(loaded, {
+    ...{ ports, burst: BURST_DEFAULT, frameMax: frameMaxOf(values.mtu) },
+    ...{ onError: values["on-error"], log: say },
+  });
+  using to = output === undefined ? undefined : openOutput(output, from);
+  const names = Array.from({ length: ports }, (_, port) => `port${port}`);
+  const writer = to && new CaptureWriter(to, output.endsWith(".pcapng") ? names : undefined);
+  const report = new TryReport();
+  try {
+    for (const step of tryCapture(trial, next)) {
+      const lines = report.add(step);
+      for (const frame of step.sent) writer?.write(frame);
+      if (!values.verbose) continue;
+      for (const line of lines) out.line(line);
+      await out.flush();
+    }
+  } finally {
+    writer?.flush();
+    for (const line of report.summary(trial.counters, trial.frameMax)) out.line(line);
+  }
+  return trial.failures > 0 ? 1 : 0;
+}
+
+/** The frames of a capture, of which the first is read now: interfaces are told of before it. */
+function withFirst(reader: CaptureReader): () => CapturedFrame | undefined {
+  const first = reader.next();
+  let isRead = false;
+  return () => {
+    if (isRead) return reader.next();
+    isRead = true;
+    return first;
+  };
+}
+
+function openFile(path: string, options: Deno.OpenOptions): Deno.FsFile {
+  try {
+    return Deno.openSync(path, options);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotCapable || !(error instanceof Error)) throw error;
+    const found = error instanceof Deno.errors.NotFound
+      ? "it does not exist"
+      : error.message.replace(/ \(os error.*/, "");
+    throw new CulvertError(`Cannot open capture ${path} as ${found}: check the path`);
+  }
+}
+
+/** Open a file to be written, which is not the one that is read. */
+function openOutput(path: string, from: Deno.FsFile): Deno.FsFile {
+  const to = openFile(path, { write: true, create: true });
+  const [there, here] = [to.statSync(), from.statSync()];
+  if (there.dev === here.dev && there.ino === here.ino) {
+    to.close();
+    throw new UsageError(`Cannot write ${path} as it is the capture that is read: name another`);
+  }
+  if (there.isFile) to.truncateSync();
+  return to;
+}

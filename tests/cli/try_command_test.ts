@@ -1,0 +1,183 @@
+import { deepEqual, equal, match, rejects } from "node:assert/strict";
+import { CaptureReader } from "../../app/capture/capture_reader.ts";
+import { tryCommand } from "../../app/cli/try_command.ts";
+import { TRY } from "../../app/cli/tables/try.ts";
+import { frame } from "../../app/testing.ts";
+import { interfaceBlock, packetBlock, pcapFile, sectionBlock } from "../capture/capture_files.ts";
+import { parsed } from "./tables.ts";
+
+const TIME = 1_700_000_000_000_000_000n;
+const MILLISECOND = 1_000_000n;
+
+/** Drops ARP, tags UDP in headroom, sends TCP back, throws at frames of other protocols. */
+const FUNCTION = `
+export const options = { "~standard": { validate: (value: unknown) => ({ value }) } };
+export function setup({ counter, options }) {
+  const [seen, ttl] = [counter("seen"), Number(options.ttl ?? 64)];
+  return (burst) => {
+    for (let i = 0; i < burst.count; i++) {
+      seen.add();
+      if (burst.u16(i, 12) === 0x0806) burst.drop(i);
+      else if (burst.u16(i, 12) !== 0x0800) throw new Error("what is this?");
+      else if (burst.u8(i, 23) === 17) burst.prepend(i, 4);
+      else if (burst.u8(i, 23) === 6) burst.sendTo(i, burst.port);
+      else burst.setU8(i, 22, ttl);
+    }
+  };
+}
+`;
+
+interface Files {
+  readonly folder: string;
+  readonly lines: string[];
+  readonly said: string[];
+  /** `culvert try my.ts` in the folder. */
+  run(...args: string[]): Promise<number>;
+  /** Ports, times and lengths of the frames of a capture. */
+  read(name: string): { port: number; time: bigint; bytes: number; wireBytes: number }[];
+}
+
+/** A folder with a function, my.ts, and a capture, in.pcap. */
+async function inFolder(capture: Uint8Array, test: (files: Files) => Promise<void>) {
+  const folder = Deno.makeTempDirSync({ dir: "/tmp" });
+  const lines: string[] = [], said: string[] = [];
+  try {
+    Deno.writeTextFileSync(`${folder}/my.ts`, FUNCTION);
+    Deno.writeFileSync(`${folder}/in.pcap`, capture);
+    const inHere = (arg: string) =>
+      /^[\w.]+\.(pcap|pcapng|ts)$/.test(arg) ? `${folder}/${arg}` : arg;
+    const out = { line: (line: string) => void lines.push(line), flush: () => Promise.resolve() };
+    await test({
+      ...{ folder, lines, said },
+      run: (...args) =>
+        tryCommand(parsed(TRY, args.map(inHere)), out, (line) => void said.push(line)),
+      read(name) {
+        using file = Deno.openSync(`${folder}/${name}`);
+        const reader = new CaptureReader(file, name);
+        const found = [];
+        for (let one; (one = reader.next());) found.push({ ...one, bytes: one.bytes.length });
+        return found;
+      },
+    });
+  } finally {
+    Deno.removeSync(folder, { recursive: true });
+  }
+}
+
+/** A frame of each kind, a millisecond apart, the last but one cut short by the capture. */
+const FRAMES = [frame.udp(), frame.arp(), frame.tcp(), frame.icmpEcho(), frame.ethernet()];
+const CAPTURE = pcapFile(
+  true,
+  true,
+  FRAMES.map((bytes, i) => ({
+    time: TIME + BigInt(i) * MILLISECOND,
+    bytes: i === 3 ? bytes.slice(0, 60) : bytes,
+    wireBytes: bytes.length,
+  })),
+);
+
+Deno.test("culvert try tells of each frame and of all, and writes what is sent with its times", async () => {
+  await inFolder(CAPTURE, async ({ run, lines, said, read, folder }) => {
+    equal(await run("my.ts", "in.pcap", "out.pcapng", "-v", "--set", "ttl=63"), 1);
+    deepEqual(lines, [
+      "frame 1, 60 bytes by port 0: sent by port 1, 64 bytes now",
+      "frame 2, 42 bytes by port 0: dropped",
+      "frame 3, 54 bytes by port 0: sent by port 0",
+      "frame 4, 60 bytes by port 0: sent by port 1, byte 22 changed",
+      "frame 5, 60 bytes by port 0: failed",
+      "read 5 frames: 5 by port 0",
+      "sent 3 frames: 1 by port 0, 2 by port 1; 2 of them changed",
+      "dropped 1 frame",
+      "failed 1 frame: the function has thrown",
+      "the capture has only the start of 1 frame",
+      "counted seen: 5",
+    ]);
+    equal(said.length, 1);
+    match(said[0], /^function my\.ts has thrown: what is this\? at .*my\.ts:9:51\)?$/);
+    deepEqual(read("out.pcapng"), [
+      { port: 1, time: TIME, bytes: 64, wireBytes: 64 },
+      { port: 0, time: TIME + 2n * MILLISECOND, bytes: 54, wireBytes: 54 },
+      { port: 1, time: TIME + 3n * MILLISECOND, bytes: 60, wireBytes: 98 },
+    ]);
+    equal(await run("my.ts", "in.pcap", "out.pcap", "--on-error", "pass"), 1);
+    deepEqual(read("out.pcap").map(({ port, bytes }) => [port, bytes]), [
+      ...[[0, 64], [0, 54], [0, 60], [0, 60]],
+    ]);
+    equal(Deno.statSync(`${folder}/in.pcap`).size, CAPTURE.length);
+  });
+});
+
+Deno.test("culvert try takes interfaces for ports, and functions that come with culvert", async () => {
+  const capture = Uint8Array.of(
+    ...sectionBlock(false),
+    ...[0, 1, 2].flatMap(() => [...interfaceBlock(false)]),
+    ...[2, 1, 0, 0].flatMap((port, i) => [
+      ...packetBlock(false, port, TIME / 1000n + BigInt(i), frame.udp()),
+    ]),
+  );
+  await inFolder(capture, async ({ run, lines }) => {
+    equal(await run("macswap", "in.pcap"), 0);
+    deepEqual(lines, [
+      "read 4 frames: 2 by port 0, 1 by port 1, 1 by port 2",
+      "sent 4 frames: 1 by port 0, 2 by port 1, 1 by port 2; 4 of them changed",
+      "dropped 0 frames",
+    ]);
+    await rejects(run("macswap", "in.pcap", "--ports", "2"), {
+      message: "Cannot try a frame of port 2: there are ports 0 to 1; ask for more",
+    });
+  });
+});
+
+Deno.test("culvert try does what is whole of a capture that is cut off, then says where it ends", async () => {
+  await inFolder(CAPTURE.slice(0, 24 + 76 + 58 + 20), async ({ run, lines, read }) => {
+    await rejects(run("my.ts", "in.pcap", "out.pcap"), {
+      name: "CulvertError",
+      message: /in\.pcap to its end as it ends in the middle of a frame, at byte 178: it was cut/,
+    });
+    equal(lines[0], "read 2 frames: 2 by port 0");
+    equal(read("out.pcap").length, 1);
+  });
+});
+
+Deno.test("culvert try reads an empty capture, and skips frames that no mbuf has room for", async () => {
+  await inFolder(pcapFile(true, false, []), async ({ run, lines, read }) => {
+    equal(await run("my.ts", "in.pcap", "out.pcap"), 0);
+    deepEqual(lines, ["read 0 frames", "sent 0 frames", "dropped 0 frames", "counted seen: 0"]);
+    deepEqual(read("out.pcap"), []);
+  });
+  const long = frame.udp({ payload: new Uint8Array(3000) });
+  const capture = pcapFile(
+    true,
+    false,
+    [FRAMES[0], long, FRAMES[2]].map((bytes) => ({
+      ...{ bytes, time: TIME },
+    })),
+  );
+  await inFolder(capture, async ({ run, lines }) => {
+    equal(await run("my.ts", "in.pcap"), 0);
+    deepEqual(lines.slice(0, 4), [
+      "read 3 frames: 3 by port 0",
+      "sent 2 frames: 1 by port 0, 1 by port 1; 1 of them changed",
+      "dropped 0 frames",
+      "skipped 1 frame of more than 2240 bytes: use --mtu",
+    ]);
+    equal(await run("my.ts", "in.pcap", "--mtu", "9000"), 0);
+    equal(lines.includes("sent 3 frames: 1 by port 0, 2 by port 1; 2 of them changed"), true);
+  });
+});
+
+Deno.test("culvert try refuses what it cannot read, and to write over what it reads", async () => {
+  await inFolder(CAPTURE, async ({ run, folder }) => {
+    await rejects(run("my.ts", "no.pcap"), {
+      message: `Cannot open capture ${folder}/no.pcap as it does not exist: check the path`,
+    });
+    await rejects(run("my.ts", "my.ts"), /as it begins with 0a657870: pcap or pcapng is wanted/);
+    await rejects(run("my.ts", "in.pcap", "in.pcap"), {
+      name: "UsageError",
+      message: `Cannot write ${folder}/in.pcap as it is the capture that is read: name another`,
+    });
+    equal(Deno.statSync(`${folder}/in.pcap`).size, CAPTURE.length);
+    await rejects(run("none", "in.pcap"), /^UsageError: Cannot use function none as there is none/);
+    await rejects(run("my.ts", "in.pcap", "--set", "ttl"), /Cannot use --set ttl as it is no opt/);
+  });
+});
