@@ -20,6 +20,11 @@ function measure(idle: Idle, turns: number): { slept: number; milliseconds: numb
   return { slept: sleeps() - before, milliseconds };
 }
 
+/** The shortest of five such measurements in milliseconds: other programs may delay some of them. */
+function quickest(idle: Idle, turns: number): number {
+  return Math.min(...Array.from({ length: 5 }, () => measure(idle, turns).milliseconds));
+}
+
 /** Let it spin for as long as it ever does. */
 function spin(idle: Idle): void {
   for (const start = shim.shim_clock(); shim.shim_clock() - start < 300_000;) idle.wait();
@@ -51,8 +56,8 @@ Deno.test("Idle without an alarm naps once it has spun for a while, up to 1 ms",
   spin(idle);
   const first = measure(idle, 20);
   ok(first.slept >= 3, `slept ${first.slept} times`);
-  const later = measure(idle, 30);
-  ok(later.milliseconds >= 30 && later.milliseconds < 300, `${later.milliseconds} ms`);
+  const later = quickest(idle, 30);
+  ok(later >= 30 && later < 300, `${later} ms`);
 });
 
 Deno.test("Idle.reset() makes it spin again, and nap 50 us again after that", () => {
@@ -75,8 +80,8 @@ Deno.test("Idle wakes on any descriptor that it watches, and sleeps again when t
   const idle = tired(fds);
   for (const fd of fds) {
     shim.shim_eventfd_signal(fd);
-    const awake = measure(idle, 50);
-    ok(awake.milliseconds < 25, `${awake.milliseconds} ms`);
+    const awake = quickest(idle, 50);
+    ok(awake < 25, `${awake} ms`);
     equal(shim.shim_eventfd_drain(fd), 1);
     const asleep = measure(idle, 10);
     ok(asleep.milliseconds >= 10, `${asleep.milliseconds} ms`);
@@ -121,8 +126,10 @@ class NotingAlarm implements Alarm {
 Deno.test("Idle with an alarm raises its flag, looks once more, and does not sleep if there is work", () => {
   using files = new OpenFiles();
   const alarm = new NotingAlarm(files.add(shim.shim_eventfd()), true);
-  const { milliseconds } = measure(new Idle("sleep", alarm), 1);
+  const idle = new Idle("sleep", alarm);
+  idle.wait();
   deepEqual(alarm.notes, ["raise", "look", "lower"]);
+  const milliseconds = quickest(idle, 1);
   ok(milliseconds < 80, `${milliseconds} ms`);
 });
 
@@ -145,8 +152,8 @@ Deno.test("Idle naps while its alarm does not ring for all, and sleeps once it d
   using files = new OpenFiles();
   const alarm = new NotingAlarm(files.add(shim.shim_eventfd()), false, false);
   const idle = new Idle("sleep", alarm);
-  const naps = measure(idle, 10);
-  ok(naps.milliseconds < 80, `${naps.milliseconds} ms`);
+  const naps = quickest(idle, 10);
+  ok(naps < 80, `${naps} ms`);
   deepEqual(alarm.notes, []);
   alarm.canNotify = true;
   ok(measure(idle, 1).milliseconds >= 95);
