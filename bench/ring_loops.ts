@@ -5,7 +5,7 @@
  * @module
  */
 import { check } from "../ffi/error.ts";
-import { MappedMemory } from "../ffi/mapped_memory.ts";
+import type { MappedMemory } from "../ffi/mapped_memory.ts";
 import { shim } from "../ffi/shim.ts";
 import { Burst } from "../app/ring/burst.ts";
 import { MpmcRing } from "../app/ring/mpmc_ring.ts";

@@ -1,5 +1,5 @@
 import { CulvertError } from "../../ffi/error.ts";
-import { MappedMemory } from "../../ffi/mapped_memory.ts";
+import type { MappedMemory } from "../../ffi/mapped_memory.ts";
 import { addChannel, type ChannelPlace } from "../channel/channel.ts";
 import { GuestState } from "../channel/guest_state.ts";
 import { HEADROOM_BYTES, MBUF_STRIDE_BYTES, ZONE_KIND } from "../memory/layout.ts";

@@ -3,7 +3,7 @@ import { Burst } from "../../app/ring/burst.ts";
 import { COMMAND } from "../../app/lcore/command.ts";
 import { Idle } from "../../app/lcore/idle.ts";
 import { HostLoop } from "../../app/host/forward.ts";
-import { LinkPort } from "../../app/port/link_port.ts";
+import type { LinkPort } from "../../app/port/link_port.ts";
 import { freshCommand } from "../lcore/fresh_command.ts";
 import { TestHost } from "./test_host.ts";
 import { counted } from "./test_ports.ts";

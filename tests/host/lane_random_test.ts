@@ -1,7 +1,7 @@
 import { GUEST_STATE } from "../../app/channel/guest_state.ts";
 import type { Lane } from "../../app/host/lane.ts";
 import { Random } from "../kit/random.ts";
-import { FakePort } from "./fake_port.ts";
+import type { FakePort } from "./fake_port.ts";
 import { TestHost } from "./test_host.ts";
 import { RandomGuest } from "./random_guest.ts";
 

@@ -2,7 +2,7 @@ import { MPMC } from "../../app/memory/layout.ts";
 import type { MappedMemory } from "../../ffi/mapped_memory.ts";
 import { shim } from "../../ffi/shim.ts";
 import type { StressRing } from "./modes.ts";
-import { Burst } from "../../app/ring/burst.ts";
+import type { Burst } from "../../app/ring/burst.ts";
 
 /** What may be wrong with a {@linkcode FlawedRing}. */
 export const FLAWS = [

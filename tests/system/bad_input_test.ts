@@ -5,7 +5,7 @@
  * @module
  */
 import assert from "node:assert/strict";
-import { MappedMemory } from "../../ffi/mapped_memory.ts";
+import type { MappedMemory } from "../../ffi/mapped_memory.ts";
 import { DIRECTORY_BYTES, ENTRY, HEADER } from "../../app/memory/layout.ts";
 import { Region } from "../../app/memory/region.ts";
 import { openRegion } from "../../app/region/region_source.ts";

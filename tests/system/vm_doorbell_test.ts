@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
-import { Peer } from "../../app/ivshmem/peer.ts";
+import type { Peer } from "../../app/ivshmem/peer.ts";
 import { openRegion } from "../../app/region/region_source.ts";
 import { shim } from "../../ffi/shim.ts";
 import { BOOT_MS, Lab, until } from "../kit/lab.ts";

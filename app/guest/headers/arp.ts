@@ -14,7 +14,7 @@ export const ARP = { REQUEST: 1, REPLY: 2 } as const;
  */
 export const arp = {
   /** Offset of the ARP packet in frame `i`, or -1 if there is none for IPv4 over Ethernet. */
-  at(burst: FrameBurst, i: number): number {
+  at: (burst: FrameBurst, i: number): number => {
     if (ethernet.type(burst, i) !== ETHERTYPE.ARP) return -1;
     const at = ethernet.payload(burst, i);
     if (at + BYTES > burst.length(i)) return -1;
@@ -23,22 +23,22 @@ export const arp = {
   },
 
   /** One of {@linkcode ARP}, or another number. */
-  operation(burst: FrameBurst, i: number, at: number): number {
+  operation: (burst: FrameBurst, i: number, at: number): number => {
     return burst.u16(i, at + 6);
   },
 
   /** Address of the sender. */
-  senderIp(burst: FrameBurst, i: number, at: number): number {
+  senderIp: (burst: FrameBurst, i: number, at: number): number => {
     return burst.u32(i, at + 14);
   },
 
   /** Address that is asked for, or of the station that is answered. */
-  targetIp(burst: FrameBurst, i: number, at: number): number {
+  targetIp: (burst: FrameBurst, i: number, at: number): number => {
     return burst.u32(i, at + 24);
   },
 
   /** Make of a request the reply that the target is the station `mac`, Ethernet header included. */
-  reply(burst: FrameBurst, i: number, at: number, mac: Uint8Array): void {
+  reply: (burst: FrameBurst, i: number, at: number, mac: Uint8Array): void => {
     const target = arp.targetIp(burst, i, at);
     burst.setU16(i, at + 6, ARP.REPLY);
     for (let k = 0; k < 10; k += 2) burst.setU16(i, at + 18 + k, burst.u16(i, at + 8 + k));

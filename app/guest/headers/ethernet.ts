@@ -43,7 +43,7 @@ export const ethernet = {
   SOURCE: 6,
 
   /** Offset of the EtherType: behind the tags. */
-  typeAt(burst: FrameBurst, i: number): number {
+  typeAt: (burst: FrameBurst, i: number): number => {
     let at = 12;
     const length = burst.length(i);
     for (let tags = 0; tags < 2 && at + TAG_BYTES + 2 <= length; tags++, at += TAG_BYTES) {
@@ -54,42 +54,42 @@ export const ethernet = {
   },
 
   /** The EtherType behind the tags, or -1 if the frame is too short to have one. */
-  type(burst: FrameBurst, i: number): number {
+  type: (burst: FrameBurst, i: number): number => {
     return burst.length(i) < HEADER_BYTES ? -1 : burst.u16(i, ethernet.typeAt(burst, i));
   },
 
   /** Offset of what the frame carries, behind the EtherType. */
-  payload(burst: FrameBurst, i: number): number {
+  payload: (burst: FrameBurst, i: number): number => {
     return ethernet.typeAt(burst, i) + 2;
   },
 
   /** The destination as a number below 2^48: a key for a `Map`. */
-  destination(burst: FrameBurst, i: number): number {
+  destination: (burst: FrameBurst, i: number): number => {
     return burst.u16(i, 0) * 2 ** 32 + burst.u32(i, 2);
   },
 
   /** The source as a number below 2^48: a key for a `Map`. */
-  source(burst: FrameBurst, i: number): number {
+  source: (burst: FrameBurst, i: number): number => {
     return burst.u16(i, 6) * 2 ** 32 + burst.u32(i, 8);
   },
 
   /** Whether the destination is a group of stations, or all of them. */
-  isMulticast(burst: FrameBurst, i: number): boolean {
+  isMulticast: (burst: FrameBurst, i: number): boolean => {
     return (burst.u8(i, 0) & 1) !== 0;
   },
 
   /** Set the destination. */
-  setDestination(burst: FrameBurst, i: number, mac: Uint8Array): void {
+  setDestination: (burst: FrameBurst, i: number, mac: Uint8Array): void => {
     setMac(burst, i, 0, mac);
   },
 
   /** Set the source. */
-  setSource(burst: FrameBurst, i: number, mac: Uint8Array): void {
+  setSource: (burst: FrameBurst, i: number, mac: Uint8Array): void => {
     setMac(burst, i, 6, mac);
   },
 
   /** Exchange destination and source. */
-  swap(burst: FrameBurst, i: number): void {
+  swap: (burst: FrameBurst, i: number): void => {
     const [upper, lower] = [burst.u16(i, 0), burst.u32(i, 2)];
     copyMac(burst, i, 6, 0);
     burst.setU16(i, 6, upper);
@@ -100,19 +100,19 @@ export const ethernet = {
 /** The first VLAN tag of a frame (IEEE 802.1Q, 9.6). */
 export const vlan = {
   /** Whether there is one. */
-  isTagged(burst: FrameBurst, i: number): boolean {
+  isTagged: (burst: FrameBurst, i: number): boolean => {
     if (burst.length(i) < HEADER_BYTES + TAG_BYTES) return false;
     const type = burst.u16(i, 12);
     return type === ETHERTYPE.VLAN || type === ETHERTYPE.SERVICE_VLAN;
   },
 
   /** The VLAN's number, 0 to 4095, or -1 if the frame has no tag. */
-  id(burst: FrameBurst, i: number): number {
+  id: (burst: FrameBurst, i: number): number => {
     return vlan.isTagged(burst, i) ? burst.u16(i, 14) & 0xfff : -1;
   },
 
   /** Set the VLAN's number; priority and drop eligibility stay. False if the frame has no tag. */
-  setId(burst: FrameBurst, i: number, id: number): boolean {
+  setId: (burst: FrameBurst, i: number, id: number): boolean => {
     if (!vlan.isTagged(burst, i)) return false;
     burst.setU16(i, 14, burst.u16(i, 14) & 0xf000 | id & 0xfff);
     return true;
@@ -124,7 +124,7 @@ export const vlan = {
    * @param tci Priority (3 bits), drop eligibility (1), number (12).
    * @returns false, with nothing changed, if the frame has no headroom or no Ethernet header.
    */
-  push(burst: FrameBurst, i: number, tci: number, type: number = ETHERTYPE.VLAN): boolean {
+  push: (burst: FrameBurst, i: number, tci: number, type: number = ETHERTYPE.VLAN): boolean => {
     if (burst.length(i) < HEADER_BYTES || !burst.prepend(i, TAG_BYTES)) return false;
     copyMac(burst, i, 4, 0);
     copyMac(burst, i, 10, 6);
@@ -134,7 +134,7 @@ export const vlan = {
   },
 
   /** Take the first tag away; false, with nothing changed, if the frame has none. */
-  pop(burst: FrameBurst, i: number): boolean {
+  pop: (burst: FrameBurst, i: number): boolean => {
     if (!vlan.isTagged(burst, i)) return false;
     copyMac(burst, i, 6, 10);
     copyMac(burst, i, 0, 4);

@@ -34,17 +34,17 @@ export const icmp = {
   identifier: (burst: FrameBurst, i: number, at: number): number => burst.u16(i, at + 4),
 
   /** Set the type; the code stays. */
-  setType(burst: FrameBurst, i: number, at: number, type: number): void {
+  setType: (burst: FrameBurst, i: number, at: number, type: number): void => {
     setWord(burst, i, at, 0, type << 8 | burst.u8(i, at + 1));
   },
 
   /** Of an echo: set who asks. */
-  setIdentifier(burst: FrameBurst, i: number, at: number, identifier: number): void {
+  setIdentifier: (burst: FrameBurst, i: number, at: number, identifier: number): void => {
     setWord(burst, i, at, 4, identifier);
   },
 
   /** Make the checksum of an ICMP message of `bytes` anew. ICMPv6's covers addresses: not here. */
-  complete(burst: FrameBurst, i: number, at: number, bytes: number): void {
+  complete: (burst: FrameBurst, i: number, at: number, bytes: number): void => {
     burst.setU16(i, at + CHECKSUM, 0);
     burst.setU16(i, at + CHECKSUM, internetChecksum(burst, i, at, bytes));
   },

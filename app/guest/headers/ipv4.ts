@@ -39,7 +39,7 @@ const MORE_FRAGMENTS = 0x2000, FRAGMENT_OFFSET = 0x1fff;
  */
 export const ipv4 = {
   /** Offset of the IPv4 header of frame `i`, or -1 if there is none, or not all of its packet. */
-  at(burst: FrameBurst, i: number): number {
+  at: (burst: FrameBurst, i: number): number => {
     if (ethernet.type(burst, i) !== ETHERTYPE.IPV4) return -1;
     const at = ethernet.payload(burst, i);
     const length = burst.length(i);
@@ -53,22 +53,22 @@ export const ipv4 = {
   },
 
   /** Bytes of the header, options included. */
-  headerBytes(burst: FrameBurst, i: number, at: number): number {
+  headerBytes: (burst: FrameBurst, i: number, at: number): number => {
     return (burst.u8(i, at) & 0xf) << 2;
   },
 
   /** Bytes of the packet, header included. */
-  totalBytes(burst: FrameBurst, i: number, at: number): number {
+  totalBytes: (burst: FrameBurst, i: number, at: number): number => {
     return burst.u16(i, at + AT.LENGTH);
   },
 
   /** Offset of what the packet carries: behind the options. */
-  payload(burst: FrameBurst, i: number, at: number): number {
+  payload: (burst: FrameBurst, i: number, at: number): number => {
     return at + ipv4.headerBytes(burst, i, at);
   },
 
   /** What the packet carries: one of {@linkcode PROTOCOL}, or another number. */
-  protocol(burst: FrameBurst, i: number, at: number): number {
+  protocol: (burst: FrameBurst, i: number, at: number): number => {
     return burst.u8(i, at + AT.PROTOCOL);
   },
 
@@ -77,7 +77,7 @@ export const ipv4 = {
    * packet
    * that ends in the middle of it.
    */
-  transport(burst: FrameBurst, i: number, at: number): number {
+  transport: (burst: FrameBurst, i: number, at: number): number => {
     if ((burst.u16(i, at + AT.FRAGMENT) & FRAGMENT_OFFSET) !== 0) return -1;
     const protocol = ipv4.protocol(burst, i, at);
     const bytes = ipv4.totalBytes(burst, i, at) - ipv4.headerBytes(burst, i, at);
@@ -86,37 +86,37 @@ export const ipv4 = {
   },
 
   /** Whether the packet is a fragment of a longer one, be it the first. */
-  isFragment(burst: FrameBurst, i: number, at: number): boolean {
+  isFragment: (burst: FrameBurst, i: number, at: number): boolean => {
     return (burst.u16(i, at + AT.FRAGMENT) & (MORE_FRAGMENTS | FRAGMENT_OFFSET)) !== 0;
   },
 
   /** The source address. */
-  source(burst: FrameBurst, i: number, at: number): number {
+  source: (burst: FrameBurst, i: number, at: number): number => {
     return burst.u32(i, at + AT.SOURCE);
   },
 
   /** The destination address. */
-  destination(burst: FrameBurst, i: number, at: number): number {
+  destination: (burst: FrameBurst, i: number, at: number): number => {
     return burst.u32(i, at + DESTINATION);
   },
 
   /** Set the source address. */
-  setSource(burst: FrameBurst, i: number, at: number, address: number): void {
+  setSource: (burst: FrameBurst, i: number, at: number, address: number): void => {
     setAddress(burst, i, at, at + AT.SOURCE, address);
   },
 
   /** Set the destination address. */
-  setDestination(burst: FrameBurst, i: number, at: number, address: number): void {
+  setDestination: (burst: FrameBurst, i: number, at: number, address: number): void => {
     setAddress(burst, i, at, at + DESTINATION, address);
   },
 
   /** Time to live. */
-  ttl(burst: FrameBurst, i: number, at: number): number {
+  ttl: (burst: FrameBurst, i: number, at: number): number => {
     return burst.u8(i, at + AT.TTL);
   },
 
   /** Set the time to live. */
-  setTtl(burst: FrameBurst, i: number, at: number, ttl: number): void {
+  setTtl: (burst: FrameBurst, i: number, at: number, ttl: number): void => {
     const before = burst.u16(i, at + AT.TTL); // with the protocol, which stays
     burst.setU8(i, at + AT.TTL, ttl);
     const checksum = burst.u16(i, at + AT.CHECKSUM);
@@ -124,12 +124,12 @@ export const ipv4 = {
   },
 
   /** Write a header without options: the packet of `bytes`, header included, is not a fragment. */
-  write(
+  write: (
     burst: FrameBurst,
     i: number,
     at: number,
     fields: { source: number; destination: number; protocol: number; bytes: number; ttl?: number },
-  ): void {
+  ): void => {
     burst.setU16(i, at, 0x4500);
     burst.setU16(i, at + AT.LENGTH, fields.bytes);
     burst.setU32(i, at + AT.ID, 0x4000); // identification 0, "don't fragment"

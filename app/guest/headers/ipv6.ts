@@ -21,7 +21,7 @@ export const ipv6 = {
   DESTINATION: 24,
 
   /** Offset of the IPv6 header of frame `i`, or -1 if there is none, or not all of its packet. */
-  at(burst: FrameBurst, i: number): number {
+  at: (burst: FrameBurst, i: number): number => {
     if (ethernet.type(burst, i) !== ETHERTYPE.IPV6) return -1;
     const at = ethernet.payload(burst, i);
     const length = burst.length(i);
@@ -30,12 +30,12 @@ export const ipv6 = {
   },
 
   /** Bytes of what follows the header, extension headers included. */
-  payloadBytes(burst: FrameBurst, i: number, at: number): number {
+  payloadBytes: (burst: FrameBurst, i: number, at: number): number => {
     return burst.u16(i, at + 4);
   },
 
   /** Offset of what the packet carries, behind extension headers; -1 if they do not end well. */
-  payload(burst: FrameBurst, i: number, at: number): number {
+  payload: (burst: FrameBurst, i: number, at: number): number => {
     return walk(burst, i, at) & 0xffff || -1;
   },
 
@@ -44,7 +44,7 @@ export const ipv6 = {
    * not
    * there: in a later fragment, or behind extension headers that do not end well.
    */
-  transport(burst: FrameBurst, i: number, at: number): number {
+  transport: (burst: FrameBurst, i: number, at: number): number => {
     const found = walk(burst, i, at);
     if (found === 0) return -1;
     const protocol = found >>> 16;
@@ -54,12 +54,12 @@ export const ipv6 = {
   },
 
   /** Hops that the packet may still make. */
-  hopLimit(burst: FrameBurst, i: number, at: number): number {
+  hopLimit: (burst: FrameBurst, i: number, at: number): number => {
     return burst.u8(i, at + 7);
   },
 
   /** Set the hops that the packet may still make: no checksum covers that. */
-  setHopLimit(burst: FrameBurst, i: number, at: number, hops: number): void {
+  setHopLimit: (burst: FrameBurst, i: number, at: number, hops: number): void => {
     burst.setU8(i, at + 7, hops);
   },
 } as const;

@@ -90,13 +90,16 @@ export interface VlanFields {
  */
 export const frame = {
   /** An Ethernet frame. `type` is its EtherType: 0x88b5, for experiments, unless told. */
-  ethernet(fields: FrameFields & { readonly type?: number } = {}): Uint8Array {
+  ethernet: (fields: FrameFields & { readonly type?: number } = {}): Uint8Array => {
     const { type = 0x88b5, payload = new Uint8Array(46) } = fields;
     return ethernetFrame(fields, type, payload.length).put(ETHERNET_BYTES, payload).bytes;
   },
 
   /** A frame in a VLAN: `bytes` with a tag in front of those that it has. */
-  vlan(bytes: Uint8Array, { id, priority = 0, type = ETHERTYPE.VLAN }: VlanFields): Uint8Array {
+  vlan: (
+    bytes: Uint8Array,
+    { id, priority = 0, type = ETHERTYPE.VLAN }: VlanFields,
+  ): Uint8Array => {
     const { burst } = new ScratchFrame(bytes.length).put(0, bytes);
     if (!vlan.push(burst, 0, priority << 13 | id, type)) {
       throw new RangeError(`Cannot tag a frame of ${bytes.length} bytes: 14 or more are wanted`);
@@ -105,7 +108,7 @@ export const frame = {
   },
 
   /** ARP for IPv4 (RFC 826): a request to all stations unless told. */
-  arp(fields: ArpFields = {}): Uint8Array {
+  arp: (fields: ArpFields = {}): Uint8Array => {
     const { operation = ARP.REQUEST, senderIp = SOURCE_IP, targetIp = DESTINATION_IP } = fields;
     const { destination = "ff:ff:ff:ff:ff:ff", senderMac = fields.source } = fields;
     const made = ethernetFrame({ ...fields, destination }, ETHERTYPE.ARP, 28);
@@ -121,13 +124,13 @@ export const frame = {
   },
 
   /** An IPv4 packet (RFC 791). `protocol` is what it carries: 253, for experiments, unless told. */
-  ipv4(fields: Ipv4Fields & { readonly protocol?: number } = {}): Uint8Array {
+  ipv4: (fields: Ipv4Fields & { readonly protocol?: number } = {}): Uint8Array => {
     const { protocol = 253, payload = new Uint8Array(0) } = fields;
     return ipv4Frame(fields, protocol, payload.length).put(TRANSPORT_AT, payload).bytes;
   },
 
   /** A UDP datagram (RFC 768). */
-  udp(fields: UdpFields = {}): Uint8Array {
+  udp: (fields: UdpFields = {}): Uint8Array => {
     const { sourcePort = 49_152, destinationPort = 9, payload = new Uint8Array(18) } = fields;
     const bytes = UDP_BYTES + payload.length;
     const made = ipv4Frame(fields, PROTOCOL.UDP, bytes).put(TRANSPORT_AT + UDP_BYTES, payload);
@@ -141,7 +144,7 @@ export const frame = {
   },
 
   /** A TCP segment without options (RFC 9293). */
-  tcp(fields: TcpFields = {}): Uint8Array {
+  tcp: (fields: TcpFields = {}): Uint8Array => {
     const { sourcePort = 49_152, destinationPort = 80, payload = new Uint8Array(0) } = fields;
     const { flags = TCP_FLAG.SYN, sequence = 0, acknowledgement = 0, window = 0xffff } = fields;
     const bytes = TCP_BYTES + payload.length;
@@ -158,7 +161,7 @@ export const frame = {
   },
 
   /** An ICMP echo request or reply (RFC 792). */
-  icmpEcho(fields: EchoFields = {}): Uint8Array {
+  icmpEcho: (fields: EchoFields = {}): Uint8Array => {
     const { reply = false, identifier = 1, sequence = 1 } = fields;
     const { payload = new Uint8Array(56) } = fields;
     const bytes = 8 + payload.length;
