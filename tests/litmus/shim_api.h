@@ -53,7 +53,7 @@ int32_t shim_poll(const int32_t *fds, uint32_t count, uint32_t microseconds);
 int32_t shim_poll_events(struct pollfd *polled, uint32_t count, int32_t milliseconds);
 
 int32_t shim_unix_listen(const char *path);
-int32_t shim_unix_accept(int32_t listener, 0);
+int32_t shim_unix_accept(int32_t listener, uint32_t buffer);
 int32_t shim_unix_connect(const char *path, uint32_t milliseconds);
 int32_t shim_unix_send(int32_t fd, int64_t value, int32_t passed);
 int32_t shim_unix_receive(int32_t fd, int64_t *value, int32_t *passed, uint32_t waits);
