@@ -20,7 +20,7 @@ function measure(idle: Idle, turns: number): { slept: number; milliseconds: numb
   return { slept: sleeps() - before, milliseconds };
 }
 
-/** The shortest of five such measurements in milliseconds: other programs may delay some of them. */
+/** The shortest of five such measurements in milliseconds: other programs may delay some. */
 function quickest(idle: Idle, turns: number): number {
   return Math.min(...Array.from({ length: 5 }, () => measure(idle, turns).milliseconds));
 }
