@@ -41,14 +41,19 @@ async function statusOf(name: string, body: () => number | Promise<number>): Pro
     if (error instanceof CulvertError || error instanceof Deno.errors.NotCapable) {
       stderr.line(`${name}: ${error.message}`);
     } else if (isFullDisk(error)) {
-      stderr.line(`${name}: Cannot write to stdout as the disk is full`);
+      stderr.line(`${name}: Cannot write to ${fileOf(error) ?? "stdout"} as the disk is full`);
     } else throw error;
     return error instanceof UsageError ? 2 : 1;
   }
 }
 
-function isFullDisk(error: unknown): boolean {
+function isFullDisk(error: unknown): error is Error {
   return error instanceof Error && "code" in error && error.code === "ENOSPC";
+}
+
+/** The file that one of Deno's errors names; it names none if stdout cannot be written to. */
+function fileOf({ message }: Error): string | undefined {
+  return /: \w+ '(.+)'$/.exec(message)?.[1];
 }
 
 /** {@linkcode runProgram} for a tool of the project: `deno task NAME`. */

@@ -112,7 +112,10 @@ async function writeBoth(app: Uint8Array, base: string, to: string, dir: string)
     await Deno.rename(work, to);
   } catch (error) {
     await Deno.remove(work).catch(() => {});
-    throw error;
+    throw new CulvertError(
+      `Cannot write the image to ${to} as ${(error as Error).message}: is the disk full?`,
+      { cause: error },
+    );
   }
 }
 

@@ -202,6 +202,26 @@ Deno.test("culvert host refuses a region file that the file system has no room f
   assertRefused(await host.ended(), FAILURE, /ENOSPC: make it smaller/);
 });
 
+Deno.test("A full disk is reported as stdout's if that cannot be written to, else by the file's name", async () => {
+  await using lab = await Lab.open();
+  const main = [Deno.execPath(), "run", "--no-prompt", "app/main.ts"];
+  const help = await lab.tryRun(
+    "sh",
+    "-c",
+    'exec "$@" >/dev/full',
+    "sh",
+    ...main,
+    "host",
+    "--help",
+  );
+  assertRefused(help, FAILURE, /write to stdout as the disk is full/);
+  const program = `
+    import { runProgram } from "./app/cli/run_program.ts";
+    await runProgram("culvert", () => Deno.writeTextFileSync("/dev/full", "x"));`;
+  const file = await lab.tryRun(Deno.execPath(), "eval", "--no-check", program);
+  assertRefused(file, FAILURE, /write to \/dev\/full as the disk is full/);
+});
+
 Deno.test("A second culvert host on a region is refused, by name and by path", async () => {
   await using lab = await Lab.open();
   for (const region of [lab.region, lab.newPath()]) {
