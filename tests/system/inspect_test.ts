@@ -69,6 +69,7 @@ Deno.test("culvert inspect shows a host and a guest at work, and they do not not
 Deno.test("culvert inspect shows whether a host has died or has closed its region", async () => {
   await using lab = await Lab.open();
   const path = lab.newPath();
+  Deno.writeFileSync(path, new Uint8Array(4 << 20), { mode: 0o600 }); // so that no host removes it
   const start = async () => {
     const host = await lab.startHost([
       "--port",
@@ -88,7 +89,7 @@ Deno.test("culvert inspect shows whether a host has died or has closed its regio
   await first.ended();
   const dead = await inspect(lab, path);
   assert.deepEqual([dead.host?.state, dead.host?.isAlive, dead.problems], ["READY", false, []]);
-  const second = await start(); // goes on with the file, which is then not its own to remove
+  const second = await start();
   assert.equal((await second.stop()).code, 0);
   const closed = await inspect(lab, path);
   assert.deepEqual([closed.host?.state, closed.host?.epoch], ["CLOSED", 3]);
