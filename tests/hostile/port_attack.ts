@@ -22,8 +22,8 @@ const inProcesses: StartHostile = (lab, region, seed) =>
 
 /**
  * Hostile guests in both places, in one VM with doorbells, with which they notify any peer. They
- * begin
- * when the VM has booted: so the host's descriptors for it are open when they are first counted.
+ * begin when the VM has booted: so the host's descriptors for it are open when they are first
+ * counted.
  */
 const inVm: StartHostile = async (lab, region, seed) => {
   const args = ["--run", "--doorbell", "--app", VM_APP, "--region", region];
