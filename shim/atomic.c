@@ -39,10 +39,8 @@ SHIM_API uint32_t shim_compare_exchange(int32_t map, uint32_t word, uint32_t exp
   return expected;
 }
 
-/*
- * As shim_compare_and_swap, of two words at once; the first one is even. -1 if they are not in the
- * map.
- */
+/* As shim_compare_and_swap, of two words at once; the first one is even. -1 if they are not in the
+ * map. */
 SHIM_API int32_t shim_compare_and_swap_pair(int32_t map, uint32_t word, uint32_t expected_low,
                                             uint32_t expected_high, uint32_t low, uint32_t high) {
   uint32_t *at = word_at(map, word | 1, 0);
@@ -109,10 +107,8 @@ static inline void copy_slots(uint32_t *slots, uint32_t *own, uint64_t words, ui
   copy_words(reads ? own : slots, reads ? slots : own, words);
 }
 
-/*
- * `first` words up to the last slot, the rest from the first one on. Out of line: inlined, it slows
- * all copies.
- */
+/* `first` words up to the last slot, the rest from the first one on. Out of line: inlined, it slows
+ * all copies. */
 static __attribute__((noinline)) void copy_round(uint32_t *slots, uint32_t size, uint32_t first,
                                                  uint32_t *own, uint64_t words, uint32_t reads) {
   copy_slots(slots + size - first, own, first, reads);
@@ -162,10 +158,8 @@ SHIM_API int32_t shim_slots_copy(uint32_t route, uint32_t slots, uint32_t burst,
   return publish(map, tail, turn, n);
 }
 
-/*
- * Fetch the first cache line of each frame, to be written. Their mbufs are in the map `frames`,
- * `count` descriptors of them from word `word` of the map `burst` on.
- */
+/* Fetch the first cache line of each frame, to be written. Their mbufs are in the map `frames`,
+ * `count` descriptors of them from word `word` of the map `burst` on. */
 SHIM_API void shim_prefetch(int32_t frames, int32_t burst, uint32_t word, uint32_t count) {
   const struct shim_map *m = &shim_maps[frames & (SHIM_MAPS - 1)];
   const uint32_t *descriptors = shim_descriptors(burst, word, count);

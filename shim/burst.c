@@ -51,11 +51,9 @@ static uint32_t vlan_of(struct msghdr *message) {
   return tpid << 16 | aux.tp_vlan_tci;
 }
 
-/*
- * Receive up to `count` frames from an AF_PACKET socket into the mbufs of `frames` that the
+/* Receive up to `count` frames from an AF_PACKET socket into the mbufs of `frames` that the
  * descriptors from word `word` of the map `burst` on name; meta and overflow go to the map `room`.
- * Returns how many, 0 if none waits.
- */
+ * Returns how many, 0 if none waits. */
 SHIM_API int32_t shim_packet_rx(int32_t fd, int32_t frames, int32_t burst, uint32_t word,
                                 int32_t room, uint32_t count) {
   uint32_t *descriptors = shim_descriptors(burst, word, count);
@@ -113,10 +111,8 @@ SHIM_API int32_t shim_packet_tx(int32_t fd, int32_t frames, int32_t burst, uint3
   return sent < 0 ? -errno : sent;
 }
 
-/*
- * Receive up to `count` frames from a TAP, as shim_packet_rx does. Their meta are lengths, the rest
- * is 0.
- */
+/* Receive up to `count` frames from a TAP, as shim_packet_rx does. Their meta are lengths, the rest
+ * is 0. */
 SHIM_API int32_t shim_tap_rx(int32_t fd, int32_t frames, int32_t burst, uint32_t word, int32_t room,
                              uint32_t count) {
   uint32_t *descriptors = shim_descriptors(burst, word, count);

@@ -37,10 +37,8 @@ static void on_bus_error(int number, siginfo_t *what, void *context) {
   else sigaction(SIGBUS, &before, 0); /* and fault again */
 }
 
-/*
- * Called when a file is mapped. Faults in other memory go to the handler of before, which is
- * Rust's.
- */
+/* Called when a file is mapped. Faults in other memory go to the handler of before, which is
+ * Rust's. */
 void shim_watch_bus_errors(void) {
   struct sigaction action = {.sa_sigaction = on_bus_error, .sa_flags = SA_SIGINFO | SA_ONSTACK};
   if (__atomic_test_and_set(&is_watching, __ATOMIC_ACQ_REL)) return;

@@ -1,7 +1,5 @@
-/*
- * Eventfds: doorbells. O_NONBLOCK belongs to the open file, which all who were handed an eventfd
- * share: any of them may clear it, and fill or empty the counter. So we rely on it nowhere.
- */
+/* Eventfds: doorbells. O_NONBLOCK belongs to the open file, which all who were handed an eventfd
+ * share: any of them may clear it, and fill or empty the counter. So we rely on it nowhere. */
 #define _GNU_SOURCE
 #include "shim.h"
 
@@ -17,12 +15,10 @@
 
 enum { REQUESTS = 64 };
 
-/*
- * A write to an eventfd has no flag of its own that keeps it from blocking. Asynchronous I/O has
+/* A write to an eventfd has no flag of its own that keeps it from blocking. Asynchronous I/O has
  * another way: the kernel signals an eventfd when a request is complete, and that saturates. Ours
  * are complete when io_submit() returns: reads of nothing. One context for all threads, made before
- * anybody can use up what the machine has of them (fs.aio-max-nr).
- */
+ * anybody can use up what the machine has of them (fs.aio-max-nr). */
 static aio_context_t requests;
 static int nothing = -1;
 

@@ -121,16 +121,14 @@ static int prepare_receive(int fd, int index, int buffer) {
   return setsockopt(fd, SOL_PACKET, PACKET_ADD_MEMBERSHIP, &promiscuous, sizeof promiscuous);
 }
 
-/*
- * What a sending socket asks for: to bypass the queueing discipline, and room for more frames than
- * a device may hold back. A macvtap that nobody reads keeps 500 frames, and with the usual room
- * they stop the socket for everybody.
- */
-static int prepare_send(int fd) {
+/* What a sending socket asks for: to bypass the queueing discipline unless it is to be visible, and
+ * room for more frames than a device may hold back. A macvtap that nobody reads keeps 500 frames,
+ * and with the usual room they stop the socket for everybody. */
+static int prepare_send(int fd, int visible) {
   int room = SEND_BUFFER;
   if (setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &room, sizeof room) < 0)
     setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &room, sizeof room);
-  return set_option(fd, PACKET_QDISC_BYPASS, 1);
+  return visible ? 0 : set_option(fd, PACKET_QDISC_BYPASS, 1);
 }
 
 int32_t packet_open(const char *name, uint32_t buffer) {
@@ -139,10 +137,12 @@ int32_t packet_open(const char *name, uint32_t buffer) {
   int error = request_for(name, &request);
   if (error < 0 || (error = ask(SIOCGIFINDEX, &request)) < 0) return error;
   address.sll_ifindex = request.ifr_ifindex;
-  address.sll_protocol = buffer ? htons(ETH_P_ALL) : 0;
+  int receives = buffer > SHIM_SEND_VISIBLE;
+  address.sll_protocol = receives ? htons(ETH_P_ALL) : 0;
   int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   if (fd < 0) return -errno;
-  int prepared = buffer ? prepare_receive(fd, address.sll_ifindex, (int)buffer) : prepare_send(fd);
+  int prepared = receives ? prepare_receive(fd, address.sll_ifindex, (int)buffer)
+                          : prepare_send(fd, buffer == SHIM_SEND_VISIBLE);
   if (prepared == 0 && bind(fd, (struct sockaddr *)&address, sizeof address) == 0) return fd;
   error = errno;
   close(fd);
@@ -150,15 +150,14 @@ int32_t packet_open(const char *name, uint32_t buffer) {
 }
 
 /* Open an AF_PACKET socket on an interface: to receive (promiscuous until closed, with a buffer of
- * `buffer` bytes) or, if `buffer` is 0, to send past the queueing discipline. */
+ * `buffer` bytes) or, if that is 0, to send past the queueing discipline, where captures see
+ * nothing; if it is SHIM_SEND_VISIBLE, through it. */
 SHIM_API int32_t shim_packet_open(const char *name, uint32_t buffer) {
   return keeper_ask(packet_open(name, buffer), SHIM_KEEPER_PACKET, name, buffer, 0);
 }
 
-/*
- * The number of the interface that a socket is bound to; 0 or less once that has gone, or left our
- * namespace.
- */
+/* The number of the interface that a socket is bound to; 0 or less once that has gone, or left our
+ * namespace. */
 SHIM_API int32_t shim_packet_index(int32_t fd) {
   struct sockaddr_ll address = {0};
   socklen_t length = sizeof address;

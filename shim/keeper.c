@@ -1,9 +1,7 @@
-/*
- * The keeper: a small process that keeps the privileges which its forwarder gives up, and uses them
+/* The keeper: a small process that keeps the privileges which its forwarder gives up, and uses them
  * for the interfaces, files and servers that were named when it began, and for no others. It opens
  * an interface that was deleted and made again, sets one down that was down before, removes files,
- * and starts a region's server.
- */
+ * and starts a region's server. */
 #define _GNU_SOURCE
 #include "shim.h"
 
@@ -60,10 +58,8 @@ static void close_all(int *fds) {
   }
 }
 
-/*
- * Receive a request and its descriptors, the first of which is there; -1 once the forwarder is
- * gone.
- */
+/* Receive a request and its descriptors, the first of which is there; -1 once the forwarder is
+ * gone. */
 static int next_request(int socket, struct request *request, int *fds) {
   union passed control;
   for (;; close_all(fds)) {
@@ -141,12 +137,10 @@ static void keep(int socket, const char *names, uint64_t capabilities) {
   _exit(0);
 }
 
-/*
- * Start the keeper. `names` are three lists: interfaces; files; and for each server its socket, its
+/* Start the keeper. `names` are three lists: interfaces; files; and for each server its socket, its
  * working folder, and the words of its command line. Each name ends with a NUL, each list with an
  * empty name, as does the list of servers. It keeps the capabilities that these need, as far as we
- * have them.
- */
+ * have them. */
 SHIM_API int32_t shim_keeper_start(const char *names, uint32_t bytes) {
   static char known[NAMES];
   sigset_t all, before;
@@ -195,10 +189,8 @@ SHIM_API int32_t shim_keeper_stop(void) {
   return keeper_pid > 0 ? -ETIMEDOUT : 0;
 }
 
-/*
- * Send a request with its descriptors, of which fds[ANSWER] is made here. Returns where the answer
- * comes.
- */
+/* Send a request with its descriptors, of which fds[ANSWER] is made here. Returns where the answer
+ * comes. */
 static int send_request(const struct request *request, int *fds, uint32_t patience_ms) {
   union passed control = {0};
   struct timeval limit = {patience_ms / 1000, patience_ms % 1000 * 1000};
@@ -254,12 +246,10 @@ SHIM_API int32_t shim_path_remove(const char *path) {
   return keeper_ask(result, SHIM_KEEPER_REMOVE, path, 0, 0);
 }
 
-/*
- * Have the keeper start the server of a socket. It serves `memory`, whose first peer gets
+/* Have the keeper start the server of a socket. It serves `memory`, whose first peer gets
  * `first_id` and `vectors` interrupt vectors, or, if that is -1, memory that it makes. ends[0]
  * becomes where it reports (a number, as shim_unix_receive takes it), ends[1] what it says on
- * stderr; that does not block.
- */
+ * stderr; that does not block. */
 SHIM_API int32_t shim_keeper_serve(const char *socket, int32_t memory, uint32_t first_id,
                                    uint32_t vectors, int32_t *ends) {
   struct request request = {SHIM_KEEPER_SERVE, first_id, vectors, {0}};

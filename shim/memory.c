@@ -14,11 +14,9 @@
 
 struct shim_map shim_maps[SHIM_MAPS];
 
-/*
- * Which of them are taken: several threads may map at once. Numbers are given in turn, so that a
+/* Which of them are taken: several threads may map at once. Numbers are given in turn, so that a
  * number that was given back is not given again for long: whoever still uses it gets an error, not
- * another memory.
- */
+ * another memory. */
 static uint8_t is_taken[SHIM_MAPS];
 static uint32_t next_number;
 
@@ -32,11 +30,9 @@ static int32_t take_number(void) {
 
 SHIM_API uint32_t shim_abi(void) { return SHIM_ABI; }
 
-/*
- * Map `bytes` of `fd` from byte `offset` on (or of fresh zeroed memory if fd is -1) over `buffer`,
+/* Map `bytes` of `fd` from byte `offset` on (or of fresh zeroed memory if fd is -1) over `buffer`,
  * or at a place of the kernel's choice if it is NULL; read-only if the file was opened so. Returns
- * the map id. The buffer must stay alive until the process ends.
- */
+ * the map id. The buffer must stay alive until the process ends. */
 SHIM_API int32_t shim_map(void *buffer, uint64_t bytes, int32_t fd, uint64_t offset) {
   int flags = MAP_SHARED | (buffer ? MAP_FIXED : 0) | (fd < 0 ? MAP_ANONYMOUS : 0);
   int is_read_only = fd >= 0 && (fcntl(fd, F_GETFL) & O_ACCMODE) == O_RDONLY;
@@ -78,10 +74,8 @@ SHIM_API int32_t shim_map_cells(int32_t map, uint64_t offset, uint32_t stride, u
   return 0;
 }
 
-/*
- * Give a map's memory back. The addresses stay reserved (as fresh zeroed memory), for the buffer
- * over which it was mapped still points there.
- */
+/* Give a map's memory back. The addresses stay reserved (as fresh zeroed memory), for the buffer
+ * over which it was mapped still points there. */
 SHIM_API int32_t shim_unmap(int32_t map) {
   if (map < 0 || map >= SHIM_MAPS || !shim_maps[map].base) return -EBADF;
   void *base = shim_maps[map].base;
@@ -107,12 +101,10 @@ SHIM_API int32_t shim_memfd(const char *name, uint64_t bytes) {
   return -error;
 }
 
-/*
- * open(2): access 0 read-only, 1 read-write, 2 read-write and create exclusively with mode 0600;
+/* open(2): access 0 read-only, 1 read-write, 2 read-write and create exclusively with mode 0600;
  * these refuse a symbolic link. 3 read-only, links followed: /proc/self/fd/N opens a descriptor's
  * file again. 4 write-only: much of sysfs can only be written. 5 read-write, links followed:
- * another process's descriptor, /proc/PID/fd/N.
- */
+ * another process's descriptor, /proc/PID/fd/N. */
 SHIM_API int32_t shim_file_open(const char *path, uint32_t access) {
   static const int flags[] = {O_RDONLY | O_NOFOLLOW, O_RDWR | O_NOFOLLOW,
                               O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, O_RDONLY, O_WRONLY, O_RDWR};
@@ -164,12 +156,10 @@ SHIM_API int32_t shim_file_lock(int32_t fd) {
   return flock(fd, LOCK_EX | LOCK_NB) < 0 ? -errno : 0;
 }
 
-/*
- * 1 if nobody has a file open to write, or mapped so, but by `fd`; 0 if somebody has. A lease for
+/* 1 if nobody has a file open to write, or mapped so, but by `fd`; 0 if somebody has. A lease for
  * writing is given on no other condition, whoever that is, in whichever namespace. It is given back
  * at once: an open(2) that comes just then waits for that, and we get a signal that is ignored.
- * What memfd_create() opens does not count: it must be opened again (/proc/self/fd/N).
- */
+ * What memfd_create() opens does not count: it must be opened again (/proc/self/fd/N). */
 SHIM_API int32_t shim_file_is_alone(int32_t fd) {
   if (fcntl(fd, F_SETSIG, SIGURG) < 0) return -errno;
   if (fcntl(fd, F_SETLEASE, F_WRLCK) < 0) return errno == EAGAIN ? 0 : -errno;

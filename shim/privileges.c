@@ -1,8 +1,6 @@
-/*
- * Who we are and what we may do. Linux keeps user ids and capabilities per thread, and Deno has
+/* Who we are and what we may do. Linux keeps user ids and capabilities per thread, and Deno has
  * started threads of its own before we are asked: so each thread gives up its privileges itself, in
- * a signal handler, as libc's setuid() has them do. libc does so for user ids only.
- */
+ * a signal handler, as libc's setuid() has them do. libc does so for user ids only. */
 #define _GNU_SOURCE
 #include "shim.h"
 
@@ -30,10 +28,8 @@ static int32_t done[THREADS];
 static uint32_t done_count;
 static int32_t failure;
 
-/*
- * Limit what programs that we start may get. This needs CAP_SETPCAP; a process without it has
- * nothing that its programs could get.
- */
+/* Limit what programs that we start may get. This needs CAP_SETPCAP; a process without it has
+ * nothing that its programs could get. */
 static void limit_bounding_set(uint64_t kept) {
   for (int i = 0; i <= CAP_LAST_CAP; i++)
     if ((kept >> i & 1) == 0) prctl(PR_CAPBSET_DROP, i, 0, 0, 0);
@@ -92,10 +88,8 @@ static int32_t ask_thread(int32_t thread, int number) {
   return -ETIMEDOUT;
 }
 
-/*
- * Give up, in every thread of the process and for good: all capabilities, those that a program that
- * we start could get, and the user, unless it is SHIM_SAME_USER. Once per process.
- */
+/* Give up, in every thread of the process and for good: all capabilities, those that a program that
+ * we start could get, and the user, unless it is SHIM_SAME_USER. Once per process. */
 SHIM_API int32_t shim_privileges_drop(uint32_t uid, uint32_t gid) {
   struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART | SA_ONSTACK}, before;
   int number = SIGRTMIN + 5;
@@ -107,10 +101,8 @@ SHIM_API int32_t shim_privileges_drop(uint32_t uid, uint32_t gid) {
   sigfillset(&action.sa_mask);
   sigaction(number, &action, &before);
   int32_t result = 0;
-  /*
-   * A thread inherits from the one that starts it: when all that are there have done it, so have
-   * all.
-   */
+  /* A thread inherits from the one that starts it: when all that are there have done it, so have
+   * all. */
   for (int found = 1; found && result == 0;) {
     struct dirent *entry;
     found = 0;
@@ -155,10 +147,8 @@ SHIM_API int32_t shim_group_find(const char *name, uint32_t *id) {
   return 0;
 }
 
-/*
- * Give an open file of any kind to a user and a group (SHIM_SAME_USER: as it is), then a mode to
- * it.
- */
+/* Give an open file of any kind to a user and a group (SHIM_SAME_USER: as it is), then a mode to
+ * it. */
 SHIM_API int32_t shim_fd_give(int32_t fd, uint32_t uid, uint32_t gid, uint32_t mode) {
   char path[32];
   snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
@@ -188,10 +178,8 @@ static int32_t tell(const struct stat *status, uint32_t *words) {
   return 0;
 }
 
-/*
- * What lies at a path, links not followed: words 0..1 device, 2..3 inode, 4 mode, 5 user, 6 group,
- * 7 names.
- */
+/* What lies at a path, links not followed: words 0..1 device, 2..3 inode, 4 mode, 5 user, 6 group,
+ * 7 names. */
 SHIM_API int32_t shim_path_status(const char *path, uint32_t *words) {
   struct stat status;
   return shim_status(AT_FDCWD, path, &status) < 0 ? -errno : tell(&status, words);

@@ -1,8 +1,6 @@
-/*
- * How the keeper starts a region's server. The keeper is a copy of one thread of many, so that any
+/* How the keeper starts a region's server. The keeper is a copy of one thread of many, so that any
  * lock of the C library may be held for ever: system calls only, no malloc. And it is as large as
- * its forwarder: vfork() copies nothing of it.
- */
+ * its forwarder: vfork() copies nothing of it. */
 #define _GNU_SOURCE
 #include "shim.h"
 
@@ -40,10 +38,8 @@ static int put_all(const struct server_start *start) {
   return 1;
 }
 
-/*
- * Become the server, or end. Signals were blocked; a handler of the forwarder's is none in a
- * program.
- */
+/* Become the server, or end. Signals were blocked; a handler of the forwarder's is none in a
+ * program. */
 static void become(const char *folder, const char **words, const struct server_start *start) {
   uint64_t none = 0;
   if (vfork() != 0) _exit(0); /* the server's parent ends: nobody has to wait for the server */

@@ -1,8 +1,6 @@
-/*
- * The shim: what TypeScript cannot do by itself. No packet logic. Every call returns >= 0, or
+/* The shim: what TypeScript cannot do by itself. No packet logic. Every call returns >= 0, or
  * -errno. Memory is named by a map id and a word index or byte offset, never by an address; each
- * access is checked. ffi/symbols.ts carries the prototypes: change one, change SHIM_ABI in both.
- */
+ * access is checked. ffi/symbols.ts carries the prototypes: change one, change SHIM_ABI in both. */
 #ifndef CULVERT_SHIM_H
 #define CULVERT_SHIM_H
 
@@ -11,7 +9,7 @@
 #define SHIM_ABI 9
 #define SHIM_API __attribute__((visibility("default")))
 
-enum { SHIM_MAPS = 2048, SHIM_BURST = 256, SHIM_POLL = 1024 };
+enum { SHIM_MAPS = 2048, SHIM_BURST = 256, SHIM_POLL = 1024, SHIM_SEND_VISIBLE = 1 };
 
 /* One mapped memory. `cells` describes the mbufs inside it, once shim_map_cells has been called. */
 struct shim_map {
@@ -69,10 +67,8 @@ int shim_capabilities_keep(uint64_t kept);
 int32_t shim_unix_send(int32_t fd, int64_t value, int32_t passed);
 int32_t shim_unix_receive(int32_t fd, int64_t *value, int32_t *passed, uint32_t waits);
 
-/*
- * If something was refused for want of a privilege, have the keeper do it; its answer, or
- * `refused`.
- */
+/* If something was refused for want of a privilege, have the keeper do it; its answer, or
+ * `refused`. */
 int32_t keeper_ask(int32_t refused, uint32_t what, const char *name, uint32_t first,
                    uint32_t second);
 
@@ -86,10 +82,8 @@ struct server_start {
   uint64_t capabilities;      /* that it begins with */
 };
 
-/*
- * Start a program that is nobody's child. `command` is its working folder and its words, an empty
- * one behind the last.
- */
+/* Start a program that is nobody's child. `command` is its working folder and its words, an empty
+ * one behind the last. */
 int32_t server_start(const char *command, const struct server_start *start);
 
 /* By ourselves, as far as we may. */

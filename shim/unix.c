@@ -1,7 +1,5 @@
-/*
- * UNIX sockets whose messages are a 64-bit number and perhaps a descriptor, as QEMU's
- * ivshmem-server.
- */
+/* UNIX sockets whose messages are a 64-bit number and perhaps a descriptor, as QEMU's
+ * ivshmem-server. */
 #define _GNU_SOURCE
 #include "shim.h"
 
@@ -73,10 +71,8 @@ SHIM_API int32_t shim_unix_send(int32_t fd, int64_t value, int32_t passed) {
   return sent < 0 ? -errno : sent == sizeof value ? 0 : -EAGAIN;
 }
 
-/*
- * Receive one number into *value, and a descriptor into *passed (-1 if none came); -EAGAIN if none
- * is there.
- */
+/* Receive one number into *value, and a descriptor into *passed (-1 if none came); -EAGAIN if none
+ * is there. */
 SHIM_API int32_t shim_unix_receive(int32_t fd, int64_t *value, int32_t *passed, uint32_t waits) {
   union { struct cmsghdr header; char space[CMSG_SPACE(sizeof(int))]; } control;
   struct iovec vector = {value, sizeof *value};
@@ -90,10 +86,8 @@ SHIM_API int32_t shim_unix_receive(int32_t fd, int64_t *value, int32_t *passed, 
   return received == sizeof *value ? 0 : received == 0 ? -ECONNRESET : -EPROTO;
 }
 
-/*
- * Throw away up to 64 KiB that a peer sent. Returns the bytes, -ECONNRESET at its end, -EAGAIN if
- * nothing is there.
- */
+/* Throw away up to 64 KiB that a peer sent. Returns the bytes, -ECONNRESET at its end, -EAGAIN if
+ * nothing is there. */
 SHIM_API int32_t shim_unix_discard(int32_t fd, uint32_t *descriptors) {
   char bytes[1 << 16];
   struct iovec vector = {bytes, sizeof bytes};

@@ -27,6 +27,7 @@ export const FOR_TESTS: Readonly<Record<string, readonly string[]>> = {
     "app/cli/inspect_command.ts inspectOptions",
     "app/cli/layout_command.ts layoutText",
     "app/cli/server_command.ts serverOptions",
+    "app/region/choose_ivshmem.ts chooseOurs",
     "app/region/server_command_line.ts argumentsFor",
     "app/region/server_command_line.ts filesOf",
     "app/vm/run_qemu.ts showLines",

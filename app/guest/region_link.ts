@@ -7,6 +7,7 @@ import { type OpenedRegion, openRegion } from "../region/region_source.ts";
 import { HEADER } from "../memory/layout.ts";
 import { mapMemoryCached } from "../region/cached_bar.ts";
 import { findIvshmem, type IvshmemDevice, mapRegisters } from "../linux/pci.ts";
+import { chooseIvshmem } from "../region/choose_ivshmem.ts";
 import { isPath, socketPath } from "../memory/region_name.ts";
 import { type Interrupts, REGISTER } from "./interrupts.ts";
 import { type DeviceInterrupts, openInterrupts } from "./vfio.ts";
@@ -57,7 +58,7 @@ export function openRegionLink(
   log: (line: string) => void,
 ): RegionLink | undefined {
   if ("region" in source) return openProcessLink(source.region, log);
-  const device = findIvshmem(source.pci);
+  const device = chooseIvshmem(source.pci);
   return device && openDeviceLink(device, log);
 }
 

@@ -1,5 +1,6 @@
 import { listeningServers } from "../region/listening_servers.ts";
 import { stdout } from "../linux/output.ts";
+import { ivshmemDevices } from "../linux/pci.ts";
 import { WakeableTimer } from "../lcore/wakeable_timer.ts";
 import { isFile } from "./function/function_name.ts";
 import { loadFunctions } from "./function/load.ts";
@@ -28,7 +29,7 @@ export async function runGuest(
   const preparation = { specs: options.functions, version: 0, ports: [] };
   const guest = new Guest(options, functions, {
     openLink: () => openRegionLink(options.source, log),
-    regionNames: () => listeningServers().map(({ region }) => region),
+    regionNames: () => "pci" in options.source ? deviceNames() : regionNames(),
     spawn: (core) => lcoreWorker(lcoreUrl, core, log, preparation),
     clock: () => performance.now(),
     log,
@@ -70,4 +71,12 @@ function tablePrinter(periodMs: number): (guest: Guest) => void {
     shownAt = now;
     stdout.line(statistics.table());
   };
+}
+
+function regionNames(): string[] {
+  return listeningServers().map(({ region }) => region);
+}
+
+function deviceNames(): string[] {
+  return ivshmemDevices().map(({ address, bytes }) => `${address} (${bytes / 2 ** 20} MiB)`);
 }

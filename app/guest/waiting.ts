@@ -10,9 +10,15 @@ const TELL_MS = 1000;
 /** After so long without a host, a VM may have memory that no host will ever come to. */
 const LOST_MS = 10_000;
 
-/** What a guest says while there is no region. `names` gives the regions that there are. */
+/**
+ * What a guest says while there is no region. `names` gives the regions that there are; in a VM,
+ * the ivshmem devices.
+ */
 export function missing(source: RegionSource, names: () => readonly string[]): string {
-  if ("pci" in source) return `waiting for ivshmem device ${source.pci}`;
+  if ("pci" in source) {
+    const found = names().join(", ") || "none";
+    return `waiting for ivshmem device ${source.pci}; there are ${found}`;
+  }
   const waiting = `waiting for a host of region ${source.region}`;
   if (isPath(source.region)) return waiting;
   return `${waiting}; there are ${names().join(", ") || "none"}`;

@@ -2,7 +2,7 @@ import { dirname } from "node:path";
 import { check, CulvertError, FILE_ADVICE } from "../../ffi/error.ts";
 import { MappedMemory } from "../../ffi/mapped_memory.ts";
 import { cString, shim } from "../../ffi/shim.ts";
-import { findIvshmem } from "../linux/pci.ts";
+import { chooseIvshmem } from "../region/choose_ivshmem.ts";
 import { fileBytes } from "../linux/files.ts";
 import { isPath } from "../memory/region_name.ts";
 import { listeningServers } from "../region/listening_servers.ts";
@@ -50,11 +50,11 @@ export function findRegion(region: string): FoundRegion {
 /**
  * Find a region in a VM: the memory of an ivshmem device.
  *
- * @param address `auto` for the first one, or a PCI address.
+ * @param address A PCI address; or `auto` for the one that has a region, if there are several.
  * @throws {CulvertError} if there is none.
  */
 export function findPciRegion(address: string): FoundRegion {
-  const device = findIvshmem(address);
+  const device = chooseIvshmem(address);
   if (!device) {
     throw new CulvertError(
       `Cannot inspect PCI device ${address} as this machine has no ivshmem device (1af4:1110) ` +

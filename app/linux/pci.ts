@@ -103,6 +103,12 @@ export function mapMemory(device: IvshmemDevice): MappedMemory {
   return mapBar(device, MEMORY_BAR, device.bytes);
 }
 
+/** Map the first page of a device's shared memory: to see whose it is. */
+export function mapFirstPage(device: IvshmemDevice): MappedMemory {
+  enable(device);
+  return mapBar(device, MEMORY_BAR, PAGE_MASK + 1);
+}
+
 /** Map the page with a device's registers: they begin at `registersOffset`. */
 export function mapRegisters(device: IvshmemDevice): MappedMemory {
   return mapBar(device, REGISTER_BAR, PAGE_MASK + 1);

@@ -64,7 +64,9 @@ export function openPort(spec: PortSpec, mtu: number): OpenedPort {
     if (now?.index === before.index && now.isUp) setInterfaceUp(now.name, false);
   };
   try {
-    const setup = spec.kind === "tap" ? openTap(spec.name, mtu) : openPacket(spec.name);
+    const setup = spec.kind === "tap"
+      ? openTap(spec.name, mtu)
+      : openPacket(spec.name, spec.isVisible);
     const look = () => lookAgain(setup.index, spec.name);
     return { setup, mac: look()?.mac ?? new Uint8Array(6), look, restore };
   } catch (error) {

@@ -8,17 +8,25 @@ import { KernelPort, type PortResources } from "./kernel_port.ts";
 /** Bytes that the kernel may keep for us while we are busy: some 2,000 small frames. */
 const RECEIVE_BUFFER_BYTES = 4 << 20;
 
+/**
+ * Instead of a receiving socket's buffer: a socket that sends past the queueing discipline, or
+ * through it, where captures see what it sends (`SHIM_SEND_VISIBLE` in shim/shim.h).
+ */
+const SEND_PAST = 0, SEND_VISIBLE = 1;
+
 /** An open AF_PACKET port; survives `postMessage`. */
 export interface PacketSetup {
   /** Tells it from other setups: {@linkcode PacketPort} takes it. */
   readonly kind: "packet";
   /** As the command line names it: `eth1` for `packet:eth1`. */
   readonly name: string;
+  /** Whether captures on this machine are to see what is sent, too. */
+  readonly isVisible: boolean;
   /** The number of the interface that the sockets are bound to. */
   readonly index: number;
   /** A socket that receives; promiscuous until it is closed. */
   readonly rxFd: number;
-  /** A socket that only sends, past the queueing discipline. */
+  /** A socket that only sends, past the queueing discipline unless it is to be visible. */
   readonly txFd: number;
 }
 
@@ -27,7 +35,7 @@ export interface PacketSetup {
  *
  * @throws {ShimError} without CAP_NET_RAW, or if there is no such interface.
  */
-export function openPacket(name: string): PacketSetup {
+export function openPacket(name: string, isVisible = false): PacketSetup {
   const found = findInterface(name);
   const action = `open AF_PACKET on ${name}`;
   const rxFd = check(
@@ -37,8 +45,9 @@ export function openPacket(name: string): PacketSetup {
   );
   try {
     if (!found?.isUp) setInterfaceUp(name, true);
-    const txFd = check(shim.shim_packet_open(cString(name), 0), action, INTERFACE_ADVICE);
-    return { kind: "packet", name, index: found?.index ?? 0, rxFd, txFd };
+    const way = isVisible ? SEND_VISIBLE : SEND_PAST;
+    const txFd = check(shim.shim_packet_open(cString(name), way), action, INTERFACE_ADVICE);
+    return { kind: "packet", name, isVisible, index: found?.index ?? 0, rxFd, txFd };
   } catch (error) {
     shim.shim_fd_close(rxFd);
     throw error;
@@ -98,11 +107,11 @@ export class PacketPort extends KernelPort {
    * @throws {CulvertError} if they cannot be opened, or it is not Ethernet.
    */
   protected recover(): boolean {
-    const { index, rxFd } = this.#setup;
+    const { index, rxFd, isVisible } = this.#setup;
     const found = findInterfaceAgain(index, this.name);
     if (!found?.isUp) return false;
     if (shim.shim_packet_index(rxFd) === found.index) return true;
-    const setup = openPacket(found.name);
+    const setup = openPacket(found.name, isVisible);
     this.closeSockets();
     this.#setup = setup;
     return true;

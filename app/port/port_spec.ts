@@ -12,17 +12,22 @@ export interface PortSpec {
   readonly kind: PortKind;
   /** Of the interface, ring or link; for a null port the frame length in bytes. */
   readonly name: string;
+  /** Of a packet port: whether captures on this machine are to see what it sends. */
+  readonly isVisible?: boolean;
 }
 
+const VISIBLE = ",visible";
+
 /**
- * Read `tap:NAME`, `packet:IFACE`, `null[:BYTES]`, `ring[:NAME]` or `link:NAME`.
+ * Read `tap:NAME`, `packet:IFACE[,visible]`, `null[:BYTES]`, `ring[:NAME]` or `link:NAME`.
  *
  * @throws {UsageError} if it is none of these.
  */
 export function parsePortSpec(text: string): PortSpec {
   const colon = text.indexOf(":");
   const kind = colon < 0 ? text : text.slice(0, colon);
-  const name = colon < 0 ? "" : text.slice(colon + 1);
+  const isVisible = kind === "packet" && text.endsWith(VISIBLE);
+  const name = colon < 0 ? "" : text.slice(colon + 1, isVisible ? -VISIBLE.length : undefined);
   const found = PORT_KINDS.find((known) => known === kind);
   if (found === undefined) {
     throw new UsageError(
@@ -36,5 +41,5 @@ export function parsePortSpec(text: string): PortSpec {
   if (name === "" && found === "link") {
     throw new UsageError(`Cannot use port "${text}" as it names no link: write link:NAME`);
   }
-  return { kind: found, name };
+  return isVisible ? { kind: found, name, isVisible } : { kind: found, name };
 }

@@ -104,3 +104,40 @@ for (const kind of ["renamed", "moved to another namespace, and back,"] as const
     await lab.finish({ host, guest });
   });
 }
+
+/** Prints READY, and then the lengths of frames that leave by an interface, a line each. */
+const CAPTURE_OUT = `
+import socket, sys
+s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
+s.bind((sys.argv[1], 0))
+print("READY", flush=True)
+while True:
+    data, (_, _, kind, _, _) = s.recvfrom(65536)
+    if kind == 4:
+        print("SENT", len(data), flush=True)
+`;
+
+for (const visible of [true, false]) {
+  Deno.test(
+    `A capture on this machine ${visible ? "sees" : "does not see"} what a packet port sends${
+      visible ? ", if it is to be visible" : ""
+    }`,
+    async () => {
+      await using lab = await Lab.open();
+      const { a, b } = await lab.namespacePair({ quiet: true });
+      const port = `packet:${b.outer}${visible ? ",visible" : ""}`;
+      const host = await lab.startHost(["--port", `packet:${a.outer}`, "--port", port]);
+      const guest = await lab.startGuest(["--no-mac-updating", "-T", "0"]);
+      const wires = await lab.wires({ a, b });
+      const capture = lab.start("python3", "-c", CAPTURE_OUT, b.outer);
+      await capture.stdoutLine(/READY/);
+      const frame = testFrame(777);
+      await wires.a.send(frame);
+      await wires.b.arrived((found) => found === frame);
+      if (visible) await capture.stdoutLine(/SENT 777/);
+      else assert.doesNotMatch(capture.stdout, /SENT/);
+      capture.kill("SIGKILL");
+      await lab.finish({ host, guest });
+    },
+  );
+}

@@ -20,6 +20,12 @@ for (
   });
 }
 
+Deno.test('parsePortSpec("packet:eth1,visible") is packet "eth1", visible', () => {
+  const visible = { kind: "packet", name: "eth1", isVisible: true } as const;
+  deepEqual(parsePortSpec("packet:eth1,visible"), visible);
+  deepEqual(parsePortSpec("tap:tap0,visible"), { kind: "tap", name: "tap0,visible" });
+});
+
 for (const text of ["", ":", ":tap0", "tap0", "TAP:tap0", "tap tap0", "veth:a", "constructor:x"]) {
   Deno.test(`parsePortSpec() refuses "${text}", and says what kinds there are`, () => {
     const [kind] = text.split(":");
@@ -31,12 +37,12 @@ for (const text of ["", ":", ":tap0", "tap0", "TAP:tap0", "tap tap0", "veth:a", 
   });
 }
 
-for (const text of ["tap", "tap:", "packet", "packet:"]) {
+for (const text of ["tap", "tap:", "packet", "packet:", "packet:,visible"]) {
   Deno.test(`parsePortSpec() refuses "${text}", which names no interface`, () => {
     throws(() => parsePortSpec(text), {
       name: "UsageError",
       message: `Cannot use port "${text}" as it names no interface: write ${
-        text.replace(":", "")
+        text.replace(/:.*/, "")
       }:NAME`,
     });
   });

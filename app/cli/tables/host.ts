@@ -156,7 +156,11 @@ export const HOST = {
     "Kinds of ports:",
     [
       ["tap:NAME", "a TAP: made, and gone at the end, or one that is there"],
-      ["packet:IFACE", "an existing interface, by AF_PACKET, promiscuous meanwhile"],
+      [
+        "packet:IFACE[,visible]",
+        "an existing interface, by AF_PACKET, promiscuous meanwhile. Captures on this machine " +
+        "(tcpdump) see what comes in; visible: what goes out, too, which is slower",
+      ],
       ["null[:BYTES]", "makes frames (64 bytes; 0: none) and swallows all"],
       ["ring[:NAME]", "receives what it is sent"],
       [
