@@ -94,7 +94,7 @@ export class GuestState {
       const there = places.map(({ name }) => name.slice(1)).join(", ");
       throw new CulvertError(
         `Cannot use region ${region.name} as guest ${guest} as it has no place for that guest: ` +
-          `there are ${there || "none"}; see --guest of the host and of the guest`,
+          `it has places for ${there || "none"}; see --guest of the host and of the guest`,
       );
     }
     return new GuestState(region, zone.offset, zone.parameter);

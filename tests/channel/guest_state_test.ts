@@ -122,7 +122,7 @@ Deno.test("GuestState.attach() finds what add() made", () => {
   equal(host.stateName, "ABSENT", "guests have memzones of their own");
   throws(() => GuestState.attach(region, 2), {
     message:
-      /^Cannot use region r0 as guest 2 as it has no place for that guest: there are 0, 1; see --guest /,
+      /^Cannot use region r0 as guest 2 as it has no place for that guest: it has places for 0, 1; see --guest /,
   });
 });
 

@@ -178,7 +178,7 @@ Deno.test("layOut() gives each guest a place and channels of its own, by its num
   });
   throws(() => findChannel(region, 0, 1), { message: /memzone g0\.p1 / });
   throws(() => GuestState.attach(region, 1), {
-    message: /no place for that guest: there are 5, 0; /,
+    message: /no place for that guest: it has places for 5, 0; /,
   });
 });
 

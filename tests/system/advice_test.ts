@@ -78,7 +78,10 @@ Deno.test("A guest with a wrong number is told which there are", async () => {
   await using lab = await Lab.open();
   await lab.startHost(["--port", "ring:a", "--guest", "3", "--port", "ring:b"]);
   const said = await refusal(lab, "guest", ["--region", lab.region, "--guest", "2"]);
-  assert.match(said, /as guest 2 as it has no place for that guest: there are 0, 3; see --guest/);
+  assert.match(
+    said,
+    /as guest 2 as it has no place for that guest: it has places for 0, 3; see --guest/,
+  );
   assert.doesNotMatch(said, /memzone/);
 });
 
