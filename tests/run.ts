@@ -15,6 +15,7 @@ import { sourcesIn } from "./source_files.ts";
  * All others have the machine to themselves.
  */
 const TOGETHER = [
+  "tests/system/arm64_test.ts",
   "tests/litmus",
   "tests/model",
   "tests/mutation",
