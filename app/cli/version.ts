@@ -1,5 +1,5 @@
 import { SHIM_ABI } from "../../ffi/symbols.ts";
-import { LAYOUT_HASH, LAYOUT_VERSION } from "../memory/layout.ts";
+import { hashText, LAYOUT_HASH, LAYOUT_VERSION } from "../memory/layout.ts";
 
 /** Culvert's version; deno.json says the same. */
 export const VERSION = "0.1.0";
@@ -11,7 +11,7 @@ export const VERSION_DATE = "2026-11-30";
 export function versionText(): string {
   return [
     `culvert ${VERSION}`,
-    `layout ${LAYOUT_VERSION}, hash ${LAYOUT_HASH.toString(16).padStart(8, "0")}`,
+    `layout ${LAYOUT_VERSION}, hash ${hashText(LAYOUT_HASH)}`,
     `shim ABI ${SHIM_ABI}`,
     `Deno ${Deno.version.deno}`,
   ].join("\n");

@@ -344,6 +344,11 @@ export const LAYOUT_HASH: number = fnv1a(JSON.stringify([
   [DESCRIPTOR_FLAG, METADATA, WATCH, STATE_WORD],
 ]));
 
+/** A layout's hash as all commands and errors write it. */
+export function hashText(hash: number): string {
+  return hash.toString(16).padStart(8, "0");
+}
+
 function fnv1a(text: string): number {
   let hash = 0x811c9dc5;
   for (let i = 0; i < text.length; i++) {

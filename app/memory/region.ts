@@ -1,6 +1,7 @@
 import { CulvertError } from "../../ffi/error.ts";
 import type { MappedMemory } from "../../ffi/mapped_memory.ts";
 import {
+  hashText,
   HEADER,
   LAYOUT_HASH,
   LAYOUT_VERSION,
@@ -143,7 +144,10 @@ export class Region {
       );
     }
     if (u32[HEADER.LAYOUT_HASH] !== LAYOUT_HASH) {
-      throw refuse("its layout differs", "run the same build of Culvert on both sides");
+      throw refuse(
+        `its layout's hash is ${hashText(u32[HEADER.LAYOUT_HASH])}`,
+        `this build's is ${hashText(LAYOUT_HASH)}; run the same build of Culvert on both sides`,
+      );
     }
     if (u32[HEADER.PAGES] * 4096 > memory.bytes) {
       throw refuse(

@@ -3,6 +3,7 @@ import type { MappedMemory } from "../../ffi/mapped_memory.ts";
 import {
   DIRECTORY_BYTES,
   ENTRY,
+  hashText,
   HEADER,
   LAYOUT_HASH,
   LAYOUT_VERSION,
@@ -140,7 +141,8 @@ for (const version of [LAYOUT_VERSION + 1, 0xffffffff]) {
 Deno.test("Region.attach() refuses a layout that differs within a version", () => {
   refused(
     (memory) => memory.u32[HEADER.LAYOUT_HASH] ^= 1,
-    "Cannot attach to region r0 as its layout differs: run the same build of Culvert on both sides",
+    `Cannot attach to region r0 as its layout's hash is ${hashText((LAYOUT_HASH ^ 1) >>> 0)}: ` +
+      `this build's is ${hashText(LAYOUT_HASH)}; run the same build of Culvert on both sides`,
   );
 });
 
