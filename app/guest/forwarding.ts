@@ -1,7 +1,6 @@
 import { CulvertError } from "../../ffi/error.ts";
 import type { Attachment } from "./attachment.ts";
 import { describeWays } from "./describe_ways.ts";
-import type { PortDescription } from "./function/context.ts";
 import type { GuestOptions } from "./guest_options.ts";
 import type { Interrupts } from "./interrupts.ts";
 import { type Common, LcoreRun, type LoadedVersion } from "./lcore_run.ts";
@@ -42,7 +41,8 @@ export class Forwarding {
     const plan = planLcores(options, version.functions.answers, ports);
     const { onError, idle, burst } = options;
     const { memory: { handle: region }, geometry, lease, isNotified } = attachment;
-    const lanes = { onError, idle, burst, lcores: plan.length, ports: this.ports };
+    const descriptions = ports.map(({ number, name, mac }) => ({ number, name, mac }));
+    const lanes = { onError, idle, burst, lcores: plan.length, ports: descriptions };
     this.#common = { region, geometry, lease, interrupts, isNotified, ...lanes };
     this.#run = new LcoreRun(this.#common, plan, version.threads, [], wake);
     this.#standstill = new Standstill(log);
@@ -56,9 +56,9 @@ export class Forwarding {
     log(describeWays(version.functions, plan.flatMap(({ lanes }) => lanes)));
   }
 
-  /** The ports, as functions see them. */
-  get ports(): PortDescription[] {
-    return this.#ports.map(({ number, name, mac }) => ({ number, name, mac }));
+  /** How many ports the guest has. */
+  get ports(): number {
+    return this.#ports.length;
   }
 
   /** Whether all lcores have ended, and no others take over. */

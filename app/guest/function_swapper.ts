@@ -8,8 +8,8 @@ import type { GuestOptions } from "./guest_options.ts";
 /** Milliseconds that functions may take to be loaded and tried, which no lcore waits for. */
 const LOADING_MS = 10_000;
 
-/** What a function is tried with while the guest has no ports. */
-const NO_PORTS = [0, 1].map((number) => ({ number, name: `p${number}`, mac: new Uint8Array(6) }));
+/** Ports of the trial while the guest has none. */
+const PORTS = 2;
 
 /** Makes the Worker of an lcore: it loads the functions. */
 export function lcoreWorker(
@@ -54,7 +54,7 @@ export class FunctionSwapper {
     const began = performance.now();
     const { functions: specs, cores } = this.options;
     const version = ++this.#version;
-    const preparation = { specs, version, ports: this.guest.ports ?? NO_PORTS };
+    const preparation = { specs, version, ports: this.guest.ports ?? PORTS };
     const threads = cores.map((core) => lcoreWorker(this.lcoreUrl, core, this.log, preparation));
     try {
       const ready = Promise.all(threads.map(({ ready }) => ready as Promise<Functions>));

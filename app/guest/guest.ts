@@ -3,7 +3,6 @@ import { RegionNotReadyError } from "../memory/region.ts";
 import { type Attachment, hostPeerOf } from "./attachment.ts";
 import { AskedToLeaveError, Claim } from "./claim.ts";
 import { Forwarding } from "./forwarding.ts";
-import type { PortDescription } from "./function/context.ts";
 import type { Functions } from "./function/load.ts";
 import type { GuestOptions } from "./guest_options.ts";
 import type { Interrupts } from "./interrupts.ts";
@@ -95,8 +94,8 @@ export class Guest {
     this.#forwarding?.stop();
   }
 
-  /** The guest's ports, as functions see them, while it forwards. */
-  get ports(): readonly PortDescription[] | undefined {
+  /** How many ports it has, while it forwards. */
+  get ports(): number | undefined {
     return this.#forwarding?.ports;
   }
 

@@ -26,7 +26,7 @@ export async function runGuest(
   const timer = new WakeableTimer();
   const wake = () => timer.wake();
   const { functions } = await loadFunctions(options.functions);
-  const preparation = { specs: options.functions, version: 0, ports: [] };
+  const preparation = { specs: options.functions, version: 0, ports: 0 };
   const guest = new Guest(options, functions, {
     openLink: () => openRegionLink(options.source, log),
     regionNames: () => "pci" in options.source ? deviceNames() : regionNames(),

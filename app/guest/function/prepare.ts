@@ -1,6 +1,5 @@
-import type { PortDescription } from "./context.ts";
 import { type Functions, type FunctionSpec, type LoadedFunction, loadFunctions } from "./load.ts";
-import { tryOut } from "./trial.ts";
+import { tryOut } from "../trial/try_out.ts";
 
 /** What the thread of an lcore is to load; survives `postMessage`. */
 export interface Preparation {
@@ -8,8 +7,8 @@ export interface Preparation {
   readonly specs: readonly FunctionSpec[];
   /** Goes up each time that they are loaded again; those that take over from others are tried. */
   readonly version: number;
-  /** The guest's ports, for that trial. */
-  readonly ports: readonly PortDescription[];
+  /** How many ports the guest has, for that trial. */
+  readonly ports: number;
 }
 
 /**

@@ -1,9 +1,8 @@
 import { throws } from "node:assert/strict";
 import type { FunctionModule } from "../../app/guest/function/function_module.ts";
-import { tryOut } from "../../app/guest/function/trial.ts";
-import { macOf } from "./guest_lab.ts";
+import { tryOut } from "../../app/guest/trial/try_out.ts";
 
-const PORTS = [0, 1, 2].map((number) => ({ number, name: `p${number}`, mac: macOf(number) }));
+const PORTS = 3;
 
 function tried(module: FunctionModule): () => void {
   return () => tryOut([{ handle: { name: "mine.ts", options: {} }, module }], PORTS);
@@ -24,10 +23,10 @@ Deno.test("tryOut() gives a function frames to read, drop, change, send and copy
   if (frames === 0) throw new Error("it saw no frames");
 });
 
-Deno.test("tryOut() tells which function throws, and where", () => {
+Deno.test("tryOut() tells what a function throws, and where", () => {
   throws(tried({ default: (burst) => burst.u16(0, 2000) }), {
     name: "CulvertError",
-    message: /^function mine\.ts has thrown: Cannot use 2 bytes at offset 2000 .*\/trial_test\.ts:/,
+    message: /^it has thrown: Cannot use 2 bytes at offset 2000 .*\/try_out_test\.ts:/,
   });
   throws(tried({ default: (burst) => burst.sendTo(0, 7) }), {
     message: /Cannot send a frame by port 7: the ports are 0, 1, 2/,

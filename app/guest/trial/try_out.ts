@@ -1,0 +1,49 @@
+import { CulvertError } from "../../../ffi/error.ts";
+import { closeBursts } from "../../ring/burst.ts";
+import { told } from "../function/chain.ts";
+import type { LoadedFunction } from "../function/load.ts";
+import { frame } from "./frame_makers.ts";
+import { FunctionTrial } from "./function_trial.ts";
+
+/** Bytes of the longest frame, without FCS, at the usual MTU. */
+const FRAME_MAX_BYTES = 1518;
+
+/** An EtherType for experiments (IEEE 802). */
+const ANOTHER_TYPE = 0x88b5;
+
+/** A frame of each kind that most functions know, and of one that none does. */
+function kinds(): Uint8Array[] {
+  const inVlan = frame.vlan(frame.udp(), { id: 7 });
+  const other = frame.ethernet({ type: ANOTHER_TYPE });
+  return [frame.arp(), frame.icmpEcho(), frame.tcp(), frame.udp(), inVlan, other];
+}
+
+/**
+ * Run functions on a burst of our own, in memory of our own, to see that they work. What they keep
+ * in variables of their modules is kept: try modules that are not used after that. The thread may
+ * have no other bursts.
+ *
+ * @param ports Ports that the guest has.
+ * @throws {CulvertError} with what a function throws, and where.
+ */
+export function tryOut(loaded: readonly LoadedFunction[], ports: number): void {
+  const options = { ports, burst: 32, frameMax: FRAME_MAX_BYTES, onError: "drop" } as const;
+  let trial: FunctionTrial | undefined;
+  try {
+    trial = setUp(loaded, { ...options, log: () => {} });
+    const { frames } = trial.run(0, kinds());
+    const failed = frames.find(({ error }) => error !== undefined);
+    if (failed) throw new CulvertError(`it has thrown: ${told(failed.error)}`);
+  } finally {
+    trial?.[Symbol.dispose]();
+    closeBursts();
+  }
+}
+
+function setUp(...parts: ConstructorParameters<typeof FunctionTrial>): FunctionTrial {
+  try {
+    return new FunctionTrial(...parts);
+  } catch (error) {
+    throw new CulvertError(`its setup() has thrown: ${told(error)}`, { cause: error });
+  }
+}
