@@ -6,11 +6,13 @@ import { INSPECT } from "./tables/inspect.ts";
 import { LAYOUT } from "./tables/layout.ts";
 import { COMPLETIONS, MAN } from "./tables/meta.ts";
 import { PLUG, UNPLUG } from "./tables/plug.ts";
+import { RUN } from "./tables/run.ts";
 import { SERVER } from "./tables/server.ts";
 import { TRY } from "./tables/try.ts";
 import { IMAGE, QEMU } from "./tables/vm.ts";
 
 const LCORE_URL = new URL("../guest/lcore_worker.ts", import.meta.url);
+const HOST_LCORE_URL = new URL("../host/lcore_worker.ts", import.meta.url);
 
 /** The commands of culvert, in the order of its help. */
 export const COMMANDS: readonly Entry[] = [
@@ -18,6 +20,10 @@ export const COMMANDS: readonly Entry[] = [
   entry(GUEST, async () => {
     const { guestCommand } = await import("./guest_command.ts");
     return (parsed) => guestCommand(parsed, LCORE_URL);
+  }),
+  entry(RUN, async () => {
+    const { runCommand } = await import("./run_command.ts");
+    return (parsed) => runCommand(parsed, { host: HOST_LCORE_URL, guest: LCORE_URL });
   }),
   entry(TRY, async () => (await import("./try_command.ts")).tryCommand),
   entry(SERVER, async () => (await import("./server_command.ts")).serverCommand),

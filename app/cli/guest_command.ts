@@ -37,9 +37,9 @@ export function guestOptions({ values, given }: Parsed<typeof GUEST>): GuestOpti
 }
 
 /** `--function` and `--set` in their order; l2fwd if there is none. */
-function functionsOf(
+export function functionsOf(
   given: Parsed["given"],
-  values: Parsed<typeof GUEST>["values"],
+  values: { readonly "mac-updating": boolean; readonly txpkts?: number },
 ): FunctionSpec[] {
   const specs: { named: string; set: Record<string, string> }[] = [];
   for (const { name, value } of given) {
@@ -57,7 +57,7 @@ function functionsOf(
   if (specs.length === 0) specs.push({ named: "l2fwd", set: {} });
   for (const { named, set } of specs) {
     if (named === "l2fwd") set["mac-updating"] ??= `${values["mac-updating"]}`;
-    if (named === "txonly") set["bytes"] ??= `${values.txpkts}`;
+    if (named === "txonly" && values.txpkts !== undefined) set["bytes"] ??= `${values.txpkts}`;
   }
   return specs;
 }

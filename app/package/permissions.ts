@@ -29,6 +29,7 @@ const MEMORY = ["/run/culvert", "/dev/shm", "/dev/hugepages"];
 const NEEDS: Readonly<Record<string, Needs>> = {
   host: { shim: true, read: [CODE, ...MEMORY], write: MEMORY },
   guest: { shim: true, read: [CODE] },
+  run: { shim: true, read: "everything", write: ["/run/culvert", "/dev/shm"] },
   try: { shim: true, read: "everything", write: "everything" },
   server: { shim: true, read: "everything", write: "everything" },
   client: { shim: true, read: [CODE] },

@@ -1,0 +1,55 @@
+import { runGuest } from "../guest/run_guest.ts";
+import { runHost } from "../host/run_host.ts";
+import { usableCores } from "../linux/core_list.ts";
+import { stdout } from "../linux/output.ts";
+import { BURST_DEFAULT } from "../ring/burst.ts";
+import { functionsOf } from "./guest_command.ts";
+import { readRegions } from "./host_places.ts";
+import { limitLog } from "./log_limit.ts";
+import { sayFor } from "./messages.ts";
+import type { Parsed } from "./options.ts";
+import { stopSignal } from "./stop_signal.ts";
+import type { RUN } from "./tables/run.ts";
+
+/** Where the lcores' modules are. */
+export interface LcoreUrls {
+  readonly host: URL;
+  readonly guest: URL;
+}
+
+/**
+ * `culvert run`: a host and a guest in this process. The guest ends before the host, so that all
+ * frames come home. Returns the exit status.
+ */
+export async function runCommand(
+  { values, given }: Parsed<typeof RUN>,
+  urls: LcoreUrls,
+): Promise<number> {
+  const region = `/dev/shm/culvert-run-${Deno.pid}`;
+  const cores = usableCores();
+  const both = { burst: BURST_DEFAULT, idle: "adaptive" } as const;
+  const regions = readRegions([{ name: "region", value: region }, ...given]);
+  const functions = functionsOf(given, values);
+  const say = sayFor("run");
+  const stop = stopSignal(say);
+  const log = limitLog(sayFor("run: host"));
+  const [guestStop, hostStop] = [new AbortController(), new AbortController()];
+  stop.addEventListener("abort", () => guestStop.abort());
+
+  const hostOptions = { ...both, regions, mtu: values.mtu, cores: cores.slice(0, 1) };
+  const host = runHost({ ...hostOptions, statsPeriod: 0 }, urls.host, hostStop.signal, log)
+    .finally(() => guestStop.abort());
+  const guestOptions = { ...both, source: { region }, guest: 0, cores: cores.slice(-1), functions };
+  const guest = runGuest(
+    { ...guestOptions, onError: values["on-error"], statsPeriod: values["stats-period"] },
+    urls.guest,
+    guestStop.signal,
+    sayFor("run: guest"),
+  ).finally(() => hostStop.abort());
+  const [hosted, forwarded] = await Promise.allSettled([host, guest]);
+  log.flush();
+  if (hosted.status === "rejected") throw hosted.reason;
+  stdout.line(hosted.value);
+  if (forwarded.status === "rejected") throw forwarded.reason;
+  return 0;
+}

@@ -1,0 +1,28 @@
+import type { Command } from "../command.ts";
+import { GUEST } from "./guest.ts";
+import { HOST } from "./host.ts";
+
+const { port, mtu } = HOST.options;
+const { set, "stats-period": statsPeriod } = GUEST.options;
+
+/** `culvert run`. */
+export const RUN = {
+  name: "run",
+  summary: "a host and a guest in one process: for a first try",
+  usage: ["--port KIND:NAME... [--function FILE|NAME]... [options]"],
+  options: {
+    port,
+    "stats-period": statsPeriod,
+    "function": GUEST.options.function,
+    set,
+    "on-error": GUEST.options["on-error"],
+    "mac-updating": GUEST.options["mac-updating"],
+    mtu,
+  },
+  text: [
+    "The host has the first core, the guest the last; frames go between them through a region, " +
+    "as they do between processes. There is no privilege drop, and nobody else can attach: " +
+    "culvert host and culvert guest are for that.",
+  ],
+  examples: [{ line: "culvert run --port packet:a --port packet:b --function ./my.ts" }],
+} as const satisfies Command;

@@ -1,0 +1,29 @@
+import assert from "node:assert/strict";
+import { account, assertBalanced, exists, Lab, packetPorts } from "../kit/lab.ts";
+
+Deno.test("culvert run is a host and a guest in one process, which leave nothing", async () => {
+  await using lab = await Lab.open();
+  const { a, b } = await lab.namespacePair();
+  const running = lab.culvert("run", [...packetPorts(a, b), "--function", "io", "-T", "0"]);
+  await running.stderrLine(/guest: forwarding \(io\)/);
+  await lab.inNamespace(a.netns, "ping", "-c", "3", "-i", "0.1", "-W", "5", b.ip4);
+  const [, region] = /region (\/dev\/shm\/\S+) is ready/.exec(running.stderr)!;
+  assert.ok(await exists(region));
+  assertBalanced(account((await running.stop()).stdout));
+  assert.ok(!await exists(region));
+});
+
+Deno.test("culvert run ends, and says why, if its host or its guest cannot begin", async () => {
+  await using lab = await Lab.open();
+  const { a, b } = await lab.namespacePair();
+  for (
+    const [args, told] of [
+      [["--port", "packet:none"], /Cannot open port packet:none/],
+      [[...packetPorts(a, b), "--function", "none"], /Cannot use function none/],
+    ] as [string[], RegExp][]
+  ) {
+    const { code, stderr } = await lab.culvert("run", args).ended();
+    assert.notEqual(code, 0);
+    assert.match(stderr, told);
+  }
+});
