@@ -13,7 +13,9 @@ import type { RUN } from "./tables/run.ts";
 
 /** Where the lcores' modules are. */
 export interface LcoreUrls {
+  /** The host's. */
   readonly host: URL;
+  /** The guest's. */
   readonly guest: URL;
 }
 
