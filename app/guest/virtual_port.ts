@@ -2,6 +2,7 @@ import type { MappedMemory } from "../../ffi/mapped_memory.ts";
 import { shim } from "../../ffi/shim.ts";
 import { Channel, type ChannelPlace } from "../channel/channel.ts";
 import type { Doorbell } from "../channel/sleep_flag.ts";
+import { countFrames } from "../port/counters.ts";
 import type { Burst } from "../ring/burst.ts";
 
 /** What is counted of a virtual port, as indexes into its counters. */
@@ -79,7 +80,7 @@ class RxEnd {
   /** Receive up to `max` frames; returns how many. */
   rxBurst(burst: Burst, max: number, at = 0): number {
     const n = this.#channel.rx.dequeueBurst(burst, max, at);
-    if (n > 0) count(this.#counters, GUEST_COUNTER.RX, burst, n, at);
+    if (n > 0) countFrames(this.#counters, GUEST_COUNTER.RX, burst, n, at);
     return n;
   }
 
@@ -144,7 +145,7 @@ class TxEnd {
   /** Send `count` frames; returns how many. The others stay with the caller. */
   txBurst(burst: Burst, frames: number, at = 0): number {
     const n = this.#channel.tx.enqueueBurst(burst, frames, at);
-    if (n > 0) count(this.#counters, GUEST_COUNTER.TX, burst, n, at);
+    if (n > 0) countFrames(this.#counters, GUEST_COUNTER.TX, burst, n, at);
     notify(this.#doorbell, this.#counters);
     return n;
   }
@@ -208,18 +209,4 @@ function once<Value>(map: Map<number, Value>, key: number, make: () => Value): V
 
 function notify(doorbell: Doorbell | undefined, counters: GuestCounters): void {
   if (doorbell !== undefined && doorbell.notify()) counters[GUEST_COUNTER.NOTIFIED]++;
-}
-
-/** Bytes are counted behind frames: RX_BYTES follows RX, TX_BYTES follows TX. */
-function count(
-  counters: GuestCounters,
-  counter: number,
-  { words }: Burst,
-  n: number,
-  at: number,
-): void {
-  let bytes = 0;
-  for (let i = (at << 1) + 1, end = (at + n) << 1; i < end; i += 2) bytes += words[i] >>> 16;
-  counters[counter] += n;
-  counters[counter + 1] += bytes;
 }
