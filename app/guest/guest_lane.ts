@@ -56,7 +56,7 @@ export class GuestLane implements FrameSource {
     if (received > 0) this.#mbufs.prefetch(burst, received);
     else if (!chain.originates) return 0;
     const frames = this.#frames;
-    frames.count = received;
+    frames.begin(received);
     const failed = chain.run(frames, this);
     if (failed > 0) this.from.countFailed(failed);
     const made = frames.count - received;

@@ -128,3 +128,34 @@ Deno.test("add() makes an empty frame, to be filled and sent", async () => {
   deepEqual(sent[2], FRAMES.slice(0, 2).map((frame) => frame.slice(0, 60)));
   equal(sent[1].length, 5);
 });
+
+Deno.test("A frame that the burst has not cannot be used, also not one of the burst before", async () => {
+  using lab = new GuestLab();
+  const lane = lab.lane();
+  const uses: ((burst: FrameBurst, i: number) => unknown)[] = [
+    (burst, i) => burst.drop(i),
+    (burst, i) => burst.sendTo(i, 0),
+    (burst, i) => burst.copyTo(i, 0),
+    (burst, i) => burst.append(i, 4),
+    (burst, i) => burst.u8(i, 0),
+    (burst, i) => burst.setU16(i, 0, 1),
+  ];
+  const refused: number[] = [];
+  const chain = await lab.chain({
+    default(burst) {
+      for (const use of uses) {
+        for (const i of [burst.count, 30, 1000]) {
+          throws(() => use(burst, i), { name: "RangeError", message: /^Cannot use frame \d+ as/ });
+        }
+      }
+      refused.push(burst.count);
+    },
+  });
+  for (const count of [20, 3]) {
+    lab.lend(FRAMES.concat(FRAMES, FRAMES, FRAMES).slice(0, count));
+    lane.turn(chain);
+  }
+  deepEqual(refused, [20, 3]);
+  for (const output of lab.outputs) output?.flush();
+  equal(lab.sent().length, 23);
+});

@@ -2,6 +2,7 @@ import { DESCRIPTOR } from "../../memory/layout.ts";
 import { dataWord, type Mbufs } from "../../mempool/mbuf.ts";
 import type { Burst } from "../../ring/burst.ts";
 import { MARK } from "./marks.ts";
+import { refuseFrame, refuseOffset, refusePort } from "./refuse.ts";
 
 /** What {@linkcode FrameBurst} asks of the lane that it is used in. */
 export interface FrameSource {
@@ -53,6 +54,8 @@ export class FrameBurst {
   /** @ignore Whether any frame has a mark. */
   isMarked = false;
 
+  /** Frames that the words may name: those of this burst, and others before. */
+  #used = 0;
   readonly #burst: Burst;
   readonly #outputs: readonly (object | undefined)[];
   readonly #source: FrameSource;
@@ -177,8 +180,23 @@ export class FrameBurst {
     return n >= 0 && n <= length && this.setData(i, this.headroom(i), length - n);
   }
 
-  /** Drop frame `i`: it is freed and counted once the function has returned. */
+  /**
+   * @ignore Begin a burst of `count` frames. The lengths of what is no frame now are 0, so that it
+   * cannot be read or written.
+   */
+  begin(count: number): void {
+    const { words } = this;
+    for (let i = count; i < this.#used; i++) words[(i << 1) + 1] = 0;
+    this.count = this.#used = count;
+  }
+
+  /**
+   * Drop frame `i`: it is freed and counted once the function has returned.
+   *
+   * @throws {RangeError} if there is no such frame.
+   */
   drop(i: number): void {
+    if (!(i < this.count)) refuseFrame(this, i);
     this.marks[i] = MARK.DROP;
     this.isMarked = true;
   }
@@ -191,10 +209,11 @@ export class FrameBurst {
   /**
    * Send frame `i` by port number `port`, not by that which is paired with the one it came by.
    *
-   * @throws {RangeError} if there is no such port.
+   * @throws {RangeError} if there is no such port, or no such frame.
    */
   sendTo(i: number, port: number): void {
-    if (this.#outputs[port] === undefined) this.#refusePort(port);
+    if (!(i < this.count)) refuseFrame(this, i);
+    if (this.#outputs[port] === undefined) refusePort(port, this.#outputs);
     this.marks[i] = port + 1;
     this.isMarked = true;
   }
@@ -208,6 +227,7 @@ export class FrameBurst {
    * @throws {RangeError} if there is no such port.
    */
   copyTo(i: number, port: number): boolean {
+    if (!(i < this.count)) refuseFrame(this, i);
     const copy = this.add(port);
     if (copy < 0) return false;
     if (this.#source.copyFrame(this.#burst, i, copy)) return true;
@@ -225,9 +245,9 @@ export class FrameBurst {
    */
   add(port: number): number {
     const i = this.count;
-    if (this.#outputs[port] === undefined) this.#refusePort(port);
+    if (this.#outputs[port] === undefined) refusePort(port, this.#outputs);
     if (i === this.capacity || !this.#source.allocTo(this.#burst, i)) return -1;
-    this.count++;
+    this.#used = Math.max(this.#used, ++this.count);
     this.marks[i] = port + 1;
     this.isMarked = true;
     return i;
@@ -266,29 +286,15 @@ export class FrameBurst {
   /** Where offset `at` of frame `i` is, from where on `bytes` are in the frame. */
   private at(i: number, at: number, bytes: number): number {
     const word1 = this.words[(i << 1) + 1];
-    if (at < 0 || at + bytes > word1 >>> 16) this.#refuseOffset(i, at, bytes);
+    if (at < 0 || at + bytes > word1 >>> 16) refuseOffset(this, i, at, bytes);
     const index = this.words[i << 1] & DESCRIPTOR.INDEX_MASK;
     return this.#offset + index * this.#stride + (word1 & 0xffff) + at;
   }
 
   /** Set where the data of frame `i` begins in its mbuf, and its length. */
   private setData(i: number, offset: number, length: number): boolean {
+    if (!(i < this.count)) refuseFrame(this, i);
     this.words[(i << 1) + 1] = dataWord(offset, length);
     return true;
-  }
-
-  #refuseOffset(i: number, at: number, bytes: number): never {
-    throw new RangeError(
-      `Cannot use ${bytes} byte${bytes === 1 ? "" : "s"} at offset ${at} of frame ${i} as it has ` +
-        `${this.length(i)} bytes: look at length(${i}) before`,
-    );
-  }
-
-  #refusePort(port: number): never {
-    const ports = [...this.#outputs.keys()];
-    const wanted = ports.includes(port)
-      ? "another lcore sends by it: use one core (-l)"
-      : `the ports are ${ports.join(", ")}`;
-    throw new RangeError(`Cannot send a frame by port ${port}: ${wanted}`);
   }
 }
