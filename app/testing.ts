@@ -4,10 +4,13 @@
  *
  * @example
  * ```ts
+ * import { type Burst, ethernet } from "./function.ts";
  * import { frame, tryFunction } from "./testing.ts";
- * import * as macswap from "./guest/functions/macswap.ts";
  *
- * const { sent } = await tryFunction(macswap, [frame.udp()]);
+ * const swap = (burst: Burst) => {
+ *   for (let i = 0; i < burst.count; i++) ethernet.swap(burst, i);
+ * };
+ * const { sent } = await tryFunction(swap, [frame.udp()]);
  * console.assert(sent[0].port === 1 && sent[0].bytes[5] === 0x01, "it goes to its sender");
  * ```
  *

@@ -21,7 +21,12 @@ const CHANGES: Readonly<Record<string, readonly (readonly [found: string, wanted
 const MODULE = /"(\.{1,2}\/[^"\n]*|\w+)\.ts"/g;
 
 /** In a comment of types: the line that imports the library from where it lies in a clone. */
-const LIBRARY = /(\* .*\bfrom )"[./]*\/api\.ts"/g;
+const LIBRARY = /(\* .*\bfrom )"[./]*\/(api|function|testing)\.ts"/g;
+
+/** What users call it. */
+function libraryLine(_line: string, start: string, module: string): string {
+  return `${start}"culvert-net${module === "api" ? "" : `/${module}`}"`;
+}
 
 /** The TypeScript files below `folder`, sorted. */
 function sourcesIn(folder: string): string[] {
@@ -69,7 +74,7 @@ export async function writeTypes(entries: readonly string[], to: string): Promis
     for (const file of filesIn(scratch).filter((name) => name.endsWith(".d.ts"))) {
       const text = (await Deno.readTextFile(`${scratch}/${file}`))
         .replace(/^\/\/\/ <amd-module .*\n/, "")
-        .replaceAll(LIBRARY, '$1"culvert-net"')
+        .replaceAll(LIBRARY, libraryLine)
         .replaceAll(MODULE, '"$1.js"');
       await write(`${to}/${file}`, text);
     }
