@@ -2,6 +2,7 @@ import { CulvertError, UsageError } from "../../ffi/error.ts";
 import type { CapturedFrame } from "../capture/capture.ts";
 import { CaptureReader } from "../capture/capture_reader.ts";
 import { CaptureWriter } from "../capture/capture_writer.ts";
+import { told } from "../guest/function/chain.ts";
 import { loadFunctions } from "../guest/function/load.ts";
 import { FunctionTrial } from "../guest/trial/function_trial.ts";
 import { tryCapture } from "../guest/trial/try_capture.ts";
@@ -43,7 +44,7 @@ export async function tryCommand(
   const next = withFirst(reader);
   const ports = values.ports ?? Math.max(PORTS_DEFAULT, reader.interfaces);
 
-  using trial = new FunctionTrial(loaded, {
+  using trial = setUp(loaded, {
     ...{ ports, burst: BURST_DEFAULT, frameMax: frameMaxOf(values.mtu) },
     ...{ onError: values["on-error"], log: say },
   });
@@ -64,6 +65,16 @@ export async function tryCommand(
     for (const line of report.summary(trial.counters, trial.frameMax)) out.line(line);
   }
   return trial.failures > 0 ? 1 : 0;
+}
+
+function setUp(...[loaded, options]: ConstructorParameters<typeof FunctionTrial>): FunctionTrial {
+  try {
+    return new FunctionTrial(loaded, options);
+  } catch (error) {
+    if (error instanceof CulvertError) throw error;
+    const [{ handle: { name } }] = loaded;
+    throw new CulvertError(`Cannot set up function ${name} as it has thrown: ${told(error)}`);
+  }
 }
 
 /** The frames of a capture, of which the first is read now: interfaces are told of before it. */

@@ -181,3 +181,23 @@ Deno.test("culvert try refuses what it cannot read, and to write over what it re
     await rejects(run("my.ts", "in.pcap", "--set", "ttl"), /Cannot use --set ttl as it is no opt/);
   });
 });
+
+Deno.test("culvert try says in a line why a function cannot be used", async () => {
+  const refused = [
+    [
+      "export function setup() { throw new Error('no rules'); }",
+      /^Cannot set up function a\.ts as it has thrown: no rules at .*a\.ts:1:33/,
+    ],
+    [
+      "export async function setup() {}",
+      /^Cannot use function a\.ts as its setup is async: nothing waits/,
+    ],
+    ["export default async () => {};", /^Cannot use function a\.ts as its default is async: /],
+  ] as const;
+  for (const [text, message] of refused) {
+    await inFolder(CAPTURE, async ({ run, folder }) => {
+      Deno.writeTextFileSync(`${folder}/a.ts`, text);
+      await rejects(() => run("a.ts", "in.pcap"), { name: "CulvertError", message });
+    });
+  }
+});

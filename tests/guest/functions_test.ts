@@ -75,6 +75,6 @@ Deno.test("Options that a function does not have, or of another kind, are refuse
   await refused(
     "txonly",
     { byte: "64" },
-    "Cannot set byte=64 of function txonly as there is no such option: bytes are",
+    "Cannot set byte=64 of function txonly as there is no such option: it has bytes",
   );
 });

@@ -1,6 +1,6 @@
 import type { FunctionContext } from "./context.ts";
 import type { FrameBurst } from "./frame_burst.ts";
-import { type FrameFunction, withoutVersion } from "./function_module.ts";
+import { type FrameFunction, withoutFlag, withoutVersion } from "./function_module.ts";
 import { Progress } from "./progress.ts";
 
 /** What becomes of frames whose function has thrown. */
@@ -100,5 +100,5 @@ export function told(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const places = (error.stack ?? "").split("\n").filter((line) => /^\s+at /.test(line));
   const place = places.find((line) => !/app\/guest\/(function|headers)\//.test(line)) ?? places[0];
-  return withoutVersion(`${error.message}${place ? ` ${place.trim()}` : ""}`);
+  return withoutVersion(`${withoutFlag(error.message)}${place ? ` ${place.trim()}` : ""}`);
 }

@@ -77,6 +77,9 @@ export async function loadModule(name: string, url: string): Promise<FunctionMod
     if (module[what] !== undefined && typeof module[what] !== "function") {
       throw refuse(`its ${what} is no function`, "export default function (burst) {}");
     }
+    if (isAsync(module[what])) {
+      throw refuse(`its ${what} is async`, "nothing waits for it, await at the file's top level");
+    }
   }
   if (module.default === undefined && module.setup === undefined) {
     const exported = Object.keys(module).filter((key) => !KNOWN.includes(key));
@@ -111,12 +114,21 @@ export async function readSettings(
   throw new UsageError(`Cannot set ${what} of function ${name} as ${message}`);
 }
 
+function isAsync(run: unknown): boolean {
+  return Object.prototype.toString.call(run) === "[object AsyncFunction]";
+}
+
 /** What went wrong, with the place in the file as Deno tells it. */
 function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const place = /\(?(file:\/\/[^\s)]+:\d+:\d+)\)?/.exec(error.stack ?? "")?.[1];
-  const { message } = error;
+  const message = withoutFlag(error.message);
   return withoutVersion(place && !message.includes(place) ? `${message} at ${place}` : message);
+}
+
+/** Deno advises to give it a flag, but `culvert` is who starts Deno. */
+export function withoutFlag(text: string): string {
+  return text.replace(/, run again with the --allow-[\w-]+ flag/, ": functions do not have that");
 }
 
 /** `mine.ts?v=7:1:20` becomes `mine.ts:1:20`: what makes Deno load a file again is left out. */

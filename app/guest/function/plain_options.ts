@@ -28,7 +28,7 @@ function validate(defaults: Defaults, given: Given): Validated {
   for (const [key, text] of Object.entries(given)) {
     const issue = (message: string) => ({ issues: [{ message, path: [key] }] });
     if (!Object.hasOwn(defaults, key)) {
-      return issue(`there is no such option: ${Object.keys(defaults).join(", ")} are`);
+      return issue(`there is no such option: it has ${Object.keys(defaults).join(", ") || "none"}`);
     }
     const wanted = typeof defaults[key];
     if (wanted === "string") value[key] = text;
