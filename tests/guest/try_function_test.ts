@@ -63,6 +63,14 @@ Deno.test("tryFunction() runs modules with setup(), options, counters, and answe
   });
 });
 
+Deno.test("tryFunction() refuses what the guest does: modules without a function, and async ones", async () => {
+  await rejects(tryFunction({}, [UDP]), {
+    name: "CulvertError",
+    message: "Cannot use function tried as it exports nothing: export default function (burst) {}",
+  });
+  await rejects(tryFunction(async () => {}, [UDP]), { message: /tried as its default is async: / });
+});
+
 Deno.test("tryFunction() shows what a function throws, for each frame of its burst, and where", async () => {
   let bursts = 0;
   const fails = (burst: Burst) => void (bursts++ === 1 && burst.u32(0, 1000));

@@ -71,6 +71,16 @@ export async function loadModule(name: string, url: string): Promise<FunctionMod
   } catch (error) {
     throw new CulvertError(`Cannot load function ${name} as ${reasonOf(error)}`, { cause: error });
   }
+  checkExports(name, module);
+  return module;
+}
+
+/**
+ * See that a module can be used as a function.
+ *
+ * @throws {CulvertError} naming what it exports, and what is wanted.
+ */
+export function checkExports(name: string, module: FunctionModule): void {
   const refuse = (found: string, wanted: string) =>
     new CulvertError(`Cannot use function ${name} as ${found}: ${wanted}`);
   for (const what of ["default", "setup"] as const) {
@@ -86,7 +96,6 @@ export async function loadModule(name: string, url: string): Promise<FunctionMod
     const others = exported.length > 0 ? `only ${exported.join(", ")}` : "nothing";
     throw refuse(`it exports ${others}`, "export default function (burst) {}");
   }
-  return module;
 }
 
 /**

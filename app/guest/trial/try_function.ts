@@ -1,6 +1,7 @@
 import { CulvertError } from "../../../ffi/error.ts";
 import { BURST_DEFAULT, BURST_MAX } from "../../ring/burst.ts";
 import {
+  checkExports,
   type FrameFunction,
   type FunctionModule,
   readSettings,
@@ -62,7 +63,8 @@ export interface Tried {
  *
  * @param tried The module, or the function that would be its default export.
  * @throws {UsageError} if an option in `set` is wrong.
- * @throws {CulvertError} if a frame is longer than 65,535 bytes, or there is no such port.
+ * @throws {CulvertError} if the module has no function, or one that is async; if a frame is longer
+ * than 65,535 bytes, or there is no such port.
  * @throws what `setup()` throws.
  *
  * @example
@@ -90,6 +92,7 @@ export async function tryFunction(
   const module = typeof tried === "function" ? { default: tried } : tried;
   const texts = Object.entries(set).map(([key, value]) => [key, String(value)]);
   const name = nameOf(module);
+  checkExports(name, module);
   const options = await readSettings(name, module, Object.fromEntries(texts));
   const handle = { name, options };
   const given = frames.map((frame) => frame instanceof Uint8Array ? { bytes: frame } : frame);
