@@ -7,9 +7,13 @@ const FOLDER = "/dev/hugepages";
 /** Room for one region of 64 MiB and little more, however many pages the machine has. */
 const MOUNT_BYTES = 80 << 20;
 
+/** Locked while a test has such a folder: the number of pages is the system's. */
+const LOCK = "/tmp/culvert-test-hugepages.lock";
+
 /**
  * A file system of hugepages that is a test's own, below /dev/hugepages, where `deno task host` may
- * write. Its pages are added to the system's until it is disposed of.
+ * write. Its pages are added to the system's until it is disposed of. There is one at a time: tests
+ * that run beside each other wait.
  */
 export class HugeFolder implements AsyncDisposable {
   readonly path: string;
@@ -18,14 +22,17 @@ export class HugeFolder implements AsyncDisposable {
     private readonly lab: Lab,
     private readonly pages: AsyncDisposable,
     private readonly isNew: boolean,
+    private readonly lock: Deno.FsFile,
   ) {
     this.path = `${FOLDER}/${lab.name("test-")}`;
   }
 
   /** Reserve the pages and mount it. */
   static async mount(lab: Lab): Promise<HugeFolder> {
+    const lock = await Deno.open(LOCK, { write: true, create: true });
+    await lock.lock(true);
     const pages = await reserveHugepages(MOUNT_BYTES / HUGEPAGE_BYTES);
-    const folder = new HugeFolder(lab, pages, !exists(FOLDER));
+    const folder = new HugeFolder(lab, pages, !exists(FOLDER), lock);
     Deno.mkdirSync(folder.path, { recursive: true });
     const options = `pagesize=2M,size=${MOUNT_BYTES}`;
     await lab.run("mount", "-t", "hugetlbfs", "-o", options, "none", folder.path);
@@ -42,5 +49,6 @@ export class HugeFolder implements AsyncDisposable {
     Deno.removeSync(this.path);
     if (this.isNew) Deno.removeSync(FOLDER);
     await this.pages[Symbol.asyncDispose]();
+    this.lock.close();
   }
 }

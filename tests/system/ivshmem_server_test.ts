@@ -16,6 +16,7 @@ import { check } from "../../ffi/error.ts";
 import { cString, shim } from "../../ffi/shim.ts";
 import { QemuClient } from "../ivshmem/qemu_client.ts";
 import { ScriptedServer } from "../ivshmem/scripted_server.ts";
+import { HugeFolder } from "../kit/huge_folder.ts";
 import { exists, Lab, pause, type Running, until } from "../kit/lab.ts";
 import { cpuMilliseconds, descriptorsOf, isThere, statOf } from "../kit/processes.ts";
 
@@ -184,33 +185,20 @@ Deno.test("culvert server -M uses a POSIX object: made and removed, or found and
 
 Deno.test("culvert server -m uses a file on hugetlbfs, as large as its pages", async () => {
   await using lab = await Lab.open();
-  const pages = "/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages";
-  const before = Deno.readTextFileSync(pages).trim();
-  const folder = Deno.makeTempDirSync({ prefix: "culvert-huge-" });
-  await lab.run("mount", "-t", "hugetlbfs", "-o", "pagesize=2M,size=8M", "none", folder);
-  try {
-    Deno.writeTextFileSync(pages, `${Number(before) + 4}`);
-    assert(Number(Deno.readTextFileSync(pages)) >= Number(before) + 4, "no huge pages to be had");
-    const permissions = [
-      `--allow-write=/run/culvert,${folder}`,
-      `--allow-read=/run/culvert,${folder}`,
-    ];
-    const server = lab.start(
-      ...[Deno.execPath(), "run", "--allow-ffi", ...permissions, "app/main.ts", "server"],
-      ...["-F", "-S", lab.region, "-m", folder, "-l", "1M"],
-    );
-    await server.stderrLine(/ is ready: 2 MiB, a file in \/tmp\/culvert-huge-/);
-    assert.deepEqual([...Deno.readDirSync(folder)], []);
-    const opened = openRegion(lab.region)!;
-    opened.memory.u32[MIB / 4] = 7;
-    assert.equal(opened.memory.bytes, 2 * MIB);
-    opened.close();
-    assert.equal((await server.stop()).code, 0);
-  } finally {
-    await lab.run("umount", folder);
-    Deno.removeSync(folder);
-    Deno.writeTextFileSync(pages, before);
-  }
+  await using huge = await HugeFolder.mount(lab);
+  const permissions = `/run/culvert,${huge.path}`;
+  const server = lab.start(
+    ...[Deno.execPath(), "run", "--allow-ffi", `--allow-write=${permissions}`],
+    ...[`--allow-read=${permissions}`, "app/main.ts", "server"],
+    ...["-F", "-S", lab.region, "-m", huge.path, "-l", "1M"],
+  );
+  await server.stderrLine(/ is ready: 2 MiB, a file in \/dev\/hugepages\//);
+  assert.deepEqual(huge.files, []);
+  const opened = openRegion(lab.region)!;
+  opened.memory.u32[MIB / 4] = 7;
+  assert.equal(opened.memory.bytes, 2 * MIB);
+  opened.close();
+  assert.equal((await server.stop()).code, 0);
 });
 
 Deno.test("culvert server -F listens wherever its user may, as at QEMU's own default", async () => {
