@@ -30,6 +30,12 @@ export { ARP, arp } from "./guest/headers/arp.ts";
 export { internetChecksum, updateChecksum, updateChecksum32 } from "./guest/headers/checksum.ts";
 export { ethernet, ETHERTYPE, vlan } from "./guest/headers/ethernet.ts";
 export { ICMP, icmp, ICMPV6 } from "./guest/headers/icmp.ts";
-export { formatIpv4, ipv4, parseIpv4 } from "./guest/headers/ipv4.ts";
+export {
+  formatIpv4,
+  ipv4,
+  type Ipv4Prefix,
+  parseIpv4,
+  parseIpv4Prefix,
+} from "./guest/headers/ipv4.ts";
 export { ipv6 } from "./guest/headers/ipv6.ts";
 export { type Ports, PROTOCOL, tcp, TCP_FLAG, udp } from "./guest/headers/transport.ts";

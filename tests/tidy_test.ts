@@ -46,8 +46,8 @@ function unlessAllowed(items: readonly string[], allowed: readonly string[]): st
 
 // Exports.
 
-/** Whether a file is a function, which a guest finds by its name, and whose exports it knows. */
-const isFunction = (file: string) => file.startsWith("app/guest/functions/");
+/** Whether a file is a function: a guest finds it by its name or path, and knows its exports. */
+const isFunction = (file: string) => /^app\/guest\/(functions|examples)\//.test(file);
 
 const isTest = (file: string) => file.startsWith("tests/");
 

@@ -12,6 +12,7 @@ import {
   ipv4,
   ipv6,
   parseIpv4,
+  parseIpv4Prefix,
   PROTOCOL,
   tcp,
   TCP_FLAG,
@@ -241,4 +242,20 @@ Deno.test("internetChecksum() agrees with RFC 1071, of an odd number of bytes to
       equal(internetChecksum(burst, 0, at, length) % 0xffff, wanted % 0xffff);
     }
   });
+});
+
+Deno.test("parseIpv4Prefix() reads a prefix, an address, and any; bits behind it are refused", () => {
+  deepEqual(
+    ["10.0.0.0/8", "192.0.2.1", "any", "0.0.0.0/0", "255.255.255.254/31"].map(parseIpv4Prefix),
+    [
+      { address: 0x0a000000, mask: 0xff000000, bits: 8 },
+      { address: 0xc0000201, mask: 0xffffffff, bits: 32 },
+      { address: 0, mask: 0, bits: 0 },
+      { address: 0, mask: 0, bits: 0 },
+      { address: 0xfffffffe, mask: 0xfffffffe, bits: 31 },
+    ],
+  );
+  for (const text of ["10.0.0.1/8", "10.0.0.0/33", "10.0.0/8", "10.0.0.0/", "/8", "all", ""]) {
+    throws(() => parseIpv4Prefix(text), TypeError, text);
+  }
 });

@@ -163,6 +163,32 @@ export function parseIpv4(text: string): number {
   return bytes.reduce((address, byte) => address * 256 + byte, 0);
 }
 
+/** The addresses that begin alike: those whose `address & mask`, unsigned, is this `address`. */
+export interface Ipv4Prefix {
+  /** The first of them. */
+  readonly address: number;
+  /** The bits in which they are alike. */
+  readonly mask: number;
+  /** How many bits those are, 0 to 32. */
+  readonly bits: number;
+}
+
+/**
+ * `10.0.0.0/8` as a prefix; an address alone is a prefix of 32 bits, and `any` is one of 0 bits.
+ *
+ * @throws {TypeError} if it is something else, or has bits behind the prefix.
+ */
+export function parseIpv4Prefix(text: string): Ipv4Prefix {
+  const [, first, length = "32"] = /^([^/]+)(?:\/(\d+))?$/.exec(text === "any" ? ANY : text) ?? [];
+  const bits = Number(length);
+  const mask = bits === 0 ? 0 : -1 << 32 - bits >>> 0;
+  const address = first === undefined || bits > 32 ? -1 : parseIpv4(first);
+  if ((address & mask) >>> 0 === address) return { address, mask, bits };
+  throw new TypeError(`Cannot use "${text}" as an IPv4 prefix: write 10.0.0.0/8, or any`);
+}
+
+const ANY = "0.0.0.0/0";
+
 /** A number as `10.0.0.1`. */
 export function formatIpv4(address: number): string {
   return [24, 16, 8, 0].map((shift) => address >>> shift & 0xff).join(".");

@@ -1,0 +1,145 @@
+import { deepEqual, equal, rejects } from "node:assert/strict";
+import * as acl from "../../app/guest/examples/acl.ts";
+import * as learningSwitch from "../../app/guest/examples/learning_switch.ts";
+import * as rateLimit from "../../app/guest/examples/rate_limit.ts";
+import * as synCounter from "../../app/guest/examples/syn_counter.ts";
+import { formatIpv4, PROTOCOL, TCP_FLAG } from "../../app/function.ts";
+import { frame, tryFunction } from "../../app/testing.ts";
+
+/** Which of the frames are sent, under these rules. */
+async function allowed(rules: string, frames: readonly Uint8Array[]): Promise<boolean[]> {
+  const tried = await tryFunction(acl, frames, { set: { rules } });
+  return tried.frames.map(({ what }) => what === "sent");
+}
+
+Deno.test("acl: the first rule that fits prefixes, port ranges and protocol decides", async () => {
+  const rules = "allow udp from 10.0.0.0/8 to 192.0.2.2:50-59, deny ip from 10.1.0.0/16 to any," +
+    "allow tcp from 10.0.0.0/8:1024-65535 to any:80, allow icmp from any to 192.0.2.2";
+  deepEqual(
+    await allowed(rules, [
+      frame.udp({ sourceIp: "10.1.2.3", destinationPort: 50 }),
+      frame.udp({ sourceIp: "10.1.2.3", destinationPort: 59 }),
+      frame.udp({ sourceIp: "10.1.2.3", destinationPort: 60 }),
+      frame.udp({ sourceIp: "11.1.2.3", destinationPort: 50 }),
+      frame.udp({ sourceIp: "10.1.2.3", destinationPort: 50, destinationIp: "192.0.2.3" }),
+    ]),
+    [true, true, false, false, false],
+  );
+  deepEqual(
+    await allowed(rules, [
+      frame.tcp({ sourceIp: "10.2.0.1" }),
+      frame.tcp({ sourceIp: "10.2.0.1", sourcePort: 1023 }),
+      frame.tcp({ sourceIp: "10.1.0.1" }),
+      frame.tcp({ sourceIp: "10.2.0.1", destinationPort: 81 }),
+      frame.icmpEcho(),
+      frame.icmpEcho({ sourceIp: "10.1.0.1" }),
+    ]),
+    [true, false, false, false, true, false],
+  );
+});
+
+Deno.test("acl: ARP passes, what is no IPv4 does not, and all IPv4 does without rules", async () => {
+  deepEqual(await allowed("deny ip from any to any", [frame.arp(), frame.ethernet()]), [
+    true,
+    false,
+  ]);
+  const { frames } = await tryFunction(acl, [frame.udp(), frame.ipv4(), frame.ethernet()]);
+  deepEqual(frames.map(({ what }) => what), ["sent", "sent", "dropped"]);
+});
+
+Deno.test("acl: a later fragment is denied by rules that deny its ports, and allowed by none that allows ports", async () => {
+  const later = frame.ipv4({ protocol: PROTOCOL.UDP, payload: new Uint8Array(8) });
+  later.set([0, 1], 20); // the offset is 8 bytes
+  const all = "allow ip from any to any";
+  deepEqual(await allowed(`deny udp from any to any:53, ${all}`, [later]), [false]);
+  deepEqual(await allowed(`deny tcp from any to any:53, ${all}`, [later]), [true]);
+  deepEqual(await allowed("allow udp from any to any:1-65535", [later]), [false]);
+});
+
+Deno.test("acl: a rule with a mistake is refused", async () => {
+  for (
+    const [rules, message] of [
+      ["allow sctp from any to any", /Cannot use rule "allow sctp from any to any"/],
+      ["allow icmp from any to any:80", /Cannot use rule "allow icmp/],
+      ["allow ip from 10.0.0.1/8 to any", /Cannot use "10\.0\.0\.1\/8" as an IPv4 prefix/],
+      ["allow tcp from any to any:80-70", /Cannot use ports 80 to 70/],
+      ["allow tcp from any to any:70000", /Cannot use ports 70000 to 70000/],
+    ] as const
+  ) await rejects(tryFunction(acl, [], { set: { rules } }), { message });
+});
+
+/** How many of `count` packets pass that come every `step` milliseconds. */
+async function passed(set: Record<string, string | number>, count: number, step: number) {
+  const frames = Array.from({ length: count }, (_, k) => ({ bytes: frame.udp(), at: k * step }));
+  const tried = await tryFunction(rateLimit, frames, { set });
+  return tried.sent.length;
+}
+
+Deno.test("rate_limit: `burst` packets pass at once, then `rate` a second; ARP always passes", async () => {
+  equal(await passed({ rate: 10, burst: 5 }, 20, 0), 5);
+  equal(await passed({ rate: 10, burst: 1 }, 41, 25), 11, "10 a second of 40");
+  equal(await passed({ rate: 0, burst: 3 }, 20, 1000), 3);
+  const arp = await tryFunction(rateLimit, Array(9).fill(frame.arp()), { set: { burst: 1 } });
+  equal(arp.sent.length, 9);
+});
+
+Deno.test("rate_limit: per=source, each source has a bucket of its own, for all time", async () => {
+  const of = (sourceIp: string, at: number) => ({ bytes: frame.udp({ sourceIp }), at });
+  const frames = [0, 0, 0, 60_000, 60_000].flatMap((
+    at,
+  ) => [of("200.0.2.1", at), of("10.2.3.4", at)]);
+  const set = { rate: 1, burst: 1, per: "source" };
+  const tried = await tryFunction(rateLimit, frames, { set });
+  deepEqual(tried.sent.map(({ frame }) => frame), [0, 1, 6, 7]);
+  await rejects(tryFunction(rateLimit, [], { set: { per: "port" } }), /per=port/);
+});
+
+Deno.test("syn_counter: logs the ten sources of most SYNs, and counts all of them", async () => {
+  const frames = Array.from(
+    { length: 12 },
+    (_, k) =>
+      Array.from({ length: 12 - k }, () => frame.tcp({ sourceIp: formatIpv4(0xc8000201 + k) })),
+  ).flat();
+  const others = [frame.tcp({ flags: TCP_FLAG.SYN | TCP_FLAG.ACK }), frame.udp(), frame.arp()];
+  const { log, counters, sent } = await tryFunction(synCounter, [...frames, ...others], {
+    until: 25_000,
+  });
+  const top = Array.from({ length: 10 }, (_, k) => `200.0.2.${k + 1} ${12 - k}`).join(", ");
+  deepEqual(log, [`TCP SYN: ${top}`], "once: the next ten seconds had none");
+  equal(counters["TCP SYN"], 78);
+  equal(sent.length, 81, "it only looks");
+});
+
+const A = "00:00:5e:00:53:0a", B = "00:00:5e:00:53:0b";
+
+Deno.test("learning_switch: floods what it does not know, then sends to the one port; it forgets", async () => {
+  const fromA = frame.udp({ source: A, destination: B });
+  const fromB = frame.udp({ source: B, destination: A });
+  const { sent, counters } = await tryFunction(learningSwitch, [
+    { bytes: fromA, port: 0 },
+    { bytes: fromB, port: 2 },
+    { bytes: fromA, port: 0 },
+    { bytes: fromB, port: 0 },
+    { bytes: fromA, port: 2, at: 1000 },
+    { bytes: fromB, port: 1, at: 5000 },
+  ], { ports: 4, set: { ageing: 3 } });
+  deepEqual(
+    sent.map(({ at, port, bytes }) => [at, bytes[11], port].join(" ")).sort(),
+    [
+      ...["0 10 1", "0 10 2", "0 10 2", "0 10 3", "0 11 0"], // A floods, B answers, A sends to B
+      "1000 10 0", // B has moved to port 0, where A was: nothing is sent back. Then A moves.
+      ...["5000 11 0", "5000 11 2", "5000 11 3"], // A is forgotten
+    ],
+  );
+  equal(counters["copies without mbuf"], 0);
+});
+
+Deno.test("learning_switch: a group is no station, and its frames leave by all other ports", async () => {
+  const group = frame.udp({ source: "01:00:5e:00:00:01", destination: A });
+  const { sent } = await tryFunction(learningSwitch, [
+    { bytes: group, port: 1 },
+    { bytes: frame.arp({ source: A }), port: 2 },
+    { bytes: frame.udp({ destination: "01:00:5e:00:00:01" }), port: 0 },
+  ], { ports: 3 });
+  deepEqual(sent.map(({ port }) => port).sort(), [0, 0, 1, 1, 2, 2]);
+});
