@@ -75,6 +75,7 @@ export class Counts {
   /** Let go of the region. */
   close(): void {
     this.#region?.memory.close();
+    this.#region = undefined;
   }
 
   /** What a counter says of a guest's channels. */

@@ -163,6 +163,7 @@ export class Stage implements AsyncDisposable {
   async finish(): Promise<string[]> {
     for (const guest of this.guests) await guest.stop();
     await this.stopHost();
+    this.counts.close(); // a server stays as long as somebody has its memory mapped
     const complaints = await this.attack?.end(this.host.stdout) ?? [];
     await this.lab.nothingLeft();
     const left = () => processesNaming(this.lab.region);
