@@ -28,6 +28,7 @@ export { type Defaults, plainOptions } from "./guest/function/plain_options.ts";
 export { formatMac } from "./guest/mac_address.ts";
 export { ARP, arp } from "./guest/headers/arp.ts";
 export { internetChecksum, updateChecksum, updateChecksum32 } from "./guest/headers/checksum.ts";
+export { endpoint } from "./guest/headers/endpoint.ts";
 export { ethernet, ETHERTYPE, vlan } from "./guest/headers/ethernet.ts";
 export { ICMP, icmp, ICMPV6 } from "./guest/headers/icmp.ts";
 export {

@@ -1,9 +1,12 @@
 import { deepEqual, equal, rejects } from "node:assert/strict";
 import * as acl from "../../app/guest/examples/acl.ts";
 import * as learningSwitch from "../../app/guest/examples/learning_switch.ts";
+import * as napt from "../../app/guest/examples/napt.ts";
 import * as rateLimit from "../../app/guest/examples/rate_limit.ts";
+import * as sampler from "../../app/guest/examples/sampler.ts";
 import * as synCounter from "../../app/guest/examples/syn_counter.ts";
-import { formatIpv4, PROTOCOL, TCP_FLAG } from "../../app/function.ts";
+import * as vlanRewrite from "../../app/guest/examples/vlan_rewrite.ts";
+import { formatIpv4, ICMP, icmp, PROTOCOL, TCP_FLAG } from "../../app/function.ts";
 import { frame, tryFunction } from "../../app/testing.ts";
 
 /** Which of the frames are sent, under these rules. */
@@ -142,4 +145,151 @@ Deno.test("learning_switch: a group is no station, and its frames leave by all o
     { bytes: frame.udp({ destination: "01:00:5e:00:00:01" }), port: 0 },
   ], { ports: 3 });
   deepEqual(sent.map(({ port }) => port).sort(), [0, 0, 1, 1, 2, 2]);
+});
+
+/** What {@linkcode napt} sends of frames, in order; none of those that it drops. */
+async function translated(frames: readonly { bytes: Uint8Array; port?: number; at?: number }[]) {
+  const set = { address: "203.0.113.1" };
+  const tried = await tryFunction(napt, frames, { set });
+  return tried.frames.map(({ bytes }) => bytes);
+}
+
+const OUTER = { sourceIp: "203.0.113.1" };
+
+for (
+  const [name, make] of [
+    ["UDP", (f) => frame.udp({ destinationPort: 53, ...f })],
+    ["TCP", (f) => frame.tcp(f)],
+  ] as [string, typeof frame.udp][]
+) {
+  Deno.test(`napt: ${name} gets the outer address and a port of its own, and back, with right checksums`, async () => {
+    const [one, two, again, answer, stray] = await translated([
+      { bytes: make({ sourceIp: "10.0.0.1", sourcePort: 5000 }) },
+      { bytes: make({ sourceIp: "10.0.0.2", sourcePort: 5000 }) },
+      { bytes: make({ sourceIp: "10.0.0.1", sourcePort: 5000 }) },
+      { bytes: make({ destinationIp: "203.0.113.1", destinationPort: 1025 }), port: 1 },
+      { bytes: make({ destinationIp: "203.0.113.1", destinationPort: 1026 }), port: 1 },
+    ]);
+    deepEqual(one, make({ ...OUTER, sourcePort: 1024 }));
+    deepEqual(two, make({ ...OUTER, sourcePort: 1025 }));
+    deepEqual(again, one);
+    deepEqual(answer, make({ destinationIp: "10.0.0.2", destinationPort: 5000 }));
+    equal(stray, undefined);
+  });
+}
+
+/** An ICMP error about a packet: it quotes `bytes` of it, without Ethernet header. */
+function errorAbout(packet: Uint8Array, bytes: number, fields: Partial<Record<string, string>>) {
+  const echo = frame.icmpEcho({
+    ...fields,
+    identifier: 0,
+    sequence: 0,
+    payload: packet.slice(14, 14 + bytes),
+  });
+  return tryFunction((burst) => {
+    icmp.setType(burst, 0, 34, ICMP.UNREACHABLE);
+  }, [echo]).then(({ sent }) => sent[0].bytes);
+}
+
+for (
+  const [name, inner, outer, quoted] of [
+    [
+      "UDP, all of it",
+      frame.udp({ sourceIp: "10.0.0.1", sourcePort: 6000 }),
+      frame.udp({ ...OUTER, sourcePort: 1024 }),
+      46,
+    ],
+    [
+      "an ICMP echo",
+      frame.icmpEcho({ sourceIp: "10.0.0.1", identifier: 7 }),
+      frame.icmpEcho({ ...OUTER, identifier: 1024 }),
+      28,
+    ],
+  ] as const
+) {
+  Deno.test(`napt: an ICMP error that quotes ${name} reaches the sender, as if about what it sent`, async () => {
+    const router = { sourceIp: "198.51.100.9" };
+    const to = await errorAbout(outer, quoted, { ...router, destinationIp: "203.0.113.1" });
+    const [sent, error] = await translated([{ bytes: inner }, { bytes: to, port: 1 }]);
+    deepEqual(sent, outer);
+    deepEqual(error, await errorAbout(inner, quoted, { ...router, destinationIp: "10.0.0.1" }));
+  });
+}
+
+Deno.test("napt: of TCP an ICMP error quotes 8 bytes, without its checksum; and errors go out, too", async () => {
+  const tcp = (fields: Parameters<typeof frame.tcp>[0]) => frame.tcp({ ...fields });
+  const sent = tcp({ sourceIp: "10.0.0.8", sourcePort: 5000 });
+  const router = { sourceIp: "198.51.100.9", destinationIp: "203.0.113.1" };
+  const outer = tcp({ ...OUTER, sourcePort: 1024 });
+  const toOuter = await errorAbout(outer, 28, router);
+  const answer = { sourceIp: "192.0.2.2", sourcePort: 80 };
+  const inward = tcp({ ...answer, destinationIp: "10.0.0.8", destinationPort: 5000 });
+  const fromInner = await errorAbout(inward, 28, {
+    sourceIp: "10.0.0.8",
+    destinationIp: "192.0.2.2",
+  });
+  const [, toInner, toPeer] = await translated([
+    { bytes: sent },
+    { bytes: toOuter, port: 1 },
+    { bytes: fromInner },
+  ]);
+  deepEqual(toInner, await errorAbout(sent, 28, { ...router, destinationIp: "10.0.0.8" }));
+  const outward = tcp({ ...answer, destinationIp: "203.0.113.1", destinationPort: 1024 });
+  deepEqual(
+    toPeer,
+    await errorAbout(outward, 28, { sourceIp: "203.0.113.1", destinationIp: "192.0.2.2" }),
+  );
+});
+
+Deno.test("napt: a flow ends when it is silent for too long, and lives on in the next version", async () => {
+  const out = { bytes: frame.icmpEcho({ sourceIp: "10.0.0.3", identifier: 9 }) };
+  const answer = (at: number) => {
+    const to = { destinationIp: "203.0.113.1", identifier: 1024, reply: true };
+    return { bytes: frame.icmpEcho(to), port: 1, at };
+  };
+  const [first, ...answers] = await translated([
+    out,
+    answer(50_000),
+    answer(109_000),
+    answer(170_100),
+  ]);
+  deepEqual(first, frame.icmpEcho({ ...OUTER, identifier: 1024 }));
+  deepEqual(answers.map((bytes) => bytes !== undefined), [true, true, false]);
+  const next = {
+    ...napt,
+    setup(context: Parameters<typeof napt.setup>[0]) {
+      const run = napt.setup(context);
+      napt.restore([{ protocol: 1, ip: 0x0a000004, port: 3, outer: 1024, seen: 0 }]);
+      return run;
+    },
+  };
+  const { sent } = await tryFunction(next, [answer(0)], { set: { address: "203.0.113.1" } });
+  const restored = frame.icmpEcho({ destinationIp: "10.0.0.4", identifier: 3, reply: true });
+  deepEqual(sent.map(({ bytes }) => bytes), [restored]);
+  deepEqual(napt.save().map(({ outer, ip }) => [outer, ip]), [[1024, 0x0a000004]]);
+});
+
+Deno.test("sampler: every Nth frame is copied to a port, and goes on", async () => {
+  const frames = Array.from({ length: 10 }, (_, k) => frame.udp({ sourcePort: 1000 + k }));
+  const set = { every: 4, port: 2 };
+  const tried = await tryFunction(sampler, frames, { ports: 3, set });
+  deepEqual(tried.frames.map(({ port }) => port), Array(10).fill(1));
+  const samples = tried.sent.filter(({ port }) => port === 2).map(({ bytes }) => bytes);
+  deepEqual(samples, [frames[3], frames[7]]);
+  equal(tried.counters["samples"], 2);
+  await rejects(tryFunction(sampler, [], { set: { port: 7 } }), /port 7/);
+});
+
+Deno.test("vlan_rewrite: numbers, added and removed tags, both ways; other VLANs are dropped", async () => {
+  const plain = frame.udp();
+  const tagged = (id: number) => frame.vlan(plain, { id, priority: id === 30 ? 0 : 5 });
+  const tried = await tryFunction(vlanRewrite, [
+    ...[tagged(10), plain, tagged(40), tagged(20)].map((bytes) => ({ bytes, port: 0 })),
+    ...[tagged(20), tagged(30), tagged(10), plain].map((bytes) => ({ bytes, port: 1 })),
+  ], { set: { map: "10:20, none:30, 40:41" } });
+  deepEqual(tried.frames.map(({ bytes }) => bytes), [
+    ...[tagged(20), tagged(30), tagged(41), undefined],
+    ...[tagged(10), plain, undefined, undefined],
+  ]);
+  await rejects(tryFunction(vlanRewrite, [], { set: { map: "10:4095" } }), /"4095" as a VLAN/);
 });

@@ -1,5 +1,6 @@
 import type { FrameBurst } from "../function/frame_burst.ts";
 import { internetChecksum, updateChecksum } from "./checksum.ts";
+import { ipv4 } from "./ipv4.ts";
 
 /** Types of ICMP (RFC 792), and of ICMPv6 (RFC 4443). */
 export const ICMP = {
@@ -7,6 +8,7 @@ export const ICMP = {
   UNREACHABLE: 3,
   ECHO_REQUEST: 8,
   TIME_EXCEEDED: 11,
+  PARAMETER_PROBLEM: 12,
 } as const;
 /** Types of ICMPv6 (RFC 4443, RFC 4861). */
 export const ICMPV6 = {
@@ -19,7 +21,8 @@ export const ICMPV6 = {
   NEIGHBOR_ADVERTISEMENT: 136,
 } as const;
 
-const CHECKSUM = 2;
+/** Offsets of the checksum, and of what an error quotes. */
+const CHECKSUM = 2, QUOTED = 8;
 
 /**
  * ICMP and ICMPv6, whose headers are alike. `at` is where the IP header says that its payload
@@ -32,6 +35,21 @@ export const icmp = {
   code: (burst: FrameBurst, i: number, at: number): number => burst.u8(i, at + 1),
   /** Of an echo: who asks. */
   identifier: (burst: FrameBurst, i: number, at: number): number => burst.u16(i, at + 4),
+
+  /**
+   * Offset of the IPv4 header that an ICMP error quotes, of the packet that it is about; 8 bytes of
+   * what that carries are there as well. -1 if the message is no error, or quotes less.
+   */
+  quotedAt: (burst: FrameBurst, i: number, at: number): number => {
+    if (at + QUOTED + 20 > burst.length(i)) return -1;
+    const type = icmp.type(burst, i, at);
+    const isError = type === ICMP.UNREACHABLE || type === ICMP.TIME_EXCEEDED ||
+      type === ICMP.PARAMETER_PROBLEM;
+    const quoted = at + QUOTED;
+    if (!isError || burst.u8(i, quoted) >>> 4 !== 4) return -1;
+    const bytes = ipv4.headerBytes(burst, i, quoted);
+    return bytes >= 20 && quoted + bytes + 8 <= burst.length(i) ? quoted : -1;
+  },
 
   /** Set the type; the code stays. */
   setType: (burst: FrameBurst, i: number, at: number, type: number): void => {

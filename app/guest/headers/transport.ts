@@ -10,11 +10,19 @@ const TCP_CHECKSUM = 16, UDP_CHECKSUM = 6, ICMPV6_CHECKSUM = 2;
 /** Flags of TCP (RFC 9293, 3.1). */
 export const TCP_FLAG = { FIN: 1, SYN: 2, RST: 4, PSH: 8, ACK: 16, URG: 32 } as const;
 
-/** Offset of the checksum that covers addresses, or -1 if `protocol` has none there. */
+/**
+ * Offset of the checksum that covers addresses, or -1 if `protocol` has none there, or the frame
+ * ends before it: ICMP errors quote the first 8 bytes of a TCP header.
+ */
 function checksumAt(burst: FrameBurst, i: number, at: number, protocol: number): number {
+  const field = fieldAt(burst, i, at, protocol);
+  return field + 2 <= burst.length(i) ? field : -1;
+}
+
+function fieldAt(burst: FrameBurst, i: number, at: number, protocol: number): number {
   if (protocol === PROTOCOL.TCP) return at + TCP_CHECKSUM;
   if (protocol === PROTOCOL.ICMPV6) return at + ICMPV6_CHECKSUM;
-  if (protocol !== PROTOCOL.UDP) return -1;
+  if (protocol !== PROTOCOL.UDP || at + UDP_CHECKSUM + 2 > burst.length(i)) return -1;
   return burst.u16(i, at + UDP_CHECKSUM) === 0 ? -1 : at + UDP_CHECKSUM; // 0: none (RFC 768)
 }
 
