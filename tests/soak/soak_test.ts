@@ -16,6 +16,7 @@ const TIMES: Readonly<Record<string, number>> = {
   "guest killed": 8,
   "host killed": 5,
   "server killed": 4,
+  "server, then host killed": 3,
 };
 
 /** Run these faults one after the other. */

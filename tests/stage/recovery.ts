@@ -6,6 +6,9 @@ import { median } from "./watch.ts";
 /** A Deno that does nothing takes 30 to 40 ms on an idle machine, more than this on a busy one. */
 const BARE_START_MS = 80;
 
+/** Of fewer times that a fault came no median says anything: one may have been late by chance. */
+const RECORDS_MIN = 3;
+
 /** The least limit where the guests are VMs. */
 const VM_BACK_MS = 3000;
 
@@ -26,7 +29,7 @@ export async function bareStart(): Promise<number> {
 export function lateRecoveries(faults: readonly FaultRecord[], isVm = false): string[] {
   return [...Map.groupBy(faults, ({ name }) => name)].flatMap(([name, records]) => {
     const expected = faultNamed(name)?.expected;
-    if (expected === undefined) return [];
+    if (expected === undefined || records.length < RECORDS_MIN) return [];
     const back = isVm ? Math.max(expected.back, VM_BACK_MS) : expected.back;
     const slowness = Math.max(1, median(records.map(({ bare }) => bare)) / BARE_START_MS);
     const limit = Math.round(back * slowness);
