@@ -7,7 +7,6 @@ import { regionDevices } from "../../app/vm/plug.ts";
 import { UsageError } from "../../ffi/error.ts";
 import { attach, HostedRegion } from "./hosted_region.ts";
 import { slot, TinyQemu } from "./tiny_qemu.ts";
-import { exists } from "../kit/processes.ts";
 import { until } from "../kit/wait.ts";
 
 /** PCI Express's own hotplug: a guest that has not switched a slot on need not let go of it. */
@@ -133,11 +132,20 @@ async function startServer(socket: string): Promise<AsyncDisposable> {
     stdout: "null",
     stderr: "null",
   }).spawn();
-  await until(() => exists(socket), "the server listens");
+  await until(() => listens(socket), "the server listens");
   return {
     async [Symbol.asyncDispose]() {
       child.kill("SIGTERM");
       await child.status;
     },
   };
+}
+
+async function listens(path: string): Promise<boolean> {
+  try {
+    (await Deno.connect({ transport: "unix", path })).close();
+    return true;
+  } catch {
+    return false;
+  }
 }

@@ -3,7 +3,7 @@ import type { Command } from "../command.ts";
 /** `culvert try`. */
 export const TRY = {
   name: "try",
-  summary: "run a network function over a capture, without root and without a host",
+  summary: "run a network function over a capture, without root",
   usage: ["FUNCTION IN [OUT] [options]"],
   positionals: [
     {
