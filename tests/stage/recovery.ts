@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { faultNamed } from "./faults.ts";
+import { type Fault, faultNamed } from "./faults.ts";
 import type { FaultRecord } from "./report.ts";
 import { median } from "./watch.ts";
 
@@ -24,16 +24,22 @@ export async function bareStart(): Promise<number> {
  * Faults after which frames did not flow again in time half of the times, in words. The limit grows
  * in proportion to the time that a bare Deno took to start, measured beside each fault.
  *
- * @param isVm Whether the guests are VMs, which have some time of their own.
+ * @param isVm Whether the guests are VMs. How long one takes to boot is not looked at.
  */
 export function lateRecoveries(faults: readonly FaultRecord[], isVm = false): string[] {
   return [...Map.groupBy(faults, ({ name }) => name)].flatMap(([name, records]) => {
-    const expected = faultNamed(name)?.expected;
-    if (expected === undefined || records.length < RECORDS_MIN) return [];
-    const back = isVm ? Math.max(expected.back, VM_BACK_MS) : expected.back;
+    const fault = faultNamed(name);
+    if (fault === undefined || records.length < RECORDS_MIN) return [];
+    if (isVm && boots(fault)) return [];
+    const back = isVm ? Math.max(fault.expected.back, VM_BACK_MS) : fault.expected.back;
     const slowness = Math.max(1, median(records.map(({ bare }) => bare)) / BARE_START_MS);
     const limit = Math.round(back * slowness);
     const found = Math.round(1000 * median(records.map(({ recovery }) => recovery ?? Infinity)));
     return found < limit ? [] : [`after "${name}" frames flow after ${found} ms, not ${limit}`];
   });
+}
+
+/** Whether guests are started again after a fault. */
+function boots({ does }: Fault): boolean {
+  return does.some(([action, target]) => action !== "freeze" && target.startsWith("guest"));
 }
