@@ -39,6 +39,11 @@ export class Running {
     return this.#output.stdout.text;
   }
 
+  /** Whether it has ended. */
+  get isOver(): boolean {
+    return this.#isOver;
+  }
+
   /** What it has complained of until now. */
   get stderr(): string {
     return this.#output.stderr.text;

@@ -85,7 +85,9 @@ export class Stage implements AsyncDisposable {
   /** Wait until the present host has attached a guest. */
   async attached(guest: number): Promise<void> {
     const line = new RegExp(`guest ${guest} (of region ${this.lab.region} )?attached`);
-    await until(() => line.test(this.host.stderr), () => this.lastWords(), BOOT_MS);
+    const isAttached = () => line.test(this.host.stderr);
+    await until(() => isAttached() || this.host.isOver, () => this.lastWords(), BOOT_MS);
+    if (!isAttached()) throw new Error(`the host has ended: ${this.lastWords()}`);
   }
 
   /** Start a host, and a server if there is none; wait until guests can attach. */
