@@ -83,13 +83,13 @@ export class Ledger {
    * @param buffer One byte per mbuf, shared by the host's lcores, zeros at first.
    * @param geometry Where mbufs lie and how long they are.
    * @param frameMax Longest frame that a guest may send, in bytes.
-   * @param several Whether more than one lcore uses this buffer.
+   * @param shared Whether more than one lcore uses this buffer.
    */
   constructor(
     readonly buffer: SharedArrayBuffer,
     geometry: MbufGeometry,
     readonly frameMax: number,
-    readonly several: boolean,
+    readonly shared: boolean,
   ) {
     this.#owners = new Uint8Array(buffer);
     this.#count = geometry.count;
@@ -137,7 +137,7 @@ export class Ledger {
     malformed: Burst,
     taken: TakenBack,
   ): number {
-    const { frameMax, several } = this;
+    const { frameMax, shared } = this;
     const [owners, stride] = [this.#owners, this.#stride];
     const [words, bads] = [burst.words, malformed.words];
     const empty = codeOf(guest);
@@ -152,7 +152,7 @@ export class Ledger {
       const found = owners[index];
       let owner = found; // undefined beyond the last mbuf
       if (owner !== framed && owner !== empty) owner = HOST;
-      else if (!several) owners[index] = HOST;
+      else if (!shared) owners[index] = HOST;
       else if (Atomics.compareExchange(owners, index, owner, HOST) !== owner) owner = HOST;
       if (owner === HOST) {
         this.#countForeign(index, found, empty, taken);
@@ -263,7 +263,7 @@ export class Ledger {
     const owners = this.#owners;
     const owner = owners[index];
     if (owner !== code && owner !== code + 1) return HOST;
-    if (!this.several) {
+    if (!this.shared) {
       owners[index] = HOST;
       return owner;
     }

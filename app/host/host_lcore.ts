@@ -47,7 +47,7 @@ export interface RegionHandle {
   /** One byte an mbuf, which they share too; see {@linkcode Ledger}. */
   readonly ledger: SharedArrayBuffer;
   /** Whether other lcores use the ledger too. */
-  readonly several: boolean;
+  readonly shared: boolean;
   /** What its guests hold. */
   readonly outstanding: OutstandingHandle;
   /** Longest frame in bytes, from a port or from a guest. */
@@ -99,7 +99,7 @@ class LcoreRegion {
 
   /** `user` is this lcore's name in a mempool for debugging; `log` receives what that finds. */
   constructor(handle: RegionHandle, user: string, log: (line: string) => void) {
-    const { name, memory, geometry, mempool, ledger, outstanding, frameMax, several } = handle;
+    const { name, memory, geometry, mempool, ledger, outstanding, frameMax, shared } = handle;
     this.memory = new MappedMemory(memory);
     this.mbufs = new Mbufs(this.memory, geometry);
     let left = PROBLEMS_MAX;
@@ -108,7 +108,7 @@ class LcoreRegion {
     this.mempool = "watch" in mempool
       ? CheckedMempool.attach(mempool, { user, onProblem })
       : Mempool.attach(mempool);
-    this.ledger = new Ledger(ledger, geometry, frameMax, several);
+    this.ledger = new Ledger(ledger, geometry, frameMax, shared);
     this.outstanding = new Outstanding(outstanding);
     this.frameMax = frameMax;
   }

@@ -84,9 +84,9 @@ export class HostedRegion implements SupervisedRegion {
     const all = ports.flat();
     this.#shortage = new MbufShortage(all.map(({ counters }) => counters), ownLog);
     const lcores = all.map(({ lcore }) => lcore);
-    const several = new Set(lcores).size > 1;
+    const shared = new Set(lcores).size > 1;
     const owners = new SharedArrayBuffer(geometry.count);
-    this.ledger = new Ledger(owners, geometry, frameMax, several);
+    this.ledger = new Ledger(owners, geometry, frameMax, shared);
     this.mempool = debugPool
       ? CheckedMempool.createUntagged(geometry.count, "host", ({ message }) => ownLog(message))
       : Mempool.create(geometry.count, 0);
@@ -104,7 +104,7 @@ export class HostedRegion implements SupervisedRegion {
       geometry,
       mempool: this.mempool.handle,
       ledger: owners,
-      several,
+      shared,
       outstanding: this.#outstanding.handle,
       frameMax,
       vectors: this.peers.vectors,

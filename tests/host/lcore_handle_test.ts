@@ -20,7 +20,7 @@ Deno.test("Host sends one lcore everything", () => {
     guests: [[0, 0, 0], [0, 3, 0], [1, 0, 0]],
     lanes: ["0 p", "0 link:x", "1 link:x", "2 q"],
   }]);
-  deepEqual(lab.host.regions.map(({ handle }) => handle.several), [false, false]);
+  deepEqual(lab.host.regions.map(({ handle }) => handle.shared), [false, false]);
 });
 
 Deno.test("Host sends each of several lcores its ports, and only the guests and regions of those", () => {
@@ -30,7 +30,7 @@ Deno.test("Host sends each of several lcores its ports, and only the guests and 
     { regions: [0, 1], guests: [[0, 0, 0], [1, 1, 0]], lanes: ["0 p", "1 r"] },
     { regions: [0, 2], guests: [[0, 0, 1], [1, 2, 0]], lanes: ["0 q", "1 s"] },
   ]);
-  deepEqual(lab.host.regions.map(({ handle }) => handle.several), [true, false, false]);
+  deepEqual(lab.host.regions.map(({ handle }) => handle.shared), [true, false, false]);
 });
 
 Deno.test("Host sends both ends of a link to one lcore", () => {

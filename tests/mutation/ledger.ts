@@ -20,8 +20,8 @@ export const LEDGER: Table = {
     {
       what: "the ledger takes a frame twice",
       file: "channel/ledger.ts",
-      from: "else if (!several) owners[index] = HOST;",
-      to: "else if (!several);",
+      from: "else if (!shared) owners[index] = HOST;",
+      to: "else if (!shared);",
     },
     {
       what: "the ledger takes empty mbufs from whoever gives them",
