@@ -44,7 +44,7 @@ export class Claim {
     if (this.#state.isAskedToLeave) {
       throw this.#refusal(
         "guests are asked to leave it",
-        "it is being unplugged (culvert unplug)",
+        "culvert unplug has asked for that; if none is at work now, one was broken off",
         AskedToLeaveError,
       );
     }
