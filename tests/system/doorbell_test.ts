@@ -17,7 +17,7 @@ function rung(text: string): number {
   return Number(/(\d+) doorbells rung/.exec(text)?.[1] ?? 0);
 }
 
-/** Part of a core that an idle program may take: some 0.005 on a machine with nothing else to do. */
+/** Part of a core that an idle program may take; one that polls takes all of it. */
 const IDLE_MAX = 0.05;
 
 /** Times that pings are tried: on a busy machine a wake-up waits for its core. */
