@@ -23,7 +23,6 @@ export const FOR_TESTS: Readonly<Record<string, readonly string[]>> = {
     "app/cli/client_command.ts clientOptions",
     "app/cli/guest_command.ts guestOptions",
     "app/cli/help.ts labelOf",
-    "app/cli/host_command.ts hostOptions",
     "app/cli/inspect_command.ts inspectOptions",
     "app/cli/layout_command.ts layoutText",
     "app/cli/server_command.ts serverOptions",

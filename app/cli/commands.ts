@@ -1,4 +1,5 @@
 import { type Entry, entry } from "./entry.ts";
+import { CHECK } from "./tables/check.ts";
 import { CLIENT } from "./tables/client.ts";
 import { GUEST } from "./tables/guest.ts";
 import { HOST } from "./tables/host.ts";
@@ -26,6 +27,7 @@ export const COMMANDS: readonly Entry[] = [
     return (parsed) => runCommand(parsed, { host: HOST_LCORE_URL, guest: LCORE_URL });
   }),
   entry(TRY, async () => (await import("./try_command.ts")).tryCommand),
+  entry(CHECK, async () => (await import("./check_command.ts")).checkCommand),
   entry(SERVER, async () => (await import("./server_command.ts")).serverCommand),
   entry(CLIENT, async () => (await import("./client_command.ts")).clientCommand),
   entry(IMAGE, async () => (await import("./vm_command.ts")).imageCommand),

@@ -1,6 +1,7 @@
 import { UsageError } from "../../ffi/error.ts";
 import type { HostOptions } from "../host/host_options.ts";
 import { runHost } from "../host/run_host.ts";
+import { parsedWithConfig } from "./config/with_config.ts";
 import { readRegions } from "./host_places.ts";
 import { hostLockPath } from "../region/host_lock.ts";
 import { parseCoreList, usableCores } from "../linux/core_list.ts";
@@ -58,7 +59,7 @@ function checkWipe(regions: HostOptions["regions"]): void {
 
 /** `culvert host`: returns the exit status. */
 export async function hostCommand(parsed: Parsed<typeof HOST>): Promise<number> {
-  const options = hostOptions(parsed);
+  const options = hostOptions(await parsedWithConfig(parsed));
   const say = sayFor("host");
   const log = limitLog(say);
   const lcoreUrl = new URL("../host/lcore_worker.ts", import.meta.url);

@@ -30,6 +30,7 @@ interface Place extends Changing<GuestPlaceOptions> {
 /** A region that is being read; its name is not yet known if its ports came first. */
 interface Begun {
   name?: string;
+  readonly origin?: string;
   readonly own: Partial<RegionOptions>[];
   readonly guests: Place[];
 }
@@ -43,10 +44,25 @@ interface Begun {
  */
 export function readRegions(options: readonly Given[]): RegionOptions[] {
   const reader = new RegionReader();
-  for (const { name, value } of options) reader.read(name, value);
+  for (const { name, value, origin } of options) {
+    tellingOrigin(origin, () => reader.read(name, value, origin));
+  }
   const regions = reader.finish();
-  checkPorts(regions.flatMap(({ guests }) => guests.flatMap(({ ports }) => ports)));
+  const ports = regions.flatMap(({ guests }) => guests.flatMap(({ ports }) => ports));
+  for (const port of ports) {
+    tellingOrigin(reader.originOf(port), () => checkPort(port, ports));
+  }
   return regions;
+}
+
+/** What is refused by `work` is told with the place where it stands, if that is in a file. */
+function tellingOrigin<T>(origin: string | undefined, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    if (origin === undefined || !(error instanceof UsageError)) throw error;
+    throw new UsageError(`${origin} ${error.message}`);
+  }
 }
 
 class RegionReader {
@@ -54,23 +70,29 @@ class RegionReader {
   readonly #defaults: Partial<RegionOptions>[] = [{ ringSize: 1024 }];
   /** The region whose name came behind its ports. */
   #late?: string;
+  /** Where ports stand in a file. */
+  readonly #origins = new Map<PortSpec, string | undefined>();
 
-  read(option: string, value: Given["value"]): void {
-    if (option === "region") this.#beginRegion(String(value));
+  originOf(port: PortSpec): string | undefined {
+    return this.#origins.get(port);
+  }
+
+  read(option: string, value: Given["value"], origin?: string): void {
+    if (option === "region") this.#beginRegion(String(value), origin);
     else if (option === "guest") this.#beginGuest(Number(value));
-    else if (option === "port") this.#addPort(String(value));
+    else if (option === "port") this.#origins.set(this.#addPort(String(value)), origin);
     else if (Object.hasOwn(REGION_OPTIONS, option)) this.#set({ [REGION_OPTIONS[option]]: value });
   }
 
   finish(): RegionOptions[] {
-    if (this.#regions.every(({ guests }) => guests.length === 0)) refusePorts(0);
-    return this.#regions.map(({ name = REGION_DEFAULT, own, guests }) => {
+    if (this.#regions.every(({ guests, origin }) => !origin && guests.length === 0)) refusePorts(0);
+    return this.#regions.map(({ name = REGION_DEFAULT, origin, own, guests }) => {
       const given = Object.assign({}, ...this.#defaults, ...own);
-      return checked({ ...given, name, guests });
+      return tellingOrigin(origin, () => checked({ ...given, name, guests }));
     });
   }
 
-  #beginRegion(name: string): void {
+  #beginRegion(name: string, origin?: string): void {
     checkUsage(() => checkRegionName(name));
     this.#refuseBehind(`--region ${name}`);
     if (this.#regions.some((region) => region.name === name)) {
@@ -78,7 +100,7 @@ class RegionReader {
     }
     const [first] = this.#regions;
     if (first && first.name === undefined) this.#late = first.name = name;
-    else this.#regions.push({ name, own: [], guests: [] });
+    else this.#regions.push({ name, origin, own: [], guests: [] });
   }
 
   #beginGuest(number: number): void {
@@ -93,11 +115,13 @@ class RegionReader {
     guests.push({ number, ports: [] });
   }
 
-  #addPort(text: string): void {
+  #addPort(text: string): PortSpec {
     this.#refuseBehind(`--port ${text}`);
     const { guests } = this.#region();
     if (guests.length === 0) guests.push({ number: 0, ports: [] });
-    guests[guests.length - 1].ports.push(parsePortSpec(text));
+    const port = parsePortSpec(text);
+    guests[guests.length - 1].ports.push(port);
+    return port;
   }
 
   #set(given: Partial<RegionOptions>): void {
@@ -145,19 +169,17 @@ function refusePorts(found: number): never {
 }
 
 /** Interfaces and rings are named once, links twice. */
-function checkPorts(ports: readonly PortSpec[]): void {
-  for (const { kind, name } of ports) {
-    if (kind === "tap" || kind === "packet") checkUsage(() => checkInterfaceName(name));
-    if (kind === "null" || name === "") continue;
-    const found = ports.filter((port) => port.kind === kind && port.name === name).length;
-    if (kind === "link" && found !== 2) {
-      throw new UsageError(
-        `Cannot use port link:${name} as it is named ${found === 1 ? "once" : `${found} times`}: ` +
-          `a link has two ends`,
-      );
-    }
-    if (kind !== "link" && found > 1) {
-      throw new UsageError(`Cannot use port ${kind}:${name} twice: name it once`);
-    }
+function checkPort({ kind, name }: PortSpec, ports: readonly PortSpec[]): void {
+  if (kind === "tap" || kind === "packet") checkUsage(() => checkInterfaceName(name));
+  if (kind === "null" || name === "") return;
+  const found = ports.filter((port) => port.kind === kind && port.name === name).length;
+  if (kind === "link" && found !== 2) {
+    throw new UsageError(
+      `Cannot use port link:${name} as it is named ${found === 1 ? "once" : `${found} times`}: ` +
+        `a link has two ends`,
+    );
+  }
+  if (kind !== "link" && found > 1) {
+    throw new UsageError(`Cannot use port ${kind}:${name} twice: name it once`);
   }
 }

@@ -36,6 +36,8 @@ export interface Given {
   readonly name: string;
   /** What it was given. */
   readonly value: boolean | number | string | readonly string[];
+  /** Where it stands, as `FILE:LINE:COLUMN`, if not on the command line. */
+  readonly origin?: string;
 }
 
 /** A command line that was understood. */
@@ -171,7 +173,7 @@ function checkPositionals(command: Command, found: readonly string[]): void {
 }
 
 /** Of each option the value that was given last, or all of them, or its default. */
-function valuesOf(options: Options, given: readonly Given[]): Record<string, unknown> {
+export function valuesOf(options: Options, given: readonly Given[]): Record<string, unknown> {
   return Object.fromEntries(
     Object.entries(options).map(([name, option]) => {
       const found = given.filter((one) => one.name === name).map(({ value }) => value);
@@ -216,7 +218,12 @@ function readNumber(
   throw new UsageError(`Cannot use ${label} ${text} as it is no ${kind} ${range}`);
 }
 
-function readSize(label: string, text: string): number {
+/**
+ * The bytes of a size such as `64M`.
+ *
+ * @throws {UsageError} if it is none.
+ */
+export function readSize(label: string, text: string): number {
   const match = /^(\d+)([KMG]?)$/i.exec(text);
   if (!match) {
     throw new UsageError(`Cannot use ${label} ${text} as it is no size: write 65536, 64M or 1G`);

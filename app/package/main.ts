@@ -74,7 +74,12 @@ async function main(): Promise<number> {
   }
   await buildShims();
   await writeTypes(Object.values(EXPORTS).map((module) => `${module}.ts`), `${FOLDER}/types`);
-  const dependencies = { deno: Deno.version.deno, esbuild: await versionOf("esbuild") };
+  const dependencies = {
+    deno: Deno.version.deno,
+    esbuild: await versionOf("esbuild"),
+    "toml-eslint-parser": await versionOf("toml-eslint-parser"),
+    valibot: await versionOf("valibot"),
+  };
   await write(`${FOLDER}/package.json`, manifestText(dependencies));
   for (const name of ["README.md", "LICENSE", "CHANGELOG.md"]) {
     await Deno.copyFile(ROOT + name, `${FOLDER}/${name}`);

@@ -13,6 +13,10 @@ export interface Dependencies {
   readonly deno: string;
   /** The version of esbuild that bundles a VM's guest app. */
   readonly esbuild: string;
+  /** The version of the parser of configuration files. */
+  readonly "toml-eslint-parser": string;
+  /** The version of what checks them. */
+  readonly valibot: string;
 }
 
 /** The text of package.json. */

@@ -71,6 +71,13 @@ Deno.test("The npm package, in a folder with a space", async (t) => {
     match(layout.stdout, /core 0/);
   });
 
+  await t.step("culvert check reads a configuration, relative to the caller", async () => {
+    const config = '[[region]]\nname = "a"\nports = ["null"]\n';
+    await Deno.writeTextFile(`${folder}/elsewhere/a.toml`, config);
+    const { stdout, stderr } = await installed.command("elsewhere", "check", "a.toml").ended();
+    equal(stdout, "a.toml: 1 region, 1 guest, 1 port\n", stderr);
+  });
+
   await t.step(
     "--show-permissions tells what a guest may do, its function's folder too",
     async () => {

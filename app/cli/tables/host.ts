@@ -8,8 +8,18 @@ const OF_THE_HOST = "of the host";
 export const HOST = {
   name: "host",
   summary: "open ports and lend their frames to guests",
-  usage: ["[--region NAME|PATH] [--guest N] --port KIND:NAME... [options]"],
+  usage: [
+    "[--region NAME|PATH] [--guest N] --port KIND:NAME... [options]",
+    "--config FILE [options]",
+  ],
   options: {
+    "config": {
+      kind: "text",
+      argument: "FILE",
+      about:
+        "read regions, guests, ports and options from a TOML file; options that are given, too, " +
+        "win. `culvert check FILE` tries one",
+    },
     "port": {
       kind: "text",
       argument: "KIND:NAME",
@@ -186,6 +196,10 @@ export const HOST = {
     {
       about: "one region, tap0 - guest 0 - guest 1 - tap1; the guests trust each other",
       line: "culvert host --port tap:tap0 --port link:ab --guest 1 --port link:ab --port tap:tap1",
+    },
+    {
+      about: "what a file says, with another burst",
+      line: "culvert host --config /etc/culvert/edge.toml --burst 64",
     },
     {
       about: "a region each, the same chain; the guests cannot see each other's memory",

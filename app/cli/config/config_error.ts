@@ -1,0 +1,21 @@
+import { UsageError } from "../../../ffi/error.ts";
+import type { Place } from "./toml.ts";
+
+/** A fault of a configuration file. */
+export interface Fault {
+  /** Where it is; undefined if the whole file has it. */
+  readonly place?: Place;
+  /** What was found, and what is wanted. */
+  readonly message: string;
+}
+
+/** A configuration file that cannot be used: each fault has a line, `FILE:LINE:COLUMN FAULT`. */
+export class ConfigError extends UsageError {
+  /** All that is wrong with `file`, in the order of its lines. */
+  constructor(readonly file: string, readonly faults: readonly Fault[]) {
+    const lines = faults.map(({ place, message }) =>
+      `${file}${place ? `:${place.line}:${place.column}` : ""} ${message}`
+    );
+    super(`Cannot use ${file} as it says what no host can do\n${lines.join("\n")}`);
+  }
+}

@@ -1,0 +1,142 @@
+import { didYouMean } from "../did_you_mean.ts";
+import { type Given, readSize } from "../options.ts";
+import { HOST } from "../tables/host.ts";
+import { ConfigError, type Fault } from "./config_error.ts";
+import { optionSchema, optionsSchema, type Schema, type Valibot } from "./schema.ts";
+import { type Path, readToml, type Toml, TomlError } from "./toml.ts";
+
+/** Not a literal: see {@linkcode Valibot}. */
+const VALIBOT = "valibot";
+
+const { config: _config, region: _region, guest: _guest, port: _port, ...GENERAL } = HOST.options;
+const { size, mbufs, "ring-size": ringSize, "numa-node": numaNode } = GENERAL;
+
+/** What a `[[region]]` may say, beside its name, ports and guests. */
+const OF_A_REGION = { size, mbufs, "ring-size": ringSize, "numa-node": numaNode };
+
+type Scalar = boolean | number | string;
+type Options = Readonly<Record<string, Scalar | readonly string[]>>;
+
+/** A `[[region.guest]]`. */
+interface GuestTable {
+  readonly number: number;
+  readonly ports: readonly string[];
+}
+
+/** A `[[region]]`, with options of its own. */
+interface RegionTable {
+  readonly name: string;
+  readonly ports?: readonly string[];
+  readonly guest?: readonly GuestTable[];
+}
+
+/**
+ * Read what a host is to do from a TOML file: the names of its options as keys, and `[[region]]`
+ * with `name`, options of a region, and `ports` (of guest 0), or `[[region.guest]]` with `number`
+ * and `ports`.
+ *
+ * @param file Its name, for errors.
+ * @returns As if it stood on the command line, in the file's order of regions, guests and ports.
+ * @throws {ConfigError} that names all faults of the file.
+ */
+export async function readHostConfig(file: string, text: string): Promise<Given[]> {
+  const v: Valibot = await import(VALIBOT);
+  const toml = await readToml(text).catch((error) => {
+    if (!(error instanceof TomlError)) throw error;
+    const { message, place } = error;
+    throw new ConfigError(file, [{ place, message: `is no TOML: ${message}` }]);
+  });
+  const { issues } = v.safeParse(hostSchema(v), toml.value);
+  if (!issues) return givenBy(toml, file);
+  const faults = issues.map(({ type, path, message }): Fault => {
+    const keys = (path ?? []).map(({ key }) => key as string | number);
+    return { place: toml.placeOf(keys), message: describe(type, keys, toml, message) };
+  });
+  throw new ConfigError(file, faults.sort((a, b) => a.place!.line - b.place!.line));
+}
+
+function hostSchema(v: Valibot): Schema {
+  const ports = v.pipe(
+    v.array(v.string('text is wanted, such as "tap:tap0"'), 'ports are wanted: ["tap:tap0"]'),
+    v.minLength(1, "one port at least is wanted"),
+  );
+  const guest = v.strictObject({ number: optionSchema(v, HOST.options.guest), ports });
+  const region = v.strictObject({
+    name: v.string("text is wanted"),
+    ...optionsSchema(v, OF_A_REGION),
+    ports: v.optional(ports),
+    guest: v.optional(v.array(guest, "tables are wanted: [[region.guest]]")),
+  });
+  return v.strictObject({
+    ...optionsSchema(v, GENERAL),
+    region: v.pipe(
+      v.array(region, "tables are wanted: [[region]]"),
+      v.minLength(1, "one region at least is wanted"),
+    ),
+  });
+}
+
+/** The keys that a table may have, by the path of the table. */
+function keysAt(path: Path): string[] {
+  const names = path.filter((key) => typeof key === "string");
+  if (names.length === 0) return [...Object.keys(GENERAL), "region"];
+  if (names.length === 1) return ["name", ...Object.keys(OF_A_REGION), "ports", "guest"];
+  return ["number", "ports"];
+}
+
+/** What is wrong with the value at `path`. */
+function describe(type: string, path: Path, { value }: Toml, message: string): string {
+  const key = path[path.length - 1];
+  const found = path.reduce<unknown>((at, part) => (at as Record<string, unknown>)?.[part], value);
+  if (type !== "strict_object") return `${nameOf(path)} = ${textOf(found)}: ${message}`;
+  if (found === undefined) return `${nameOf(path)} is missing`;
+  const known = keysAt(path.slice(0, -1));
+  const meant = didYouMean(String(key), known);
+  const rest = meant === undefined ? `there are ${known.join(", ")}` : `did you mean ${meant}?`;
+  return `${nameOf(path)}: there is no such key: ${rest}`;
+}
+
+/** `region[0].ports[1]`. */
+function nameOf(path: Path): string {
+  return path.map((key) => typeof key === "number" ? `[${key}]` : `.${key}`).join("").slice(1);
+}
+
+function textOf(value: unknown): string {
+  return JSON.stringify(value, (_, part) => typeof part === "bigint" ? `${part}` : part);
+}
+
+/** The content of a file that the schema takes, as options of a command line. */
+function givenBy(toml: Toml, file: string): Given[] {
+  const { region: regions, ...general } = toml.value as Options & { region: RegionTable[] };
+  const one = (path: Path, name: string, value: Given["value"]): Given => {
+    const { line, column } = toml.placeOf(path);
+    return { name, value, origin: `${file}:${line}:${column}` };
+  };
+  const options = (path: Path, table: Options) =>
+    Object.entries(table).map(([name, value]) => one([...path, name], name, valueOf(name, value)));
+  const portsOf = (path: Path, ports: readonly string[] = []) =>
+    ports.map((port, i) => one([...path, "ports", i], "port", port));
+  return [
+    ...options([], general),
+    ...regions.flatMap((region, i) => {
+      const { name, ports, guest = [], ...own } = region;
+      const path = ["region", i];
+      return [
+        one([...path, "name"], "region", name),
+        ...options(path, own as Options),
+        ...portsOf(path, ports),
+        ...guest.flatMap(({ number, ports }, j) => {
+          const at = [...path, "guest", j];
+          return [one([...at, "number"], "guest", number), ...portsOf(at, ports)];
+        }),
+      ];
+    }),
+  ];
+}
+
+/** A value as the command line would have given it. */
+function valueOf(name: string, value: Scalar | readonly string[]): Given["value"] {
+  const { kind } = (GENERAL as Readonly<Record<string, { kind: string }>>)[name];
+  if (kind === "size") return readSize(name, String(value));
+  return kind === "text" ? String(value) : value;
+}
