@@ -73,8 +73,8 @@ Deno.test("The npm package, in a folder with a space", async (t) => {
 
   await t.step("culvert check reads a configuration, relative to the caller", async () => {
     const config = '[[region]]\nname = "a"\nports = ["null"]\n';
-    await Deno.writeTextFile(`${folder}/elsewhere/a.toml`, config);
-    const { stdout, stderr } = await installed.command("elsewhere", "check", "a.toml").ended();
+    await Deno.writeTextFile(`${folder}/functions/a.toml`, config);
+    const { stdout, stderr } = await installed.command("functions", "check", "a.toml").ended();
     equal(stdout, "a.toml: 1 region, 1 guest, 1 port\n", stderr);
   });
 
