@@ -16,7 +16,7 @@
  * @module
  */
 export type { Context, PortDescription } from "./guest/function/context.ts";
-export type { Counter } from "./guest/function/counters.ts";
+export type { Counter } from "./channel/function_counters.ts";
 export type { FrameBurst as Burst } from "./guest/function/frame_burst.ts";
 export type {
   FrameFunction,

@@ -1,6 +1,6 @@
 import { CulvertError } from "../../ffi/error.ts";
 import type { MappedMemory } from "../../ffi/mapped_memory.ts";
-import { GUEST, ZONE_KIND } from "../memory/layout.ts";
+import { FUNCTION_COUNTER, GUEST, guestBytes, ZONE_KIND } from "../memory/layout.ts";
 import type { Region } from "../memory/region.ts";
 import * as word from "./state_word.ts";
 
@@ -75,7 +75,7 @@ export class GuestState {
 
   /** Add the memzone of `guest`, which will have `channels` channels, to a region being built. */
   static add(region: Region, guest: number, channels: number): GuestState {
-    const zone = region.addMemzone(`g${guest}`, ZONE_KIND.GUEST, GUEST.BYTES, channels);
+    const zone = region.addMemzone(`g${guest}`, ZONE_KIND.GUEST, guestBytes(channels), channels);
     const state = new GuestState(region, zone.offset, channels);
     state.#retired = 0;
     state.clear();
@@ -95,6 +95,12 @@ export class GuestState {
       throw new CulvertError(
         `Cannot use region ${region.name} as guest ${guest} as it has no place for that guest: ` +
           `it has places for ${there || "none"}; see --guest of the host and of the guest`,
+      );
+    }
+    if (zone.size < guestBytes(zone.parameter)) {
+      throw new CulvertError(
+        `Cannot use memzone ${zone.name} of region ${region.name} as it has ${zone.size} bytes: ` +
+          `${guestBytes(zone.parameter)} are wanted for ${zone.parameter} channels`,
       );
     }
     return new GuestState(region, zone.offset, zone.parameter);
@@ -201,6 +207,20 @@ export class GuestState {
   beat(): void {
     const word = this.#start + GUEST.HEARTBEAT;
     this.#memory.store(word, (this.#memory.load(word) + 1) >>> 0);
+  }
+
+  /** Guest: show what the functions of each lcore count, a block of memory each. */
+  showCounters(lcores: readonly ArrayBufferLike[]): void {
+    const { BLOCK_BYTES } = FUNCTION_COUNTER;
+    const start = (this.#start + GUEST.COUNTERS) * 4;
+    for (let i = 0; i < this.channels; i++) {
+      const block = this.#memory.u8.subarray(
+        start + i * BLOCK_BYTES,
+        start + (i + 1) * BLOCK_BYTES,
+      );
+      if (i < lcores.length) block.set(new Uint8Array(lcores[i], 0, BLOCK_BYTES));
+      else block.fill(0);
+    }
   }
 
   /** A number that changes while the guest lives. */

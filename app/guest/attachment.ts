@@ -101,6 +101,11 @@ export class Attachment {
     return this.#host.silence(this.memory.load(HEADER.HEARTBEAT), now) < HOST_TIMEOUT_MS;
   }
 
+  /** Show whoever looks at the region what functions count in each lcore; some times a second. */
+  showCounters(lcores: readonly ArrayBufferLike[]): void {
+    if (!this.isOver) this.state.showCounters(lcores);
+  }
+
   /** Whether the host has taken us for dead, and withholds what we held. */
   get isTakenForDead(): boolean {
     return this.isRetired && this.state.state === GUEST_STATE.RETIRED;

@@ -82,6 +82,7 @@ export class Forwarding {
     link.poll(now);
     attachment.tellPeer(link.peer, link.reconnected);
     const isHostAlive = attachment.beat(now);
+    attachment.showCounters(this.#run.counters);
     if (this.#swap !== undefined) this.#follow(this.#swap, now);
     else this.#standstill.look(this.#run.progress, this.#version.functions.handles, now);
     const hasFailed = this.failure !== undefined && !this.isSwapping;

@@ -7,7 +7,7 @@ import { isOver, type Lease } from "./attachment.ts";
 import { GuestLoop } from "./forward.ts";
 import { Chain, type OnError, told } from "./function/chain.ts";
 import { FunctionContext, type PortDescription } from "./function/context.ts";
-import { FunctionCounters } from "./function/counters.ts";
+import { FunctionCounters } from "../channel/function_counters.ts";
 import type { LoadedFunction } from "./function/load.ts";
 import { Progress } from "./function/progress.ts";
 import { GuestAlarm } from "./guest_alarm.ts";

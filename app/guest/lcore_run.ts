@@ -1,6 +1,6 @@
 import { COMMAND, CommandWord } from "../lcore/command.ts";
 import type { Lcore, LcoreThread } from "../lcore/lcore.ts";
-import { COUNTERS_BYTES, readCounters } from "./function/counters.ts";
+import { COUNTERS_BYTES, readCounters } from "../channel/function_counters.ts";
 import type { Functions } from "./function/load.ts";
 import { Progress, PROGRESS_BYTES } from "./function/progress.ts";
 import type { GuestLcoreHandle, LcoreLegacy, Saved } from "./guest_lcore.ts";

@@ -1,4 +1,4 @@
-import { readCounters } from "./function/counters.ts";
+import { readCounters } from "../channel/function_counters.ts";
 import { GUEST_COUNTER, type GuestCounters } from "./virtual_port.ts";
 
 /** Bytes that a frame takes on the wire beside its own: FCS, preamble, gap (IEEE 802.3). */

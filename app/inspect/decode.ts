@@ -13,7 +13,7 @@ import {
   CHANNEL,
   DIRECTORY_BYTES,
   ENTRY,
-  GUEST,
+  guestBytes,
   hashText,
   HEADER,
   LAYOUT_HASH,
@@ -186,9 +186,9 @@ function problemOf(memory: MappedMemory, zone: Memzone, all: readonly Memzone[])
     case ZONE_KIND.MEMPOOL:
       return mempoolProblem(memory, zone);
     case ZONE_KIND.GUEST:
-      return size < GUEST.BYTES ? `${size} bytes are too few, ${GUEST.BYTES} are wanted` : null;
+      return tooFew(size, guestBytes(parameter));
     case ZONE_KIND.CHANNEL:
-      return size < CHANNEL.BYTES ? `${size} bytes are too few, ${CHANNEL.BYTES} are wanted` : null;
+      return tooFew(size, CHANNEL.BYTES);
     case ZONE_KIND.MBUFS:
       return parameter === 0 || parameter > size ? `mbufs of ${parameter} bytes do not fit` : null;
     case ZONE_KIND.RAW:
@@ -196,4 +196,8 @@ function problemOf(memory: MappedMemory, zone: Memzone, all: readonly Memzone[])
     default:
       return "this build does not know its kind";
   }
+}
+
+function tooFew(size: number, wanted: number): string | null {
+  return size < wanted ? `${size} bytes are too few, ${wanted} are wanted` : null;
 }

@@ -1,7 +1,8 @@
 import type { MappedMemory } from "../../ffi/mapped_memory.ts";
 import { GUEST_STATE_NAMES } from "../channel/guest_state.ts";
 import { peerOf, stateOf, wantsMbufs } from "../channel/state_word.ts";
-import { CHANNEL, GUEST, SLEEP } from "../memory/layout.ts";
+import { readCounters } from "../channel/function_counters.ts";
+import { CHANNEL, GUEST, guestBytes, SLEEP } from "../memory/layout.ts";
 import type { Memzone } from "../memory/zone.ts";
 import { COUNTER } from "../port/counters.ts";
 import type { ChannelReport, GuestReport, SleepReport } from "./region_report.ts";
@@ -20,6 +21,9 @@ export const COUNTER_KEYS: ReadonlyMap<number, string> = new Map(
 export function orNull(word: number): number | null {
   return word === 0 ? null : word - 1;
 }
+
+/** Most channels that a guest has: what a spoiled directory says beyond that is not looked at. */
+const CHANNELS_MAX = 32;
 
 /** A guest's control memzone, which is large enough. */
 export function decodeGuest(
@@ -41,6 +45,10 @@ export function decodeGuest(
     outstanding: word(GUEST.OUTSTANDING),
     isAskedToLeave: word(GUEST.LEAVE) !== 0,
     channels: parameter,
+    counted: Object.fromEntries(readCounters(memory.u8.subarray(
+      offset + GUEST.COUNTERS * 4,
+      offset + guestBytes(Math.min(parameter, CHANNELS_MAX)),
+    ))),
   };
 }
 

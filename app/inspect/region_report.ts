@@ -93,6 +93,8 @@ export interface GuestReport {
   readonly isAskedToLeave: boolean;
   /** How many channels it has. */
   readonly channels: number;
+  /** What its functions count, by name, all lcores together; as the guest says. */
+  readonly counted: Readonly<Record<string, number>>;
 }
 
 /** One side's sleeping flag on a channel. */

@@ -69,7 +69,12 @@ function guestLines(guests: readonly GuestReport[]): string[] {
     guest.outstanding > 0 ? `holds ${guest.outstanding} mbufs` : "",
     guest.isAskedToLeave ? "is asked to leave" : "",
   ]);
-  return alignColumns(rows, Array(9).fill("left"));
+  const lines = alignColumns(rows, Array(9).fill("left"));
+  return guests.flatMap(({ counted }, i) => {
+    const entries = Object.entries(counted);
+    const counters = alignColumns(entries.map(([name, n]) => [name, `${n}`]), ["left", "right"]);
+    return [lines[i], ...counters.map((line) => `    counted ${line}`)];
+  });
 }
 
 function channelLines(channel: ChannelReport, { rings, host, guests }: RegionReport): string[] {

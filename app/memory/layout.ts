@@ -22,7 +22,7 @@
  */
 
 /** Version of the format. A guest attaches only to its own. */
-export const LAYOUT_VERSION = 4;
+export const LAYOUT_VERSION = 5;
 
 /** Bytes that words of different writers keep apart. */
 export const LINE_BYTES = 128;
@@ -241,7 +241,8 @@ export const DESCRIPTOR_FLAG = {
 
 /**
  * A guest's control memzone, in words: one line that both sides change by CAS, one of the guest's,
- * one of the host's.
+ * one of the host's; behind them what the guest's functions count, for each channel that the guest
+ * has, as there may be as many lcores.
  *
  * ```text
  *  byte 0        STATE (b): see STATE_WORD
@@ -251,6 +252,7 @@ export const DESCRIPTOR_FLAG = {
  *                LEAVE (h): 1 asks the guest to detach and let go of the region's device
  *                NOTIFIED (h): 1 if the host wakes the guest
  *                OUTSTANDING (h): mbufs that the guest holds, some times a second
+ *  byte 384      COUNTERS (g)  per channel 16 slots of 64 bytes: see `FUNCTION_COUNTER`
  * ```
  */
 export const GUEST = {
@@ -261,8 +263,30 @@ export const GUEST = {
   LEAVE: 2 * LINE + 1,
   NOTIFIED: 2 * LINE + 2,
   OUTSTANDING: 2 * LINE + 3,
-  BYTES: 3 * LINE_BYTES,
+  COUNTERS: 3 * LINE,
 } as const;
+
+/**
+ * What a function counts, in bytes: a slot of an lcore's block. The guest's main thread writes it,
+ * some times a second.
+ *
+ * ```text
+ *  byte 0        VALUE  float64, exact up to 2^53
+ *  byte 8        NAME   up to 55 bytes of UTF-8, NUL-padded; empty: nothing is counted here
+ * ```
+ */
+export const FUNCTION_COUNTER = {
+  VALUE_BYTE: 0,
+  NAME_BYTE: 8,
+  SLOT_BYTES: 64,
+  SLOTS: 16,
+  BLOCK_BYTES: 16 * 64,
+} as const;
+
+/** Bytes of the control memzone of a guest that has so many channels. */
+export function guestBytes(channels: number): number {
+  return GUEST.COUNTERS * 4 + channels * FUNCTION_COUNTER.BLOCK_BYTES;
+}
 
 /**
  * A guest's STATE: all that a claim says is in it, so that a claim is one CAS, and so that each
@@ -341,7 +365,7 @@ export const LAYOUT_HASH: number = fnv1a(JSON.stringify([
   [LINE_BYTES, DIRECTORY_BYTES, ZONES_BYTES, HEADROOM_BYTES, FRAME_MIN_BYTES],
   [HEADER, REGION_STATE, ENTRY, ZONE_KIND, RING, MPMC, MEMPOOL, DESCRIPTOR, GUEST, CHANNEL, SLEEP],
   [MPMC_END, MPMC_SYNC],
-  [DESCRIPTOR_FLAG, METADATA, WATCH, STATE_WORD],
+  [DESCRIPTOR_FLAG, METADATA, WATCH, STATE_WORD, FUNCTION_COUNTER],
 ]));
 
 /** A layout's hash as all commands and errors write it. */

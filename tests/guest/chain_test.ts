@@ -1,7 +1,7 @@
 import { deepEqual, equal, match, throws } from "node:assert/strict";
 import { Chain, type OnError } from "../../app/guest/function/chain.ts";
 import { FunctionContext } from "../../app/guest/function/context.ts";
-import { readCounters } from "../../app/guest/function/counters.ts";
+import { readCounters } from "../../app/channel/function_counters.ts";
 import type { FrameFunction } from "../../app/guest/function/function_module.ts";
 import { GUEST_COUNTER } from "../../app/guest/virtual_port.ts";
 import { GuestLab, someFrame } from "./guest_lab.ts";

@@ -12,7 +12,7 @@ import {
 } from "../../app/guest/virtual_port.ts";
 import { Chain, type OnError } from "../../app/guest/function/chain.ts";
 import { FunctionContext } from "../../app/guest/function/context.ts";
-import { COUNTERS_BYTES, FunctionCounters } from "../../app/guest/function/counters.ts";
+import { COUNTERS_BYTES, FunctionCounters } from "../../app/channel/function_counters.ts";
 import {
   type FunctionModule,
   loadModule,

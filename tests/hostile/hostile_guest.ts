@@ -6,6 +6,7 @@ import {
   CHANNEL,
   DIRECTORY_BYTES,
   GUEST,
+  guestBytes,
   HEADER,
   RING,
   STATE_WORD,
@@ -191,7 +192,7 @@ export class HostileGuest {
   /** Write words of a guest's control memzone: state, heartbeat, peer, incarnation. */
   writeControl(): void {
     const { control } = this.#aGuest();
-    this.memory.u32[control + this.random.below(GUEST.BYTES / 4)] = this.#lies.number();
+    this.memory.u32[control + this.random.below(guestBytes(1) / 4)] = this.#lies.number();
     const words = [GUEST.STATE, GUEST.HEARTBEAT, GUEST.NOTIFIED, GUEST.LEAVE, GUEST.INCARNATION];
     this.memory.u32[control + this.random.pick(words)] = this.#lies.number();
   }

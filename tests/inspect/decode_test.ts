@@ -1,9 +1,11 @@
 import { deepEqual, equal, ok } from "node:assert/strict";
+import { COUNTERS_BYTES, FunctionCounters } from "../../app/channel/function_counters.ts";
 import { decodeRegion, withLives } from "../../app/inspect/decode.ts";
 import {
   CHANNEL,
   DIRECTORY_BYTES,
   ENTRY,
+  GUEST,
   HEADER,
   LAYOUT_VERSION,
   MPMC,
@@ -153,7 +155,35 @@ Deno.test("decodeRegion() decodes a guest", () => {
     outstanding: 7,
     isAskedToLeave: true,
     channels: 1,
+    counted: {},
   }]);
+});
+
+Deno.test("decodeRegion() tells what a guest's functions count, all lcores together", () => {
+  using sample = new SampleRegion();
+  const lcore = new FunctionCounters(new SharedArrayBuffer(COUNTERS_BYTES));
+  lcore.counter("SYNs").add(7);
+  lcore.counter("größe").add(1e15);
+  sample.guest.showCounters([lcore.buffer]);
+  deepEqual(decodeRegion(sample.memory).guests[0].counted, { SYNs: 7, größe: 1e15 });
+});
+
+Deno.test("decodeRegion() believes no counter that is no number or has no name", () => {
+  using sample = new SampleRegion();
+  const { u8 } = sample.memory;
+  const first = sample.zone("g0").offset + GUEST.COUNTERS * 4;
+  const write = (slot: number, value: number, name: number[]) => {
+    new DataView(u8.buffer).setFloat64(u8.byteOffset + first + slot * 64, value, true);
+    u8.set(name, first + slot * 64 + 8);
+  };
+  write(0, NaN, [...new TextEncoder().encode("nan")]);
+  write(1, Infinity, [...new TextEncoder().encode("endless")]);
+  write(2, 3, [0x61, 0xff, 0x62]);
+  write(3, 4, []);
+  write(4, 5, [...new TextEncoder().encode("__proto__")]);
+  write(5, 6, Array(56).fill(0x62));
+  const { counted } = decodeRegion(sample.memory).guests[0];
+  deepEqual(Object.entries(counted), [["a", 3], ["__proto__", 5], ["b".repeat(56), 6]]);
 });
 
 Deno.test("decodeRegion() decodes a mempool", () => {
@@ -268,7 +298,7 @@ for (
     ["lies over another", "notes", ENTRY.OFFSET, 16384, /^it overlaps g0$/],
     ["has no name", "notes", ENTRY.NAME, 0, /^it has no name$/],
     ["is of no known kind", "notes", ENTRY.KIND, 1234, /^this build does not know its kind$/],
-    ["is too small for a guest", "g0", ENTRY.SIZE, 383, /^383 bytes are too few, 384 are wanted$/],
+    ["is too small for a guest", "g0", ENTRY.SIZE, 384, /^384 bytes are too few, 1408 are wanted$/],
     ["is too small for a channel", "g0.p0", ENTRY.SIZE, 8, /^8 bytes are too few, 768 are wanted$/],
     ["is a ring of 63 slots", "g0.p0.tx", ENTRY.PARAMETER, 63, /^no ring has 63 slots$/],
     ["is a ring of 0 slots", "work", ENTRY.PARAMETER, 0, /^no ring has 0 slots$/],

@@ -1,6 +1,7 @@
 import { deepEqual, equal, match } from "node:assert/strict";
 import { decodeRegion, withLives } from "../../app/inspect/decode.ts";
 import { reportText } from "../../app/inspect/report_text.ts";
+import { COUNTERS_BYTES, FunctionCounters } from "../../app/channel/function_counters.ts";
 import { alignColumns, bar, bytesText, printable } from "../../app/inspect/table.ts";
 import { CHANNEL, HEADER, LAYOUT_HASH, LAYOUT_VERSION, RING } from "../../app/memory/layout.ts";
 import { COUNTER } from "../../app/port/counters.ts";
@@ -12,6 +13,10 @@ const HASH = LAYOUT_HASH.toString(16).padStart(8, "0");
 Deno.test("reportText() draws a region", () => {
   using sample = new SampleRegion();
   sample.guest.claim({ pid: 4711, wantsMbufs: false, peer: 2 });
+  const counters = new FunctionCounters(new SharedArrayBuffer(COUNTERS_BYTES));
+  counters.counter("SYNs").add(12);
+  counters.counter("dropped by rule").add(3);
+  sample.guest.showCounters([counters.buffer]);
   sample.memory.u32[sample.word("g0.p0") + CHANNEL.HEADROOM] = 128;
   sample.memory.u32[sample.word("g0.p0") + CHANNEL.GUEST_SLEEP] = 1;
   sample.channel.rx.enqueueBulk(Burst.of(16), 16);
@@ -37,6 +42,8 @@ region at /dev/shm/r0, 1 MiB
 
 guests
   g0  ATTACHING, silent: its heartbeat stands still  1 channel  incarnation 0  pid 4711 of its own world  peer 2
+      counted SYNs             12
+      counted dropped by rule   3
 
 channels
   g0.p0  port tap0, 52:54:00:12:34:56, frames to 1522 bytes behind 128 of headroom
@@ -57,8 +64,8 @@ mempools
   deepEqual(zones.split("\n").map((line) => line.replaceAll(/ +/g, " ")).slice(0, 4), [
     `10 memzones, ${bytesText(end)} of 1 MiB given out ${bar(end, 1 << 20)}`,
     " name kind offset bytes",
-    " g0 GUEST 16384 384 channels 1",
-    ` g0.p0 CHANNEL 16768 ${CHANNEL.BYTES}`,
+    " g0 GUEST 16384 1408 channels 1",
+    ` g0.p0 CHANNEL 17792 ${CHANNEL.BYTES}`,
   ]);
   match(zones, /^ {2}work +MPMC +\d+ +320 +slots 16$/m);
   match(zones, /^ {2}mbufs +MBUFS +\d+ +236800 +stride 2368$/m);

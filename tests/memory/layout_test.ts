@@ -25,7 +25,8 @@ const WRITERS: Record<string, Record<string, number[]>> = {
     both: [GUEST.STATE],
     guest: [GUEST.HEARTBEAT, GUEST.PID],
     host: [GUEST.INCARNATION],
-    "the memzone behind": [GUEST.BYTES / 4],
+    "the guest again": [GUEST.COUNTERS],
+    "the memzone behind": [layout.guestBytes(1) / 4],
   },
 };
 
@@ -77,9 +78,8 @@ const FIELDS: Record<
     end: CHANNEL.BYTES / 4,
   },
   "a guest's control memzone": {
-    fields: Object.entries(GUEST).filter(([name]) => name !== "BYTES")
-      .map(([name, word]) => [name, word, 1]),
-    end: GUEST.BYTES / 4,
+    fields: Object.entries(GUEST).map(([name, word]) => [name, word, 1]),
+    end: layout.guestBytes(1) / 4,
   },
   "a ring with several producers or consumers": {
     fields: Object.entries(MPMC).map(([name, word]) => [name, word, 1]),
@@ -143,6 +143,7 @@ const CHANGES: [what: string, from: string, to: string][] = [
   ["a watch has more names", "NAMES_MAX: 64", "NAMES_MAX: 128"],
   ["a descriptor has more flags", "FLAGS_SHIFT: 24", "FLAGS_SHIFT: 20"],
   ["a guest's word moves", "PID: LINE + 1", "PID: LINE + 4"],
+  ["a function may count more", "SLOTS: 16", "SLOTS: 32"],
   ["a channel's word moves", "HEADROOM: 7", "HEADROOM: 9"],
   ["lines get another size", "LINE_BYTES = 128", "LINE_BYTES = 64"],
   ["the directory moves", "DIRECTORY_BYTES = 4096", "DIRECTORY_BYTES = 8192"],

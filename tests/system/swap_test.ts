@@ -4,6 +4,7 @@
  * @module
  */
 import assert from "node:assert/strict";
+import type { RegionReport } from "../../app/inspect/region_report.ts";
 import { account, assertBalanced, Lab, packetPorts, type Running, until } from "../kit/lab.ts";
 
 const SWAPS = 100;
@@ -77,6 +78,12 @@ Deno.test(`${SWAPS} swaps under ping lose no frame, keep state, and leave no mem
   }
   times.push(...swapsOf(guest).map(([, ms]) => Number(ms)));
   const end = residentKb(guest);
+  const { stdout: report } = await lab.culvert("inspect", [lab.region, "--json"]).ended();
+  const [{ counted }] = (JSON.parse(report) as RegionReport).guests;
+  assert.ok(
+    counted["frames seen"] >= SWAPS,
+    `counted over all versions: ${JSON.stringify(counted)}`,
+  );
   const { stdout } = await ping.ended(60_000);
   assert.match(stdout, /, 0% packet loss/);
   assert.ok(swapsOf(guest).every(([, , lost]) => lost === "0"));

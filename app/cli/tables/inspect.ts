@@ -32,11 +32,12 @@ export const INSPECT = {
     },
   },
   text: [
-    "Shows header, guests, channels, rings with their fill, mempools and memzones, and what the " +
-    "host has counted. The region is mapped for reading alone, and no server is asked: nobody " +
-    "notices. Host and guests go on meanwhile, so that what is shown together are words of " +
-    "slightly different moments. A region that is half-built, closed, of another version or " +
-    "spoiled is described as far as it can be. Do not truncate a file that is being looked at.",
+    "Shows header, guests, channels, rings with their fill, mempools and memzones, what the " +
+    "host has counted, and what functions count. The region is mapped for reading alone, and no " +
+    "server is asked: nobody notices. Host and guests go on meanwhile, so that what is shown " +
+    "together are words of slightly different moments. A region that is half-built, closed, of " +
+    "another version or spoiled is described as far as it can be. Do not truncate a file that is " +
+    "being looked at.",
     "Exit status: 0, 1 if there is nothing to look at, 2 for a wrong command line.",
   ],
   examples: [{ line: "culvert inspect culvert0" }],

@@ -1,5 +1,5 @@
 import { shim } from "../../../ffi/shim.ts";
-import type { Counter, FunctionCounters } from "./counters.ts";
+import type { Counter, FunctionCounters } from "../../channel/function_counters.ts";
 
 /** A port, as a function sees it. */
 export interface PortDescription {

@@ -1,7 +1,7 @@
 import { CulvertError } from "../../../ffi/error.ts";
 import { Chain, type OnError } from "../function/chain.ts";
 import { FunctionContext } from "../function/context.ts";
-import { COUNTERS_BYTES, FunctionCounters, readCounters } from "../function/counters.ts";
+import { COUNTERS_BYTES, FunctionCounters, readCounters } from "../../channel/function_counters.ts";
 import type { FrameFunction } from "../function/function_module.ts";
 import type { LoadedFunction } from "../function/load.ts";
 import { GuestLane } from "../guest_lane.ts";

@@ -1,0 +1,89 @@
+import { FUNCTION_COUNTER } from "../memory/layout.ts";
+
+const { SLOTS, SLOT_BYTES, NAME_BYTE } = FUNCTION_COUNTER;
+const NAME_BYTES = SLOT_BYTES - NAME_BYTE;
+
+const decoder = new TextDecoder();
+
+/** Bytes of memory for the counters of one lcore. */
+export const COUNTERS_BYTES: number = FUNCTION_COUNTER.BLOCK_BYTES;
+
+/** Something that a function counts: it shows in the guest's table and in `culvert inspect`. */
+export interface Counter {
+  /** Count `n` more, 1 unless told. */
+  add(n?: number): void;
+  /** What was counted. */
+  readonly value: number;
+}
+
+/**
+ * The counters that the functions of one lcore have named, in memory of the guest's own: the lcore
+ * writes, and the main thread copies it into the region some times a second.
+ */
+export class FunctionCounters {
+  readonly #bytes: Uint8Array;
+  readonly #values: Float64Array;
+
+  /**
+   * Use {@linkcode COUNTERS_BYTES} of `buffer`, zeros at first.
+   *
+   * @param before What was counted by the lcore of before: counters of the same name go on.
+   */
+  constructor(
+    readonly buffer: SharedArrayBuffer,
+    private readonly before: ReadonlyMap<string, number> = new Map(),
+  ) {
+    this.#bytes = new Uint8Array(buffer);
+    this.#values = new Float64Array(buffer);
+  }
+
+  /**
+   * The counter of that name, made if it is new; all further ones are one when there are too many.
+   */
+  counter(name: string): Counter {
+    let slot = 0;
+    while (slot < SLOTS - 1 && !["", name].includes(nameAt(this.#bytes, slot))) slot++;
+    const used = slot === SLOTS - 1 ? "others" : name;
+    const start = slot * SLOT_BYTES + NAME_BYTE;
+    const isNew = this.#bytes[start] === 0;
+    if (isNew) this.#values[slot * SLOT_BYTES / 8] = this.before.get(used) ?? 0;
+    this.#bytes.set(new TextEncoder().encode(used).subarray(0, NAME_BYTES - 1), start);
+    return new SlotCounter(this.#values, slot * SLOT_BYTES / 8);
+  }
+}
+
+class SlotCounter implements Counter {
+  constructor(private readonly values: Float64Array, private readonly at: number) {}
+  add(n = 1): void {
+    this.values[this.at] += n;
+  }
+  get value(): number {
+    return this.values[this.at];
+  }
+}
+
+/**
+ * What was counted in some memory of {@linkcode COUNTERS_BYTES} for each lcore: sums by name.
+ * Whoever can write the memory may have written anything: what is no number is left out, and a name
+ * ends where it is no text.
+ */
+export function readCounters(bytes: Uint8Array): Map<string, number> {
+  const copy = bytes.slice(); // a guest may write meanwhile
+  const view = new DataView(copy.buffer);
+  const sums = new Map<string, number>();
+  for (let at = 0; at + SLOT_BYTES <= copy.length; at += SLOT_BYTES) {
+    const name = nameAt(copy, at / SLOT_BYTES);
+    const value = view.getFloat64(at + FUNCTION_COUNTER.VALUE_BYTE, true);
+    const sum = (sums.get(name) ?? 0) + value;
+    if (name !== "" && Number.isFinite(sum)) {
+      sums.set(name, sum);
+    }
+  }
+  return sums;
+}
+
+/** The name in a slot; empty if nobody has named it. */
+function nameAt(bytes: Uint8Array, slot: number): string {
+  const start = slot * SLOT_BYTES + NAME_BYTE;
+  return decoder.decode(bytes.slice(start, start + NAME_BYTES)).replace(/[\0\ufffd][^]*/, "");
+}
