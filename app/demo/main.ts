@@ -7,16 +7,24 @@ import { fileURLToPath } from "node:url";
 import { CulvertError, UsageError } from "../../ffi/error.ts";
 import type { Parsed } from "../cli/options.ts";
 import { runTool } from "../cli/run_program.ts";
+import { outlivesTerminal } from "../linux/hangup.ts";
+import { stdout } from "../linux/output.ts";
+import { DemoRegion } from "./demo_region.ts";
 import { DEMO } from "./table.ts";
 import { FFI, Namespace } from "./namespace.ts";
 import { inOwnNamespaces } from "./own_namespaces.ts";
 import { Program } from "./program.ts";
 import { isInstalled, requirePrograms } from "./required_programs.ts";
 
-const REGION = "demo";
+/** Of this run: others may be under way. A name of an interface has 15 characters at most. */
+const REGION = `demo-${Deno.pid}`;
+const [NEAR_A, NEAR_B] = [`demo-a-${Deno.pid}`, `demo-b-${Deno.pid}`];
 const [ADDRESS_A, ADDRESS_B] = ["10.98.0.1", "10.98.0.2"];
-const HOST_READY_MS = 15_000;
-const GUEST_READY_MS = 90_000;
+const START_MS = 15_000;
+const VM_START_MS = 90_000;
+
+/** What iperf3 listens at, and our own TCP load. */
+const TCP_PORT = 5201;
 
 const PING = fileURLToPath(new URL("./ping.ts", import.meta.url));
 const TCP_LOAD = fileURLToPath(new URL("./tcp_load.ts", import.meta.url));
@@ -41,7 +49,7 @@ function deno(...args: string[]): string[] {
 let steps = 0;
 
 function step(what: string): void {
-  console.log(`\n[${++steps}/5] ${what}`);
+  stdout.line(`\n[${++steps}/5] ${what}`);
 }
 
 /** All that is made is removed when this returns or throws, last first. */
@@ -61,14 +69,15 @@ async function demo(
   await requirePrograms(["unshare", "nsenter", "setpriv", ...forVm]);
 
   step("two network namespaces, a and b, each with a veth to here");
-  await using a = await Namespace.create("culvert-a", ADDRESS_A);
-  await using b = await Namespace.create("culvert-b", ADDRESS_B);
+  await using a = await Namespace.create(NEAR_A, ADDRESS_A);
+  await using b = await Namespace.create(NEAR_B, ADDRESS_B);
 
-  const ports = ["--port", "packet:culvert-a", "--port", "packet:culvert-b"];
+  const ports = ["--port", `packet:${NEAR_A}`, "--port", `packet:${NEAR_B}`];
   step(`culvert host ${ports.join(" ")}`);
   const hostArgs = ["host", ...ports, "--region", REGION, "-l", "0", "-T", "1"];
+  await using region = new DemoRegion(REGION);
   await using host = Program.start("host", culvert(HOST_FLAGS, ...hostArgs));
-  await orStopped(host.says(/ is ready/, HOST_READY_MS));
+  await orStopped(host.does("let guests attach", START_MS, () => region.isReady));
 
   const guestArgs = ["--no-mac-updating", "-T", "0"];
   const qemu = ["culvert", "qemu", ...qemuArgs, "--run"].join(" ");
@@ -79,11 +88,9 @@ async function demo(
       ? culvert(QEMU_FLAGS, "qemu", "--region", REGION, ...qemuArgs, "--run", "--", ...guestArgs)
       : culvert(GUEST_FLAGS, "guest", "--region", REGION, ...guestArgs),
   );
-  const guestEnds = guest.ends().then(() => {
-    throw new CulvertError("Cannot go on as the guest has ended");
-  });
-  guestEnds.catch(() => {}); // in the end it does
-  await orStopped(Promise.race([host.says(/guest 0 attached/, GUEST_READY_MS), guestEnds]));
+  const guestMs = isVm ? VM_START_MS : START_MS;
+  await orStopped(guest.does("attach", guestMs, () => region.hasGuest));
+  region.leave();
 
   step("ping from a to b");
   const ping = a.command(...deno(FFI, PING, ADDRESS_B, "5"));
@@ -95,7 +102,7 @@ async function demo(
   const loads = hasIperf ? iperf(seconds) : [ownLoad(seconds)];
   for (const { name, serve, run } of loads) {
     await using server = Program.start(`${name} server`, b.command(...serve), false);
-    await orStopped(server.says(/listening/, HOST_READY_MS));
+    await orStopped(server.does("listen", START_MS, () => b.listens(TCP_PORT)));
     await using client = Program.start(name, a.command(...run));
     await orStopped(client.ends());
   }
@@ -138,11 +145,13 @@ async function main({ values }: Parsed<typeof DEMO>): Promise<number> {
   }
   const { promise: stopped, reject } = Promise.withResolvers<never>();
   stopped.catch(() => {}); // nobody may be waiting when it comes
-  for (const signal of ["SIGINT", "SIGTERM"] as const) {
-    Deno.addSignalListener(signal, () => reject(new CulvertError(`Stopped by ${signal}.`)));
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+    const isIgnored = signal === "SIGHUP" && outlivesTerminal();
+    const stop = () => isIgnored || reject(new CulvertError(`Stopped by ${signal}.`));
+    Deno.addSignalListener(signal, stop); // without one of SIGHUP, Deno would end by it
   }
   await demo(values.vm, qemuArgs, String(values.seconds), stopped);
-  console.log(
+  stdout.line(
     "\nAll of that went through the guest. Namespaces, veths and programs are gone again.",
   );
   return 0;

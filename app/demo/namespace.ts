@@ -1,8 +1,12 @@
 import { fileURLToPath } from "node:url";
 import { CulvertError, ShimError } from "../../ffi/error.ts";
+import { readKernelFile } from "../linux/kernel_file.ts";
 import { removeLink, setUp, withoutIpv6Address } from "../linux/netlink.ts";
 
 const FAR_END = fileURLToPath(new URL("./far_end.ts", import.meta.url));
+
+/** TCP_LISTEN, as the kernel writes it. */
+const LISTENS = "0A";
 
 /** The permission to load the shim. The working directory is the project's folder. */
 export const FFI = "--allow-ffi=.cache/shim/libculvert.so";
@@ -31,7 +35,7 @@ export class Namespace implements AsyncDisposable {
       const said = (await new Response(holder.stderr).text()).trim();
       throw new CulvertError(
         `Cannot make a network namespace with the veth ${near} as it says: ${said} (in a ` +
-          "container: is it a privileged one? does another demo run?)",
+          "container: is it a privileged one?)",
       );
     }
     try {
@@ -47,6 +51,16 @@ export class Namespace implements AsyncDisposable {
   /** The command that runs `program` in this namespace. */
   command(...program: string[]): string[] {
     return ["nsenter", "--target", `${this.holder.pid}`, "--net", "--", ...program];
+  }
+
+  /** Whether a program listens at a TCP port here. */
+  listens(port: number): boolean {
+    const local = `:${port.toString(16).toUpperCase().padStart(4, "0")}`;
+    return ["tcp", "tcp6"].some((file) => { // proc_pid_net(5): the second word is the local end
+      const lines = readKernelFile(`/proc/${this.holder.pid}/net/${file}`).split("\n");
+      const words = lines.map((line) => line.trim().split(/\s+/));
+      return words.some(([, end, , state]) => end?.endsWith(local) && state === LISTENS);
+    });
   }
 
   /** Remove it, and the veth with it. */

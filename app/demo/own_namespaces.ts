@@ -1,4 +1,5 @@
 import { CulvertError } from "../../ffi/error.ts";
+import { WITH_US } from "./program.ts";
 import { requirePrograms } from "./required_programs.ts";
 
 /** Servers write to /run. In the new mount namespace it is empty, and belongs to the user. */
@@ -15,7 +16,7 @@ const UNSHARE = ["--user", "--map-root-user", "--net", "--mount", "--"];
  * @throws {CulvertError} if such namespaces may not be made here.
  */
 export async function inOwnNamespaces(command: readonly string[]): Promise<number> {
-  await requirePrograms(["unshare", "mount"]);
+  await requirePrograms(["unshare", "mount", "setpriv"]);
   const probe = await new Deno.Command("unshare", { args: [...UNSHARE, "true"] }).output();
   if (!probe.success) {
     const said = new TextDecoder().decode(probe.stderr).trim();
@@ -25,18 +26,12 @@ export async function inOwnNamespaces(command: readonly string[]): Promise<numbe
     );
   }
   const child = new Deno.Command("unshare", {
-    args: [...UNSHARE, "sh", "-c", SCRIPT, "sh", ...command],
+    args: [...UNSHARE, ...WITH_US, "sh", "-c", SCRIPT, "sh", ...command],
     stdin: "null",
   }).spawn();
-  // A Ctrl-C reaches the program without us. A SIGTERM that is sent to us is passed on.
-  const pass = () => child.kill("SIGTERM");
-  const ignore = () => {};
-  Deno.addSignalListener("SIGTERM", pass);
-  Deno.addSignalListener("SIGINT", ignore);
-  try {
-    return (await child.status).code;
-  } finally {
-    Deno.removeSignalListener("SIGTERM", pass);
-    Deno.removeSignalListener("SIGINT", ignore);
+  // A Ctrl-C or a closed terminal may reach the program without us: twice is as good as once.
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+    Deno.addSignalListener(signal, () => child.kill(signal));
   }
+  return (await child.status).code;
 }

@@ -1,19 +1,21 @@
 import { CulvertError } from "../../ffi/error.ts";
+import { stdout } from "../linux/output.ts";
 
 /** How long a program may take to end after a SIGINT. */
 const DETACH_MS = 5000;
 
+/** Between two looks whether a program has done what is waited for. */
+const LOOK_MS = 50;
+
 /**
  * The kernel sends SIGINT to the command behind this one when the demo ends, even if it is killed.
  */
-const WITH_US = ["setpriv", "--pdeathsig", "INT", "--"];
+export const WITH_US: readonly string[] = ["setpriv", "--pdeathsig", "INT", "--"];
 
 /** A program that runs beside the demo. Ends when disposed. */
 export class Program implements AsyncDisposable {
   readonly #child: Deno.ChildProcess;
-  readonly #lines: string[] = [];
   readonly #shown: Promise<unknown>;
-  #heard: () => void = () => {};
   #isEnded = false;
 
   private constructor(
@@ -25,10 +27,7 @@ export class Program implements AsyncDisposable {
     const io = { stdin: "null", stdout: "piped", stderr: "piped" } as const;
     this.#child = new Deno.Command(program, { args, ...io }).spawn();
     this.#shown = Promise.all([this.#show(this.#child.stdout), this.#show(this.#child.stderr)]);
-    this.#child.status.then(() => {
-      this.#isEnded = true;
-      this.#heard();
-    });
+    this.#child.status.then(() => this.#isEnded = true);
   }
 
   /** Start `command`. If `isShown`, its lines are printed behind its name. */
@@ -36,28 +35,29 @@ export class Program implements AsyncDisposable {
     return new Program(name, command, isShown);
   }
 
+  /** Its process id. */
+  get pid(): number {
+    return this.#child.pid;
+  }
+
   /**
-   * Wait until the program prints a line that matches.
+   * Wait until the program has done something: until `isDone()`, which is asked some times a
+   * second. What it says of that is shown before this returns.
    *
-   * @throws {CulvertError} if it ends before, or does not print one in time.
+   * @param what What it is to do: `listen`.
+   * @throws {CulvertError} if it ends before, or does not do it in time.
    */
-  async says(what: RegExp, milliseconds: number): Promise<void> {
+  async does(what: string, milliseconds: number, isDone: () => boolean): Promise<void> {
     const deadline = performance.now() + milliseconds;
-    while (!this.#lines.some((line) => what.test(line))) {
-      const left = deadline - performance.now();
+    for (let isIt = false; !isIt;) {
       if (this.#isEnded) throw new CulvertError(`Cannot go on as ${this.name} has ended`);
-      if (left <= 0) {
+      isIt = isDone();
+      if (!isIt && performance.now() > deadline) {
         throw new CulvertError(
-          `Cannot go on as ${this.name} has not said ${what} within ${milliseconds / 1000} s`,
+          `Cannot go on as ${this.name} does not ${what} within ${milliseconds / 1000} s`,
         );
       }
-      await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, left);
-        this.#heard = () => {
-          clearTimeout(timer);
-          resolve();
-        };
-      });
+      await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
     }
   }
 
@@ -86,15 +86,12 @@ export class Program implements AsyncDisposable {
     for await (const piece of stream.pipeThrough(new TextDecoderStream())) {
       const lines = (rest + piece).split("\n");
       rest = lines.pop() ?? "";
-      for (const line of lines) this.#hear(line.trimEnd());
+      for (const line of lines) this.#showLine(line.trimEnd());
     }
-    if (rest !== "") this.#hear(rest);
+    this.#showLine(rest);
   }
 
-  #hear(line: string): void {
-    if (line === "") return;
-    if (this.isShown) console.log(`  ${this.name.padEnd(7)}| ${line}`);
-    this.#lines.push(line);
-    this.#heard();
+  #showLine(line: string): void {
+    if (line !== "" && this.isShown) stdout.line(`  ${this.name.padEnd(7)}| ${line}`);
   }
 }

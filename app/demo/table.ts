@@ -27,7 +27,7 @@ export const DEMO = {
   },
   text: [
     "Needs root, or --rootless. Installs nothing: it says what is missing, and the command that " +
-    "installs it. If iperf3 is installed, it sends the TCP. The interfaces are called culvert-a and " +
-    "culvert-b.",
+    "installs it. If iperf3 is installed, it sends the TCP. The interfaces and the region are named " +
+    "after its process: several can run at once.",
   ],
 } as const satisfies Command;

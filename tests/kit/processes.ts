@@ -47,6 +47,11 @@ export function processesNaming(text: string): number[] {
   return pids().filter((pid) => read(pid, "cmdline").includes(text));
 }
 
+/** The processes that have `variable`, as `NAME=value`, in their environment. */
+export function processesFrom(variable: string): number[] {
+  return pids().filter((pid) => read(pid, "environ").split("\0").includes(variable));
+}
+
 /** The QEMUs whose command lines contain `text`. */
 export function qemusNaming(text: string): number[] {
   return processesNaming(text).filter((pid) => read(pid, "cmdline").startsWith("qemu-system"));
