@@ -78,7 +78,8 @@ NAMES.set(11, "EAGAIN"); // has a second name
 NAMES.set(77, "EBADFD"); // node:os does not list these
 NAMES.set(109, "ETOOMANYREFS");
 
-function errnoName(errno: number): string {
+/** The name of a positive errno: `ENOENT`. */
+export function errnoName(errno: number): string {
   return NAMES.get(errno) ?? `errno ${errno}`;
 }
 

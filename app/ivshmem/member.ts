@@ -1,7 +1,6 @@
 import { check, ShimError } from "../../ffi/error.ts";
 import { shim } from "../../ffi/shim.ts";
-import { Outbox, type Sending } from "./outbox.ts";
-import { MEMORY, NO_FD, PROTOCOL_VERSION } from "./protocol.ts";
+import { type Announced, Outbox, type Sending } from "./outbox.ts";
 
 /** Who is at the other end of a socket, as of when it connected. */
 export interface Credentials {
@@ -28,18 +27,18 @@ export function credentialsOf(socket: number): Credentials {
 export type Heard = "nothing" | "left" | { readonly bytes: number; readonly descriptors: number };
 
 /** A connection of the server: its socket, its vectors, and what is still to be said to it. */
-export class Member {
+export class Member implements Announced {
   /** Who it is. */
   readonly credentials: Credentials;
   /** Its vectors. */
   readonly eventfds: readonly number[];
   readonly #outbox: Outbox;
-  #greeting = 0;
   #stuckSince = Infinity;
   #laterAt = Infinity;
 
   /**
-   * Adopt a connection.
+   * Adopt a connection. It is to be told of the memory, and of all in the roster, in which it comes
+   * next.
    *
    * @param joinedAt When it came, as the server counts.
    * @throws {ShimError} if there are no descriptors left for its vectors. The socket stays the
@@ -50,10 +49,12 @@ export class Member {
     readonly socket: number,
     vectors: number,
     readonly joinedAt: number,
+    memoryFd: number,
+    roster: readonly Announced[],
   ) {
     this.credentials = credentialsOf(socket);
     this.eventfds = newEventfds(vectors);
-    this.#outbox = new Outbox(socket);
+    this.#outbox = new Outbox(socket, this, memoryFd, roster);
   }
 
   /** When it was last seen to take a message, if it has some to take; in ms, else Infinity. */
@@ -68,38 +69,22 @@ export class Member {
 
   /** Whether poll(2) tells when it takes more. */
   get isFull(): boolean {
-    return this.#outbox.length > 0 && this.#laterAt === Infinity;
+    return this.isWaiting && this.#laterAt === Infinity;
   }
 
-  /** Messages that wait, beyond those that it was greeted with. */
+  /** Whether it takes nothing now: trying is in vain until poll(2) or the clock tells. */
+  get isWaiting(): boolean {
+    return this.#stuckSince !== Infinity;
+  }
+
+  /** Messages that wait, beyond those that it is greeted with. */
   get backlog(): number {
-    return this.#outbox.length - Math.max(this.#greeting - this.#outbox.sent, 0);
+    return this.#outbox.backlog;
   }
 
-  /** The first messages: all that is to be known of the region and its other members. */
-  greet(memoryFd: number, others: Iterable<Member>): void {
-    this.#outbox.push(PROTOCOL_VERSION, NO_FD);
-    this.#outbox.push(this.id, NO_FD);
-    this.#outbox.push(MEMORY, memoryFd);
-    for (const other of others) this.tellJoined(other);
-    this.tellJoined(this);
-    this.#greeting = this.#outbox.length;
-  }
-
-  /** Say that a peer is there. */
-  tellJoined({ id, eventfds }: Member): void {
-    for (const eventfd of eventfds) this.#outbox.push(id, eventfd);
-  }
-
-  /**
-   * Say that a peer has left, unless nothing has been said of it yet.
-   *
-   * @returns whether it is still to be sent.
-   */
-  tellLeft({ id, eventfds }: Member): boolean {
-    if (this.#outbox.withdraw(id) === eventfds.length) return false;
-    this.#outbox.push(id, NO_FD);
-    return true;
+  /** The peer that stood at that place of the roster has left. */
+  hasLeft(place: number, id: number): void {
+    this.#outbox.hasLeft(place, id);
   }
 
   /**
@@ -107,10 +92,11 @@ export class Member {
    *
    * @param now In milliseconds.
    * @param patience Milliseconds until another try where the kernel has no room.
+   * @param counts Counts the calls.
    */
-  flush(now: number, patience: number): Sending {
+  flush(now: number, patience: number, counts: { sends: number }): Sending {
     const before = this.#outbox.sent;
-    const result = this.#outbox.flush();
+    const result = this.#outbox.flush(counts);
     if (result === "done") this.#stuckSince = Infinity;
     else if (this.#stuckSince === Infinity || this.#outbox.sent > before) this.#stuckSince = now;
     this.#laterAt = result === "later" ? now + patience : Infinity;

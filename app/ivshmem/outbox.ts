@@ -1,6 +1,6 @@
-import { ShimError } from "../../ffi/error.ts";
 import { shim } from "../../ffi/shim.ts";
-import { type Message, NO_FD } from "./protocol.ts";
+import { errnoName } from "../../ffi/error.ts";
+import { MEMORY, type Message, NO_FD, PROTOCOL_VERSION } from "./protocol.ts";
 
 /** What came of sending. */
 export type Sending =
@@ -16,18 +16,59 @@ export type Sending =
 /** How the kernel says "later", which no poll(2) waits for. */
 const LATER = ["ETOOMANYREFS", "ENOBUFS", "ENOMEM"];
 
-/** The messages for one member that its socket has not taken yet. */
+/** Of whom members are told. */
+export interface Announced {
+  /** Its id. */
+  readonly id: number;
+  /** Its vectors, as many as everybody's. */
+  readonly eventfds: readonly number[];
+}
+
+/**
+ * What one member is still to be told. Nothing is kept for it but how far it has got in the list of
+ * all that are there, and the ids of those that have left behind that point: a member that reads
+ * nothing costs no more than this, however many come and go.
+ */
 export class Outbox {
-  #waiting: Message[] = [];
-  #first = 0;
+  /** Its first messages: version, own id, memory. */
+  readonly #first: readonly Message[];
+  readonly #vectors: number;
+  #firstSent = 0;
+  /** Who it is told of now: a place in the roster, and how many vectors of that one are sent. */
+  #place = 0;
+  #vector = 0;
+  /** Its own place. The greeting ends with its own vectors. */
+  #own: number;
+  /** Peers that it was told of, and which have left. */
+  readonly #left: number[] = [];
   #sent = 0;
 
-  /** Of a socket that does not block. */
-  constructor(private readonly socket: number) {}
+  /**
+   * All is still to be said.
+   *
+   * @param socket One that does not block.
+   * @param roster All that are there, in the order of their coming; `own` is to be its next.
+   */
+  constructor(
+    private readonly socket: number,
+    own: Announced,
+    memoryFd: number,
+    private readonly roster: readonly Announced[],
+  ) {
+    this.#own = roster.length;
+    this.#vectors = own.eventfds.length;
+    this.#first = [
+      { value: PROTOCOL_VERSION, fd: NO_FD },
+      { value: own.id, fd: NO_FD },
+      { value: MEMORY, fd: memoryFd },
+    ];
+  }
 
-  /** How many wait. */
-  get length(): number {
-    return this.#waiting.length - this.#first;
+  /** How many messages wait, beyond the greeting. */
+  get backlog(): number {
+    const joined = this.roster.length - Math.max(this.#place, this.#own + 1);
+    const begun = this.#place > this.#own ? this.#vector : 0;
+    return this.#left.length + joined * this.#vectors - begun;
   }
 
   /** How many were sent. */
@@ -35,39 +76,50 @@ export class Outbox {
     return this.#sent;
   }
 
-  /** Put a message behind the others. Its descriptor stays the caller's. */
-  push(value: number, fd: number): void {
-    this.#waiting.push({ value, fd });
-  }
-
-  /** Send what the socket takes. Never blocks. */
-  flush(): Sending {
-    while (this.#first < this.#waiting.length) {
-      const { value, fd } = this.#waiting[this.#first];
-      const result = shim.shim_unix_send(this.socket, BigInt(value), fd);
-      if (result < 0) return sending(new ShimError("send", -result).code);
-      this.#first++;
-      this.#sent++;
-    }
-    this.#waiting = [];
-    this.#first = 0;
-    return "done";
+  /** The peer that stood at that place of the roster has left: say so if it was mentioned. */
+  hasLeft(place: number, id: number): void {
+    const isBegun = place === this.#place && this.#vector > 0;
+    if (isBegun) this.#vector = 0;
+    if (this.#vectors > 0 && (isBegun || place < this.#place)) this.#left.push(id);
+    if (place < this.#place) this.#place--;
+    if (place < this.#own) this.#own--;
   }
 
   /**
-   * Take back what has not been sent of a peer's vectors: it has left, and its descriptors go.
+   * Send what the socket takes. Never blocks.
    *
-   * @returns how many there were.
+   * @param counts Counts the calls, those in vain too.
    */
-  withdraw(id: number): number {
-    const before = this.length;
-    this.#keep(({ value, fd }) => value !== id || fd === NO_FD);
-    return before - this.length;
+  flush(counts: { sends: number }): Sending {
+    for (let message; (message = this.#next()) !== undefined; this.#advance()) {
+      counts.sends++;
+      const result = shim.shim_unix_send(this.socket, BigInt(message.value), message.fd);
+      if (result < 0) return sending(errnoName(-result));
+    }
+    return "done";
   }
 
-  #keep(isKept: (message: Message) => boolean): void {
-    this.#waiting = this.#waiting.slice(this.#first).filter(isKept);
-    this.#first = 0;
+  #next(): Message | undefined {
+    if (this.#firstSent < this.#first.length) return this.#first[this.#firstSent];
+    if (this.#isTellingLeft) return { value: this.#left[0], fd: NO_FD };
+    if (this.#vectors === 0 || this.#place === this.roster.length) return undefined;
+    const { id, eventfds } = this.roster[this.#place];
+    return { value: id, fd: eventfds[this.#vector] };
+  }
+
+  /** Those that have left come behind the greeting, and between whole peers. */
+  get #isTellingLeft(): boolean {
+    return this.#left.length > 0 && this.#vector === 0 && this.#place > this.#own;
+  }
+
+  #advance(): void {
+    this.#sent++;
+    if (this.#firstSent < this.#first.length) this.#firstSent++;
+    else if (this.#isTellingLeft) this.#left.shift();
+    else if (++this.#vector === this.#vectors) {
+      this.#vector = 0;
+      this.#place++;
+    }
   }
 }
 

@@ -52,6 +52,8 @@ export interface ServerCounts {
   bytes: number;
   /** Messages of theirs that had descriptors with them, which are closed. */
   descriptors: number;
+  /** Messages that were sent, or that a socket did not take. */
+  sends: number;
 }
 
 /** Where a server says what it does. */
@@ -88,16 +90,20 @@ export class IvshmemServer {
     talked: 0,
     bytes: 0,
     descriptors: 0,
+    sends: 0,
   };
 
   readonly #limits: ServerLimits;
   readonly #ids: PeerIds;
-  readonly #members = new Map<number, Member>();
+  /** In the order of their coming. */
+  readonly #members: Member[] = [];
   readonly #poll = new PollSet();
   readonly #wake: number;
   /** Members that are to go, and why. */
   readonly #leaving = new Map<Member, string>();
   #acceptAt = 0;
+  /** When the kernel may have room again for messages, of which it had none. */
+  #roomAt = 0;
   /** Counts all that come and all that leave. */
   #moves = 0;
   #isShort = false;
@@ -119,11 +125,7 @@ export class IvshmemServer {
 
   /** Who is there, in the order of their coming. */
   get members(): { id: number; credentials: Credentials; backlog: number }[] {
-    return [...this.#members.values()].map(({ id, credentials, backlog }) => ({
-      id,
-      credentials,
-      backlog,
-    }));
+    return this.#members.map(({ id, credentials, backlog }) => ({ id, credentials, backlog }));
   }
 
   /**
@@ -141,7 +143,7 @@ export class IvshmemServer {
     try {
       while (!signal.aborted) {
         const now = performance.now();
-        const milliseconds = left(this.#members.size, now);
+        const milliseconds = left(this.#members.length, now);
         if (milliseconds <= 0) return;
         await this.#turn(Math.min(milliseconds, this.#untilNextDuty(now)));
       }
@@ -152,13 +154,12 @@ export class IvshmemServer {
 
   /** Close all connections. Members keep what they have; they see that the server is gone. */
   close(): void {
-    for (const member of this.#members.values()) member.close();
-    this.#members.clear();
+    for (const member of this.#members.splice(0)) member.close();
     shim.shim_fd_close(this.#wake);
   }
 
   async #turn(milliseconds: number): Promise<void> {
-    const members = [...this.#members.values()];
+    const members = [...this.#members];
     const isAccepting = performance.now() >= this.#acceptAt;
     this.#poll.clear();
     this.#poll.add(this.#wake, READABLE);
@@ -171,7 +172,7 @@ export class IvshmemServer {
     members.forEach((member, i) => {
       const isReady = this.#poll.happened(places[i]);
       if (isReady) this.#hear(member);
-      if (isReady || member.laterAt <= now) this.#flush(member, now);
+      if (isReady || (member.laterAt <= now && this.#roomAt <= now)) this.#flush(member, now);
       this.#checkPace(member, now);
     });
     this.#letGo(now); // before newcomers: they are not told of those that have left
@@ -182,7 +183,7 @@ export class IvshmemServer {
   /** Milliseconds until something is to be done that no socket tells. */
   #untilNextDuty(now: number): number {
     let next = now < this.#acceptAt ? this.#acceptAt : Infinity;
-    for (const { stuckSince, laterAt } of this.#members.values()) {
+    for (const { stuckSince, laterAt } of this.#members) {
       next = Math.min(next, stuckSince + this.#limits.stallMs, laterAt);
     }
     return Math.max(next - now, 0);
@@ -197,8 +198,7 @@ export class IvshmemServer {
       }
       const error = new ShimError("accept a connection", -socket);
       if (error.code === "ECONNABORTED" || error.code === "EINTR") continue;
-      if (error.code !== "EAGAIN") this.#pauseAccepting(error, now);
-      return;
+      return error.code === "EAGAIN" ? undefined : this.#pauseAccepting(error, now);
     }
   }
 
@@ -210,15 +210,15 @@ export class IvshmemServer {
   }
 
   #admit(socket: number, now: number): void {
-    const [oldest] = this.#members.values();
-    const id = this.#ids.take(oldest?.joinedAt ?? Infinity);
+    const id = this.#ids.take(this.#members[0]?.joinedAt ?? Infinity);
     if (id === undefined) {
       this.#refuse(socket, "all ids are in use, or were when those came who are there");
       return;
     }
     let member;
     try {
-      member = new Member(id, socket, this.region.vectors, ++this.#moves);
+      const { vectors, memoryFd } = this.region;
+      member = new Member(id, socket, vectors, ++this.#moves, memoryFd, this.#members);
     } catch (error) {
       if (!(error instanceof CulvertError)) throw error;
       this.#ids.retire(id, ++this.#moves);
@@ -230,13 +230,13 @@ export class IvshmemServer {
     this.counts.joined++;
     const { pid, uid, gid } = member.credentials;
     this.log.event(`peer ${id} joined: process ${pid}, user ${uid}, group ${gid}`);
-    member.greet(this.region.memoryFd, this.#members.values());
-    for (const other of this.#members.values()) {
-      other.tellJoined(member);
-      this.#flush(other, now);
-    }
-    this.#members.set(id, member);
-    this.#flush(member, now);
+    this.#members.push(member);
+    this.#tellAll(now);
+  }
+
+  /** But not who takes nothing now: with many of these, a join would cost a call for each. */
+  #tellAll(now: number): void {
+    for (const member of this.#members) if (!member.isWaiting) this.#flush(member, now);
   }
 
   #refuse(socket: number, reason: string): void {
@@ -261,7 +261,9 @@ export class IvshmemServer {
 
   #flush(member: Member, now: number): void {
     if (this.#leaving.has(member)) return;
-    if (member.flush(now, ROOM_MS) === "gone") this.#leaving.set(member, "left");
+    const result = member.flush(now, ROOM_MS, this.counts);
+    if (result === "gone") this.#leaving.set(member, "left");
+    if (result === "later") this.#roomAt = now + ROOM_MS; // not for others either
   }
 
   #checkPace(member: Member, now: number): void {
@@ -277,23 +279,22 @@ export class IvshmemServer {
 
   /** Close whoever is to go, and tell the others, of whom some may be found gone by that. */
   #letGo(now: number): void {
-    for (let batch; (batch = [...this.#leaving]).length > 0;) {
-      for (const [member] of batch) this.#members.delete(member.id);
-      for (const [member, how] of batch) {
-        this.#leaving.delete(member);
-        this.#request(member, how, now);
-      }
+    while (this.#leaving.size > 0) {
+      for (const [member, how] of this.#leaving) this.#remove(member, how);
+      this.#leaving.clear();
+      this.#tellAll(now);
     }
   }
 
-  #request(member: Member, how: string, now: number): void {
+  #remove(member: Member, how: string): void {
     this.counts.left++;
     const line = `peer ${member.id} ${how}`;
     if (how === "left") this.log.event(line);
     else this.log.trouble(line);
-    const told = [...this.#members.values()].filter((other) => other.tellLeft(member));
+    const place = this.#members.indexOf(member);
+    this.#members.splice(place, 1);
+    for (const other of this.#members) other.hasLeft(place, member.id);
     this.#ids.retire(member.id, ++this.#moves);
     member.close();
-    for (const other of told) this.#flush(other, now);
   }
 }

@@ -131,7 +131,10 @@ test(
   async (lab) => {
     const stalled = lab.silentClient();
     const reader = await lab.client();
-    for (let i = 0; i < 8 && lab.server.counts.stalled === 0; i++) await lab.client();
+    for (let i = 0; i < 8 && lab.server.counts.stalled === 0; i++) {
+      const { id } = await lab.client();
+      await reader.reads(() => reader.peers.get(id)?.length === 64, "it reads all");
+    }
     equal(lab.server.counts.stalled, 1);
     await reader.reads(() => !reader.peers.has(0), "the others hear that it is gone");
     ok(/^peer 0 is cut off: 1[0-6]\d messages wait for it$/.test(lab.troubles[0]), lab.troubles[0]);
