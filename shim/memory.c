@@ -156,13 +156,16 @@ SHIM_API int32_t shim_file_lock(int32_t fd) {
   return flock(fd, LOCK_EX | LOCK_NB) < 0 ? -errno : 0;
 }
 
-/* 1 if nobody has a file open to write, or mapped so, but by `fd`; 0 if somebody has. A lease for
- * writing is given on no other condition, whoever that is, in whichever namespace. It is given back
- * at once: an open(2) that comes just then waits for that, and we get a signal that is ignored.
- * What memfd_create() opens does not count: it must be opened again (/proc/self/fd/N). */
+/* 1 if nobody has a file open, or mapped, but by `fd`; 0 if somebody has. If `fd` is for reading
+ * alone, others who only read do not count. A lease is given on no other condition, whoever that
+ * is, in whichever namespace. It is given back at once: an open(2) that comes just then waits for
+ * that, and we get a signal that is ignored. What memfd_create() opens does not count: it must be
+ * opened again (/proc/self/fd/N). */
 SHIM_API int32_t shim_file_is_alone(int32_t fd) {
-  if (fcntl(fd, F_SETSIG, SIGURG) < 0) return -errno;
-  if (fcntl(fd, F_SETLEASE, F_WRLCK) < 0) return errno == EAGAIN ? 0 : -errno;
+  int access = fcntl(fd, F_GETFL);
+  if (access < 0 || fcntl(fd, F_SETSIG, SIGURG) < 0) return -errno;
+  int lease = (access & O_ACCMODE) == O_RDONLY ? F_RDLCK : F_WRLCK;
+  if (fcntl(fd, F_SETLEASE, lease) < 0) return errno == EAGAIN ? 0 : -errno;
   return fcntl(fd, F_SETLEASE, F_UNLCK) < 0 ? -errno : 1;
 }
 

@@ -1,14 +1,16 @@
 import { check } from "../../ffi/error.ts";
 import { cString, shim } from "../../ffi/shim.ts";
 
-const READ_WRITE_FOLLOWING = 5;
+/** `shim_file_open`, with links followed, as those in /proc are. */
+const READ_ONLY_FOLLOWING = 3, READ_WRITE_FOLLOWING = 5;
 
 /**
- * Tells whether anybody but this server has its memory open, or mapped: a VM that got it as
- * `mem-path=/proc/PID/fd/N`, or from another server of the same memory, is no peer of this one.
+ * Tells whether anybody but this server has its memory open to write, or mapped so: a VM that got
+ * it as `mem-path=/proc/PID/fd/N`, or from another server of the same memory, is no peer of this
+ * one. Who only reads, as `culvert top` does, keeps no region.
  *
- * The kernel knows how often a file was opened to write. So what the server hands out, and what it
- * asks by, were opened one by one.
+ * The kernel knows how often a file was opened to write. So what the server hands out was opened by
+ * itself, and what it asks by is open for reading alone.
  */
 export class MemoryUsers {
   readonly #own: number;
@@ -19,13 +21,13 @@ export class MemoryUsers {
    * @throws {ShimError} if it may not be opened again.
    */
   constructor(private readonly memoryFd: number) {
-    this.#own = openAgain(memoryFd);
+    this.#own = openAgain(memoryFd, READ_ONLY_FOLLOWING);
     this.#openToHandOut();
   }
 
   /** Whether somebody has it. Those who have it as `memoryFd`, as peers do, count. */
   get areThere(): boolean {
-    // Ours is given up first, or it would be one of two.
+    // What we hand out is given up first, or it would be somebody's.
     check(shim.shim_fd_copy(this.#own, this.memoryFd), "give up the memory");
     const isAlone = shim.shim_file_is_alone(this.#own);
     this.#openToHandOut();
@@ -38,14 +40,14 @@ export class MemoryUsers {
   }
 
   #openToHandOut(): void {
-    const fd = openAgain(this.#own);
+    const fd = openAgain(this.#own, READ_WRITE_FOLLOWING);
     const result = shim.shim_fd_copy(fd, this.memoryFd);
     shim.shim_fd_close(fd);
     check(result, "open the memory again");
   }
 }
 
-function openAgain(fd: number): number {
+function openAgain(fd: number, access: number): number {
   const path = cString(`/proc/self/fd/${fd}`);
-  return check(shim.shim_file_open(path, READ_WRITE_FOLLOWING), "open the memory again");
+  return check(shim.shim_file_open(path, access), "open the memory again");
 }

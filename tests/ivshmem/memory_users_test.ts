@@ -14,10 +14,10 @@ class Served implements Disposable {
   readonly fd = this.files.add(sealedMemfd("test", MIB));
   readonly users = new MemoryUsers(this.fd);
 
-  /** Map it as QEMU does by `mem-path=/proc/PID/fd/N`. */
-  mapByPath(): MappedMemory {
+  /** Map it as QEMU does by `mem-path=/proc/PID/fd/N`; for reading alone with `access` 3. */
+  mapByPath(access = 5): MappedMemory {
     const path = cString(`/proc/self/fd/${this.fd}`);
-    const fd = check(shim.shim_file_open(path, 5), "open it");
+    const fd = check(shim.shim_file_open(path, access), "open it");
     const memory = MappedMemory.ofFile(fd, MIB, "test");
     shim.shim_fd_close(fd);
     return memory;
@@ -43,6 +43,17 @@ Deno.test("MemoryUsers are there as long as somebody has mapped the memory by it
   equal(served.users.areThere, true);
   memory.close();
   equal(served.users.areThere, false);
+});
+
+Deno.test("MemoryUsers are not those who only read, beside others who write", () => {
+  using served = new Served();
+  const reader = served.mapByPath(3);
+  equal(served.users.areThere, false);
+  const writer = served.mapByPath();
+  equal(served.users.areThere, true);
+  writer.close();
+  equal(served.users.areThere, false);
+  reader.close();
 });
 
 Deno.test("MemoryUsers are there as long as somebody has mapped what the server handed out", () => {
