@@ -170,7 +170,8 @@ export class HostLcore {
     for (const { region, channel } of open) {
       alarm.add(region.memory, channel.hostSleepWord, lcore);
     }
-    this.#loop = new HostLoop(this.lanes, this.gates, command, new Idle(idle, alarm), clock);
+    const waiting = new Idle(idle, alarm, clock);
+    this.#loop = new HostLoop(this.lanes, this.gates, command, waiting, clock);
   }
 
   /** The body of a host lcore's Worker: make it, forward until the stop, give everything back. */

@@ -1,5 +1,5 @@
 import { CulvertError } from "../../ffi/error.ts";
-import { type Counters, newCounters } from "../port/counters.ts";
+import { COUNTER, type Counters, newCounters } from "../port/counters.ts";
 import type { OpenedPort } from "../port/open_port.ts";
 import type { PortSpec } from "../port/port_spec.ts";
 import { dealPorts } from "./deal_ports.ts";
@@ -25,7 +25,7 @@ export interface HostedPort {
  * @throws {CulvertError} if one cannot be opened. Those that were are as they were before.
  */
 export function openPorts(
-  { regions, mtu, cores }: HostOptions,
+  { regions, mtu, cores, burst }: HostOptions,
   names: Names,
   openPort: (spec: PortSpec, mtu: number) => OpenedPort,
   log: (line: string) => void,
@@ -46,6 +46,8 @@ export function openPorts(
     guests.map(({ number, ports }) =>
       ports.map((): HostedPort => {
         const port = next++;
+        counters[port][COUNTER.CORE] = cores[dealt[port]] + 1;
+        counters[port][COUNTER.BURST] = burst;
         const name = names.port(opened[port].setup.name, region, number);
         return { opened: opened[port], name, counters: counters[port], lcore: dealt[port] };
       })

@@ -185,7 +185,10 @@ export class HostedRegion implements SupervisedRegion {
 
   /** Write what is counted into the region, for `culvert inspect`; log who holds all mbufs. */
   showCounters(now: number): void {
-    for (const { from, to } of this.#counters) to.set(from);
+    for (const { from, to } of this.#counters) {
+      from[COUNTER.SHOWN_MS] = now;
+      to.set(from);
+    }
     this.hosted.memory.u32[HEADER.MBUFS_FREE] = this.mempool.available;
     for (const { number, state } of this.guests) {
       state.outstanding = this.#outstanding.mbufsOf(number);

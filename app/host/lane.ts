@@ -53,6 +53,9 @@ export class Lane {
   readonly #taken: TakenBack = nothingTaken();
   readonly #outstanding: OutstandingCount;
   #notificationsLeft = NOTIFICATIONS_MAX;
+  /** Since the last refresh: an integer is counted at once, a counter is memory. */
+  #rxBursts = 0;
+  #txBursts = 0;
 
   /**
    * To be made in the lcore that runs it: port and mempool belong to one thread.
@@ -90,6 +93,7 @@ export class Lane {
     if (this.#gate.isShut) return 0;
     const received = this.port.rxBurst(burst, this.#size);
     if (received === 0) return 0;
+    this.#rxBursts = this.#rxBursts + 1 | 0;
     if (!this.#gate.isOpen) {
       this.#dropFrom(0, received, COUNTER.NO_GUEST);
       return received;
@@ -113,6 +117,7 @@ export class Lane {
     const burst = this.#burst;
     const n = this.#channel.tx.dequeueBurst(burst, this.#size);
     if (n === 0) return 0;
+    this.#txBursts = this.#txBursts + 1 | 0;
     const taken = this.#taken;
     const good = this.#ledger.takeFrames(burst, n, this.#guest, this.#malformed, taken);
     this.#outstanding.add(-(good + taken.malformed));
@@ -160,11 +165,22 @@ export class Lane {
       this.#gate.isOpen && (tx.pending > 0 || giveback.pending > 0);
   }
 
-  /** Housekeeping, some times a second. */
-  refresh(): void {
+  /**
+   * Housekeeping, some times a second.
+   *
+   * @param now The lcore's clock in nanoseconds.
+   * @param idleNs For how long the lcore has had nothing to do until now.
+   */
+  refresh(now: number, idleNs: number): void {
     this.port.refresh();
-    this.#counters[COUNTER.POSITION] = this.#channel.violations;
-    this.#counters[COUNTER.ROUNDS]++;
+    const counters = this.#counters;
+    counters[COUNTER.POSITION] = this.#channel.violations;
+    counters[COUNTER.ROUNDS]++;
+    counters[COUNTER.RX_BURSTS] += this.#rxBursts;
+    counters[COUNTER.TX_BURSTS] += this.#txBursts;
+    this.#rxBursts = this.#txBursts = 0;
+    counters[COUNTER.LCORE_NS] = now;
+    counters[COUNTER.IDLE_NS] = idleNs;
     this.#notificationsLeft = NOTIFICATIONS_MAX;
   }
 

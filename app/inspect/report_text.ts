@@ -120,6 +120,8 @@ function ringLines(rings: readonly RingReport[], prefix = ""): string[] {
 
 function counterLines({ counters }: ChannelReport): string[] {
   const of = (counter: number) => counters[COUNTER_KEYS.get(counter) ?? ""] ?? 0;
+  const perBurst = (frames: number, bursts: number) =>
+    of(bursts) > 0 ? (of(frames) / of(bursts)).toFixed(1) : "no";
   const drops = DROPS.filter(({ counter }) => of(counter) > 0);
   const dropped = drops.reduce((sum, { counter }) => sum + of(counter), 0);
   const made = of(COUNTER.ORIGINATED) > 0 ? ` + originated ${of(COUNTER.ORIGINATED)}` : "";
@@ -134,6 +136,11 @@ function counterLines({ counters }: ChannelReport): string[] {
     `port: received ${of(COUNTER.RX)}${made}, sent ${of(COUNTER.TX)}, dropped ${dropped}` +
     (also && `; ${also}`),
     ...drops.map(({ counter, reason }) => `  dropped ${of(counter)}: ${reason}`),
+    ...of(COUNTER.BURST) === 0 ? [] : [
+      `bursts of at most ${of(COUNTER.BURST)}: received ${
+        perBurst(COUNTER.RX, COUNTER.RX_BURSTS)
+      }, from the guest ${perBurst(COUNTER.TX, COUNTER.TX_BURSTS)} frames on average`,
+    ],
   ];
 }
 

@@ -52,6 +52,7 @@ export class Idle {
   #fds = new Int32Array(0);
   /** The same without the alarm's: in a nap nobody drains those, so that it would be none. */
   #napFds = new Int32Array(0);
+  readonly #clock: () => number;
   #turns = 0;
   #idleSince = 0;
   #isTired = false;
@@ -62,11 +63,21 @@ export class Idle {
   /** How often the alarm has rung, and no work was found. */
   falseAlarms = 0;
 
-  /** Until {@linkcode watch} names descriptors only time and the alarm end a sleep. */
-  constructor(mode: IdleMode, alarm?: Alarm) {
+  /**
+   * Until {@linkcode watch} names descriptors only time and the alarm end a sleep.
+   *
+   * @param clock Nanoseconds that have passed since some moment.
+   */
+  constructor(mode: IdleMode, alarm?: Alarm, clock: () => number = shim.shim_clock) {
+    this.#clock = clock;
     this.#spinNs = { poll: Infinity, adaptive: SPIN_NS, sleep: 0 }[mode];
     this.#alarm = alarm;
     this.watch([]);
+  }
+
+  /** When the first of the turns began to wait that have found nothing since the last work. */
+  get since(): number {
+    return this.#idleSince;
   }
 
   /** Wake on these descriptors from now on, and on the alarm's. */
@@ -95,7 +106,7 @@ export class Idle {
   #lookAtClock(): void {
     const turn = this.#turns++;
     if (turn % TURNS_PER_CLOCK !== 0) return;
-    const now = shim.shim_clock();
+    const now = this.#clock();
     if (turn === 0) this.#idleSince = now;
     this.#isTired = now - this.#idleSince >= this.#spinNs;
   }

@@ -55,7 +55,19 @@ export const COUNTER = {
   TUNNEL: 30,
   TX_TOO_LONG: 31,
   NO_CARRIER: 32,
-  /** No drop: goes up some times a second while the port's lcore comes round its loop. */
+  /** No drops from here on. Bursts in which the port's frames came, and went; none was empty. */
+  RX_BURSTS: 33,
+  TX_BURSTS: 34,
+  /** Frames that a burst may have. */
+  BURST: 35,
+  /** The core of the port's lcore, plus 1. */
+  CORE: 36,
+  /** Of that lcore: its clock, and for how long it had nothing to do until then; nanoseconds. */
+  LCORE_NS: 37,
+  IDLE_NS: 38,
+  /** By the main thread: when all this was written into the region, by its clock in ms. */
+  SHOWN_MS: 39,
+  /** Goes up some times a second while the port's lcore comes round its loop. */
   ROUNDS: 47,
   COUNT: 48,
 } as const;

@@ -1,5 +1,6 @@
 import { deepEqual, equal } from "node:assert/strict";
 import { Burst } from "../../app/ring/burst.ts";
+import { COUNTER } from "../../app/port/counters.ts";
 import { COMMAND } from "../../app/lcore/command.ts";
 import { Idle } from "../../app/lcore/idle.ts";
 import { HostLoop } from "../../app/host/forward.ts";
@@ -129,6 +130,23 @@ Deno.test("HostLoop takes back what the guest gives back", () => {
   });
   deepEqual(counted(lab.counters[0]), { RX: 20, GUEST: 20 });
   lab.checkAccounts();
+});
+
+Deno.test("HostLoop tells its ports how long it had nothing to do, and how full bursts were", () => {
+  using lab = new TestHost();
+  using loop = new LoopLab(lab);
+  const [, port] = lab.lane();
+  loop.idle.wait = () => loop.now += 300; // each look at the clock finds it where a wait left it
+  Object.defineProperty(loop.idle, "since", { get: () => loop.now - 300 });
+  loop.turns(1000);
+  port.waiting = 32 * 50 + 8;
+  loop.turns(51, () => loop.now += 500);
+  loop.turns(1, () => loop.now += 100e6); // a turn that found nothing, 0.1 s later
+  const [counters] = lab.counters;
+  const { RX, RX_BURSTS, TX_BURSTS, LCORE_NS, IDLE_NS } = COUNTER;
+  equal(counters[IDLE_NS], 1001 * 300);
+  equal(counters[LCORE_NS], loop.now);
+  deepEqual([counters[RX], counters[RX_BURSTS], counters[TX_BURSTS]], [1608, 51, 0]);
 });
 
 Deno.test("HostLoop follows every gate, each turn, before it moves frames", () => {

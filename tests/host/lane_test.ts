@@ -220,7 +220,7 @@ Deno.test("Lane.refresh() refreshes the port, and counts impossible positions of
   lab.memory.u32[lab.places[0].giveback / 4 + RING.PRODUCER] = 0x80000000;
   equal(lane.guestToHost(), 0);
   equal(lane.takeGiveback(), 0);
-  lane.refresh();
+  lane.refresh(0, 0);
   equal(port.refreshes, 1);
   deepEqual(counted(lab.counters[0]), { POSITION: 2 });
   lab.checkAccounts();
@@ -269,7 +269,7 @@ Deno.test("Lane rings a guest that always says it sleeps 5000 times between two 
   };
   flood();
   equal(rung, 5000);
-  lane.refresh();
+  lane.refresh(0, 0);
   flood();
   equal(rung, 10_000);
   equal(lab.counters[0][COUNTER.NOTIFIED], 10_000);

@@ -193,7 +193,7 @@ for (const position of [65, 0x7fffffff, 0x80000000, 0xffffffff]) {
     let looks = 0;
     for (; !lab.supervisor.isQuarantined && looks < 100; looks++) {
       for (let turn = 0; turn < 1000; turn++) lane.guestToHost();
-      lane.refresh();
+      lane.refresh(0, 0);
       lab.supervisor.step(0);
     }
     equal(looks, 4);

@@ -13,9 +13,11 @@ export function openedPort(name: string, number = 0): OpenedPort {
 
 /** The counters of a port that are not 0, by name; but for ROUNDS, which is not of frames. */
 export function counted(counters: Counters): Partial<Record<keyof typeof COUNTER, number>> {
-  const names = Object.entries(COUNTER).filter(([name]) => name !== "COUNT" && name !== "ROUNDS");
+  const isCount = (at: number) => at < COUNTER.RX_BURSTS;
   return Object.fromEntries(
-    names.map(([name, at]) => [name, counters[at]]).filter(([, n]) => n !== 0),
+    Object.entries(COUNTER).filter(([, at]) => isCount(at)).map((
+      [name, at],
+    ) => [name, counters[at]]).filter(([, n]) => n !== 0),
   );
 }
 
