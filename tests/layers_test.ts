@@ -24,6 +24,7 @@ const LAYERS = [
   ["lcore"],
   ["host", "guest", "toolkit"],
   ["vm", "inspect"],
+  ["top"],
   ["cli"],
   ["demo", "package"],
 ];

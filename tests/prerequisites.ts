@@ -7,6 +7,7 @@ const PACKAGES: Readonly<Record<string, string>> = {
   ip: "iproute2",
   ping: "iputils-ping",
   iperf3: "iperf3",
+  tmux: "tmux",
   tcpdump: "tcpdump",
   ethtool: "ethtool",
   python3: "python3-minimal",

@@ -9,6 +9,7 @@ import { COMPLETIONS, MAN } from "./tables/meta.ts";
 import { PLUG, UNPLUG } from "./tables/plug.ts";
 import { RUN } from "./tables/run.ts";
 import { SERVER } from "./tables/server.ts";
+import { TOP } from "./tables/top.ts";
 import { TRY } from "./tables/try.ts";
 import { IMAGE, QEMU } from "./tables/vm.ts";
 
@@ -35,6 +36,7 @@ export const COMMANDS: readonly Entry[] = [
   entry(PLUG, async () => (await import("./plug_command.ts")).plugCommand),
   entry(UNPLUG, async () => (await import("./plug_command.ts")).unplugCommand),
   entry(INSPECT, async () => (await import("./inspect_command.ts")).inspectCommand),
+  entry(TOP, async () => (await import("./top_command.ts")).topCommand),
   entry(LAYOUT, async () => (await import("./layout_command.ts")).layoutCommand),
   entry(COMPLETIONS, async () => {
     const { completionsCommand } = await import("./meta_command.ts");

@@ -70,8 +70,8 @@ export function findPciRegion(address: string): FoundRegion {
   }
 }
 
-/** The shim maps what was opened read-only for reading alone. */
-function mapReadOnly(fd: number, bytes: number, path: string): MappedMemory {
+/** Map a region: what was opened read-only is mapped for reading alone. */
+export function mapReadOnly(fd: number, bytes: number, path: string): MappedMemory {
   if (bytes < INSPECT_MIN_BYTES) {
     throw new CulvertError(
       `Cannot inspect ${path} as it has ${bytes} bytes: a region's header alone has ` +

@@ -39,6 +39,7 @@ const NEEDS: Readonly<Record<string, Needs>> = {
   plug: "everything",
   unplug: "everything",
   inspect: "everything",
+  top: { shim: true, read: [CODE] },
   layout: { shim: true, read: [CODE] },
   completions: { shim: false },
   man: { shim: false },
