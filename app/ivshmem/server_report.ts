@@ -15,12 +15,18 @@ const FAILED = 1, ANOTHER_SERVER = 2;
 /** The code of an error: another server answers at the socket. */
 export const ANOTHER_SERVER_CODE = "ANOTHER_SERVER";
 
+/** The code of any other error. */
+const FAILED_CODE = "FAILED";
+
 /** What a starter knows of a server. */
 export type ServerNews =
   /** Nothing yet. */
   | "starting"
   | { readonly pid: number }
-  /** It has ended, or will at once; `code` is the error's, if that is known. */
+  /**
+   * It has ended, or will at once. With a `code` it says why on stderr, as its last words; without
+   * one it was killed, or has crashed.
+   */
   | { readonly code?: string };
 
 /** Tell the starter that we are ready. */
@@ -46,5 +52,5 @@ export function hearReport(socket: number): ServerNews {
   if (message === "nothing") return "starting";
   if (typeof message === "string") return {};
   if (message.value > 0) return { pid: message.value };
-  return message.value === -ANOTHER_SERVER ? { code: ANOTHER_SERVER_CODE } : {};
+  return { code: message.value === -ANOTHER_SERVER ? ANOTHER_SERVER_CODE : FAILED_CODE };
 }

@@ -13,11 +13,14 @@ const APP = new URL("../", import.meta.url);
 /** The descriptor on which a server reports: `REPORT` in shim/server_start.c. */
 const REPORT = 4;
 
+/** Whether Deno could not be told to load the shim by its path: its lists have no way to. */
+const HAS_COMMA = SHIM_PATH.includes(",");
+
 /**
- * A server's working folder: that of the shim, which so needs no path in the list of what a server
- * may load. A path in such a list cannot have a comma, but this project's folder can.
+ * A server's working folder: `/`, or, if the path of this project has a comma, that of the shim,
+ * which is then allowed by its name alone.
  */
-export const SERVER_CWD: string = dirname(SHIM_PATH);
+export const SERVER_CWD: string = HAS_COMMA ? dirname(SHIM_PATH) : "/";
 
 /**
  * The words of a command that runs a server in the foreground, in {@linkcode SERVER_CWD}. The
@@ -27,8 +30,9 @@ export const SERVER_CWD: string = dirname(SHIM_PATH);
  */
 export function serverCommand(options: ServerOptions): string[] {
   const files = list(filesOf(options));
+  const shim = HAS_COMMA ? basename(SHIM_PATH) : SHIM_PATH;
   return [
-    ...[Deno.execPath(), "run", "--no-prompt", `--allow-ffi=${basename(SHIM_PATH)}`],
+    ...[Deno.execPath(), "run", "--no-prompt", `--allow-ffi=${shim}`],
     ...[`--allow-read=${files}`, `--allow-write=${files}`],
     ...[fileURLToPath(new URL("main.ts", APP)), "server", ...argumentsFor(options)],
     ...["--report", `${REPORT}`],

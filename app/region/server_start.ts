@@ -10,6 +10,9 @@ const READY_MS = 20_000;
 /** Most bytes of a server's stderr that are kept. */
 const SAID_MAX = 1 << 16;
 
+/** The name under which a server says something. */
+const NAME = /^culvert[\w ]*: /;
+
 /** A server that is being started: what it says until it is ready, or has ended. */
 export class ServerStart {
   readonly #decoder = new TextDecoder();
@@ -37,13 +40,17 @@ export class ServerStart {
     return this.#said;
   }
 
-  /** Why it has ended before it was ready: what it said last. */
+  /**
+   * Why it has ended before it was ready: its last words, if it has reported an error. If not, what
+   * Deno says of a crash, but nothing that the server itself has said before.
+   */
   get failure(): CulvertError {
     const code = typeof this.#news === "object" && "code" in this.#news
       ? this.#news.code
       : undefined;
-    const last = this.#said.trim().split("\n").at(-1) ?? "";
-    const reason = last.replace(/^culvert[\w ]*: /, ""); // the name under which it says it
+    const lines = this.#said.trim().split("\n");
+    const last = lines.filter((line) => code !== undefined || !NAME.test(line)).at(-1) ?? "";
+    const reason = last.replace(NAME, "");
     const isOurs = reason.startsWith("Cannot ");
     return new CulvertError(
       isOurs ? reason : `Cannot start a server as it ended${reason && `: ${reason}`}`,
