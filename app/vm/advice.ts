@@ -5,6 +5,7 @@
  */
 
 import { CulvertError } from "../../ffi/error.ts";
+import { isNamedShm } from "./devices.ts";
 import { type HostMachine, hugetlbMountOf } from "./host_machine.ts";
 import { hasDoorbell, type LocatedRegion } from "./located_region.ts";
 import { MEMORY_MIB } from "./qemu.ts";
@@ -22,6 +23,7 @@ export function adviceFor(
 ): string[] {
   return [
     ...regions.flatMap((region) => aboutRegion(region, request)),
+    ...request.output === "libvirt" ? aboutLibvirt(regions, request) : [],
     ...aboutProcessors(request, machine),
     ...aboutNodes(request, regions, machine),
     ...aboutHugepages(request, machine),
@@ -34,7 +36,9 @@ function aboutRegion(place: LocatedRegion, request: QemuRequest): string[] {
   const advice = [];
   const [, keeper] = /^\/proc\/(\d+)\//.exec(place.path) ?? [];
   if (doorbell && hasDoorbell(place)) {
-    advice.push(`QEMU connects to ${place.socket} as it starts, so run it as a user who may`);
+    if (request.output !== "libvirt") {
+      advice.push(`QEMU connects to ${place.socket} as it starts, so run it as a user who may`);
+    }
     if (request.vectors !== undefined && request.vectors < place.vectors) {
       advice.push(
         `its server hands out ${place.vectors} vectors: QEMU will warn that these are too many, and ` +
@@ -55,6 +59,32 @@ function aboutRegion(place: LocatedRegion, request: QemuRequest): string[] {
     );
   }
   return advice.map((line) => `region ${place.region}: ${line}`);
+}
+
+/** libvirt runs QEMU as another user, and under AppArmor or SELinux. */
+function aboutLibvirt(regions: readonly LocatedRegion[], { machine }: QemuRequest): string[] {
+  const advice = [];
+  const files = regions.filter((place) => !(machine.doorbell && hasDoorbell(place)));
+  if (files.length < regions.length || files.some(({ path }) => !isMemfd(path))) {
+    advice.push("let QEMU in: start the host with --group libvirt-qemu (Debian), or --group qemu");
+  }
+  for (const { path } of files) {
+    if (isMemfd(path)) {
+      advice.push(
+        `${path} can be opened by a QEMU of root's only: use --doorbell, or a region in /dev/shm`,
+      );
+    } else if (!isNamedShm(path)) {
+      advice.push(
+        `AppArmor has no rule for ${path}: add "${path} rw," to ` +
+          "/etc/apparmor.d/local/abstractions/libvirt-qemu",
+      );
+    }
+  }
+  return advice.map((line) => `libvirt: ${line}`);
+}
+
+function isMemfd(path: string): boolean {
+  return path.startsWith("/proc/");
 }
 
 function aboutProcessors({ machine: { accel, numaNode }, pin }: QemuRequest, host: HostMachine) {

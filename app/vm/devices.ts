@@ -86,6 +86,11 @@ export function emptySlots(count: number): string[] {
   ]).flat();
 }
 
+/** Whether a path is that of a name in /dev/shm: libvirt's shared memory has no other place. */
+export function isNamedShm(path: string): boolean {
+  return /^\/dev\/shm\/[^/]+$/.test(path);
+}
+
 /** QEMU splits option values at commas; a doubled one stands for itself. */
 export function escapeComma(value: string): string {
   return value.replaceAll(",", ",,");

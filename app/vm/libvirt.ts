@@ -9,7 +9,7 @@
  */
 
 import type { RegionDevice } from "./devices.ts";
-import { emptySlots, ivshmemDevice } from "./devices.ts";
+import { emptySlots, isNamedShm, ivshmemDevice } from "./devices.ts";
 import type { Launch } from "./launch.ts";
 import { kernelCommandLine, MEMORY_MIB, type QemuOptions } from "./qemu.ts";
 
@@ -21,9 +21,6 @@ const MIB = 1024 ** 2;
  */
 const FIRST_SLOT = 0x10;
 
-/** Where libvirt's plain shared memory must be. */
-const SHM = /^\/dev\/shm\/([^/]+)$/;
-
 /** An element: its name, its attributes, and what is in it. */
 interface Element {
   readonly name: string;
@@ -32,8 +29,8 @@ interface Element {
 }
 
 const NOTE = `<!--
-  Made by culvert qemu. libvirt's QEMU runs as a user of its own: that user must be let at the files
-  and sockets named here, by AppArmor or SELinux as well. Leave out what your domain already has.
+  Made by culvert qemu. libvirt's QEMU runs as a user of its own: start the host with the option
+  "group" and that user's group. app/vm/README.md tells the rest. Leave out what your domain has.
 -->
 `;
 
@@ -68,9 +65,9 @@ function domain({ guest, regions, options }: Launch): Element {
     element("features", {}, [
       element("acpi", {}, []),
       element("apic", {}, []),
-      ...accel === "kvm"
-        ? (doorbell ? [element("ioapic", { driver: "qemu" }, [])] : [])
-        : [element("tcg", {}, [element("tb-cache", { unit: "MiB" }, "64")])],
+      // libvirt refuses intremap="on" without it, also where there is no KVM.
+      ...doorbell ? [element("ioapic", { driver: "qemu" }, [])] : [],
+      ...accel === "kvm" ? [] : [element("tcg", {}, [element("tb-cache", { unit: "MiB" }, "64")])],
     ]),
     processor(accel),
     element("on_reboot", {}, "destroy"),
@@ -108,7 +105,7 @@ function memoryBacking({ hugepages }: QemuOptions): Element[] {
 
 /** Whether libvirt can describe it: only whole mebibytes, at a server or in /dev/shm. */
 function hasWords(device: RegionDevice): boolean {
-  return "socket" in device || SHM.test(device.file) && device.bytes >= MIB;
+  return "socket" in device || isNamedShm(device.file) && device.bytes >= MIB;
 }
 
 /** A device that {@linkcode hasWords}. */

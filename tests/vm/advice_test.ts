@@ -72,3 +72,18 @@ Deno.test("adviceFor() says what is missing for a region to be plugged", () => {
   deepStrictEqual(advice(["--no-region", "--qmp", "/q", "--pin", "1"], []), "");
   ok(!/--qmp/.test(advice(["--hotplug", "2", "--libvirt"])), "libvirt has a monitor of its own");
 });
+
+Deno.test("adviceFor() tells what libvirt's QEMU needs to be let in, and what it can never open", () => {
+  const group = /libvirt: let QEMU in: start the host with --group libvirt-qemu/;
+  const memfd = /libvirt: \/proc\/12\/fd\/3 can be opened by a QEMU of root's only: use --doorbell/;
+  const served = advice(["--libvirt", "--doorbell"], [SERVED]);
+  match(served, group);
+  ok(!/AppArmor|root's only|as a user who may/.test(served), served);
+  match(advice(["--libvirt"], [SERVED]), memfd);
+  ok(!group.test(advice(["--libvirt"], [SERVED])), "no group helps there");
+  match(advice(["--libvirt"], [FILE]), group);
+  ok(!/AppArmor/.test(advice(["--libvirt"], [FILE])), "libvirt makes a rule for it");
+  const huge = { ...FILE, region: "/dev/hugepages/r", path: "/dev/hugepages/r" };
+  match(advice(["--libvirt"], [huge]), /AppArmor has no rule .* add "\/dev\/hugepages\/r rw," to/);
+  ok(!/libvirt:/.test(advice([], [huge])));
+});
