@@ -6,6 +6,8 @@ const ROOT = fileURLToPath(new URL("..", import.meta.url));
 /** How a guest is started. */
 interface GuestOptions {
   readonly region: string;
+  /** Its number, 0 unless told. */
+  readonly number?: number;
   /** The core that it is pinned to. */
   readonly core: number;
   /** What it does to frames: `io`, `macswap`. */
@@ -15,9 +17,11 @@ interface GuestOptions {
 }
 
 /** A `culvert guest` process. */
-export function startGuest({ region, core, mode, burst = 32, idle }: GuestOptions): Child {
+export function startGuest(options: GuestOptions): Child {
+  const { region, number = 0, core, mode, burst = 32, idle } = options;
   return start("guest", ["--allow-read=."], [
-    ...["--region", region, "-l", String(core), "-T", "0", "--idle", idle],
+    ...["--region", region, "--guest", String(number)],
+    ...["-l", String(core), "-T", "0", "--idle", idle],
     ...["--forward-mode", mode, "--burst", String(burst)],
   ]);
 }
@@ -25,24 +29,30 @@ export function startGuest({ region, core, mode, burst = 32, idle }: GuestOption
 /** How a host is started. */
 interface HostOptions {
   readonly core: number;
-  /** As on the command line: `packet:eth1`. */
-  readonly ports: readonly string[];
   readonly idle: "poll" | "adaptive";
   /** More of its arguments. */
   readonly args?: readonly string[];
 }
 
-/** A host and a guest between its ports, in a region of their own. */
+/** A guest, and the ports that it is between. */
+interface PlaceOptions extends Pick<GuestOptions, "core" | "idle"> {
+  /** As on the command line: `packet:eth1`. */
+  readonly ports: readonly string[];
+}
+
+/** A host and guests between its ports, in a region of their own. */
 interface ForwarderOptions {
   readonly host: HostOptions;
-  readonly guest: Pick<GuestOptions, "core" | "idle">;
+  readonly guests: readonly PlaceOptions[];
 }
 
 /** Where a host may read and write, as the task `host` has it. */
 const DIRECTORIES = "/run/culvert,/dev/shm,/dev/hugepages";
 
-/** Start `culvert host` and a guest that hands frames on as they are; wait until it is attached. */
-export async function startForwarder({ host, guest }: ForwarderOptions): Promise<AsyncDisposable> {
+/**
+ * Start `culvert host` and guests that hand frames on as they are; wait until they are attached.
+ */
+export async function startForwarder({ host, guests }: ForwarderOptions): Promise<AsyncDisposable> {
   await using programs = new AsyncDisposableStack();
   const region = `bench-${Deno.pid}`;
   const running = programs.use(start("host", [
@@ -51,12 +61,18 @@ export async function startForwarder({ host, guest }: ForwarderOptions): Promise
     "--allow-run",
   ], [
     ...["--region", region, "-l", String(host.core), "--idle", host.idle],
-    ...host.ports.flatMap((port) => ["--port", port]),
+    ...guests.flatMap(({ ports }, number) => [
+      ...["--guest", String(number)],
+      ...ports.flatMap((port) => ["--port", port]),
+    ]),
     ...host.args ?? [],
   ]));
   await running.hear(/ is ready: /);
-  const forwarding = programs.use(startGuest({ ...guest, region, mode: "io" }));
-  await forwarding.during("wait for the guest to attach", running.hear(/attached/));
+  for (const [number, guest] of guests.entries()) {
+    const forwarding = programs.use(startGuest({ ...guest, region, number, mode: "io" }));
+    const isThere = running.hear(new RegExp(`guest ${number} attached`));
+    await forwarding.during("wait for the guest to attach", isThere);
+  }
   return programs.move();
 }
 

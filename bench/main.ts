@@ -65,13 +65,14 @@ async function bench(areas: readonly Area[], values: Values): Promise<void> {
 async function benchPeers(
   areas: readonly Area[],
   turns: number,
-  { quick, peers }: Values,
+  { quick, peers, only = "" }: Values,
   report: (measurement: Measurement) => void,
 ): Promise<void> {
   using mood = new Mood();
   for (const area of areas) {
     const measure = async (row: Row) => {
       const { name, unit, better, inPlot = false, settings } = row;
+      if (!name.includes(only)) return;
       const lineNs = await mood.measure();
       const progress = (done: number, total: number) => show(`${name}: ${done} of ${total}`);
       const found = await measureInTurns(row, turns, progress);

@@ -79,7 +79,7 @@ async function measureForwarders(
 
 function startOurs(ports: readonly string[]): Promise<AsyncDisposable> {
   return startForwarder({
-    host: { core: FORWARDER_CORE, ports, idle: "adaptive", args: ROOM },
-    guest: { core: GENERATOR_CORE, idle: "poll" },
+    host: { core: FORWARDER_CORE, idle: "adaptive", args: ROOM },
+    guests: [{ ports, core: GENERATOR_CORE, idle: "poll" }],
   });
 }

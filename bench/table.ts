@@ -8,7 +8,9 @@ export const BENCH = {
   program: "deno task",
   name: "bench",
   summary: "culvert beside its peers, on this machine",
-  usage: ["[AREA]... [--quick] [--no-peers] [--json FILE] [--plot FILE] [--against DIR]"],
+  usage: [
+    "[AREA]... [--quick] [--only TEXT] [--no-peers] [--json FILE] [--plot FILE] [--against DIR]",
+  ],
   positionals: [{
     name: "AREA",
     about: "a part of it",
@@ -31,6 +33,11 @@ export const BENCH = {
       most: 1000,
       otherwise: "5, with --quick 2, with --against 10",
       about: "how many turns of ours and each peer's",
+    },
+    "only": {
+      kind: "text",
+      argument: "TEXT",
+      about: 'only what has this in its name: "IPv6 from"',
     },
     "quick": {
       kind: "flag",

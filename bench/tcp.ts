@@ -3,6 +3,7 @@ import { type CableEnd, Network } from "../tests/kit/network.ts";
 import { Child } from "./child.ts";
 import { startForwarder } from "./culvert_process.ts";
 import type { BenchOptions } from "./measurement.ts";
+import { startGuestHop } from "./peers/guest_hop.ts";
 import { requirePrograms } from "./peers/requirements.ts";
 import { inNetns, startBridge } from "./wire.ts";
 
@@ -11,57 +12,162 @@ const SAMPLE_SECONDS = 3;
 /** Host and guest have a core each, which they share with the two ends of the stream. */
 const HOST_CORE = 0, GUEST_CORE = 1;
 
+/** One end of a stream: a network namespace and its addresses. */
+type End = Pick<CableEnd, "netns" | "ip4" | "ip6">;
+
+/** What lies between two ends, from now until it is disposed. */
+type Start = () => Promise<AsyncDisposable>;
+
+/** Where a stream goes, by IPv4 or IPv6. */
+const DIRECTIONS = ["from a to b", "from b to a"] as const;
+const FAMILIES = ["IPv4", "IPv6"] as const;
+
 /**
  * One TCP stream between two namespaces through host and guest, by iperf3, Gb/s that arrived. The
- * peer is the kernel's bridge in the place of both.
+ * peers are the kernel's bridge in the place of both, and a forwarder in C with a guest thread,
+ * each thread on a core of its own or both on one.
  */
 export async function benchTcp(options: BenchOptions): Promise<void> {
   await requirePrograms("iperf3");
   await using network = new Network();
   const { a, b } = await network.namespacePair();
-  const seconds = Math.max(1, SAMPLE_SECONDS * options.scale);
-  for (const direction of ["from a to b", "from b to a"]) {
-    const sampleOf = (start: () => Promise<AsyncDisposable>) => async () => {
-      await using _forwarder = await start();
-      return await stream(a, b, seconds, direction === "from b to a");
-    };
-    await options.measure({
-      name: `TCP, veth -> host -> guest -> veth, ${direction}`,
-      unit: "Gb/s",
-      better: "more",
-      inPlot: direction === "from a to b",
-      settings: { seconds },
-      warmsUp: true,
-      ours: sampleOf(() => startOurs(a, b)),
-      peers: options.peers
-        ? [{ name: "kernel bridge", sample: sampleOf(() => startBridge([a.outer, b.outer])) }]
-        : [],
+  const ports = [a, b].map(({ outer }) => `packet:${outer}`);
+  const bridge = () => startBridge([a.outer, b.outer]);
+  for (const family of FAMILIES) {
+    for (const direction of DIRECTIONS) {
+      await measureStream(options, {
+        a,
+        b,
+        family,
+        direction,
+        way: "veth -> host -> guest -> veth",
+      }, {
+        ours: () => startOurs(a, b),
+        peers: { "kernel bridge": bridge, ...hops(ports) },
+      });
+    }
+  }
+  await measureStream(options, {
+    ...{ a, b, family: "IPv4", direction: "from a to b" },
+    way: "veth -> host -> two guests in a row -> veth",
+  }, {
+    ours: () => startTwoGuests(ports),
+    peers: { "kernel bridge": bridge },
+  });
+  await benchTaps(options, network);
+}
+
+/** The same between two TAPs. */
+async function benchTaps(options: BenchOptions, network: Network): Promise<void> {
+  const taps = [network.name("tap"), network.name("tap")];
+  const netns = [await network.namespace(), await network.namespace()];
+  const [a, b] = netns.map((netns, i): End => {
+    return { netns, ip4: `10.78.0.${i + 1}`, ip6: `fd00:78::${i + 1}` };
+  });
+  const ports = taps.map((name) => `tap:${name}`);
+  /** A forwarder makes the TAPs; they go with it. */
+  const moved = (start: Start): Start => async () => {
+    await using running = new AsyncDisposableStack();
+    running.use(await start());
+    for (const [i, { netns, ip4, ip6 }] of [a, b].entries()) {
+      const name = taps[i];
+      await network.run("ip", "link", "set", name, "netns", netns);
+      const ip = (...args: string[]) => network.run("ip", "-n", netns, ...args, "dev", name);
+      await ip("address", "add", `${ip4}/24`);
+      await ip("-6", "address", "add", `${ip6}/64`, "nodad");
+      await network.run("ip", "-n", netns, "link", "set", name, "up");
+    }
+    return running.move();
+  };
+  const peers = Object.entries(hops(ports)).map(([name, start]) => [name, moved(start)]);
+  for (const direction of DIRECTIONS) {
+    await measureStream(options, {
+      ...{ a, b, family: "IPv4", direction },
+      way: "tap -> host -> guest -> tap",
+    }, {
+      ours: moved(() => startOursBetween(ports)),
+      peers: Object.fromEntries(peers),
     });
   }
 }
 
+/** The forwarder in C where its threads have a core each, and where they share one. */
+function hops(ports: readonly string[]): Record<string, Start> {
+  return {
+    "C, two cores": () => startGuestHop({ ports, cores: [HOST_CORE, GUEST_CORE], spin: 20 }),
+    "C, one core": () => startGuestHop({ ports, cores: [HOST_CORE, HOST_CORE], spin: 0 }),
+  };
+}
+
+/** A stream that is measured. */
+interface Stream {
+  readonly a: End;
+  readonly b: End;
+  readonly family: (typeof FAMILIES)[number];
+  readonly direction: (typeof DIRECTIONS)[number];
+  /** What it goes through, in words. */
+  readonly way: string;
+}
+
+async function measureStream(
+  { scale, peers, measure }: BenchOptions,
+  { a, b, family, direction, way }: Stream,
+  forwarders: { readonly ours: Start; readonly peers: Readonly<Record<string, Start>> },
+): Promise<void> {
+  const seconds = Math.max(1, SAMPLE_SECONDS * scale);
+  const sampleOf = (start: Start) => async () => {
+    await using _forwarder = await start();
+    const target = family === "IPv4" ? b.ip4 : b.ip6;
+    return await stream(a, { netns: b.netns, target }, seconds, direction === "from b to a");
+  };
+  await measure({
+    name: `${family} ${direction}, ${way}`,
+    unit: "Gb/s",
+    better: "more",
+    inPlot: family === "IPv4" && direction === "from a to b",
+    settings: { seconds },
+    warmsUp: true,
+    ours: sampleOf(forwarders.ours),
+    peers: peers
+      ? Object.entries(forwarders.peers).map(([name, start]) => ({ name, sample: sampleOf(start) }))
+      : [],
+  });
+}
+
 /** Host and guest between the two namespaces; both sleep when there is nothing to do. */
 export function startOurs(a: CableEnd, b: CableEnd): Promise<AsyncDisposable> {
-  const ports = [a, b].map(({ outer }) => `packet:${outer}`);
+  return startOursBetween([a, b].map(({ outer }) => `packet:${outer}`));
+}
+
+function startOursBetween(ports: readonly string[]): Promise<AsyncDisposable> {
   return startForwarder({
-    host: { core: HOST_CORE, ports, idle: "adaptive" },
-    guest: { core: GUEST_CORE, idle: "adaptive" },
+    host: { core: HOST_CORE, idle: "adaptive" },
+    guests: [{ ports, core: GUEST_CORE, idle: "adaptive" }],
+  });
+}
+
+/** Two guests in a row, in one region, on one core. */
+function startTwoGuests([a, b]: readonly string[]): Promise<AsyncDisposable> {
+  const guest = { core: GUEST_CORE, idle: "adaptive" } as const;
+  return startForwarder({
+    host: { core: HOST_CORE, idle: "adaptive" },
+    guests: [{ ...guest, ports: [a, "link:ab"] }, { ...guest, ports: ["link:ab", b] }],
   });
 }
 
 /** Gb/s of one stream, after a second that is not counted. */
 async function stream(
-  a: CableEnd,
-  b: CableEnd,
+  a: End,
+  b: { readonly netns: string; readonly target: string },
   seconds: number,
   isReverse: boolean,
 ): Promise<number> {
   await using server = new Child("iperf3 -s", [
-    ...[...inNetns(b.netns), "stdbuf", "-oL", "iperf3", "-s", "-1", "-B", b.ip4],
+    ...[...inNetns(b.netns), "stdbuf", "-oL", "iperf3", "-s", "-1", "-B", b.target],
   ]);
   await server.hear(/listening/);
   await using client = new Child("iperf3 -c", [
-    ...[...inNetns(a.netns), "iperf3", "-c", b.ip4, "-J", "-O", "1", "-t", String(seconds)],
+    ...[...inNetns(a.netns), "iperf3", "-c", b.target, "-J", "-O", "1", "-t", String(seconds)],
     ...isReverse ? ["-R"] : [],
   ]);
   const { end, error } = JSON.parse(await client.finish());

@@ -27,6 +27,6 @@ for (let i = 0; i < BURST; i++) {
 check(shim.shim_thread_pin(Number(core)), `pin to core ${core}`);
 const end = shim.shim_clock() + Number(seconds) * 1e9;
 while (shim.shim_clock() < end) {
-  shim.shim_packet_tx(txFd, mbufs.map, burst.map, burst.word, BURST);
+  shim.shim_packet_tx(txFd, mbufs.map, burst.map, burst.word, BURST, -1);
 }
 Deno.exit(0);
