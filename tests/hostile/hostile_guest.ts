@@ -2,25 +2,21 @@ import type { MappedMemory } from "../../ffi/mapped_memory.ts";
 import { Channel, type ChannelPlace, findChannel } from "../../app/channel/channel.ts";
 import { GUEST_STATE } from "../../app/channel/guest_state.ts";
 import { stateOf, withState } from "../../app/channel/state_word.ts";
-import {
-  CHANNEL,
-  DIRECTORY_BYTES,
-  GUEST,
-  guestBytes,
-  HEADER,
-  RING,
-  STATE_WORD,
-  ZONE_KIND,
-  ZONES_BYTES,
-} from "../../app/memory/layout.ts";
+import * as layout from "../../app/memory/layout.ts";
 import type { Region } from "../../app/memory/region.ts";
-import { dataWord } from "../../app/mempool/mbuf.ts";
+import { dataWord, type MbufGeometry, mbufsIn } from "../../app/mempool/mbuf.ts";
 import { Burst } from "../../app/ring/burst.ts";
 import type { Random } from "../kit/random.ts";
-import { CANARY, MBUF_HEAD, plain } from "../kit/canary.ts";
+import { CANARY } from "../kit/canary.ts";
+import { Held } from "./held.ts";
 import { Lies } from "./lies.ts";
+import { MbufHeads } from "./mbuf_heads.ts";
+import { Spoiler } from "./spoiler.ts";
 
 const BURST = 32;
+const { CHANNEL, DIRECTORY_BYTES, GUEST, guestBytes, HEADER, RING } = layout;
+const { STATE_WORD, ZONE_KIND, ZONES_BYTES } = layout;
+const { SUPER } = layout.DESCRIPTOR_FLAG;
 
 /** A guest's memzones, as a region's directory named them before anybody spoiled it. */
 interface Place {
@@ -41,10 +37,11 @@ type Action = (this: HostileGuest) => void;
  */
 export class HostileGuest {
   readonly #places: Place[];
-  readonly #mbufs: { offset: number; stride: number; count: number };
+  readonly #mbufs: MbufGeometry;
   readonly #lies: Lies;
+  readonly #heads: MbufHeads;
   readonly #burst = Burst.of(BURST);
-  readonly #held: number[] = [];
+  readonly #held = new Held();
   #channel: Channel;
   #strategy: readonly Action[] = [];
   #steps = 0;
@@ -70,16 +67,11 @@ export class HostileGuest {
       control: region.zone(`g${guest}`, ZONE_KIND.GUEST).offset >>> 2,
       channel: findChannel(region, guest, 0).place,
     }));
-    const { offset, size, parameter } = region.zone("mbufs", ZONE_KIND.MBUFS);
-    this.#mbufs = { offset, stride: parameter, count: Math.floor(size / parameter) };
+    const mbufs = this.#mbufs = mbufsIn(region);
     this.#lies = new Lies(random, this.#mbufs);
     this.#channel = new Channel(memory, this.#places[own].channel);
-    for (let mbuf = 0; mbuf < this.#mbufs.count; mbuf++) {
-      memory.u32[(offset + mbuf * parameter) >>> 2] = MBUF_HEAD;
-    }
-    for (let word = (offset + size) >>> 2; word < memory.u32.length; word++) {
-      memory.u32[word] = CANARY;
-    }
+    this.#heads = new MbufHeads(memory, mbufs, random);
+    this.#heads.fill();
   }
 
   /** Take one action. */
@@ -139,19 +131,23 @@ export class HostileGuest {
     this.#setState(withState(next << STATE_WORD.INCARNATION_SHIFT, ATTACHING));
   }
 
-  /** Open the rings, which the host has reset. */
+  /** Open the rings, which the host has reset; say that it takes super-frames, or not. */
   #openRings(): void {
     this.#channel = new Channel(this.memory, this.#places[this.own].channel);
-    this.#held.length = 0;
+    this.#held.clear();
+    this.memory.store(this.#places[this.own].control + GUEST.OFFLOADS, this.random.below(2));
   }
 
   /** Receive, and send some of the mbufs that it holds, as it should. */
   behave(): void {
     const { rx, tx } = this.#channel;
     const n = rx.dequeueBurst(this.#burst, BURST);
-    for (let i = 0; i < n; i++) this.#held.push(this.#burst.words[2 * i]);
-    const out = Math.min(this.#held.length, 1 + this.random.below(BURST));
-    for (let i = 0; i < out; i++) this.#put(i, this.#held.shift()!, dataWord(128, 60 + i));
+    this.#held.add(this.#burst.words, n);
+    const out = Math.min(this.#held.count, 1 + this.random.below(BURST));
+    for (let i = 0; i < out; i++) {
+      const [word0, data] = this.#held.take();
+      this.#put(i, word0, (word0 & SUPER) !== 0 ? data : dataWord(128, 60 + i));
+    }
     tx.enqueueBurst(this.#burst, out);
   }
 
@@ -159,8 +155,28 @@ export class HostileGuest {
   lie(): void {
     const { tx, giveback } = this.#channel;
     const out = 1 + this.random.below(BURST);
-    for (let i = 0; i < out; i++) this.#put(i, this.#lies.index(this.#held), this.#lies.place());
+    for (let i = 0; i < out; i++) {
+      this.#put(i, this.#lies.index(this.#held.words), this.#lies.place());
+    }
     (this.random.below(4) === 0 ? giveback : tx).enqueueBurst(this.#burst, out);
+  }
+
+  /**
+   * Send what it holds as super-frames, of which the offload header, the packet's headers or the
+   * descriptor are spoiled in some places; and go on doing so while the host looks.
+   */
+  spoil(): void {
+    const { random, memory } = this;
+    const spoiler = new Spoiler(memory, this.#mbufs, random);
+    const out = Math.min(this.#held.count, 1 + random.below(8));
+    for (let i = 0; i < out; i++) {
+      const [word0, data] = this.#held.take();
+      this.#put(i, (word0 | SUPER) >>> 0, random.below(4) === 0 ? this.#lies.place() : data);
+      spoiler.add(word0);
+    }
+    spoiler.spoil();
+    this.#channel.tx.enqueueBurst(this.#burst, out);
+    for (let round = random.below(100); round > 0; round--) spoiler.spoil();
   }
 
   /** Send descriptors, and change them while the host reads them. */
@@ -171,7 +187,7 @@ export class HostileGuest {
     for (let round = this.random.below(200); round >= 0; round--) {
       for (let i = 0; i < n; i++) {
         const word = ((at + i) & tx.mask) * 2;
-        tx.words[word] = this.#lies.index(this.#held);
+        tx.words[word] = this.#lies.index(this.#held.words);
         tx.words[word + 1] = this.#lies.place();
       }
       if (round === 100) tx.commit(n);
@@ -193,7 +209,14 @@ export class HostileGuest {
   writeControl(): void {
     const { control } = this.#aGuest();
     this.memory.u32[control + this.random.below(guestBytes(1) / 4)] = this.#lies.number();
-    const words = [GUEST.STATE, GUEST.HEARTBEAT, GUEST.NOTIFIED, GUEST.LEAVE, GUEST.INCARNATION];
+    const words = [
+      GUEST.STATE,
+      GUEST.HEARTBEAT,
+      GUEST.NOTIFIED,
+      GUEST.LEAVE,
+      GUEST.INCARNATION,
+      GUEST.OFFLOADS,
+    ];
     this.memory.u32[control + this.random.pick(words)] = this.#lies.number();
   }
 
@@ -218,9 +241,9 @@ export class HostileGuest {
   /** Write all over the region: single words, then a stretch of it. */
   scribble(): void {
     const { memory: { u32 }, random } = this;
-    for (let i = 0; i < 64; i++) this.#write(random.below(u32.length), this.#lies.number());
+    for (let i = 0; i < 64; i++) this.#heads.write(random.below(u32.length), this.#lies.number());
     const at = random.below(u32.length);
-    for (let i = random.below(2048); i >= 0; i--) this.#write((at + i) % u32.length, at ^ i);
+    for (let i = random.below(2048); i >= 0; i--) this.#heads.write((at + i) % u32.length, at ^ i);
   }
 
   /** Notify peers for which there is no work. */
@@ -228,16 +251,6 @@ export class HostileGuest {
     for (let i = this.random.below(300); i >= 0; i--) {
       this.bells.at(this.random.below(this.bells.length))?.();
     }
-  }
-
-  /** Outside the mbufs write canaries; inside them none, as what is in mbufs may leave. */
-  #write(word: number, value: number): void {
-    const { offset, stride, count } = this.#mbufs;
-    const { u32 } = this.memory;
-    const inside = word * 4 - offset;
-    if (inside < 0 || inside >= count * stride) {
-      u32[word] = this.random.below(4) === 0 ? value : CANARY;
-    } else u32[word] = inside % stride === 0 ? MBUF_HEAD : plain(value);
   }
 
   #put(i: number, index: number, place: number): void {
@@ -254,20 +267,32 @@ export class HostileGuest {
   }
 }
 
-const { behave, lie, change, jump, notify, writeControl, writeChannel, writeHeader, scribble } =
-  HostileGuest.prototype;
+const does = HostileGuest.prototype;
 
 /** The strategy of a guest that only lies. */
-const LIES = [behave, lie, lie, change];
+const LIES = [does.behave, does.lie, does.lie, does.change];
 
 /** What a hostile guest does for a while: each action of a strategy is as likely as the others. */
 const STRATEGIES: readonly (readonly Action[])[] = [
-  [behave, lie],
-  [behave, behave, lie, change],
-  [behave, lie, jump],
-  [behave, lie, writeChannel, notify],
-  [behave, lie, writeControl],
-  [behave, lie, writeHeader],
-  [behave, lie, change, jump, notify, writeControl, writeChannel, writeHeader, scribble],
-  [scribble],
+  [does.behave, does.lie],
+  [does.behave, does.spoil],
+  [does.behave, does.behave, does.lie, does.spoil],
+  [does.behave, does.behave, does.lie, does.change],
+  [does.behave, does.lie, does.jump],
+  [does.behave, does.lie, does.writeChannel, does.notify],
+  [does.behave, does.lie, does.writeControl],
+  [does.behave, does.lie, does.writeHeader],
+  [
+    does.behave,
+    does.lie,
+    does.spoil,
+    does.change,
+    does.jump,
+    does.notify,
+    does.writeControl,
+    does.writeChannel,
+    does.writeHeader,
+    does.scribble,
+  ],
+  [does.scribble],
 ];

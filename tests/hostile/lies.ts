@@ -1,4 +1,4 @@
-import { dataWord } from "../../app/mempool/mbuf.ts";
+import { cellsIn, dataWord, type MbufGeometry } from "../../app/mempool/mbuf.ts";
 import type { Random } from "../kit/random.ts";
 
 /** Numbers at the edges of what positions and states may be. */
@@ -11,7 +11,7 @@ const EDGES = [
 export class Lies {
   constructor(
     private readonly random: Random,
-    private readonly mbufs: { readonly stride: number; readonly count: number },
+    private readonly mbufs: MbufGeometry,
   ) {}
 
   /** Any 32-bit number, often one of EDGES. */
@@ -20,14 +20,15 @@ export class Lies {
     return random.below(2) === 0 ? random.pick(EDGES) : random.below(0xffffffff);
   }
 
-  /** An mbuf index: one of `held`, any, just beyond the last one, or none at all. */
+  /** An mbuf index: one of `held`, any, into a long one, just beyond the last one, or none. */
   index(held: readonly number[]): number {
-    const { random, mbufs: { count } } = this;
+    const { random, mbufs } = this;
+    const { count } = mbufs;
     switch (random.below(5)) {
       case 0:
         return random.below(count); // another guest's, maybe
       case 1:
-        return count + random.below(40);
+        return (random.below(2) === 0 ? count : cellsIn(mbufs)) + random.below(40);
       case 2:
         return random.below(0xffffffff);
       default:

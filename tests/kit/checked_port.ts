@@ -2,7 +2,7 @@ import { MappedMemory, sealedMemfd } from "../../ffi/mapped_memory.ts";
 import { shim } from "../../ffi/shim.ts";
 import { LINE } from "../../app/memory/layout.ts";
 import { COUNTER } from "../../app/port/counters.ts";
-import type { PortResources } from "../../app/port/kernel_port.ts";
+import type { PortResources } from "../../app/port/port_resources.ts";
 import type { HostPort } from "../../app/port/port.ts";
 import type { Burst } from "../../app/ring/burst.ts";
 import { FlowChecker, WRONGS, wrongsText } from "./flow_checker.ts";

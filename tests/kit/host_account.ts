@@ -9,6 +9,9 @@ export interface HostAccount {
   readonly dropped: ReadonlyMap<string, number>;
   readonly mbufsFree: number;
   readonly mbufsTotal: number;
+  /** Long ones; 0 of 0 if there are none. */
+  readonly longFree: number;
+  readonly longTotal: number;
 }
 
 /** Read the summary that a host prints in the end. */
@@ -19,6 +22,7 @@ export function account(stdout: string): HostAccount {
   assert(head, `no summary in: ${stdout}`);
   const mbufs = /^mbufs: (\d+) of (\d+) free$/m.exec(stdout);
   assert(mbufs, `no mbufs in: ${stdout}`);
+  const long = /^long mbufs: (\d+) of (\d+) free$/m.exec(stdout) ?? ["", "0", "0"];
   const dropped = new Map(
     [...stdout.matchAll(/^ {2}dropped (\d+): (.*)$/gm)].map(([, n, why]) => [why, Number(n)]),
   );
@@ -30,14 +34,18 @@ export function account(stdout: string): HostAccount {
     dropped,
     mbufsFree: Number(mbufs[1]),
     mbufsTotal: Number(mbufs[2]),
+    longFree: Number(long[1]),
+    longTotal: Number(long[2]),
   };
 }
 
 /** No frame and no mbuf is lost without a reason. */
 export function assertBalanced(found: HostAccount): void {
   const { received, originated, forwarded, dropped, mbufsFree, mbufsTotal } = found;
+  const { longFree, longTotal } = found;
   const drops = [...dropped.values()].reduce((sum, n) => sum + n, 0);
   const told = JSON.stringify({ ...found, dropped: [...dropped] });
   assert.equal(received + originated, forwarded + drops, told);
   assert.equal(mbufsFree, mbufsTotal, told);
+  assert.equal(longFree, longTotal, told);
 }

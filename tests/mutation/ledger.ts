@@ -32,8 +32,22 @@ export const LEDGER: Table = {
     {
       what: "the ledger lets a frame end beyond its mbuf",
       file: "channel/ledger.ts",
-      from: "&& (word1 & 0xffff) + length <= stride",
+      from: " &&\n        (word1 & 0xffff) + length <= stride",
       to: "",
+    },
+    {
+      what: "the ledger lets a super-frame end beyond its mbuf",
+      file: "channel/ledger.ts",
+      from: " &&\n      offset + length <= room;",
+      to: ";",
+      tests: ["host/lane_super_test.ts"],
+    },
+    {
+      what: "the ledger lets a super-frame lie over its header",
+      file: "channel/ledger.ts",
+      from: "flags !== 0 && offset >= SUPER_HEADER.END &&",
+      to: "flags !== 0 &&",
+      tests: ["host/lane_super_test.ts"],
     },
     {
       what: "the ledger lets a frame be too long",

@@ -67,15 +67,23 @@ export const MEMPOOLS: Table = {
     {
       what: "free() keeps a descriptor's flags",
       file: "mempool/mempool.ts",
-      from: "stack[cached++] = words[i] & DESCRIPTOR.INDEX_MASK;",
-      to: "stack[cached++] = words[i];",
+      from: "const index = words[i] & DESCRIPTOR.INDEX_MASK;\n      if (index < longFrom)",
+      to: "const index = words[i];\n      if (index < longFrom)",
     },
     {
       what: "free() leaves out the place in the burst",
       file: "mempool/mempool.ts",
       from: "for (let i = at << 1, end = (at + count) << 1; i < end; i += 2) {\n" +
-        "      stack[cached++]",
-      to: "for (let i = 0, end = count << 1; i < end; i += 2) {\n      stack[cached++]",
+        "      const index = words[i] & DESCRIPTOR.INDEX_MASK;\n      if (index < longFrom)",
+      to: "for (let i = 0, end = count << 1; i < end; i += 2) {\n" +
+        "      const index = words[i] & DESCRIPTOR.INDEX_MASK;\n      if (index < longFrom)",
+    },
+    {
+      what: "close() leaves the long mbufs in the cache",
+      file: "mempool/mempool.ts",
+      from: "this.#long?.close();",
+      to: "",
+      tests: ["mempool/long_mbuf_test.ts"],
     },
     {
       what: "close() leaves the cache full",

@@ -2,6 +2,7 @@ import type { Host } from "../../app/host/host.ts";
 import type { HostLcore } from "../../app/host/host_lcore.ts";
 import { Outstanding } from "../../app/channel/outstanding.ts";
 import { COUNTER, droppedBy } from "../../app/port/counters.ts";
+import { LinkPort } from "../../app/port/link_port.ts";
 import { Burst } from "../../app/ring/burst.ts";
 
 /** Mbufs of a region at most. */
@@ -15,15 +16,17 @@ const all = Burst.of(MBUFS_MAX);
  */
 export function mbufFaults(host: Host, lcores: readonly (HostLcore | undefined)[]): string[] {
   for (const lcore of lcores) lcore?.releaseCaches();
-  return host.regions.flatMap((region) => {
+  let [found, wanted] = [mbufsInLinks(lcores), 0];
+  const faults = host.regions.flatMap((region) => {
     const { name, mempool, ledger, guests, handle } = region;
-    const { total } = mempool.handle;
+    const { total, long } = mempool.handle;
     const faults: string[] = [];
     const expect = (isSo: boolean, what: string) => isSo || faults.push(`region ${name}: ${what}`);
 
     const outstanding = new Outstanding(handle.outstanding);
     const owners = new Uint8Array(handle.ledger);
-    const free = mempool.allocBurst(all, MBUFS_MAX);
+    const plain = mempool.allocBurst(all, MBUFS_MAX);
+    const free = plain + (mempool.long?.allocBurst(all, MBUFS_MAX - plain, plain) ?? 0);
     const seen = new Set<number>();
     for (let i = 0; i < free; i++) {
       const index = all.words[2 * i];
@@ -35,11 +38,8 @@ export function mbufFaults(host: Host, lcores: readonly (HostLcore | undefined)[
     mempool.close();
 
     const lent = owners.reduce((n, owner) => n + (owner === 0 ? 0 : 1), 0);
-    const inLinks = framesInLinks(host, name);
-    expect(
-      free + lent + inLinks === total,
-      `${free} free + ${lent} lent + ${inLinks} in links are not ${total}`,
-    );
+    found += free + lent;
+    wanted += total + (long?.total ?? 0);
     for (const { number, supervisor } of guests) {
       const held = ledger.mbufsHeldBy(number);
       const counted = outstanding.of(number, 0).mbufs;
@@ -48,18 +48,14 @@ export function mbufFaults(host: Host, lcores: readonly (HostLcore | undefined)[
     }
     return faults;
   });
+  if (found !== wanted) faults.push(`${found} mbufs are free, lent or in links, not ${wanted}`);
+  return faults;
 }
 
-/** Frames that one end of a link in this region has sent, and the other end not yet received. */
-function framesInLinks(host: Host, region: string): number {
-  const links = host.ports.filter(({ opened }) => opened.setup.kind === "link");
-  const mine = host.regions.find(({ name }) => name === region)!.guests.flatMap((g) => g.ports);
-  return links.filter((link) => mine.includes(link)).reduce((sum, link) => {
-    const other = links.find((end) =>
-      end !== link && end.opened.setup.name === link.opened.setup.name
-    )!;
-    return sum + link.counters[COUNTER.TX] - other.counters[COUNTER.RX];
-  }, 0);
+/** Mbufs that wait in links, those of super-frames that are being cut among them. */
+function mbufsInLinks(lcores: readonly (HostLcore | undefined)[]): number {
+  const ports = lcores.flatMap((lcore) => lcore?.lanes.map(({ port }) => port) ?? []);
+  return ports.reduce((sum, port) => sum + (port instanceof LinkPort ? port.held : 0), 0);
 }
 
 /** What is wrong with the account of a host that has stopped, in words. */
@@ -68,8 +64,11 @@ export function accountFaults(host: Host): string[] {
   const came = sum(COUNTER.RX) + sum(COUNTER.ORIGINATED);
   const went = sum(COUNTER.TX) + host.counters.reduce((n, of) => n + droppedBy(of), 0);
   const faults = came === went ? [] : [`${came} frames came, ${went} are accounted for`];
-  for (const { name, mbufs: { available, total } } of host.regions) {
+  for (const { name, mbufs: { available, total, long } } of host.regions) {
     if (available !== total) faults.push(`region ${name}: ${available} of ${total} mbufs are free`);
+    if (long && long.available !== long.total) {
+      faults.push(`region ${name}: ${long.available} of ${long.total} long mbufs are free`);
+    }
   }
   return faults;
 }

@@ -1,14 +1,25 @@
+import { DESCRIPTOR, DESCRIPTOR_FLAG } from "../../app/memory/layout.ts";
+import { dataWord, type Mbufs } from "../../app/mempool/mbuf.ts";
+import { wordOf } from "../../app/port/offload_header.ts";
 import { COUNTER } from "../../app/port/counters.ts";
-import type { PortResources } from "../../app/port/kernel_port.ts";
+import type { PortResources } from "../../app/port/port_resources.ts";
 import type { HostPort } from "../../app/port/port.ts";
 import type { Burst } from "../../app/ring/burst.ts";
-import type { Mbufs } from "../../app/mempool/mbuf.ts";
 import type { Random } from "../kit/random.ts";
+import { frameOf, metadataOf, PLAIN } from "../port/packets.ts";
 
 /** Frames whose fate is known at a time: more than there are mbufs. */
 const KNOWN = 2 ** 16;
 
 const FRAME_BYTES = 60;
+
+const { INDEX_MASK } = DESCRIPTOR;
+const { SUPER } = DESCRIPTOR_FLAG;
+
+/** A super-frame, and what its sender says of it. */
+const PACKET = { ...PLAIN, payload: new Uint8Array(20_000) };
+const SUPER_FRAME = frameOf(PACKET, false);
+const META = metadataOf(PACKET, 1448);
 
 /** All frames by their numbers: where each one belongs, and whether it has been sent. */
 export class Frames {
@@ -18,6 +29,8 @@ export class Frames {
   readonly sent = new Map<string, number>();
   readonly #groups: (string | undefined)[] = Array(KNOWN);
   readonly #numbers = new Uint32Array(KNOWN);
+  /** Super-frames, of which each segment has the number: they may be sent more than once. */
+  readonly #isSuper = new Uint8Array(KNOWN);
   #next = 1;
 
   /**
@@ -28,7 +41,10 @@ export class Frames {
     const number = this.#next++;
     this.#groups[number % KNOWN] = group;
     this.#numbers[number % KNOWN] = number;
-    words[2 * i + 1] = words[2 * i + 1] & 0xffff | FRAME_BYTES << 16;
+    const isSuper = (words[2 * i] & INDEX_MASK) >= mbufs.count;
+    this.#isSuper[number % KNOWN] = isSuper ? 1 : 0;
+    if (isSuper) writeSuper(mbufs, words, i);
+    else words[2 * i + 1] = words[2 * i + 1] & 0xffff | FRAME_BYTES << 16;
     mbufs.u32[mbufs.frameByte(words[2 * i], words[2 * i + 1]) >>> 2] = number;
   }
 
@@ -41,7 +57,7 @@ export class Frames {
   send(mbufs: Mbufs, words: Uint32Array, i: number, group: string): void {
     const number = this.#numberOf(mbufs, words, i);
     this.#expect(number, group, "sent");
-    this.#groups[number % KNOWN] = undefined;
+    if (this.#isSuper[number % KNOWN] === 0) this.#groups[number % KNOWN] = undefined;
     this.sent.set(group, (this.sent.get(group) ?? 0) + 1);
   }
 
@@ -57,6 +73,16 @@ export class Frames {
   }
 }
 
+/** Make an empty long mbuf a super-frame. */
+function writeSuper(mbufs: Mbufs, words: Uint32Array, i: number): void {
+  mbufs.u8.set(SUPER_FRAME, mbufs.frameByte(words[2 * i], words[2 * i + 1]));
+  const { offload, checksum } = META;
+  const header = [offload & 0xffff, offload >>> 16 | checksum << 16, checksum >>> 16];
+  mbufs.u32.set(header, wordOf(mbufs, words[2 * i]));
+  words[2 * i] |= SUPER;
+  words[2 * i + 1] = dataWord(words[2 * i + 1] & 0xffff, SUPER_FRAME.length);
+}
+
 /**
  * A host's port in the simulation: it receives frames of `group` as chance has it, and sends them.
  */
@@ -65,6 +91,7 @@ export class SimPort implements HostPort {
   isUp = true;
   /** Whether it receives anything. */
   receives = true;
+  passesWhole = false;
 
   constructor(
     readonly name: string,
@@ -79,7 +106,14 @@ export class SimPort implements HostPort {
     if (!this.receives || this.random.below(3) > 0) return 0;
     const { mempool, mbufs, counters } = this.resources;
     const n = mempool.allocBurst(burst, Math.min(max, 1 + this.random.below(8)));
-    for (let i = 0; i < n; i++) this.frames.write(mbufs, burst.words, i, this.group);
+    for (let i = 0; i < n; i++) {
+      const isSuper = this.passesWhole && this.random.below(4) === 0 && mempool.long!.available > 0;
+      if (isSuper) {
+        mempool.free(burst, 1, i);
+        mempool.long!.allocBulk(burst, 1, i);
+      }
+      this.frames.write(mbufs, burst.words, i, this.group);
+    }
     counters[COUNTER.RX] += n;
     this.interrupt();
     return n;

@@ -128,12 +128,19 @@ export class SimGuest implements Thread {
       burst: 8,
     } as const;
     const handle = { name: "sim", options: {} };
-    const functions = { handles: [handle], originates: makesFrames, answers: makesFrames };
+    const offloads = !makesFrames && scheduler.random.below(3) > 0;
+    const functions = {
+      handles: [handle],
+      originates: makesFrames,
+      offloads,
+      answers: makesFrames,
+    };
     return new Guest(options, functions, {
       regionNames: () => [],
       openLink: () => this.#openLink(process),
       spawn: (core) => {
-        const module = { originates: makesFrames, default: this.#function(process) };
+        const run = this.#function(process, offloads);
+        const module = { originates: makesFrames, offloads, default: run };
         const clock = () => scheduler.now * 1e6;
         return this.#thread = new InlineThread(
           core,
@@ -173,11 +180,14 @@ export class SimGuest implements Thread {
    * frames any more, so a guest that makes frames is not interrupted; nor is what it sees then
    * anybody's promise.
    */
-  #function(process: Process): FrameFunction {
+  #function(process: Process, offloads: boolean): FrameFunction {
     const { scheduler, frames, group, makesFrames } = this.place;
     const see = (burst: FrameBurst) => {
       if (!this.hasLease) return;
-      for (let i = 0; i < burst.count; i++) frames.received(burst.memory, burst.words, i, group);
+      for (let i = 0; i < burst.count; i++) {
+        frames.received(burst.memory, burst.words, i, group);
+        if (!offloads && burst.isSuperFrame(i)) frames.faults.push("a super-frame was not wanted");
+      }
     };
     if (makesFrames) {
       return (burst) => {

@@ -68,7 +68,7 @@ export class Simulation {
     const random = this.#random = new Random(seed);
     const scheduler = this.#scheduler = new Scheduler(random);
     scheduler.trace = trace;
-    this.#memories = REGIONS.map(() => MappedMemory.ofProcess(1 << 20));
+    this.#memories = REGIONS.map(() => MappedMemory.ofProcess(1 << 22));
     const servers = REGIONS.map(() => random.below(4) > 0 ? new SimServer() : undefined);
     const lcores = 1 + random.below(2);
     const options: HostOptions = {
