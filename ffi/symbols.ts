@@ -6,7 +6,7 @@
  */
 
 /** The number that {@linkcode shim_abi} must return: `SHIM_ABI` in `shim/shim.h`. */
-export const SHIM_ABI = 9;
+export const SHIM_ABI = 10;
 
 /** What `Deno.dlopen` is told of the shim. */
 export const SYMBOLS = {
@@ -17,6 +17,8 @@ export const SYMBOLS = {
   shim_map: { parameters: ["buffer", "u64", "i32", "u64"], result: "i32" },
   // int32_t shim_map_cells(int32_t map, uint64_t offset, uint32_t stride, uint32_t count)
   shim_map_cells: { parameters: ["i32", "u64", "u32", "u32"], result: "i32" },
+  // int32_t shim_map_long(int32_t map, uint32_t cells, uint32_t count)
+  shim_map_long: { parameters: ["i32", "u32", "u32"], result: "i32" },
   // int32_t shim_map_bind(int32_t map, uint32_t node)
   shim_map_bind: { parameters: ["i32", "u32"], result: "i32" },
   // int32_t shim_map_is_lost(int32_t map)
@@ -170,16 +172,19 @@ export const SYMBOLS = {
   //   uint32_t count)
   shim_packet_rx: { parameters: ["i32", "i32", "i32", "u32", "i32", "u32"], result: "i32" },
   // int32_t shim_packet_tx(int32_t fd, int32_t frames, int32_t burst, uint32_t word,
-  //   uint32_t count)
-  shim_packet_tx: { parameters: ["i32", "i32", "i32", "u32", "u32"], result: "i32" },
+  //   uint32_t count, int32_t headers)
+  shim_packet_tx: { parameters: ["i32", "i32", "i32", "u32", "u32", "i32"], result: "i32" },
   // int32_t shim_tap_rx(int32_t fd, int32_t frames, int32_t burst, uint32_t word, int32_t room,
   //   uint32_t count)
   shim_tap_rx: { parameters: ["i32", "i32", "i32", "u32", "i32", "u32"], result: "i32" },
-  // int32_t shim_tap_tx(int32_t fd, int32_t frames, int32_t burst, uint32_t word, uint32_t count)
-  shim_tap_tx: { parameters: ["i32", "i32", "i32", "u32", "u32"], result: "i32" },
+  // int32_t shim_tap_tx(int32_t fd, int32_t frames, int32_t burst, uint32_t word, uint32_t count,
+  //   int32_t headers)
+  shim_tap_tx: { parameters: ["i32", "i32", "i32", "u32", "u32", "i32"], result: "i32" },
   // int32_t shim_discard(int32_t fd, uint32_t count)
   shim_discard: { parameters: ["i32", "u32"], result: "i32" },
   // int32_t shim_frames_copy(uint32_t frames, uint32_t bursts, uint32_t source, uint32_t target,
   //   uint32_t count)
   shim_frames_copy: { parameters: ["u32", "u32", "u32", "u32", "u32"], result: "i32" },
+  // uint32_t shim_sum(uint32_t maps, uint32_t from, uint32_t to, uint32_t count)
+  shim_sum: { parameters: ["u32", "u32", "u32", "u32"], result: "u32" },
 } as const satisfies Deno.ForeignLibraryInterface;

@@ -8,6 +8,7 @@
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
 #include <linux/if_tun.h>
+#include <linux/virtio_net.h>
 #include <net/if.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -86,20 +87,23 @@ int32_t tap_open(const char *name) {
   if (error < 0) return error;
   int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK);
   if (fd < 0) return -errno;
-  request.ifr_flags = IFF_TAP | IFF_NO_PI;
+  int header = sizeof(struct virtio_net_hdr);
+  request.ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR;
   int result = ioctl(fd, TUNSETIFF, &request);
   if (result < 0 && errno == EINVAL) {
-    request.ifr_flags = IFF_TAP | IFF_NO_PI | IFF_MULTI_QUEUE;
+    request.ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR | IFF_MULTI_QUEUE;
     result = ioctl(fd, TUNSETIFF, &request);
   }
-  if (result == 0 && ioctl(fd, TUNSETOFFLOAD, 0) == 0) return fd;
+  if (result == 0 && ioctl(fd, TUNSETVNETHDRSZ, &header) == 0 && ioctl(fd, TUNSETOFFLOAD, 0) == 0)
+    return fd;
   error = errno;
   close(fd);
   return -error;
 }
 
-/* Open a TAP by name: a new one, or one that exists, or a queue of a multi-queue one. Without
- * offloads: the kernel completes checksums and splits super-frames before we see them. */
+/* Open a TAP by name: a new one, or one that exists, or a queue of a multi-queue one. There is an
+ * offload header before each frame, but no offload: the kernel completes checksums and splits
+ * super-frames before we see them. */
 SHIM_API int32_t shim_tap_open(const char *name) {
   return keeper_ask(tap_open(name), SHIM_KEEPER_TAP, name, 0, 0);
 }
@@ -121,14 +125,16 @@ static int prepare_receive(int fd, int index, int buffer) {
   return setsockopt(fd, SOL_PACKET, PACKET_ADD_MEMBERSHIP, &promiscuous, sizeof promiscuous);
 }
 
-/* What a sending socket asks for: to bypass the queueing discipline unless it is to be visible, and
- * room for more frames than a device may hold back. A macvtap that nobody reads keeps 500 frames,
- * and with the usual room they stop the socket for everybody. */
-static int prepare_send(int fd, int visible) {
+/* What a sending socket asks for: to bypass the queueing discipline (but not to be visible, nor for
+ * super-frames: a device that cannot segment drops those), and room for more frames than a device
+ * may hold back. A macvtap that nobody reads keeps 500 frames, and with the usual room they
+ * stop the socket for everybody. */
+static int prepare_send(int fd, uint32_t way) {
   int room = SEND_BUFFER;
   if (setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &room, sizeof room) < 0)
     setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &room, sizeof room);
-  return visible ? 0 : set_option(fd, PACKET_QDISC_BYPASS, 1);
+  if (way == SHIM_SEND_WHOLE) return set_option(fd, PACKET_VNET_HDR, 1);
+  return way == SHIM_SEND_VISIBLE ? 0 : set_option(fd, PACKET_QDISC_BYPASS, 1);
 }
 
 int32_t packet_open(const char *name, uint32_t buffer) {
@@ -137,12 +143,12 @@ int32_t packet_open(const char *name, uint32_t buffer) {
   int error = request_for(name, &request);
   if (error < 0 || (error = ask(SIOCGIFINDEX, &request)) < 0) return error;
   address.sll_ifindex = request.ifr_ifindex;
-  int receives = buffer > SHIM_SEND_VISIBLE;
+  int receives = buffer >= SHIM_RECEIVE;
   address.sll_protocol = receives ? htons(ETH_P_ALL) : 0;
   int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   if (fd < 0) return -errno;
   int prepared = receives ? prepare_receive(fd, address.sll_ifindex, (int)buffer)
-                          : prepare_send(fd, buffer == SHIM_SEND_VISIBLE);
+                          : prepare_send(fd, buffer);
   if (prepared == 0 && bind(fd, (struct sockaddr *)&address, sizeof address) == 0) return fd;
   error = errno;
   close(fd);
@@ -150,8 +156,8 @@ int32_t packet_open(const char *name, uint32_t buffer) {
 }
 
 /* Open an AF_PACKET socket on an interface: to receive (promiscuous until closed, with a buffer of
- * `buffer` bytes) or, if that is 0, to send past the queueing discipline, where captures see
- * nothing; if it is SHIM_SEND_VISIBLE, through it. */
+ * `buffer` bytes, SHIM_RECEIVE or more), or to send: SHIM_SEND_PAST, where captures see nothing,
+ * SHIM_SEND_VISIBLE or SHIM_SEND_WHOLE. */
 SHIM_API int32_t shim_packet_open(const char *name, uint32_t buffer) {
   return keeper_ask(packet_open(name, buffer), SHIM_KEEPER_PACKET, name, buffer, 0);
 }

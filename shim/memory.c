@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 struct shim_map shim_maps[SHIM_MAPS];
+static struct shim_long longs[SHIM_MAPS];
 
 /* Which of them are taken: several threads may map at once. Numbers are given in turn, so that a
  * number that was given back is not given again for long: whoever still uses it gets an error, not
@@ -45,6 +46,7 @@ SHIM_API int32_t shim_map(void *buffer, uint64_t bytes, int32_t fd, uint64_t off
   shim_maps[id].base = base;
   shim_maps[id].bytes = bytes;
   shim_maps[id].count = 0;
+  longs[id].count = 0;
   shim_lost[id] = 0;
   if (fd >= 0) shim_watch_bus_errors();
   return id;
@@ -71,7 +73,31 @@ SHIM_API int32_t shim_map_cells(int32_t map, uint64_t offset, uint32_t stride, u
   shim_maps[map].cells = offset;
   shim_maps[map].stride = stride;
   shim_maps[map].count = count;
+  longs[map].count = 0;
   return 0;
+}
+
+/*
+ * Tell that behind the mbufs of shim_map_cells there are `count` long ones of `cells` cells each.
+ */
+SHIM_API int32_t shim_map_long(int32_t map, uint32_t cells, uint32_t count) {
+  if (map < 0 || map >= SHIM_MAPS || !shim_maps[map].base) return -EBADF;
+  const struct shim_map *m = &shim_maps[map];
+  uint64_t more = (uint64_t)cells * count, all = m->count + more;
+  if (m->stride == 0 || cells == 0 || more > DESCRIPTOR_INDEX(~0u) ||
+      all > (m->bytes - m->cells) / m->stride)
+    return -ERANGE;
+  longs[map] = (struct shim_long){cells, count};
+  return 0;
+}
+
+uint8_t *shim_long_frame(const struct shim_map *map, const uint32_t *descriptor) {
+  const struct shim_long *of = &longs[map - shim_maps];
+  uint32_t index = DESCRIPTOR_INDEX(descriptor[0]), offset = DESCRIPTOR_OFFSET(descriptor[1]);
+  uint32_t cell = index - map->count;
+  if (of->count == 0 || cell % of->cells || cell / of->cells >= of->count) return 0;
+  if (offset + DESCRIPTOR_LENGTH(descriptor[1]) > (uint64_t)of->cells * map->stride) return 0;
+  return map->base + map->cells + (uint64_t)index * map->stride + offset;
 }
 
 /* Give a map's memory back. The addresses stay reserved (as fresh zeroed memory), for the buffer
@@ -84,6 +110,7 @@ SHIM_API int32_t shim_unmap(int32_t map) {
   if (fresh == MAP_FAILED) return -errno;
   shim_maps[map].bytes = 0;
   shim_maps[map].count = 0;
+  longs[map].count = 0;
   shim_maps[map].base = 0;
   __atomic_clear(&is_taken[map], __ATOMIC_RELEASE);
   return 0;

@@ -6,10 +6,14 @@
 
 #include <stdint.h>
 
-#define SHIM_ABI 9
+#define SHIM_ABI 10
 #define SHIM_API __attribute__((visibility("default")))
 
-enum { SHIM_MAPS = 2048, SHIM_BURST = 256, SHIM_POLL = 1024, SHIM_SEND_VISIBLE = 1 };
+enum { SHIM_MAPS = 2048, SHIM_BURST = 256, SHIM_POLL = 1024 };
+
+/* What shim_packet_open opens: a socket that sends past the queueing discipline, through it, or
+ * through it with an offload header before each frame; from SHIM_RECEIVE on, one that receives. */
+enum { SHIM_SEND_PAST, SHIM_SEND_VISIBLE, SHIM_SEND_WHOLE, SHIM_RECEIVE };
 
 /* One mapped memory. `cells` describes the mbufs inside it, once shim_map_cells has been called. */
 struct shim_map {
@@ -22,16 +26,27 @@ struct shim_map {
 
 extern struct shim_map shim_maps[SHIM_MAPS];
 
+/* Long mbufs, which lie behind a map's other ones: each is a run of so many cells, and is named by
+ * the first. Not in shim_map, which has 32 bytes. */
+struct shim_long {
+  uint32_t cells;
+  uint32_t count;   /* 0 = none */
+};
+
 /* Word 0 of a descriptor: flags (8) | mbuf index (24). Word 1: length (16) | data offset (16). */
 #define DESCRIPTOR_INDEX(word0) ((word0) & 0xffffffu)
 #define DESCRIPTOR_OFFSET(word1) ((word1) & 0xffffu)
 #define DESCRIPTOR_LENGTH(word1) ((word1) >> 16)
 
+/* As shim_frame, of an index behind those of the short mbufs. */
+uint8_t *shim_long_frame(const struct shim_map *map, const uint32_t *descriptor);
+
 /* The bytes a descriptor names, or NULL if they lie outside its mbuf. */
 static inline uint8_t *shim_frame(const struct shim_map *map, const uint32_t *descriptor) {
   uint32_t index = DESCRIPTOR_INDEX(descriptor[0]);
   uint32_t offset = DESCRIPTOR_OFFSET(descriptor[1]);
-  if (index >= map->count || offset + DESCRIPTOR_LENGTH(descriptor[1]) > map->stride) return 0;
+  if (index >= map->count) return shim_long_frame(map, descriptor);
+  if (offset + DESCRIPTOR_LENGTH(descriptor[1]) > map->stride) return 0;
   return map->base + map->cells + (uint64_t)index * map->stride + offset;
 }
 

@@ -35,7 +35,6 @@ export const FOR_TESTS: Readonly<Record<string, readonly string[]>> = {
     "app/host/lay_out.ts strideFor",
     "app/host/summary.ts accountOf",
     "app/ivshmem/unused_watch.ts isAtRest",
-    "app/port/checksum.ts fold",
   ],
   "maps a device's memory uncached: a VM's guest compares it with the cached mapping": [
     "app/region/cached_bar.ts mapPhysical",

@@ -238,6 +238,16 @@ export class GuestState {
     this.#memory.store(this.#start + GUEST.NOTIFIED, isNotified ? 1 : 0);
   }
 
+  /** Whether the guest's functions take super-frames, as it says. */
+  get offloads(): boolean {
+    return this.#memory.load(this.#start + GUEST.OFFLOADS) === 1;
+  }
+
+  /** Guest: say so, once the place is its own, and when its functions change. */
+  set offloads(offloads: boolean) {
+    this.#memory.store(this.#start + GUEST.OFFLOADS, offloads ? 1 : 0);
+  }
+
   /** Host: show how many mbufs the guest holds. */
   set outstanding(mbufs: number) {
     this.#memory.store(this.#start + GUEST.OUTSTANDING, mbufs);

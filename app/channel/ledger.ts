@@ -1,6 +1,6 @@
 import { CulvertError } from "../../ffi/error.ts";
-import { DESCRIPTOR, DESCRIPTOR_FLAG, FRAME_MIN_BYTES } from "../memory/layout.ts";
-import type { MbufGeometry } from "../mempool/mbuf.ts";
+import { DESCRIPTOR, DESCRIPTOR_FLAG, FRAME_MIN_BYTES, SUPER_HEADER } from "../memory/layout.ts";
+import { cellsIn, longBytes, type MbufGeometry } from "../mempool/mbuf.ts";
 import type { Burst } from "../ring/burst.ts";
 
 /** Most guests that the ledger can tell apart. */
@@ -16,6 +16,7 @@ function codeOf(guest: number): number {
 
 /** Flags of what must not leave the host's trust domain. */
 const NOT_LENT = DESCRIPTOR_FLAG.MORE | DESCRIPTOR_FLAG.SHARED;
+const { SUPER } = DESCRIPTOR_FLAG;
 
 function refuseFlags(): never {
   throw new CulvertError(
@@ -65,7 +66,9 @@ export function nothingTaken(): TakenBack {
 }
 
 /**
- * The host's private record of who owns each mbuf: one byte an mbuf.
+ * The host's private record of who owns each mbuf: one byte an mbuf, and one for each cell of a
+ * long one, of which the first is that mbuf's. Nobody owns the others, so that a handle that
+ * points into a long mbuf is a foreign one.
  *
  * Whatever comes back from a guest is looked up here before it is believed, so that a handle made
  * up, given twice or stolen from another guest is a number in a counter and nothing else. With
@@ -74,13 +77,16 @@ export function nothingTaken(): TakenBack {
  */
 export class Ledger {
   readonly #owners: Uint8Array<SharedArrayBuffer>;
-  readonly #count: number;
+  /** Cells of all mbufs; those of long ones begin at `#longFrom`. */
+  readonly #cells: number;
+  readonly #longFrom: number;
   readonly #stride: number;
+  readonly #longBytes: number;
 
   /**
    * Use the record in `buffer`: each thread makes its own `Ledger` over the same one.
    *
-   * @param buffer One byte per mbuf, shared by the host's lcores, zeros at first.
+   * @param buffer One byte per cell, shared by the host's lcores, zeros at first.
    * @param geometry Where mbufs lie and how long they are.
    * @param frameMax Longest frame that a guest may send, in bytes.
    * @param shared Whether more than one lcore uses this buffer.
@@ -92,8 +98,10 @@ export class Ledger {
     readonly shared: boolean,
   ) {
     this.#owners = new Uint8Array(buffer);
-    this.#count = geometry.count;
+    this.#cells = cellsIn(geometry);
+    this.#longFrom = geometry.count;
     this.#stride = geometry.stride;
+    this.#longBytes = longBytes(geometry.stride);
   }
 
   /**
@@ -101,8 +109,9 @@ export class Ledger {
    *
    * @throws {CulvertError} if one is part of a frame of several segments, or may have other
    * holders: no port of ours receives such. They are not to be published then.
+   * @returns the first words of all descriptors, by OR: SUPER is in it if there is a super-frame.
    */
-  lend(burst: Burst, count: number, guest: number, withFrame: boolean): void {
+  lend(burst: Burst, count: number, guest: number, withFrame: boolean): number {
     const owners = this.#owners;
     const words = burst.words;
     const code = codeOf(guest) + (withFrame ? 1 : 0);
@@ -113,6 +122,7 @@ export class Ledger {
       owners[word0 & DESCRIPTOR.INDEX_MASK] = code;
     }
     if ((flags & NOT_LENT) !== 0) refuseFlags();
+    return flags;
   }
 
   /** Undo {@linkcode lend} for `count` descriptors, from number `at` on, that were not enqueued. */
@@ -125,8 +135,10 @@ export class Ledger {
   }
 
   /**
-   * Take back a burst of frames to be sent. The good ones are moved to the front of `burst`, the
-   * mbufs of malformed ones, now the host's again, to the front of `malformed`.
+   * Take back a burst of frames to be sent. The good ones are moved to the front of `burst`,
+   * without flags but SUPER, the mbufs of malformed ones, now the host's again, to the front of
+   * `malformed`. A super-frame may be as long as its mbuf; its offload header is still to be
+   * checked.
    *
    * @returns how many are good.
    */
@@ -147,6 +159,7 @@ export class Ledger {
     let frames = 0;
     for (let i = 0, end = count << 1; i < end; i += 2) {
       const index = words[i] & DESCRIPTOR.INDEX_MASK;
+      const flags = words[i] & SUPER;
       const word1 = words[i + 1];
       const length = word1 >>> 16;
       const found = owners[index];
@@ -157,10 +170,16 @@ export class Ledger {
       if (owner === HOST) {
         this.#countForeign(index, found, empty, taken);
       } else if (
-        length >= FRAME_MIN_BYTES && length <= frameMax && (word1 & 0xffff) + length <= stride
+        flags === 0 && length >= FRAME_MIN_BYTES && length <= frameMax &&
+        (word1 & 0xffff) + length <= stride
       ) {
         frames += owner - empty;
         words[good] = index;
+        words[good + 1] = word1;
+        good += 2;
+      } else if (this.#isSuperFrame(index, flags, word1)) {
+        frames += owner - empty;
+        words[good] = (index | SUPER) >>> 0;
         words[good + 1] = word1;
         good += 2;
       } else {
@@ -209,7 +228,7 @@ export class Ledger {
   sweep(guest: number, free: (index: number) => void): { mbufs: number; frames: number } {
     const code = codeOf(guest);
     const swept = { mbufs: 0, frames: 0 };
-    for (let index = 0; index < this.#count; index++) {
+    for (let index = 0; index < this.#cells; index++) {
       const owner = this.#take(index, code);
       if (owner === HOST) continue;
       swept.mbufs++;
@@ -245,8 +264,16 @@ export class Ledger {
    */
   #countForeign(index: number, found: number, code: number, taken: TakenBack): void {
     taken.foreign++;
-    if (index >= this.#count) taken.beyond++;
+    if (index >= this.#cells) taken.beyond++;
     else if (found !== HOST && found !== code && found !== code + 1) taken.anothers++;
+  }
+
+  /** Whether a descriptor is one of a super-frame, or of a plain frame in a long mbuf. */
+  #isSuperFrame(index: number, flags: number, word1: number): boolean {
+    const [offset, length] = [word1 & 0xffff, word1 >>> 16];
+    const room = index < this.#longFrom ? this.#stride : this.#longBytes;
+    return flags !== 0 && offset >= SUPER_HEADER.END && length >= FRAME_MIN_BYTES &&
+      offset + length <= room;
   }
 
   #countMalformed(word1: number, taken: TakenBack): void {
@@ -259,7 +286,7 @@ export class Ledger {
 
   /** Make mbuf `index` the host's. Returns its old code, or HOST if it was not the guest's. */
   #take(index: number, code: number): number {
-    if (index >= this.#count) return HOST;
+    if (index >= this.#cells) return HOST;
     const owners = this.#owners;
     const owner = owners[index];
     if (owner !== code && owner !== code + 1) return HOST;

@@ -2,9 +2,9 @@ import type { MappedMemory } from "../../ffi/mapped_memory.ts";
 import { type ChannelDescription, type ChannelPlace, findChannel } from "../channel/channel.ts";
 import { GUEST_STATE, type GuestState } from "../channel/guest_state.ts";
 import { HeartbeatWatch } from "../channel/heartbeat_watch.ts";
-import { HEADER, ZONE_KIND } from "../memory/layout.ts";
+import { HEADER } from "../memory/layout.ts";
 import type { Region } from "../memory/region.ts";
-import type { MbufGeometry } from "../mempool/mbuf.ts";
+import { type MbufGeometry, mbufsIn } from "../mempool/mbuf.ts";
 
 /** How long a host may take to take a leaving guest's mbufs back. */
 export const DETACH_MS = 1000;
@@ -59,10 +59,9 @@ export class Attachment {
     now: number,
   ) {
     const { incarnationWord } = state;
-    const { offset, size, parameter } = region.zone("mbufs", ZONE_KIND.MBUFS);
     this.memory = region.memory;
     this.lease = { epoch: region.knownEpoch, incarnation, incarnationWord };
-    this.geometry = { offset, stride: parameter, count: Math.floor(size / parameter) };
+    this.geometry = mbufsIn(region);
     this.channels = Array.from(
       { length: state.channels },
       (_, port) => findChannel(region, guest, port),
@@ -83,6 +82,11 @@ export class Attachment {
   /** Whether the host wakes us. */
   get isNotified(): boolean {
     return this.state.isNotified;
+  }
+
+  /** Say whether our functions take super-frames: from the next look on, the host acts on it. */
+  tellOffloads(offloads: boolean): void {
+    if (!this.isOver) this.state.offloads = offloads;
   }
 
   /** Say which peer we are, since our server has gone and come again so many times. */

@@ -44,6 +44,7 @@ export class Forwarding {
     const descriptions = ports.map(({ number, name, mac }) => ({ number, name, mac }));
     const lanes = { onError, idle, burst, lcores: plan.length, ports: descriptions };
     this.#common = { region, geometry, lease, interrupts, isNotified, ...lanes };
+    attachment.tellOffloads(version.functions.offloads);
     this.#run = new LcoreRun(this.#common, plan, version.threads, [], wake);
     this.#standstill = new Standstill(log);
     this.statistics = new Statistics(ports, () => this.#run.counters);
@@ -134,6 +135,7 @@ export class Forwarding {
   #start({ threads, functions }: LoadedVersion, { legacy }: FunctionSwap): void {
     this.#run.close();
     const plan = planLcores(this.options, functions.answers, this.#ports);
+    this.attachment.tellOffloads(functions.offloads);
     this.#run = new LcoreRun(this.#common, plan, threads, legacy, this.wake);
   }
 

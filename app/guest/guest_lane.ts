@@ -1,8 +1,10 @@
 import { shim } from "../../ffi/shim.ts";
+import { DESCRIPTOR_FLAG } from "../memory/layout.ts";
 import type { Mbufs } from "../mempool/mbuf.ts";
 import { Burst } from "../ring/burst.ts";
 import type { Chain } from "./function/chain.ts";
-import { FrameBurst, type FrameSource } from "./function/frame_burst.ts";
+import { FrameBurst } from "./function/frame_burst.ts";
+import type { FrameSource } from "./function/frame_source.ts";
 import { compact, MARK } from "./function/marks.ts";
 import type { TxBuffer } from "./tx_buffer.ts";
 import type { RxEnd } from "./virtual_port.ts";
@@ -57,6 +59,7 @@ export class GuestLane implements FrameSource {
     else if (!chain.originates) return 0;
     const frames = this.#frames;
     frames.begin(received);
+    if (!chain.offloads) this.#dropSuper(received);
     const failed = chain.run(frames, this);
     if (failed > 0) this.from.countFailed(failed);
     const made = frames.count - received;
@@ -70,10 +73,24 @@ export class GuestLane implements FrameSource {
   }
 
   copyFrame(burst: Burst, from: number, to: number): boolean {
+    if (this.#frames.isSuperFrame(from)) return false; // what is lent empty is short
     const { map } = this.#mbufs;
     const [maps, bursts] = [(map | map << 16) >>> 0, (burst.map | burst.map << 16) >>> 0];
     const [source, target] = [burst.word + 2 * from, burst.word + 2 * to];
     return shim.shim_frames_copy(maps, bursts, source, target, 1) === 1;
+  }
+
+  /**
+   * Drop super-frames, which functions that do not take them must not see: they were under way when
+   * others took over from those that do.
+   */
+  #dropSuper(received: number): void {
+    const { words } = this.#burst;
+    let flags = 0;
+    for (let i = 0; i < received << 1; i += 2) flags |= words[i];
+    if ((flags & DESCRIPTOR_FLAG.SUPER) === 0) return;
+    for (let i = 0; i < received; i++) if (this.#frames.isSuperFrame(i)) this.#frames.drop(i);
+    this.release();
   }
 
   /** Free the frames that are marked to be dropped; the others move up, with their marks. */

@@ -162,7 +162,8 @@ function chainOf(
     }
   });
   const originates = functions.some(({ module }) => module.originates === true);
-  return new Chain(links, originates, onError, log, new Progress(progress));
+  const offloads = functions.every(({ module }) => module.offloads === true);
+  return new Chain(links, originates, onError, log, new Progress(progress), offloads);
 }
 
 /** What a function saves for its next version; nothing, and a line in the log, if it cannot. */

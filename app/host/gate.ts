@@ -11,7 +11,9 @@ const WANTS_MBUFS = 2;
 const NOTIFIES = 4;
 /** Lanes let go of all mbufs, and touch none. */
 const SHUT = 8;
-const STEP = 16;
+/** The guest takes super-frames: the one bit that may change while the gate is open. */
+const OFFLOADS = 16;
+const STEP = 32;
 
 /** Word indexes: the guest's eventfds, their number first; the lcores' acknowledgements. */
 const EVENTFDS = LINE, ACKNOWLEDGEMENTS = 3 * LINE;
@@ -52,6 +54,13 @@ export class Gate {
     this.#memory.store(0, (next | OPEN | wishes) >>> 0);
   }
 
+  /** While the gate is open: tell lanes whether the guest takes super-frames. */
+  set offloads(offloads: boolean) {
+    const value = this.#memory.load(0);
+    const next = (offloads ? value | OFFLOADS : value & ~OFFLOADS) >>> 0;
+    if (next !== value) this.#memory.store(0, next);
+  }
+
   /** Keep lanes away from the channels. */
   close(): void {
     this.#memory.store(0, ((this.#memory.load(0) & ~(STEP - 1)) + STEP) >>> 0);
@@ -87,6 +96,8 @@ export class GateFollower {
   wantsMbufs = false;
   /** Whether the guest wakes the host. */
   notifies = false;
+  /** Whether the guest takes super-frames. */
+  offloads = false;
   /** Whether the guest has lcores that may sleep until they are woken. */
   canWake = false;
 
@@ -132,7 +143,10 @@ export class GateFollower {
   follow(): void {
     const value = this.#memory.load(0);
     if (value === this.#seen) return;
+    const isSameGate = (value ^ this.#seen) === OFFLOADS;
     this.#seen = value;
+    this.offloads = (value & OFFLOADS) !== 0;
+    if (isSameGate) return this.#memory.store(this.#acknowledgement, value);
     this.isOpen = (value & OPEN) !== 0;
     this.wantsMbufs = (value & WANTS_MBUFS) !== 0;
     this.notifies = (value & NOTIFIES) !== 0;

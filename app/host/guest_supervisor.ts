@@ -127,6 +127,7 @@ export class GuestSupervisor {
         break;
       case "open":
         this.#presence.follow(word);
+        this.guest.gate.offloads = this.guest.state.offloads; // a swap of functions may change it
         if (!this.#isOurs(word, GUEST_STATE.RUNNING)) this.#detached(word);
         else if (this.#heart.silence(this.guest.state.heartbeat, now) > TIMEOUT_MS) {
           this.#closeSilent();
@@ -234,7 +235,8 @@ export class GuestSupervisor {
 
   #opened(): void {
     this.#phase = "open";
-    const { state, violations } = this.guest;
+    const { state, gate, violations } = this.guest;
+    gate.offloads = state.offloads;
     if (state.move("host", GUEST_STATE.ATTACHING, GUEST_STATE.RUNNING, this.#claim)) {
       this.#log(`attached (pid ${state.pid} in its own world)`);
     } else if (!this.#isOurs(state.word, GUEST_STATE.DETACHING)) violations.countState();

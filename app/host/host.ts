@@ -196,7 +196,7 @@ export class Host {
 
   /** What was received, forwarded and dropped. */
   get summary(): string {
-    const regions = this.regions.map(({ name, mbufs }) => ({ name, ...mbufs }));
+    const regions = this.regions.map(({ mbufs }) => mbufs);
     return summaryText(this.ports, regions, this.regions.flatMap(({ offences }) => offences));
   }
 

@@ -9,7 +9,7 @@ import { CheckedMempool, type CheckedMempoolHandle } from "../mempool/checked_me
 import { Mempool, type MempoolHandle } from "../mempool/mempool.ts";
 import type { MempoolProblem } from "../mempool/mempool_problem.ts";
 import type { Counters } from "../port/counters.ts";
-import type { PortResources } from "../port/kernel_port.ts";
+import type { PortResources } from "../port/port_resources.ts";
 import { joinLinks } from "../port/link_port.ts";
 import type { PortSetup } from "../port/open_port.ts";
 import type { HostPort } from "../port/port.ts";

@@ -4,7 +4,7 @@ import { shim } from "../../ffi/shim.ts";
 import { Ledger } from "../channel/ledger.ts";
 import { Outstanding } from "../channel/outstanding.ts";
 import { CHANNEL, HEADER } from "../memory/layout.ts";
-import { Mbufs } from "../mempool/mbuf.ts";
+import { cellsIn, Mbufs } from "../mempool/mbuf.ts";
 import { CheckedMempool } from "../mempool/checked_mempool.ts";
 import { Mempool } from "../mempool/mempool.ts";
 import { COUNTER, type Counters } from "../port/counters.ts";
@@ -19,6 +19,7 @@ import { type LaidOutGuest, type LaidOutRegion, layOut } from "./lay_out.ts";
 import { MbufShortage } from "./mbuf_shortage.ts";
 import type { Names } from "./names.ts";
 import { RegionPeers } from "./region_peers.ts";
+import type { CountedMbufs } from "./summary.ts";
 import { QUARANTINE_AFTER, ViolationCounters } from "./violation_counters.ts";
 
 /** A guest's place, as the main thread looks after it. */
@@ -85,11 +86,17 @@ export class HostedRegion implements SupervisedRegion {
     this.#shortage = new MbufShortage(all.map(({ counters }) => counters), ownLog);
     const lcores = all.map(({ lcore }) => lcore);
     const shared = new Set(lcores).size > 1;
-    const owners = new SharedArrayBuffer(geometry.count);
+    const owners = new SharedArrayBuffer(cellsIn(geometry));
     this.ledger = new Ledger(owners, geometry, frameMax, shared);
+    const long = Mempool.fillLong(geometry);
     this.mempool = debugPool
-      ? CheckedMempool.createUntagged(geometry.count, "host", ({ message }) => ownLog(message))
-      : Mempool.create(geometry.count, 0);
+      ? CheckedMempool.createUntagged(
+        geometry.count,
+        "host",
+        ({ message }) => ownLog(message),
+        long,
+      )
+      : Mempool.create(geometry.count, 0, long);
     const share = Math.floor(geometry.count / guests.length);
     const mostHeld = holdMax ?? share;
     this.#outstanding = Outstanding.create(
@@ -132,9 +139,12 @@ export class HostedRegion implements SupervisedRegion {
     return this.hosted.memory.bytes;
   }
 
-  /** Mbufs that are free, except those in the caches of lcores; and all. */
-  get mbufs(): { available: number; total: number } {
-    return { available: this.mempool.available, total: this.mempool.handle.total };
+  /** Mbufs that are free, except those in the caches of lcores; and all; the long ones likewise. */
+  get mbufs(): CountedMbufs {
+    const { available, handle: { total }, long } = this.mempool;
+    const counted = { name: this.name, available, total };
+    if (long === undefined) return counted;
+    return { ...counted, long: { available: long.available, total: long.handle.total } };
   }
 
   /** A line for each guest that has made violations: what, and whether it is in quarantine. */
@@ -218,7 +228,9 @@ export class HostedRegion implements SupervisedRegion {
   dispose(): void {
     for (const { gate } of this.guests) gate.dispose();
     this.peers.close();
-    new MappedMemory(this.mempool.handle.memory).close();
+    const { memory, long } = this.mempool.handle;
+    new MappedMemory(memory).close();
+    if (long) new MappedMemory(long.memory).close();
   }
 
   wakeLcores(): void {
@@ -242,8 +254,9 @@ export class HostedRegion implements SupervisedRegion {
   }
 
   #wipe(): void {
-    const { offset, stride, count } = this.#laidOut.geometry;
-    this.hosted.memory.u32.fill(0, offset >>> 2, (offset + stride * count) >>> 2);
+    const { geometry } = this.#laidOut;
+    const { offset, stride } = geometry;
+    this.hosted.memory.u32.fill(0, offset >>> 2, (offset + stride * cellsIn(geometry)) >>> 2);
   }
 
   #host(

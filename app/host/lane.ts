@@ -3,6 +3,7 @@ import type { Doorbell } from "../channel/sleep_flag.ts";
 import type { OutstandingCount } from "../channel/outstanding.ts";
 import { type Ledger, nothingTaken, type TakenBack } from "../channel/ledger.ts";
 import type { Mempool } from "../mempool/mempool.ts";
+import { DESCRIPTOR_FLAG } from "../memory/layout.ts";
 import { COUNTER, type Counters } from "../port/counters.ts";
 import { LinkPort } from "../port/link_port.ts";
 import type { HostPort } from "../port/port.ts";
@@ -52,6 +53,8 @@ export class Lane {
   readonly #malformed: Burst;
   readonly #taken: TakenBack = nothingTaken();
   readonly #outstanding: OutstandingCount;
+  /** Whether the port was told to pass super-frames whole. */
+  #passesWhole = false;
   #notificationsLeft = NOTIFICATIONS_MAX;
   /** Since the last refresh: an integer is counted at once, a counter is memory. */
   #rxBursts = 0;
@@ -91,6 +94,7 @@ export class Lane {
   hostToGuest(): number {
     const burst = this.#burst;
     if (this.#gate.isShut) return 0;
+    if (this.#gate.offloads !== this.#passesWhole) this.#passWhole(this.#gate.offloads);
     const received = this.port.rxBurst(burst, this.#size);
     if (received === 0) return 0;
     this.#rxBursts = this.#rxBursts + 1 | 0;
@@ -98,9 +102,10 @@ export class Lane {
       this.#dropFrom(0, received, COUNTER.NO_GUEST);
       return received;
     }
-    const n = this.#outstanding.mayHold(received);
+    let n = this.#outstanding.mayHold(received);
     if (n < received) this.#dropFrom(n, received, COUNTER.HOLD_MAX);
-    this.#ledger.lend(burst, n, this.#guest, true);
+    const flags = this.#ledger.lend(burst, n, this.#guest, true);
+    if ((flags & DESCRIPTOR_FLAG.SUPER) !== 0 && !this.#passesWhole) n = this.#withoutSuper(n);
     const lent = this.#channel.rx.enqueueBurst(burst, n);
     if (lent < n) {
       this.#ledger.unlend(burst, n - lent, lent);
@@ -187,6 +192,28 @@ export class Lane {
   /** Tell how often this lane's lcore was woken for nothing: one lane tells it for all. */
   countFalseAlarms(total: number): void {
     this.#counters[COUNTER.FALSE_ALARM] = total;
+  }
+
+  #passWhole(passesWhole: boolean): void {
+    this.#passesWhole = passesWhole;
+    if ("passesWhole" in this.port) this.port.passesWhole = passesWhole;
+  }
+
+  /** Drop the super-frames among `n` frames that were to be lent: a port had some left. */
+  #withoutSuper(n: number): number {
+    const burst = this.#burst;
+    const { words } = burst;
+    let kept = 0;
+    for (let i = 0; i < n; i++) {
+      if ((words[i << 1] & DESCRIPTOR_FLAG.SUPER) !== 0) {
+        this.#ledger.unlend(burst, 1, i);
+        this.#dropFrom(i, i + 1, COUNTER.OFFLOAD);
+        continue;
+      }
+      words[kept << 1] = words[i << 1];
+      words[(kept++ << 1) + 1] = words[(i << 1) + 1];
+    }
+    return kept;
   }
 
   #notify(): void {

@@ -2,10 +2,16 @@ import { CulvertError } from "../../ffi/error.ts";
 import type { MappedMemory } from "../../ffi/mapped_memory.ts";
 import { addChannel, type ChannelPlace } from "../channel/channel.ts";
 import { GuestState } from "../channel/guest_state.ts";
-import { HEADROOM_BYTES, MBUF_STRIDE_BYTES, ZONE_KIND } from "../memory/layout.ts";
+import {
+  cellsOfLong,
+  HEADER,
+  HEADROOM_BYTES,
+  MBUF_STRIDE_BYTES,
+  ZONE_KIND,
+} from "../memory/layout.ts";
 import { Region } from "../memory/region.ts";
 import { SpscRing } from "../ring/spsc_ring.ts";
-import type { MbufGeometry } from "../mempool/mbuf.ts";
+import { cellsIn, type MbufGeometry } from "../mempool/mbuf.ts";
 import { frameMaxOf } from "../port/kernel_port.ts";
 import type { OpenedPort } from "../port/open_port.ts";
 import { type HostOptions, MBUFS_DEFAULT, type RegionOptions } from "./host_options.ts";
@@ -18,6 +24,18 @@ const REST_BYTES = 1 << 20;
 
 /** Mbufs that a port keeps for the next frames that the kernel gives it, be it idle or not. */
 const KEPT_BY_PORT = 32;
+
+/** Long mbufs where there is room, and how few are not worth it. */
+const LONG_MOST = 256, LONG_LEAST = 16;
+
+/**
+ * Long mbufs for super-frames, behind mbufs of `stride` bytes: no more than half of what is `free`
+ * then, as users may add memzones. None if there is no room for many: super-frames are cut then.
+ */
+function longFor(free: number, stride: number): number {
+  const fit = Math.floor(free / 2 / (stride * cellsOfLong(stride)));
+  return fit < LONG_LEAST ? 0 : Math.min(LONG_MOST, fit);
+}
 
 /**
  * Mbufs that a region needs, so that its ports can receive at the same time: those that each port
@@ -111,7 +129,10 @@ export function layOut(
         `needed, ${KEPT_BY_PORT} for each port and a burst: use --mbufs ${least} or more`,
     );
   }
-  const { offset } = region.addMemzone("mbufs", ZONE_KIND.MBUFS, count * stride, stride);
-  const geometry = { offset, stride, count };
+  const long = longFor(region.free - count * stride, stride);
+  const bytes = cellsIn({ offset: 0, stride, count, long }) * stride;
+  const { offset } = region.addMemzone("mbufs", ZONE_KIND.MBUFS, bytes, stride);
+  memory.store(HEADER.LONG_MBUFS, long);
+  const geometry = { offset, stride, count, long };
   return { region, geometry, frameMax, guests: laidOut };
 }

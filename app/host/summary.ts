@@ -16,6 +16,8 @@ export interface CountedMbufs {
   readonly available: number;
   /** All. */
   readonly total: number;
+  /** Of the long ones, likewise; left out if there are none. */
+  readonly long?: { readonly available: number; readonly total: number };
 }
 
 /** All frames by where they went: what came in is what went out, to the frame. */
@@ -72,6 +74,10 @@ export function summaryText(
   const available = regions.reduce((sum, region) => sum + region.available, 0);
   const all = regions.reduce((sum, region) => sum + region.total, 0);
   lines.push(`mbufs: ${available} of ${all} free`);
+  const long = regions.flatMap(({ long }) => long ?? []);
+  const longFree = long.reduce((sum, { available }) => sum + available, 0);
+  const longAll = long.reduce((sum, { total }) => sum + total, 0);
+  if (longAll > 0) lines.push(`long mbufs: ${longFree} of ${longAll} free`);
   if (regions.length > 1) {
     for (const { name, available, total } of regions) {
       lines.push(`  region ${name}: ${available} of ${total}`);

@@ -26,6 +26,7 @@ import {
   ZONES_MAX,
 } from "../memory/layout.ts";
 import { kindName, type Memzone, readEntry } from "../memory/zone.ts";
+import { countIn } from "../mempool/mbuf.ts";
 import { decodeChannel, decodeGuest, orNull } from "./decode_channel.ts";
 import {
   decodeMempool,
@@ -75,7 +76,7 @@ export function decodeRegion(memory: MappedMemory): RegionReport {
       return zone.kind === MPMC ? [decodeMpmc(memory, zone)] : [];
     }),
     mbufs: sound(MBUFS).map(({ name, size, parameter: stride }) => {
-      return { name, count: Math.floor(size / stride), stride };
+      return { name, ...countIn(size, stride, memory.load(HEADER.LONG_MBUFS)), stride };
     }),
     mempools: sound(MEMPOOL).map((zone) => decodeMempool(memory, zone)),
   };

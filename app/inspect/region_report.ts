@@ -156,8 +156,10 @@ export interface RingReport {
 export interface MbufsReport {
   /** Of the memzone. */
   readonly name: string;
-  /** How many fit. */
+  /** How many fit, but for long ones. */
   readonly count: number;
+  /** Long ones, for super-frames. */
+  readonly long: number;
   /** Bytes from one to the next. */
   readonly stride: number;
 }

@@ -46,7 +46,10 @@ function hostLines(host: HostReport, { mbufs }: RegionReport): string[] {
   if (total > 0) {
     const free = Math.min(host.mbufsFree, total);
     const busy = `${total - free} of ${total} in use`;
-    lines.push(`  mbufs   ${bar(total - free, total)} ${busy}, ${mbufs[0].stride} bytes each`);
+    const long = mbufs[0].long > 0 ? `; ${mbufs[0].long} long ones` : "";
+    lines.push(
+      `  mbufs   ${bar(total - free, total)} ${busy}, ${mbufs[0].stride} bytes each${long}`,
+    );
   }
   return lines;
 }

@@ -47,8 +47,8 @@ export const LINE = LINE_BYTES / 4;
  * +-------------------------------+-------------------------------+
  * | HEARTBEAT                     | HOST_PEER: peer id + 1, 0: no |
  * +-------------------------------+-------------------------------+
- * | MBUFS_FREE                    |
- * +-------------------------------+
+ * | MBUFS_FREE                    | LONG_MBUFS: how many          |
+ * +-------------------------------+-------------------------------+
  * ```
  */
 export const HEADER = {
@@ -63,6 +63,7 @@ export const HEADER = {
   HEARTBEAT: 8,
   HOST_PEER: 9,
   MBUFS_FREE: 10,
+  LONG_MBUFS: 11,
 } as const;
 
 /** "CULV" and "ERT\0" as little-endian words. */
@@ -92,7 +93,7 @@ export const ZONES_MAX: number = Math.floor((ZONES_BYTES - DIRECTORY_BYTES) / (E
 
 /**
  * What a memzone is. Its PARAMETER: RING, MPMC: slots; MBUFS, MEMPOOL: stride in bytes; GUEST:
- * channels.
+ * channels. MBUFS has the long mbufs at its end, `LONG_MBUFS` of them.
  */
 export const ZONE_KIND = {
   RING: 1,
@@ -226,8 +227,10 @@ export const WATCH = {
 export const DESCRIPTOR = { WORDS: 2, INDEX_MASK: 0xffffff, FLAGS_SHIFT: 24 } as const;
 
 /**
- * A descriptor's flags, in word 0. All of them are for one trust domain: what is lent to a guest
- * that is not trusted has none, and what comes back from it is stripped of them.
+ * A descriptor's flags, in word 0. All but SUPER are for one trust domain: what is lent to a guest
+ * that is not trusted has none of them, and what comes back from it is stripped of them.
+ *
+ * SUPER: the frame is a super-frame, and `SUPER_HEADER` tells how to cut it.
  *
  * MORE: the frame goes on in the mbuf that `METADATA.NEXT` of this one names. SHARED: there may be
  * other references to the mbuf, `METADATA.REFCOUNT` says how many. POOL: in a mempool for debugging
@@ -236,8 +239,27 @@ export const DESCRIPTOR = { WORDS: 2, INDEX_MASK: 0xffffff, FLAGS_SHIFT: 24 } as
 export const DESCRIPTOR_FLAG = {
   MORE: 1 << 24,
   SHARED: 1 << 25,
+  SUPER: 1 << 26,
   POOL_SHIFT: 27,
 } as const;
+
+/** Longest super-frame in bytes: a descriptor has 16 bits for that. */
+export const SUPER_FRAME_MAX = 0xffff;
+
+/**
+ * Where an mbuf has the offload header of a super-frame (`struct virtio_net_hdr`, virtio 1.2,
+ * 5.1.6), in bytes from its start; the frame begins behind it, from byte `END` on. Written by the
+ * mbuf's owner, and checked whenever it leaves a region.
+ *
+ * ```text
+ *  byte 16       flags (8), GSO type (8), length of all headers (16)
+ *  byte 20       GSO size: payload of a segment (16), where the partial checksum starts (16)
+ *  byte 24       where the checksum is, from there (16)
+ * ```
+ *
+ * Bytes of a frame are counted from its first one: who puts a header before the frame counts on.
+ */
+export const SUPER_HEADER = { START: 16, END: 28 } as const;
 
 /**
  * A guest's control memzone, in words: one line that both sides change by CAS, one of the guest's,
@@ -248,6 +270,7 @@ export const DESCRIPTOR_FLAG = {
  *  byte 0        STATE (b): see STATE_WORD
  *  byte 128      HEARTBEAT (g)
  *                PID (g): for the log only; may be that of the guest before
+ *                OFFLOADS (g): 1 if its functions take super-frames
  *  byte 256      INCARNATION (h): raised whenever the host lets a guest in, or retires it
  *                LEAVE (h): 1 asks the guest to detach and let go of the region's device
  *                NOTIFIED (h): 1 if the host wakes the guest
@@ -259,6 +282,7 @@ export const GUEST = {
   STATE: 0,
   HEARTBEAT: LINE,
   PID: LINE + 1,
+  OFFLOADS: LINE + 2,
   INCARNATION: 2 * LINE,
   LEAVE: 2 * LINE + 1,
   NOTIFIED: 2 * LINE + 2,
@@ -357,6 +381,14 @@ export const HEADROOM_BYTES = 128;
  */
 export const MBUF_STRIDE_BYTES = 2368;
 
+/**
+ * Cells of a long mbuf, which holds a super-frame: a run of cells of the memzone `mbufs`, behind
+ * all others, named by the first. So an address is base + index * stride as everywhere.
+ */
+export function cellsOfLong(stride: number): number {
+  return Math.ceil((HEADROOM_BYTES + SUPER_FRAME_MAX) / stride);
+}
+
 /** Shortest frame: an Ethernet header. */
 export const FRAME_MIN_BYTES = 14;
 
@@ -366,6 +398,7 @@ export const LAYOUT_HASH: number = fnv1a(JSON.stringify([
   [HEADER, REGION_STATE, ENTRY, ZONE_KIND, RING, MPMC, MEMPOOL, DESCRIPTOR, GUEST, CHANNEL, SLEEP],
   [MPMC_END, MPMC_SYNC],
   [DESCRIPTOR_FLAG, METADATA, WATCH, STATE_WORD, FUNCTION_COUNTER],
+  [SUPER_HEADER, SUPER_FRAME_MAX],
 ]));
 
 /** A layout's hash as all commands and errors write it. */

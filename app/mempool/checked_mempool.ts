@@ -105,19 +105,26 @@ export class CheckedMempool extends Mempool {
    * to a guest that is not trusted.
    *
    * @param user Who allocates and frees here.
+   * @param long The mempool of long mbufs: those are not checked.
    */
   static createUntagged(
     total: number,
     user: string,
     onProblem: CheckedOptions["onProblem"],
+    long?: MempoolHandle,
   ): CheckedMempool {
-    return CheckedMempool.#make(total, 0, { cacheSize: 0, user, onProblem });
+    return CheckedMempool.#make(total, 0, { cacheSize: 0, user, onProblem }, long);
   }
 
-  static #make(total: number, number: number, options: CheckedOptions): CheckedMempool {
+  static #make(
+    total: number,
+    number: number,
+    options: CheckedOptions,
+    long?: MempoolHandle,
+  ): CheckedMempool {
     const memory = MappedMemory.ofProcess(MpmcRing.bytes(freeRingSize(total)));
     const watch = MempoolWatch.create(total).handle;
-    return new CheckedMempool({ ...Mempool.fill(memory, 0, total), watch, number }, options);
+    return new CheckedMempool({ ...Mempool.fill(memory, 0, total), long, watch, number }, options);
   }
 
   /**
@@ -219,6 +226,7 @@ export class CheckedMempool extends Mempool {
   #mayFree(word0: number): boolean {
     const index = word0 & INDEX_MASK;
     const tag = word0 >>> POOL_SHIFT;
+    if (index >= this.handle.total && tag === 0 && this.long) return true; // those are not watched
     if (index >= this.handle.total || tag !== 0 && tag !== this.handle.number) {
       return this.#foreign(index, tag);
     }

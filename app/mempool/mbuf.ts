@@ -1,7 +1,15 @@
 import { check } from "../../ffi/error.ts";
 import type { MappedMemory } from "../../ffi/mapped_memory.ts";
 import { shim } from "../../ffi/shim.ts";
-import { DESCRIPTOR, DESCRIPTOR_FLAG, HEADROOM_BYTES } from "../memory/layout.ts";
+import {
+  cellsOfLong,
+  DESCRIPTOR,
+  DESCRIPTOR_FLAG,
+  HEADER,
+  HEADROOM_BYTES,
+  ZONE_KIND,
+} from "../memory/layout.ts";
+import type { Region } from "../memory/region.ts";
 import type { Burst } from "../ring/burst.ts";
 
 /** Word 1 of the descriptor of an empty mbuf: data at the headroom's end, no bytes. */
@@ -29,13 +37,50 @@ export interface MbufGeometry {
   readonly offset: number;
   /** Bytes from one mbuf to the next; a multiple of 64. */
   readonly stride: number;
-  /** How many there are. */
+  /** How many there are, but for long ones. */
   readonly count: number;
+  /** How many long ones there are behind those; none unless told. */
+  readonly long?: number;
   /**
    * Bytes at each mbuf's end that no frame may use: those of a mempool for debugging. None unless
    * told.
    */
   readonly guard?: number;
+}
+
+/** Cells of all mbufs: as many, and so many for each long one. */
+export function cellsIn({ stride, count, long = 0 }: MbufGeometry): number {
+  return count + long * cellsOfLong(stride);
+}
+
+/**
+ * Where the mbufs of a region lie, as its directory and header say.
+ *
+ * @throws {CulvertError} if there are none.
+ */
+export function mbufsIn(region: Region): MbufGeometry {
+  const { offset, size, parameter: stride } = region.zone("mbufs", ZONE_KIND.MBUFS);
+  return { offset, stride, ...countIn(size, stride, region.memory.load(HEADER.LONG_MBUFS)) };
+}
+
+/**
+ * How many mbufs there are in a memzone of `size` bytes: plain ones, and long ones.
+ *
+ * @param told How many long ones, as the region's header says; if they do not fit, there are none.
+ */
+export function countIn(
+  size: number,
+  stride: number,
+  told: number,
+): { count: number; long: number } {
+  const cells = Math.floor(size / stride);
+  const long = told * cellsOfLong(stride) < cells ? told : 0;
+  return { count: cells - long * cellsOfLong(stride), long };
+}
+
+/** Bytes of a long mbuf, its headroom included. */
+export function longBytes(stride: number): number {
+  return cellsOfLong(stride) * stride;
 }
 
 /** Memory that mbufs lie in: a region's, or of a program's own if the shim need not know them. */
@@ -70,8 +115,10 @@ export class Mbufs {
   readonly stride: number;
   /** Bytes of an mbuf that a frame may use, its headroom included. */
   readonly room: number;
-  /** How many there are. */
+  /** How many there are, but for long ones: those have the indexes from here on. */
   readonly count: number;
+  /** Bytes of a long mbuf, its headroom included. */
+  readonly longRoom: number;
   /** Whether the shim knows them: ports can then send and receive them. */
   readonly isForPorts: boolean;
 
@@ -91,17 +138,29 @@ export class Mbufs {
     this.stride = geometry.stride;
     this.room = geometry.stride - (geometry.guard ?? 0);
     this.count = geometry.count;
+    this.longRoom = longBytes(this.stride);
     this.isForPorts = isForPorts;
     if (!isForPorts) return;
     check(
       shim.shim_map_cells(memory.map, BigInt(this.offset), this.stride, this.count),
       `use ${this.count} mbufs of ${this.stride} bytes`,
     );
+    const { long = 0 } = geometry;
+    if (long === 0) return;
+    check(
+      shim.shim_map_long(memory.map, cellsOfLong(this.stride), long),
+      `use ${long} long mbufs behind ${this.count} of ${this.stride} bytes`,
+    );
   }
 
   /** Where the frame of a descriptor starts, in bytes from the region's start. */
   frameByte(word0: number, word1: number): number {
     return this.offset + (word0 & DESCRIPTOR.INDEX_MASK) * this.stride + (word1 & 0xffff);
+  }
+
+  /** Bytes of the mbuf of a descriptor that a frame may use, its headroom included. */
+  roomOf(word0: number): number {
+    return (word0 & DESCRIPTOR.INDEX_MASK) < this.count ? this.room : this.longRoom;
   }
 
   /**

@@ -1,9 +1,9 @@
 import { MappedMemory, type MappedMemoryHandle } from "../../ffi/mapped_memory.ts";
-import { DESCRIPTOR, MPMC } from "../memory/layout.ts";
+import { cellsOfLong, DESCRIPTOR, MPMC } from "../memory/layout.ts";
 import { Burst, checkBurst } from "../ring/burst.ts";
 import { MpmcRing } from "../ring/mpmc_ring.ts";
 import { BULK_MAX, CACHE_SIZE, type CacheOptions, checkedCache } from "./cache_options.ts";
-import { EMPTY_DATA } from "./mbuf.ts";
+import { EMPTY_DATA, type MbufGeometry } from "./mbuf.ts";
 
 /** What a Worker needs to use a mempool; survives `postMessage`. */
 export interface MempoolHandle {
@@ -13,8 +13,10 @@ export interface MempoolHandle {
   readonly offset: number;
   /** Slots of the free ring. */
   readonly ringSize: number;
-  /** Mbufs in all. */
+  /** Mbufs in all, but for long ones. */
   readonly total: number;
+  /** The mempool of the long ones, if there are any: their indexes are `total` and above. */
+  readonly long?: MempoolHandle;
 }
 
 /** Slots of the free ring of `total` mbufs. */
@@ -49,6 +51,9 @@ export class Mempool {
   readonly #stack: Uint32Array<SharedArrayBuffer>;
   readonly #cacheSize: number;
   readonly #flushThreshold: number;
+  /** Mbufs from this index on are long. */
+  readonly #longFrom: number;
+  readonly #long?: Mempool;
   #cached = 0;
 
   /** For {@linkcode create}, {@linkcode attach} and derived classes. */
@@ -59,6 +64,8 @@ export class Mempool {
     this.#flushThreshold = threshold;
     this.#cache = Burst.of(size + BULK_MAX + 1, 4);
     this.#stack = this.#cache.words;
+    this.#longFrom = handle.long ? handle.total : DESCRIPTOR.INDEX_MASK + 1;
+    if (handle.long) this.#long = new Mempool(handle.long, cache);
   }
 
   /**
@@ -66,25 +73,43 @@ export class Mempool {
    *
    * @param total Mbufs, 1 to 2^24.
    * @param cache The cache of this thread; a number is a `cacheSize`.
+   * @param long The mempool of long mbufs, behind the others.
    * @throws {CulvertError} if there is no such cache.
    */
-  static create(total: number, cache: number | CacheOptions = CACHE_SIZE): Mempool {
+  static create(
+    total: number,
+    cache: number | CacheOptions = CACHE_SIZE,
+    long?: MempoolHandle,
+  ): Mempool {
     checkedCache(total, cache);
     const memory = MappedMemory.ofProcess(MpmcRing.bytes(freeRingSize(total)));
-    return new Mempool(Mempool.fill(memory, 0, total), cache);
+    return new Mempool({ ...Mempool.fill(memory, 0, total), long }, cache);
   }
 
   /**
    * Make a free ring of the mbufs 0 to `total - 1`, all free, in zeroed memory from byte `offset`
-   * on.
+   * on; or of as many whose indexes begin at `first` and are `step` apart.
    */
-  static fill(memory: MappedMemory, offset: number, total: number): MempoolHandle {
+  static fill(
+    memory: MappedMemory,
+    offset: number,
+    total: number,
+    first = 0,
+    step = 1,
+  ): MempoolHandle {
     const ringSize = freeRingSize(total);
     const ring = new MpmcRing(memory, offset, ringSize);
     ring.reserveBulk(total);
-    for (let index = 0; index < total; index++) ring.words[index] = index;
+    for (let i = 0; i < total; i++) ring.words[i] = first + i * step;
     ring.commit(total);
     return { memory: memory.handle, offset, ringSize, total };
+  }
+
+  /** Make the free ring of long mbufs, all free, that lie behind the others of a region. */
+  static fillLong({ stride, count, long = 0 }: MbufGeometry): MempoolHandle | undefined {
+    if (long === 0) return undefined;
+    const memory = MappedMemory.ofProcess(MpmcRing.bytes(freeRingSize(long)));
+    return Mempool.fill(memory, 0, long, count, cellsOfLong(stride));
   }
 
   /**
@@ -115,6 +140,11 @@ export class Mempool {
   /** Mbufs free to this thread: in the free ring and in its own cache. */
   get available(): number {
     return this.#ring.count + this.#cached;
+  }
+
+  /** The long mbufs, if there are any. They are freed here, with the others. */
+  get long(): Mempool | undefined {
+    return this.#long;
   }
 
   /**
@@ -159,8 +189,11 @@ export class Mempool {
       this.#freeMany(words, count, at);
       return;
     }
+    const longFrom = this.#longFrom;
     for (let i = at << 1, end = (at + count) << 1; i < end; i += 2) {
-      stack[cached++] = words[i] & DESCRIPTOR.INDEX_MASK;
+      const index = words[i] & DESCRIPTOR.INDEX_MASK;
+      if (index < longFrom) stack[cached++] = index;
+      else this.#long!.freeOne(index);
     }
     this.#cached = cached > this.#flushThreshold ? this.#flush(cached) : cached;
   }
@@ -199,6 +232,7 @@ export class Mempool {
   close(): void {
     this.#ring.enqueueBulk(this.#cache, this.#cached);
     this.#cached = 0;
+    this.#long?.close();
   }
 
   /** Private but not #: V8 checks a brand at each call of a #method, which costs 2 ns. */
@@ -213,11 +247,19 @@ export class Mempool {
     return count;
   }
 
+  /** Free one mbuf by its index. */
+  private freeOne(index: number): void {
+    this.#stack[this.#cached] = index;
+    if (++this.#cached > this.#flushThreshold) this.#cached = this.#flush(this.#cached);
+  }
+
   /** Free descriptors for which the cache has no room. */
   #freeMany(words: Uint32Array, count: number, at: number): void {
     for (let i = at << 1, end = (at + count) << 1; i < end; i += 2) {
       if (this.#cached === this.#cache.capacity) this.#cached = this.#flush(this.#cached);
-      this.#stack[this.#cached++] = words[i] & DESCRIPTOR.INDEX_MASK;
+      const index = words[i] & DESCRIPTOR.INDEX_MASK;
+      if (index < this.#longFrom) this.#stack[this.#cached++] = index;
+      else this.#long!.freeOne(index);
     }
     if (this.#cached > this.#flushThreshold) this.#cached = this.#flush(this.#cached);
   }

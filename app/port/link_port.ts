@@ -1,9 +1,11 @@
 import { shim } from "../../ffi/shim.ts";
-import { DESCRIPTOR } from "../memory/layout.ts";
+import { DESCRIPTOR, DESCRIPTOR_FLAG, HEADROOM_BYTES } from "../memory/layout.ts";
 import { Burst, BURST_MAX, checkBurst } from "../ring/burst.ts";
-import { COUNTER } from "./counters.ts";
-import type { PortResources } from "./kernel_port.ts";
+import { COUNTER, countFrames } from "./counters.ts";
+import type { PortResources } from "./port_resources.ts";
+import { OffloadHeader, wordOf } from "./offload_header.ts";
 import type { HostPort } from "./port.ts";
+import { SuperFrame } from "./super_frame.ts";
 
 /** Frames that fit into each direction of a link; a power of two. */
 const LINK_SIZE: number = BURST_MAX;
@@ -17,11 +19,15 @@ const SLOT_MASK = LINK_SIZE - 1;
  * end that receives copies the frames into mbufs of its own region, one shim call a burst: that
  * copy is what isolates the guests of two regions from each other.
  *
+ * A super-frame passes whole, between regions as a copy with a header that was checked, or is cut
+ * if who receives does not take it.
+ *
  * Both ends belong to one lcore, so that nothing here is shared between threads.
  */
 export class LinkPort implements HostPort {
   readonly pollable: number[] = [];
   readonly isUp = true;
+  passesWhole = false;
   readonly #resources: PortResources;
   /** What was sent here and waits for the other end: a FIFO with free-running positions. */
   readonly #waiting: Uint32Array = new Uint32Array(LINK_SIZE * DESCRIPTOR.WORDS);
@@ -29,6 +35,10 @@ export class LinkPort implements HostPort {
   #producer = 0;
   #consumer = 0;
   #other?: LinkPort;
+  /** The super-frame that this end is cutting, and its descriptor. */
+  #superFrame?: SuperFrame;
+  readonly #cutting: Burst = Burst.of(1);
+  readonly #header = new OffloadHeader();
 
   /** An end that is joined to nothing yet: it receives nothing, and takes what fits. */
   constructor(readonly name: string, resources: PortResources) {
@@ -44,9 +54,19 @@ export class LinkPort implements HostPort {
   rxBurst(burst: Burst, max: number, at = 0): number {
     checkBurst(burst, DESCRIPTOR.WORDS, max, at);
     const other = this.#other;
-    if (other === undefined || other.#producer === other.#consumer) return 0;
+    if (other === undefined || max === 0) return 0;
     const isSame = other.#resources.mbufs === this.#resources.mbufs;
-    return isSame ? this.#take(other, burst, max, at) : this.#copy(other, burst, max, at);
+    while (this.#isCutting || other.#producer !== other.#consumer) {
+      const n = this.#isCutting
+        ? this.#cut(other, burst, max, at)
+        : other.#nextIsSuper && !(isSame && this.passesWhole)
+        ? this.#takeSuper(other, burst, at)
+        : isSame
+        ? this.#take(other, burst, max, at, !this.passesWhole)
+        : this.#copy(other, burst, max, at);
+      if (n > 0) return n; // or what came first was dropped, or is to be cut
+    }
+    return 0;
   }
 
   txBurst(burst: Burst, count: number, at = 0): number {
@@ -80,17 +100,41 @@ export class LinkPort implements HostPort {
     this.#dropAll();
   }
 
-  /** Take up to `max` of the frames that were sent at the other end, and count them as received. */
-  #take(other: LinkPort, burst: Burst, max: number, at: number): number {
+  /** Mbufs that were sent at this end, and that the other has not received or is cutting. */
+  get held(): number {
+    const other = this.#other;
+    const cutting = other !== undefined && other.#isCutting ? 1 : 0;
+    return (this.#producer - this.#consumer | 0) + cutting;
+  }
+
+  /** Whether the next frame that was sent here is a super-frame. */
+  get #nextIsSuper(): boolean {
+    const slot = (this.#consumer & SLOT_MASK) << 1;
+    return (this.#waiting[slot] & DESCRIPTOR_FLAG.SUPER) !== 0;
+  }
+
+  get #isCutting(): boolean {
+    return this.#superFrame !== undefined && this.#superFrame.pending > 0;
+  }
+
+  /**
+   * Take up to `max` of the frames that were sent at the other end, and count them as received.
+   *
+   * @param onlyPlain Whether to stop in front of a super-frame.
+   */
+  #take(other: LinkPort, burst: Burst, max: number, at: number, onlyPlain: boolean): number {
     const [waiting, words] = [other.#waiting, burst.words];
     const used = other.#producer - other.#consumer | 0;
-    const n = max < used ? max : used;
+    const most = max < used ? max : used;
+    const stop = onlyPlain ? DESCRIPTOR_FLAG.SUPER : 0;
     let bytes = 0;
-    for (let i = 0; i < n; i++) {
-      const slot = (other.#consumer + i & SLOT_MASK) << 1;
+    let n = 0;
+    for (; n < most; n++) {
+      const slot = (other.#consumer + n & SLOT_MASK) << 1;
       const word1 = waiting[slot + 1];
-      words[at + i << 1] = waiting[slot];
-      words[(at + i << 1) + 1] = word1;
+      if ((waiting[slot] & stop) !== 0) break;
+      words[at + n << 1] = waiting[slot];
+      words[(at + n << 1) + 1] = word1;
       bytes += word1 >>> 16;
     }
     other.#consumer = other.#consumer + n | 0;
@@ -108,7 +152,7 @@ export class LinkPort implements HostPort {
     const { mbufs, mempool, counters } = this.#resources;
     const sources = this.#sources;
     const from = other.#resources;
-    const taken = this.#take(other, sources, max < LINK_SIZE ? max : LINK_SIZE, 0);
+    const taken = this.#take(other, sources, max < LINK_SIZE ? max : LINK_SIZE, 0, true);
     const n = mempool.allocBurst(burst, taken, at);
     const copied = shim.shim_frames_copy(
       from.mbufs.map | mbufs.map << 16,
@@ -124,10 +168,76 @@ export class LinkPort implements HostPort {
     return copied;
   }
 
+  /**
+   * Take the super-frame that is next: 1 if it was copied whole into an mbuf of our region; 0 if it
+   * was dropped, or is now to be cut.
+   */
+  #takeSuper(other: LinkPort, burst: Burst, at: number): number {
+    const { mbufs, counters, frameMax } = this.#resources;
+    const source = other.#resources.mbufs;
+    const parts = this.#superFrame ??= new SuperFrame(source, undefined, 0, mbufs);
+    const { words } = this.#cutting;
+    const slot = (other.#consumer & SLOT_MASK) << 1;
+    const word0 = words[0] = other.#waiting[slot];
+    const word1 = words[1] = other.#waiting[slot + 1];
+    other.#consumer = other.#consumer + 1 | 0;
+    const header = this.#header;
+    header.read(source, word0);
+    if (!parts.begin(word0, word1, word1 >>> 16, header.offload, header.checksum)) {
+      return this.#drop(other, parts.isTunnel ? COUNTER.TUNNEL : COUNTER.OFFLOAD, 1);
+    }
+    if (parts.segmentBytes > frameMax) return this.#drop(other, COUNTER.OVERSIZE, parts.pending);
+    if (!this.passesWhole || !parts.mayPass() || !this.#copyWhole(other, burst, at)) return 0;
+    counters[COUNTER.RX]++;
+    counters[COUNTER.RX_BYTES] += word1 >>> 16;
+    return 1;
+  }
+
+  /** Copy the super-frame into an mbuf of our region; false if none is free. */
+  #copyWhole(other: LinkPort, burst: Burst, at: number): boolean {
+    const { mbufs, mempool } = this.#resources;
+    const from = other.#resources;
+    const parts = this.#superFrame!;
+    const cutting = this.#cutting;
+    const isShort = cutting.words[1] >>> 16 <= mbufs.stride - HEADROOM_BYTES;
+    const pool = isShort ? mempool : mempool.long;
+    if (pool === undefined || pool.allocBulk(burst, 1, at) === 0) return false;
+    parts.completePartial();
+    const [maps, bursts] = [from.mbufs.map | mbufs.map << 16, cutting.map | burst.map << 16];
+    shim.shim_frames_copy(maps, bursts, cutting.word, burst.word + (at << 1), 1);
+    parts.headerTo(mbufs.u32, wordOf(mbufs, burst.words[at << 1]));
+    burst.words[at << 1] |= DESCRIPTOR_FLAG.SUPER;
+    from.mempool.free(cutting, 1);
+    parts.pending = 0;
+    return true;
+  }
+
+  /** Cut the super-frame into up to `max` frames: how many. What finds no mbuf is dropped. */
+  #cut(other: LinkPort, burst: Burst, max: number, at: number): number {
+    const { mempool, counters } = this.#resources;
+    const parts = this.#superFrame!;
+    let n = 0;
+    while (n < max && parts.next(burst, at + n, mempool)) n++;
+    countFrames(counters, COUNTER.RX, burst, n, at);
+    if (n < max && parts.pending > 0) this.#drop(other, COUNTER.NO_MBUF, parts.pending);
+    else if (parts.pending === 0) other.#resources.mempool.free(this.#cutting, 1);
+    return n;
+  }
+
+  /** Drop the super-frame that was taken, which counts as `frames`. */
+  #drop(other: LinkPort, reason: number, frames: number): 0 {
+    this.#resources.counters[COUNTER.RX] += frames;
+    this.#resources.counters[reason] += frames;
+    other.#resources.mempool.free(this.#cutting, 1);
+    if (this.#superFrame) this.#superFrame.pending = 0;
+    return 0;
+  }
+
   #dropAll(): void {
     const other = this.#other;
     if (other === undefined) return;
-    const n = this.#take(other, this.#sources, LINK_SIZE, 0);
+    if (this.#isCutting) this.#drop(other, COUNTER.STOPPED, this.#superFrame!.pending);
+    const n = this.#take(other, this.#sources, LINK_SIZE, 0, false);
     other.#resources.mempool.free(this.#sources, n);
     this.#resources.counters[COUNTER.STOPPED] += n;
   }

@@ -2,7 +2,7 @@ import { HEADROOM_BYTES } from "../memory/layout.ts";
 import { dataWord } from "../mempool/mbuf.ts";
 import type { Burst } from "../ring/burst.ts";
 import { COUNTER, countFrames } from "./counters.ts";
-import type { PortResources } from "./kernel_port.ts";
+import type { PortResources } from "./port_resources.ts";
 import type { HostPort } from "./port.ts";
 
 /**

@@ -1,7 +1,7 @@
 import { CulvertError, UsageError } from "../../ffi/error.ts";
 import { FRAME_MIN_BYTES } from "../memory/layout.ts";
 import { findInterface, findInterfaceAgain, type Interface, setInterfaceUp } from "./interface.ts";
-import type { PortResources } from "./kernel_port.ts";
+import type { PortResources } from "./port_resources.ts";
 import { LinkPort } from "./link_port.ts";
 import { NullPort } from "./null_port.ts";
 import { openPacket, PacketPort, type PacketSetup } from "./packet_port.ts";

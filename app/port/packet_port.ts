@@ -3,16 +3,18 @@ import { cString, shim } from "../../ffi/shim.ts";
 import type { Burst } from "../ring/burst.ts";
 import { COUNTER } from "./counters.ts";
 import { findInterface, findInterfaceAgain, setInterfaceUp } from "./interface.ts";
-import { KernelPort, type PortResources } from "./kernel_port.ts";
+import { KernelPort } from "./kernel_port.ts";
+import type { PortResources } from "./port_resources.ts";
 
 /** Bytes that the kernel may keep for us while we are busy: some 2,000 small frames. */
 const RECEIVE_BUFFER_BYTES = 4 << 20;
 
 /**
  * Instead of a receiving socket's buffer: a socket that sends past the queueing discipline, or
- * through it, where captures see what it sends (`SHIM_SEND_VISIBLE` in shim/shim.h).
+ * through it, where captures see what it sends, or through it with an offload header before each
+ * frame (`SHIM_SEND_PAST` and others in shim/shim.h).
  */
-const SEND_PAST = 0, SEND_VISIBLE = 1;
+const SEND_PAST = 0, SEND_VISIBLE = 1, SEND_WHOLE = 2;
 
 /** An open AF_PACKET port; survives `postMessage`. */
 export interface PacketSetup {
@@ -28,6 +30,8 @@ export interface PacketSetup {
   readonly rxFd: number;
   /** A socket that only sends, past the queueing discipline unless it is to be visible. */
   readonly txFd: number;
+  /** A socket that sends frames behind offload headers, super-frames among them. */
+  readonly wholeFd: number;
 }
 
 /**
@@ -38,18 +42,20 @@ export interface PacketSetup {
 export function openPacket(name: string, isVisible = false): PacketSetup {
   const found = findInterface(name);
   const action = `open AF_PACKET on ${name}`;
-  const rxFd = check(
-    shim.shim_packet_open(cString(name), RECEIVE_BUFFER_BYTES),
-    action,
-    INTERFACE_ADVICE,
-  );
+  const fds: number[] = [];
+  const open = (buffer: number) => {
+    const fd = check(shim.shim_packet_open(cString(name), buffer), action, INTERFACE_ADVICE);
+    fds.push(fd);
+    return fd;
+  };
   try {
+    const rxFd = open(RECEIVE_BUFFER_BYTES);
     if (!found?.isUp) setInterfaceUp(name, true);
-    const way = isVisible ? SEND_VISIBLE : SEND_PAST;
-    const txFd = check(shim.shim_packet_open(cString(name), way), action, INTERFACE_ADVICE);
-    return { kind: "packet", name, isVisible, index: found?.index ?? 0, rxFd, txFd };
+    const txFd = open(isVisible ? SEND_VISIBLE : SEND_PAST);
+    const wholeFd = open(SEND_WHOLE);
+    return { kind: "packet", name, isVisible, index: found?.index ?? 0, rxFd, txFd, wholeFd };
   } catch (error) {
-    shim.shim_fd_close(rxFd);
+    for (const fd of fds) shim.shim_fd_close(fd);
     throw error;
   }
 }
@@ -84,14 +90,17 @@ export class PacketPort extends KernelPort {
   }
 
   /** By one `recvmmsg()`; VLAN tag and offload header come as meta beside each frame. */
-  protected receive(map: number, slots: Burst, room: number, count: number): number {
-    return shim.shim_packet_rx(this.#setup.rxFd, map, slots.map, slots.word, room, count);
+  protected receive(map: number, slots: Burst, word: number, room: number, count: number): number {
+    return shim.shim_packet_rx(this.#setup.rxFd, map, slots.map, word, room, count);
   }
 
-  /** By one `sendmmsg()`. */
-  protected send(map: number, burst: Burst, count: number, at: number): number {
-    const word = burst.word + (at << 1);
-    return shim.shim_packet_tx(this.#setup.txFd, map, burst.map, word, count);
+  /**
+   * By one `sendmmsg()`. Past the queueing discipline super-frames are lost where the device cannot
+   * segment: so what has headers goes through it.
+   */
+  protected send(map: number, burst: Burst, count: number, at: number, headers: number): number {
+    const fd = headers < 0 ? this.#setup.txFd : this.#setup.wholeFd;
+    return shim.shim_packet_tx(fd, map, burst.map, burst.word + (at << 1), count, headers);
   }
 
   /** By one `read()` a frame, of its first 64 bytes. */
@@ -122,9 +131,14 @@ export class PacketPort extends KernelPort {
     return findInterfaceAgain(this.#setup.index, this.name)?.hasCarrier ?? false;
   }
 
-  /** Both; the interface is no longer promiscuous for our sake. */
+  /** The interface's MTU; any if it is gone. */
+  protected mtu(): number {
+    return findInterfaceAgain(this.#setup.index, this.name)?.mtu ?? Infinity;
+  }
+
+  /** All of them; the interface is no longer promiscuous for our sake. */
   protected closeSockets(): void {
-    shim.shim_fd_close(this.#setup.rxFd);
-    shim.shim_fd_close(this.#setup.txFd);
+    const { rxFd, txFd, wholeFd } = this.#setup;
+    for (const fd of [rxFd, txFd, wholeFd]) shim.shim_fd_close(fd);
   }
 }

@@ -36,6 +36,12 @@ export interface HostPort extends Port {
   /** Whether it makes frames by itself, as soon as there are mbufs: nothing tells when. */
   readonly hasFrames?: boolean;
 
+  /**
+   * Whether who receives here takes super-frames: those that may pass are handed out whole, with
+   * the flag SUPER in their descriptors. Left out by ports that have none.
+   */
+  passesWhole?: boolean;
+
   /** False while its interface is down or gone. */
   readonly isUp: boolean;
 

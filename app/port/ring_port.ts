@@ -2,7 +2,7 @@ import { MappedMemory } from "../../ffi/mapped_memory.ts";
 import { Burst, BURST_DEFAULT } from "../ring/burst.ts";
 import { SpscRing } from "../ring/spsc_ring.ts";
 import { COUNTER, countFrames } from "./counters.ts";
-import type { PortResources } from "./kernel_port.ts";
+import type { PortResources } from "./port_resources.ts";
 import type { HostPort } from "./port.ts";
 
 /** A port that receives what is sent to it (DPDK `net_ring`): a loop for tests and demos. */

@@ -17,8 +17,6 @@ const OVERFLOW_START = BURST_MAX * RX_META.WORDS * 4;
 export class RxRoom {
   /** {@linkcode RX_META} of each frame. */
   readonly meta: Uint32Array;
-  /** {@linkcode OVERFLOW_BYTES} of each frame. */
-  readonly overflow: Uint8Array;
   /** The shim's number of the memory. */
   readonly map: number;
   readonly #memory: MappedMemory;
@@ -27,8 +25,12 @@ export class RxRoom {
   constructor(frames: number) {
     this.#memory = MappedMemory.ofProcess(OVERFLOW_START + frames * OVERFLOW_BYTES);
     this.meta = this.#memory.u32;
-    this.overflow = this.#memory.u8.subarray(OVERFLOW_START);
     this.map = this.#memory.map;
+  }
+
+  /** Where the {@linkcode OVERFLOW_BYTES} of a frame begin, in bytes. */
+  overflowByte(frame: number): number {
+    return OVERFLOW_START + frame * OVERFLOW_BYTES;
   }
 
   /** Give the memory back. */

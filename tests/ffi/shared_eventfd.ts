@@ -19,5 +19,5 @@ export function fill(fd: number): void {
   setWaits(fd, false);
   shim.shim_eventfd_drain(fd);
   memory.u32.set([0, 8 << 16], 16); // a descriptor
-  shim.shim_tap_tx(fd, memory.map, memory.map, 16, 1); // a frame of those 8 bytes
+  shim.shim_tap_tx(fd, memory.map, memory.map, 16, 1, -1); // a frame of those 8 bytes
 }

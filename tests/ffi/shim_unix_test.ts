@@ -66,7 +66,7 @@ fileTest("shim_unix_receive() gives EPROTO for half a number", () => {
   using memory = freshMemory(4096);
   shim.shim_map_cells(memory.map, 0n, 64, 1);
   memory.u32.set([0, 4 << 16], 16); // a descriptor
-  equal(shim.shim_tap_tx(sockets.server, memory.map, memory.map, 16, 1), 1);
+  equal(shim.shim_tap_tx(sockets.server, memory.map, memory.map, 16, 1, -1), 1);
   equal(shim.shim_unix_receive(sockets.client, value, passed, 1), -EPROTO);
 });
 

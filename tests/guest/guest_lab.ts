@@ -62,7 +62,7 @@ export class GuestLab implements Disposable {
   #lent = 0;
 
   constructor({ ports = 1, ringSize = 64 } = {}) {
-    this.memory = MappedMemory.ofProcess(2 << 20);
+    this.memory = MappedMemory.ofProcess(4 << 20);
     const opened = Array.from(
       { length: ports },
       (_, port) => ({ ...openedPort(`p${port}`), mac: macOf(port) }),
@@ -122,7 +122,8 @@ export class GuestLab implements Disposable {
     const options = await readSettings(name, loaded, set);
     const context = new FunctionContext(this.handles, 0, 1, options, this.counted, log, clock);
     const run = loaded.setup?.(context) ?? loaded.default;
-    return new Chain([{ name, context, run }], loaded.originates === true, onError, log);
+    const { originates = false, offloads = false } = loaded;
+    return new Chain([{ name, context, run }], originates, onError, log, undefined, offloads);
   }
 
   /** The host lends frames by port `from`; one turn of a lane; what port `to` has sent then. */

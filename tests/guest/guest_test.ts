@@ -26,6 +26,7 @@ const OPTIONS: GuestOptions = {
 const FUNCTIONS = {
   handles: [{ name: "io", options: {} }],
   originates: false,
+  offloads: false,
   answers: false,
 };
 

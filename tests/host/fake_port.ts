@@ -1,6 +1,6 @@
 import { DESCRIPTOR } from "../../app/memory/layout.ts";
 import { COUNTER } from "../../app/port/counters.ts";
-import type { PortResources } from "../../app/port/kernel_port.ts";
+import type { PortResources } from "../../app/port/port_resources.ts";
 import type { HostPort } from "../../app/port/port.ts";
 import type { Burst } from "../../app/ring/burst.ts";
 

@@ -66,7 +66,7 @@ Deno.test("Lane sends frames as the guest says: where they start, how long they 
   lane.hostToGuest();
   guest.rxBurst(burst, 2);
   const [a, b] = [burst.words[0], burst.words[2]];
-  const tx = burstOf([b | 0xff << 24, dataWord(100, 1522), a, dataWord(0, 14)]);
+  const tx = burstOf([b | 0xfb << 24, dataWord(100, 1522), a, dataWord(0, 14)]);
   guest.txBurst(tx, 2);
   equal(lane.guestToHost(), 2);
   deepEqual(port.sent, [b, dataWord(100, 1522), a, dataWord(0, 14)], "without the flags");

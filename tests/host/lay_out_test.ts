@@ -65,7 +65,7 @@ for (const mtu of [1500, 9000]) {
       equal(found.place.ringSize, 64);
     });
     const { offset, size, parameter } = region.zone("mbufs", ZONE_KIND.MBUFS);
-    deepEqual(laidOut.geometry, { offset, stride: parameter, count: size / parameter });
+    deepEqual(laidOut.geometry, { offset, stride: parameter, count: size / parameter, long: 0 });
     equal(laidOut.geometry.count, 100);
     equal(laidOut.geometry.stride, mtu === 1500 ? 2368 : 9152);
     equal(new Mbufs(memory, laidOut.geometry).count, 100, "the shim agrees that they fit");

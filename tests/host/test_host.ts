@@ -35,6 +35,8 @@ export interface TestHostOptions extends Partial<Omit<HostOptions, "regions">> {
   /** Ports `p0`, `p1` and so on of that guest. */
   readonly ports?: number;
   readonly mbufs?: number;
+  /** Bytes of each region: a MiB, which leaves no room for long mbufs. */
+  readonly bytes?: number;
   readonly ringSize?: number;
   readonly lcores?: number;
   /** Makes the ports that are no links. */
@@ -75,7 +77,7 @@ export class TestHost implements Disposable {
   #now = 0;
 
   constructor(options: TestHostOptions = {}) {
-    const { ports = 1, mbufs = 256, ringSize = 64, lcores = 1, peer, reconnector } = options;
+    const { ports = 1, mbufs = 256, ringSize = 64, lcores = 1, bytes = 1 << 20 } = options;
     const names = Array.from({ length: ports }, (_, port) => `p${port}`).join(" ");
     const { places = { r0: { 0: names } } } = options;
     const regions = Object.entries(places).map(([name, guests]) => ({
@@ -89,12 +91,12 @@ export class TestHost implements Disposable {
     }));
     const rest = { mtu: 1500, idle: "poll", burst: 32, statsPeriod: 0, ...options } as const;
     const cores = Array.from({ length: lcores }, (_, core) => core);
-    this.memories = regions.map(() => MappedMemory.ofProcess(1 << 20));
+    this.memories = regions.map(() => MappedMemory.ofProcess(bytes));
     const hosted = regions.map(({ name: path }, i) => ({
       memory: this.memories[i],
       path,
-      peer,
-      reconnector: reconnector && (() => reconnector),
+      peer: options.peer,
+      reconnector: options.reconnector && (() => options.reconnector!),
       close() {},
     }));
     this.host = new Host({ ...rest, regions, cores }, hosted, {
@@ -168,17 +170,15 @@ export class TestHost implements Disposable {
     equal(sum(COUNTER.RX) + sum(COUNTER.ORIGINATED), sum(COUNTER.TX) + dropped, "frames");
     for (const { running } of this.threads) running?.releaseCaches();
     for (const { name, mempool, handle: { outstanding }, guests } of this.host.regions) {
-      const { total } = mempool.handle;
+      const { handle: { total }, long } = mempool;
       const burst = Burst.of(total + 1);
       const n = mempool.allocBurst(burst, total + 1);
       equal(n, total, `mbufs of region ${name}`);
-      equal(
-        new Set(burst.words.subarray(0, 2 * n).filter((_, i) => i % 2 === 0)).size,
-        total,
-        name,
-      );
+      const indexes = burst.words.subarray(0, 2 * n).filter((_, i) => i % 2 === 0);
+      equal(new Set(indexes).size, total, name);
       mempool.free(burst, n);
       mempool.close();
+      if (long) equal(long.available, long.handle.total, `long mbufs of region ${name}`);
       for (const { number } of guests) {
         equal(new Outstanding(outstanding).of(number, 0).mbufs, 0, name);
       }

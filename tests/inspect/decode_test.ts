@@ -56,7 +56,7 @@ Deno.test("decodeRegion() names all that a sound region has, and finds nothing w
     ...["rx", "tx", "lend", "giveback"].map((ring) => `g0.p0.${ring}`),
     "work",
   ]);
-  deepEqual(report.mbufs, [{ name: "mbufs", count: 100, stride: 2368 }]);
+  deepEqual(report.mbufs, [{ name: "mbufs", count: 100, long: 0, stride: 2368 }]);
 });
 
 Deno.test("decodeRegion() tells the fill of rings, also where positions have wrapped", () => {

@@ -40,7 +40,7 @@ export class ScriptedServer implements Disposable {
     using memory = freshMemory(4096);
     shim.shim_map_cells(memory.map, 0n, 64, 1);
     memory.u32.set([0, 4 << 16], 16); // a descriptor
-    equal(shim.shim_tap_tx(this.#socket, memory.map, memory.map, 16, 1), 1);
+    equal(shim.shim_tap_tx(this.#socket, memory.map, memory.map, 16, 1, -1), 1);
   }
 
   /** Send an id with a new eventfd, which is returned. */

@@ -100,9 +100,9 @@ static void on_bursts(void) {
     int fd = some_file();
     switch (below(8)) {
       case 0: case 1: shim_packet_rx(fd, id, burst, word, place, count); break;
-      case 2: shim_packet_tx(fd, id, burst, word, count); break;
+      case 2: shim_packet_tx(fd, id, burst, word, count, -1); break;
       case 3: shim_tap_rx(fd, id, burst, word, place, count); break;
-      case 4: shim_tap_tx(fd, id, burst, word, count); break;
+      case 4: shim_tap_tx(fd, id, burst, word, count, -1); break;
       case 5: shim_prefetch(id, burst, word, count); break;
       default: shim_frames_copy(both, bursts, word, target, count);
     }

@@ -14,6 +14,7 @@ uint32_t shim_abi(void);
 int32_t shim_map(void *buffer, uint64_t bytes, int32_t fd, uint64_t offset);
 int32_t shim_unmap(int32_t map);
 int32_t shim_map_cells(int32_t map, uint64_t offset, uint32_t stride, uint32_t count);
+int32_t shim_map_long(int32_t map, uint32_t cells, uint32_t count);
 int32_t shim_map_bind(int32_t map, uint32_t node);
 
 uint32_t shim_load_acquire(int32_t map, uint32_t word);
@@ -69,10 +70,12 @@ int32_t shim_packet_missed(int32_t fd);
 
 int32_t shim_packet_rx(int32_t fd, int32_t frames, int32_t burst, uint32_t word, int32_t room,
                        uint32_t count);
-int32_t shim_packet_tx(int32_t fd, int32_t frames, int32_t burst, uint32_t word, uint32_t count);
+int32_t shim_packet_tx(int32_t fd, int32_t frames, int32_t burst, uint32_t word, uint32_t count,
+                       int32_t headers);
 int32_t shim_tap_rx(int32_t fd, int32_t frames, int32_t burst, uint32_t word, int32_t room,
                     uint32_t count);
-int32_t shim_tap_tx(int32_t fd, int32_t frames, int32_t burst, uint32_t word, uint32_t count);
+int32_t shim_tap_tx(int32_t fd, int32_t frames, int32_t burst, uint32_t word, uint32_t count,
+                    int32_t headers);
 int32_t shim_discard(int32_t fd, uint32_t count);
 int32_t shim_frames_copy(uint32_t frames, uint32_t bursts, uint32_t source, uint32_t target,
                          uint32_t count);

@@ -25,7 +25,7 @@ for (const [index, offset, length] of [[0, 0, 1], [1, 128, 64], [19, 2367, 1], [
       index | 0xa5 << DESCRIPTOR.FLAGS_SHIFT,
       dataWord(offset, length),
     ]);
-    equal(shim.shim_tap_tx(sockets.client, memory.map, burst.map, burst.word, 1), 1);
+    equal(shim.shim_tap_tx(sockets.client, memory.map, burst.map, burst.word, 1, -1), 1);
     const received = new Uint8Array(4096);
     equal(shim.shim_file_read(sockets.server, received, received.length), length);
     const start = mbufs.frameByte(burst.words[0], burst.words[1]);
@@ -39,7 +39,7 @@ fileTest("descriptor that the shim has filled: TypeScript agrees on its length",
   new Mbufs(memory, GEOMETRY);
   using room = freshMemory(ROOM_BYTES);
   const sent = burstOf([0, dataWord(0, 1000)]);
-  shim.shim_tap_tx(sockets.client, memory.map, sent.map, sent.word, 1);
+  shim.shim_tap_tx(sockets.client, memory.map, sent.map, sent.word, 1, -1);
   const burst = burstOf([5, dataWord(128, 2240)]);
   equal(shim.shim_tap_rx(sockets.server, memory.map, burst.map, burst.word, room.map, 1), 1);
   deepEqual([...burst.words], [5, dataWord(128, 1000)]);

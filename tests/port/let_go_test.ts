@@ -17,8 +17,8 @@ class SlotPort extends KernelPort {
   get pollable(): number[] {
     return [];
   }
-  protected receive(_: number, __: Burst, room: number, count: number): number {
-    const n = Math.min(count, this.waiting);
+  protected receive(_: number, __: Burst, ___: number, room: number, count: number): number {
+    const n = Math.min(count & 0xffff, this.waiting);
     this.waiting -= n;
     for (let i = 0; i < n; i++) shim.shim_store_release(room, 4 * i, 60); // its length
     return n;
@@ -34,6 +34,9 @@ class SlotPort extends KernelPort {
   }
   protected hasCarrier(): boolean {
     return true;
+  }
+  protected mtu(): number {
+    return 1500;
   }
   protected closeSockets(): void {}
 }

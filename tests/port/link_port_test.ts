@@ -1,7 +1,7 @@
 import { deepEqual, equal } from "node:assert/strict";
 import { dataWord } from "../../app/mempool/mbuf.ts";
 import { COUNTER, type Counters, droppedBy, newCounters } from "../../app/port/counters.ts";
-import type { PortResources } from "../../app/port/kernel_port.ts";
+import type { PortResources } from "../../app/port/port_resources.ts";
 import { joinLinks, LinkPort } from "../../app/port/link_port.ts";
 import { RingPort } from "../../app/port/ring_port.ts";
 import { Random } from "../kit/random.ts";

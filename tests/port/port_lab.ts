@@ -1,9 +1,9 @@
 import { equal } from "node:assert/strict";
 import { MappedMemory } from "../../ffi/mapped_memory.ts";
-import { Mbufs } from "../../app/mempool/mbuf.ts";
+import { cellsIn, Mbufs } from "../../app/mempool/mbuf.ts";
 import { Mempool } from "../../app/mempool/mempool.ts";
 import { type Counters, newCounters } from "../../app/port/counters.ts";
-import type { PortResources } from "../../app/port/kernel_port.ts";
+import type { PortResources } from "../../app/port/port_resources.ts";
 import { Burst } from "../../app/ring/burst.ts";
 
 const STRIDE = 2368;
@@ -16,10 +16,12 @@ export class PortLab implements PortResources, Disposable {
   readonly frameMax = 1522;
   readonly #memory: MappedMemory;
 
-  constructor(readonly total: number) {
-    this.#memory = MappedMemory.ofProcess(total * STRIDE);
-    this.mbufs = new Mbufs(this.#memory, { offset: 0, stride: STRIDE, count: total });
-    this.mempool = Mempool.create(total, 0);
+  /** @param long Long mbufs behind the others. */
+  constructor(readonly total: number, long = 0) {
+    const geometry = { offset: 0, stride: STRIDE, count: total, long };
+    this.#memory = MappedMemory.ofProcess(cellsIn(geometry) * STRIDE);
+    this.mbufs = new Mbufs(this.#memory, geometry);
+    this.mempool = Mempool.create(total, 0, Mempool.fillLong(geometry));
   }
 
   /** Check that each mbuf is free, once. */
@@ -29,10 +31,14 @@ export class PortLab implements PortResources, Disposable {
     const indexes = new Set(burst.words.filter((_, i) => i % 2 === 0 && i < 2 * this.total));
     equal(indexes.size, this.total);
     this.mempool.free(burst, this.total);
+    const { long } = this.mempool;
+    if (long) equal(long.available, long.handle.total, "long mbufs");
   }
 
   [Symbol.dispose](): void {
-    new MappedMemory(this.mempool.handle.memory).close();
+    const { memory, long } = this.mempool.handle;
+    new MappedMemory(memory).close();
+    if (long) new MappedMemory(long.memory).close();
     this.#memory.close();
   }
 }

@@ -1,5 +1,13 @@
 import assert from "node:assert/strict";
-import { account, assertBalanced, Lab, type Running, waitUntil } from "../kit/lab.ts";
+import { fileURLToPath } from "node:url";
+import {
+  account,
+  assertBalanced,
+  type CableEnd,
+  Lab,
+  type Running,
+  waitUntil,
+} from "../kit/lab.ts";
 import {
   assertNothingBroken,
   assertOffloads,
@@ -39,17 +47,21 @@ interface Setting {
   readonly b: NetworkEnd;
 }
 
+/** How a guest is started: one that takes super-frames, or one that gets frames of the MTU. */
+const WHOLE = ["--no-mac-updating"];
+const CUT = ["--function", fileURLToPath(new URL("plain_function.ts", import.meta.url))];
+
 /** A host and a guest process between two veths that have all offloads that a new veth has. */
-async function betweenVeths(lab: Lab): Promise<Setting> {
+async function betweenVeths(lab: Lab, guestArgs: readonly string[]): Promise<Setting> {
   const { a, b } = await lab.namespacePair();
   await assertOffloads(lab, a);
   await assertOffloads(lab, b);
   const host = lab.host(["--port", `packet:${a.outer}`, "--port", `packet:${b.outer}`, "-l", "0"]);
-  return await withGuest(lab, host, a, b);
+  return await withGuest(lab, host, a, b, guestArgs);
 }
 
 /** A host and a guest process between two TAPs in namespaces of their own. */
-async function betweenTaps(lab: Lab): Promise<Setting> {
+async function betweenTaps(lab: Lab, guestArgs: readonly string[]): Promise<Setting> {
   const taps = [lab.name("t"), lab.name("t")];
   const host = await lab.startHost([
     ...taps.flatMap((name) => ["--port", `tap:${name}`]),
@@ -58,11 +70,29 @@ async function betweenTaps(lab: Lab): Promise<Setting> {
   ]);
   const a = await moveTap(lab, taps[0], 1);
   const b = await moveTap(lab, taps[1], 2);
-  return await withGuest(lab, host, a, b);
+  return await withGuest(lab, host, a, b, guestArgs);
 }
 
-async function withGuest(lab: Lab, host: Running, a: NetworkEnd, b: NetworkEnd): Promise<Setting> {
-  const guest = lab.guest(["-l", "1", "-T", "0", "--no-mac-updating"]);
+/** A host and a guest process between a veth and a TAP in a namespace of its own. */
+async function betweenVethAndTap(lab: Lab, guestArgs: readonly string[]): Promise<Setting> {
+  const { a: veth } = await lab.namespacePair();
+  const a = { ...veth, ip4: "10.78.0.1", ip6: "fd00:78::1" };
+  const ip = (...args: string[]) => lab.inNamespace(a.netns, "ip", ...args, "dev", a.inner);
+  await ip("address", "add", `${a.ip4}/24`);
+  await ip("-6", "address", "add", `${a.ip6}/64`, "nodad");
+  const tap = lab.name("t");
+  const host = await lab.startHost(["--port", `packet:${a.outer}`, "--port", `tap:${tap}`]);
+  return await withGuest(lab, host, a, await moveTap(lab, tap, 2), guestArgs);
+}
+
+async function withGuest(
+  lab: Lab,
+  host: Running,
+  a: NetworkEnd,
+  b: NetworkEnd,
+  guestArgs: readonly string[],
+): Promise<Setting> {
+  const guest = lab.guest(["-l", "1", "-T", "0", ...guestArgs]);
   const isOn = await waitUntil(() => / attached/.test(host.stderr));
   assert(isOn, `no guest attached:\n${host.stderr}\n${guest.stderr}`);
   await untilReachable(lab, a, b);
@@ -89,25 +119,35 @@ async function allTests({ lab, a, b }: Setting): Promise<void> {
   }
 }
 
-/**
- * Send 50 MB from `a` to `b`: `b` must receive whole frames, none longer than its MTU allows.
- *
- * @param cutBy Who cuts super-frames: the host, then `a` must send some or the test would show
- *   nothing; or the kernel in front of a port that does not take any, as our TAPs.
- */
-async function assertSegments(
+/** Send 50 MB from `a` to `b`, and look at the frames at both ends. */
+async function look(
   { lab, a, b }: Setting,
   target: string,
-  cutBy: "host" | "kernel",
-  tags = "",
-): Promise<void> {
-  const frameMax = MTU + ETHERNET_BYTES + (tags ? TAG_BYTES : 0);
+  tags: string,
+): Promise<{ sent: Sight; received: Sight }> {
   const filter = `${tags} ${target === b.ip6 ? "ip6 and tcp" : "ip and tcp"}`;
   let sent: Sight | undefined;
   const received = await watch(lab, b, "in", filter, async () => {
     sent = await watch(lab, a, "out", filter, () => iperf(lab, a, b, target, "-n", "50M"));
   });
   assert(sent);
+  return { sent, received };
+}
+
+/**
+ * `b` must receive whole frames, none longer than its MTU allows.
+ *
+ * @param cutBy Who cuts super-frames: the host, then `a` must send some or the test would show
+ *   nothing; or the kernel in front of a port that then does not take any, as our TAPs.
+ */
+async function assertSegments(
+  setting: Setting,
+  target: string,
+  cutBy: "host" | "kernel",
+  tags = "",
+): Promise<void> {
+  const frameMax = MTU + ETHERNET_BYTES + (tags ? TAG_BYTES : 0);
+  const { sent, received } = await look(setting, target, tags);
   if (cutBy === "host") assert(sent.longest > 4 * MTU, `longest frame sent: ${sent.longest} bytes`);
   else assert.equal(sent.longest, frameMax, "longest frame sent");
   assert.equal(received.longest, frameMax, "longest frame received");
@@ -116,15 +156,31 @@ async function assertSegments(
   assert(received.good >= received.frames, `${received.good} checksums of ${received.frames} seen`);
 }
 
+/** `b` must receive super-frames as `a` sends them. */
+async function assertWhole(setting: Setting, target: string, tags = ""): Promise<void> {
+  const { sent, received } = await look(setting, target, tags);
+  assert(sent.longest > 4 * MTU, `longest frame sent: ${sent.longest} bytes`);
+  assert(received.longest > 4 * MTU, `longest frame received: ${received.longest} bytes`);
+}
+
 for (
   const { what, open, cutBy } of [
     { what: "AF_PACKET on veths with all their offloads", open: betweenVeths, cutBy: "host" },
     { what: "TAPs", open: betweenTaps, cutBy: "kernel" },
   ] as const
 ) {
-  Deno.test(`TCP and UDP go through ${what}`, async () => {
+  Deno.test(`TCP and UDP go through ${what}, super-frames whole`, async () => {
     await using lab = await Lab.open();
-    const setting = await open(lab);
+    const setting = await open(lab, WHOLE);
+    await allTests(setting);
+    await assertWhole(setting, setting.b.ip4);
+    await assertWhole(setting, setting.b.ip6);
+    await finish(setting);
+  });
+
+  Deno.test(`TCP and UDP go through ${what}, cut for a guest that takes no offloads`, async () => {
+    await using lab = await Lab.open();
+    const setting = await open(lab, CUT);
     await allTests(setting);
     await assertSegments(setting, setting.b.ip4, cutBy);
     await assertSegments(setting, setting.b.ip6, cutBy);
@@ -133,7 +189,7 @@ for (
 
   Deno.test(`TCP in a VLAN goes through ${what}`, async () => {
     await using lab = await Lab.open();
-    const setting = await open(lab);
+    const setting = await open(lab, WHOLE);
     const { a, b } = setting;
     await enterVlan(lab, a, 42);
     assert.equal(await ping(lab, a, b.ip4, 1, { patience: 500 }), 0, "one end only in the VLAN");
@@ -142,16 +198,35 @@ for (
     await iperf(lab, a, b, b.ip4, "-t", "1");
     await iperf(lab, a, b, b.ip4, "-t", "1", "-R");
     await iperf(lab, a, b, b.ip6, "-t", "1", "-6");
-    await assertSegments(setting, b.ip4, cutBy, "vlan 42 and");
+    await assertWhole(setting, b.ip4, "vlan 42 and");
     await finish(setting);
   });
 }
+
+Deno.test("TCP goes between a veth and a TAP, super-frames whole", async () => {
+  await using lab = await Lab.open();
+  const setting = await betweenVethAndTap(lab, WHOLE);
+  await allTests(setting);
+  await assertWhole(setting, setting.b.ip4);
+  await finish(setting);
+});
+
+Deno.test("Super-frames are cut for an interface whose device cannot segment", async () => {
+  await using lab = await Lab.open();
+  const setting = await betweenVeths(lab, WHOLE);
+  const { a, b } = setting;
+  for (const { outer } of [a, b] as CableEnd[]) {
+    await lab.run("ethtool", "-K", outer, "tso", "off", "gso", "off", "tx-udp-segmentation", "off");
+  }
+  await allTests(setting);
+  await finish(setting);
+});
 
 Deno.test("the kernel's counters tell of bad checksums that came through", async () => {
   await using lab = await Lab.open();
   const { a, b } = await lab.namespacePair();
   const host = lab.host(["--port", `packet:${a.outer}`, "--port", `packet:${b.outer}`, "-l", "0"]);
-  const { guest } = await withGuest(lab, host, a, b);
+  const { guest } = await withGuest(lab, host, a, b, WHOLE);
   await assertNothingBroken(lab, a, b);
   const wire = await lab.wire(a.inner, a.netns);
   const addresses = `${b.mac}${a.mac}`.replaceAll(":", "");

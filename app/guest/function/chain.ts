@@ -38,6 +38,7 @@ export class Chain {
    *
    * @param originates Whether bursts without frames are to be passed on as well.
    * @param onError What becomes of frames whose function has thrown.
+   * @param offloads Whether bursts may have super-frames in them.
    */
   constructor(
     private readonly links: readonly ChainLink[],
@@ -45,6 +46,7 @@ export class Chain {
     private readonly onError: OnError,
     private readonly log: (line: string) => void,
     private readonly progress: Progress = new Progress(),
+    readonly offloads = false,
   ) {
     this.#functions = links.flatMap(({ run }) => run ?? []);
   }

@@ -1,19 +1,10 @@
-import { DESCRIPTOR } from "../../memory/layout.ts";
+import { DESCRIPTOR, DESCRIPTOR_FLAG } from "../../memory/layout.ts";
 import { dataWord, type Mbufs } from "../../mempool/mbuf.ts";
+import { moveHeader } from "../../port/offload_header.ts";
 import type { Burst } from "../../ring/burst.ts";
+import type { FrameSource } from "./frame_source.ts";
 import { MARK } from "./marks.ts";
 import { refuseFrame, refuseOffset, refusePort } from "./refuse.ts";
-
-/** What {@linkcode FrameBurst} asks of the lane that it is used in. */
-export interface FrameSource {
-  /**
-   * Take an empty mbuf that the host has lent, as descriptor `at` of `burst`; false if none is
-   * there.
-   */
-  allocTo(burst: Burst, at: number): boolean;
-  /** Copy the frame of descriptor `from` of `burst` into the empty mbuf of descriptor `to`. */
-  copyFrame(burst: Burst, from: number, to: number): boolean;
-}
 
 /**
  * The frames that a function works on: those of one burst, by index from 0 to {@linkcode count} -
@@ -63,7 +54,6 @@ export class FrameBurst {
   readonly #u8: Uint8Array;
   readonly #offset: number;
   readonly #stride: number;
-  readonly #room: number;
 
   /**
    * Work on the frames in `burst`.
@@ -85,7 +75,6 @@ export class FrameBurst {
     this.#u8 = mbufs.u8;
     this.#offset = mbufs.offset;
     this.#stride = mbufs.stride;
-    this.#room = mbufs.room;
   }
 
   /** Most frames that the burst has room for. */
@@ -96,6 +85,14 @@ export class FrameBurst {
   /** Bytes of frame `i`. */
   length(i: number): number {
     return this.words[(i << 1) + 1] >>> 16;
+  }
+
+  /**
+   * Whether frame `i` is a super-frame: see `FunctionModule.offloads`. Its length is that of many
+   * frames, and its TCP or UDP checksum is of the pseudo-header alone.
+   */
+  isSuperFrame(i: number): boolean {
+    return (this.words[i << 1] & DESCRIPTOR_FLAG.SUPER) !== 0;
   }
 
   /** The byte at offset `at` of frame `i`. */
@@ -151,7 +148,7 @@ export class FrameBurst {
 
   /** Bytes that frame `i` can grow by at its end. */
   tailroom(i: number): number {
-    return this.#room - this.headroom(i) - this.length(i);
+    return this.#mbufs.roomOf(this.words[i << 1]) - this.headroom(i) - this.length(i);
   }
 
   /** Let frame `i` grow by `n` bytes in front; false, with nothing changed, if there is no room. */
@@ -294,6 +291,9 @@ export class FrameBurst {
   /** Set where the data of frame `i` begins in its mbuf, and its length. */
   private setData(i: number, offset: number, length: number): boolean {
     if (!(i < this.count)) refuseFrame(this, i);
+    if (this.isSuperFrame(i)) {
+      moveHeader(this.#mbufs, this.words[i << 1], this.headroom(i) - offset);
+    }
     this.words[(i << 1) + 1] = dataWord(offset, length);
     return true;
   }

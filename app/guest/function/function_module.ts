@@ -37,6 +37,12 @@ export interface FunctionModule {
    * Makes frames: the host lends mbufs for them, and bursts without frames are passed on as well.
    */
   readonly originates?: boolean;
+  /**
+   * Takes super-frames: TCP and UDP packets of up to 64 KB that are cut only when they leave, with
+   * checksums that are completed then. If all functions of the guest do, they get them whole; else
+   * they get frames of the MTU. {@linkcode FrameBurst.isSuperFrame} tells them from others.
+   */
+  readonly offloads?: boolean;
   /** Frames go back by the port that they came by, unless it sends them elsewhere. */
   readonly answers?: boolean;
   /**
@@ -56,7 +62,16 @@ export interface FunctionHandle {
   readonly options: unknown;
 }
 
-const KNOWN = ["default", "setup", "options", "originates", "answers", "save", "restore"];
+const KNOWN = [
+  "default",
+  "setup",
+  "options",
+  "originates",
+  "answers",
+  "offloads",
+  "save",
+  "restore",
+];
 
 /**
  * Load a file.

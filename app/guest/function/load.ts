@@ -20,6 +20,8 @@ export interface Functions {
   readonly handles: readonly FunctionHandle[];
   /** Whether one of them makes frames: the host is to lend mbufs. */
   readonly originates: boolean;
+  /** Whether all of them take super-frames. */
+  readonly offloads: boolean;
   /** Whether frames go back by the port that they came by. */
   readonly answers: boolean;
 }
@@ -53,6 +55,7 @@ export async function loadFunctions(
   const functions = {
     handles: loaded.map(({ handle }) => handle),
     originates: loaded.some(({ module }) => module.originates === true),
+    offloads: loaded.every(({ module }) => module.offloads === true),
     answers: loaded.some(({ module }) => module.answers === true),
   };
   return { functions, loaded };

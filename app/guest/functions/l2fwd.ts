@@ -6,6 +6,9 @@ import { addressWords, writeAddresses } from "../mac_address.ts";
 /** `--set mac-updating=false`, or `--no-mac-updating`: frames stay as they are. */
 export const options: OptionsSchema = plainOptions({ "mac-updating": true });
 
+/** Super-frames pass whole. */
+export const offloads = true;
+
 /** As DPDK's l2fwd. */
 export function setup({ ports, options }: Context<{ "mac-updating": boolean }>): FrameFunction {
   return options["mac-updating"] ? addressWriter(ports) : () => {};

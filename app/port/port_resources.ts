@@ -1,0 +1,15 @@
+import type { Mbufs } from "../mempool/mbuf.ts";
+import type { Mempool } from "../mempool/mempool.ts";
+import type { Counters } from "./counters.ts";
+
+/** What a port of the host works with. */
+export interface PortResources {
+  /** The region's mbufs, where frames are received and sent from. */
+  readonly mbufs: Mbufs;
+  /** The lcore's own end: gives empty mbufs, takes back those whose frames are sent. */
+  readonly mempool: Mempool;
+  /** The port's counters, by {@linkcode COUNTER}. */
+  readonly counters: Counters;
+  /** Longest frame in bytes. */
+  readonly frameMax: number;
+}
