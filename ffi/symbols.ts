@@ -113,6 +113,8 @@ export const SYMBOLS = {
   shim_unix_send: { parameters: ["i32", "i64", "i32"], result: "i32" },
   // int32_t shim_unix_receive(int32_t fd, int64_t *value, int32_t *passed, uint32_t waits)
   shim_unix_receive: { parameters: ["i32", "buffer", "buffer", "u32"], result: "i32" },
+  // int32_t shim_unix_tell(const char *path, const char *text, int32_t passed)
+  shim_unix_tell: { parameters: ["buffer", "buffer", "i32"], result: "i32" },
   // int32_t shim_unix_discard(int32_t fd, uint32_t *descriptors)
   shim_unix_discard: { parameters: ["i32", "buffer"], result: "i32" },
   // int32_t shim_unix_peer(int32_t fd, uint32_t *ids)

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stddef.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -56,19 +57,42 @@ SHIM_API int32_t shim_unix_connect(const char *path, uint32_t milliseconds) {
   return -error;
 }
 
+/* Let a message carry a descriptor; `control` has room for it. */
+static void pass(struct msghdr *message, struct cmsghdr *control, int32_t fd) {
+  *control = (struct cmsghdr){CMSG_LEN(sizeof(int)), SOL_SOCKET, SCM_RIGHTS};
+  memcpy(CMSG_DATA(control), &fd, sizeof(int));
+  message->msg_control = control;
+  message->msg_controllen = CMSG_SPACE(sizeof(int));
+}
+
 /* Send one number, and a descriptor with it unless that is -1. */
 SHIM_API int32_t shim_unix_send(int32_t fd, int64_t value, int32_t passed) {
   union { struct cmsghdr header; char space[CMSG_SPACE(sizeof(int))]; } control = {0};
   struct iovec vector = {&value, sizeof value};
   struct msghdr message = {.msg_iov = &vector, .msg_iovlen = 1};
-  if (passed >= 0) {
-    control.header = (struct cmsghdr){CMSG_LEN(sizeof(int)), SOL_SOCKET, SCM_RIGHTS};
-    memcpy(CMSG_DATA(&control.header), &passed, sizeof(int));
-    message.msg_control = &control;
-    message.msg_controllen = sizeof control.space;
-  }
+  if (passed >= 0) pass(&message, &control.header, passed);
   ssize_t sent = sendmsg(fd, &message, MSG_NOSIGNAL);
   return sent < 0 ? -errno : sent == sizeof value ? 0 : -EAGAIN;
+}
+
+/* Send a text to a datagram socket, and a descriptor with it unless that is -1. "@" stands for the
+ * zero byte of an abstract name, as in sd_notify(3). */
+SHIM_API int32_t shim_unix_tell(const char *path, const char *text, int32_t passed) {
+  struct sockaddr_un address = {.sun_family = AF_UNIX};
+  size_t length = strlen(path);
+  if (length >= sizeof address.sun_path) return -ENAMETOOLONG;
+  memcpy(address.sun_path, path, length);
+  if (path[0] == '@') address.sun_path[0] = 0;
+  union { struct cmsghdr header; char space[CMSG_SPACE(sizeof(int))]; } control = {0};
+  struct iovec vector = {(void *)text, strlen(text)};
+  struct msghdr message = {.msg_name = &address, .msg_iov = &vector, .msg_iovlen = 1,
+                           .msg_namelen = offsetof(struct sockaddr_un, sun_path) + length};
+  if (passed >= 0) pass(&message, &control.header, passed);
+  int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  if (fd < 0) return -errno;
+  int32_t result = sendmsg(fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 ? -errno : 0;
+  close(fd);
+  return result;
 }
 
 /* Receive one number into *value, and a descriptor into *passed (-1 if none came); -EAGAIN if none

@@ -24,6 +24,10 @@ const PACKAGES: Readonly<Record<string, string>> = {
   zsh: "zsh",
   fish: "fish",
   npm: "npm",
+  mmdebstrap: "mmdebstrap",
+  "mkfs.ext4": "e2fsprogs",
+  "systemd-analyze": "systemd",
+  ssh: "openssh-client",
   "aarch64-linux-gnu-gcc": "gcc-aarch64-linux-gnu libc6-dev-arm64-cross",
   "qemu-aarch64-static": "qemu-user-static",
 };

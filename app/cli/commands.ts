@@ -11,6 +11,8 @@ import { RUN } from "./tables/run.ts";
 import { SERVER } from "./tables/server.ts";
 import { TOP } from "./tables/top.ts";
 import { TRY } from "./tables/try.ts";
+import { UNITS } from "./tables/units.ts";
+import { VM_INSTALL } from "./tables/vm_install.ts";
 import { IMAGE, QEMU } from "./tables/vm.ts";
 
 const LCORE_URL = new URL("../guest/lcore_worker.ts", import.meta.url);
@@ -38,6 +40,8 @@ export const COMMANDS: readonly Entry[] = [
   entry(INSPECT, async () => (await import("./inspect_command.ts")).inspectCommand),
   entry(TOP, async () => (await import("./top_command.ts")).topCommand),
   entry(LAYOUT, async () => (await import("./layout_command.ts")).layoutCommand),
+  entry(VM_INSTALL, async () => (await import("./vm_install_command.ts")).vmInstallCommand),
+  entry(UNITS, async () => (await import("./units_command.ts")).unitsCommand),
   entry(COMPLETIONS, async () => {
     const { completionsCommand } = await import("./meta_command.ts");
     return (parsed) => completionsCommand(parsed, COMMANDS);

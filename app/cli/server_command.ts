@@ -12,6 +12,7 @@ import {
   ownsRootsFiles,
   STILL_ROOT,
 } from "../linux/privileges.ts";
+import { ServiceManager } from "../linux/service_manager.ts";
 import { sayFor } from "./messages.ts";
 import { limitLog } from "./log_limit.ts";
 import type { Parsed } from "./options.ts";
@@ -92,6 +93,7 @@ export async function serverCommand(parsed: Parsed<typeof SERVER>): Promise<numb
   const limited = limitLog(say);
   const log = { event: options.verbose ? say : () => {}, trouble: limited };
   let { report } = options;
+  const manager = report === undefined ? new ServiceManager() : undefined; // else a host's, not its
   try {
     await runServer(options, stopSignal(say), log, (line) => {
       dropPrivileges(options.account ?? {}, { interfaces: [], files: madeFiles(options) });
@@ -101,7 +103,7 @@ export async function serverCommand(parsed: Parsed<typeof SERVER>): Promise<numb
       if (isStillRoot) sayAtOnce(STILL_ROOT);
       if (report !== undefined) reportReady(report);
       report = undefined;
-    });
+    }, manager);
   } catch (error) {
     if (report !== undefined) reportFailure(report, error);
     throw error;

@@ -77,6 +77,11 @@ export class Forwarding {
     return this.#swap !== undefined;
   }
 
+  /** Whether every function returns. */
+  get isMoving(): boolean {
+    return this.#standstill.isMoving;
+  }
+
   /** Look after the place, some times a second: if the host is gone or asks us to leave, stop. */
   step(link: RegionLink, now: number): void {
     const { attachment } = this;

@@ -88,6 +88,11 @@ export class Guest {
     return this.#forwarding?.statistics;
   }
 
+  /** Whether every function returns. */
+  get isMoving(): boolean {
+    return this.#forwarding?.isMoving ?? true;
+  }
+
   /** Stop forwarding, and leave. */
   stop(): void {
     this.#isStopping = true;
@@ -227,17 +232,11 @@ export class Guest {
   }
 
   #forward(attachment: Attachment, now: number): void {
-    const { log, wake } = this.platform;
+    const { options, platform: { log, wake } } = this;
+    const [interrupts, version] = [this.#interrupts, this.#version];
     this.#phase = "forwarding";
     try {
-      this.#forwarding = new Forwarding(
-        attachment,
-        this.#interrupts,
-        this.options,
-        this.#version,
-        log,
-        wake,
-      );
+      this.#forwarding = new Forwarding(attachment, interrupts, options, version, log, wake);
     } catch (error) {
       this.#failure = error;
       return this.#leave(now);

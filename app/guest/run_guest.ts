@@ -1,5 +1,7 @@
 import { listeningServers } from "../region/listening_servers.ts";
 import { stdout } from "../linux/output.ts";
+import { ServiceManager } from "../linux/service_manager.ts";
+import { Watchdog } from "../linux/watchdog.ts";
 import { ivshmemDevices } from "../linux/pci.ts";
 import { WakeableTimer } from "../lcore/wakeable_timer.ts";
 import { isFile } from "./function/function_name.ts";
@@ -35,7 +37,9 @@ export async function runGuest(
     log,
     wake,
   });
+  const manager = new ServiceManager();
   const stop = () => {
+    manager.tell(["STOPPING=1"]);
     guest.stop();
     wake();
   };
@@ -44,12 +48,15 @@ export async function runGuest(
   const swapper = new FunctionSwapper(guest, lcoreUrl, options, log);
   const files = options.functions.map(({ named }) => named).filter(isFile);
   const watch = new FunctionWatch(files, (name) => swapper.swap(name), log);
+  const watchdog = new Watchdog(manager);
+  manager.tell(["READY=1"]); // a guest may wait for its host as long as it takes
   const printTable = tablePrinter(options.statsPeriod * 1000);
   try {
     for (;;) {
       guest.step();
       if (guest.isOver) break;
       printTable(guest);
+      watchdog.feed(performance.now(), () => guest.isMoving);
       await timer.wait(guest.stepMs);
     }
   } finally {

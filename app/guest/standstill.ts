@@ -19,6 +19,11 @@ export class Standstill {
   /** `log` is told which function stands still, and when it goes on. */
   constructor(private readonly log: (line: string) => void) {}
 
+  /** Whether every function has returned when we looked last. */
+  get isMoving(): boolean {
+    return this.#seen.every(({ isTold }) => !isTold);
+  }
+
   /** Look at each lcore, some times a second; `now` is the time in milliseconds. */
   look(lcores: readonly Progress[], functions: readonly FunctionHandle[], now: number): void {
     lcores.forEach(({ bursts, atWork }, lcore) => {

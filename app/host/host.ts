@@ -149,6 +149,11 @@ export class Host {
     return this.#phase === "over";
   }
 
+  /** Whether all lcores come round their loops. */
+  get isMoving(): boolean {
+    return this.#progress?.isMoving ?? true;
+  }
+
   /**
    * Do what is due.
    *

@@ -45,6 +45,11 @@ export class ProgressWatch {
     this.#missingAt = now + MISSING_MS;
   }
 
+  /** Whether all lcores come round their loops. */
+  get isMoving(): boolean {
+    return this.#lcores.every(({ isStalled }) => !isStalled);
+  }
+
   /** Look again; `now` is the same clock. */
   step(now: number): void {
     for (const lcore of this.#lcores) this.#follow(lcore, now);

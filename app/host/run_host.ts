@@ -3,6 +3,8 @@ import { WakeableTimer } from "../lcore/wakeable_timer.ts";
 import { bindToNode } from "../linux/numa.ts";
 import { hasLostKeeper } from "../linux/keeper.ts";
 import { stdout } from "../linux/output.ts";
+import { ServiceManager } from "../linux/service_manager.ts";
+import { Watchdog } from "../linux/watchdog.ts";
 import { HEADER, REGION_STATE } from "../memory/layout.ts";
 import type { Counters } from "../port/counters.ts";
 import { openPort } from "../port/open_port.ts";
@@ -57,7 +59,12 @@ export async function runHost(
       await host.ready(); // modules are loaded with our first permissions,
       settled(); // frames are moved without them
       host.start();
-      await follow(host, options.statsPeriod, signal, log);
+      const manager = new ServiceManager();
+      manager.tell([
+        "READY=1",
+        `STATUS=forwarding: ${host.ports.map(({ name }) => name).join(", ")}`,
+      ]);
+      await follow(host, options.statsPeriod, signal, log, manager);
       return host.summary;
     } finally {
       host.abort();
@@ -78,10 +85,13 @@ async function follow(
   statsPeriod: number,
   signal: AbortSignal,
   log: (line: string) => void,
+  manager: ServiceManager,
 ): Promise<void> {
   const timer = new WakeableTimer();
+  const watchdog = new Watchdog(manager);
   const wake = () => timer.wake();
   const stop = () => {
+    manager.tell(["STOPPING=1"]);
     host.stop();
     wake();
   };
@@ -95,6 +105,7 @@ async function follow(
     while (!host.isOver) {
       await timer.wait(host.stepMs);
       host.step();
+      watchdog.feed(performance.now(), () => host.isMoving);
       if (hasLostKeeper()) log(LOST_KEEPER);
       if (statsPeriod === 0 || performance.now() - shownAt < statsPeriod * 1000) continue;
       shownAt = performance.now();

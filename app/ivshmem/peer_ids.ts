@@ -18,8 +18,13 @@ export class PeerIds {
    *
    * @param limit How many ids there are.
    * @param first The first one to give: those below it were given by a server before us.
+   * @param given Told the first id that was never given, each time that this changes.
    */
-  constructor(private readonly limit: number = PEER_ID_MAX + 1, first = 0) {
+  constructor(
+    private readonly limit: number = PEER_ID_MAX + 1,
+    first = 0,
+    private readonly given: (next: number) => void = () => {},
+  ) {
     this.#next = first;
     this.#retired = Array.from({ length: first }, (_, id) => ({ id, at: 0 }));
   }
@@ -31,7 +36,10 @@ export class PeerIds {
    * @returns undefined if there is none that is safe.
    */
   take(oldest: number): number | undefined {
-    if (this.#next < this.limit) return this.#next++;
+    if (this.#next < this.limit) {
+      this.given(this.#next + 1);
+      return this.#next++;
+    }
     const isSafe = this.#retired.length > 0 && this.#retired[0].at < oldest;
     return isSafe ? this.#retired.shift()!.id : undefined;
   }

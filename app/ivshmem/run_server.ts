@@ -2,8 +2,10 @@ import { basename } from "node:path";
 import { type Account, ownerFor } from "../linux/owner.ts";
 import { claimSocket } from "./claim_socket.ts";
 import { writePidfile } from "../linux/pidfile.ts";
+import { ServiceManager } from "../linux/service_manager.ts";
 import { MemoryUsers } from "./memory_users.ts";
 import { makeMemory, type MemoryPlace, type ServedMemory } from "./served_memory.ts";
+import { ServiceStore } from "./service_store.ts";
 import { IvshmemServer, type ServerLog } from "./server.ts";
 import { UNUSED_MS, UnusedWatch } from "./unused_watch.ts";
 
@@ -31,6 +33,7 @@ export interface ServerOptions {
  * Serve a region until `signal` says stop, or it is not used any more.
  *
  * @param ready Told that peers may come now, and of what.
+ * @param manager Keeps socket and memory for the server after this one.
  * @throws {CulvertError} if socket, memory or pidfile are not to be had. Nothing is left behind.
  */
 export async function runServer(
@@ -38,27 +41,40 @@ export async function runServer(
   signal: AbortSignal,
   log: ServerLog,
   ready: (line: string) => void,
+  manager: ServiceManager = ServiceManager.NONE,
 ): Promise<void> {
   const atEnd: (() => void)[] = [];
   try {
     const owner = ownerFor(options.account ?? {});
-    const socket = await claimSocket(options.socket, owner);
+    const store = new ServiceStore(manager);
+    atEnd.push(() => store.close());
+    const socket = store.socket ?? await claimSocket(options.socket, owner);
     atEnd.push(socket.release);
     const label = basename(options.socket, ".sock");
-    const memory = makeMemory(options.memory, label, options.bytes, owner);
+    const place = placeOf(options, store);
+    const memory = makeMemory(place, label, options.bytes, owner);
+    store.keep(memory.fd);
     atEnd.push(memory.close);
     if (options.pidfile !== undefined) atEnd.push(writePidfile(options.pidfile));
     const { vectors } = options;
-    const region = { listener: socket.listener, memoryFd: memory.fd, vectors };
-    const server = new IvshmemServer(region, log, { firstId: options.firstId ?? 0 });
+    const { given } = store;
+    const region = { listener: socket.listener, memoryFd: memory.fd, vectors, given };
+    const server = new IvshmemServer(region, log, { firstId: options.firstId ?? store.firstId });
     atEnd.push(() => server.close());
     const left = options.untilUnused ? untilUnused(options, memory.fd, atEnd) : undefined;
     ready(describe(options, memory));
+    manager.tell(["READY=1", `STATUS=${describe(options, memory)}`]);
     await server.serve(signal, left);
+    manager.tell(["STOPPING=1"]);
     log.event(`ends: ${summary(server)}`);
   } finally {
     endAll(atEnd);
   }
+}
+
+/** Where the memory is: with the service manager, if a server before us has left it there. */
+function placeOf({ memory }: ServerOptions, { memoryFd }: ServiceStore): MemoryPlace {
+  return memoryFd === undefined ? memory : { kind: "inherited", fd: memoryFd };
 }
 
 /** What tells a server how long it is needed. */

@@ -72,6 +72,8 @@ export interface ServedRegion {
   readonly memoryFd: number;
   /** Interrupt vectors of each peer. */
   readonly vectors: number;
+  /** Told the first id that was never given: a server after this one begins there. */
+  readonly given?: (next: number) => void;
 }
 
 /**
@@ -119,7 +121,7 @@ export class IvshmemServer {
     limits: Partial<ServerLimits> = {},
   ) {
     this.#limits = { ...SERVER_LIMITS, ...limits };
-    this.#ids = new PeerIds(this.#limits.ids, this.#limits.firstId);
+    this.#ids = new PeerIds(this.#limits.ids, this.#limits.firstId, region.given);
     this.#wake = check(shim.shim_eventfd(), "make an eventfd");
   }
 

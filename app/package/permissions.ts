@@ -40,6 +40,8 @@ const NEEDS: Readonly<Record<string, Needs>> = {
   unplug: "everything",
   inspect: "everything",
   top: { shim: true, read: [CODE] },
+  "vm-install": "everything",
+  units: { shim: false, read: "everything", write: "everything" },
   layout: { shim: true, read: [CODE] },
   completions: { shim: false },
   man: { shim: false },

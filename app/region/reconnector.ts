@@ -53,6 +53,7 @@ export class Reconnector {
     if (now < this.#lookAt) return undefined;
     this.#lookAt = now + LOOK_MS;
     const peer = this.#connect(last, now);
+    if (peer === "not yet") return undefined;
     if (peer === undefined) this.#keepStarting(last, now);
     else if (this.#isRight(peer, last)) {
       this.#failures = 0;
@@ -66,13 +67,15 @@ export class Reconnector {
     return undefined;
   }
 
-  #connect(last: Peer, now: number): Peer | undefined {
+  /** Undefined if nobody listens; "not yet" if a server does that will not do, or is slow. */
+  #connect(last: Peer, now: number): Peer | "not yet" | undefined {
     try {
       return Peer.connect(this.path, last.vectors.length);
     } catch (error) {
       if (!(error instanceof CulvertError)) throw error;
       this.#tell(error.message);
       this.#lookAt = now + WRONG_MS;
+      return "not yet";
     }
   }
 

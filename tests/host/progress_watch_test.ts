@@ -12,9 +12,11 @@ Deno.test("A host says once that an lcore does not come round its loop, and when
   lab.turns(500);
   const said = ["lcore on core 0 stands still: no turn of its loop for 2 s"];
   deepEqual(lab.log.filter((line) => /lcore/.test(line)), said);
+  equal(lab.host.isMoving, false, "its watchdog is not fed");
   lab.threads.unshift(first);
   lab.turns(50);
   deepEqual(lab.log.filter((line) => /lcore/.test(line)), [...said, "lcore on core 0 goes on"]);
+  equal(lab.host.isMoving, true);
   lab.end();
 });
 

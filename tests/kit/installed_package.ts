@@ -43,8 +43,13 @@ export class InstalledPackage extends Programs {
     );
     await Deno.mkdir(made.folder);
     await made.#succeeds(Deno.execPath(), "task", "-q", "package");
-    await made.#succeeds(...INSTALL, "--global", "--prefix", `${made.folder}/prefix`, made.tarball);
+    await made.into(`${made.folder}/prefix`);
     return made;
+  }
+
+  /** Install it into one more folder, as `npm install -g --prefix` does. */
+  async into(prefix: string): Promise<void> {
+    await this.#succeeds(...INSTALL, "--global", "--prefix", prefix, this.tarball);
   }
 
   /** Install the package into a project of its own; returns that folder. */

@@ -1,10 +1,11 @@
-import { deepEqual, equal } from "node:assert/strict";
+import { deepEqual, equal, match } from "node:assert/strict";
 import { CulvertError } from "../../ffi/error.ts";
 import type { ServerNews } from "../../app/ivshmem/server_report.ts";
 import type { GivenMemory } from "../../app/linux/keeper.ts";
 import { Reconnector } from "../../app/region/reconnector.ts";
 import type { ServerStarter } from "../../app/region/server_starter.ts";
 import { FakePeer } from "../ivshmem/fake_peer.ts";
+import { ScriptedServer } from "../ivshmem/scripted_server.ts";
 
 // That it finds a server again, and refuses one of other memory, is tested with processes: see
 // tests/system/reconnector_test.ts.
@@ -21,7 +22,11 @@ class Course implements Disposable {
   #now = 0;
 
   /** @param news What becomes of each server; the last one counts for all that follow. */
-  constructor(readonly last: FakePeer, private readonly news: (ServerNews | "unasked")[]) {
+  constructor(
+    readonly last: FakePeer,
+    private readonly news: (ServerNews | "unasked")[],
+    path = NO_SOCKET,
+  ) {
     const starter = {
       begin: ({ firstId }: GivenMemory) => {
         if (this.#newsNow(1) === "unasked") throw new CulvertError("the keeper is gone");
@@ -30,7 +35,7 @@ class Course implements Disposable {
       news: () => this.#newsNow(0),
       failure: new CulvertError(FAILED),
     } as unknown as ServerStarter;
-    this.#reconnector = new Reconnector(NO_SOCKET, (line) => this.log.push(line), starter);
+    this.#reconnector = new Reconnector(path, (line) => this.log.push(line), starter);
   }
 
   #newsNow(next: number) {
@@ -99,4 +104,12 @@ Deno.test("Reconnector asks again if the keeper did not begin a server, and says
     "the keeper is gone; the next one is started at once",
     "the keeper is gone; the next one is started in 1 s",
   ]);
+});
+
+Deno.test("Reconnector begins no server while one listens, which may be slow to answer", () => {
+  using silent = new ScriptedServer();
+  using course = new Course(new FakePeer(0), ["starting"], silent.path);
+  course.until(500);
+  deepEqual(course.begun, []);
+  match(course.log[0], /its version did not come within 2 s/);
 });

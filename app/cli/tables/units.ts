@@ -1,0 +1,44 @@
+import type { Command } from "../command.ts";
+
+/** `culvert units`. */
+export const UNITS = {
+  name: "units",
+  summary: "write systemd's units: hosts, servers and guests that start at boot",
+  usage: ["[--to FOLDER]"],
+  options: {
+    "to": {
+      kind: "text",
+      argument: "FOLDER",
+      default: "/",
+      about: "the root of the file system that gets them",
+    },
+    "list": { kind: "flag", about: "write nothing: show each file" },
+  },
+  text: [
+    [
+      ["culvert-host@NAME.service", "a host, as /etc/culvert/NAME.toml describes it"],
+      [
+        "culvert-server@NAME.socket, .service",
+        "the server of region NAME. systemd listens at its socket and keeps its memory, so that " +
+        "it may be killed or started again. Its size: /etc/culvert/NAME.server, with " +
+        "SERVER_OPTIONS=-l 256M -n 2",
+      ],
+      [
+        "culvert-guest.service",
+        "in a VM: a guest, with the options in /etc/culvert/guest: GUEST_OPTIONS=--pci auto",
+      ],
+    ],
+    "Hosts and servers run as user culvert, which they come with. The host has CAP_NET_RAW and " +
+    "CAP_NET_ADMIN until it is set up. A host that no longer forwards is ended by its watchdog, " +
+    "and started again. Write them again after an upgrade. They start this very installation, " +
+    "which user culvert has to be able to read: npm install -g --prefix /usr/local.",
+  ],
+  examples: [
+    {
+      about: "write them, and start a host with its server now and at each boot",
+      line: "culvert units && systemd-sysusers && systemd-tmpfiles --create && " +
+        "systemctl daemon-reload && systemctl enable --now culvert-server@edge.socket " +
+        "culvert-host@edge",
+    },
+  ],
+} as const satisfies Command;
