@@ -15,7 +15,7 @@ const PLATFORMS: Readonly<Record<string, string>> = {
   aarch64: "linux-arm64-glibc",
 };
 
-/** Run in the VM, by any POSIX shell. It reads a tar; the version before stays until it is there. */
+/** Run in the VM, by any POSIX shell. It reads a tar; until that is there the last one stays. */
 const INSTALL = `set -eu
 machine=$(uname -m)
 if [ "$machine" != ${Deno.build.arch} ]; then

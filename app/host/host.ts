@@ -168,7 +168,7 @@ export class Host {
     this.#logPortsDown();
     if (now - this.#countersAt >= COUNTERS_MS) {
       this.#countersAt = now;
-      this.#showCounters(now);
+      for (const region of this.regions) region.showCounters(now);
     }
     this.#interfaces.step(now);
     this.#progress?.step(now);
@@ -224,15 +224,11 @@ export class Host {
     for (const { supervisor, ports: [{ counters }] } of this.#guests) {
       counters[COUNTER.GUEST_LOST] += supervisor.lost;
     }
-    this.#showCounters(this.platform.clock());
+    for (const region of this.regions) region.showCounters(this.platform.clock());
   }
 
   #restorePorts(): void {
     restorePorts(this.ports.map(({ opened }) => opened), this.platform.log);
-  }
-
-  #showCounters(now: number): void {
-    for (const region of this.regions) region.showCounters(now);
   }
 
   #logPortsDown(): void {

@@ -4,6 +4,7 @@ import { type Credentials, Member } from "./member.ts";
 import { PeerIds } from "./peer_ids.ts";
 import { PollSet, READABLE, WRITABLE } from "../linux/poll_set.ts";
 import { PEER_ID_MAX } from "./protocol.ts";
+import { noCounts, type ServerCounts } from "./server_counts.ts";
 
 /** Connections that are accepted before the members are looked after again. */
 const ACCEPT_BURST = 64;
@@ -36,26 +37,6 @@ const SERVER_LIMITS: ServerLimits = {
   sendBuffer: 1,
 };
 
-/** What a server has seen. */
-export interface ServerCounts {
-  /** Members that came. */
-  joined: number;
-  /** Members that went, cut off or not. */
-  left: number;
-  /** Connections closed at once, for want of ids or descriptors. */
-  refused: number;
-  /** Members cut off because they took too little, too late. */
-  stalled: number;
-  /** Members cut off because they said something. */
-  talked: number;
-  /** Bytes that they said. */
-  bytes: number;
-  /** Messages of theirs that had descriptors with them, which are closed. */
-  descriptors: number;
-  /** Messages that were sent, or that a socket did not take. */
-  sends: number;
-}
-
 /** Where a server says what it does. */
 export interface ServerLog {
   /** What is ordinary: joins and leaves. */
@@ -84,16 +65,7 @@ export interface ServedRegion {
  */
 export class IvshmemServer {
   /** What has happened so far. */
-  readonly counts: ServerCounts = {
-    joined: 0,
-    left: 0,
-    refused: 0,
-    stalled: 0,
-    talked: 0,
-    bytes: 0,
-    descriptors: 0,
-    sends: 0,
-  };
+  readonly counts: ServerCounts = noCounts();
 
   readonly #limits: ServerLimits;
   readonly #ids: PeerIds;

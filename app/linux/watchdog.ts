@@ -3,7 +3,7 @@ import type { ServiceManager } from "./service_manager.ts";
 /** How often within its limit a watchdog is fed. */
 const FEEDINGS = 3;
 
-/** Tells a service manager that we live, as often as it wants to hear it: sd_watchdog_enabled(3). */
+/** Tells a service manager that we live, as often as it wants: sd_watchdog_enabled(3). */
 export class Watchdog {
   readonly #periodMs: number;
   #fedAt = -Infinity;
