@@ -32,8 +32,9 @@ const PACKAGES: Readonly<Record<string, string>> = {
   "qemu-aarch64-static": "qemu-user-static",
 };
 
-/** Packages that bring no program: headers and libraries. */
+/** Packages that bring no program in PATH: headers, libraries, daemons. */
 const LIBRARIES: Readonly<Record<string, string>> = {
+  "/usr/lib/frr/bgpd": "frr",
   "/usr/include/dpdk/rte_ring.h": "dpdk-dev libdpdk-dev",
   "/usr/lib/llvm-14/lib/clang/14.0.6/lib/linux/libclang_rt.tsan-x86_64.a": "libclang-rt-14-dev",
 };

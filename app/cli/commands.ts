@@ -1,6 +1,7 @@
 import { type Entry, entry } from "./entry.ts";
 import { CHECK } from "./tables/check.ts";
 import { CLIENT } from "./tables/client.ts";
+import { FABRIC } from "./tables/fabric.ts";
 import { GUEST } from "./tables/guest.ts";
 import { HOST } from "./tables/host.ts";
 import { INSPECT } from "./tables/inspect.ts";
@@ -40,6 +41,7 @@ export const COMMANDS: readonly Entry[] = [
   entry(INSPECT, async () => (await import("./inspect_command.ts")).inspectCommand),
   entry(TOP, async () => (await import("./top_command.ts")).topCommand),
   entry(LAYOUT, async () => (await import("./layout_command.ts")).layoutCommand),
+  entry(FABRIC, async () => (await import("./fabric_command.ts")).fabricCommand),
   entry(VM_INSTALL, async () => (await import("./vm_install_command.ts")).vmInstallCommand),
   entry(UNITS, async () => (await import("./units_command.ts")).unitsCommand),
   entry(COMPLETIONS, async () => {

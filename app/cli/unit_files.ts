@@ -74,6 +74,7 @@ SocketUser=${USER}
 SocketGroup=${USER}
 SocketMode=0660
 DirectoryMode=0711
+RemoveOnStop=yes
 
 [Install]
 WantedBy=sockets.target

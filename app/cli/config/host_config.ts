@@ -1,18 +1,20 @@
-import { didYouMean } from "../did_you_mean.ts";
 import { type Given, readSize } from "../options.ts";
 import { HOST } from "../tables/host.ts";
-import { ConfigError, type Fault } from "./config_error.ts";
 import { optionSchema, optionsSchema, type Schema, type Valibot } from "./schema.ts";
-import { type Path, readToml, type Toml, TomlError } from "./toml.ts";
-
-/** Not a literal: see {@linkcode Valibot}. */
-const VALIBOT = "valibot";
+import { readPlacedConfig } from "./toml_config.ts";
+import type { Path, Toml } from "./toml.ts";
 
 const { config: _config, region: _region, guest: _guest, port: _port, ...GENERAL } = HOST.options;
 const { size, mbufs, "ring-size": ringSize, "numa-node": numaNode } = GENERAL;
 
 /** What a `[[region]]` may say, beside its name, ports and guests. */
 const OF_A_REGION = { size, mbufs, "ring-size": ringSize, "numa-node": numaNode };
+
+const KNOWN = {
+  "": [...Object.keys(GENERAL), "region"],
+  "region": ["name", ...Object.keys(OF_A_REGION), "ports", "guest"],
+  "region.guest": ["number", "ports"],
+};
 
 type Scalar = boolean | number | string;
 type Options = Readonly<Record<string, Scalar | readonly string[]>>;
@@ -40,19 +42,7 @@ interface RegionTable {
  * @throws {ConfigError} that names all faults of the file.
  */
 export async function readHostConfig(file: string, text: string): Promise<Given[]> {
-  const v: Valibot = await import(VALIBOT);
-  const toml = await readToml(text).catch((error) => {
-    if (!(error instanceof TomlError)) throw error;
-    const { message, place } = error;
-    throw new ConfigError(file, [{ place, message: `is no TOML: ${message}` }]);
-  });
-  const { issues } = v.safeParse(hostSchema(v), toml.value);
-  if (!issues) return givenBy(toml, file);
-  const faults = issues.map(({ type, path, message }): Fault => {
-    const keys = (path ?? []).map(({ key }) => key as string | number);
-    return { place: toml.placeOf(keys), message: describe(type, keys, toml, message) };
-  });
-  throw new ConfigError(file, faults.sort((a, b) => a.place!.line - b.place!.line));
+  return givenBy(await readPlacedConfig(file, text, hostSchema, KNOWN), file);
 }
 
 function hostSchema(v: Valibot): Schema {
@@ -74,35 +64,6 @@ function hostSchema(v: Valibot): Schema {
       v.minLength(1, "one region at least is wanted"),
     ),
   });
-}
-
-/** The keys that a table may have, by the path of the table. */
-function keysAt(path: Path): string[] {
-  const names = path.filter((key) => typeof key === "string");
-  if (names.length === 0) return [...Object.keys(GENERAL), "region"];
-  if (names.length === 1) return ["name", ...Object.keys(OF_A_REGION), "ports", "guest"];
-  return ["number", "ports"];
-}
-
-/** What is wrong with the value at `path`. */
-function describe(type: string, path: Path, { value }: Toml, message: string): string {
-  const key = path[path.length - 1];
-  const found = path.reduce<unknown>((at, part) => (at as Record<string, unknown>)?.[part], value);
-  if (type !== "strict_object") return `${nameOf(path)} = ${textOf(found)}: ${message}`;
-  if (found === undefined) return `${nameOf(path)} is missing`;
-  const known = keysAt(path.slice(0, -1));
-  const meant = didYouMean(String(key), known);
-  const rest = meant === undefined ? `there are ${known.join(", ")}` : `did you mean ${meant}?`;
-  return `${nameOf(path)}: there is no such key: ${rest}`;
-}
-
-/** `region[0].ports[1]`. */
-function nameOf(path: Path): string {
-  return path.map((key) => typeof key === "number" ? `[${key}]` : `.${key}`).join("").slice(1);
-}
-
-function textOf(value: unknown): string {
-  return JSON.stringify(value, (_, part) => typeof part === "bigint" ? `${part}` : part);
 }
 
 /** The content of a file that the schema takes, as options of a command line. */
