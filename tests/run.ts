@@ -34,7 +34,6 @@ const TOGETHER = [
   "tests/system/ivshmem_server_test.ts",
   "tests/system/many_guests_test.ts",
   "tests/system/package_test.ts",
-  "tests/system/package_test.ts",
   "tests/system/privileges_test.ts",
   "tests/system/reconnector_test.ts",
   "tests/system/recovery_test.ts",
@@ -49,6 +48,8 @@ const TOGETHER = [
   "tests/system/ivshmem_qemu_test.ts",
   "tests/system/libvirt_test.ts",
   "tests/system/migration_test.ts",
+  "tests/system/systemd_test.ts",
+  "tests/system/many_hosts_test.ts",
   "tests/system/vm_chain_test.ts",
   "tests/system/vm_doorbell_test.ts",
 ];
