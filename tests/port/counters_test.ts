@@ -19,6 +19,13 @@ const NO_DROPS = [
   "SHORT",
   "LONG",
   "FALSE_ALARM",
+  "RX_BURSTS",
+  "TX_BURSTS",
+  "BURST",
+  "CORE",
+  "LCORE_NS",
+  "IDLE_NS",
+  "SHOWN_MS",
   "COUNT",
   "ROUNDS",
 ];
