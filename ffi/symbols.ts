@@ -6,7 +6,7 @@
  */
 
 /** The number that {@linkcode shim_abi} must return: `SHIM_ABI` in `shim/shim.h`. */
-export const SHIM_ABI = 10;
+export const SHIM_ABI = 11;
 
 /** What `Deno.dlopen` is told of the shim. */
 export const SYMBOLS = {
@@ -152,6 +152,8 @@ export const SYMBOLS = {
   shim_interface_get: { parameters: ["buffer", "buffer"], result: "i32" },
   // int32_t shim_interface_name(uint32_t index, char *name)
   shim_interface_name: { parameters: ["u32", "buffer"], result: "i32" },
+  // int32_t shim_interface_queues(const char *name)
+  shim_interface_queues: { parameters: ["buffer"], result: "i32" },
   // int32_t shim_interface_flags(const char *name, uint32_t set, uint32_t clear)
   shim_interface_flags: { parameters: ["buffer", "u32", "u32"], result: "i32" },
   // int32_t shim_interface_mtu(const char *name, uint32_t mtu)
@@ -169,6 +171,30 @@ export const SYMBOLS = {
   // int32_t shim_socket_send(int32_t fd, const uint8_t *message, uint32_t count,
   //   const uint8_t *address, uint32_t bytes)
   shim_socket_send: { parameters: ["i32", "buffer", "u32", "buffer", "u32"], result: "i32" },
+
+  // int32_t shim_bpf(uint32_t command, uint8_t *attributes, uint32_t bytes, uint8_t *first,
+  //   uint32_t first_at, uint8_t *second, uint32_t second_at)
+  shim_bpf: {
+    parameters: ["u32", "buffer", "u32", "buffer", "u32", "buffer", "u32"],
+    result: "i32",
+  },
+  // int32_t shim_xdp_open(const char *name)
+  shim_xdp_open: { parameters: ["buffer"], result: "i32" },
+  // int32_t shim_xdp_open_apart(void)
+  shim_xdp_open_apart: { parameters: [], result: "i32" },
+  // int32_t shim_xdp_umem(int32_t fd, int32_t map, uint64_t offset, uint64_t bytes,
+  //   uint32_t chunk, uint32_t flags)
+  shim_xdp_umem: { parameters: ["i32", "i32", "u64", "u64", "u32", "u32"], result: "i32" },
+  // int32_t shim_xdp_kick(int32_t fd)
+  shim_xdp_kick: { parameters: ["i32"], result: "i32" },
+  // int32_t shim_socket_bind(int32_t fd, const uint8_t *address, uint32_t bytes)
+  shim_socket_bind: { parameters: ["i32", "buffer", "u32"], result: "i32" },
+  // int32_t shim_socket_set(int32_t fd, uint32_t level, uint32_t option, const uint8_t *value,
+  //   uint32_t bytes)
+  shim_socket_set: { parameters: ["i32", "u32", "u32", "buffer", "u32"], result: "i32" },
+  // int32_t shim_socket_get(int32_t fd, uint32_t level, uint32_t option, uint8_t *value,
+  //   uint32_t bytes)
+  shim_socket_get: { parameters: ["i32", "u32", "u32", "buffer", "u32"], result: "i32" },
 
   // int32_t shim_packet_rx(int32_t fd, int32_t frames, int32_t burst, uint32_t word, int32_t room,
   //   uint32_t count)

@@ -5,9 +5,11 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/ethtool.h>
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
 #include <linux/if_tun.h>
+#include <linux/sockios.h>
 #include <linux/virtio_net.h>
 #include <net/if.h>
 #include <string.h>
@@ -54,6 +56,18 @@ SHIM_API int32_t shim_interface_name(uint32_t index, char *name) {
   int error = ask(SIOCGIFNAME, &request);
   if (error == 0) memcpy(name, request.ifr_name, IFNAMSIZ);
   return error;
+}
+
+/* How many receive queues an interface uses; 1 if its driver does not say. */
+SHIM_API int32_t shim_interface_queues(const char *name) {
+  struct ethtool_channels channels = {.cmd = ETHTOOL_GCHANNELS};
+  struct ifreq request;
+  int error = request_for(name, &request);
+  if (error < 0) return error;
+  request.ifr_data = (void *)&channels;
+  if (ask(SIOCETHTOOL, &request) < 0) return 1;
+  uint32_t queues = channels.rx_count + channels.combined_count;
+  return queues ? (int32_t)queues : 1;
 }
 
 int32_t interface_flags(const char *name, uint32_t set, uint32_t clear) {

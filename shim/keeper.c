@@ -110,6 +110,7 @@ static int32_t carry_out(const struct request *request, const int *fds, const ch
   switch (request->what) {
     case SHIM_KEEPER_TAP: *opened = tap_open(name); return *opened;
     case SHIM_KEEPER_PACKET: *opened = packet_open(name, request->first); return *opened;
+    case SHIM_KEEPER_XDP: *opened = xdp_open(); return *opened;
     case SHIM_KEEPER_FLAGS: return interface_flags(name, request->first, request->second);
     case SHIM_KEEPER_MTU: return interface_mtu(name, request->first);
     case SHIM_KEEPER_REMOVE: return unlink(name) < 0 ? -errno : 0;

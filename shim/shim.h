@@ -6,7 +6,7 @@
 
 #include <stdint.h>
 
-#define SHIM_ABI 10
+#define SHIM_ABI 11
 #define SHIM_API __attribute__((visibility("default")))
 
 enum { SHIM_MAPS = 2048, SHIM_BURST = 256, SHIM_POLL = 1024 };
@@ -72,6 +72,7 @@ enum {
   SHIM_KEEPER_MTU,
   SHIM_KEEPER_REMOVE,
   SHIM_KEEPER_SERVE,
+  SHIM_KEEPER_XDP,
 };
 
 /* 1 if a map's file was cut short. Not in shim_map, which has 32 bytes. */
@@ -104,6 +105,7 @@ int32_t server_start(const char *command, const struct server_start *start);
 /* By ourselves, as far as we may. */
 int32_t tap_open(const char *name);
 int32_t packet_open(const char *name, uint32_t buffer);
+int32_t xdp_open(void);
 int32_t interface_flags(const char *name, uint32_t set, uint32_t clear);
 int32_t interface_mtu(const char *name, uint32_t mtu);
 
