@@ -16,6 +16,7 @@ import { stdout } from "../linux/output.ts";
 import { limitLog } from "./log_limit.ts";
 import { sayFor } from "./messages.ts";
 import { isPath } from "../memory/region_name.ts";
+import { isOnInterface } from "../port/port_spec.ts";
 import type { Parsed } from "./options.ts";
 import { stopSignal } from "./stop_signal.ts";
 import type { HOST } from "./tables/host.ts";
@@ -80,7 +81,7 @@ export async function hostCommand(parsed: Parsed<typeof HOST>): Promise<number> 
 /** What a host may have to open again, and what it removes in the end. */
 function dutiesOf({ regions }: HostOptions): Pick<Required<Duties>, "interfaces" | "files"> {
   const ports = regions.flatMap(({ guests }) => guests.flatMap(({ ports }) => ports));
-  const interfaces = ports.filter(({ kind }) => kind === "tap" || kind === "packet");
+  const interfaces = ports.filter(isOnInterface);
   return {
     interfaces: interfaces.map(({ name }) => name),
     files: regions.flatMap(({ name }) => [hostLockPath(name), isPath(name) ? name : undefined])

@@ -4,7 +4,7 @@ import { checkRegionBytes } from "../memory/region.ts";
 import { checkRegionName } from "../memory/region_name.ts";
 import { checkUsage, type Given } from "./options.ts";
 import { checkInterfaceName } from "../port/interface.ts";
-import { parsePortSpec, type PortSpec } from "../port/port_spec.ts";
+import { isOnInterface, parsePortSpec, type PortSpec } from "../port/port_spec.ts";
 import { checkRingSize } from "../ring/ring_size.ts";
 
 /** The region of a command line that names none. */
@@ -170,7 +170,7 @@ function refusePorts(found: number): never {
 
 /** Interfaces and rings are named once, links twice. */
 function checkPort({ kind, name }: PortSpec, ports: readonly PortSpec[]): void {
-  if (kind === "tap" || kind === "packet") checkUsage(() => checkInterfaceName(name));
+  if (isOnInterface({ kind })) checkUsage(() => checkInterfaceName(name));
   if (kind === "null" || name === "") return;
   const found = ports.filter((port) => port.kind === kind && port.name === name).length;
   if (kind === "link" && found !== 2) {

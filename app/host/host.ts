@@ -112,6 +112,7 @@ export class Host {
     const { log } = this.platform;
     const cores = this.#threads.map(({ core }) => core).join(", ");
     log(`forwarding on core ${cores}, ports: ${this.ports.map(({ name }) => name).join(", ")}`);
+    for (const { name, opened: { note } } of this.ports) if (note) log(`port ${name}: ${note}`);
     for (const region of this.regions) region.publish();
     this.#progress = new ProgressWatch(
       this.regions,

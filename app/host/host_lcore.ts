@@ -13,6 +13,7 @@ import type { PortResources } from "../port/port_resources.ts";
 import { joinLinks } from "../port/link_port.ts";
 import type { PortSetup } from "../port/open_port.ts";
 import type { HostPort } from "../port/port.ts";
+import type { Umem } from "../port/xdp_umem.ts";
 import { HostLoop } from "./forward.ts";
 import { GateFollower } from "./gate.ts";
 import { HostAlarm } from "./host_alarm.ts";
@@ -52,6 +53,8 @@ export interface RegionHandle {
   readonly outstanding: OutstandingHandle;
   /** Longest frame in bytes, from a port or from a guest. */
   readonly frameMax: number;
+  /** Its mbufs as AF_XDP's memory, if a port needs that. */
+  readonly umem?: Umem;
   /** The host's own eventfds there, by vector: its guests notify an lcore by them. */
   readonly vectors: readonly number[];
   /** The same for guests that have come since the server was lost and found again; may be none. */
@@ -96,10 +99,11 @@ class LcoreRegion {
   readonly ledger: Ledger;
   readonly outstanding: Outstanding;
   readonly frameMax: number;
+  readonly umem?: Umem;
 
   /** `user` is this lcore's name in a mempool for debugging; `log` receives what that finds. */
   constructor(handle: RegionHandle, user: string, log: (line: string) => void) {
-    const { name, memory, geometry, mempool, ledger, outstanding, frameMax, shared } = handle;
+    const { name, memory, geometry, mempool, ledger, outstanding, frameMax, shared, umem } = handle;
     this.memory = new MappedMemory(memory);
     this.mbufs = new Mbufs(this.memory, geometry);
     let left = PROBLEMS_MAX;
@@ -111,6 +115,7 @@ class LcoreRegion {
     this.ledger = new Ledger(ledger, geometry, frameMax, shared);
     this.outstanding = new Outstanding(outstanding);
     this.frameMax = frameMax;
+    this.umem = umem;
   }
 }
 

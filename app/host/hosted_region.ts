@@ -8,6 +8,7 @@ import { cellsIn, Mbufs } from "../mempool/mbuf.ts";
 import { CheckedMempool } from "../mempool/checked_mempool.ts";
 import { Mempool } from "../mempool/mempool.ts";
 import { COUNTER, type Counters } from "../port/counters.ts";
+import { closeUmem, registerMbufs, type Umem } from "../port/xdp_umem.ts";
 import type { HostedMemory } from "../region/hosted_memory.ts";
 import { Gate } from "./gate.ts";
 import { GuestSupervisor, type SupervisedRegion } from "./guest_supervisor.ts";
@@ -47,6 +48,7 @@ export class HostedRegion implements SupervisedRegion {
   readonly peers: RegionPeers;
   readonly wipe?: () => void;
   readonly #outstanding: Outstanding;
+  readonly #umem?: Umem;
   readonly #laidOut: LaidOutRegion;
   readonly #counters: { from: Counters; to: Float64Array }[];
   readonly #names: Names;
@@ -83,6 +85,8 @@ export class HostedRegion implements SupervisedRegion {
     this.#tellPeer();
 
     const all = ports.flat();
+    const xdpPorts = all.filter(({ opened }) => opened.setup.kind === "xdp").length;
+    this.#umem = xdpPorts > 0 ? registerMbufs(memory, geometry, xdpPorts) : undefined;
     this.#shortage = new MbufShortage(all.map(({ counters }) => counters), ownLog);
     const lcores = all.map(({ lcore }) => lcore);
     const shared = new Set(lcores).size > 1;
@@ -114,6 +118,7 @@ export class HostedRegion implements SupervisedRegion {
       shared,
       outstanding: this.#outstanding.handle,
       frameMax,
+      umem: this.#umem,
       vectors: this.peers.vectors,
       laterVectors: this.peers.laterVectors,
     };
@@ -228,6 +233,7 @@ export class HostedRegion implements SupervisedRegion {
   dispose(): void {
     for (const { gate } of this.guests) gate.dispose();
     this.peers.close();
+    if (this.#umem) closeUmem(this.#umem);
     const { memory, long } = this.mempool.handle;
     new MappedMemory(memory).close();
     if (long) new MappedMemory(long.memory).close();

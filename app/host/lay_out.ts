@@ -14,6 +14,9 @@ import { SpscRing } from "../ring/spsc_ring.ts";
 import { cellsIn, type MbufGeometry } from "../mempool/mbuf.ts";
 import { frameMaxOf } from "../port/kernel_port.ts";
 import type { OpenedPort } from "../port/open_port.ts";
+import { isOnInterface, type PortKind } from "../port/port_spec.ts";
+import { XDP_BATCH } from "../port/xdp_queue.ts";
+import { XDP_HEADROOM_BYTES } from "../port/xdp_umem.ts";
 import { type HostOptions, MBUFS_DEFAULT, type RegionOptions } from "./host_options.ts";
 
 /** Smallest region that is made where nobody has told its size. */
@@ -37,13 +40,10 @@ function longFor(free: number, stride: number): number {
   return fit < LONG_LEAST ? 0 : Math.min(LONG_MOST, fit);
 }
 
-/**
- * Mbufs that a region needs, so that its ports can receive at the same time: those that each port
- * keeps, and a burst under way.
- */
-function leastMbufs(ports: readonly OpenedPort[], burst: number): number {
-  const kept = ports.filter(({ setup: { kind } }) => kind === "tap" || kind === "packet").length;
-  return kept * KEPT_BY_PORT + burst;
+/** Mbufs that a port keeps at least. */
+function keptBy({ setup }: OpenedPort): number {
+  if (setup.kind === "xdp") return setup.sockets.length * XDP_BATCH;
+  return isOnInterface(setup) ? KEPT_BY_PORT : 0;
 }
 
 /** A region that is laid out, and where everything lies: knowledge that guests cannot change. */
@@ -72,9 +72,14 @@ export interface LaidOutGuest {
  * The distance of mbufs in bytes that frames of `frameMax` bytes need: an odd number of cache
  * lines, so that it is a multiple of no larger power of two.
  */
-export function strideFor(frameMax: number): number {
-  const lines = Math.ceil((HEADROOM_BYTES + frameMax) / 64);
+export function strideFor(frameMax: number, headroom: number = HEADROOM_BYTES): number {
+  const lines = Math.ceil((headroom + frameMax) / 64);
   return Math.max(MBUF_STRIDE_BYTES, (lines | 1) * 64);
+}
+
+/** Bytes in front of frames that these kinds of port receive. */
+function headroomOf(kinds: readonly PortKind[]): number {
+  return kinds.includes("xdp") ? XDP_HEADROOM_BYTES : HEADROOM_BYTES;
 }
 
 /**
@@ -86,7 +91,9 @@ export function strideFor(frameMax: number): number {
 export function regionBytesFor({ mbufs, ringSize, guests }: RegionOptions, mtu: number): number {
   const channels = guests.reduce((sum, { ports }) => sum + ports.length, 0);
   const rings = channels * 4 * SpscRing.bytes(ringSize);
-  const cells = (mbufs ?? MBUFS_DEFAULT) * strideFor(frameMaxOf(mtu));
+  const kinds = guests.flatMap(({ ports }) => ports.map(({ kind }) => kind));
+  const stride = strideFor(frameMaxOf(mtu), headroomOf(kinds));
+  const cells = (mbufs ?? MBUFS_DEFAULT) * stride;
   return 2 ** Math.ceil(Math.log2(Math.max(REGION_BYTES_LEAST, cells + rings + REST_BYTES)));
 }
 
@@ -106,7 +113,8 @@ export function layOut(
 ): LaidOutRegion {
   const region = Region.build(memory, name);
   const frameMax = frameMaxOf(mtu);
-  const stride = strideFor(frameMax);
+  const all = ports.flat();
+  const stride = strideFor(frameMax, headroomOf(all.map(({ setup }) => setup.kind)));
   const laidOut = guests.map(({ number }, guest) => ({
     number,
     state: GuestState.add(region, number, ports[guest].length),
@@ -122,11 +130,12 @@ export function layOut(
         (most > 0 ? `use --mbufs ${most}, or a larger --size` : "use a larger --size"),
     );
   }
-  const least = leastMbufs(ports.flat(), burst);
+  const kept = all.map(keptBy);
+  const least = kept.reduce((sum, mbufs) => sum + mbufs, burst);
   if (count < least) {
     throw new CulvertError(
       `Cannot forward between the ports of region ${name} with ${count} mbufs as ${least} are ` +
-        `needed, ${KEPT_BY_PORT} for each port and a burst: use --mbufs ${least} or more`,
+        `needed, ${Math.max(...kept)} for each port and a burst: use --mbufs ${least} or more`,
     );
   }
   const long = longFor(region.free - count * stride, stride);

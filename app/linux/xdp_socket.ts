@@ -191,7 +191,7 @@ export interface XdpStatistics {
   readonly fillEmpty: number;
 }
 
-/** Read a socket's counters; all 0 if it has gone. */
+/** Read a socket's counters. */
 export function readStatistics(fd: number): XdpStatistics {
   const counts = new BigUint64Array(6);
   const bytes = new Uint8Array(counts.buffer);

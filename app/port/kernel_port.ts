@@ -201,14 +201,15 @@ export abstract class KernelPort implements HostPort {
     return 1;
   }
 
-  /** Send segments of one super-frame: 0, or the errno of one that was refused. */
+  /** Send and free segments of one super-frame: 0, or the errno of one that was refused. */
   #sendAllOf(burst: Burst, count: number): number {
-    for (let done = 0; done < count;) {
-      const sent = this.send(this.#mbufs.map, burst, count - done, done, NO_HEADERS);
-      if (sent < 0) return -sent;
-      done += sent;
+    let done = 0, sent = 0;
+    while (done < count && sent >= 0) {
+      sent = this.send(this.#mbufs.map, burst, count - done, done, NO_HEADERS);
+      if (sent > 0) done += sent;
     }
-    return 0;
+    this.#mempool.free(burst, count);
+    return sent < 0 ? -sent : 0;
   }
 
   /** The counter of a frame that the kernel has dropped with this error. */

@@ -9,6 +9,8 @@ import type { HostPort } from "./port.ts";
 import type { PortSpec } from "./port_spec.ts";
 import { RingPort } from "./ring_port.ts";
 import { openTap, TapPort, type TapSetup } from "./tap_port.ts";
+import { XdpPort } from "./xdp_port.ts";
+import { openXdp, xdpNote, type XdpSetup } from "./xdp_setup.ts";
 
 const NULL_FRAME_BYTES = 64;
 const RING_PORT_SIZE = 1024;
@@ -27,7 +29,7 @@ export interface MemorySetup {
 }
 
 /** An open port, on its way to the lcore that will run it; survives `postMessage`. */
-export type PortSetup = TapSetup | PacketSetup | MemorySetup;
+export type PortSetup = TapSetup | PacketSetup | XdpSetup | MemorySetup;
 
 /** An open port, and how to leave the interface as it was found. */
 export interface OpenedPort {
@@ -35,6 +37,8 @@ export interface OpenedPort {
   readonly setup: PortSetup;
   /** 6 bytes: the interface's MAC address, or one made up for a port that has none. */
   readonly mac: Uint8Array;
+  /** How it was opened, where that is not always the same: for the log. */
+  readonly note?: string;
   /** What the interface is now; undefined if it is gone. Left out by ports without one. */
   readonly look?: () => Interface | undefined;
   /** Put back what opening changed and closing does not undo. */
@@ -52,9 +56,9 @@ export function openPort(spec: PortSpec, mtu: number): OpenedPort {
     return openMemoryPort(spec.kind, spec.name, mtu);
   }
   const before = findInterface(spec.name);
-  if (spec.kind === "packet" && !before) {
+  if (spec.kind !== "tap" && !before) {
     throw new CulvertError(
-      `Cannot open port packet:${spec.name} as there is no such interface in this network ` +
+      `Cannot open port ${spec.kind}:${spec.name} as there is no such interface in this network ` +
         `namespace: \`ip link\` lists them`,
     );
   }
@@ -64,15 +68,19 @@ export function openPort(spec: PortSpec, mtu: number): OpenedPort {
     if (now?.index === before.index && now.isUp) setInterfaceUp(now.name, false);
   };
   try {
-    const setup = spec.kind === "tap"
-      ? openTap(spec.name, mtu)
-      : openPacket(spec.name, spec.isVisible);
+    const setup = openOnInterface(spec, mtu);
     const look = () => lookAgain(setup.index, spec.name);
-    return { setup, mac: look()?.mac ?? new Uint8Array(6), look, restore };
+    const note = setup.kind === "xdp" ? xdpNote(setup) : undefined;
+    return { setup, mac: look()?.mac ?? new Uint8Array(6), note, look, restore };
   } catch (error) {
     restore(); // it may have been brought up before the rest failed
     throw error;
   }
+}
+
+function openOnInterface({ kind, name, isVisible, mode }: PortSpec, mtu: number) {
+  if (kind === "tap") return openTap(name, mtu);
+  return kind === "xdp" ? openXdp(name, mode) : openPacket(name, isVisible);
 }
 
 /** An interface, as far as there is still one that a port could use. */
@@ -92,6 +100,8 @@ export function makePort(setup: PortSetup, resources: PortResources): HostPort {
       return new TapPort(setup, resources);
     case "packet":
       return new PacketPort(setup, resources);
+    case "xdp":
+      return new XdpPort(setup, resources);
     case "ring":
       return new RingPort(setup.name, RING_PORT_SIZE, resources);
     case "link":

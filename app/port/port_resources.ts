@@ -1,6 +1,7 @@
 import type { Mbufs } from "../mempool/mbuf.ts";
 import type { Mempool } from "../mempool/mempool.ts";
 import type { Counters } from "./counters.ts";
+import type { Umem } from "./xdp_umem.ts";
 
 /** What a port of the host works with. */
 export interface PortResources {
@@ -12,4 +13,6 @@ export interface PortResources {
   readonly counters: Counters;
   /** Longest frame in bytes. */
   readonly frameMax: number;
+  /** The mbufs as AF_XDP's memory, if a port of the region needs that. */
+  readonly umem?: Umem;
 }

@@ -1,7 +1,8 @@
 import { UsageError } from "../../ffi/error.ts";
+import type { XdpMode } from "../linux/bpf.ts";
 
 /** The kinds of port that `--port` takes. */
-export const PORT_KINDS = ["tap", "packet", "null", "ring", "link"] as const;
+export const PORT_KINDS = ["tap", "packet", "xdp", "null", "ring", "link"] as const;
 
 /** One of {@linkcode PORT_KINDS}. */
 export type PortKind = typeof PORT_KINDS[number];
@@ -14,12 +15,23 @@ export interface PortSpec {
   readonly name: string;
   /** Of a packet port: whether captures on this machine are to see what it sends. */
   readonly isVisible?: boolean;
+  /** Of an XDP port: where its program is to run; left out for the driver if it can. */
+  readonly mode?: XdpMode;
 }
 
 const VISIBLE = ",visible";
 
+/** The kinds whose name is an interface's. */
+const INTERFACE_KINDS: readonly PortKind[] = ["tap", "packet", "xdp"];
+
+/** Whether a port is on an interface, which is called as the port is. */
+export function isOnInterface({ kind }: { readonly kind: PortKind }): boolean {
+  return INTERFACE_KINDS.includes(kind);
+}
+
 /**
- * Read `tap:NAME`, `packet:IFACE[,visible]`, `null[:BYTES]`, `ring[:NAME]` or `link:NAME`.
+ * Read `tap:NAME`, `packet:IFACE[,visible]`, `xdp:IFACE[,native|,generic]`, `null[:BYTES]`,
+ * `ring[:NAME]` or `link:NAME`.
  *
  * @throws {UsageError} if it is none of these.
  */
@@ -32,14 +44,30 @@ export function parsePortSpec(text: string): PortSpec {
   if (found === undefined) {
     throw new UsageError(
       `Cannot use port "${text}" as "${kind}" is no kind of port: tap:NAME, packet:IFACE, ` +
-        `null[:BYTES], ring[:NAME] and link:NAME are`,
+        `xdp:IFACE, null[:BYTES], ring[:NAME] and link:NAME are`,
     );
   }
-  if (name === "" && (found === "tap" || found === "packet")) {
+  if (found === "xdp") return xdpSpec(text, name);
+  if (name === "" && isOnInterface({ kind: found })) {
     throw new UsageError(`Cannot use port "${text}" as it names no interface: write ${kind}:NAME`);
   }
   if (name === "" && found === "link") {
     throw new UsageError(`Cannot use port "${text}" as it names no link: write link:NAME`);
   }
   return isVisible ? { kind: found, name, isVisible } : { kind: found, name };
+}
+
+function xdpSpec(text: string, words: string): PortSpec {
+  const [name, mode, ...more] = words.split(",");
+  if (name === "") {
+    throw new UsageError(`Cannot use port "${text}" as it names no interface: write xdp:NAME`);
+  }
+  if (mode === undefined) return { kind: "xdp", name };
+  if ((mode === "native" || mode === "generic") && more.length === 0) {
+    return { kind: "xdp", name, mode };
+  }
+  throw new UsageError(
+    `Cannot use port "${text}" as "${words.slice(name.length + 1)}" is no mode of XDP: write ` +
+      `xdp:${name}, xdp:${name},native or xdp:${name},generic`,
+  );
 }

@@ -13,7 +13,10 @@ const SEGMENTS = 32;
 
 /** What becomes of a super-frame that has to be cut: see {@linkcode WholeFrames.cut}. */
 export interface SegmentSender {
-  /** Send the first `count` frames, plain ones: 0, or the errno of one that was refused. */
+  /**
+   * Send the first `count` frames, plain ones, and free them: 0, or the errno of one that was
+   * refused.
+   */
   (burst: Burst, count: number): number;
 }
 
@@ -88,7 +91,6 @@ export class WholeFrames {
       let n = 0;
       while (n < SEGMENTS && parts.next(this.#segments, n, this.#mempool)) n++;
       const errno = n > 0 ? send(this.#segments, n) : -1;
-      this.#mempool.free(this.#segments, n);
       if (errno !== 0) {
         this.reason = COUNTER.NO_MBUF;
         return errno;

@@ -44,17 +44,19 @@ const inVm: StartHostile = async (lab, region, seed) => {
 
 /** Attack a host for five seconds as long as it lives, and account for all sound frames. */
 export async function attackPorts(
-  { seed, lcores, vm = false, log = () => {} }: {
+  { seed, lcores, kind, vm = false, log = () => {} }: {
     readonly seed: number;
     readonly lcores: number;
+    /** By what the host has the veths open; AF_PACKET if left out. */
+    readonly kind?: "packet" | "xdp";
     readonly vm?: boolean;
     readonly log?: (line: string) => void;
   },
 ): Promise<StageReport> {
   const faults = [faultNamed("attack")];
   return await runFaults({
-    ...{ seed, lcores, guests: ["process"], rate: 2000, mtu: 1500, calm: 0, log },
-    attack: Attack.by(vm ? inVm : inProcesses),
+    ...{ seed, lcores, kind, guests: ["process"], rate: 2000, mtu: 1500, calm: 0, log },
+    attack: Attack.by(vm ? inVm : inProcesses, kind),
     nextFault: () => faults.shift(),
   });
 }

@@ -27,7 +27,7 @@ import { pause, waitUntil } from "./wait.ts";
 import { testFrame, type Wire } from "./wire.ts";
 
 export { account, assertBalanced, type HostAccount } from "./host_account.ts";
-export { type CableEnd, type LinkDetails, packetPorts } from "./network.ts";
+export { type CableEnd, type LinkDetails, packetPorts, xdpPorts } from "./network.ts";
 export { type Ended, Running } from "./running.ts";
 export { exists } from "./processes.ts";
 export { BOOT_MS, PATIENCE_MS, pause, until, waitUntil } from "./wait.ts";
@@ -67,13 +67,21 @@ export class Lab extends Network {
     return path;
   }
 
-  /** A host between two cables, a guest that forwards frames unchanged, a wire on each far end. */
+  /**
+   * A host between two cables, a guest that forwards frames unchanged, a wire on each far end.
+   *
+   * @param ports The host's; packet ports if left out.
+   */
   async forwarding(
     pair: { a: CableEnd; b: CableEnd },
-    { host: hostArgs = [] as string[], guest: guestArgs = [] as string[] } = {},
+    {
+      ports = packetPorts(pair.a, pair.b),
+      host: hostArgs = [] as string[],
+      guest: guestArgs = [] as string[],
+    } = {},
   ): Promise<Forwarding> {
     const wires = await this.wires(pair);
-    const host = await this.startHost([...packetPorts(pair.a, pair.b), ...hostArgs]);
+    const host = await this.startHost([...ports, ...hostArgs]);
     const guest = await this.startGuest(["--no-mac-updating", "-T", "0", ...guestArgs]);
     return { host, guest, wires };
   }

@@ -42,6 +42,11 @@ export function packetPorts(...cables: Pick<CableEnd, "outer">[]): string[] {
   return cables.flatMap(({ outer }) => ["--port", `packet:${outer}`]);
 }
 
+/** The same with ports by AF_XDP; `mode` is what stands behind the name: `,generic`. */
+export function xdpPorts(cables: readonly Pick<CableEnd, "outer">[], mode = ""): string[] {
+  return cables.flatMap(({ outer }) => ["--port", `xdp:${outer}${mode}`]);
+}
+
 /** Network namespaces of one test with cables to them. Disposing of it removes them. */
 export class Network extends Programs {
   readonly #namespaces: string[] = [];

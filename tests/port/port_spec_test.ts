@@ -6,6 +6,7 @@ for (
     ["tap:tap0", "tap", "tap0"],
     ["packet:eth1.100", "packet", "eth1.100"],
     ["packet:a:b", "packet", "a:b"],
+    ["xdp:eth1.100", "xdp", "eth1.100"],
     ["null", "null", ""],
     ["null:", "null", ""],
     ["null:0", "null", "0"],
@@ -26,18 +27,34 @@ Deno.test('parsePortSpec("packet:eth1,visible") is packet "eth1", visible', () =
   deepEqual(parsePortSpec("tap:tap0,visible"), { kind: "tap", name: "tap0,visible" });
 });
 
+Deno.test('parsePortSpec("xdp:eth1,native") is xdp "eth1", in that mode', () => {
+  for (const mode of ["native", "generic"] as const) {
+    deepEqual(parsePortSpec(`xdp:eth1,${mode}`), { kind: "xdp", name: "eth1", mode });
+  }
+});
+
+for (const words of ["fast", "native,generic", "native,", ",", "NATIVE"]) {
+  Deno.test(`parsePortSpec() refuses "xdp:eth1,${words}", and says what modes there are`, () => {
+    throws(() => parsePortSpec(`xdp:eth1,${words}`), {
+      name: "UsageError",
+      message: `Cannot use port "xdp:eth1,${words}" as "${words}" is no mode of XDP: write ` +
+        "xdp:eth1, xdp:eth1,native or xdp:eth1,generic",
+    });
+  });
+}
+
 for (const text of ["", ":", ":tap0", "tap0", "TAP:tap0", "tap tap0", "veth:a", "constructor:x"]) {
   Deno.test(`parsePortSpec() refuses "${text}", and says what kinds there are`, () => {
     const [kind] = text.split(":");
     throws(() => parsePortSpec(text), {
       name: "UsageError",
       message: `Cannot use port "${text}" as "${kind}" is no kind of port: tap:NAME, ` +
-        "packet:IFACE, null[:BYTES], ring[:NAME] and link:NAME are",
+        "packet:IFACE, xdp:IFACE, null[:BYTES], ring[:NAME] and link:NAME are",
     });
   });
 }
 
-for (const text of ["tap", "tap:", "packet", "packet:", "packet:,visible"]) {
+for (const text of ["tap", "tap:", "packet", "packet:", "packet:,visible", "xdp", "xdp:,native"]) {
   Deno.test(`parsePortSpec() refuses "${text}", which names no interface`, () => {
     throws(() => parsePortSpec(text), {
       name: "UsageError",

@@ -30,7 +30,7 @@ export type StartHostile = (lab: Lab, region: string, seed: number) => Promise<H
 const PROGRAM = fileURLToPath(new URL("./leak_watch_process.ts", import.meta.url));
 
 /** The host's limit, and the interfaces': it must be the host that keeps to its limit. */
-const MTU = 1500, LINK_MTU = 9000;
+const MTU = 1500, LINK_MTU = { packet: 9000, xdp: 3400 } as const;
 
 /** Frames a second that hostile guests receive on each port, and that must leave by each. */
 const FEED_RATE = 4000, LOOKED_MIN = 500;
@@ -54,15 +54,15 @@ export class Attack {
     private readonly startHostile: () => Promise<HostileGuests>,
   ) {}
 
-  /** Make the interfaces. */
-  static by(startHostile: StartHostile): StartAttack {
+  /** Make the interfaces, of which the host has one by `kind`. */
+  static by(startHostile: StartHostile, kind: "packet" | "xdp" = "packet"): StartAttack {
     return async (lab, netns, seed) => {
       const region = lab.newRegion();
-      const { tap, inner, outer } = await makePair(lab, netns, 9, LINK_MTU);
+      const { tap, inner, outer } = await makePair(lab, netns, 9, LINK_MTU[kind]);
       const hostArgs = [
         // Few mbufs, so that hostile guests often hold the last one: canaries are behind it.
         ...["--region", region, "--size", "8M", "--mbufs", "256", "--ring-size", "256"],
-        ...["--port", `tap:${tap}`, "--guest", "1", "--port", `packet:${outer}`],
+        ...["--port", `tap:${tap}`, "--guest", "1", "--port", `${kind}:${outer}`],
         ...["--quarantine-after", "0"],
       ];
       const start = () => startHostile(lab, region, seed);

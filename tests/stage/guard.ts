@@ -5,7 +5,7 @@ import { zombiesOf } from "../kit/processes.ts";
 import { growthOf, type Sample, sample } from "./watch.ts";
 
 /** Mbufs that are not free at rest: in an lcore's cache, and in the slots of each port. */
-const CACHED = 512, IN_PORT = 32;
+const CACHED = 512, IN_PORT = 32, IN_XDP_PORTS = MBUFS / 2;
 
 /** Watches the stage's processes and mbufs. */
 export class Guard {
@@ -27,7 +27,8 @@ export class Guard {
     if (zombies.length > 0) problems.push(`there are zombies: ${zombies}`);
     const free = stage.counts.inspect().host?.mbufsFree ?? 0;
     const ports = 2 * stage.pairs.length + 1;
-    if (free < MBUFS - stage.lcores * CACHED - ports * IN_PORT) {
+    const inPorts = ports * IN_PORT + (stage.isXdp ? IN_XDP_PORTS : 0);
+    if (free < MBUFS - stage.lcores * CACHED - inPorts) {
       problems.push(`${free} of ${MBUFS} mbufs are free`);
     }
     for (const [role, pid] of roles) {

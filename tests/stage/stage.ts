@@ -29,6 +29,8 @@ export interface StageOptions {
   readonly mtu: number;
   /** Lcores of the host. */
   readonly lcores?: number;
+  /** By what the host has the veths open; AF_PACKET if left out. */
+  readonly kind?: "packet" | "xdp";
   /** Starts hostile guests in a second region of the host, if there shall be any. */
   readonly attack?: StartAttack;
 }
@@ -82,6 +84,11 @@ export class Stage implements AsyncDisposable {
     return this.options.lcores ?? 1;
   }
 
+  /** Whether the host has the veths by AF_XDP. */
+  get isXdp(): boolean {
+    return this.options.kind === "xdp";
+  }
+
   /** Wait until the present host has attached a guest. */
   async attached(guest: number): Promise<void> {
     const line = new RegExp(`guest ${guest} (of region ${this.lab.region} )?attached`);
@@ -93,9 +100,9 @@ export class Stage implements AsyncDisposable {
   /** Start a host, and a server if there is none; wait until guests can attach. */
   async startHost(): Promise<void> {
     const server = this.serverPid();
-    const { pairs, lcores, options: { mtu }, lab: { region } } = this;
+    const { pairs, lcores, options: { mtu, kind = "packet" }, lab: { region } } = this;
     const ports = pairs.flatMap(({ tap, outer }, guest) => [
-      ...["--guest", `${guest}`, "--port", `tap:${tap}`, "--port", `packet:${outer}`],
+      ...["--guest", `${guest}`, "--port", `tap:${tap}`, "--port", `${kind}:${outer}`],
     ]);
     const cores = usableCores().slice(0, lcores).join();
     const room = ["--mbufs", `${MBUFS}`, "--size", mtu > 1500 ? "128M" : "64M"];

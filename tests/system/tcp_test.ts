@@ -7,6 +7,7 @@ import {
   Lab,
   type Running,
   waitUntil,
+  xdpPorts,
 } from "../kit/lab.ts";
 import {
   assertNothingBroken,
@@ -58,6 +59,17 @@ async function betweenVeths(lab: Lab, guestArgs: readonly string[]): Promise<Set
   await assertOffloads(lab, b);
   const host = lab.host(["--port", `packet:${a.outer}`, "--port", `packet:${b.outer}`, "-l", "0"]);
   return await withGuest(lab, host, a, b, guestArgs);
+}
+
+/** One end by AF_XDP, or both; senders there have to put VLAN tags into their frames. */
+async function betweenXdp(lab: Lab, first: "packet" | "xdp"): Promise<Setting> {
+  const { a, b } = await lab.namespacePair();
+  for (const end of [a, b]) {
+    await assertOffloads(lab, end);
+    await lab.inNamespace(end.netns, "ethtool", "-K", end.inner, "txvlan", "off");
+  }
+  const host = lab.host(["--port", `${first}:${a.outer}`, ...xdpPorts([b]), "-l", "0"]);
+  return await withGuest(lab, host, a, b, WHOLE);
 }
 
 /** A host and a guest process between two TAPs in namespaces of their own. */
@@ -202,6 +214,37 @@ for (
     await finish(setting);
   });
 }
+
+Deno.test("TCP and UDP go through AF_XDP on veths with all their offloads", async () => {
+  await using lab = await Lab.open();
+  const setting = await betweenXdp(lab, "xdp");
+  await allTests(setting);
+  await assertSegments(setting, setting.b.ip4, "kernel");
+  await assertSegments(setting, setting.b.ip6, "kernel");
+  await finish(setting);
+});
+
+Deno.test("TCP in a VLAN goes through AF_XDP", async () => {
+  await using lab = await Lab.open();
+  const setting = await betweenXdp(lab, "xdp");
+  const { a, b } = setting;
+  await enterVlan(lab, a, 42);
+  assert.equal(await ping(lab, a, b.ip4, 1, { patience: 500 }), 0, "one end only in the VLAN");
+  await enterVlan(lab, b, 42);
+  assert.equal(await ping(lab, a, b.ip4, 10, { bytes: 1472 }), 10, "frames of 1518 bytes");
+  await iperf(lab, a, b, b.ip4, "-t", "1");
+  await iperf(lab, a, b, b.ip6, "-t", "1", "-6", "-R");
+  await finish(setting);
+});
+
+Deno.test("TCP and UDP go from AF_PACKET to AF_XDP, for which super-frames are cut", async () => {
+  await using lab = await Lab.open();
+  const setting = await betweenXdp(lab, "packet");
+  await allTests(setting);
+  await assertSegments(setting, setting.b.ip4, "host");
+  await assertSegments(setting, setting.b.ip6, "host");
+  await finish(setting);
+});
 
 Deno.test("TCP goes between a veth and a TAP, super-frames whole", async () => {
   await using lab = await Lab.open();

@@ -23,7 +23,7 @@ export const HOST = {
     "port": {
       kind: "text",
       argument: "KIND:NAME",
-      words: ["tap:", "packet:", "null", "ring", "link:"],
+      words: ["tap:", "packet:", "xdp:", "null", "ring", "link:"],
       many: true,
       about:
         "a port, of one of the kinds below. Ports are numbered from 0 for each guest, in the " +
@@ -170,6 +170,12 @@ export const HOST = {
         "packet:IFACE[,visible]",
         "an existing interface, by AF_PACKET, promiscuous meanwhile. Captures on this machine " +
         "(tcpdump) see what comes in; visible: what goes out, too, which is slower",
+      ],
+      [
+        "xdp:IFACE[,native|,generic]",
+        "an existing interface, by AF_XDP, whose frames the kernel copies into mbufs itself; they " +
+        "are taken away from the host's own stack meanwhile. native: in the driver, or else not " +
+        "at all; generic: in front of the stack, where any interface has it",
       ],
       ["null[:BYTES]", "makes frames (64 bytes; 0: none) and swallows all"],
       ["ring[:NAME]", "receives what it is sent"],
