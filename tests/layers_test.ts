@@ -130,9 +130,7 @@ Deno.test("no file imports itself, not even by way of others", () => {
 Deno.test("layers: the parser finds every way to import, and no comment's", () => {
   const text = `
 /**
- * \`\`\`ts
- * import { a } from "./comment.ts";
- * \`\`\`
+ * \`\`\`ts import { a } from "./comment.ts"; \`\`\`
  */
 import { b } from "./b.ts"; // import { c } from "./comment.ts";
 import type { D } from './d.ts';

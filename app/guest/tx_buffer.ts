@@ -36,8 +36,7 @@ export class TxBuffer {
 
   /**
    * Add frames `at` to `at + count - 1` of a burst, twice {@linkcode burst} at most, and send as
-   * soon
-   * as there is a full burst.
+   * soon as there is a full burst.
    */
   add(burst: Burst, count: number, at = 0): void {
     if (count === 0) return;

@@ -18,8 +18,7 @@ interface Preparation<Prepared> {
 
 /**
  * What it answers: that it has loaded, or why it cannot; lines for the log; in the end the loop's
- * result, or a
- * message that says why it failed.
+ * result, or a message that says why it failed.
  */
 type Answer<Result> =
   | { readonly ready: true; readonly report: unknown }

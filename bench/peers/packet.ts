@@ -32,8 +32,8 @@ export interface PacketForwarder extends AsyncDisposable {
 
 /**
  * Start DPDK's forwarder on interfaces that are there: `dpdk-testpmd` with one `net_af_packet` for
- * each (or `net_af_xdp`). It forwards from now until it is closed, and
- * keeps its core busy; the load is the caller's.
+ * each (or `net_af_xdp`). It forwards from now until it is closed, and keeps its core busy; the
+ * load is the caller's.
  *
  * @throws {Error} if DPDK or an interface is missing, or without CAP_NET_RAW.
  */

@@ -59,8 +59,8 @@ export function growthOf(samples: readonly Sample[]): string[] {
 
 /**
  * Compare the first sample with the last, under each server. A member that finds another server
- * keeps descriptors of the one before until its lcores attach again:
- * that much more is allowed, once.
+ * keeps descriptors of the one before until its lcores attach again: that much more is allowed,
+ * once.
  */
 function descriptorGrowth(who: string, life: readonly Sample[]): string[] {
   const spans = serverSpans(life).map((span) => span.map(({ descriptors }) => descriptors));

@@ -14,8 +14,7 @@ import { refuseFrame, refuseOffset, refusePort } from "./refuse.ts";
  * frame's start. What is outside the frame cannot be read or written: that is a `RangeError`.
  *
  * A frame is dropped, or sent to another port than its lane's, by a mark. The loop looks at the
- * marks
- * when the function has returned, so that no mbuf can be given back twice.
+ * marks when the function has returned, so that no mbuf can be given back twice.
  *
  * @example
  * ```ts
@@ -217,8 +216,7 @@ export class FrameBurst {
 
   /**
    * Send a copy of frame `i` by port number `port`, too: the copy is a frame more in this burst.
-   * The
-   * file says `export const originates = true`, so that the host lends mbufs for that.
+   * The file says `export const originates = true`, so that the host lends mbufs for that.
    *
    * @returns false, with nothing done, if no mbuf is there, or no room in the burst.
    * @throws {RangeError} if there is no such port.
@@ -234,8 +232,8 @@ export class FrameBurst {
 
   /**
    * Make a frame to be sent by port number `port`: empty, to be filled by {@linkcode append} and
-   * the
-   * setters. The file says `export const originates = true`, so that the host lends mbufs for that.
+   * the setters. The file says `export const originates = true`, so that the host lends mbufs for
+   * that.
    *
    * @returns its index, or -1 if no mbuf is there, or no room in the burst.
    * @throws {RangeError} if there is no such port.
@@ -252,8 +250,7 @@ export class FrameBurst {
 
   /**
    * @ignore A function has thrown that was given `count` frames: drop those that it has made, and
-   * the
-   * others, unless they `pass`. Returns how many of the others are dropped.
+   * the others, unless they `pass`. Returns how many of the others are dropped.
    */
   giveUp(count: number, pass: boolean): number {
     for (let i = 0; i < this.count; i++) {

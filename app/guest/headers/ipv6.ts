@@ -41,8 +41,7 @@ export const ipv6 = {
 
   /**
    * What the packet carries: one of {@linkcode PROTOCOL}, or another number; -1 if its header is
-   * not
-   * there: in a later fragment, or behind extension headers that do not end well.
+   * not there: in a later fragment, or behind extension headers that do not end well.
    */
   transport: (burst: FrameBurst, i: number, at: number): number => {
     const found = walk(burst, i, at);
