@@ -7,6 +7,7 @@ import {
   ping,
   untilReachable,
 } from "../kit/kernel_traffic.ts";
+import { connection, example, peerServer } from "../kit/example_guest.ts";
 import { exchangeNumbered, qemuOf, ROOM, startVm } from "../kit/vm.ts";
 
 /** How often a side rang, as its last words tell. */
@@ -129,3 +130,28 @@ for (
     await lab.finishHost(host);
   });
 }
+
+Deno.test("two VMs in a row run a function each: NAPT, and behind it an access list", async () => {
+  await using lab = await Lab.open();
+  const { a, b } = await lab.namespacePair();
+  const outer = "203.0.113.1";
+  await lab.run("ip", "-n", a.netns, "address", "add", `${outer}/32`, "dev", "lo");
+  await lab.run("ip", "-n", b.netns, "route", "add", outer, "dev", b.inner);
+  const host = await lab.startHost([
+    ...["-l", "0", ...ROOM, "--port", `packet:${a.outer}`, "--port", "link:ab"],
+    ...["--guest", "1", "--port", "link:ab", "--port", `packet:${b.outer}`],
+  ]);
+  const rules = `deny tcp from ${outer} to any:8001, allow ip from any to any`;
+  const functions = [example("napt", { address: outer }), example("acl", { rules })];
+  const vms = functions.map((args, n) => startVm(lab, ["--doorbell", "--guest", `${n}`], args));
+  await attached(host, ["guest 0", "guest 1"]);
+  await untilReachable(lab, a, b, BOOT_MS);
+  await peerServer(lab, b, 8000, 8001);
+  const seen = await connection(lab, a, b.ip4, 8000);
+  assert.match(seen, /^203\.0\.113\.1:\d+$/, "the server sees the outer address");
+  assert.equal(await connection(lab, a, b.ip4, 8001), "", "the second VM denies this port");
+  await assertNothingBroken(lab, a, b);
+  for (const vm of vms) assert.equal((await vm.stop("SIGINT")).code, 130);
+  const { dropped } = await lab.finishHost(host);
+  assert((dropped.get("dropped by the guest") ?? 0) > 0);
+});

@@ -1,32 +1,32 @@
 import type { Burst, Context, FrameFunction, OptionsSchema } from "culvert-net/function";
 import { arp, endpoint, ipv4, parseIpv4, plainOptions } from "culvert-net/function";
 
-/** `--set address=203.0.113.1`: what all that comes by port 0 has as its source behind port 1. */
-export const options: OptionsSchema = plainOptions({ address: "203.0.113.1" });
+/** `--set address=203.0.113.1`: what has come by port 0 has it as source behind port 1. */
+const DEFAULTS = { address: "203.0.113.1", icmp: 60, tcp: 7440, udp: 300 };
+/** The others: seconds after which a silent flow ends (RFC 5508, 5382, 4787). */
+export const options: OptionsSchema = plainOptions(DEFAULTS);
 
 /** An address and port (of an echo: identifier) inside, its port outside, milliseconds. */
 type Flow = { protocol: number; ip: number; port: number; outer: number; seen: number };
-/** Milliseconds after which a silent flow ends, of ICMP, TCP and UDP (RFC 5508, 5382, 4787). */
-const TIMEOUTS: Record<number, number> = { 1: 60_000, 6: 7_440_000, 17: 300_000 };
 const inner = new Map<number, Flow>(), outer = new Map<number, Flow>();
 const keyOf = (protocol: number, port: number, ip = 0) => (ip * 65_536 + port) * 32 + protocol;
 function add(flow: Flow): void {
   inner.set(keyOf(flow.protocol, flow.port, flow.ip), flow);
   outer.set(keyOf(flow.protocol, flow.outer), flow);
 }
-/** The next version of this file goes on with the flows. */
+/** The next version of this file goes on with the flows: `restore` comes after its `setup`. */
 export const save = (): Flow[] => [...inner.values()];
-/** See `save()`: called after `setup()`. */
 export const restore = (saved: Flow[]): void => saved.forEach(add);
 
 /** NAPT (RFC 3022) in front of a router that has the address. The guest has one lcore. */
-export function setup(context: Context<{ address: string }>): FrameFunction {
-  const address = parseIpv4(context.options.address);
+export function setup(context: Context<typeof DEFAULTS>): FrameFunction {
+  const { icmp, tcp, udp } = context.options, address = parseIpv4(context.options.address);
+  const timeouts: Record<number, number> = { 1: icmp, 6: tcp, 17: udp };
   let next = 0;
   for (const flows of [inner, outer]) flows.clear();
   context.every(1000, () => {
     for (const [key, { protocol, outer: port, seen }] of inner) {
-      if (context.now - seen < TIMEOUTS[protocol]) continue;
+      if (context.now - seen < timeouts[protocol] * 1000) continue;
       inner.delete(key);
       outer.delete(keyOf(protocol, port));
     }
