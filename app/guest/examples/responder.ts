@@ -1,6 +1,5 @@
 import type { Burst, Context, FrameFunction, OptionsSchema } from "culvert-net/function";
-import { ARP, arp, ethernet, ICMP, icmp, ipv4 } from "culvert-net/function";
-import { parseIpv4, plainOptions, PROTOCOL } from "culvert-net/function";
+import { ARP, arp, icmp, ipv4, parseIpv4, plainOptions } from "culvert-net/function";
 
 /** `--set address=192.0.2.2`: the address that is answered for. */
 export const options: OptionsSchema = plainOptions({ address: "192.0.2.2" });
@@ -17,16 +16,7 @@ export function setup({ ports, options }: Context<{ address: string }>): FrameFu
   };
   const answerEcho = (burst: Burst, i: number): boolean => {
     const at = ipv4.at(burst, i);
-    if (at < 0 || ipv4.destination(burst, i, at) !== address) return false;
-    if (ipv4.transport(burst, i, at) !== PROTOCOL.ICMP) return false;
-    const message = ipv4.payload(burst, i, at);
-    if (message + 8 > at + ipv4.totalBytes(burst, i, at)) return false;
-    if (icmp.type(burst, i, message) !== ICMP.ECHO_REQUEST) return false;
-    icmp.setType(burst, i, message, ICMP.ECHO_REPLY);
-    ipv4.setDestination(burst, i, at, ipv4.source(burst, i, at));
-    ipv4.setSource(burst, i, at, address);
-    ethernet.swap(burst, i);
-    return true;
+    return at >= 0 && ipv4.destination(burst, i, at) === address && icmp.reply(burst, i, at);
   };
   return (burst) => {
     for (let i = 0; i < burst.count; i++) {

@@ -2,10 +2,8 @@ import type { Context } from "../function/context.ts";
 import type { FrameBurst } from "../function/frame_burst.ts";
 import type { FrameFunction } from "../function/function_module.ts";
 import { ARP, arp } from "../headers/arp.ts";
-import { ethernet } from "../headers/ethernet.ts";
-import { ICMP, icmp } from "../headers/icmp.ts";
+import { icmp } from "../headers/icmp.ts";
 import { ipv4 } from "../headers/ipv4.ts";
-import { PROTOCOL } from "../headers/transport.ts";
 
 /** Answers go back by the port that the question came by. */
 export const answers = true;
@@ -31,17 +29,7 @@ function answerArp(burst: FrameBurst, i: number, mac: Uint8Array): boolean {
   return true;
 }
 
-/** RFC 792: addresses change places, and the type becomes a reply's. */
 function answerEcho(burst: FrameBurst, i: number): boolean {
   const at = ipv4.at(burst, i);
-  if (at < 0 || ipv4.transport(burst, i, at) !== PROTOCOL.ICMP) return false;
-  const message = ipv4.payload(burst, i, at);
-  const end = at + ipv4.totalBytes(burst, i, at);
-  if (message + 8 > end || icmp.type(burst, i, message) !== ICMP.ECHO_REQUEST) return false;
-  const [source, destination] = [ipv4.source(burst, i, at), ipv4.destination(burst, i, at)];
-  ethernet.swap(burst, i);
-  ipv4.setSource(burst, i, at, destination);
-  ipv4.setDestination(burst, i, at, source);
-  icmp.setType(burst, i, message, ICMP.ECHO_REPLY);
-  return true;
+  return at >= 0 && icmp.reply(burst, i, at);
 }

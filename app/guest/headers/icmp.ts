@@ -1,6 +1,8 @@
 import type { FrameBurst } from "../function/frame_burst.ts";
 import { internetChecksum, updateChecksum } from "./checksum.ts";
+import { ethernet } from "./ethernet.ts";
 import { ipv4 } from "./ipv4.ts";
+import { PROTOCOL } from "./transport.ts";
 
 /** Types of ICMP (RFC 792), and of ICMPv6 (RFC 4443). */
 export const ICMP = {
@@ -59,6 +61,25 @@ export const icmp = {
   /** Of an echo: set who asks. */
   setIdentifier: (burst: FrameBurst, i: number, at: number, identifier: number): void => {
     setWord(burst, i, at, 4, identifier);
+  },
+
+  /**
+   * Make of an echo request the reply to it: addresses change places, Ethernet's too.
+   *
+   * @param at Where the IPv4 header is: what `ipv4.at()` has given.
+   * @returns false, with nothing changed, if the packet is no echo request, or not all of one.
+   */
+  reply: (burst: FrameBurst, i: number, at: number): boolean => {
+    if (ipv4.transport(burst, i, at) !== PROTOCOL.ICMP) return false;
+    const message = ipv4.payload(burst, i, at);
+    const isWhole = message + 8 <= at + ipv4.totalBytes(burst, i, at);
+    if (!isWhole || icmp.type(burst, i, message) !== ICMP.ECHO_REQUEST) return false;
+    const source = ipv4.source(burst, i, at), destination = ipv4.destination(burst, i, at);
+    icmp.setType(burst, i, message, ICMP.ECHO_REPLY);
+    ipv4.setSource(burst, i, at, destination);
+    ipv4.setDestination(burst, i, at, source);
+    ethernet.swap(burst, i);
+    return true;
   },
 
   /** Make the checksum of an ICMP message of `bytes` anew. ICMPv6's covers addresses: not here. */
