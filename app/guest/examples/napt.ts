@@ -2,9 +2,7 @@ import type { Burst, Context, FrameFunction, OptionsSchema } from "culvert-net/f
 import { arp, endpoint, ipv4, parseIpv4, plainOptions } from "culvert-net/function";
 
 /** `--set address=203.0.113.1`: what has come by port 0 has it as source behind port 1. */
-const DEFAULTS = { address: "203.0.113.1", icmp: 60, tcp: 7440, udp: 300 };
-/** The others: seconds after which a silent flow ends (RFC 5508, 5382, 4787). */
-export const options: OptionsSchema = plainOptions(DEFAULTS);
+export const options: OptionsSchema = plainOptions({ address: "203.0.113.1", udp: 300 });
 
 /** An address and port (of an echo: identifier) inside, its port outside, milliseconds. */
 type Flow = { protocol: number; ip: number; port: number; outer: number; seen: number };
@@ -14,14 +12,16 @@ function add(flow: Flow): void {
   inner.set(keyOf(flow.protocol, flow.port, flow.ip), flow);
   outer.set(keyOf(flow.protocol, flow.outer), flow);
 }
-/** The next version of this file goes on with the flows: `restore` comes after its `setup`. */
+/** The next version of this file goes on with the flows. */
 export const save = (): Flow[] => [...inner.values()];
+/** See `save()`: called after `setup()`. */
 export const restore = (saved: Flow[]): void => saved.forEach(add);
 
 /** NAPT (RFC 3022) in front of a router that has the address. The guest has one lcore. */
-export function setup(context: Context<typeof DEFAULTS>): FrameFunction {
-  const { icmp, tcp, udp } = context.options, address = parseIpv4(context.options.address);
-  const timeouts: Record<number, number> = { 1: icmp, 6: tcp, 17: udp };
+export function setup(context: Context<{ address: string; udp: number }>): FrameFunction {
+  const address = parseIpv4(context.options.address);
+  // Seconds after which a silent flow of ICMP, TCP and UDP ends (RFC 5508, 5382, 4787).
+  const timeouts: Record<number, number> = { 1: 60, 6: 7440, 17: context.options.udp };
   let next = 0;
   for (const flows of [inner, outer]) flows.clear();
   context.every(1000, () => {
