@@ -38,5 +38,6 @@ export {
   parseIpv4,
   parseIpv4Prefix,
 } from "./guest/headers/ipv4.ts";
+export { type Ipv4Rule, Ipv4Rules } from "./guest/headers/ipv4_rules.ts";
 export { ipv6 } from "./guest/headers/ipv6.ts";
 export { type Ports, PROTOCOL, tcp, TCP_FLAG, udp } from "./guest/headers/transport.ts";

@@ -10,19 +10,19 @@ interface GuestOptions {
   readonly number?: number;
   /** The core that it is pinned to. */
   readonly core: number;
-  /** What it does to frames: `io`, `macswap`. */
-  readonly mode: string;
+  /** What it does to frames: `--function macswap`. */
+  readonly functions: readonly string[];
   readonly burst?: number;
   readonly idle: "poll" | "adaptive";
 }
 
 /** A `culvert guest` process. */
 export function startGuest(options: GuestOptions): Child {
-  const { region, number = 0, core, mode, burst = 32, idle } = options;
+  const { region, number = 0, core, functions, burst = 32, idle } = options;
   return start("guest", ["--allow-read=."], [
     ...["--region", region, "--guest", String(number)],
     ...["-l", String(core), "-T", "0", "--idle", idle],
-    ...["--forward-mode", mode, "--burst", String(burst)],
+    ...["--burst", String(burst), ...functions],
   ]);
 }
 
@@ -69,7 +69,8 @@ export async function startForwarder({ host, guests }: ForwarderOptions): Promis
   ]));
   await running.hear(/ is ready: /);
   for (const [number, guest] of guests.entries()) {
-    const forwarding = programs.use(startGuest({ ...guest, region, number, mode: "io" }));
+    const functions = ["--function", "io"];
+    const forwarding = programs.use(startGuest({ ...guest, region, number, functions }));
     const isThere = running.hear(new RegExp(`guest ${number} attached`));
     await forwarding.during("wait for the guest to attach", isThere);
   }

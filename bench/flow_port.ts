@@ -17,8 +17,8 @@ const HEADER_WORDS = 12;
 /**
  * What testpmd's flowgen does: writes Ethernet, IPv4 and UDP headers into each frame, another
  * destination address each time, with the right checksum, and counts what comes back. The guest is
- * to swap the MAC addresses (`macswap`): a sample of the frames is checked for that, for its
- * headers and for its order.
+ * to swap the MAC addresses (`macswap`), or to write them (`l2fwd`): a sample of the frames is
+ * checked for that, for its headers and for its order.
  */
 export class FlowPort implements HostPort {
   readonly name = "flow";
@@ -105,9 +105,8 @@ export class FlowPort implements HostPort {
   #check(u32: Uint32Array, at: number, number: number, word1: number): void {
     const low = number & 0xffff;
     const destination = this.#header[8] | low >>> 8 | (low & 0xff) << 8;
-    const isSwapped = u32[at] === SWAPPED[0] && u32[at + 1] === SWAPPED[1] &&
-      u32[at + 2] === SWAPPED[2];
-    if (word1 === this.#word1 && isSwapped && u32[at + 8] === destination) return;
+    const isDone = isSwapped(u32, at) || isWritten(u32, at);
+    if (word1 === this.#word1 && isDone && u32[at + 8] === destination) return;
     throw new Error(`frame ${number} came back with other headers, or out of order`);
   }
 }
@@ -115,6 +114,15 @@ export class FlowPort implements HostPort {
 const DESTINATION = [0x02, 0, 0, 0, 0, 0x01];
 const SOURCE = [0x02, 0, 0, 0, 0, 0x02];
 const SWAPPED = new Uint32Array(Uint8Array.from([...SOURCE, ...DESTINATION]).buffer);
+
+function isSwapped(u32: Uint32Array, at: number): boolean {
+  return u32[at] === SWAPPED[0] && u32[at + 1] === SWAPPED[1] && u32[at + 2] === SWAPPED[2];
+}
+
+/** Whether the destination is 02:00:00:00:00:00, and the source one that hosts give: 02:43:56:… */
+function isWritten(u32: Uint32Array, at: number): boolean {
+  return u32[at] === 0x02 && u32[at + 1] === 0x43_02_00_00 && (u32[at + 2] & 0xffff) === 0x56;
+}
 
 /** Headers whose destination address ends in 16 zero bits, and with no IPv4 checksum yet. */
 function headerOf(frameBytes: number): Uint8Array {

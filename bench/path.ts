@@ -23,11 +23,23 @@ const PEERS: Readonly<Record<string, (frameBytes: number) => Promise<Peer>>> = {
   "DPDK vhost-user": (frameBytes) => startVhostUser({ frameBytes }),
 };
 
+/** What the guest does to frames in the rows that stand beside the peers. */
+const MACSWAP = ["--function", "macswap"];
+
+/** What else it may do, by the name of the row. */
+const FUNCTIONS: Readonly<Record<string, readonly string[]>> = {
+  "l2fwd": ["--function", "l2fwd"],
+  "access list of 64 rules": [
+    ...["--function", "app/guest/examples/acl.ts", "--set", `rules=${accessList(64)}`],
+    ...MACSWAP, // as the others write addresses
+  ],
+};
+
 /**
  * The memory path: host lcore -> guest process -> host lcore, each pinned to its core, headers
  * written by the host, MAC addresses swapped by the guest; million frames that came back per
- * second.
- * The peers are pairs of `dpdk-testpmd`, flowgen and macswap, one core each.
+ * second. The peers are pairs of `dpdk-testpmd`, flowgen and macswap, one core each. Then other
+ * functions, beside `macswap`.
  *
  * The region's file stays the same through all samples, for its physical pages matter.
  */
@@ -35,6 +47,8 @@ export async function benchPath(options: BenchOptions): Promise<void> {
   const region = `/dev/shm/culvert-bench-${Deno.pid}`;
   await using _file = await regionFile(region);
   const seconds = SAMPLE_SECONDS * options.scale;
+  const sample = (frameBytes: number, functions: readonly string[]) => () =>
+    sampleOurs({ region, frameBytes, seconds, functions });
   for (const frameBytes of [64, 1500]) {
     const peers = Object.entries(PEERS).map(([name, start]) => ({
       name,
@@ -50,11 +64,31 @@ export async function benchPath(options: BenchOptions): Promise<void> {
       inPlot: true,
       settings: { burst: BURST, seconds },
       warmsUp: true,
-      ours: () => sampleOurs(region, frameBytes, seconds),
+      ours: sample(frameBytes, MACSWAP),
       peers: options.peers ? peers : [],
     };
     await options.measure(row);
   }
+  for (const [name, functions] of Object.entries(FUNCTIONS)) {
+    await options.measure({
+      name: `memory round trip, 64 B: ${name}`,
+      unit: "Mpps",
+      better: "more",
+      settings: { burst: BURST, seconds },
+      warmsUp: true,
+      ours: sample(64, functions),
+      peers: [{ name: "culvert macswap", sample: sample(64, MACSWAP) }],
+    });
+  }
+}
+
+/** Rules of all five fields for the access list: only the last fits the frames of `FlowPort`. */
+function accessList(count: number): string {
+  const others = Array.from({ length: count - 1 }, (_, k) => {
+    const from = `198.18.0.0/${16 + k % 8}:1-${9 + k}`; // all of these fit
+    return `deny ${k % 4 === 0 ? "tcp" : "udp"} from ${from} to 198.19.${k}.0/24:${10 + k}-65535`;
+  });
+  return [...others, "allow udp from 198.18.0.0/15:1-1023 to 198.18.0.0/15:9-10"].join(", ");
 }
 
 async function regionFile(path: string): Promise<AsyncDisposable> {
@@ -64,8 +98,19 @@ async function regionFile(path: string): Promise<AsyncDisposable> {
   return { [Symbol.asyncDispose]: () => Deno.remove(path) };
 }
 
+/** What one sample is of. */
+interface Sampled {
+  readonly region: string;
+  readonly frameBytes: number;
+  readonly seconds: number;
+  /** Options of the guest. */
+  readonly functions: readonly string[];
+}
+
 /** Start host and guest, warm them up, count for a while, stop them. */
-async function sampleOurs(region: string, frameBytes: number, seconds: number): Promise<number> {
+async function sampleOurs(
+  { region, frameBytes, seconds, functions }: Sampled,
+): Promise<number> {
   const stop = new AbortController();
   let counters: Counters | undefined;
   const host = runHost(
@@ -95,7 +140,7 @@ async function sampleOurs(region: string, frameBytes: number, seconds: number): 
   const returned = () => counters?.[COUNTER.TX] ?? 0;
   try {
     await using guest = startGuest({
-      ...{ region, core: GUEST_CORE, mode: "macswap", burst: BURST, idle: "poll" },
+      ...{ region, core: GUEST_CORE, functions, burst: BURST, idle: "poll" },
     });
     const during = <T>(what: string, wait: Promise<T>) =>
       guest.during(what, Promise.race([wait, hostEnds]));

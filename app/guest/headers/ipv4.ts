@@ -5,6 +5,9 @@ import { PROTOCOL, updateTransport32 } from "./transport.ts";
 
 const HEADER_BYTES = 20;
 
+/** Where the header is in frames without a VLAN tag. */
+const AT_UNTAGGED = 14;
+
 /** Offsets in the header. */
 const AT = {
   LENGTH: 2,
@@ -40,13 +43,19 @@ const MORE_FRAGMENTS = 0x2000, FRAGMENT_OFFSET = 0x1fff;
 export const ipv4 = {
   /** Offset of the IPv4 header of frame `i`, or -1 if there is none, or not all of its packet. */
   at: (burst: FrameBurst, i: number): number => {
-    if (ethernet.type(burst, i) !== ETHERTYPE.IPV4) return -1;
-    const at = ethernet.payload(burst, i);
     const length = burst.length(i);
-    if (at + HEADER_BYTES > length) return -1;
-    const first = burst.u8(i, at);
+    if (length < AT_UNTAGGED + HEADER_BYTES) return -1;
+    const start = burst.start(i);
+    const { u8 } = burst.memory;
+    let at = AT_UNTAGGED;
+    if (u8[start + 12] !== 0x08 || u8[start + 13] !== 0x00) { // seldom: there are tags
+      if (ethernet.type(burst, i) !== ETHERTYPE.IPV4) return -1;
+      at = ethernet.payload(burst, i);
+      if (at + HEADER_BYTES > length) return -1;
+    }
+    const first = u8[start + at];
     const headerBytes = (first & 0xf) << 2;
-    const bytes = burst.u16(i, at + AT.LENGTH);
+    const bytes = u8[start + at + AT.LENGTH] << 8 | u8[start + at + AT.LENGTH + 1];
     const isSound = first >>> 4 === 4 && headerBytes >= HEADER_BYTES && bytes >= headerBytes &&
       at + bytes <= length;
     return isSound ? at : -1;
@@ -74,8 +83,7 @@ export const ipv4 = {
 
   /**
    * As {@linkcode ipv4.protocol}, or -1 if its header is not there: in a later fragment, or a
-   * packet
-   * that ends in the middle of it.
+   * packet that ends in the middle of it.
    */
   transport: (burst: FrameBurst, i: number, at: number): number => {
     if ((burst.u16(i, at + AT.FRAGMENT) & FRAGMENT_OFFSET) !== 0) return -1;
