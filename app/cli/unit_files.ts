@@ -50,8 +50,8 @@ RestartSec=100ms
 WatchdogSec=10
 User=${USER}
 ${CACHE}
-AmbientCapabilities=CAP_NET_RAW CAP_NET_ADMIN
-CapabilityBoundingSet=CAP_NET_RAW CAP_NET_ADMIN
+AmbientCapabilities=CAP_NET_RAW CAP_NET_ADMIN CAP_BPF
+CapabilityBoundingSet=CAP_NET_RAW CAP_NET_ADMIN CAP_BPF
 LimitMEMLOCK=infinity
 DevicePolicy=closed
 DeviceAllow=/dev/net/tun rw
