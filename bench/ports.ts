@@ -25,10 +25,12 @@ export async function benchPorts(options: BenchOptions): Promise<void> {
   const near = [a.outer, b.outer];
   const wire = new Wire({ name: a.inner, netns: a.netns }, { name: b.inner, netns: b.netns });
   const taps = [network.name("tap"), network.name("tap")];
-  for (const frameBytes of [64, 1500]) {
-    await measureForwarders(options, `veth -> host -> guest -> veth, ${frameBytes} B`, frameBytes, {
+  const kinds = [["packet", ""], ["xdp", ", AF_XDP"]];
+  for (const [kind, by, frameBytes] of kinds.flatMap((kind) => [[...kind, 64], [...kind, 1500]])) {
+    const row = `veth -> host -> guest -> veth${by}, ${frameBytes} B`;
+    await measureForwarders(options, row, Number(frameBytes), {
       wire,
-      ours: () => startOurs(near.map((name) => `packet:${name}`)),
+      ours: () => startOurs(near.map((name) => `${kind}:${name}`)),
       peers: {
         "DPDK testpmd af_packet": () => startPacketForwarder({ ports: near }),
         "DPDK testpmd af_xdp": () => startPacketForwarder({ by: "af_xdp", ports: near }),

@@ -7,7 +7,7 @@
 import assert from "node:assert/strict";
 import { type CableEnd, type Forwarding, type HostAccount, Lab, pause } from "../kit/lab.ts";
 import { testFrame, until, type Wire, xdpPorts } from "../kit/lab.ts";
-import { medianRoundTrip, roundTrips } from "../kit/kernel_traffic.ts";
+import { iperf, medianRoundTrip, roundTrips } from "../kit/kernel_traffic.ts";
 import { cpuMilliseconds } from "../kit/processes.ts";
 
 /** Tags as they are on the wire: priority 5, VLAN 100; service VLAN 200 around it. */
@@ -218,6 +218,57 @@ Deno.test("After kill -9 of a host its interfaces are the stack's again, and the
   await next.stderrLine(/guest 0 attached/);
   await lab.flows(wires);
   await lab.finish({ host: next, guest });
+});
+
+Deno.test("An xdp port receives from all queues of its interface", async () => {
+  await using lab = await Lab.open();
+  const { a, b } = await lab.namespacePair();
+  await lab.run("ethtool", "-L", a.outer, "rx", "2", "tx", "2");
+  await lab.inNamespace(a.netns, "ethtool", "-L", a.inner, "rx", "2", "tx", "2");
+  const host = await lab.startHost(xdpPorts([a, b]));
+  assert.match(host.stderr, new RegExp(`port ${a.outer}: native XDP, 2 queues`));
+  const guest = await lab.startGuest(["--no-mac-updating", "-T", "0"]);
+  await iperf(lab, a, b, b.ip4, "-u", "-b", "20M", "-P", "8", "-t", "1");
+  const { stdout } = await lab.run("ethtool", "-S", a.outer);
+  const received = [0, 1].map((queue) =>
+    Number(new RegExp(`rx_queue_${queue}_xdp_packets: (\\d+)`).exec(stdout)?.[1])
+  );
+  assert(received.every((frames) => frames > 100), stdout);
+  const missed = [0, 1].map((queue) =>
+    Number(new RegExp(`rx_queue_${queue}_drops: (\\d+)`).exec(stdout)?.[1])
+  );
+  assert.deepEqual(missed, [0, 0], stdout);
+  await lab.finish({ host, guest });
+});
+
+/** A host whose xdp ports are opened without some capabilities, and with little locked memory. */
+async function hostWithout(lab: Lab, cables: CableEnd[], ...capabilities: string[]) {
+  const without = capabilities.map((name) => `-${name}`).join(",");
+  const under = ["prlimit", "--memlock=65536", "setpriv", `--bounding-set=${without}`];
+  const host = lab.culvert("host", [...xdpPorts(cables), "--region", lab.newRegion()], { under });
+  await until(() => / is ready/.test(host.stderr) || host.isOver, "the host starts or ends");
+  return host;
+}
+
+Deno.test("A host that may not open xdp ports says which capability it needs", async () => {
+  await using lab = await Lab.open();
+  const { a, b } = await lab.namespacePair({ quiet: true });
+  for (
+    const [capabilities, message] of [
+      [["sys_admin", "bpf"], /EPERM: run as root, or grant CAP_BPF and CAP_NET_ADMIN/],
+      [["net_raw"], /EPERM: run as root, or grant CAP_NET_RAW/],
+      [["ipc_lock"], /Cannot lock the \d+ MiB of mbufs .* CAP_IPC_LOCK, or raise .*ulimit -l \d+/],
+    ] as const
+  ) {
+    const { code, stderr } = await (await hostWithout(lab, [a, b], ...capabilities)).ended();
+    assert.equal(code, 1);
+    assert.match(stderr, message);
+    assert(!await hasProgram(lab, a));
+  }
+  // What is left does: without CAP_SYS_ADMIN there is no namespace for the memory's own socket.
+  const host = await hostWithout(lab, [a, b], "sys_admin");
+  assert.match(host.stderr, / is ready/);
+  await host.stop();
 });
 
 Deno.test("Two hosts cannot have one interface by XDP: the second says why", async () => {
