@@ -215,4 +215,7 @@ export const SYMBOLS = {
   shim_frames_copy: { parameters: ["u32", "u32", "u32", "u32", "u32"], result: "i32" },
   // uint32_t shim_sum(uint32_t maps, uint32_t from, uint32_t to, uint32_t count)
   shim_sum: { parameters: ["u32", "u32", "u32", "u32"], result: "u32" },
+  // int32_t shim_frames_record(uint32_t maps, uint32_t word, uint32_t count, int32_t area,
+  //   uint32_t place, uint32_t label)
+  shim_frames_record: { parameters: ["u32", "u32", "u32", "i32", "u32", "u32"], result: "i32" },
 } as const satisfies Deno.ForeignLibraryInterface;

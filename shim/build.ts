@@ -21,7 +21,7 @@ export const SOURCES: readonly string[] = [
   "interface.c",
   "burst.c",
 ]
-  .concat("privileges.c", "keeper.c", "server_start.c", "eventfd.c", "xdp.c");
+  .concat("record.c", "privileges.c", "keeper.c", "server_start.c", "eventfd.c", "xdp.c");
 /** The compiler's flags on a machine. */
 export function flagsFor(arch: string): string[] {
   return [

@@ -145,10 +145,10 @@ SHIM_API int32_t shim_file_read(int32_t fd, uint8_t *bytes, uint32_t count) {
   return n < 0 ? -errno : (int32_t)n;
 }
 
-/* Write at a byte offset, as the files of a PCI device want it. */
+/* Write at a byte offset, as the files of a PCI device want it; at UINT32_MAX behind the last. */
 SHIM_API int32_t shim_file_write(int32_t fd, const uint8_t *bytes, uint32_t count,
                                  uint32_t offset) {
-  ssize_t n = pwrite(fd, bytes, count, offset);
+  ssize_t n = offset == UINT32_MAX ? write(fd, bytes, count) : pwrite(fd, bytes, count, offset);
   return n < 0 ? -errno : (int32_t)n;
 }
 

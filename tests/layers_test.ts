@@ -14,8 +14,8 @@ import {
  * command line.
  */
 const LAYERS = [
-  ["linux", "memory", "capture"],
-  ["ivshmem"],
+  ["linux", "memory"],
+  ["capture", "ivshmem"],
   ["region"],
   ["ring"],
   ["mempool"],

@@ -9,6 +9,7 @@ const PACKAGES: Readonly<Record<string, string>> = {
   iperf3: "iperf3",
   tmux: "tmux",
   tcpdump: "tcpdump",
+  tshark: "tshark",
   ethtool: "ethtool",
   python3: "python3-minimal",
   setpriv: "util-linux",

@@ -13,6 +13,24 @@ export interface CapturedFrame {
   readonly port: number;
   /** When, in nanoseconds since 1970. */
   readonly time: bigint;
+  /** Its epb_flags, in pcapng: bits 0 and 1 tell the direction, 1 inbound, 2 outbound. */
+  readonly flags?: number;
+  /** What is said of it, in pcapng. */
+  readonly comment?: string;
+}
+
+/** What is counted of an interface of a pcapng file. */
+export interface InterfaceCounts {
+  /** The interface's number. */
+  readonly port: number;
+  /** Frames that came by there. */
+  readonly received: number;
+  /** How many of them were lost before anybody could look at them. */
+  readonly lost: number;
+  /** Frames that the filter let through. */
+  readonly accepted: number;
+  /** Frames that were written. */
+  readonly written: number;
 }
 
 /** Where captures are read from, or written to: an open file. */

@@ -1,55 +1,134 @@
-import { type CapturedFrame, type CaptureFile, LINKTYPE_ETHERNET } from "./capture.ts";
+import {
+  type CapturedFrame,
+  type CaptureFile,
+  type InterfaceCounts,
+  LINKTYPE_ETHERNET,
+} from "./capture.ts";
 import { PCAP } from "./pcap.ts";
-import { INTERFACE_OPTION, PCAPNG } from "./pcapng.ts";
+import {
+  INTERFACE_OPTION,
+  OPTION,
+  PACKET_OPTION,
+  PCAPNG,
+  SECTION_OPTION,
+  STATISTICS_OPTION,
+} from "./pcapng.ts";
 
 /** Bytes that are written together, unless a frame is longer. */
-const CHUNK_BYTES = 1 << 16;
+const CHUNK_BYTES = 1 << 18;
 
-/** The file says that frames of so many bytes may come. */
+/** The file says that frames of so many bytes may come, unless told. */
 const SNAP_LENGTH = 262_144;
 
 /** Ten to the power of minus nine seconds. */
 const NANOSECONDS = 9;
 
+const encoder = new TextEncoder();
+
+/** An interface of a pcapng file. */
+export interface DescribedInterface {
+  /** Its name. */
+  readonly name: string;
+  /** What it is. */
+  readonly about?: string;
+}
+
+/** What a pcapng file says at its begin. */
+export interface Description {
+  /** The interfaces, by their numbers. */
+  readonly interfaces: readonly DescribedInterface[];
+  /** Bytes of a frame that are captured at most; one for all, else tcpdump reads none. */
+  readonly snapLength?: number;
+  /** The program that writes it. */
+  readonly program?: string;
+}
+
+/** An option of a block: code, and bytes. */
+type BlockOption = readonly [code: number, bytes: Uint8Array];
+
 /**
  * Writes a capture, in little-endian byte order and nanoseconds: pcapng with an interface for each
- * port, or pcap, which does not tell ports.
+ * port, or pcap, which does not tell ports. What is written to the file at a time ends with a
+ * block, so that one whose program was killed is whole.
  */
 export class CaptureWriter {
   readonly #file: Pick<CaptureFile, "writeSync">;
   #bytes = new Uint8Array(CHUNK_BYTES);
   #view = new DataView(this.#bytes.buffer);
   #used = 0;
+  #written = 0;
 
   /**
    * Begin a file.
    *
-   * @param ports The names of the interfaces of a pcapng file; undefined for pcap.
+   * @param description Of a pcapng file; undefined for pcap.
    */
-  constructor(file: Pick<CaptureFile, "writeSync">, private readonly ports?: readonly string[]) {
+  constructor(file: Pick<CaptureFile, "writeSync">, private readonly description?: Description) {
     this.#file = file;
-    if (ports === undefined) {
+    if (description === undefined) {
       this.#words(PCAP.NANOSECONDS, 2 | 4 << 16, 0, 0, SNAP_LENGTH, LINKTYPE_ETHERNET);
       return;
     }
-    this.#words(PCAPNG.SECTION, 28, PCAPNG.BYTE_ORDER, 1, 0xffffffff, 0xffffffff, 28);
-    for (const port of ports) this.#describe(port);
+    const { program, interfaces, snapLength = SNAP_LENGTH } = description;
+    const unknown = 0xffffffff; // bytes of the section
+    this.#block(
+      PCAPNG.SECTION,
+      [PCAPNG.BYTE_ORDER, 1, unknown, unknown],
+      program === undefined ? [] : [[SECTION_OPTION.PROGRAM, encoder.encode(program)]],
+    );
+    for (const { name, about } of interfaces) {
+      this.#block(PCAPNG.INTERFACE, [LINKTYPE_ETHERNET, snapLength], [
+        [INTERFACE_OPTION.NAME, encoder.encode(name)],
+        ...about === undefined ? [] : [[INTERFACE_OPTION.ABOUT, encoder.encode(about)] as const],
+        [INTERFACE_OPTION.TIME_RESOLUTION, Uint8Array.of(NANOSECONDS)],
+      ]);
+    }
+  }
+
+  /** Bytes that the file has, those that wait included. */
+  get length(): number {
+    return this.#written + this.#used;
   }
 
   /** Write a frame. */
-  write({ bytes, wireBytes, port, time }: CapturedFrame): void {
-    if (this.ports === undefined) {
+  write({ bytes, wireBytes, port, time, flags, comment }: CapturedFrame): void {
+    if (this.description === undefined) {
       const second = 1_000_000_000n;
+      this.#reserve(16 + bytes.length);
       this.#words(Number(time / second), Number(time % second), bytes.length, wireBytes);
       this.#put(bytes, bytes.length);
       return;
     }
-    const padded = bytes.length + 3 & ~3;
-    const length = 32 + padded;
-    const [high, low] = [Number(time >> 32n), Number(time & 0xffffffffn)];
-    this.#words(PCAPNG.ENHANCED_PACKET, length, port, high, low, bytes.length, wireBytes);
-    this.#put(bytes, padded);
-    this.#words(length);
+    const options: BlockOption[] = [];
+    if (comment !== undefined) options.push([OPTION.COMMENT, encoder.encode(comment)]);
+    if (flags !== undefined) options.push([PACKET_OPTION.FLAGS, u32(flags)]);
+    const head = [port, ...halves(time), bytes.length, wireBytes];
+    this.#block(PCAPNG.ENHANCED_PACKET, head, options, bytes);
+  }
+
+  /** Write blocks as they are. */
+  writeBlocks(blocks: Uint8Array): void {
+    this.#reserve(blocks.length);
+    this.#bytes.set(blocks, this.#used);
+    this.#used += blocks.length;
+  }
+
+  /**
+   * Write what was counted of an interface.
+   *
+   * @param start When it was begun to count, in nanoseconds since 1970.
+   * @param end When that ended.
+   */
+  writeCounts(counts: InterfaceCounts, start: bigint, end: bigint): void {
+    const { port, received, lost, accepted, written } = counts;
+    this.#block(PCAPNG.STATISTICS, [port, ...halves(end)], [
+      [STATISTICS_OPTION.START, u32(...halves(start))],
+      [STATISTICS_OPTION.END, u32(...halves(end))],
+      [STATISTICS_OPTION.RECEIVED, u64(received)],
+      [STATISTICS_OPTION.LOST, u64(lost)],
+      [STATISTICS_OPTION.ACCEPTED, u64(accepted)],
+      [STATISTICS_OPTION.WRITTEN, u64(written)],
+    ]);
   }
 
   /** Write what waits. */
@@ -57,22 +136,32 @@ export class CaptureWriter {
     for (let at = 0; at < this.#used;) {
       at += this.#file.writeSync(this.#bytes.subarray(at, this.#used));
     }
+    this.#written += this.#used;
     this.#used = 0;
   }
 
-  #describe(name: string): void {
-    const bytes = new TextEncoder().encode(name);
-    const padded = bytes.length + 3 & ~3;
-    const length = 16 + 4 + 4 + padded + 8 + 4;
-    this.#words(PCAPNG.INTERFACE, length, LINKTYPE_ETHERNET, SNAP_LENGTH);
-    this.#words(INTERFACE_OPTION.NAME | bytes.length << 16);
-    this.#put(bytes, padded);
-    this.#words(INTERFACE_OPTION.TIME_RESOLUTION | 1 << 16, NANOSECONDS);
-    this.#words(INTERFACE_OPTION.END, length);
+  /** Write a block of pcapng: some words, bytes filled up to whole words, options. */
+  #block(
+    type: number,
+    head: readonly number[],
+    options: readonly BlockOption[],
+    bytes?: Uint8Array,
+  ): void {
+    const sizes = options.map(([, { length }]) => 4 + padded(length));
+    const told = sizes.reduce((sum, size) => sum + size, sizes.length > 0 ? 4 : 0);
+    const length = 12 + 4 * head.length + padded(bytes?.length ?? 0) + told;
+    this.#reserve(length);
+    this.#words(type, length, ...head);
+    if (bytes) this.#put(bytes, padded(bytes.length));
+    for (const [code, value] of options) {
+      this.#words(code | value.length << 16);
+      this.#put(value, padded(value.length));
+    }
+    if (options.length > 0) this.#words(OPTION.END);
+    this.#words(length);
   }
 
   #words(...words: readonly number[]): void {
-    this.#reserve(4 * words.length);
     for (const word of words) {
       this.#view.setUint32(this.#used, word, true);
       this.#used += 4;
@@ -81,7 +170,6 @@ export class CaptureWriter {
 
   /** Bytes, and zeros up to `length`. */
   #put(bytes: Uint8Array, length: number): void {
-    this.#reserve(length);
     this.#bytes.fill(0, this.#used, this.#used + length);
     this.#bytes.set(bytes, this.#used);
     this.#used += length;
@@ -94,4 +182,24 @@ export class CaptureWriter {
     this.#bytes = new Uint8Array(bytes);
     this.#view = new DataView(this.#bytes.buffer);
   }
+}
+
+function padded(length: number): number {
+  return length + 3 & ~3;
+}
+
+/** Upper and lower half of a timestamp. */
+function halves(time: bigint): [high: number, low: number] {
+  return [Number(time >> 32n), Number(time & 0xffffffffn)];
+}
+
+/** Words as the bytes of an option. */
+function u32(...words: number[]): Uint8Array {
+  const view = new DataView(new ArrayBuffer(4 * words.length));
+  words.forEach((word, i) => view.setUint32(4 * i, word, true));
+  return new Uint8Array(view.buffer);
+}
+
+function u64(value: number): Uint8Array {
+  return u32(value % 2 ** 32, Math.floor(value / 2 ** 32));
 }

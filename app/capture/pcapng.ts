@@ -16,12 +16,37 @@ export const PCAPNG = {
   /** Obsolete. */
   PACKET: 2,
   SIMPLE_PACKET: 3,
+  STATISTICS: 5,
   ENHANCED_PACKET: 6,
   BYTE_ORDER: 0x1a2b3c4d,
 } as const;
 
+/** Ends a list of options; and what any block may have. */
+export const OPTION = { END: 0, COMMENT: 1 } as const;
+
+/** Options of a section's header. */
+export const SECTION_OPTION = { PROGRAM: 4 } as const;
+
 /** Options of an interface's description. */
-export const INTERFACE_OPTION = { END: 0, NAME: 2, TIME_RESOLUTION: 9, TIME_OFFSET: 14 } as const;
+export const INTERFACE_OPTION = {
+  NAME: 2,
+  ABOUT: 3,
+  TIME_RESOLUTION: 9,
+  TIME_OFFSET: 14,
+} as const;
+
+/** Options of an interface's statistics: times, and numbers of 64 bits. */
+export const STATISTICS_OPTION = {
+  START: 2,
+  END: 3,
+  RECEIVED: 4,
+  LOST: 5,
+  ACCEPTED: 6,
+  WRITTEN: 8,
+} as const;
+
+/** Options of a packet. */
+export const PACKET_OPTION = { FLAGS: 2 } as const;
 
 /** Bytes of type and both lengths. */
 const FRAMING_BYTES = 12;
@@ -97,17 +122,12 @@ export class PcapngReader {
   #addInterface(block: DataView): void {
     this.#need(block, 8);
     let [resolution, offset] = [6, 0n];
-    for (let at = 8; at + 4 <= block.byteLength;) {
-      const code = block.getUint16(at, this.#little);
-      const length = block.getUint16(at + 2, this.#little);
-      at += 4;
-      if (code === INTERFACE_OPTION.END || at + length > block.byteLength) break;
+    for (const { code, at, length } of this.#options(block, 8)) {
       if (code === INTERFACE_OPTION.TIME_RESOLUTION && length === 1) {
         resolution = block.getUint8(at);
       } else if (code === INTERFACE_OPTION.TIME_OFFSET && length === 8) {
         offset = block.getBigInt64(at, this.#little);
       }
-      at += length + 3 & ~3;
     }
     this.#interfaces.push({
       linkType: block.getUint16(0, this.#little),
@@ -117,11 +137,38 @@ export class PcapngReader {
     this.#most = Math.max(this.#most, this.#interfaces.length);
   }
 
+  /** The options of a block, from byte `at` on, as far as they lie in it. */
+  *#options(block: DataView, at: number): Generator<{ code: number; at: number; length: number }> {
+    while (at + 4 <= block.byteLength) {
+      const code = block.getUint16(at, this.#little);
+      const length = block.getUint16(at + 2, this.#little);
+      at += 4;
+      if (code === OPTION.END || at + length > block.byteLength) return;
+      yield { code, at, length };
+      at += length + 3 & ~3;
+    }
+  }
+
+  /** What the options of a packet, from byte `at` on, tell of it. */
+  #told(block: DataView, from: number): Pick<CapturedFrame, "flags" | "comment"> {
+    const told: { flags?: number; comment?: string } = {};
+    for (const { code, at, length } of this.#options(block, from)) {
+      if (code === PACKET_OPTION.FLAGS && length === 4) {
+        told.flags = block.getUint32(at, this.#little);
+      } else if (code === OPTION.COMMENT) {
+        const bytes = new Uint8Array(block.buffer, block.byteOffset + at, length);
+        told.comment = new TextDecoder().decode(bytes);
+      }
+    }
+    return told;
+  }
+
   #frameOf(type: number, block: DataView): CapturedFrame | undefined {
     const u32 = (at: number) => block.getUint32(at, this.#little);
     if (type === PCAPNG.ENHANCED_PACKET) {
       this.#need(block, 20);
-      return this.#frame(block, u32(0), [u32(4), u32(8)], 20, u32(12), u32(16));
+      const frame = this.#frame(block, u32(0), [u32(4), u32(8)], 20, u32(12), u32(16));
+      return { ...frame, ...this.#told(block, 20 + (u32(12) + 3 & ~3)) };
     }
     if (type === PCAPNG.PACKET) {
       this.#need(block, 20);

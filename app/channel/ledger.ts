@@ -196,7 +196,7 @@ export class Ledger {
 
   /**
    * Take back a burst of mbufs that the guest does not want; those that are its own are moved to
-   * the front of `burst`.
+   * the front of `burst`, with what the guest says of their frames.
    *
    * @returns how many are good; `taken.frames` tells how many of them had been lent with a frame.
    */
@@ -213,6 +213,7 @@ export class Ledger {
       } else {
         taken.frames += owner - code;
         words[good] = index;
+        words[good + 1] = words[i + 1];
         good += 2;
       }
     }

@@ -1,7 +1,9 @@
 import { type Entry, entry } from "./entry.ts";
 import { CHECK } from "./tables/check.ts";
+import { CAPTURE } from "./tables/capture.ts";
 import { CLIENT } from "./tables/client.ts";
 import { FABRIC } from "./tables/fabric.ts";
+import { EXTCAP } from "./tables/extcap.ts";
 import { GUEST } from "./tables/guest.ts";
 import { HOST } from "./tables/host.ts";
 import { INSPECT } from "./tables/inspect.ts";
@@ -40,6 +42,8 @@ export const COMMANDS: readonly Entry[] = [
   entry(UNPLUG, async () => (await import("./plug_command.ts")).unplugCommand),
   entry(INSPECT, async () => (await import("./inspect_command.ts")).inspectCommand),
   entry(TOP, async () => (await import("./top_command.ts")).topCommand),
+  entry(CAPTURE, async () => (await import("./capture_command.ts")).captureCommand),
+  entry(EXTCAP, async () => (await import("./extcap_command.ts")).extcapCommand),
   entry(LAYOUT, async () => (await import("./layout_command.ts")).layoutCommand),
   entry(FABRIC, async () => (await import("./fabric_command.ts")).fabricCommand),
   entry(VM_INSTALL, async () => (await import("./vm_install_command.ts")).vmInstallCommand),

@@ -3,6 +3,7 @@ import type { HostOptions } from "../host/host_options.ts";
 import { runHost } from "../host/run_host.ts";
 import { parsedWithConfig } from "./config/with_config.ts";
 import { readRegions } from "./host_places.ts";
+import { capturePath } from "../region/capture_file.ts";
 import { hostLockPath } from "../region/host_lock.ts";
 import { parseCoreList, usableCores } from "../linux/core_list.ts";
 import { type Duties, endDuties } from "../linux/keeper.ts";
@@ -15,6 +16,7 @@ import {
 import { stdout } from "../linux/output.ts";
 import { limitLog } from "./log_limit.ts";
 import { sayFor } from "./messages.ts";
+import { readMirrors } from "./mirror_option.ts";
 import { isPath } from "../memory/region_name.ts";
 import { isOnInterface } from "../port/port_spec.ts";
 import type { Parsed } from "./options.ts";
@@ -37,6 +39,7 @@ export function hostOptions({ values, given }: Parsed<typeof HOST>): HostOptions
     burst: values.burst,
     idle: values.idle,
     statsPeriod: values["stats-period"],
+    ...values.mirror.length === 0 ? {} : { mirrors: readMirrors(values.mirror, regions) },
     ...quarantineAfter === undefined ? {} : { quarantineAfter },
     ...holdMax === undefined ? {} : { holdMax },
     ...values.wipe ? { wipe: true } : {},
@@ -79,12 +82,16 @@ export async function hostCommand(parsed: Parsed<typeof HOST>): Promise<number> 
 }
 
 /** What a host may have to open again, and what it removes in the end. */
-function dutiesOf({ regions }: HostOptions): Pick<Required<Duties>, "interfaces" | "files"> {
-  const ports = regions.flatMap(({ guests }) => guests.flatMap(({ ports }) => ports));
+function dutiesOf(
+  { regions, mirrors = [] }: HostOptions,
+): Pick<Required<Duties>, "interfaces" | "files"> {
+  const ports = regions.flatMap(({ guests }) => guests.flatMap(({ ports }) => ports))
+    .concat(mirrors.map(({ to }) => to));
   const interfaces = ports.filter(isOnInterface);
   return {
     interfaces: interfaces.map(({ name }) => name),
-    files: regions.flatMap(({ name }) => [hostLockPath(name), isPath(name) ? name : undefined])
-      .filter((path) => path !== undefined),
+    files: regions.flatMap(({ name }) => [
+      ...[hostLockPath(name), capturePath(name), isPath(name) ? name : undefined],
+    ]).filter((path) => path !== undefined),
   };
 }

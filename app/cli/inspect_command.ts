@@ -7,6 +7,7 @@ import { checkRegionName } from "../memory/region_name.ts";
 import { stdout } from "../linux/output.ts";
 import { sayFor } from "./messages.ts";
 import { checkUsage, type Parsed } from "./options.ts";
+import { pause } from "./pause.ts";
 import { stopSignal } from "./stop_signal.ts";
 import type { INSPECT } from "./tables/inspect.ts";
 
@@ -82,17 +83,4 @@ async function report(found: FoundRegion, { json, watch }: InspectOptions): Prom
 
 function jsonText(source: string, report: RegionReport, isLine: boolean): string {
   return JSON.stringify({ source, ...report }, undefined, isLine ? undefined : 2);
-}
-
-/** Wait, but no longer than until `signal`. */
-function pause(milliseconds: number, signal?: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const done = () => {
-      clearTimeout(timer);
-      signal?.removeEventListener("abort", done);
-      resolve();
-    };
-    const timer = setTimeout(done, milliseconds);
-    signal?.addEventListener("abort", done);
-  });
 }

@@ -49,8 +49,9 @@ export async function tryCommand(
     ...{ onError: values["on-error"], log: say },
   });
   using to = output === undefined ? undefined : openOutput(output, from);
-  const names = Array.from({ length: ports }, (_, port) => `port${port}`);
-  const writer = to && new CaptureWriter(to, output.endsWith(".pcapng") ? names : undefined);
+  const interfaces = Array.from({ length: ports }, (_, port) => ({ name: `port${port}` }));
+  const writer = to &&
+    new CaptureWriter(to, output.endsWith(".pcapng") ? { interfaces } : undefined);
   const report = new TryReport();
   try {
     for (const step of tryCapture(trial, next)) {

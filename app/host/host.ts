@@ -7,7 +7,7 @@ import type { HostedMemory } from "../region/hosted_memory.ts";
 import type { HostLcoreHandle } from "./host_lcore.ts";
 import type { HostLog } from "./host_log.ts";
 import type { HostOptions } from "./host_options.ts";
-import { type HostedPort, openPorts, restorePorts } from "./hosted_ports.ts";
+import { type HostedPort, openedBy, openPorts, restorePorts } from "./hosted_ports.ts";
 import { type HostedGuest, HostedRegion } from "./hosted_region.ts";
 import { InterfaceWatch } from "./interface_watch.ts";
 import { namesFor } from "./names.ts";
@@ -229,7 +229,7 @@ export class Host {
   }
 
   #restorePorts(): void {
-    restorePorts(this.ports.map(({ opened }) => opened), this.platform.log);
+    restorePorts(this.ports.flatMap(openedBy), this.platform.log);
   }
 
   #logPortsDown(): void {
@@ -266,9 +266,7 @@ export class Host {
       .reduce((sum, { counters }) => sum + counters[COUNTER.TX] - counters[COUNTER.RX], 0);
   }
 
-  /**
-   * What lcore number `lcore` receives: its ports, and the guests and regions that they lead to.
-   */
+  /** What lcore number `lcore` receives: its ports, their guests and regions. */
   #handleOf(lcore: number): HostLcoreHandle {
     const isUsed = ({ lcores }: HostedGuest) => lcores.includes(lcore);
     const regions = this.regions.filter(({ guests }) => guests.some(isUsed));
@@ -290,6 +288,8 @@ export class Host {
       lanes: lanes.filter(({ port }) => port.lcore === lcore).map(({ guest, port, place }) => ({
         guest,
         setup: port.opened.setup,
+        mirror: port.mirror?.setup,
+        number: port.number,
         place,
         counters: port.counters,
       })),

@@ -1,4 +1,6 @@
 import { MappedMemory, type MappedMemoryHandle } from "../../ffi/mapped_memory.ts";
+import { CaptureArea } from "../capture/capture_area.ts";
+import { CaptureLcore, CapturePoint } from "../capture/capture_point.ts";
 import { Channel, type ChannelPlace } from "../channel/channel.ts";
 import { Ledger } from "../channel/ledger.ts";
 import { Outstanding, type OutstandingHandle } from "../channel/outstanding.ts";
@@ -17,6 +19,8 @@ import type { Umem } from "../port/xdp_umem.ts";
 import { HostLoop } from "./forward.ts";
 import { GateFollower } from "./gate.ts";
 import { HostAlarm } from "./host_alarm.ts";
+import { LaneWatch } from "./lane_watch.ts";
+import { Mirror } from "./mirror.ts";
 import { Lane, type LaneGuest } from "./lane.ts";
 
 /** A {@linkcode HostLcore} on its way to its thread; survives `postMessage`. */
@@ -55,6 +59,8 @@ export interface RegionHandle {
   readonly frameMax: number;
   /** Its mbufs as AF_XDP's memory, if a port needs that. */
   readonly umem?: Umem;
+  /** Where others capture, if they can. */
+  readonly capture?: MappedMemoryHandle;
   /** The host's own eventfds there, by vector: its guests notify an lcore by them. */
   readonly vectors: readonly number[];
   /** The same for guests that have come since the server was lost and found again; may be none. */
@@ -79,6 +85,10 @@ export interface LaneHandle {
   readonly guest: number;
   /** What makes the port. */
   readonly setup: PortSetup;
+  /** What makes the port that its frames are copied to, if they are. */
+  readonly mirror?: PortSetup;
+  /** Its number among its region's. */
+  readonly number: number;
   /** The channel, in the guest's region. */
   readonly place: ChannelPlace;
   /** The port's. */
@@ -100,10 +110,16 @@ class LcoreRegion {
   readonly outstanding: Outstanding;
   readonly frameMax: number;
   readonly umem?: Umem;
+  readonly #capture?: CaptureLcore;
 
-  /** `user` is this lcore's name in a mempool for debugging; `log` receives what that finds. */
-  constructor(handle: RegionHandle, user: string, log: (line: string) => void) {
+  /** `log` receives what a mempool for debugging finds. */
+  constructor(handle: RegionHandle, lcore: number, log: (line: string) => void) {
     const { name, memory, geometry, mempool, ledger, outstanding, frameMax, shared, umem } = handle;
+    const user = `lcore ${lcore}`;
+    if (handle.capture) {
+      const area = new CaptureArea(new MappedMemory(handle.capture), name);
+      this.#capture = new CaptureLcore(area, lcore);
+    }
     this.memory = new MappedMemory(memory);
     this.mbufs = new Mbufs(this.memory, geometry);
     let left = PROBLEMS_MAX;
@@ -116,6 +132,11 @@ class LcoreRegion {
     this.outstanding = new Outstanding(outstanding);
     this.frameMax = frameMax;
     this.umem = umem;
+  }
+
+  /** Where the frames of a port are captured. */
+  capturePoint(port: number): CapturePoint {
+    return new CapturePoint(this.mbufs.map, this.#capture, port);
   }
 }
 
@@ -143,12 +164,17 @@ export class HostLcore {
   ) {
     const { lcore, idle, burst } = handle;
     const regions = this.#regions = handle.regions.map((region) => {
-      return new LcoreRegion(region, `lcore ${lcore}`, log);
+      return new LcoreRegion(region, lcore, log);
     });
-    const open = handle.lanes.map(({ guest, setup, place, counters }) => {
+    const open = handle.lanes.map(({ guest, setup, mirror, number, place, counters }) => {
       const region = regions[handle.guests[guest].region];
       const channel = new Channel(region.memory, place);
-      return { guest, region, channel, counters, port: makePort(setup, { ...region, counters }) };
+      const capture = region.capturePoint(number);
+      const resources = { ...region, counters, capture };
+      const port = makePort(setup, resources);
+      const copies = mirror && new Mirror(mirror, resources, makePort, counters);
+      const watch = new LaneWatch(capture, copies, burst);
+      return { guest, region, channel, counters, port, watch };
     });
     joinLinks(open.map(({ port }) => port));
     const guests = handle.guests.map(({ number, region, gate, follower }, guest): LaneGuest => {
@@ -168,8 +194,8 @@ export class HostLcore {
       };
     });
     this.gates = guests.map(({ gate }) => gate);
-    this.lanes = open.map(({ port, channel, guest, counters }) =>
-      new Lane(port, channel, guests[guest], counters, burst)
+    this.lanes = open.map(({ port, channel, guest, counters, watch }) =>
+      new Lane(port, channel, guests[guest], counters, burst, watch)
     );
     const alarm = this.#alarm(handle);
     for (const { region, channel } of open) {
@@ -201,7 +227,7 @@ export class HostLcore {
 
   /** Close the ports, and give all mbufs back that this lcore holds. */
   close(): void {
-    for (const { port } of this.lanes) port.close();
+    for (const lane of this.lanes) lane.close();
     this.releaseCaches();
   }
 

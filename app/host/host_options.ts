@@ -24,8 +24,18 @@ export interface HostOptions {
   readonly wipe?: boolean;
   /** Whether to check each mbuf that is allocated or freed, and log faults. It costs speed. */
   readonly debugPool?: boolean;
+  /** Ports whose frames are copied to TAPs. */
+  readonly mirrors?: readonly MirrorOptions[];
   /** Whose servers and region files are made, and who the host becomes; left out, ours. */
   readonly account?: Account;
+}
+
+/** A port whose frames are copied. */
+export interface MirrorOptions {
+  /** It, as its guest has it. */
+  readonly port: PortSpec;
+  /** The TAP. */
+  readonly to: PortSpec;
 }
 
 /** Mbufs of a region where nobody has told how many. */

@@ -10,12 +10,16 @@ import type { Names } from "./names.ts";
 export interface HostedPort {
   /** Open, on its way to its lcore. */
   readonly opened: OpenedPort;
+  /** Open too, if its frames are copied there. */
+  readonly mirror?: OpenedPort;
   /** What logs and tables call it. */
   readonly name: string;
   /** Written by its lcore. */
   readonly counters: Counters;
   /** The lcore that runs it, from 0. */
   readonly lcore: number;
+  /** Its number among its region's, from 0. */
+  readonly number: number;
 }
 
 /**
@@ -25,34 +29,48 @@ export interface HostedPort {
  * @throws {CulvertError} if one cannot be opened. Those that were are as they were before.
  */
 export function openPorts(
-  { regions, mtu, cores, burst }: HostOptions,
+  { regions, mtu, cores, burst, mirrors = [] }: HostOptions,
   names: Names,
   openPort: (spec: PortSpec, mtu: number) => OpenedPort,
   log: (line: string) => void,
 ): HostedPort[][][] {
   const opened: OpenedPort[] = [];
+  const copies = new Map<PortSpec, OpenedPort>();
   try {
     for (const { ports } of regions.flatMap(({ guests }) => guests)) {
       for (const spec of ports) opened.push(openPort(spec, mtu));
     }
+    for (const { port, to } of mirrors) copies.set(port, openPort(to, mtu));
   } catch (error) {
-    restorePorts(opened, log);
+    restorePorts([...opened, ...copies.values()], log);
     throw error;
   }
   const dealt = dealPorts(opened.map(({ setup }) => setup), cores.length);
   const counters = newCounters(opened.length);
   let next = 0;
-  return regions.map(({ name: region, guests }) =>
-    guests.map(({ number, ports }) =>
-      ports.map((): HostedPort => {
+  return regions.map(({ name: region, guests }) => {
+    let number = 0;
+    return guests.map((guest) =>
+      guest.ports.map((spec): HostedPort => {
         const port = next++;
         counters[port][COUNTER.CORE] = cores[dealt[port]] + 1;
         counters[port][COUNTER.BURST] = burst;
-        const name = names.port(opened[port].setup.name, region, number);
-        return { opened: opened[port], name, counters: counters[port], lcore: dealt[port] };
+        return {
+          opened: opened[port],
+          mirror: copies.get(spec),
+          name: names.port(opened[port].setup.name, region, guest.number),
+          counters: counters[port],
+          lcore: dealt[port],
+          number: number++,
+        };
       })
-    )
-  );
+    );
+  });
+}
+
+/** All that is open for a port: itself, and its mirror. */
+export function openedBy({ opened, mirror }: HostedPort): OpenedPort[] {
+  return mirror ? [opened, mirror] : [opened];
 }
 
 /** Leave interfaces as they were found, as far as they still let us. */

@@ -7,6 +7,7 @@ import { CHANNEL, HEADER } from "../memory/layout.ts";
 import { cellsIn, Mbufs } from "../mempool/mbuf.ts";
 import { CheckedMempool } from "../mempool/checked_mempool.ts";
 import { Mempool } from "../mempool/mempool.ts";
+import type { HostedCapture } from "../capture/capture_area.ts";
 import { COUNTER, type Counters } from "../port/counters.ts";
 import { closeUmem, registerMbufs, type Umem } from "../port/xdp_umem.ts";
 import type { HostedMemory } from "../region/hosted_memory.ts";
@@ -53,6 +54,7 @@ export class HostedRegion implements SupervisedRegion {
   readonly #counters: { from: Counters; to: Float64Array }[];
   readonly #names: Names;
   readonly #shortage: MbufShortage;
+  readonly #capture?: HostedCapture;
 
   /**
    * Lay it out. It is not open to guests before {@linkcode publish}.
@@ -109,6 +111,14 @@ export class HostedRegion implements SupervisedRegion {
       mostHeld < geometry.count ? mostHeld : Infinity,
     );
     this.guests = guests.map((guest, i) => this.#host(guest, ports[i], quarantineAfter));
+    this.#capture = hosted.capture?.(
+      Math.max(...lcores) + 1,
+      guests.flatMap(({ number }, i) =>
+        ports[i].map(({ opened }, port) => ({
+          ...{ name: opened.setup.name, guest: number, port, frameMax },
+        }))
+      ),
+    );
     this.handle = {
       name: this.name,
       memory: memory.handle,
@@ -121,6 +131,7 @@ export class HostedRegion implements SupervisedRegion {
       umem: this.#umem,
       vectors: this.peers.vectors,
       laterVectors: this.peers.laterVectors,
+      capture: this.#capture?.area.memory.handle,
     };
     const places = guests.flatMap((guest) => guest.places);
     this.#counters = all.map(({ counters }, i) => {
@@ -234,6 +245,7 @@ export class HostedRegion implements SupervisedRegion {
     for (const { gate } of this.guests) gate.dispose();
     this.peers.close();
     if (this.#umem) closeUmem(this.#umem);
+    this.#capture?.close();
     const { memory, long } = this.mempool.handle;
     new MappedMemory(memory).close();
     if (long) new MappedMemory(long.memory).close();

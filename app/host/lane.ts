@@ -9,6 +9,7 @@ import { LinkPort } from "../port/link_port.ts";
 import type { HostPort } from "../port/port.ts";
 import { Burst } from "../ring/burst.ts";
 import type { GateFollower } from "./gate.ts";
+import type { LaneWatch } from "./lane_watch.ts";
 
 /** A guest, as the lanes of one lcore to it see it: they share these. */
 export interface LaneGuest {
@@ -37,7 +38,7 @@ const NOTIFICATIONS_MAX = 5000;
  * believed.
  */
 export class Lane {
-  /** Its port. Whoever made that closes it, once the loop has ended. */
+  /** Its port. */
   readonly port: HostPort;
   /** Whether the port is an end of a link: what it receives has been under way already. */
   readonly isLink: boolean;
@@ -51,6 +52,7 @@ export class Lane {
   readonly #size: number;
   readonly #burst: Burst;
   readonly #malformed: Burst;
+  readonly #watch: LaneWatch;
   readonly #taken: TakenBack = nothingTaken();
   readonly #outstanding: OutstandingCount;
   /** Whether the port was told to pass super-frames whole. */
@@ -67,6 +69,7 @@ export class Lane {
    * @param channel The rings to the guest, of which the lane uses the host's ends.
    * @param counters The port's: port and lane both write there, in this lcore.
    * @param burst Frames that one turn of the loop moves in one direction at most.
+   * @param watch Who looks at the port's frames.
    */
   constructor(
     port: HostPort,
@@ -74,12 +77,14 @@ export class Lane {
     guest: LaneGuest,
     counters: Counters,
     burst: number,
+    watch: LaneWatch,
   ) {
     this.port = port;
     this.isLink = port instanceof LinkPort;
     this.#size = burst;
     this.#burst = Burst.of(burst);
     this.#malformed = Burst.of(burst);
+    this.#watch = watch;
     this.#channel = channel;
     this.#guest = guest.number;
     this.#gate = guest.gate;
@@ -92,15 +97,24 @@ export class Lane {
 
   /** Port -> guest: one burst. Returns the frames received. */
   hostToGuest(): number {
-    const burst = this.#burst;
     if (this.#gate.isShut) return 0;
     if (this.#gate.offloads !== this.#passesWhole) this.#passWhole(this.#gate.offloads);
-    const received = this.port.rxBurst(burst, this.#size);
-    if (received === 0) return 0;
-    this.#rxBursts = this.#rxBursts + 1 | 0;
+    this.#watch.look();
+    const received = this.port.rxBurst(this.#burst, this.#size);
+    if (received > 0) {
+      this.#rxBursts = this.#rxBursts + 1 | 0;
+      this.#watch.received(this.#burst, received);
+      this.#lend(received);
+    }
+    this.#watch.publish();
+    return received;
+  }
+
+  #lend(received: number): void {
+    const burst = this.#burst;
     if (!this.#gate.isOpen) {
       this.#dropFrom(0, received, COUNTER.NO_GUEST);
-      return received;
+      return;
     }
     let n = this.#outstanding.mayHold(received);
     if (n < received) this.#dropFrom(n, received, COUNTER.HOLD_MAX);
@@ -113,7 +127,6 @@ export class Lane {
     }
     this.#outstanding.add(lent);
     if (this.#gate.canWake) this.#notify();
-    return received;
   }
 
   /** Guest -> port: one burst, validated. Returns the descriptors dequeued. */
@@ -123,11 +136,16 @@ export class Lane {
     const n = this.#channel.tx.dequeueBurst(burst, this.#size);
     if (n === 0) return 0;
     this.#txBursts = this.#txBursts + 1 | 0;
+    this.#watch.look();
     const taken = this.#taken;
     const good = this.#ledger.takeFrames(burst, n, this.#guest, this.#malformed, taken);
     this.#outstanding.add(-(good + taken.malformed));
     if (taken.malformed > 0) this.#freeMalformed();
-    if (good > 0) this.#send(good);
+    if (good > 0) {
+      this.#watch.sending(burst, good);
+      this.#send(good);
+    }
+    this.#watch.publish();
     this.#countTaken();
     return n;
   }
@@ -139,6 +157,7 @@ export class Lane {
     if (n === 0) return 0;
     const good = this.#ledger.takeEmpties(this.#burst, n, this.#guest, this.#taken);
     this.#outstanding.add(-good);
+    this.#watch.givenBack(this.#burst, good);
     this.#mempool.free(this.#burst, good);
     this.#counters[COUNTER.GUEST] += this.#taken.frames;
     this.#countTaken();
@@ -178,6 +197,7 @@ export class Lane {
    */
   refresh(now: number, idleNs: number): void {
     this.port.refresh();
+    this.#watch.refresh();
     const counters = this.#counters;
     counters[COUNTER.POSITION] = this.#channel.violations;
     counters[COUNTER.ROUNDS]++;
@@ -187,6 +207,12 @@ export class Lane {
     counters[COUNTER.LCORE_NS] = now;
     counters[COUNTER.IDLE_NS] = idleNs;
     this.#notificationsLeft = NOTIFICATIONS_MAX;
+  }
+
+  /** Close the port and its mirror, once the loop has ended. */
+  close(): void {
+    this.port.close();
+    this.#watch.close();
   }
 
   /** Tell how often this lane's lcore was woken for nothing: one lane tells it for all. */
@@ -229,12 +255,14 @@ export class Lane {
   }
 
   #dropFrom(from: number, to: number, reason: number): void {
+    this.#watch.dropped(from, to, reason);
     this.#mempool.free(this.#burst, to - from, from);
     this.#counters[reason] += to - from;
   }
 
   #freeMalformed(): void {
     const taken = this.#taken;
+    this.#watch.malformed(this.#malformed, taken.malformed);
     this.#mempool.free(this.#malformed, taken.malformed);
     this.#counters[COUNTER.MALFORMED] += taken.malformed;
     this.#counters[COUNTER.ORIGINATED] += taken.malformed - taken.malformedFrames;

@@ -8,6 +8,7 @@ import { Watchdog } from "../linux/watchdog.ts";
 import { HEADER, REGION_STATE } from "../memory/layout.ts";
 import type { Counters } from "../port/counters.ts";
 import { openPort } from "../port/open_port.ts";
+import { makeCaptureArea } from "../region/capture_file.ts";
 import { type HostedMemory, hostRegionMemory } from "../region/hosted_memory.ts";
 import { Host } from "./host.ts";
 import type { HostLog } from "./host_log.ts";
@@ -120,13 +121,14 @@ async function follow(
 async function hostMemory(
   region: RegionOptions,
   vectors: number,
-  { account, mtu }: HostOptions,
+  { account = {}, mtu }: HostOptions,
 ): Promise<HostedMemory> {
   const { name, size, numaNode } = region;
   const newBytes = regionBytesFor(region, mtu);
   const hosted = await hostRegionMemory(name, size, vectors, account, newBytes);
   try {
     if (numaNode !== undefined) bindToNode(hosted.memory, numaNode);
+    hosted.capture = (lcores, ports) => makeCaptureArea(name, lcores, ports, account);
     return hosted;
   } catch (error) {
     hosted.close();

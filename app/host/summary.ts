@@ -66,6 +66,8 @@ export function summaryText(
     if (n > 0) lines.push(`  also ${n} ${what}`);
   };
   also(COUNTER.MISSED, "frames dropped by the kernel before we could take them");
+  also(COUNTER.MIRRORED, "copies sent to mirrors");
+  also(COUNTER.MIRROR_LOST, "copies lost, as a mirror had no room or was down");
   also(COUNTER.FOREIGN, "handles that the guest gave back and did not hold");
   also(COUNTER.NOTIFIED, "doorbells rung to wake a guest");
   also(COUNTER.POSITION, "impossible ring positions from the guest");

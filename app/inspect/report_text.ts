@@ -130,6 +130,8 @@ function counterLines({ counters }: ChannelReport): string[] {
   const made = of(COUNTER.ORIGINATED) > 0 ? ` + originated ${of(COUNTER.ORIGINATED)}` : "";
   const also = [
     of(COUNTER.MISSED) > 0 ? `missed by the kernel ${of(COUNTER.MISSED)}` : "",
+    of(COUNTER.MIRRORED) > 0 ? `mirrored ${of(COUNTER.MIRRORED)}` : "",
+    of(COUNTER.MIRROR_LOST) > 0 ? `lost by the mirror ${of(COUNTER.MIRROR_LOST)}` : "",
     of(COUNTER.FOREIGN) > 0 ? `foreign handles ${of(COUNTER.FOREIGN)}` : "",
     of(COUNTER.POSITION) > 0 ? `impossible positions ${of(COUNTER.POSITION)}` : "",
     of(COUNTER.NOTIFIED) > 0 ? `doorbells rung ${of(COUNTER.NOTIFIED)}` : "",

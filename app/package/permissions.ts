@@ -16,11 +16,12 @@ export interface Places {
 /** Stands for {@linkcode Places.code} in a list of paths. */
 const CODE = "";
 
-/** What a command may do: everything; or to load the shim, and read and write these paths. */
+/** What a command may do: everything; or load the shim, read and write paths, run programs. */
 type Needs = "everything" | {
   readonly shim: boolean;
   readonly read?: readonly string[] | "everything";
   readonly write?: readonly string[] | "everything";
+  readonly run?: readonly string[];
 };
 
 const MEMORY = ["/run/culvert", "/dev/shm", "/dev/hugepages"];
@@ -43,6 +44,12 @@ const NEEDS: Readonly<Record<string, Needs>> = {
   top: { shim: true, read: [CODE] },
   "vm-install": "everything",
   units: { shim: false, read: "everything", write: "everything" },
+  capture: { shim: true, read: [CODE], run: ["tcpdump"] },
+  extcap: {
+    shim: true,
+    read: [CODE, "/run/culvert"],
+    run: ["tcpdump"],
+  },
   layout: { shim: true, read: [CODE] },
   completions: { shim: false },
   man: { shim: false },
@@ -64,5 +71,6 @@ export function denoFlags(command: string, places: Places): string[] {
     ...(needs.shim ? ["--no-prompt", `--allow-ffi=${places.shim}`] : []),
     ...option("read", needs.read),
     ...option("write", needs.write),
+    ...option("run", needs.run),
   ];
 }

@@ -67,6 +67,9 @@ export const COUNTER = {
   IDLE_NS: 38,
   /** By the main thread: when all this was written into the region, by its clock in ms. */
   SHOWN_MS: 39,
+  /** Copies that a mirror of the port took, and those that it had no room for. */
+  MIRRORED: 40,
+  MIRROR_LOST: 41,
   /** Goes up some times a second while the port's lcore comes round its loop. */
   ROUNDS: 47,
   COUNT: 48,

@@ -1,7 +1,8 @@
 import { CulvertError } from "../../ffi/error.ts";
+import { CapturePoint } from "../capture/capture_point.ts";
 import { DESCRIPTOR, FRAME_MIN_BYTES } from "../memory/layout.ts";
 import type { Mbufs } from "../mempool/mbuf.ts";
-import type { Mempool } from "../mempool/mempool.ts";
+import type { MbufSource } from "../mempool/mempool.ts";
 import { type Burst, checkBurst } from "../ring/burst.ts";
 import { COUNTER, type Counters, countFrames } from "./counters.ts";
 import type { HostPort } from "./port.ts";
@@ -34,7 +35,8 @@ export abstract class KernelPort implements HostPort {
   isUp = true;
 
   readonly #mbufs: Mbufs;
-  readonly #mempool: Mempool;
+  readonly #mempool: MbufSource;
+  readonly #capture: CapturePoint;
   readonly #rx: RxSlots;
   readonly #whole: WholeFrames;
   /** Whether all is sent with headers: since the last look a super-frame was, and order is kept. */
@@ -55,7 +57,8 @@ export abstract class KernelPort implements HostPort {
     this.#mbufs = resources.mbufs;
     this.#mempool = resources.mempool;
     this.counters = resources.counters;
-    this.#rx = new RxSlots(resources, {
+    this.#capture = resources.capture ?? new CapturePoint(resources.mbufs.map);
+    this.#rx = new RxSlots({ ...resources, capture: this.#capture }, {
       receive: (map, slots, word, room, count) => {
         const n = this.receive(map, slots, word, room, count);
         if (n < 0 && DOWN_ERRNOS.includes(-n)) this.isUp = false;
@@ -160,7 +163,7 @@ export abstract class KernelPort implements HostPort {
       } else if (DOWN_ERRNOS.includes(-sent)) {
         this.isUp = false;
       } else {
-        this.counters[this.#refusal(-sent)]++; // of this frame, not of the next
+        this.#drop(at + done, this.#refusal(-sent)); // this frame, not the next
         done++;
       }
     }
@@ -192,13 +195,19 @@ export abstract class KernelPort implements HostPort {
       this.#sendSegments,
     );
     if (errno === 0) countFrames(this.counters, COUNTER.TX, burst, 1, at);
-    else if (errno < 0) this.counters[this.#whole.reason]++;
-    else if (errno === EAGAIN) this.counters[COUNTER.TX_FULL]++;
+    else if (errno < 0) this.#drop(at, this.#whole.reason);
+    else if (errno === EAGAIN) this.#drop(at, COUNTER.TX_FULL);
     else if (DOWN_ERRNOS.includes(errno)) {
       this.isUp = false;
       return 0;
-    } else this.counters[this.#refusal(errno)]++;
+    } else this.#drop(at, this.#refusal(errno));
     return 1;
+  }
+
+  /** Count frame number `at` of a burst that is being sent, which is dropped. */
+  #drop(at: number, reason: number): void {
+    this.counters[reason]++;
+    this.#capture.mark(at, at + 1, reason);
   }
 
   /** Send and free segments of one super-frame: 0, or the errno of one that was refused. */

@@ -1,5 +1,6 @@
+import type { CapturePoint } from "../capture/capture_point.ts";
 import type { Mbufs } from "../mempool/mbuf.ts";
-import type { Mempool } from "../mempool/mempool.ts";
+import type { MbufSource } from "../mempool/mempool.ts";
 import type { Counters } from "./counters.ts";
 import type { Umem } from "./xdp_umem.ts";
 
@@ -8,11 +9,13 @@ export interface PortResources {
   /** The region's mbufs, where frames are received and sent from. */
   readonly mbufs: Mbufs;
   /** The lcore's own end: gives empty mbufs, takes back those whose frames are sent. */
-  readonly mempool: Mempool;
+  readonly mempool: MbufSource;
   /** The port's counters, by {@linkcode COUNTER}. */
   readonly counters: Counters;
   /** Longest frame in bytes. */
   readonly frameMax: number;
   /** The mbufs as AF_XDP's memory, if a port of the region needs that. */
   readonly umem?: Umem;
+  /** Where its frames are captured: whoever calls the port adds those that it moves. */
+  readonly capture?: CapturePoint;
 }

@@ -1,3 +1,5 @@
+import type { CapturePoint } from "../capture/capture_point.ts";
+import { INBOUND } from "../capture/record.ts";
 import {
   DESCRIPTOR_FLAG,
   FRAME_MIN_BYTES,
@@ -5,7 +7,7 @@ import {
   SUPER_FRAME_MAX,
 } from "../memory/layout.ts";
 import { dataWord, type Mbufs } from "../mempool/mbuf.ts";
-import type { Mempool } from "../mempool/mempool.ts";
+import type { MbufSource } from "../mempool/mempool.ts";
 import { Burst } from "../ring/burst.ts";
 import { COUNTER, type Counters, countFrames } from "./counters.ts";
 import type { PortResources } from "./port_resources.ts";
@@ -65,9 +67,10 @@ export class RxSlots {
   passesWhole = false;
 
   readonly #mbufs: Mbufs;
-  readonly #mempool: Mempool;
+  readonly #mempool: MbufSource;
   readonly #counters: Counters;
   readonly #frameMax: number;
+  readonly #capture?: CapturePoint;
   readonly #shortRoom: number;
   readonly #source: RxSource;
   readonly #superFrame: SuperFrame;
@@ -91,6 +94,7 @@ export class RxSlots {
     this.#counters = resources.counters;
     this.#frameMax = resources.frameMax;
     this.#shortRoom = resources.mbufs.stride - HEADROOM_BYTES;
+    this.#capture = resources.capture;
     this.#source = source;
     this.#superFrame = new SuperFrame(resources.mbufs, this.#room, OVERFLOW_BYTES);
     this.#slots.words.fill(NONE, 0, LONGS << 1);
@@ -221,6 +225,7 @@ export class RxSlots {
   #drop(slot: number, reason: number, frames = 1): 0 {
     this.#counters[COUNTER.RX] += frames;
     this.#counters[reason] += frames;
+    this.#capture?.addDrops(this.#slots, 1, INBOUND, reason, LONGS + slot);
     this.#mempool.free(this.#slots, 1, LONGS + slot);
     return 0;
   }

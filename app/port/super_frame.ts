@@ -1,7 +1,7 @@
 import { shim } from "../../ffi/shim.ts";
 import { HEADROOM_BYTES, SUPER_FRAME_MAX } from "../memory/layout.ts";
 import { dataWord, type Mbufs } from "../mempool/mbuf.ts";
-import type { Mempool } from "../mempool/mempool.ts";
+import type { MbufSource } from "../mempool/mempool.ts";
 import type { Burst } from "../ring/burst.ts";
 import { copyAndSum, fold, put16, swap16 } from "./checksum.ts";
 import {
@@ -163,7 +163,7 @@ export class SuperFrame {
    *
    * @returns false if none is {@linkcode pending}, or else if the mempool is empty.
    */
-  next(burst: Burst, at: number, mempool: Mempool): boolean {
+  next(burst: Burst, at: number, mempool: MbufSource): boolean {
     if (this.pending === 0 || mempool.allocBulk(burst, 1, at) === 0) return false;
     const headers = this.#headers;
     const count = this.#left < this.#size ? this.#left : this.#size;

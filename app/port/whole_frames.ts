@@ -1,7 +1,7 @@
 import { MappedMemory } from "../../ffi/mapped_memory.ts";
 import { DESCRIPTOR_FLAG } from "../memory/layout.ts";
 import type { Mbufs } from "../mempool/mbuf.ts";
-import type { Mempool } from "../mempool/mempool.ts";
+import type { MbufSource } from "../mempool/mempool.ts";
 import { Burst, BURST_MAX } from "../ring/burst.ts";
 import { COUNTER } from "./counters.ts";
 import { HEADER_WORDS, OffloadHeader } from "./offload_header.ts";
@@ -36,7 +36,7 @@ export class WholeFrames {
   /** The reason for which the last super-frame was dropped: one of {@linkcode COUNTER}. */
   reason: number = COUNTER.OFFLOAD;
   readonly #mbufs: Mbufs;
-  readonly #mempool: Mempool;
+  readonly #mempool: MbufSource;
   readonly #frameMax: number;
   readonly #superFrame: SuperFrame;
   readonly #header = new OffloadHeader();

@@ -3,6 +3,7 @@ import type { MappedMemory } from "../../ffi/mapped_memory.ts";
 import { shim } from "../../ffi/shim.ts";
 import { HEADER, MAGIC } from "../memory/layout.ts";
 import { fileBytes } from "../linux/files.ts";
+import type { AreaPort, HostedCapture } from "../capture/capture_area.ts";
 import type { Peer } from "../ivshmem/peer.ts";
 import type { Reconnector } from "./reconnector.ts";
 
@@ -26,6 +27,8 @@ export interface HostedMemory {
   trouble?(): "cut" | "replaced" | undefined;
   /** Finds the server again, if there was one and it goes. `log` gets what is in the way. */
   reconnector?(log: (line: string) => void): Reconnector;
+  /** Makes the area where others capture, if they can. */
+  capture?(lcores: number, ports: readonly AreaPort[]): HostedCapture | undefined;
   /**
    * Unmap, unlock and leave; a file that hosts have made is removed if nobody has it mapped. No
    * lcore may be using it any more.

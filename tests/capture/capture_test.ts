@@ -178,9 +178,12 @@ Deno.test("CaptureWriter writes what CaptureReader reads, pcapng with a port's n
   const frames = Array.from({ length: 3000 }, (_, i) => ({
     bytes: FRAME.slice(0, i % 62),
     ...{ wireBytes: i % 62 + i % 2, port: i % 3, time: TIME + BigInt(i) },
+    ...i % 4 === 0 ? { flags: i % 3 } : {},
+    ...i % 8 === 0 ? { comment: "dropped".slice(0, i % 7) } : {},
   }));
   frames[7].bytes = new Uint8Array(70_000);
-  for (const ports of [undefined, ["a", "port1", "p2"]]) {
+  const interfaces = [{ name: "a", about: "the first" }, { name: "port1" }, { name: "p2" }];
+  for (const description of [undefined, { interfaces, snapLength: 100, program: "test" }]) {
     const written: number[] = [];
     const file = {
       writeSync(bytes: Uint8Array) {
@@ -188,12 +191,19 @@ Deno.test("CaptureWriter writes what CaptureReader reads, pcapng with a port's n
         return Math.min(50_000, bytes.length);
       },
     };
-    const writer = new CaptureWriter(file, ports);
+    const writer = new CaptureWriter(file, description);
     for (const frame of frames) writer.write(frame);
+    if (description) {
+      const counts = { port: 1, received: 2 ** 40, lost: 3, accepted: 2, written: 1 };
+      writer.writeCounts(counts, TIME, TIME + 1n);
+    }
     writer.flush();
+    equal(writer.length, written.length);
     deepEqual(framesOf(Uint8Array.from(written), 1 << 20), {
-      frames: ports ? frames : frames.map((frame) => ({ ...frame, port: 0 })),
-      interfaces: ports ? 3 : 1,
+      frames: description
+        ? frames
+        : frames.map(({ flags: _, comment: __, ...frame }) => ({ ...frame, port: 0 })),
+      interfaces: description ? 3 : 1,
       error: undefined,
     });
   }

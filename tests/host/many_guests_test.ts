@@ -5,7 +5,8 @@ import { CHANNEL, HEADER } from "../../app/memory/layout.ts";
 import { COUNTER } from "../../app/port/counters.ts";
 import { Random } from "../kit/random.ts";
 import type { TestGuest } from "./test_guest.ts";
-import { type Places, TestHost } from "./test_host.ts";
+import { TestHost } from "./test_host.ts";
+import type { Places } from "./test_host_options.ts";
 import { counted } from "./test_ports.ts";
 import { RandomGuest } from "./random_guest.ts";
 

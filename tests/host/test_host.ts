@@ -1,6 +1,7 @@
 import { equal, ok } from "node:assert/strict";
 import { Burst } from "../../app/ring/burst.ts";
 import { MappedMemory } from "../../ffi/mapped_memory.ts";
+import { type AreaPort, CaptureArea } from "../../app/capture/capture_area.ts";
 import type { Channel, ChannelPlace } from "../../app/channel/channel.ts";
 import type { GuestState } from "../../app/channel/guest_state.ts";
 import { Outstanding } from "../../app/channel/outstanding.ts";
@@ -8,43 +9,18 @@ import type { GateFollower } from "../../app/host/gate.ts";
 import type { GuestSupervisor } from "../../app/host/guest_supervisor.ts";
 import { Host } from "../../app/host/host.ts";
 import { HostLcore, type HostLcoreHandle, type MakePort } from "../../app/host/host_lcore.ts";
-import type { HostOptions } from "../../app/host/host_options.ts";
 import type { HostedGuest, HostedRegion } from "../../app/host/hosted_region.ts";
 import type { Lane } from "../../app/host/lane.ts";
-import type { Peer } from "../../app/ivshmem/peer.ts";
 import { Region } from "../../app/memory/region.ts";
 import { Mbufs } from "../../app/mempool/mbuf.ts";
 import { COUNTER, type Counters, droppedBy } from "../../app/port/counters.ts";
 import { makePort } from "../../app/port/open_port.ts";
 import type { HostPort } from "../../app/port/port.ts";
-import type { Reconnector } from "../../app/region/reconnector.ts";
 import { InlineThread } from "../lcore/inline_thread.ts";
 import { FakePort } from "./fake_port.ts";
 import { TestGuest, TestPort } from "./test_guest.ts";
+import type { TestHostOptions } from "./test_host_options.ts";
 import { openTestPort, specOf } from "./test_ports.ts";
-
-/**
- * For each region and guest its ports: links by their names, names that begin with `null` make
- * frames of 64 bytes, others are a {@linkcode FakePort} each.
- */
-export type Places = Record<string, Record<number, string>>;
-
-/** What a {@linkcode TestHost} is like: one guest with port `p0` in region `r0` unless told. */
-export interface TestHostOptions extends Partial<Omit<HostOptions, "regions">> {
-  readonly places?: Places;
-  /** Ports `p0`, `p1` and so on of that guest. */
-  readonly ports?: number;
-  readonly mbufs?: number;
-  /** Bytes of each region: a MiB, which leaves no room for long mbufs. */
-  readonly bytes?: number;
-  readonly ringSize?: number;
-  readonly lcores?: number;
-  /** Makes the ports that are no links. */
-  readonly makePort?: MakePort;
-  /** The host's connection to a server, and what finds that again. */
-  readonly peer?: Peer;
-  readonly reconnector?: Reconnector;
-}
 
 /**
  * A whole {@linkcode Host} in one thread, over memory of this process and ports that tests drive:
@@ -75,6 +51,12 @@ export class TestHost implements Disposable {
   readonly ports: Record<string, FakePort> = {};
   #allPorts: HostPort[] = [];
   #now = 0;
+  #area?: CaptureArea;
+  readonly #makeArea = (lcores: number, ports: readonly AreaPort[]) => {
+    const memory = MappedMemory.ofProcess(CaptureArea.bytesFor(lcores, ports));
+    const area = this.#area = CaptureArea.create(memory, lcores, ports, Deno.pid);
+    return { area, close: () => memory.close() };
+  };
 
   constructor(options: TestHostOptions = {}) {
     const { ports = 1, mbufs = 256, ringSize = 64, lcores = 1, bytes = 1 << 20 } = options;
@@ -97,6 +79,7 @@ export class TestHost implements Disposable {
       path,
       peer: options.peer,
       reconnector: options.reconnector && (() => options.reconnector!),
+      capture: options.captured ? this.#makeArea : undefined,
       close() {},
     }));
     this.host = new Host({ ...rest, regions, cores }, hosted, {
@@ -190,6 +173,11 @@ export class TestHost implements Disposable {
   /** What the guest finds in its region. */
   get found(): Region {
     return Region.attach(this.memory, this.region.name);
+  }
+
+  /** Where the frames of region 0 can be captured. */
+  get area(): CaptureArea {
+    return this.#area!;
   }
 
   get region(): HostedRegion {

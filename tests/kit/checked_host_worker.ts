@@ -23,7 +23,8 @@ serveLcore<HostLcoreHandle, void>((handle, command, log) => {
     if (witness === "") {
       return new CheckedPort(setup.name, Number(number), order, memory, resources);
     }
-    const { mempool, mbufs: { u8, stride } } = resources;
+    const mempool = resources.mempool as Mempool; // this port is no mirror's
+    const { u8, stride } = resources.mbufs;
     const its = makers.get(mempool) ?? new Int8Array(Math.ceil(u8.length / stride)).fill(-1);
     makers.set(mempool, its);
     return new WitnessPort(setup.name, Number(number), its, findings, resources);

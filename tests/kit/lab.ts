@@ -56,7 +56,8 @@ export class Lab extends Network {
   /** A new region's name. Its socket and lock are removed in the end. */
   newRegion(): string {
     const name = this.name("test-");
-    this.#files.push(`/run/culvert/${name}.sock`, `/run/culvert/${name}.lock`);
+    const suffixes = ["sock", "lock", "capture"];
+    this.#files.push(...suffixes.map((suffix) => `/run/culvert/${name}.${suffix}`));
     return name;
   }
 

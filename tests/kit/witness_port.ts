@@ -9,6 +9,7 @@ import {
 } from "../../app/memory/layout.ts";
 import { dataWord } from "../../app/mempool/mbuf.ts";
 import { COUNTER } from "../../app/port/counters.ts";
+import type { Mempool } from "../../app/mempool/mempool.ts";
 import type { PortResources } from "../../app/port/port_resources.ts";
 import { wordOf } from "../../app/port/offload_header.ts";
 import type { HostPort } from "../../app/port/port.ts";
@@ -105,7 +106,8 @@ export class WitnessPort implements HostPort {
   }
 
   rxBurst(burst: Burst, max: number): number {
-    const { mempool, counters } = this.#resources;
+    const { counters } = this.#resources;
+    const mempool = this.#resources.mempool as Mempool; // this port is no mirror's
     // Half of the mbufs are left to the other ports of the region.
     if (mempool.available < mempool.handle.total >>> 1) return 0;
     const n = mempool.allocBurst(burst, max);

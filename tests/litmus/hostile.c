@@ -81,6 +81,19 @@ static void on_slots(int32_t id, uint32_t word) {
   }
 }
 
+/* A ring of records whose head anybody may have written. The ring is the same all the time. */
+static void on_records(uint32_t maps, uint32_t word, uint32_t count) {
+  static int32_t area = -1;
+  if (area < 0) area = shim_map(0, 9 << 20, -1, 0);
+  if (area < 0) return;
+  uint32_t place = below(4) ? 4096 * below(2) : (uint32_t)odd_number();
+  uint32_t *head = (uint32_t *)(void *)(shim_maps[area].base + 4096 * below(2));
+  if (below(4) == 0) head[0] = any();
+  if (below(4) == 0) head[1] = below(2) ? below(200) : (uint32_t)odd_number();
+  head[64] = below(4) ? head[0] - below(1 << 23) : any();
+  shim_frames_record(maps, word, count, below(16) ? area : some_map(), place, any());
+}
+
 /* Calls on bursts: mostly all arguments are right but one. */
 static void on_bursts(void) {
   uint32_t overflows = below(4) ? SHIM_BURST : below(SHIM_BURST);
@@ -98,7 +111,8 @@ static void on_bursts(void) {
     uint32_t bursts = ((uint32_t)own & 0xffff) | (uint32_t)burst << 16;
     int32_t place = wrong == 5 ? some_map() : room;
     int fd = some_file();
-    switch (below(8)) {
+    switch (below(9)) {
+      case 8: on_records(((uint32_t)id & 0xffff) | (uint32_t)burst << 16, word, count); break;
       case 0: case 1: shim_packet_rx(fd, id, burst, word, place, count); break;
       case 2: shim_packet_tx(fd, id, burst, word, count, -1); break;
       case 3: shim_tap_rx(fd, id, burst, word, place, count); break;

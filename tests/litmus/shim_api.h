@@ -79,5 +79,7 @@ int32_t shim_tap_tx(int32_t fd, int32_t frames, int32_t burst, uint32_t word, ui
 int32_t shim_discard(int32_t fd, uint32_t count);
 int32_t shim_frames_copy(uint32_t frames, uint32_t bursts, uint32_t source, uint32_t target,
                          uint32_t count);
+int32_t shim_frames_record(uint32_t maps, uint32_t word, uint32_t count, int32_t area,
+                           uint32_t place, uint32_t label);
 
 #endif

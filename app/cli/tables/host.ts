@@ -104,6 +104,15 @@ export const HOST = {
     },
     "burst": { ...BURST, group: OF_THE_HOST },
     "idle": { ...IDLE, group: OF_THE_HOST },
+    "mirror": {
+      kind: "text",
+      argument: "PORT=tap:NAME",
+      many: true,
+      group: OF_THE_HOST,
+      about: "copy all frames of a port, both ways, to a TAP, where Suricata, Zeek or tcpdump " +
+        "read them. Copies that it has no room for are lost and counted; each costs as much as " +
+        "a frame that is sent",
+    },
     "quarantine-after": {
       kind: "number",
       argument: "N",

@@ -29,7 +29,8 @@ export function compact(frames: MarkedFrames, dropped: Uint32Array): number {
     const mark = marks[i];
     marks[i] = MARK.NONE;
     if (mark === MARK.DROP) {
-      dropped[drops++ << 1] = words[i << 1];
+      dropped[drops << 1] = words[i << 1];
+      dropped[(drops++ << 1) + 1] = words[(i << 1) + 1]; // for captures: the host believes neither
       continue;
     }
     words[kept << 1] = words[i << 1];

@@ -1,0 +1,167 @@
+import { ShimError } from "../../../ffi/error.ts";
+import { shim } from "../../../ffi/shim.ts";
+import type { Filter } from "../../capture/bpf.ts";
+import type { InterfaceCounts } from "../../capture/capture.ts";
+import { type AreaPort, SNAP_MAX } from "../../capture/capture_area.ts";
+import { CaptureOutput, type FileRing, type OutputFiles } from "../../capture/capture_output.ts";
+import { CaptureSession } from "../../capture/capture_session.ts";
+import type { DescribedInterface } from "../../capture/capture_writer.ts";
+import { Recorder } from "../../capture/recorder.ts";
+import { remove } from "../../linux/files.ts";
+import { createFile, fileAt } from "../../linux/written_file.ts";
+import { DROPS } from "../../port/counters.ts";
+import { isProcess, openCaptureArea, type OpenedCapture } from "../../region/capture_file.ts";
+import { pause } from "../pause.ts";
+import { VERSION } from "../version.ts";
+
+/** Bytes of each frame that a filter can look at, at least. */
+const FILTER_BYTES = 256;
+
+/** Between two looks at the rings, in milliseconds: with traffic, without. */
+const BUSY_MS = 1, QUIET_MS = 10;
+
+/** Between two looks for a host that has gone. */
+const HOST_MS = 500;
+
+/** What is captured, and where it goes. */
+export interface CaptureOptions {
+  /** Its name or path. */
+  readonly region: string;
+  /** Which of the host's ports, by number. */
+  readonly choose: (ports: readonly AreaPort[]) => number[];
+  /** A file, or `-` for stdout. */
+  readonly path: string;
+  /** Bytes of a frame. */
+  readonly snap: number;
+  /** Lets frames through; all if left out. */
+  readonly filter?: Filter;
+  /** Frames after which it ends. */
+  readonly count: number;
+  /** Frames a second at most. */
+  readonly rate: number;
+  /** Files in turn. */
+  readonly ring?: FileRing;
+  /** Told what happens. */
+  readonly say: (line: string) => void;
+  /** Ends it. */
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Capture until it is enough, the host ends, or nobody reads any more.
+ *
+ * @throws {CulvertError} if there is no such host or port, or the file cannot be written.
+ */
+export async function runCapture(options: CaptureOptions): Promise<void> {
+  const opened = openCaptureArea(options.region);
+  try {
+    await captureAt(opened, options);
+  } finally {
+    opened.close();
+  }
+}
+
+async function captureAt(opened: OpenedCapture, options: CaptureOptions): Promise<void> {
+  const { region, path, snap, filter, ring, say } = options;
+  const { area } = opened;
+  const described = area.describe();
+  const ports = options.choose(described);
+  const interfaces = namesOf(ports.map((port) => described[port]), region);
+  const copied = Math.min(SNAP_MAX, filter ? Math.max(snap, FILTER_BYTES) : snap);
+  const { reserve } = opened;
+  const session = await CaptureSession.claim(area, ports, copied, Deno.pid, isProcess, reserve);
+  let end = "";
+  try {
+    const counts = (): InterfaceCounts[] =>
+      ports.map((_, port) => countsOf(session, recorder, port));
+    const program = `culvert ${VERSION}`;
+    const about = { interfaces, snapLength: snap, program };
+    const output = new CaptureOutput(path, about, FILES, counts, ring);
+    const recorder = new Recorder(
+      { ...options, ports, reasonText },
+      area.memory.u8,
+      output,
+    );
+    say(`captures ${interfaces.map(({ name }) => name).join(", ")} of region ${region}`);
+    end = await follow(opened, session, recorder, output, options.signal);
+    const sum = (name: keyof InterfaceCounts) =>
+      counts().reduce((total, counted) => total + counted[name], 0);
+    const beyond = sum("accepted") - sum("written");
+    say(
+      `${end}${sum("written")} frames captured, ${sum("lost")} of ${sum("received")} lost` +
+        (options.rate < Infinity ? `, ${beyond} beyond --rate` : ""),
+    );
+  } finally {
+    session.close();
+  }
+}
+
+/** Returns why it ended, if that is worth a word. */
+async function follow(
+  opened: OpenedCapture,
+  session: CaptureSession,
+  recorder: Recorder,
+  output: CaptureOutput,
+  signal: AbortSignal,
+): Promise<string> {
+  const visit = recorder.visit.bind(recorder);
+  const settle = recorder.settle.bind(recorder);
+  let [lookedAt, isThere] = [performance.now(), true];
+  try {
+    while (!signal.aborted && !recorder.isFull && isThere) {
+      session.step();
+      const count = session.drain(visit, settle);
+      output.flush();
+      await pause(count > 0 ? BUSY_MS : QUIET_MS, signal);
+      if (performance.now() - lookedAt < HOST_MS) continue;
+      [lookedAt, isThere] = [performance.now(), opened.isThere()];
+    }
+    await session.stop();
+    session.drain(visit, settle);
+    output.end();
+  } catch (error) {
+    const isUnread = error instanceof Deno.errors.BrokenPipe ||
+      error instanceof ShimError && error.code === "EPIPE";
+    if (!isUnread) throw error;
+    return "nobody reads any more: ";
+  }
+  return isThere ? "" : "the host has ended: ";
+}
+
+/** What is said of a dropped frame. The host's numbers of reasons are those of its counters. */
+function reasonText(number: number): string {
+  const reason = DROPS.find(({ counter }) => counter === number)?.reason ?? `reason ${number}`;
+  return reason.startsWith("dropped") ? reason : `dropped: ${reason}`;
+}
+
+function countsOf(session: CaptureSession, recorder: Recorder, port: number): InterfaceCounts {
+  const { seen, lost } = session.counted(port);
+  return { port, received: seen, lost, ...recorder.counted(port) };
+}
+
+/** Interfaces by the names of their ports; with the guest where two ports have one name. */
+function namesOf(ports: readonly AreaPort[], region: string): DescribedInterface[] {
+  const isOnly = (text: (port: AreaPort) => string, port: AreaPort) =>
+    ports.filter((other) => text(other) === text(port)).length === 1;
+  const forms = [
+    ({ name }: AreaPort) => name,
+    ({ name, guest }: AreaPort) => `${name} (guest ${guest})`,
+    ({ name, guest, port }: AreaPort) => `${name} (guest ${guest}, port ${port})`,
+  ];
+  return ports.map((port) => ({
+    name: (forms.find((form) => isOnly(form, port)) ?? forms[2])(port),
+    about: `region ${region}, guest ${port.guest}, port ${port.port}`,
+  }));
+}
+
+const STDOUT = { writeSync: (bytes: Uint8Array) => Deno.stdout.writeSync(bytes), close() {} };
+
+/** By the shim: Deno opens files below /dev, such as those in /dev/shm, under `-A` only. */
+const FILES: OutputFiles = {
+  create(path) {
+    if (path === "-") return STDOUT;
+    const fd = createFile(path);
+    return { writeSync: fileAt(fd, path).writeSync, close: () => shim.shim_fd_close(fd) };
+  },
+  remove,
+};
