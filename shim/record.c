@@ -1,4 +1,5 @@
 /* Records of frames, for captures. */
+#define _GNU_SOURCE
 #include "shim.h"
 
 #include <errno.h>

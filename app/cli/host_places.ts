@@ -171,7 +171,7 @@ function refusePorts(found: number): never {
 /** Interfaces and rings are named once, links twice. */
 function checkPort({ kind, name }: PortSpec, ports: readonly PortSpec[]): void {
   if (isOnInterface({ kind })) checkUsage(() => checkInterfaceName(name));
-  if (kind === "null" || name === "") return;
+  if (kind === "null" || kind === "pcap" || name === "") return;
   const found = ports.filter((port) => port.kind === kind && port.name === name).length;
   if (kind === "link" && found !== 2) {
     throw new UsageError(

@@ -97,7 +97,7 @@ export class Lane {
 
   /** Port -> guest: one burst. Returns the frames received. */
   hostToGuest(): number {
-    if (this.#gate.isShut) return 0;
+    if (this.#gate.isShut || !this.#gate.isOpen && this.port.isPatient) return 0;
     if (this.#gate.offloads !== this.#passesWhole) this.#passWhole(this.#gate.offloads);
     this.#watch.look();
     const received = this.port.rxBurst(this.#burst, this.#size);

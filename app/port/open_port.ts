@@ -5,6 +5,7 @@ import type { PortResources } from "./port_resources.ts";
 import { LinkPort } from "./link_port.ts";
 import { NullPort } from "./null_port.ts";
 import { openPacket, PacketPort, type PacketSetup } from "./packet_port.ts";
+import { openPcap, PcapPort, type PcapSetup } from "./pcap_port.ts";
 import type { HostPort } from "./port.ts";
 import type { PortSpec } from "./port_spec.ts";
 import { RingPort } from "./ring_port.ts";
@@ -29,7 +30,7 @@ export interface MemorySetup {
 }
 
 /** An open port, on its way to the lcore that will run it; survives `postMessage`. */
-export type PortSetup = TapSetup | PacketSetup | XdpSetup | MemorySetup;
+export type PortSetup = TapSetup | PacketSetup | XdpSetup | PcapSetup | MemorySetup;
 
 /** An open port, and how to leave the interface as it was found. */
 export interface OpenedPort {
@@ -54,6 +55,9 @@ export interface OpenedPort {
 export function openPort(spec: PortSpec, mtu: number): OpenedPort {
   if (spec.kind === "null" || spec.kind === "ring" || spec.kind === "link") {
     return openMemoryPort(spec.kind, spec.name, mtu);
+  }
+  if (spec.pcap) {
+    return { setup: openPcap(`pcap:${spec.name}`, spec.pcap), mac: newAddress(), restore() {} };
   }
   const before = findInterface(spec.name);
   if (spec.kind !== "tap" && !before) {
@@ -102,6 +106,8 @@ export function makePort(setup: PortSetup, resources: PortResources): HostPort {
       return new PacketPort(setup, resources);
     case "xdp":
       return new XdpPort(setup, resources);
+    case "pcap":
+      return new PcapPort(setup, resources);
     case "ring":
       return new RingPort(setup.name, RING_PORT_SIZE, resources);
     case "link":
@@ -111,7 +117,13 @@ export function makePort(setup: PortSetup, resources: PortResources): HostPort {
   }
 }
 
-let memoryPorts = 0;
+let made = 0;
+
+/** A MAC address that no other port of this host has: locally administered. */
+function newAddress(): Uint8Array {
+  const number = made++;
+  return Uint8Array.of(0x02, 0x43, 0x56, 0, number >>> 8, number);
+}
 
 function openMemoryPort(kind: MemorySetup["kind"], name: string, mtu: number): OpenedPort {
   const isDefault = kind !== "null" || name === "";
@@ -125,8 +137,6 @@ function openMemoryPort(kind: MemorySetup["kind"], name: string, mtu: number): O
         `${FRAME_MIN_BYTES} to ${most} bytes`,
     );
   }
-  const number = memoryPorts++;
-  const mac = Uint8Array.of(0x02, 0x43, 0x56, 0, number >>> 8, number); // locally administered
   const setup: PortSetup = { kind, name: name ? `${kind}:${name}` : kind, frameBytes };
-  return { setup, mac, restore: () => {} };
+  return { setup, mac: newAddress(), restore: () => {} };
 }

@@ -42,6 +42,9 @@ export interface HostPort extends Port {
    */
   passesWhole?: boolean;
 
+  /** Whether its frames may wait until there is a guest, where others drop them. */
+  readonly isPatient?: boolean;
+
   /** False while its interface is down or gone. */
   readonly isUp: boolean;
 

@@ -1,8 +1,9 @@
 import { UsageError } from "../../ffi/error.ts";
 import type { XdpMode } from "../linux/bpf.ts";
+import { parsePcapOptions, type PcapOptions } from "./pcap_options.ts";
 
 /** The kinds of port that `--port` takes. */
-export const PORT_KINDS = ["tap", "packet", "xdp", "null", "ring", "link"] as const;
+export const PORT_KINDS = ["tap", "packet", "xdp", "null", "ring", "link", "pcap"] as const;
 
 /** One of {@linkcode PORT_KINDS}. */
 export type PortKind = typeof PORT_KINDS[number];
@@ -11,12 +12,14 @@ export type PortKind = typeof PORT_KINDS[number];
 export interface PortSpec {
   /** What stands before the colon. */
   readonly kind: PortKind;
-  /** Of the interface, ring or link; for a null port the frame length in bytes. */
+  /** Of the interface, ring or link; of a null port the frame length; of a pcap port all. */
   readonly name: string;
   /** Of a packet port: whether captures on this machine are to see what it sends. */
   readonly isVisible?: boolean;
   /** Of an XDP port: where its program is to run; left out for the driver if it can. */
   readonly mode?: XdpMode;
+  /** Of a pcap port: its files, and how they are replayed. */
+  readonly pcap?: PcapOptions;
 }
 
 const VISIBLE = ",visible";
@@ -31,7 +34,7 @@ export function isOnInterface({ kind }: { readonly kind: PortKind }): boolean {
 
 /**
  * Read `tap:NAME`, `packet:IFACE[,visible]`, `xdp:IFACE[,native|,generic]`, `null[:BYTES]`,
- * `ring[:NAME]` or `link:NAME`.
+ * `ring[:NAME]`, `link:NAME` or `pcap:IN,loop,rate=N,w=OUT`.
  *
  * @throws {UsageError} if it is none of these.
  */
@@ -44,10 +47,11 @@ export function parsePortSpec(text: string): PortSpec {
   if (found === undefined) {
     throw new UsageError(
       `Cannot use port "${text}" as "${kind}" is no kind of port: tap:NAME, packet:IFACE, ` +
-        `xdp:IFACE, null[:BYTES], ring[:NAME] and link:NAME are`,
+        `xdp:IFACE, null[:BYTES], ring[:NAME], link:NAME and pcap:FILE are`,
     );
   }
   if (found === "xdp") return xdpSpec(text, name);
+  if (found === "pcap") return { kind: found, name, pcap: parsePcapOptions(name) };
   if (name === "" && isOnInterface({ kind: found })) {
     throw new UsageError(`Cannot use port "${text}" as it names no interface: write ${kind}:NAME`);
   }

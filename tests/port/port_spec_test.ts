@@ -49,7 +49,7 @@ for (const text of ["", ":", ":tap0", "tap0", "TAP:tap0", "tap tap0", "veth:a", 
     throws(() => parsePortSpec(text), {
       name: "UsageError",
       message: `Cannot use port "${text}" as "${kind}" is no kind of port: tap:NAME, ` +
-        "packet:IFACE, xdp:IFACE, null[:BYTES], ring[:NAME] and link:NAME are",
+        "packet:IFACE, xdp:IFACE, null[:BYTES], ring[:NAME], link:NAME and pcap:FILE are",
     });
   });
 }

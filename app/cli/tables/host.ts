@@ -23,7 +23,7 @@ export const HOST = {
     "port": {
       kind: "text",
       argument: "KIND:NAME",
-      words: ["tap:", "packet:", "xdp:", "null", "ring", "link:"],
+      words: ["tap:", "packet:", "xdp:", "null", "ring", "link:", "pcap:"],
       many: true,
       about:
         "a port, of one of the kinds below. Ports are numbered from 0 for each guest, in the " +
@@ -192,6 +192,12 @@ export const HOST = {
         "link:NAME",
         "one of two ends: what a guest sends here, another guest receives at the other end. " +
         "Within a region frames are handed over, between regions they are copied",
+      ],
+      [
+        "pcap:IN[,loop][,rate=N][,w=OUT]",
+        "receives the frames of a capture, in its own time, or so many a second (250k, 1M, max); " +
+        "writes what it is sent to OUT, pcapng, or pcap if it is called so. IN or OUT may be " +
+        "left out. Frames wait for a guest",
       ],
     ],
     "A region's NAME is kept by `culvert server`, at /run/culvert/NAME.sock; one is started if " +
