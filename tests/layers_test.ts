@@ -22,7 +22,7 @@ const LAYERS = [
   ["channel"],
   ["port"],
   ["lcore"],
-  ["host", "guest", "toolkit"],
+  ["host", "guest", "toolkit", "gen"],
   ["vm", "inspect"],
   ["top"],
   ["cli"],

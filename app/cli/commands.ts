@@ -4,6 +4,7 @@ import { CAPTURE } from "./tables/capture.ts";
 import { CLIENT } from "./tables/client.ts";
 import { FABRIC } from "./tables/fabric.ts";
 import { EXTCAP } from "./tables/extcap.ts";
+import { GEN } from "./tables/gen.ts";
 import { GUEST } from "./tables/guest.ts";
 import { HOST } from "./tables/host.ts";
 import { INSPECT } from "./tables/inspect.ts";
@@ -44,6 +45,7 @@ export const COMMANDS: readonly Entry[] = [
   entry(TOP, async () => (await import("./top_command.ts")).topCommand),
   entry(CAPTURE, async () => (await import("./capture_command.ts")).captureCommand),
   entry(EXTCAP, async () => (await import("./extcap_command.ts")).extcapCommand),
+  entry(GEN, async () => (await import("./gen_command.ts")).genCommand),
   entry(LAYOUT, async () => (await import("./layout_command.ts")).layoutCommand),
   entry(FABRIC, async () => (await import("./fabric_command.ts")).fabricCommand),
   entry(VM_INSTALL, async () => (await import("./vm_install_command.ts")).vmInstallCommand),

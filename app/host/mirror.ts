@@ -1,17 +1,9 @@
 import { COUNTER, type Counters, droppedBy, newCounters } from "../port/counters.ts";
-import type { MbufSource } from "../mempool/mempool.ts";
+import { NO_MBUFS } from "../mempool/mbuf_source.ts";
 import type { PortResources } from "../port/port_resources.ts";
 import type { PortSetup } from "../port/open_port.ts";
 import type { HostPort } from "../port/port.ts";
 import type { Burst } from "../ring/burst.ts";
-
-/** A mempool for a port that sends what stays ours: it gets no mbuf, and gives none back. */
-const NO_MBUFS: MbufSource = {
-  allocBurst: () => 0,
-  allocBulk: () => 0,
-  free() {},
-  long: undefined,
-};
 
 /**
  * Copies of a port's frames, sent by another port: what a mirror port of a switch is. The kernel

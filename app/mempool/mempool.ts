@@ -24,9 +24,6 @@ export function freeRingSize(total: number): number {
   return 2 ** Math.max(1, Math.ceil(Math.log2(total)));
 }
 
-/** What ports need of a mempool. */
-export type MbufSource = Pick<Mempool, "allocBurst" | "allocBulk" | "free" | "long">;
-
 /**
  * A fixed set of mbufs: a free ring of their indexes that all lcores share, and in front of it a
  * cache of this lcore's own (DPDK `rte_mempool`). The cache is a stack: the mbuf that was freed

@@ -77,6 +77,7 @@ async function main(): Promise<number> {
   const dependencies = {
     deno: Deno.version.deno,
     esbuild: await versionOf("esbuild"),
+    "hdr-histogram-js": await versionOf("hdr-histogram-js"),
     "toml-eslint-parser": await versionOf("toml-eslint-parser"),
     valibot: await versionOf("valibot"),
   };

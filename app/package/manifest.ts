@@ -13,6 +13,8 @@ export interface Dependencies {
   readonly deno: string;
   /** The version of esbuild that bundles a VM's guest app. */
   readonly esbuild: string;
+  /** The version of what tells percentiles of latencies. */
+  readonly "hdr-histogram-js": string;
   /** The version of the parser of configuration files. */
   readonly "toml-eslint-parser": string;
   /** The version of what checks them. */

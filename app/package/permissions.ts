@@ -50,6 +50,7 @@ const NEEDS: Readonly<Record<string, Needs>> = {
     read: [CODE, "/run/culvert"],
     run: ["tcpdump"],
   },
+  gen: { shim: true, read: [CODE] },
   layout: { shim: true, read: [CODE] },
   completions: { shim: false },
   man: { shim: false },

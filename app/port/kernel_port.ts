@@ -2,7 +2,7 @@ import { CulvertError } from "../../ffi/error.ts";
 import { CapturePoint } from "../capture/capture_point.ts";
 import { DESCRIPTOR, FRAME_MIN_BYTES } from "../memory/layout.ts";
 import type { Mbufs } from "../mempool/mbuf.ts";
-import type { MbufSource } from "../mempool/mempool.ts";
+import type { MbufSource } from "../mempool/mbuf_source.ts";
 import { type Burst, checkBurst } from "../ring/burst.ts";
 import { COUNTER, type Counters, countFrames } from "./counters.ts";
 import type { HostPort } from "./port.ts";

@@ -43,7 +43,7 @@ export function parsePcapOptions(text: string): PcapOptions {
  *
  * @throws {UsageError} if it is none.
  */
-function readRate(text: string): number {
+export function readRate(text: string): number {
   if (text === "max") return Infinity;
   const [, number, unit] = /^(\d+(?:\.\d+)?)([kKM]?)$/.exec(text) ?? [];
   const rate = Number(number) * { "": 1, "k": 1e3, "K": 1e3, "M": 1e6 }[unit ?? ""]!;

@@ -1,6 +1,6 @@
 import type { CapturePoint } from "../capture/capture_point.ts";
 import type { Mbufs } from "../mempool/mbuf.ts";
-import type { MbufSource } from "../mempool/mempool.ts";
+import type { MbufSource } from "../mempool/mbuf_source.ts";
 import type { Counters } from "./counters.ts";
 import type { Umem } from "./xdp_umem.ts";
 

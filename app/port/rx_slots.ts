@@ -7,7 +7,7 @@ import {
   SUPER_FRAME_MAX,
 } from "../memory/layout.ts";
 import { dataWord, type Mbufs } from "../mempool/mbuf.ts";
-import type { MbufSource } from "../mempool/mempool.ts";
+import type { MbufSource } from "../mempool/mbuf_source.ts";
 import { Burst } from "../ring/burst.ts";
 import { COUNTER, type Counters, countFrames } from "./counters.ts";
 import type { PortResources } from "./port_resources.ts";

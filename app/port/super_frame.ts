@@ -1,7 +1,7 @@
 import { shim } from "../../ffi/shim.ts";
 import { HEADROOM_BYTES, SUPER_FRAME_MAX } from "../memory/layout.ts";
 import { dataWord, type Mbufs } from "../mempool/mbuf.ts";
-import type { MbufSource } from "../mempool/mempool.ts";
+import type { MbufSource } from "../mempool/mbuf_source.ts";
 import type { Burst } from "../ring/burst.ts";
 import { copyAndSum, fold, put16, swap16 } from "./checksum.ts";
 import {

@@ -1,7 +1,7 @@
 import { MappedMemory } from "../../ffi/mapped_memory.ts";
 import { DESCRIPTOR_FLAG } from "../memory/layout.ts";
 import type { Mbufs } from "../mempool/mbuf.ts";
-import type { MbufSource } from "../mempool/mempool.ts";
+import type { MbufSource } from "../mempool/mbuf_source.ts";
 import { Burst, BURST_MAX } from "../ring/burst.ts";
 import { COUNTER } from "./counters.ts";
 import { HEADER_WORDS, OffloadHeader } from "./offload_header.ts";

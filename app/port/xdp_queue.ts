@@ -2,7 +2,7 @@ import { shim } from "../../ffi/shim.ts";
 import type { KernelRings } from "../linux/xdp_socket.ts";
 import { DESCRIPTOR } from "../memory/layout.ts";
 import type { Mbufs } from "../mempool/mbuf.ts";
-import type { Mempool } from "../mempool/mempool.ts";
+import type { MbufSource } from "../mempool/mbuf_source.ts";
 import { Burst } from "../ring/burst.ts";
 import { COUNTER, type Counters } from "./counters.ts";
 import { XdpRing } from "./xdp_ring.ts";
@@ -30,7 +30,7 @@ export interface QueueResources {
   /** The region's mbufs, which are the chunks of the UMEM. */
   readonly mbufs: Mbufs;
   /** Where empty mbufs come from, and where those whose frames are sent go. */
-  readonly mempool: Mempool;
+  readonly mempool: MbufSource;
   /** Where mbuf 0 begins in the UMEM, in bytes. */
   readonly first: number;
   /** Of each mbuf, whether the kernel has it. Once all sockets are closed it has none. */

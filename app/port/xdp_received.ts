@@ -1,3 +1,4 @@
+import { INBOUND } from "../capture/record.ts";
 import { readStatistics, type XdpStatistics } from "../linux/xdp_socket.ts";
 import { FRAME_MIN_BYTES } from "../memory/layout.ts";
 import { Burst } from "../ring/burst.ts";
@@ -19,7 +20,7 @@ const one = Burst.of(1);
  * @returns how many are left; they are moved together.
  */
 export function keepSound(
-  { mbufs, mempool, counters, frameMax }: PortResources,
+  { mbufs, mempool, counters, frameMax, capture }: PortResources,
   burst: Burst,
   n: number,
   at: number,
@@ -33,8 +34,11 @@ export function keepSound(
     const length = word1 >>> 16;
     if (length < FRAME_MIN_BYTES || length > frameMax) {
       counters[COUNTER.RX]++;
-      counters[length < FRAME_MIN_BYTES ? COUNTER.RUNT : COUNTER.OVERSIZE]++;
+      const reason = length < FRAME_MIN_BYTES ? COUNTER.RUNT : COUNTER.OVERSIZE;
+      counters[reason]++;
       one.words[0] = word0;
+      one.words[1] = word1;
+      capture?.addDrops(one, 1, INBOUND, reason);
       mempool.free(one, 1);
       continue;
     }

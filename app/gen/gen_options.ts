@@ -1,0 +1,60 @@
+/** Bytes of frames, without FCS, as they take turns. */
+export type Sizes = readonly number[];
+
+/**
+ * The simple Internet mix: 64, 594 and 1518 bytes with FCS, 7:4:1, spread out
+ * (https://en.wikipedia.org/wiki/Internet_Mix).
+ */
+export const IMIX: Sizes = [60, 590, 60, 590, 60, 1514, 60, 590, 60, 60, 590, 60];
+
+/** Most sizes that take turns. */
+export const SIZES_MAX = 256;
+
+/** Shortest numbered frame: Ethernet, IPv4 and UDP headers, and 16 bytes in it. */
+export const SIZE_MIN = 60;
+
+/** What is sent in a trial. */
+export interface TrialOptions {
+  /** Tells its frames from those of other trials: 32 bits. */
+  readonly id: number;
+  /** Frames a second; Infinity for as many as are taken. */
+  readonly rate: number;
+  /** For how long. */
+  readonly seconds: number;
+}
+
+/** How long frames took, from just before they were sent until they were seen, in nanoseconds. */
+export interface Latency {
+  /** The shortest time. */
+  readonly min: number;
+  /** Half of all frames took no longer. */
+  readonly p50: number;
+  /** 99 of 100. */
+  readonly p99: number;
+  /** 999 of 1000. */
+  readonly p999: number;
+  /** The longest. */
+  readonly max: number;
+}
+
+/** What became of a trial's frames. */
+export interface TrialResult {
+  /** Frames that were sent. */
+  readonly sent: number;
+  /** Their bytes, without FCS. */
+  readonly bytes: number;
+  /** For how long they were sent. */
+  readonly seconds: number;
+  /** How many of them came back, once or more. */
+  readonly received: number;
+  /** Frames behind one that was sent after them (RFC 4737). */
+  readonly reordered: number;
+  /** Frames that came once more. */
+  readonly duplicated: number;
+  /** Frames of others. */
+  readonly others: number;
+  /** Of the sent ones: those that the kernel refused. They are lost. */
+  readonly refused: number;
+  /** If it was asked for, and any came back. */
+  readonly latency?: Latency;
+}
