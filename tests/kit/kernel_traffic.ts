@@ -204,3 +204,8 @@ export async function watch(
     good: lines.filter((line) => /\(correct\)|cksum ok/.test(line)).length,
   };
 }
+
+/** Whether an XDP program is attached to a cable's outer end. */
+export async function hasXdpProgram(lab: Lab, { outer }: CableEnd): Promise<boolean> {
+  return (await lab.run("ip", "link", "show", outer)).stdout.includes("prog/xdp");
+}
