@@ -5,8 +5,8 @@ import type { GuestLane } from "./guest_lane.ts";
 import type { TxBuffer } from "./tx_buffer.ts";
 
 /**
- * Frames leave after this time even if the burst is not full (DPDK `BURST_TX_DRAIN_US`), or after so
- * many turns in succession that found nothing: then there is nothing to wait for.
+ * Frames leave after this time even if the burst is not full (DPDK `BURST_TX_DRAIN_US`), or after
+ * so many turns in succession that found nothing: then there is nothing to wait for.
  */
 const DRAIN_NS = 100_000, EMPTY_TURNS = 4;
 

@@ -21,8 +21,8 @@ import { insertTag } from "./vlan.ts";
 const RX_BURST = 32;
 
 /**
- * Long mbufs that wait for super-frames. While these come, so few frames are received at a time:
- * then the buffers stay in the core's cache.
+ * Long mbufs that wait for super-frames. While these come, or few frames do, so few are received at
+ * a time: the buffers stay in the core's cache, and the call has less to prepare.
  */
 const LONGS = 8;
 
@@ -84,6 +84,8 @@ export class RxSlots {
   /** How many of the received frames had a long mbuf: that of slot `i` is number `i`. */
   #longs = 0;
   #plainReceives = PLAIN_RECEIVES;
+  /** Whether the last receive has found so few frames that fewer may be asked for. */
+  #isCalm = true;
   /** The slot whose super-frame is being split. */
   #splitting = NO_SLOT;
 
@@ -155,11 +157,12 @@ export class RxSlots {
     for (let i = 0; i < this.#filled; i++) words[(LONGS + i << 1) + 1] = room;
     this.#longs = this.passesWhole ? this.#fillLongs() : 0;
     const isFew = this.#longs > 0 && this.#plainReceives < PLAIN_RECEIVES;
-    const most = isFew && LONGS < this.#filled ? LONGS : this.#filled;
+    const most = (isFew || this.#isCalm) && LONGS < this.#filled ? LONGS : this.#filled;
     const count = most | this.#longs << 16;
     const start = this.#slots.word + (LONGS << 1);
     const n = this.#source.receive(this.#mbufs.map, this.#slots, start, this.#room.map, count);
     this.#received = n > 0 ? n : 0;
+    this.#isCalm = n < LONGS;
     if (n > 0 && isFew) this.#plainReceives++;
     return n > 0;
   }
