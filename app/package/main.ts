@@ -5,6 +5,7 @@
  */
 import { CulvertError } from "../../ffi/error.ts";
 import { runProgram } from "../cli/run_program.ts";
+import { writeDocuments } from "./documents.ts";
 import { launcherText } from "./launcher.ts";
 import { EXPORTS, manifestText } from "./manifest.ts";
 import { ROOT, write, writeModules, writeTypes } from "./modules.ts";
@@ -82,9 +83,7 @@ async function main(): Promise<number> {
     valibot: await versionOf("valibot"),
   };
   await write(`${FOLDER}/package.json`, manifestText(dependencies));
-  for (const name of ["README.md", "LICENSE", "CHANGELOG.md"]) {
-    await Deno.copyFile(ROOT + name, `${FOLDER}/${name}`);
-  }
+  await writeDocuments(FOLDER);
   await run(FOLDER, "npm", "pack", "--loglevel=error");
   return 0;
 }

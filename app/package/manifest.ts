@@ -37,7 +37,7 @@ export function manifestText(dependencies: Dependencies): string {
     cpu: ["x64", "arm64"],
     bin: { culvert: "bin/culvert" },
     exports: Object.fromEntries(exports),
-    files: ["bin", "dist", "types", "CHANGELOG.md"],
+    files: ["bin", "dist", "types", "app", "bench", "CHANGELOG.md"],
     dependencies,
   };
   return JSON.stringify(manifest, null, 2) + "\n";

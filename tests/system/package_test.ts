@@ -57,6 +57,20 @@ Deno.test("The npm package, in a folder with a space", async (t) => {
     equal(dependencies.deno, Deno.version.deno);
   });
 
+  await t.step(
+    "has the guide to functions, the examples, and no link that leads nowhere",
+    async () => {
+      for (const document of ["README.md", "app/guest/README.md"]) {
+        const text = await Deno.readTextFile(`${root}/${document}`);
+        const links = [...text.matchAll(/\]\((?!https?:|#)([^)#]+)/g)].map(([, path]) => path);
+        ok(links.length > 0, `${document} has no links`);
+        for (const path of links) await Deno.stat(new URL(path, `file://${root}/${document}`));
+      }
+      const examples = [...Deno.readDirSync(`${root}/app/guest/examples`)];
+      ok(examples.some(({ name }) => name === "napt.ts"));
+    },
+  );
+
   await t.step("has shims that need no newer glibc than Deno: 2.27", async () => {
     for (const arch of ["x86_64", "aarch64"]) {
       ok(await glibcOf(`${root}/dist/lib/${arch}/libculvert.so`) <= 27, arch);
@@ -66,6 +80,9 @@ Deno.test("The npm package, in a folder with a space", async (t) => {
   await t.step("culvert --version and culvert layout work", async () => {
     const version = await installed.command("elsewhere", "--version").ended();
     equal(version.stdout, versionText() + "\n", version.stderr);
+    const alone = await installed.command("elsewhere").ended();
+    equal(alone.code, 2);
+    match(alone.stderr, /usage: culvert COMMAND[^]* host .*open ports/);
     const layout = await installed.command("elsewhere", "layout").ended();
     equal(layout.code, 0, layout.stderr);
     match(layout.stdout, /core 0/);
