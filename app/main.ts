@@ -16,6 +16,10 @@ async function run([command, ...args]: readonly string[]): Promise<number> {
     console.log(versionText());
     return 0;
   }
+  if (command === undefined) {
+    console.error(overviewText(COMMANDS.map(({ table }) => table)));
+    return 2;
+  }
   const isHelp = command === "help" || command === "--help" || command === "-h";
   if (!isHelp) return await findEntry(COMMANDS, command).run(args);
   console.log(
