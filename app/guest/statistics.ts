@@ -22,14 +22,15 @@ export class Statistics {
     this.#last = ports.map(({ counters }) => counters.slice());
   }
 
-  /** All that was received, sent and dropped, in a line. */
+  /** All that was received, sent and dropped, and what functions count, in a line. */
   get summary(): string {
     const total = (counter: number) =>
       this.ports.reduce((sum, { counters }) => sum + counters[counter], 0);
     const rung = total(GUEST_COUNTER.NOTIFIED);
     return `received ${total(GUEST_COUNTER.RX)} frames, sent ${total(GUEST_COUNTER.TX)}, ` +
       `dropped ${total(GUEST_COUNTER.DROPPED) + total(GUEST_COUNTER.RX_DROPPED)}` +
-      (rung > 0 ? `; ${rung} doorbells rung` : "");
+      (rung > 0 ? `; ${rung} doorbells rung` : "") +
+      [...this.counted].map(([name, value]) => `; ${name}: ${value}`).join("");
   }
 
   /** The table as it stands now. */

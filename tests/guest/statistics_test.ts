@@ -1,4 +1,5 @@
 import { equal } from "node:assert/strict";
+import { COUNTERS_BYTES, FunctionCounters } from "../../app/channel/function_counters.ts";
 import { Statistics } from "../../app/guest/statistics.ts";
 import { GUEST_COUNTER } from "../../app/guest/virtual_port.ts";
 import { FakeClock } from "../lcore/fake_clock.ts";
@@ -71,5 +72,18 @@ Deno.test("Statistics.table() begins a new period each time, and adds up the por
       sending("     2.000", "16.384"),
     ]
       .join("\n"),
+  );
+});
+
+Deno.test("Statistics.summary has what functions count, of all lcores together", () => {
+  const lcores = [1, 2].map((number) => {
+    const buffer = new SharedArrayBuffer(COUNTERS_BYTES);
+    const counters = new FunctionCounters(buffer);
+    for (let k = 0; k < number; k++) counters.counter("SYNs").add();
+    return buffer;
+  });
+  equal(
+    new Statistics([port(0)], () => lcores).summary,
+    "received 0 frames, sent 0, dropped 0; SYNs: 3",
   );
 });
