@@ -4,7 +4,7 @@ import type { GuestOptions } from "../guest/guest_options.ts";
 import { runGuest } from "../guest/run_guest.ts";
 import { parseCoreList, usableCores } from "../linux/core_list.ts";
 import { checkRegionName } from "../memory/region_name.ts";
-import { sayFor } from "./messages.ts";
+import { logFor } from "./messages.ts";
 import { checkUsage, type Parsed } from "./options.ts";
 import { readSet } from "./set_option.ts";
 import { stopSignal } from "./stop_signal.ts";
@@ -68,7 +68,7 @@ export function functionsOf(
  * @param lcoreUrl The module of its lcores.
  */
 export async function guestCommand(parsed: Parsed<typeof GUEST>, lcoreUrl: URL): Promise<number> {
-  const say = sayFor("guest");
+  const say = logFor("guest", parsed.values);
   await runGuest(guestOptions(parsed), lcoreUrl, stopSignal(say), say);
   return 0;
 }

@@ -15,7 +15,7 @@ import {
 } from "../linux/privileges.ts";
 import { stdout } from "../linux/output.ts";
 import { limitLog } from "./log_limit.ts";
-import { sayFor } from "./messages.ts";
+import { logFor } from "./messages.ts";
 import { readMirrors } from "./mirror_option.ts";
 import { isPath } from "../memory/region_name.ts";
 import { isOnInterface } from "../port/port_spec.ts";
@@ -64,12 +64,12 @@ function checkWipe(regions: HostOptions["regions"]): void {
 /** `culvert host`: returns the exit status. */
 export async function hostCommand(parsed: Parsed<typeof HOST>): Promise<number> {
   const options = hostOptions(await parsedWithConfig(parsed));
-  const say = sayFor("host");
+  const say = logFor("host", parsed.values);
   const log = limitLog(say);
   const lcoreUrl = new URL("../host/lcore_worker.ts", import.meta.url);
   const settled = () => {
     dropPrivileges(options.account ?? {}, dutiesOf(options));
-    if (ownsRootsFiles()) log(STILL_ROOT);
+    if (ownsRootsFiles()) log(STILL_ROOT, { level: "warning" });
     giveUpPermissions();
   };
   try {

@@ -1,3 +1,5 @@
+import type { LineAbout, Log } from "../linux/log.ts";
+
 /** Lines that may come at once from one cause, and lines a second that they become again. */
 const BURST = 50, PER_SECOND = 10;
 
@@ -33,11 +35,10 @@ const CLOCK: LogClock = {
 /** A log, and what says at once how many lines of it are still held back. */
 export interface LimitedLog {
   /**
-   * Say a line, unless there were too many of its `cause`: each cause, of which there must be few,
-   * has a limit of its own. A line that `isRare`, which nobody can cause again and again, is always
-   * said.
+   * Say a line, unless there were too many of its cause: each cause, of which there must be few,
+   * has a limit of its own. A line that is rare is always said.
    */
-  (line: string, cause?: string, isRare?: boolean): void;
+  (line: string, about?: LineAbout): void;
   /** Call it in the end. */
   flush(): void;
 }
@@ -50,7 +51,7 @@ export interface LimitedLog {
  * @param say What writes a line.
  */
 export function limitLog(
-  say: (line: string) => void,
+  say: Log,
   { clock = CLOCK }: LogLimits = {},
 ): LimitedLog {
   const accounts = new Map<string, Account>();
@@ -61,13 +62,15 @@ export function limitLog(
     if (suppressed === 0) return;
     say(
       `... ${suppressed} line${suppressed === 1 ? "" : "s"}${cause && ` of ${cause}`} suppressed`,
+      { level: "warning" },
     );
   };
   const flush = () => {
     isWaiting = false;
     accounts.forEach(tell);
   };
-  const log = (line: string, cause = "", isRare = false) => {
+  const log: Log = (line, about = {}) => {
+    const { cause = "", isRare = false } = about;
     const now = clock.now();
     const account = accounts.get(cause) ?? { left: BURST, at: now, suppressed: 0 };
     accounts.set(cause, account);
@@ -76,7 +79,7 @@ export function limitLog(
     if (account.left >= 1 || isRare) {
       account.left = Math.max(account.left - 1, 0);
       tell(account, cause);
-      say(line);
+      say(line, about);
       return;
     }
     account.suppressed++;

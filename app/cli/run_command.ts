@@ -6,7 +6,7 @@ import { BURST_DEFAULT } from "../ring/burst.ts";
 import { functionsOf } from "./guest_command.ts";
 import { readRegions } from "./host_places.ts";
 import { limitLog } from "./log_limit.ts";
-import { sayFor } from "./messages.ts";
+import { logFor, sayFor } from "./messages.ts";
 import type { Parsed } from "./options.ts";
 import { stopSignal } from "./stop_signal.ts";
 import type { RUN } from "./tables/run.ts";
@@ -32,7 +32,7 @@ export async function runCommand(
   const both = { burst: BURST_DEFAULT, idle: "adaptive" } as const;
   const regions = readRegions([{ name: "region", value: region }, ...given]);
   const functions = functionsOf(given, values);
-  const say = sayFor("run");
+  const say = logFor("run", values);
   const stop = stopSignal(say);
   const log = limitLog(sayFor("run: host"));
   const [guestStop, hostStop] = [new AbortController(), new AbortController()];

@@ -1,4 +1,5 @@
 import { CulvertError, UsageError } from "../../ffi/error.ts";
+import { logWriter } from "../linux/log.ts";
 import { stderr, stdout } from "../linux/output.ts";
 import type { Command } from "./command.ts";
 import { helpText } from "./help.ts";
@@ -39,9 +40,13 @@ async function statusOf(name: string, body: () => number | Promise<number>): Pro
     return await body();
   } catch (error) {
     if (error instanceof CulvertError || error instanceof Deno.errors.NotCapable) {
-      stderr.line(`${name}: ${error.message}`);
+      logWriter.line(name, error.message, { level: "error" });
     } else if (isFullDisk(error)) {
-      stderr.line(`${name}: Cannot write to ${fileOf(error) ?? "stdout"} as the disk is full`);
+      logWriter.line(
+        name,
+        `Cannot write to ${fileOf(error) ?? "stdout"} as the disk is full`,
+        { level: "error" },
+      );
     } else throw error;
     return error instanceof UsageError ? 2 : 1;
   }

@@ -1,10 +1,12 @@
 import { resolve } from "node:path";
 import { UsageError } from "../../ffi/error.ts";
 import { readSocket } from "./client_command.ts";
+import type { ServerLog } from "../ivshmem/server.ts";
 import { runServer, type ServerOptions } from "../ivshmem/run_server.ts";
 import { type MemoryPlace, roundedUp, SHM_FOLDER } from "../ivshmem/served_memory.ts";
 import { reportFailure, reportReady } from "../ivshmem/server_report.ts";
 import { ServerStarter } from "../region/server_starter.ts";
+import { type Level, logWriter } from "../linux/log.ts";
 import { endDuties } from "../linux/keeper.ts";
 import {
   dropPrivileges,
@@ -13,7 +15,7 @@ import {
   STILL_ROOT,
 } from "../linux/privileges.ts";
 import { ServiceManager } from "../linux/service_manager.ts";
-import { sayFor } from "./messages.ts";
+import { logFor, sayFor } from "./messages.ts";
 import { limitLog } from "./log_limit.ts";
 import type { Parsed } from "./options.ts";
 import { stopSignal } from "./stop_signal.ts";
@@ -88,10 +90,16 @@ function readPlace(name: string | undefined, folder: string | undefined): Memory
 export async function serverCommand(parsed: Parsed<typeof SERVER>): Promise<number> {
   const options = serverOptions(parsed);
   const { asked, bytes } = options;
+  logFor("server", parsed.values);
   if (asked !== bytes) sayAtOnce(`-l ${asked} is rounded up to ${bytes} bytes, a power of two`);
   if (!options.foreground) return await serveAsDaemon(options);
   const limited = limitLog(say);
-  const log = { event: options.verbose ? say : () => {}, trouble: limited };
+  // Who joins and leaves is said with -v; with a log that tells everything, too.
+  const level = options.verbose ? "info" : "debug";
+  const log: ServerLog = {
+    event: (line) => say(line, { level }),
+    trouble: (line) => limited(line, { level: "warning" }),
+  };
   let { report } = options;
   const manager = report === undefined ? new ServiceManager() : undefined; // else a host's, not its
   try {
@@ -100,7 +108,7 @@ export async function serverCommand(parsed: Parsed<typeof SERVER>): Promise<numb
       const isStillRoot = !options.untilUnused && ownsRootsFiles(); // or a host has said so
       giveUpPermissions();
       sayAtOnce(line);
-      if (isStillRoot) sayAtOnce(STILL_ROOT);
+      if (isStillRoot) sayAtOnce(STILL_ROOT, "warning");
       if (report !== undefined) reportReady(report);
       report = undefined;
     }, manager);
@@ -138,8 +146,9 @@ async function serveAsDaemon(options: ServerCommandOptions): Promise<number> {
 const say = sayFor("server");
 
 /** Said before whoever starts the server is told that it is ready: that one reads no further. */
-function sayAtOnce(line: string): void {
-  writeAtOnce(`culvert server: ${line}\n`);
+function sayAtOnce(line: string, level: Level = "info"): void {
+  if (!logWriter.isWritten(level)) return;
+  writeAtOnce(`${logWriter.text("culvert server", line, { level })}\n`);
 }
 
 function writeAtOnce(text: string): void {

@@ -1,4 +1,5 @@
 import { outlivesTerminal } from "../linux/hangup.ts";
+import type { Log } from "../linux/log.ts";
 import { Launcher } from "../linux/launcher.ts";
 import { stderr, stdout } from "../linux/output.ts";
 
@@ -23,14 +24,16 @@ const INTERRUPTED = 130;
  * @param say Told what nobody else says.
  */
 export function stopSignal(
-  say: (line: string) => void,
+  say: Log,
   deadlineMs: number = DEADLINE_MS,
 ): AbortSignal {
   const controller = new AbortController();
   const stop = (why: string) => {
     if (controller.signal.aborted) return;
     const late = setTimeout(async () => {
-      say(`has not ended ${deadlineMs / 1000} s after ${why}: a thread does not return; ends now`);
+      say(`has not ended ${deadlineMs / 1000} s after ${why}: a thread does not return; ends now`, {
+        level: "error",
+      });
       await Promise.all([stdout.flush(1000), stderr.flush(1000)]);
       Deno.exit(1);
     }, deadlineMs);

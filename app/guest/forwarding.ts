@@ -1,3 +1,4 @@
+import type { Log } from "../linux/log.ts";
 import { CulvertError } from "../../ffi/error.ts";
 import type { Attachment } from "./attachment.ts";
 import { describeWays } from "./describe_ways.ts";
@@ -34,7 +35,7 @@ export class Forwarding {
     interrupts: Interrupts | undefined,
     private readonly options: GuestOptions,
     version: LoadedVersion,
-    log: (line: string) => void,
+    log: Log,
     private readonly wake: () => void,
   ) {
     const ports = this.#ports = portsOf(attachment);

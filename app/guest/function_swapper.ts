@@ -1,3 +1,4 @@
+import type { Log } from "../linux/log.ts";
 import { LcoreWorker } from "../lcore/lcore.ts";
 import type { Preparation } from "./function/prepare.ts";
 import type { Functions } from "./function/load.ts";
@@ -15,7 +16,7 @@ const PORTS = 2;
 export function lcoreWorker(
   lcoreUrl: URL,
   core: number,
-  log: (line: string) => void,
+  log: Log,
   preparation: Preparation,
 ): LcoreWorker<GuestLcoreHandle, Saved> {
   return new LcoreWorker(lcoreUrl, core, log, preparation);
@@ -33,7 +34,7 @@ export class FunctionSwapper {
     private readonly guest: Guest,
     private readonly lcoreUrl: URL,
     private readonly options: GuestOptions,
-    private readonly log: (line: string) => void,
+    private readonly log: Log,
   ) {}
 
   /** File `name` was saved: load all functions anew, try them, and let them take over. */
@@ -67,7 +68,9 @@ export class FunctionSwapper {
       );
     } catch (error) {
       for (const thread of threads) thread.close();
-      this.log(`kept the version that was there, not ${name}: ${(error as Error).message}`);
+      this.log(`kept the version that was there, not ${name}: ${(error as Error).message}`, {
+        level: "error",
+      });
     }
   }
 }

@@ -1,3 +1,4 @@
+import type { Log } from "../linux/log.ts";
 import { basename, dirname, resolve } from "node:path";
 
 /** Milliseconds of quiet after which a file counts as saved: editors write more than once. */
@@ -18,7 +19,7 @@ export class FunctionWatch {
   constructor(
     files: readonly string[],
     private readonly saved: (name: string) => void,
-    private readonly log: (line: string) => void,
+    private readonly log: Log,
   ) {
     for (const file of files) this.#look(resolve(file));
   }
@@ -36,7 +37,9 @@ export class FunctionWatch {
       this.#follow(watcher, file);
     } catch (error) {
       const { message } = error as Error;
-      this.log(`${basename(file)} is not loaded again when it is saved: ${message}`);
+      this.log(`${basename(file)} is not loaded again when it is saved: ${message}`, {
+        level: "warning",
+      });
     }
   }
 

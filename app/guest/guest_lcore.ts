@@ -1,3 +1,4 @@
+import type { Log } from "../linux/log.ts";
 import { CulvertError } from "../../ffi/error.ts";
 import { MappedMemory, type MappedMemoryHandle } from "../../ffi/mapped_memory.ts";
 import { COMMAND, type CommandWord } from "../lcore/command.ts";
@@ -80,7 +81,7 @@ export class GuestLcore {
   constructor(
     handle: GuestLcoreHandle,
     command: CommandWord,
-    log: (line: string) => void,
+    log: Log,
     functions: readonly LoadedFunction[],
     { memory = new MappedMemory(handle.region), clock }: {
       readonly memory?: MappedMemory;
@@ -120,7 +121,7 @@ export class GuestLcore {
   static run(
     handle: GuestLcoreHandle,
     command: CommandWord,
-    log: (line: string) => void,
+    log: Log,
     functions: readonly LoadedFunction[],
   ): Saved {
     const lcore = new GuestLcore(handle, command, log, functions);
@@ -145,7 +146,7 @@ export class GuestLcore {
 function chainOf(
   { ports, lcore, lcores, counters, progress, before, onError }: GuestLcoreHandle,
   functions: readonly LoadedFunction[],
-  log: (line: string) => void,
+  log: Log,
   clock?: () => number,
 ): Chain {
   const own = new FunctionCounters(counters, before?.counted);
@@ -169,7 +170,7 @@ function chainOf(
 /** What a function saves for its next version; nothing, and a line in the log, if it cannot. */
 function saveOf(
   { handle: { name }, module }: LoadedFunction,
-  log: (line: string) => void,
+  log: Log,
 ): unknown {
   try {
     return structuredClone(module.save?.());

@@ -1,3 +1,4 @@
+import type { Log } from "../linux/log.ts";
 import type { GuestThread } from "./lcore_run.ts";
 import type { RegionLink } from "./region_link.ts";
 
@@ -12,7 +13,7 @@ export interface GuestPlatform {
   /** Milliseconds that have passed since some moment. */
   clock(): number;
   /** Told what happens, a line at a time. */
-  log(line: string): void;
+  readonly log: Log;
   /** Called when there is something to be done by {@linkcode Guest.step}, earlier than it said. */
   wake(): void;
 }

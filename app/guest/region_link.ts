@@ -1,3 +1,4 @@
+import type { Log } from "../linux/log.ts";
 import { CulvertError } from "../../ffi/error.ts";
 import type { MappedMemory } from "../../ffi/mapped_memory.ts";
 import { shim } from "../../ffi/shim.ts";
@@ -55,14 +56,14 @@ export interface RegionLink {
  */
 export function openRegionLink(
   source: RegionSource,
-  log: (line: string) => void,
+  log: Log,
 ): RegionLink | undefined {
   if ("region" in source) return openProcessLink(source.region, log);
   const device = chooseIvshmem(source.pci);
   return device && openDeviceLink(device, log);
 }
 
-function openProcessLink(region: string, log: (line: string) => void): RegionLink | undefined {
+function openProcessLink(region: string, log: Log): RegionLink | undefined {
   const opened = openRegion(region);
   if (!opened?.peer) return opened && fileLink(region, opened);
   const reconnector = new Reconnector(isPath(region) ? region : socketPath(region), log);
@@ -110,7 +111,7 @@ export class PeerLink implements RegionLink {
     private readonly opened: OpenedRegion,
     connection: Peer,
     private readonly reconnector: Pick<Reconnector, "attempt">,
-    private readonly log: (line: string) => void,
+    private readonly log: Log,
   ) {
     this.memory = opened.memory;
     this.description = `region ${region}`;
@@ -138,7 +139,7 @@ export class PeerLink implements RegionLink {
   poll(now: number): void {
     for (const event of this.#connection.poll()) {
       if (event.kind === "server-gone") {
-        this.log(`the server is gone (${event.reason}): forwarding goes on`);
+        this.log(`the server is gone (${event.reason}): forwarding goes on`, { level: "warning" });
       } else if (event.kind === "left") this.#forget(event.eventfds);
     }
     if (!this.#connection.isConnected) this.#joinAgain(now);
@@ -195,7 +196,7 @@ export class PeerLink implements RegionLink {
 }
 
 /** In a VM: a PCI device, with interrupts if it is an ivshmem-doorbell and vfio has it. */
-function openDeviceLink(device: IvshmemDevice, log: (line: string) => void): RegionLink {
+function openDeviceLink(device: IvshmemDevice, log: Log): RegionLink {
   const { address, bytes } = device;
   const interrupts = device.hasInterrupts ? tryInterrupts(address, log) : undefined;
   const mapped: MappedMemory[] = [];
@@ -233,11 +234,11 @@ function openDeviceLink(device: IvshmemDevice, log: (line: string) => void): Reg
   };
 }
 
-function tryInterrupts(address: string, log: (line: string) => void): DeviceInterrupts | undefined {
+function tryInterrupts(address: string, log: Log): DeviceInterrupts | undefined {
   try {
     return openInterrupts(address);
   } catch (error) {
     if (!(error instanceof CulvertError)) throw error;
-    log(`no interrupts, so idle lcores poll: ${error.message}`);
+    log(`no interrupts, so idle lcores poll: ${error.message}`, { level: "warning" });
   }
 }

@@ -1,3 +1,4 @@
+import type { Log } from "../linux/log.ts";
 import { listeningServers } from "../region/listening_servers.ts";
 import { stdout } from "../linux/output.ts";
 import { ServiceManager } from "../linux/service_manager.ts";
@@ -23,7 +24,7 @@ export async function runGuest(
   options: GuestOptions,
   lcoreUrl: URL,
   signal: AbortSignal,
-  log: (line: string) => void,
+  log: Log,
 ): Promise<void> {
   const timer = new WakeableTimer();
   const wake = () => timer.wake();

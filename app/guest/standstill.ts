@@ -1,3 +1,4 @@
+import type { Log } from "../linux/log.ts";
 import type { FunctionHandle } from "./function/function_module.ts";
 import type { Progress } from "./function/progress.ts";
 
@@ -17,7 +18,7 @@ export class Standstill {
   #seen: Seen[] = [];
 
   /** `log` is told which function stands still, and when it goes on. */
-  constructor(private readonly log: (line: string) => void) {}
+  constructor(private readonly log: Log) {}
 
   /** Whether every function has returned when we looked last. */
   get isMoving(): boolean {
@@ -34,7 +35,9 @@ export class Standstill {
       } else if (!seen.isTold && now - seen.since >= PATIENCE_MS) {
         seen.isTold = true;
         const { name } = functions[atWork];
-        this.log(`function ${name} has not returned for 1 s: lcore ${lcore} stands still`);
+        this.log(`function ${name} has not returned for 1 s: lcore ${lcore} stands still`, {
+          level: "error",
+        });
       }
     });
   }

@@ -1,3 +1,4 @@
+import type { Level, Log } from "../linux/log.ts";
 import { HeartbeatWatch } from "../channel/heartbeat_watch.ts";
 import { GUEST_STATE, type GuestState } from "../channel/guest_state.ts";
 import type { Ledger } from "../channel/ledger.ts";
@@ -7,7 +8,6 @@ import type { Mempool } from "../mempool/mempool.ts";
 import { Burst } from "../ring/burst.ts";
 import type { Gate } from "./gate.ts";
 import { GuestPresence } from "./guest_presence.ts";
-import type { HostLog } from "./host_log.ts";
 import type { Eventfds, RegionPeers } from "./region_peers.ts";
 import type { ViolationCounters } from "./violation_counters.ts";
 
@@ -24,7 +24,7 @@ export interface SupervisedRegion {
   /** Wakes the lcores, to look at a gate. */
   wakeLcores(): void;
   /** Receives what happened to a guest. */
-  readonly log: HostLog;
+  readonly log: Log;
 }
 
 /** A place for a guest, as its supervisor needs it. */
@@ -197,7 +197,7 @@ export class GuestSupervisor {
     this.#isQuarantined = true;
     this.#isSilent = false;
     const { violations } = this.guest;
-    this.#log(`is in quarantine until the host is started anew: ${violations.text}`, true);
+    this.#log(`is in quarantine until the host is started anew: ${violations.text}`, "error", true);
     if (this.#phase === "quiesced") this.#closed();
     else if (this.#phase === "open" || this.#phase === "opening") this.#shut();
   }
@@ -293,8 +293,8 @@ export class GuestSupervisor {
     this.#phase = "closed";
   }
 
-  #log(what: string, isRare = false): void {
+  #log(what: string, level: Level = "info", isRare = false): void {
     const { name } = this.guest;
-    this.region.log(`${name} ${what}`, name, isRare);
+    this.region.log(`${name} ${what}`, { level, cause: name, isRare });
   }
 }

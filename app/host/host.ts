@@ -1,3 +1,4 @@
+import type { Log } from "../linux/log.ts";
 import { COMMAND, CommandWord } from "../lcore/command.ts";
 import type { Lcore, LcoreThread } from "../lcore/lcore.ts";
 import { COUNTER, type Counters } from "../port/counters.ts";
@@ -5,7 +6,6 @@ import type { OpenedPort } from "../port/open_port.ts";
 import type { PortSpec } from "../port/port_spec.ts";
 import type { HostedMemory } from "../region/hosted_memory.ts";
 import type { HostLcoreHandle } from "./host_lcore.ts";
-import type { HostLog } from "./host_log.ts";
 import type { HostOptions } from "./host_options.ts";
 import { type HostedPort, openedBy, openPorts, restorePorts } from "./hosted_ports.ts";
 import { type HostedGuest, HostedRegion } from "./hosted_region.ts";
@@ -32,7 +32,7 @@ export interface HostPlatform {
   /** Milliseconds that have passed since some moment. */
   clock(): number;
   /** Receives what happens. */
-  readonly log: HostLog;
+  readonly log: Log;
 }
 
 /**
@@ -236,9 +236,8 @@ export class Host {
     this.ports.forEach(({ name, counters }, port) => {
       const isDown = counters[COUNTER.DOWN] === 1;
       if (isDown !== (this.#wasDown[port] ?? false)) {
-        this.platform.log(
-          `port ${name} is ${isDown ? "down: its frames are dropped" : "up again"}`,
-        );
+        const what = isDown ? "down: its frames are dropped" : "up again";
+        this.platform.log(`port ${name} is ${what}`, { level: isDown ? "warning" : "info" });
       }
       this.#wasDown[port] = isDown;
     });

@@ -1,3 +1,4 @@
+import type { Log } from "../linux/log.ts";
 import { MappedMemory, type MappedMemoryHandle } from "../../ffi/mapped_memory.ts";
 import { CaptureArea } from "../capture/capture_area.ts";
 import { CaptureLcore, CapturePoint } from "../capture/capture_point.ts";
@@ -113,7 +114,7 @@ class LcoreRegion {
   readonly #capture?: CaptureLcore;
 
   /** `log` receives what a mempool for debugging finds. */
-  constructor(handle: RegionHandle, lcore: number, log: (line: string) => void) {
+  constructor(handle: RegionHandle, lcore: number, log: Log) {
     const { name, memory, geometry, mempool, ledger, outstanding, frameMax, shared, umem } = handle;
     const user = `lcore ${lcore}`;
     if (handle.capture) {
@@ -124,7 +125,7 @@ class LcoreRegion {
     this.mbufs = new Mbufs(this.memory, geometry);
     let left = PROBLEMS_MAX;
     const onProblem = ({ message }: MempoolProblem) =>
-      left-- > 0 && log(`region ${name}: ${message}`);
+      left-- > 0 && log(`region ${name}: ${message}`, { level: "error" });
     this.mempool = "watch" in mempool
       ? CheckedMempool.attach(mempool, { user, onProblem })
       : Mempool.attach(mempool);
@@ -159,7 +160,7 @@ export class HostLcore {
     handle: HostLcoreHandle,
     command: CommandWord,
     makePort: MakePort,
-    log: (line: string) => void,
+    log: Log,
     clock?: () => number,
   ) {
     const { lcore, idle, burst } = handle;
@@ -210,7 +211,7 @@ export class HostLcore {
     handle: HostLcoreHandle,
     command: CommandWord,
     makePort: MakePort,
-    log: (line: string) => void,
+    log: Log,
   ): void {
     const lcore = new HostLcore(handle, command, makePort, log);
     try {

@@ -1,3 +1,4 @@
+import type { Log } from "../linux/log.ts";
 import { CulvertError } from "../../ffi/error.ts";
 import { COUNTER, type Counters, newCounters } from "../port/counters.ts";
 import type { OpenedPort } from "../port/open_port.ts";
@@ -32,7 +33,7 @@ export function openPorts(
   { regions, mtu, cores, burst, mirrors = [] }: HostOptions,
   names: Names,
   openPort: (spec: PortSpec, mtu: number) => OpenedPort,
-  log: (line: string) => void,
+  log: Log,
 ): HostedPort[][][] {
   const opened: OpenedPort[] = [];
   const copies = new Map<PortSpec, OpenedPort>();
@@ -74,13 +75,13 @@ export function openedBy({ opened, mirror }: HostedPort): OpenedPort[] {
 }
 
 /** Leave interfaces as they were found, as far as they still let us. */
-export function restorePorts(opened: readonly OpenedPort[], log: (line: string) => void): void {
+export function restorePorts(opened: readonly OpenedPort[], log: Log): void {
   for (const port of opened) {
     try {
       port.restore();
     } catch (error) {
       if (!(error instanceof CulvertError)) throw error;
-      log(error.message);
+      log(error.message, { level: "error" });
     }
   }
 }

@@ -1,3 +1,4 @@
+import type { Log } from "../linux/log.ts";
 import { CulvertError } from "../../ffi/error.ts";
 import { MappedMemory } from "../../ffi/mapped_memory.ts";
 import { shim } from "../../ffi/shim.ts";
@@ -14,7 +15,6 @@ import type { HostedMemory } from "../region/hosted_memory.ts";
 import { Gate } from "./gate.ts";
 import { GuestSupervisor, type SupervisedRegion } from "./guest_supervisor.ts";
 import type { RegionHandle } from "./host_lcore.ts";
-import type { HostLog } from "./host_log.ts";
 import type { HostOptions, RegionOptions } from "./host_options.ts";
 import type { HostedPort } from "./hosted_ports.ts";
 import { type LaidOutGuest, type LaidOutRegion, layOut } from "./lay_out.ts";
@@ -68,7 +68,7 @@ export class HostedRegion implements SupervisedRegion {
     private readonly hosted: HostedMemory,
     ports: readonly (readonly HostedPort[])[],
     names: Names,
-    readonly log: HostLog,
+    readonly log: Log,
   ) {
     const { holdMax, quarantineAfter = QUARANTINE_AFTER, wipe, debugPool } = host;
     const { memory, peer, reconnector } = hosted;
@@ -82,7 +82,7 @@ export class HostedRegion implements SupervisedRegion {
     new Mbufs(memory, geometry); // tells the shim where mbufs lie, before lcores ask
     this.#names = names;
     if (wipe) this.wipe = () => this.#wipe();
-    const ownLog = (line: string) => log(`region ${this.name}: ${line}`);
+    const ownLog: Log = (line, about) => log(`region ${this.name}: ${line}`, about);
     this.peers = new RegionPeers(peer, ownLog, reconnector?.(ownLog));
     this.#tellPeer();
 
@@ -206,7 +206,8 @@ export class HostedRegion implements SupervisedRegion {
     }
     if (trouble === undefined || this.#isReplaced) return;
     this.#isReplaced = true;
-    this.log(`the file of region ${this.name} was removed or replaced: nobody can join`);
+    const what = `the file of region ${this.name} was removed or replaced`;
+    this.log(`${what}: nobody can join`, { level: "warning" });
   }
 
   /** Write what is counted into the region, for `culvert inspect`; log who holds all mbufs. */

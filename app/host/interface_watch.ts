@@ -1,3 +1,4 @@
+import type { Log } from "../linux/log.ts";
 import type { Interface } from "../port/interface.ts";
 import type { HostedPort } from "./hosted_ports.ts";
 
@@ -17,7 +18,7 @@ export class InterfaceWatch {
   constructor(
     ports: readonly HostedPort[],
     private readonly mtu: number,
-    private readonly log: (line: string) => void,
+    private readonly log: Log,
   ) {
     for (const port of ports) {
       const found = port.opened.look?.();

@@ -1,3 +1,4 @@
+import type { Log } from "../linux/log.ts";
 import { COUNTER, type Counters } from "../port/counters.ts";
 
 /** Milliseconds between two lines about the same shortage. */
@@ -23,7 +24,7 @@ export class MbufShortage {
    */
   constructor(
     private readonly ports: readonly Counters[],
-    private readonly log: (line: string) => void,
+    private readonly log: Log,
   ) {}
 
   /** Look whether frames were dropped since the last call. `now` is a clock in milliseconds. */
@@ -48,6 +49,7 @@ export class MbufShortage {
     this.log(
       `${more} frames dropped for want of mbufs: of ${total}, ${available} are free; there hold ` +
         `${holders.join(", ") || "none"} (--mbufs, --hold-max)`,
+      { level: "warning" },
     );
   }
 }

@@ -1,3 +1,4 @@
+import type { Log } from "../linux/log.ts";
 import { COUNTER } from "../port/counters.ts";
 import type { HostedPort } from "./hosted_ports.ts";
 import type { HostedRegion } from "./hosted_region.ts";
@@ -36,7 +37,7 @@ export class ProgressWatch {
     ports: readonly HostedPort[],
     cores: readonly number[],
     now: number,
-    private readonly log: (line: string) => void,
+    private readonly log: Log,
   ) {
     this.#lcores = cores.flatMap((core, lcore) => {
       const port = ports.find((its) => its.lcore === lcore);
@@ -66,7 +67,9 @@ export class ProgressWatch {
     } else if (!lcore.isStalled && now - lcore.since >= STALL_MS) {
       lcore.isStalled = true;
       const seconds = STALL_MS / 1000;
-      this.log(`lcore on core ${lcore.core} stands still: no turn of its loop for ${seconds} s`);
+      this.log(`lcore on core ${lcore.core} stands still: no turn of its loop for ${seconds} s`, {
+        level: "error",
+      });
     }
   }
 

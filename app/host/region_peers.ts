@@ -1,3 +1,4 @@
+import type { Log } from "../linux/log.ts";
 import { shim } from "../../ffi/shim.ts";
 import { check } from "../../ffi/error.ts";
 import type { Peer } from "../ivshmem/peer.ts";
@@ -23,7 +24,7 @@ export class RegionPeers {
   /** The same for guests that attached after that. The numbers stay, what they name changes. */
   readonly laterVectors: Eventfds;
   #peer?: Peer;
-  readonly #log: (line: string) => void;
+  readonly #log: Log;
   readonly #reconnector?: Reconnector;
   /** Our membership of the first server: its owner closes it. */
   readonly #first: Peer | undefined;
@@ -40,7 +41,7 @@ export class RegionPeers {
    * @param log Told if the server goes, and if it is found again.
    * @param reconnector Finds it.
    */
-  constructor(peer: Peer | undefined, log: (line: string) => void, reconnector?: Reconnector) {
+  constructor(peer: Peer | undefined, log: Log, reconnector?: Reconnector) {
     this.#first = this.#peer = peer;
     this.#log = log;
     this.#reconnector = reconnector;
@@ -60,7 +61,9 @@ export class RegionPeers {
     for (const event of this.#peer?.poll() ?? []) {
       if (event.kind === "left") this.#left.set(event.eventfds, event.id);
       else if (event.kind === "server-gone") {
-        this.#log(`the server is gone (${event.reason}): forwarding goes on, nobody can join`);
+        this.#log(`the server is gone (${event.reason}): forwarding goes on, nobody can join`, {
+          level: "warning",
+        });
       }
     }
     if (this.#peer && !this.#peer.isConnected) this.#joinAgain(this.#peer, now);

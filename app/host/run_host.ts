@@ -1,3 +1,4 @@
+import type { Log } from "../linux/log.ts";
 import { LcoreWorker } from "../lcore/lcore.ts";
 import { WakeableTimer } from "../lcore/wakeable_timer.ts";
 import { bindToNode } from "../linux/numa.ts";
@@ -11,7 +12,6 @@ import { openPort } from "../port/open_port.ts";
 import { makeCaptureArea } from "../region/capture_file.ts";
 import { type HostedMemory, hostRegionMemory } from "../region/hosted_memory.ts";
 import { Host } from "./host.ts";
-import type { HostLog } from "./host_log.ts";
 import type { HostOptions, RegionOptions } from "./host_options.ts";
 import { regionBytesFor } from "./lay_out.ts";
 import { LiveTable } from "./summary.ts";
@@ -39,7 +39,7 @@ export async function runHost(
   options: HostOptions,
   lcoreUrl: URL,
   signal: AbortSignal,
-  log: HostLog,
+  log: Log,
   observe: (counters: readonly Counters[]) => void = () => {},
   settled: () => void = () => {},
 ): Promise<string> {
@@ -51,7 +51,7 @@ export async function runHost(
     }
     const host = new Host(options, memories, {
       openPort,
-      spawn: (core) => new LcoreWorker(lcoreUrl, core, (line) => log(line)),
+      spawn: (core) => new LcoreWorker(lcoreUrl, core, log),
       clock: () => performance.now(),
       log,
     });
@@ -85,7 +85,7 @@ async function follow(
   host: Host,
   statsPeriod: number,
   signal: AbortSignal,
-  log: (line: string) => void,
+  log: Log,
   manager: ServiceManager,
 ): Promise<void> {
   const timer = new WakeableTimer();
@@ -107,7 +107,7 @@ async function follow(
       await timer.wait(host.stepMs);
       host.step();
       watchdog.feed(performance.now(), () => host.isMoving);
-      if (hasLostKeeper()) log(LOST_KEEPER);
+      if (hasLostKeeper()) log(LOST_KEEPER, { level: "error" });
       if (statsPeriod === 0 || performance.now() - shownAt < statsPeriod * 1000) continue;
       shownAt = performance.now();
       stdout.line(table.text());

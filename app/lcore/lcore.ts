@@ -1,3 +1,4 @@
+import type { LineAbout, Log } from "../linux/log.ts";
 import { check, CulvertError } from "../../ffi/error.ts";
 import { shim } from "../../ffi/shim.ts";
 import { type CommandHandle, CommandWord } from "./command.ts";
@@ -23,7 +24,7 @@ interface Preparation<Prepared> {
 type Answer<Result> =
   | { readonly ready: true; readonly report: unknown }
   | { readonly unready: string }
-  | { readonly line: string }
+  | { readonly line: string; readonly about?: LineAbout }
   | { readonly result: Result }
   | { readonly failure: string };
 
@@ -89,7 +90,7 @@ export class LcoreWorker<Handle, Result = void> implements LcoreThread<Handle, R
   constructor(
     url: URL,
     readonly core: number,
-    log: (line: string) => void = () => {},
+    log: Log = () => {},
     preparation?: unknown,
   ) {
     const ready = Promise.withResolvers<unknown>();
@@ -97,7 +98,7 @@ export class LcoreWorker<Handle, Result = void> implements LcoreThread<Handle, R
     this.#worker.onmessage = ({ data }: MessageEvent<Answer<Result>>) => {
       if ("ready" in data) ready.resolve(data.report);
       else if ("unready" in data) ready.reject(new CulvertError(data.unready));
-      else if ("line" in data) log(data.line);
+      else if ("line" in data) log(data.line, data.about);
       else if ("result" in data) this.#run.resolve(data.result);
       else this.#run.reject(new CulvertError(data.failure));
     };
@@ -155,7 +156,7 @@ export function serveLcore<Handle, Result, Given = undefined, Prepared = undefin
   loop: (
     handle: Handle,
     command: CommandWord,
-    log: (line: string) => void,
+    log: Log,
     prepared: Prepared,
   ) => Result,
   prepare?: (given: Given) => Promise<{ prepared: Prepared; report?: unknown }>,
@@ -178,7 +179,8 @@ export function serveLcore<Handle, Result, Given = undefined, Prepared = undefin
     try {
       const prepared = (await preparing)?.prepared as Prepared;
       check(shim.shim_thread_pin(core), `pin a thread to core ${core}`);
-      const log = (line: string) => scope.postMessage({ line });
+      const log: Log = (line, about) =>
+        scope.postMessage({ line, ...about === undefined ? {} : { about } });
       scope.postMessage({ result: loop(handle, new CommandWord(command), log, prepared) });
     } catch (error) {
       scope.postMessage({ failure: messageOf(error) });

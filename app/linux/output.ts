@@ -22,6 +22,9 @@ export class Output {
   #lost = 0;
   #writing?: Promise<void>;
   #isBroken = false;
+  /** The line that tells how many could not be written. */
+  describeLost: (count: number) => string = (count) =>
+    `... ${count} line${count === 1 ? "" : "s"} could not be written`;
 
   /** Nothing is told yet. */
   constructor(private readonly sink: Sink) {}
@@ -54,7 +57,7 @@ export class Output {
     while (this.#waiting.length > 0) {
       const lines = this.#waiting.splice(0);
       const lost = this.#lost;
-      if (lost > 0) lines.unshift(`... ${lost} line${lost === 1 ? "" : "s"} could not be written`);
+      if (lost > 0) lines.unshift(this.describeLost(lost));
       this.#isBroken = !await this.#writeAll(new TextEncoder().encode(`${lines.join("\n")}\n`));
       if (this.#isBroken) this.#lost += lines.length - (lost > 0 ? 1 : 0);
       else this.#lost -= lost;

@@ -58,20 +58,22 @@ Deno.test("limitLog().flush() says at the end what is still held back", () => {
 
 Deno.test("limitLog() lets a rare line through that comes after too many others", () => {
   const { said, log } = fakeLog();
-  for (let i = 0; i < 1000; i++) log("guest 0 attached", "guest 0");
-  log("guest 0 is in quarantine", "guest 0", true);
+  for (let i = 0; i < 1000; i++) log("guest 0 attached", { cause: "guest 0" });
+  log("guest 0 is in quarantine", { cause: "guest 0", isRare: true });
   deepEqual(said.slice(-2), ["... 950 lines of guest 0 suppressed", "guest 0 is in quarantine"]);
-  log("guest 0 attached", "guest 0");
+  log("guest 0 attached", { cause: "guest 0" });
   equal(said.length, 52);
 });
 
 Deno.test("limitLog() lets lines of others through, whatever one guest causes, and says whose it held back", () => {
   const { said, log, pass } = fakeLog();
   const flooding = "guest 1 of region a", other = "guest 1 of region b";
-  for (let i = 0; i < 60; i++) log(`${flooding} attached (pid 7 in its own world)`, flooding);
+  for (let i = 0; i < 60; i++) {
+    log(`${flooding} attached (pid 7 in its own world)`, { cause: flooding });
+  }
   const others = ["port tap0 is down: its frames are dropped", `${other} attached`];
   log(others[0]);
-  log(others[1], other);
+  log(others[1], { cause: other });
   deepEqual(said.slice(50), others);
   pass(1000);
   deepEqual(said.slice(52), ["... 10 lines of guest 1 of region a suppressed"]);

@@ -86,7 +86,7 @@ export class TestHost implements Disposable {
       openPort: openTestPort(),
       spawn: (core) => this.#spawn(core, options.makePort),
       clock: () => this.#now,
-      log: (line, cause, isRare) => {
+      log: (line, { cause, isRare } = {}) => {
         this.log.push(line);
         this.causes.set(line, cause);
         if (isRare) this.rareLog.push(line);

@@ -19,7 +19,7 @@ serveLcore<Errand, unknown>((errand, command, log) => {
     case "tell cores":
       return /^Cpus_allowed_list:\s+(.*)$/m.exec(readKernelFile("/proc/thread-self/status"))?.[1];
     case "log":
-      errand.lines.forEach(log);
+      for (const line of errand.lines) log(line);
       return "logged";
     case "wait for stop": {
       for (const end = shim.shim_clock() + 5e9; command.value !== COMMAND.STOP;) {

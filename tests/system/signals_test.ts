@@ -53,6 +53,7 @@ Deno.test("A host ends in order, and says why, when the deno task that started i
 for (
   const [what, redirect] of [
     ["a full disk", '"$@" >/dev/full 2>/dev/full'],
+    ["a full disk, as JSON,", '"$@" --log json --log-level debug >/dev/full 2>/dev/full'],
     ["readers that are gone", '"$@" > >(true) 2> >(true)'],
     ["closed descriptors", '"$@" >&- 2>&-'],
     [

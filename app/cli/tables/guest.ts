@@ -1,5 +1,5 @@
 import type { Command } from "../command.ts";
-import { BURST, CORES, IDLE, REGION } from "./shared.ts";
+import { BURST, CORES, IDLE, LOG, REGION } from "./shared.ts";
 
 /** The heading of options about what is done to frames. */
 const FUNCTIONS = "what is done to frames";
@@ -127,6 +127,7 @@ export const GUEST = {
     },
     "burst": BURST,
     "idle": IDLE,
+    ...LOG,
   },
   text: ["Started before the host, it waits. When the host starts anew, it attaches again."],
   examples: [{ line: "culvert guest -l 1 --no-mac-updating -T 1" }],

@@ -1,5 +1,5 @@
 import type { Command } from "../command.ts";
-import { BURST, CORES, IDLE } from "./shared.ts";
+import { BURST, CORES, IDLE, LOG } from "./shared.ts";
 
 const REGIONS = "of the region that they stand behind, or, before the first, of all regions";
 const OF_THE_HOST = "of the host";
@@ -155,6 +155,8 @@ export const HOST = {
       group: OF_THE_HOST,
       about: "print a table that often; 0: never",
     },
+    "log-level": { ...LOG["log-level"], group: OF_THE_HOST },
+    "log": { ...LOG["log"], group: OF_THE_HOST },
     "group": {
       kind: "text",
       argument: "NAME",

@@ -1,6 +1,7 @@
 import type { Command } from "../command.ts";
 import { GUEST } from "./guest.ts";
 import { HOST } from "./host.ts";
+import { LOG } from "./shared.ts";
 
 const { port, mtu } = HOST.options;
 const { set, "stats-period": statsPeriod } = GUEST.options;
@@ -18,6 +19,7 @@ export const RUN = {
     "on-error": GUEST.options["on-error"],
     "mac-updating": GUEST.options["mac-updating"],
     mtu,
+    ...LOG,
   },
   text: [
     "The host has the first core, the guest the last; frames go between them through a region, " +

@@ -1,4 +1,5 @@
 import type { Command } from "../command.ts";
+import { LOG } from "./shared.ts";
 
 /** `culvert server`. */
 export const SERVER = {
@@ -81,6 +82,7 @@ export const SERVER = {
       argument: "PIDFILE",
       about: "write the process id there; removed in the end",
     },
+    ...LOG,
     "until-unused": {
       kind: "flag",
       about: "end when no peer is connected and the host has closed the region, or never began " +

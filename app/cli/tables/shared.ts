@@ -1,3 +1,5 @@
+import { LEVELS, LOG_FORMATS } from "../../linux/log.ts";
+
 /** Cores to pin lcores to; which are taken if it is left out, each command says. */
 export const CORES = {
   kind: "text",
@@ -37,4 +39,28 @@ export const QMP = {
   kind: "text",
   argument: "SOCKET",
   about: "QEMU's monitor, as in: -qmp unix:SOCKET,server=on,wait=off",
+} as const;
+
+/** How a program that runs for long writes its log. */
+export const LOG = {
+  "log-level": {
+    kind: "choice",
+    argument: "LEVEL",
+    choices: LEVELS,
+    default: "info",
+    about: "tell lines of this level and more important ones",
+  },
+  "log": {
+    kind: "choice",
+    argument: "FORMAT",
+    choices: LOG_FORMATS,
+    meanings: {
+      text: "lines for people",
+      time: "with time (UTC) and level in front",
+      json: "an object a line: time, level, program, message, cause",
+    },
+    default: "text",
+    about: "how lines of the log are written, on stderr. Where that is systemd's journal, it is " +
+      "told their priorities",
+  },
 } as const;

@@ -1,3 +1,4 @@
+import type { Log } from "../../linux/log.ts";
 import type { FunctionContext } from "./context.ts";
 import type { FrameBurst } from "./frame_burst.ts";
 import { type FrameFunction, withoutFlag, withoutVersion } from "./function_module.ts";
@@ -44,7 +45,7 @@ export class Chain {
     private readonly links: readonly ChainLink[],
     readonly originates: boolean,
     private readonly onError: OnError,
-    private readonly log: (line: string) => void,
+    private readonly log: Log,
     private readonly progress: Progress = new Progress(),
     readonly offloads = false,
   ) {
@@ -90,7 +91,9 @@ export class Chain {
       const times = this.failures - this.#told;
       this.#told = this.failures;
       this.#toldAt = now;
-      this.log(`function ${name} has thrown${times > 1 ? ` ${times} times` : ""}: ${told(error)}`);
+      this.log(`function ${name} has thrown${times > 1 ? ` ${times} times` : ""}: ${told(error)}`, {
+        level: "warning",
+      });
     }
     if (this.onError === "stop") throw error;
     return burst.giveUp(count, this.onError === "pass");
