@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { Fill, PortFigures, RegionFigures } from "../inspect/figures.ts";
+import type { Fill, Flow, PortFigures, RegionFigures } from "../inspect/figures.ts";
 import type { RegionLook } from "../inspect/region_watch.ts";
 import { bar, printable } from "../inspect/table.ts";
 import { percent, short, sparkline } from "./format.ts";
@@ -78,7 +78,7 @@ function problemLines(looks: readonly RegionLook[]): Line[] {
 }
 
 function regionLines(
-  { name, report, mbufs, lcores }: RegionFigures,
+  { name, report, mbufs, lcores, ports }: RegionFigures,
   { hasDetails }: Wishes,
 ): Line[] {
   const { host, guests, problems } = report;
@@ -104,8 +104,13 @@ function regionLines(
     const was = guest.incarnation > 1 ? `, life ${guest.incarnation}` : "";
     const pid = guest.state === "ABSENT" || guest.pid === 0 ? "" : `, pid ${guest.pid}`;
     const held = guest.outstanding > 0 ? `, holds ${guest.outstanding} mbufs` : "";
+    const its = ports.filter((port) => port.guest === guest.name);
+    const flow = guest.state === "RUNNING"
+      ? `, gets ${rateText(its.map(({ rx }) => rx))}, sends ${rateText(its.map(({ tx }) => tx))}`
+      : "";
+    const state = `${guest.state}${isSilent ? ", silent" : ""}`;
     lines.push({
-      text: `  guest ${guest.name}: ${guest.state}${isSilent ? ", silent" : ""}${was}${pid}${held}`,
+      text: `  guest ${guest.name}: ${state}${was}${flow}${pid}${held}`,
       ...isSilent || guest.state === "QUARANTINED" ? { style: "bad" } : {},
     });
     if (!hasDetails) continue;
@@ -114,6 +119,13 @@ function regionLines(
     }
   }
   return lines;
+}
+
+/** What ports move together. */
+function rateText(flows: readonly Flow[]): string {
+  const sum = (figure: (flow: Flow) => number) =>
+    flows.reduce((all, flow) => all + figure(flow), 0);
+  return `${short(sum(({ frameRate }) => frameRate))}/s ${short(sum(({ bitRate }) => bitRate))}b/s`;
 }
 
 /** Columns of the table, in characters; 0: it is left out. */

@@ -69,6 +69,15 @@ Deno.test("viewLines() tells what a guest's functions count when asked for detai
   match(plainLines({ looks, regions }, "12:00:00")[1], /holds 0 mbufs, counted SYN 12$/);
 });
 
+Deno.test("viewLines() tells what a guest that runs gets and sends", () => {
+  using sample = new SampleRegion();
+  const { looks, regions: [region] } = found(sample);
+  const guests = region.report.guests.map((guest) => ({ ...guest, state: "RUNNING", pid: 7 }));
+  const regions = [{ ...region, report: { ...region.report, guests } }];
+  const texts = viewLines({ looks, regions }, PLAIN, new History(), 80).map(({ text }) => text);
+  equal(texts[2], "  guest g0: RUNNING, gets 2.00M/s 1.34Gb/s, sends 0/s 0b/s, pid 7");
+});
+
 Deno.test("viewLines() has a column for bursts where there is room", () => {
   using sample = new SampleRegion();
   const [, , , , head] = viewLines(found(sample), PLAIN, new History(), 120);
