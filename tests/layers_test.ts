@@ -24,7 +24,7 @@ const LAYERS = [
   ["lcore"],
   ["host", "guest", "toolkit", "gen"],
   ["vm", "inspect"],
-  ["top"],
+  ["top", "metrics"],
   ["cli"],
   ["demo", "package"],
 ];

@@ -10,6 +10,7 @@ import { HOST } from "./tables/host.ts";
 import { INSPECT } from "./tables/inspect.ts";
 import { LAYOUT } from "./tables/layout.ts";
 import { COMPLETIONS, MAN } from "./tables/meta.ts";
+import { METRICS } from "./tables/metrics.ts";
 import { PLUG, UNPLUG } from "./tables/plug.ts";
 import { RUN } from "./tables/run.ts";
 import { SERVER } from "./tables/server.ts";
@@ -46,6 +47,7 @@ export const COMMANDS: readonly Entry[] = [
   entry(CAPTURE, async () => (await import("./capture_command.ts")).captureCommand),
   entry(EXTCAP, async () => (await import("./extcap_command.ts")).extcapCommand),
   entry(GEN, async () => (await import("./gen_command.ts")).genCommand),
+  entry(METRICS, async () => (await import("./metrics_command.ts")).metricsCommand),
   entry(LAYOUT, async () => (await import("./layout_command.ts")).layoutCommand),
   entry(FABRIC, async () => (await import("./fabric_command.ts")).fabricCommand),
   entry(VM_INSTALL, async () => (await import("./vm_install_command.ts")).vmInstallCommand),

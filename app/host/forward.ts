@@ -23,6 +23,7 @@ export class HostLoop {
   readonly #clock: () => number;
   #turn = 0;
   #refreshedAt = 0;
+  readonly #startedAt: number;
   /** Nanoseconds in which there was nothing to do, until {@linkcode #idleSince} if it is so now. */
   #idleNs = 0;
   #idleSince = 0;
@@ -47,6 +48,7 @@ export class HostLoop {
     this.#command = command;
     this.#idle = idle;
     this.#clock = clock;
+    this.#startedAt = clock();
   }
 
   /** One turn of the loop; false if it was the last one. */
@@ -88,7 +90,7 @@ export class HostLoop {
     if (now - this.#refreshedAt < REFRESH_NS) return;
     this.#refreshedAt = now;
     const lanes = this.#lanes;
-    for (const lane of lanes) lane.refresh(now, this.#idleNs);
+    for (const lane of lanes) lane.refresh(now - this.#startedAt, this.#idleNs);
     if (lanes.length > 0) lanes[0].countFalseAlarms(this.#idle.falseAlarms);
     this.#idle.watch([this.#command.handle.wakeFd, ...lanes.flatMap((lane) => lane.port.pollable)]);
   }

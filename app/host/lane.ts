@@ -192,10 +192,10 @@ export class Lane {
   /**
    * Housekeeping, some times a second.
    *
-   * @param now The lcore's clock in nanoseconds.
-   * @param idleNs For how long the lcore has had nothing to do until now.
+   * @param lcoreNs For how long the lcore has run, in nanoseconds.
+   * @param idleNs For how long of that it had nothing to do.
    */
-  refresh(now: number, idleNs: number): void {
+  refresh(lcoreNs: number, idleNs: number): void {
     this.port.refresh();
     this.#watch.refresh();
     const counters = this.#counters;
@@ -204,7 +204,7 @@ export class Lane {
     counters[COUNTER.RX_BURSTS] += this.#rxBursts;
     counters[COUNTER.TX_BURSTS] += this.#txBursts;
     this.#rxBursts = this.#txBursts = 0;
-    counters[COUNTER.LCORE_NS] = now;
+    counters[COUNTER.LCORE_NS] = lcoreNs;
     counters[COUNTER.IDLE_NS] = idleNs;
     this.#notificationsLeft = NOTIFICATIONS_MAX;
   }

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { COUNTER, DROPS } from "../port/counters.ts";
+import { COUNTER, DROP_LABELS, DROPS } from "../port/counters.ts";
 import { COUNTER_KEYS } from "./decode_channel.ts";
 import type { ChannelReport, RegionReport, RingReport } from "./region_report.ts";
 import type { RegionLook } from "./region_watch.ts";
@@ -76,7 +76,7 @@ export interface PortFigures {
 export interface LcoreFigures {
   /** The core that it is pinned to. */
   readonly core: number;
-  /** Seconds since some moment, and those of them in which it had nothing to do. */
+  /** For how long it has run, and for how long of that it had nothing to do. */
   readonly seconds: number;
   /** See {@linkcode seconds}. */
   readonly idleSeconds: number;
@@ -97,11 +97,6 @@ export interface RegionFigures {
   /** The host's mbufs. */
   readonly mbufs: { readonly free: number; readonly total: number };
 }
-
-/** Names of counters as metrics have them, by their places: `ring_full`. */
-const COUNTER_LABELS: ReadonlyMap<number, string> = new Map(
-  Object.entries(COUNTER).map(([name, at]) => [at, name.toLowerCase()]),
-);
 
 /**
  * The figures of a region.
@@ -151,7 +146,7 @@ function portFigures(
     };
   };
   const drops = DROPS.map(({ counter, reason }): Drop => ({
-    label: COUNTER_LABELS.get(counter)!,
+    label: DROP_LABELS.get(counter)!,
     reason,
     frames: count(counter),
     frameRate: rate(counter),

@@ -74,11 +74,14 @@ async function main(): Promise<number> {
     }
   }
   await buildShims();
+  const page = `${FOLDER}/dist/page/index.html`;
+  await run(ROOT, Deno.execPath(), "run", "-A", "--lock=deno.lock", "page/build.ts", page);
   await writeTypes(Object.values(EXPORTS).map((module) => `${module}.ts`), `${FOLDER}/types`);
   const dependencies = {
     deno: Deno.version.deno,
     esbuild: await versionOf("esbuild"),
     "hdr-histogram-js": await versionOf("hdr-histogram-js"),
+    "@opentelemetry/api": await versionOf("@opentelemetry/api"),
     "toml-eslint-parser": await versionOf("toml-eslint-parser"),
     valibot: await versionOf("valibot"),
   };

@@ -15,6 +15,8 @@ export interface Dependencies {
   readonly esbuild: string;
   /** The version of what tells percentiles of latencies. */
   readonly "hdr-histogram-js": string;
+  /** The version of what `culvert metrics` exports by. */
+  readonly "@opentelemetry/api": string;
   /** The version of the parser of configuration files. */
   readonly "toml-eslint-parser": string;
   /** The version of what checks them. */

@@ -16,12 +16,17 @@ export interface Places {
 /** Stands for {@linkcode Places.code} in a list of paths. */
 const CODE = "";
 
-/** What a command may do: everything; or load the shim, read and write paths, run programs. */
+/**
+ * What a command may do: everything; or load the shim, read and write paths, run programs, listen,
+ * see variables.
+ */
 type Needs = "everything" | {
   readonly shim: boolean;
   readonly read?: readonly string[] | "everything";
   readonly write?: readonly string[] | "everything";
   readonly run?: readonly string[];
+  readonly net?: "everything";
+  readonly env?: readonly string[];
 };
 
 const MEMORY = ["/run/culvert", "/dev/shm", "/dev/hugepages"];
@@ -42,6 +47,7 @@ const NEEDS: Readonly<Record<string, Needs>> = {
   unplug: "everything",
   inspect: "everything",
   top: { shim: true, read: [CODE] },
+  metrics: { shim: true, read: [CODE], net: "everything", env: ["OTEL_DENO"] },
   "vm-install": "everything",
   units: { shim: false, read: "everything", write: "everything" },
   capture: { shim: true, read: [CODE], run: ["tcpdump"] },
@@ -73,5 +79,7 @@ export function denoFlags(command: string, places: Places): string[] {
     ...option("read", needs.read),
     ...option("write", needs.write),
     ...option("run", needs.run),
+    ...option("net", needs.net),
+    ...option("env", needs.env),
   ];
 }

@@ -62,7 +62,7 @@ export const COUNTER = {
   BURST: 35,
   /** The core of the port's lcore, plus 1. */
   CORE: 36,
-  /** Of that lcore: its clock, and for how long it had nothing to do until then; nanoseconds. */
+  /** For how long that lcore has run, and for how long of that it had nothing to do; ns. */
   LCORE_NS: 37,
   IDLE_NS: 38,
   /** By the main thread: when all this was written into the region, by its clock in ms. */
@@ -102,6 +102,12 @@ export const DROPS: readonly { counter: number; reason: string }[] = [
   { counter: COUNTER.STOPPED, reason: "received, but not forwarded when the host stopped" },
   { counter: COUNTER.HOLD_MAX, reason: "guest holds all the mbufs that it may (--hold-max)" },
 ];
+
+/** Names of the reasons in metrics, by their counters: `ring_full`. */
+export const DROP_LABELS: ReadonlyMap<number, string> = new Map(
+  Object.entries(COUNTER).filter(([, at]) => DROPS.some(({ counter }) => counter === at))
+    .map(([name, at]) => [at, name.toLowerCase()]),
+);
 
 /** The counters of one port: written by one lcore, read by anybody. */
 export type Counters = Float64Array<SharedArrayBuffer>;
