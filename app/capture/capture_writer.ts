@@ -17,6 +17,9 @@ import {
 /** Bytes that are written together, unless a frame is longer. */
 const CHUNK_BYTES = 1 << 18;
 
+/** Blocks of so many bytes are written from where they are. */
+const DIRECT_BYTES = 1 << 14;
+
 /** The file says that frames of so many bytes may come, unless told. */
 const SNAP_LENGTH = 262_144;
 
@@ -106,8 +109,13 @@ export class CaptureWriter {
     this.#block(PCAPNG.ENHANCED_PACKET, head, options, bytes);
   }
 
-  /** Write blocks as they are. */
+  /** Write blocks as they are; they may be in memory that is shared. */
   writeBlocks(blocks: Uint8Array): void {
+    if (blocks.length >= DIRECT_BYTES) {
+      this.flush();
+      this.#writeAll(blocks);
+      return;
+    }
     this.#reserve(blocks.length);
     this.#bytes.set(blocks, this.#used);
     this.#used += blocks.length;
@@ -133,11 +141,13 @@ export class CaptureWriter {
 
   /** Write what waits. */
   flush(): void {
-    for (let at = 0; at < this.#used;) {
-      at += this.#file.writeSync(this.#bytes.subarray(at, this.#used));
-    }
-    this.#written += this.#used;
+    this.#writeAll(this.#bytes.subarray(0, this.#used));
     this.#used = 0;
+  }
+
+  #writeAll(bytes: Uint8Array): void {
+    for (let at = 0; at < bytes.length;) at += this.#file.writeSync(bytes.subarray(at));
+    this.#written += bytes.length;
   }
 
   /** Write a block of pcapng: some words, bytes filled up to whole words, options. */

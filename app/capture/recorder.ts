@@ -22,9 +22,10 @@ export interface RecorderOptions {
 /** Chooses among records, and writes those that are wanted: whole runs of them at a time. */
 export class Recorder {
   readonly #options: RecorderOptions;
-  readonly #interfaces: ReadonlyMap<number, number>;
-  readonly #accepted: number[];
-  readonly #written: number[];
+  /** By the area's number of a port its interface; -1 for ports that are not captured. */
+  readonly #interfaces: Int32Array;
+  readonly #accepted: Float64Array;
+  readonly #written: Float64Array;
   readonly #u8: Uint8Array;
   #left: number;
   #second = 0;
@@ -47,9 +48,10 @@ export class Recorder {
     this.#options = options;
     this.#u8 = bytes;
     this.#left = options.count;
-    this.#interfaces = new Map(options.ports.map((port, at) => [port, at]));
-    this.#accepted = options.ports.map(() => 0);
-    this.#written = options.ports.map(() => 0);
+    this.#interfaces = new Int32Array(Math.max(...options.ports) + 1).fill(-1);
+    options.ports.forEach((port, at) => this.#interfaces[port] = at);
+    this.#accepted = new Float64Array(options.ports.length);
+    this.#written = new Float64Array(options.ports.length);
   }
 
   /** Whether there are as many frames as were wanted. */
@@ -64,14 +66,14 @@ export class Recorder {
 
   /** Record it, if it is wanted. */
   visit(words: Uint32Array, at: number, length: number): void {
-    const { filter, snap } = this.#options;
-    const port = this.#interfaces.get(words[at + RECORD.PORT]);
-    if (this.#left <= 0 || port === undefined) return;
+    const { filter, snap, rate } = this.#options;
+    const port = this.#interfaces[words[at + RECORD.PORT]];
+    if (this.#left <= 0 || !(port >= 0)) return;
     const captured = words[at + RECORD.CAPTURED];
     const byte = (at + RECORD.BYTES) << 2;
     if (filter && filter(this.#u8, byte, captured, words[at + RECORD.WIRE]) === 0) return;
     this.#accepted[port]++;
-    if (!this.#mayPass(words, at)) return;
+    if (rate !== Infinity && !this.#mayPass(words, at)) return;
     this.#written[port]++;
     this.#left--;
     const flags = words[flagsWord(at, length)];
@@ -113,11 +115,9 @@ export class Recorder {
 
   /** Whether there is room for it among those of its second. */
   #mayPass(words: Uint32Array, at: number): boolean {
-    const { rate } = this.#options;
-    if (rate === Infinity) return true;
     const time = words[at + RECORD.TIME_HIGH] * 2 ** 32 + words[at + RECORD.TIME_LOW];
     const second = Math.floor(time / 1e9);
     if (second !== this.#second) [this.#second, this.#inSecond] = [second, 0];
-    return this.#inSecond++ < rate;
+    return this.#inSecond++ < this.#options.rate;
   }
 }

@@ -17,8 +17,11 @@ import { VERSION } from "../version.ts";
 /** Bytes of each frame that a filter can look at, at least. */
 const FILTER_BYTES = 256;
 
-/** Between two looks at the rings, in milliseconds: with traffic, without. */
-const BUSY_MS = 1, QUIET_MS = 10;
+/**
+ * Between two looks at the rings, in milliseconds: with traffic, when much is written at a time and
+ * a ring is filled to a quarter at most, and without.
+ */
+const BUSY_MS = 4, QUIET_MS = 10;
 
 /** Between two looks for a host that has gone. */
 const HOST_MS = 500;
@@ -154,7 +157,14 @@ function namesOf(ports: readonly AreaPort[], region: string): DescribedInterface
   }));
 }
 
-const STDOUT = { writeSync: (bytes: Uint8Array) => Deno.stdout.writeSync(bytes), close() {} };
+const STDOUT = {
+  /** Deno writes no memory that is shared. */
+  writeSync(bytes: Uint8Array): number {
+    const isShared = bytes.buffer instanceof SharedArrayBuffer;
+    return Deno.stdout.writeSync(isShared ? bytes.slice() : bytes);
+  },
+  close() {},
+};
 
 /** By the shim: Deno opens files below /dev, such as those in /dev/shm, under `-A` only. */
 const FILES: OutputFiles = {
