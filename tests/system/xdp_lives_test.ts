@@ -7,6 +7,7 @@ import assert from "node:assert/strict";
 import { type CableEnd, type Forwarding, Lab, pause, testFrame, until } from "../kit/lab.ts";
 import { xdpPorts } from "../kit/lab.ts";
 import { hasXdpProgram, iperf, medianRoundTrip, roundTrips } from "../kit/kernel_traffic.ts";
+import { HugeFolder } from "../kit/huge_folder.ts";
 import { cpuMilliseconds } from "../kit/processes.ts";
 
 /** A host between two cables by XDP, a guest, a wire on each far end. */
@@ -74,6 +75,23 @@ Deno.test("After kill -9 of a host its interfaces are the stack's again, and the
   await lab.flows(wires);
   await lab.finish({ host: next, guest });
 });
+
+for (const place of ["/dev/shm", "hugepages"]) {
+  Deno.test(`The memory of xdp ports may be a file in ${place}`, async () => {
+    await using lab = await Lab.open();
+    await using huge = place === "hugepages" ? await HugeFolder.mount(lab) : undefined;
+    const region = huge ? `${huge.path}/region` : lab.newPath();
+    const pair = await lab.namespacePair({ quiet: true });
+    const wires = await lab.wires(pair);
+    const where = ["--region", region, "--size", "64M"];
+    const host = await lab.startHost([...xdpPorts([pair.a, pair.b]), ...where]);
+    const guest = await lab.startGuest(["--no-mac-updating", "-T", "0", "--region", region]);
+    await lab.flows(wires);
+    await wires.a.send(testFrame(1514, { seed: 9 }), 300);
+    await wires.b.arrived((frame) => frame === testFrame(1514, { seed: 9 }), 300);
+    await lab.finish({ host, guest });
+  });
+}
 
 Deno.test("An xdp port receives from all queues of its interface", async () => {
   await using lab = await Lab.open();
