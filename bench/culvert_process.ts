@@ -13,7 +13,7 @@ interface GuestOptions {
   /** What it does to frames: `--function macswap`. */
   readonly functions: readonly string[];
   readonly burst?: number;
-  readonly idle: "poll" | "adaptive";
+  readonly idle: "poll" | "adaptive" | "sleep";
 }
 
 /** A `culvert guest` process. */
@@ -29,7 +29,7 @@ export function startGuest(options: GuestOptions): Child {
 /** How a host is started. */
 interface HostOptions {
   readonly core: number;
-  readonly idle: "poll" | "adaptive";
+  readonly idle: "poll" | "adaptive" | "sleep";
   /** More of its arguments. */
   readonly args?: readonly string[];
 }

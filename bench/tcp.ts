@@ -42,7 +42,7 @@ export async function benchTcp(options: BenchOptions): Promise<void> {
         direction,
         way: "veth -> host -> guest -> veth",
       }, {
-        ours: () => startOurs(a, b),
+        ours: () => startOursBetween(ports),
         peers: { "kernel bridge": bridge, ...hops(ports) },
       });
     }
@@ -136,21 +136,25 @@ async function measureStream(
 
 /** Host and guest between the two namespaces; both sleep when there is nothing to do. */
 export function startOurs(a: CableEnd, b: CableEnd): Promise<AsyncDisposable> {
-  return startOursBetween([a, b].map(({ outer }) => `packet:${outer}`));
+  return startOursBetween([a, b].map(({ outer }) => `packet:${outer}`), "adaptive");
 }
 
-function startOursBetween(ports: readonly string[]): Promise<AsyncDisposable> {
+/** What spins keeps the ends of a stream from the core: so they sleep at once, unless told. */
+function startOursBetween(
+  ports: readonly string[],
+  idle: "adaptive" | "sleep" = "sleep",
+): Promise<AsyncDisposable> {
   return startForwarder({
-    host: { core: HOST_CORE, idle: "adaptive" },
-    guests: [{ ports, core: GUEST_CORE, idle: "adaptive" }],
+    host: { core: HOST_CORE, idle },
+    guests: [{ ports, core: GUEST_CORE, idle }],
   });
 }
 
 /** Two guests in a row, in one region, on one core. */
 function startTwoGuests([a, b]: readonly string[]): Promise<AsyncDisposable> {
-  const guest = { core: GUEST_CORE, idle: "adaptive" } as const;
+  const guest = { core: GUEST_CORE, idle: "sleep" } as const;
   return startForwarder({
-    host: { core: HOST_CORE, idle: "adaptive" },
+    host: { core: HOST_CORE, idle: "sleep" },
     guests: [{ ...guest, ports: [a, "link:ab"] }, { ...guest, ports: ["link:ab", b] }],
   });
 }
