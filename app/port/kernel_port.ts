@@ -60,7 +60,7 @@ export abstract class KernelPort implements HostPort {
     this.#capture = resources.capture ?? new CapturePoint(resources.mbufs.map);
     this.#rx = new RxSlots({ ...resources, capture: this.#capture }, {
       receive: (map, slots, word, room, count) => {
-        const n = this.receive(map, slots, word, room, count);
+        const n = this.isUp ? this.receive(map, slots, word, room, count) : 0;
         if (n < 0 && DOWN_ERRNOS.includes(-n)) this.isUp = false;
         return n;
       },
@@ -127,7 +127,7 @@ export abstract class KernelPort implements HostPort {
 
   rxBurst(burst: Burst, max: number, at = 0): number {
     checkBurst(burst, DESCRIPTOR.WORDS, max, at);
-    return this.isUp ? this.#rx.rxBurst(burst, max, at) : 0;
+    return this.#rx.rxBurst(burst, max, at);
   }
 
   txBurst(burst: Burst, count: number, at = 0): number {

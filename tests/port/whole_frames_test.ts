@@ -123,6 +123,19 @@ fileTest(
   },
 );
 
+fileTest("KernelPort hands out what it has received though its interface is down now", () => {
+  using bench = new SocketBench();
+  const { port, burst, lab } = bench;
+  port.passesWhole = false;
+  bench.arrive(frameOf(LARGE, false), metadataOf(LARGE, 1448));
+  equal(port.rxBurst(burst, 1), 1);
+  port.isUp = false;
+  equal(port.rxBurst(burst, 41, 1), 41, "the other segments");
+  bench.arrive(frameOf(LARGE, false), metadataOf(LARGE, 1448));
+  equal(port.rxBurst(burst, 1, 42), 0, "and nothing more");
+  lab.mempool.free(burst, 42);
+});
+
 fileTest("KernelPort.letGo() frees long mbufs that wait, and goes on", () => {
   using bench = new SocketBench();
   bench.receiveWhole(LARGE, 1448);
