@@ -53,6 +53,7 @@ const TOGETHER = [
   "tests/system/migration_test.ts",
   "tests/system/systemd_test.ts",
   "tests/system/many_hosts_test.ts",
+  "tests/system/tutorial_test.ts",
   "tests/system/vm_chain_test.ts",
   "tests/system/vm_doorbell_test.ts",
 ];

@@ -2,7 +2,7 @@ import { dirname, join } from "node:path";
 import { ROOT, write } from "./modules.ts";
 
 /** What users of the package read. Links between them hold, as they lie as in a clone. */
-const DOCUMENTS = ["README.md", "CHANGELOG.md", "app/guest/README.md"];
+const DOCUMENTS = ["README.md", "CHANGELOG.md", "app/guest/README.md", "app/guest/TUTORIAL.md"];
 
 /** What those show: the plot, and functions to begin with. */
 const PICTURE = "bench/results.svg", EXAMPLES = "app/guest/examples";
