@@ -25,7 +25,7 @@ export function manPage(command: Command): string {
   return [
     title(name),
     ".SH NAME",
-    `${escaped(name)} \\- ${escaped(summary)}`,
+    ...wrap(`${escaped(name)} \\- ${escaped(summary)}`, WIDTH),
     ".SH SYNOPSIS",
     ...usage.flatMap((line, i) => [
       ...i > 0 ? [".br"] : [],

@@ -3,7 +3,7 @@ import { versionText } from "../../app/cli/version.ts";
 import { InstalledPackage } from "../kit/installed_package.ts";
 
 /** As much as a package may have, in bytes. */
-const PACKAGE_MAX = 500_000;
+const PACKAGE_MAX = 600_000;
 
 /** A network function, in a file of a user's. */
 const FUNCTION = `
