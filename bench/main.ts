@@ -102,7 +102,7 @@ async function main({ values, positionals }: Parsed<typeof BENCH>): Promise<numb
   if (navigator.hardwareConcurrency < 2) {
     throw new CulvertError("Cannot bench as this machine has one core: two are wanted");
   }
-  const stop = stopSignal((line) => console.error(`bench: ${line}`), STOP_MS);
+  const stop = stopSignal((line) => console.error(`bench: ${line}`), { deadlineMs: STOP_MS });
   stop.addEventListener("abort", () => stopBench("stopped"));
   const areas = positionals.length > 0 ? positionals as Area[] : AREAS;
   try {

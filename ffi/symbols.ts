@@ -105,16 +105,22 @@ export const SYMBOLS = {
 
   // int32_t shim_unix_listen(const char *path)
   shim_unix_listen: { parameters: ["buffer"], result: "i32" },
+  // int32_t shim_unix_listen_packets(const char *path)
+  shim_unix_listen_packets: { parameters: ["buffer"], result: "i32" },
   // int32_t shim_unix_accept(int32_t listener, uint32_t buffer)
   shim_unix_accept: { parameters: ["i32", "u32"], result: "i32" },
   // int32_t shim_unix_connect(const char *path, uint32_t milliseconds)
   shim_unix_connect: { parameters: ["buffer", "u32"], result: "i32" },
+  // int32_t shim_unix_connect_packets(const char *path, uint32_t milliseconds)
+  shim_unix_connect_packets: { parameters: ["buffer", "u32"], result: "i32" },
   // int32_t shim_unix_send(int32_t fd, int64_t value, int32_t passed)
   shim_unix_send: { parameters: ["i32", "i64", "i32"], result: "i32" },
   // int32_t shim_unix_receive(int32_t fd, int64_t *value, int32_t *passed, uint32_t waits)
   shim_unix_receive: { parameters: ["i32", "buffer", "buffer", "u32"], result: "i32" },
   // int32_t shim_unix_tell(const char *path, const char *text, int32_t passed)
   shim_unix_tell: { parameters: ["buffer", "buffer", "i32"], result: "i32" },
+  // int32_t shim_unix_say(int32_t fd, const char *text)
+  shim_unix_say: { parameters: ["i32", "buffer"], result: "i32" },
   // int32_t shim_unix_discard(int32_t fd, uint32_t *descriptors)
   shim_unix_discard: { parameters: ["i32", "buffer"], result: "i32" },
   // int32_t shim_unix_peer(int32_t fd, uint32_t *ids)

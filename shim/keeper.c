@@ -6,6 +6,7 @@
 #include "shim.h"
 
 #include <errno.h>
+#include <fnmatch.h>
 #include <linux/capability.h>
 #include <signal.h>
 #include <string.h>
@@ -83,6 +84,13 @@ static const char *behind(const char *names) {
   return names + 1;
 }
 
+/* Whether a name is one of the interfaces, or fits a pattern of theirs, such as "eth*". */
+static int matches(const char *patterns, const char *name) {
+  for (; *patterns; patterns += strlen(patterns) + 1)
+    if (fnmatch(patterns, name, 0) == 0) return 1;
+  return 0;
+}
+
 static int is_known(const char *names, const char *name) {
   for (; *names; names += strlen(names) + 1)
     if (strcmp(names, name) == 0) return 1;
@@ -106,7 +114,9 @@ static int32_t carry_out(const struct request *request, const int *fds, const ch
                          int *opened) {
   const char *files = behind(interfaces), *name = request->name;
   if (request->what == SHIM_KEEPER_SERVE) return serve(behind(files), request, fds);
-  if (!is_known(request->what == SHIM_KEEPER_REMOVE ? files : interfaces, name)) return -EPERM;
+  int known = request->what == SHIM_KEEPER_REMOVE ? is_known(files, name)
+                                                 : matches(interfaces, name);
+  if (!known) return -EPERM;
   switch (request->what) {
     case SHIM_KEEPER_TAP: *opened = tap_open(name); return *opened;
     case SHIM_KEEPER_PACKET: *opened = packet_open(name, request->first); return *opened;

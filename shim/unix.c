@@ -12,18 +12,17 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-static int open_socket(const char *path, struct sockaddr_un *address) {
+static int open_socket(const char *path, struct sockaddr_un *address, int kind) {
   *address = (struct sockaddr_un){.sun_family = AF_UNIX};
   if (strlen(path) >= sizeof address->sun_path) return -ENAMETOOLONG;
   strcpy(address->sun_path, path);
-  int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  int fd = socket(AF_UNIX, kind | SOCK_CLOEXEC, 0);
   return fd < 0 ? -errno : fd;
 }
 
-/* Listen at `path`, mode 0600, without blocking in accept. */
-SHIM_API int32_t shim_unix_listen(const char *path) {
+static int32_t listen_at(const char *path, int kind) {
   struct sockaddr_un address;
-  int fd = open_socket(path, &address);
+  int fd = open_socket(path, &address, kind);
   if (fd < 0) return fd;
   /* The mode of the socket itself becomes the mode of its path, so it is never open to others. */
   if (fchmod(fd, 0600) == 0 && fcntl(fd, F_SETFL, O_NONBLOCK) == 0 &&
@@ -34,6 +33,14 @@ SHIM_API int32_t shim_unix_listen(const char *path) {
   return -error;
 }
 
+/* Listen at `path`, mode 0600, without blocking in accept. */
+SHIM_API int32_t shim_unix_listen(const char *path) { return listen_at(path, SOCK_STREAM); }
+
+/* The same for packets: each is read and written whole, as in DPDK's telemetry. */
+SHIM_API int32_t shim_unix_listen_packets(const char *path) {
+  return listen_at(path, SOCK_SEQPACKET);
+}
+
 /* The next connection, or -EAGAIN, with a send buffer of so many bytes, at least some six messages;
  * 0: the kernel's default. */
 SHIM_API int32_t shim_unix_accept(int32_t listener, uint32_t buffer) {
@@ -42,11 +49,10 @@ SHIM_API int32_t shim_unix_accept(int32_t listener, uint32_t buffer) {
   return fd < 0 ? -errno : fd;
 }
 
-/* Connect; this, and a receive later, waits `milliseconds` at most. */
-SHIM_API int32_t shim_unix_connect(const char *path, uint32_t milliseconds) {
+static int32_t connect_to(const char *path, uint32_t milliseconds, int kind) {
   struct sockaddr_un address;
   struct timeval limit = {milliseconds / 1000, (milliseconds % 1000) * 1000L};
-  int fd = open_socket(path, &address);
+  int fd = open_socket(path, &address, kind);
   if (fd < 0) return fd;
   if (setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit) == 0 &&
       setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit) == 0 &&
@@ -75,6 +81,16 @@ SHIM_API int32_t shim_unix_send(int32_t fd, int64_t value, int32_t passed) {
   return sent < 0 ? -errno : sent == sizeof value ? 0 : -EAGAIN;
 }
 
+/* Connect; this, and a receive later, waits `milliseconds` at most. */
+SHIM_API int32_t shim_unix_connect(const char *path, uint32_t milliseconds) {
+  return connect_to(path, milliseconds, SOCK_STREAM);
+}
+
+/* The same for packets. */
+SHIM_API int32_t shim_unix_connect_packets(const char *path, uint32_t milliseconds) {
+  return connect_to(path, milliseconds, SOCK_SEQPACKET);
+}
+
 /* Send a text to a datagram socket, and a descriptor with it unless that is -1. "@" stands for the
  * zero byte of an abstract name, as in sd_notify(3). */
 SHIM_API int32_t shim_unix_tell(const char *path, const char *text, int32_t passed) {
@@ -93,6 +109,11 @@ SHIM_API int32_t shim_unix_tell(const char *path, const char *text, int32_t pass
   int32_t result = sendmsg(fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 ? -errno : 0;
   close(fd);
   return result;
+}
+
+/* Send a packet, without waiting. */
+SHIM_API int32_t shim_unix_say(int32_t fd, const char *text) {
+  return send(fd, text, strlen(text), MSG_NOSIGNAL | MSG_DONTWAIT) < 0 ? -errno : 0;
 }
 
 /* Receive one number into *value, and a descriptor into *passed (-1 if none came); -EAGAIN if none

@@ -2,6 +2,7 @@ import { type Entry, entry } from "./entry.ts";
 import { CHECK } from "./tables/check.ts";
 import { CAPTURE } from "./tables/capture.ts";
 import { CLIENT } from "./tables/client.ts";
+import { CTL } from "./tables/ctl.ts";
 import { FABRIC } from "./tables/fabric.ts";
 import { EXTCAP } from "./tables/extcap.ts";
 import { GEN } from "./tables/gen.ts";
@@ -49,6 +50,7 @@ export const COMMANDS: readonly Entry[] = [
   entry(GEN, async () => (await import("./gen_command.ts")).genCommand),
   entry(METRICS, async () => (await import("./metrics_command.ts")).metricsCommand),
   entry(LAYOUT, async () => (await import("./layout_command.ts")).layoutCommand),
+  entry(CTL, async () => (await import("./ctl_command.ts")).ctlCommand),
   entry(FABRIC, async () => (await import("./fabric_command.ts")).fabricCommand),
   entry(VM_INSTALL, async () => (await import("./vm_install_command.ts")).vmInstallCommand),
   entry(UNITS, async () => (await import("./units_command.ts")).unitsCommand),

@@ -1,7 +1,13 @@
-import { UsageError } from "../../ffi/error.ts";
+import { dirname } from "node:path";
+import { CulvertError, UsageError } from "../../ffi/error.ts";
+import { HostControl } from "../host/host_control.ts";
 import type { HostOptions } from "../host/host_options.ts";
 import { runHost } from "../host/run_host.ts";
 import { parsedWithConfig } from "./config/with_config.ts";
+import { answersOf } from "./control/answers.ts";
+import { reloaded } from "./control/changes.ts";
+import { controlPath } from "./control/control_path.ts";
+import { type Answers, ControlServer } from "./control/control_server.ts";
 import { readRegions } from "./host_places.ts";
 import { capturePath } from "../region/capture_file.ts";
 import { hostLockPath } from "../region/host_lock.ts";
@@ -13,6 +19,8 @@ import {
   ownsRootsFiles,
   STILL_ROOT,
 } from "../linux/privileges.ts";
+import { ownerFor } from "../linux/owner.ts";
+import type { Log } from "../linux/log.ts";
 import { stdout } from "../linux/output.ts";
 import { limitLog } from "./log_limit.ts";
 import { logFor } from "./messages.ts";
@@ -63,35 +71,81 @@ function checkWipe(regions: HostOptions["regions"]): void {
 
 /** `culvert host`: returns the exit status. */
 export async function hostCommand(parsed: Parsed<typeof HOST>): Promise<number> {
-  const options = hostOptions(await parsedWithConfig(parsed));
-  const say = logFor("host", parsed.values);
+  const { values } = parsed;
+  const read = async () => hostOptions(await parsedWithConfig(parsed));
+  const reload = () => {
+    if (values.config !== undefined) return read();
+    throw new UsageError("Cannot reload as there is no configuration file: culvert host --config");
+  };
+  const options = await read();
+  const say = logFor("host", values);
   const log = limitLog(say);
   const lcoreUrl = new URL("../host/lcore_worker.ts", import.meta.url);
+  const control = new HostControl();
+  const drained = new AbortController();
+  const hangsUp = values.config === undefined ? undefined : () => reloadOn(control, reload, say);
+  const stop = AbortSignal.any([stopSignal(say, { hangsUp }), drained.signal]);
+  const answers = answersOf({ control, reload, stop: () => drained.abort() });
+  const server = serveControl(values.control, answers, options);
   const settled = () => {
-    dropPrivileges(options.account ?? {}, dutiesOf(options));
+    const duties = dutiesOf(options, values["may-add"], server?.path);
+    dropPrivileges(options.account ?? {}, duties);
     if (ownsRootsFiles()) log(STILL_ROOT, { level: "warning" });
     giveUpPermissions();
   };
+  const served = server?.serve();
   try {
-    stdout.line(await runHost(options, lcoreUrl, stopSignal(say), log, undefined, settled));
+    stdout.line(await runHost(options, lcoreUrl, stop, log, undefined, settled, control));
   } finally {
+    server?.close();
+    await served;
     log.flush();
     endDuties();
   }
   return 0;
 }
 
+/** SIGHUP with a configuration file: read it again, and do what it says now. */
+async function reloadOn(
+  control: HostControl,
+  reload: () => Promise<HostOptions>,
+  say: Log,
+): Promise<void> {
+  try {
+    const waited = await control.change(reloaded(control.options, await reload()));
+    say(`reloaded: frames have waited for ${waited.toFixed(0)} ms`);
+  } catch (error) {
+    if (!(error instanceof CulvertError)) throw error;
+    say(`goes on as before: ${error.message}`, { level: "warning" });
+  }
+}
+
+/** Listen for clients, if a name is given. */
+function serveControl(
+  name: string | undefined,
+  answers: Answers,
+  { account }: HostOptions,
+): ControlServer | undefined {
+  if (name === undefined) return undefined;
+  const path = controlPath(name);
+  Deno.mkdirSync(dirname(path), { recursive: true, mode: 0o711 });
+  return new ControlServer(path, answers, ownerFor(account ?? {}));
+}
+
 /** What a host may have to open again, and what it removes in the end. */
 function dutiesOf(
   { regions, mirrors = [] }: HostOptions,
+  mayAdd: string | undefined,
+  control: string | undefined,
 ): Pick<Required<Duties>, "interfaces" | "files"> {
   const ports = regions.flatMap(({ guests }) => guests.flatMap(({ ports }) => ports))
     .concat(mirrors.map(({ to }) => to));
   const interfaces = ports.filter(isOnInterface);
+  const files = regions.flatMap(({ name }) => [
+    ...[hostLockPath(name), capturePath(name), isPath(name) ? name : undefined],
+  ]);
   return {
-    interfaces: interfaces.map(({ name }) => name),
-    files: regions.flatMap(({ name }) => [
-      ...[hostLockPath(name), capturePath(name), isPath(name) ? name : undefined],
-    ]).filter((path) => path !== undefined),
+    interfaces: [...interfaces.map(({ name }) => name), ...mayAdd?.split(",") ?? []],
+    files: [control, ...files].filter((path) => path !== undefined),
   };
 }

@@ -55,6 +55,17 @@ export function readRegions(options: readonly Given[]): RegionOptions[] {
   return regions;
 }
 
+/**
+ * See that a host can have these regions.
+ *
+ * @throws {UsageError} if not.
+ */
+export function checkRegions(regions: readonly RegionOptions[]): void {
+  regions.forEach(checked);
+  const ports = regions.flatMap(({ guests }) => guests.flatMap(({ ports }) => ports));
+  for (const port of ports) checkPort(port, ports);
+}
+
 /** What is refused by `work` is told with the place where it stands, if that is in a file. */
 function tellingOrigin<T>(origin: string | undefined, work: () => T): T {
   try {

@@ -15,6 +15,14 @@ const LAUNCHER_MS = 300;
 /** Exit status of a program that was asked a second time to end. */
 const INTERRUPTED = 130;
 
+/** How a program is stopped. */
+export interface StopOptions {
+  /** Milliseconds that an orderly end may take. */
+  readonly deadlineMs?: number;
+  /** Called on SIGHUP, which then stops nothing. */
+  readonly hangsUp?: () => void;
+}
+
 /**
  * A signal that aborts when the program is to end in order: on SIGINT, SIGTERM or SIGHUP (a closed
  * terminal; unless nohup has started it), or when the `deno task` or npx that started it
@@ -25,7 +33,7 @@ const INTERRUPTED = 130;
  */
 export function stopSignal(
   say: Log,
-  deadlineMs: number = DEADLINE_MS,
+  { deadlineMs = DEADLINE_MS, hangsUp }: StopOptions = {},
 ): AbortSignal {
   const controller = new AbortController();
   const stop = (why: string) => {
@@ -41,11 +49,12 @@ export function stopSignal(
     controller.abort();
   };
   let first = 0;
-  const hangsUp = !outlivesTerminal();
+  const isToHangUp = !outlivesTerminal();
   let hasHungUp = false;
   for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
     Deno.addSignalListener(name, () => { // without a listener of SIGHUP, Deno would end by it
-      if (name === "SIGHUP" && !hangsUp) {
+      if (name === "SIGHUP" && hangsUp) return hangsUp();
+      if (name === "SIGHUP" && !isToHangUp) {
         hasHungUp = true;
         return;
       }

@@ -42,7 +42,8 @@ After=network.target culvert-server@%i.service
 
 [Service]
 Type=notify
-ExecStart=${program} host --config /etc/culvert/%i.toml
+ExecStart=${program} host --config /etc/culvert/%i.toml --control %i
+ExecReload=/bin/kill -HUP $MAINPID
 # The keeper, a process of the host's, puts interfaces back when the host has gone.
 KillMode=process
 Restart=on-failure

@@ -1,12 +1,12 @@
-import type { Log } from "../linux/log.ts";
 import { COMMAND, CommandWord } from "../lcore/command.ts";
 import type { Lcore, LcoreThread } from "../lcore/lcore.ts";
 import { COUNTER, type Counters } from "../port/counters.ts";
-import type { OpenedPort } from "../port/open_port.ts";
-import type { PortSpec } from "../port/port_spec.ts";
+import { closeLent } from "../port/kept_ports.ts";
 import type { HostedMemory } from "../region/hosted_memory.ts";
+import { Drain, DRAIN_MS } from "./drain.ts";
 import type { HostLcoreHandle } from "./host_lcore.ts";
 import type { HostOptions } from "./host_options.ts";
+import type { HostPlatform } from "./host_platform.ts";
 import { type HostedPort, openedBy, openPorts, restorePorts } from "./hosted_ports.ts";
 import { type HostedGuest, HostedRegion } from "./hosted_region.ts";
 import { InterfaceWatch } from "./interface_watch.ts";
@@ -17,23 +17,8 @@ import { summaryText } from "./summary.ts";
 /** Between two steps in milliseconds: while a guest attaches or leaves, and otherwise. */
 const STEP_MS = 10, QUIET_STEP_MS = 100;
 
-/** How long a host that stops waits for frames that are with guests and in links. */
-const DRAIN_MS = 500;
-
 /** Between two times that counters are written into the regions. */
 const COUNTERS_MS = 100;
-
-/** What a host runs on: Workers and real ports in programs, one thread in tests. */
-export interface HostPlatform {
-  /** Opens a port, in the main thread. */
-  openPort(spec: PortSpec, mtu: number): OpenedPort;
-  /** Makes the thread of an lcore. */
-  spawn(core: number): LcoreThread<HostLcoreHandle>;
-  /** Milliseconds that have passed since some moment. */
-  clock(): number;
-  /** Receives what happens. */
-  readonly log: Log;
-}
 
 /**
  * Where a host is in its life: forwarding; waiting for frames that are with guests; cutting guests
@@ -57,7 +42,8 @@ export class Host {
   readonly #threads: readonly LcoreThread<HostLcoreHandle>[];
   #lcores: readonly Lcore[] = [];
   #phase: Phase = "forwarding";
-  #drainEnd = 0;
+  #why = "";
+  #drain?: Drain;
   #countersAt = 0;
   #wasDown: boolean[] = [];
   readonly #interfaces: InterfaceWatch;
@@ -71,20 +57,21 @@ export class Host {
    * before.
    */
   constructor(
-    private readonly options: HostOptions,
+    readonly options: HostOptions,
     memories: readonly HostedMemory[],
     private readonly platform: HostPlatform,
   ) {
     const { regions, cores } = options;
     const { openPort, spawn, log } = platform;
     const names = namesFor(regions);
-    const ports = openPorts(options, names, openPort, log);
+    const ports = openPorts(options, names, openPort, log, platform.before);
     this.ports = ports.flat(2);
     try {
       this.regions = regions.map((region, i) =>
         new HostedRegion(region, options, memories[i], ports[i], names, log)
       );
     } catch (error) {
+      for (const { opened: { setup } } of this.ports) closeLent(setup);
       this.#restorePorts();
       throw error;
     }
@@ -104,8 +91,13 @@ export class Host {
     await Promise.all(this.#threads.map(({ ready }) => ready));
   }
 
-  /** Start the lcores, and open the regions to guests. */
-  start(): void {
+  /**
+   * Start the lcores, and open the regions to guests.
+   *
+   * @param isHeld Whether frames wait in ports until {@linkcode release}.
+   */
+  start(isHeld = false): void {
+    if (isHeld) this.#command.hold();
     this.#lcores = this.#threads.map((thread, lcore) =>
       thread.run(this.#command, this.#handleOf(lcore))
     );
@@ -132,6 +124,11 @@ export class Host {
     }
   }
 
+  /** Take frames from ports from now on. */
+  release(): void {
+    if (!this.isStopping) this.#command.release();
+  }
+
   /** Settles when all lcores have ended; rejects if one has failed. */
   async lcoresEnd(): Promise<void> {
     const lcores = this.#lcores.map(({ done }) => done);
@@ -143,6 +140,16 @@ export class Host {
   get stepMs(): number {
     const isMoving = this.#guests.some(({ supervisor }) => supervisor.isMoving);
     return this.#phase === "forwarding" && !isMoving ? QUIET_STEP_MS : STEP_MS;
+  }
+
+  /** How many guests forward now. */
+  get attached(): number {
+    return this.#guests.filter(({ supervisor }) => supervisor.isOpen).length;
+  }
+
+  /** Whether the host is about to stop, or has stopped. */
+  get isStopping(): boolean {
+    return this.#phase !== "forwarding";
   }
 
   /** Whether the host has stopped, and all lcores have ended. */
@@ -176,17 +183,23 @@ export class Host {
     const hasFailed = this.#lcores.some(({ isDone }) => isDone);
     if (hasFailed) this.stop();
     if (this.#phase === "draining") {
-      if (hasFailed || now >= this.#drainEnd || this.#isQuiet()) this.#cutOff();
+      if (hasFailed || this.#drain!.isOver(now)) this.#cutOff();
     } else if (this.#phase === "cutting off") {
       if (hasFailed || this.#guests.every(({ supervisor }) => supervisor.isClosed)) this.abort();
     }
   }
 
-  /** Begin to stop: let no guest in, take no more frames from ports, wait for those under way. */
-  stop(): void {
+  /**
+   * Begin to stop: let no guest in, take no more frames from ports, wait for those under way.
+   *
+   * @param why Said to guests that are cut off.
+   * @param drainMs Milliseconds that frames may take to come home.
+   */
+  stop(why = "the host stops", drainMs: number = DRAIN_MS): void {
     if (this.#phase !== "forwarding") return;
+    this.#why = why;
     this.#phase = "draining";
-    this.#drainEnd = this.platform.clock() + DRAIN_MS;
+    this.#drain = new Drain(this.#guests, this.ports, this.platform.clock() + drainMs);
     // Before anything else: a guest that is cut off would find this host again.
     for (const region of this.regions) region.withdraw();
     this.#command.value = COMMAND.DRAIN;
@@ -216,7 +229,7 @@ export class Host {
 
   #cutOff(): void {
     this.#phase = "cutting off";
-    for (const { supervisor } of this.#guests) supervisor.close("is cut off: the host stops");
+    for (const { supervisor } of this.#guests) supervisor.close(`is cut off: ${this.#why}`);
   }
 
   #endIfStopped(): void {
@@ -244,28 +257,8 @@ export class Host {
   }
 
   /**
-   * Whether no frame is with a guest or in a link. Frames move while we look, from where we have
-   * not looked yet to where we have; but then a port has sent some between the first look and the
-   * last.
+   * What lcore number `lcore` receives: its ports, and the guests and regions that they lead to.
    */
-  #isQuiet(): boolean {
-    const before = this.#sent();
-    const isHeld = this.#guests.some(({ supervisor }) => supervisor.framesOut > 0);
-    return !isHeld && this.#inLinks() === 0 && this.#sent() === before;
-  }
-
-  /** Frames that ports have sent. */
-  #sent(): number {
-    return this.ports.reduce((sum, { counters }) => sum + counters[COUNTER.TX], 0);
-  }
-
-  /** Frames that one end of a link has sent and the other not yet received. */
-  #inLinks(): number {
-    return this.ports.filter(({ opened }) => opened.setup.kind === "link")
-      .reduce((sum, { counters }) => sum + counters[COUNTER.TX] - counters[COUNTER.RX], 0);
-  }
-
-  /** What lcore number `lcore` receives: its ports, their guests and regions. */
   #handleOf(lcore: number): HostLcoreHandle {
     const isUsed = ({ lcores }: HostedGuest) => lcores.includes(lcore);
     const regions = this.regions.filter(({ guests }) => guests.some(isUsed));

@@ -1,7 +1,8 @@
 import type { Log } from "../linux/log.ts";
 import { CulvertError } from "../../ffi/error.ts";
 import { COUNTER, type Counters, newCounters } from "../port/counters.ts";
-import type { OpenedPort } from "../port/open_port.ts";
+import { closeLent } from "../port/kept_ports.ts";
+import type { OpenedPort, PortSetup } from "../port/open_port.ts";
 import type { PortSpec } from "../port/port_spec.ts";
 import { dealPorts } from "./deal_ports.ts";
 import type { HostOptions } from "./host_options.ts";
@@ -26,6 +27,7 @@ export interface HostedPort {
 /**
  * Open all ports of a host, and deal them to its lcores.
  *
+ * @param before Those of the host before this one: counters go on from theirs.
  * @returns them by region, guest and virtual port, in the order of the options.
  * @throws {CulvertError} if one cannot be opened. Those that were are as they were before.
  */
@@ -34,6 +36,7 @@ export function openPorts(
   names: Names,
   openPort: (spec: PortSpec, mtu: number) => OpenedPort,
   log: Log,
+  before: readonly HostedPort[] = [],
 ): HostedPort[][][] {
   const opened: OpenedPort[] = [];
   const copies = new Map<PortSpec, OpenedPort>();
@@ -43,6 +46,7 @@ export function openPorts(
     }
     for (const { port, to } of mirrors) copies.set(port, openPort(to, mtu));
   } catch (error) {
+    for (const { setup } of [...opened, ...copies.values()]) closeLent(setup);
     restorePorts([...opened, ...copies.values()], log);
     throw error;
   }
@@ -54,6 +58,8 @@ export function openPorts(
     return guests.map((guest) =>
       guest.ports.map((spec): HostedPort => {
         const port = next++;
+        const last = before.find(({ opened: { setup } }) => isSame(setup, opened[port].setup));
+        if (last) counters[port].set(last.counters);
         counters[port][COUNTER.CORE] = cores[dealt[port]] + 1;
         counters[port][COUNTER.BURST] = burst;
         return {
@@ -72,6 +78,11 @@ export function openPorts(
 /** All that is open for a port: itself, and its mirror. */
 export function openedBy({ opened, mirror }: HostedPort): OpenedPort[] {
   return mirror ? [opened, mirror] : [opened];
+}
+
+/** Whether two ports are on one interface. */
+function isSame(a: PortSetup, b: PortSetup): boolean {
+  return a.kind === b.kind && a.name === b.name && (a.kind === "tap" || a.kind === "packet");
 }
 
 /** Leave interfaces as they were found, as far as they still let us. */

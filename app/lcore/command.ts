@@ -52,6 +52,16 @@ export class CommandWord {
     shim.shim_eventfd_signal(this.handle.wakeFd);
   }
 
+  /** Let lcores begin without taking frames from ports; nobody is woken. */
+  hold(): void {
+    this.#memory.store(0, COMMAND.DRAIN);
+  }
+
+  /** Let lcores that were held forward: those that sleep see it when a frame wakes them. */
+  release(): void {
+    this.#memory.store(0, COMMAND.RUN);
+  }
+
   /** Give memory and eventfd back. All lcores must have returned: they would read RUN again. */
   close(): void {
     this.#memory.close();

@@ -35,6 +35,7 @@ const MEMORY = ["/run/culvert", "/dev/shm", "/dev/hugepages"];
 const NEEDS: Readonly<Record<string, Needs>> = {
   host: { shim: true, read: [CODE, ...MEMORY], write: MEMORY },
   check: { shim: true, read: [CODE] },
+  ctl: { shim: true, read: [CODE] },
   fabric: { shim: true, read: [CODE] },
   guest: { shim: true, read: [CODE] },
   run: { shim: true, read: "everything", write: ["/run/culvert", "/dev/shm"] },

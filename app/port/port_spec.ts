@@ -75,3 +75,9 @@ function xdpSpec(text: string, words: string): PortSpec {
       `xdp:${name}, xdp:${name},native or xdp:${name},generic`,
   );
 }
+
+/** A port as {@linkcode parsePortSpec} reads it. */
+export function portText({ kind, name, isVisible, mode }: PortSpec): string {
+  const words = `${name}${isVisible ? VISIBLE : ""}${mode ? `,${mode}` : ""}`;
+  return words === "" ? kind : `${kind}:${words}`;
+}

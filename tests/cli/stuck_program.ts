@@ -6,7 +6,7 @@ if ("WorkerGlobalScope" in globalThis) {
   for (;;);
 } else {
   new Worker(import.meta.url, { type: "module" });
-  const signal = stopSignal((line) => stderr.line(line), 500);
+  const signal = stopSignal((line) => stderr.line(line), { deadlineMs: 500 });
   signal.addEventListener("abort", () => console.log("asked to end"));
   console.log("runs");
 }

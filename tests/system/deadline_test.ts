@@ -27,7 +27,7 @@ Deno.test("A second signal, but not one that came with the first, ends a program
     `import { stopSignal } from ${
       JSON.stringify(new URL("../../app/cli/stop_signal.ts", import.meta.url).href)
     };
-    stopSignal(() => {}, 60_000);
+    stopSignal(() => {}, { deadlineMs: 60_000 });
     setInterval(() => {}, 1000);
     console.log("runs");`,
   );

@@ -157,6 +157,20 @@ export const HOST = {
     },
     "log-level": { ...LOG["log-level"], group: OF_THE_HOST },
     "log": { ...LOG["log"], group: OF_THE_HOST },
+    "control": {
+      kind: "text",
+      argument: "NAME",
+      group: OF_THE_HOST,
+      about: "listen for `culvert ctl NAME`, and for DPDK's telemetry clients, at " +
+        "/run/culvert/dpdk/NAME/dpdk_telemetry.v2. Who may connect may change what it forwards",
+    },
+    "may-add": {
+      kind: "text",
+      argument: "PATTERN,...",
+      otherwise: "none but those that are named at the start",
+      group: OF_THE_HOST,
+      about: "interfaces that ctl may add while it runs, such as eth*,tap*",
+    },
     "group": {
       kind: "text",
       argument: "NAME",

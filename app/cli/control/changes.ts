@@ -1,0 +1,125 @@
+import { CulvertError, UsageError } from "../../../ffi/error.ts";
+import type { GuestPlaceOptions, HostOptions, RegionOptions } from "../../host/host_options.ts";
+import { parsePortSpec, portText } from "../../port/port_spec.ts";
+import { checkRegions } from "../host_places.ts";
+import { type Given, parseOptions, valuesOf } from "../options.ts";
+import { HOST } from "../tables/host.ts";
+
+/** Options that can be set while a host runs. */
+const SETTABLE = ["idle", "burst", "stats-period", "quarantine-after", "hold-max"] as const;
+
+/** Where a port is to be: the first region and guest 0, if it is not told. */
+export interface Place {
+  /** A region's name or path. */
+  readonly region?: string;
+  /** A guest's number there. */
+  readonly guest?: number;
+}
+
+/**
+ * A host's options with one more port, at the end of its guest's; a guest that there is not, is
+ * added.
+ *
+ * @throws {CulvertError} if that cannot be.
+ */
+export function withPort(options: HostOptions, port: string, place: Place): HostOptions {
+  const spec = parsePortSpec(port);
+  const name = place.region ?? options.regions[0].name;
+  const number = place.guest ?? 0;
+  findRegion(options, name);
+  return withRegions(options, (region) => {
+    if (region.name !== name) return region;
+    const isThere = region.guests.some((guest) => guest.number === number);
+    const guests: readonly GuestPlaceOptions[] = isThere
+      ? region.guests
+      : [...region.guests, { number, ports: [] }];
+    return {
+      ...region,
+      guests: guests.map((guest) =>
+        guest.number === number ? { ...guest, ports: [...guest.ports, spec] } : guest
+      ),
+    };
+  });
+}
+
+/**
+ * A host's options without a port; a guest that has no other goes, too.
+ *
+ * @throws {CulvertError} if there is no such port, or it is the last one of its region.
+ */
+export function withoutPort(options: HostOptions, port: string): HostOptions {
+  const wanted = portText(parsePortSpec(port));
+  const all = options.regions.flatMap(({ guests }) => guests.flatMap(({ ports }) => ports));
+  if (!all.some((spec) => portText(spec) === wanted)) {
+    throw new CulvertError(
+      `Cannot delete port ${port} as there is none: there are ${all.map(portText).join(", ")}`,
+    );
+  }
+  return withRegions(options, (region) => ({
+    ...region,
+    guests: region.guests
+      .map((guest) => ({
+        ...guest,
+        ports: guest.ports.filter((spec) => portText(spec) !== wanted),
+      }))
+      .filter(({ ports }) => ports.length > 0),
+  }));
+}
+
+/**
+ * A host's options with another value of one of `SETTABLE`.
+ *
+ * @param text As the command line has it.
+ * @throws {UsageError} if it cannot be set, or not to that.
+ */
+export function withSetting(options: HostOptions, name: string, text: string): HostOptions {
+  if (!SETTABLE.some((settable) => settable === name)) {
+    throw new UsageError(`Cannot set ${name} while the host runs: ${SETTABLE.join(", ")} can be`);
+  }
+  const { given } = parseOptions(HOST, [`--${name}=${text}`])!;
+  return { ...options, ...settingsOf(given) };
+}
+
+/** Those of {@linkcode SETTABLE} that were given, as a host's options have them. */
+function settingsOf(given: readonly Given[]): Partial<HostOptions> {
+  const values = valuesOf(HOST.options, given);
+  const names = { "stats-period": "statsPeriod", "quarantine-after": "quarantineAfter" };
+  const others: Readonly<Record<string, string>> = { ...names, "hold-max": "holdMax" };
+  return Object.fromEntries(given.map(({ name }) => [others[name] ?? name, values[name]]));
+}
+
+/**
+ * What a host that runs can become of other options, such as those of a file that was changed: its
+ * regions and cores stay.
+ *
+ * @throws {CulvertError} if regions, their memory or cores are others.
+ */
+export function reloaded(options: HostOptions, wanted: HostOptions): HostOptions {
+  const fixed = ({ regions, cores, account }: HostOptions) => ({
+    "its regions": regions.map(({ name, size, numaNode }) => ({ name, size, numaNode })),
+    "its cores": cores,
+    "its user or group": account ?? {},
+  });
+  const [now, then] = [fixed(options), fixed(wanted)];
+  for (const what of Object.keys(now) as (keyof typeof now)[]) {
+    if (JSON.stringify(now[what]) === JSON.stringify(then[what])) continue;
+    throw new CulvertError(`Cannot change ${what} while the host runs: start it anew`);
+  }
+  return wanted;
+}
+
+function findRegion({ regions }: HostOptions, name: string): RegionOptions {
+  const found = regions.find((region) => region.name === name);
+  if (found) return found;
+  const names = regions.map((region) => region.name).join(", ");
+  throw new CulvertError(`Cannot find region ${name}: the host has ${names}`);
+}
+
+function withRegions(
+  options: HostOptions,
+  change: (region: RegionOptions) => RegionOptions,
+): HostOptions {
+  const regions = options.regions.map(change);
+  checkRegions(regions);
+  return { ...options, regions };
+}

@@ -1,0 +1,16 @@
+import { UsageError } from "../../../ffi/error.ts";
+
+/**
+ * Where the socket of a host's control is, in the manner of DPDK: its clients find it as file
+ * prefix NAME, with RUNTIME_DIRECTORY=/run/culvert.
+ *
+ * @throws {UsageError} if that is no name.
+ */
+export function controlPath(name: string): string {
+  if (!/^[\w.-]{1,48}$/.test(name) || /^\.+$/.test(name)) {
+    throw new UsageError(
+      `Cannot use control ${name} as it is no name (letters, digits, ".", "_", "-"): write edge`,
+    );
+  }
+  return `/run/culvert/dpdk/${name}/dpdk_telemetry.v2`;
+}

@@ -1,0 +1,215 @@
+import { CulvertError } from "../../ffi/error.ts";
+import { KeptThreads } from "../lcore/kept_threads.ts";
+import { LcoreWorker } from "../lcore/lcore.ts";
+import { WakeableTimer } from "../lcore/wakeable_timer.ts";
+import { hasLostKeeper } from "../linux/keeper.ts";
+import type { Log } from "../linux/log.ts";
+import { stdout } from "../linux/output.ts";
+import { ServiceManager } from "../linux/service_manager.ts";
+import { Watchdog } from "../linux/watchdog.ts";
+import type { Counters } from "../port/counters.ts";
+import { KeptPorts } from "../port/kept_ports.ts";
+import { type PortSpec, portText } from "../port/port_spec.ts";
+import type { HostedMemory } from "../region/hosted_memory.ts";
+import { Host } from "./host.ts";
+import type { Change, HostControl } from "./host_control.ts";
+import type { HostLcoreHandle } from "./host_lcore.ts";
+import type { HostOptions } from "./host_options.ts";
+import { LiveTable } from "./summary.ts";
+
+const LOST_KEEPER =
+  "the keeper has ended: forwarding goes on, but an interface that is made anew is not " +
+  "opened, a server that is killed has no successor, and what is to be undone in the end stays";
+
+/** Milliseconds that frames may take to come home before a change: the machine may be busy. */
+const CHANGE_DRAIN_MS = 2000;
+
+/** Milliseconds that guests may take to attach again before a change is called done. */
+const SETTLE_MS = 3000;
+
+/** The hosts of one program: the first, and one after each change of its options. */
+export class HostCourse {
+  readonly #ports = new KeptPorts();
+  readonly #threads: KeptThreads<HostLcoreHandle>;
+  readonly #manager = new ServiceManager();
+  readonly #watchdog = new Watchdog(this.#manager);
+  readonly #timer = new WakeableTimer();
+  /** Guests that were there before the change that is under way. */
+  #attached = 0;
+  /** How many guests are waited for before ports are read again, how long, and for which change. */
+  #settling?: { readonly guests: number; readonly until: number; readonly change?: Change };
+
+  /**
+   * Nothing is opened yet.
+   *
+   * @param memories For each region of the options its memory.
+   * @param signal Says when to stop.
+   */
+  constructor(
+    private readonly options: HostOptions,
+    private readonly memories: readonly HostedMemory[],
+    lcoreUrl: URL,
+    private readonly signal: AbortSignal,
+    private readonly log: Log,
+    private readonly control: HostControl,
+  ) {
+    this.#threads = new KeptThreads((core) => new LcoreWorker(lcoreUrl, core, log));
+  }
+
+  /**
+   * Forward until the signal says stop.
+   *
+   * @param observe Given the counters of all ports of the first host.
+   * @param settled Called once all is set up, before the first frame.
+   * @returns the summary of the last host; its counters go on from those before.
+   */
+  async run(
+    observe: (counters: readonly Counters[]) => void,
+    settled: () => void,
+  ): Promise<string> {
+    let { options } = this;
+    let host = this.#host(options);
+    try {
+      observe(host.counters);
+      await host.ready(); // modules are loaded with our first permissions,
+      settled(); // frames are moved without them
+      this.#threads.settle();
+      for (;;) {
+        this.#begin(host, options);
+        const change = await this.#follow(host, options.statsPeriod);
+        if (!change) return host.summary;
+        host = this.#succeed(host, change);
+        ({ options } = host);
+      }
+    } finally {
+      host.abort();
+      await host.lcoresEnd().catch(() => {}); // if one has failed, that was thrown above
+      host.close();
+      this.#threads.close();
+      this.#keepOnly();
+    }
+  }
+
+  #host(options: HostOptions, before?: Host): Host {
+    return new Host(options, this.memories, {
+      openPort: this.#ports.lend,
+      spawn: this.#threads.lend,
+      clock: () => performance.now(),
+      log: this.log,
+      before: before?.ports,
+    });
+  }
+
+  #begin(host: Host, options: HostOptions): void {
+    host.start(this.#settling !== undefined);
+    this.control.begin(host, options, () => this.#timer.wake());
+    const ports = host.ports.map(({ name }) => name).join(", ");
+    this.#manager.tell(["READY=1", `STATUS=forwarding: ${ports}`]);
+  }
+
+  /** Stop a host for a change, if the ports of that can be opened. */
+  #stopFor(change: Change, host: Host): void {
+    const { mtu } = change.options;
+    try {
+      checkLasting(host.options, change.options);
+      this.#ports.prepare(portsOf(change.options), mtu);
+    } catch (error) {
+      if (!(error instanceof CulvertError)) throw error;
+      this.#keepOnly(host.options);
+      this.control.take();
+      return change.failed(error);
+    }
+    this.#attached = host.attached;
+    host.stop("the host changes", CHANGE_DRAIN_MS);
+  }
+
+  /** The host of a change; of the options before if that cannot be. The last one is over. */
+  #succeed(last: Host, change: Change): Host {
+    last.close();
+    const settling = { guests: this.#attached, until: performance.now() + SETTLE_MS };
+    this.#settling = settling;
+    try {
+      const host = this.#host(change.options, last);
+      this.#keepOnly(change.options);
+      this.#settling = { ...settling, change };
+      return host;
+    } catch (error) {
+      if (!(error instanceof CulvertError)) throw error;
+      change.failed(error);
+      this.#keepOnly(last.options);
+      return this.#host(last.options, last);
+    }
+  }
+
+  /** Tell who wanted a change that it is done: guests are back, or will not be so soon. */
+  #settle(host: Host): void {
+    const settling = this.#settling;
+    if (!settling) return;
+    if (host.attached < settling.guests && performance.now() < settling.until) return;
+    this.#settling = undefined;
+    host.release();
+    settling.change?.done();
+  }
+
+  /** Close ports that these options do not name. */
+  #keepOnly(options?: HostOptions): void {
+    try {
+      this.#ports.keepOnly(options ? portsOf(options) : []);
+    } catch (error) {
+      if (!(error instanceof CulvertError)) throw error;
+      this.log(error.message, { level: "warning" });
+    }
+  }
+
+  /** Step by step, until the host is over; returns the change that ended it. */
+  async #follow(host: Host, statsPeriod: number): Promise<Change | undefined> {
+    const { signal, control, log } = this;
+    const wake = () => this.#timer.wake();
+    const stop = () => {
+      this.#manager.tell(["STOPPING=1"]);
+      host.stop();
+      wake();
+    };
+    const ended = host.lcoresEnd();
+    ended.catch(() => {}).finally(wake);
+    signal.addEventListener("abort", stop);
+    if (signal.aborted) stop();
+    const table = new LiveTable(host.ports);
+    let shownAt = performance.now();
+    try {
+      while (!host.isOver) {
+        await this.#timer.wait(host.stepMs);
+        if (control.wanted && !host.isStopping) this.#stopFor(control.wanted, host);
+        host.step();
+        this.#settle(host);
+        this.#watchdog.feed(performance.now(), () => host.isMoving);
+        if (hasLostKeeper()) log(LOST_KEEPER, { level: "error" });
+        if (statsPeriod === 0 || performance.now() - shownAt < statsPeriod * 1000) continue;
+        shownAt = performance.now();
+        stdout.line(table.text());
+      }
+    } finally {
+      signal.removeEventListener("abort", stop);
+    }
+    await ended;
+    return signal.aborted ? undefined : control.take();
+  }
+}
+
+function portsOf({ regions, mirrors = [] }: HostOptions): PortSpec[] {
+  const ports = regions.flatMap(({ guests }) => guests.flatMap(({ ports }) => ports));
+  return [...ports, ...mirrors.map(({ to }) => to)];
+}
+
+/**
+ * Hosts with these ports are not followed by another in the same process: the kernel's rings hold
+ * mbufs of an XDP port, and what opens another one is given up; a pcap port would begin its files
+ * again.
+ */
+function checkLasting(...options: readonly HostOptions[]): void {
+  const found = options.flatMap(portsOf).find(({ kind }) => kind === "xdp" || kind === "pcap");
+  if (!found) return;
+  throw new CulvertError(
+    `Cannot change a host with port ${portText(found)} while it runs: start it anew`,
+  );
+}

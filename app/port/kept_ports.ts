@@ -1,0 +1,87 @@
+import { check } from "../../ffi/error.ts";
+import { shim } from "../../ffi/shim.ts";
+import { type OpenedPort, openPort, type PortSetup } from "./open_port.ts";
+import { type PortSpec, portText } from "./port_spec.ts";
+
+/**
+ * Ports that stay open while one host after another has them: what comes meanwhile waits in the
+ * kernel. Each host is lent descriptors of its own, which its lcores close.
+ */
+export class KeptPorts {
+  readonly #kept = new Map<string, OpenedPort>();
+
+  /** None yet. `open` opens one. */
+  constructor(private readonly open: typeof openPort = openPort) {}
+
+  /**
+   * Open ports that are not open yet, before a host is stopped for them.
+   *
+   * @throws {CulvertError} if one cannot be opened.
+   */
+  prepare(specs: readonly PortSpec[], mtu: number): void {
+    for (const spec of specs) this.#keep(spec, mtu);
+  }
+
+  /**
+   * Lend a port; it is opened if it is not kept.
+   *
+   * @throws {CulvertError} if it cannot be opened.
+   */
+  readonly lend = (spec: PortSpec, mtu: number): OpenedPort => {
+    const kept = this.#keep(spec, mtu);
+    return kept.look ? { ...kept, setup: copyOf(kept.setup), restore: () => {} } : kept;
+  };
+
+  /**
+   * Close all ports but these, and leave their interfaces as they were found.
+   *
+   * @throws {CulvertError} if an interface does not let us; all are closed.
+   */
+  keepOnly(specs: readonly PortSpec[]): void {
+    const wanted = new Set(specs.map(portText));
+    let failure: unknown;
+    for (const [key, { setup, restore }] of this.#kept) {
+      if (wanted.has(key)) continue;
+      this.#kept.delete(key);
+      for (const fd of descriptorsOf(setup)) shim.shim_fd_close(fd);
+      try {
+        restore();
+      } catch (error) {
+        failure ??= error;
+      }
+    }
+    if (failure !== undefined) throw failure;
+  }
+
+  /** A port, which is kept if it has something of the kernel's. */
+  #keep(spec: PortSpec, mtu: number): OpenedPort {
+    const key = portText(spec);
+    const port = this.#kept.get(key) ?? this.open(spec, mtu);
+    if (port.look) this.#kept.set(key, port);
+    return port;
+  }
+}
+
+/** Close what was lent, and no lcore has taken. */
+export function closeLent(setup: PortSetup): void {
+  for (const fd of descriptorsOf(setup)) shim.shim_fd_close(fd);
+}
+
+function descriptorsOf(setup: PortSetup): number[] {
+  if (setup.kind === "tap") return [setup.fd];
+  return setup.kind === "packet" ? [setup.rxFd, setup.txFd, setup.wholeFd] : [];
+}
+
+/** The same port by descriptors of its own. */
+function copyOf(setup: PortSetup): PortSetup {
+  if (setup.kind === "tap") return { ...setup, fd: copyFd(setup.fd) };
+  if (setup.kind !== "packet") return setup;
+  const [rxFd, txFd, wholeFd] = descriptorsOf(setup).map(copyFd);
+  return { ...setup, rxFd, txFd, wholeFd };
+}
+
+function copyFd(fd: number): number {
+  const copy = check(shim.shim_eventfd(), "copy a descriptor"); // any that is ours to replace
+  check(shim.shim_fd_copy(fd, copy), "copy a descriptor");
+  return copy;
+}

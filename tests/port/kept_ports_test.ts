@@ -1,0 +1,75 @@
+import { deepEqual, equal, notEqual, throws } from "node:assert/strict";
+import { check } from "../../ffi/error.ts";
+import { shim } from "../../ffi/shim.ts";
+import { KeptPorts } from "../../app/port/kept_ports.ts";
+import type { OpenedPort } from "../../app/port/open_port.ts";
+import { parsePortSpec, portText } from "../../app/port/port_spec.ts";
+
+const TAP = parsePortSpec("tap:t0");
+
+/** Opens ports of which nothing is real but a descriptor, and tells what became of them. */
+function fakes() {
+  const opened: string[] = [], restored: string[] = [], fds: number[] = [];
+  const open = (spec: typeof TAP): OpenedPort => {
+    const name = portText(spec);
+    if (name === "tap:bad") throw new Error("refused");
+    opened.push(name);
+    const fd = check(shim.shim_eventfd(), "make an eventfd");
+    fds.push(fd);
+    return {
+      setup: { kind: "tap", name: spec.name, index: 1, fd, mtu: 1500, created: true },
+      mac: new Uint8Array(6),
+      look: () => undefined,
+      restore: () => restored.push(name),
+    };
+  };
+  return { ports: new KeptPorts(open), opened, restored, fds };
+}
+
+function fdOf({ setup }: OpenedPort): number {
+  return setup.kind === "tap" ? setup.fd : -1;
+}
+
+Deno.test("KeptPorts opens a port once, and lends descriptors of its own each time", () => {
+  const { ports, opened, restored, fds } = fakes();
+  const [first, second] = [ports.lend(TAP, 1500), ports.lend(TAP, 1500)];
+  deepEqual(opened, ["tap:t0"]);
+  equal(new Set([...fds, fdOf(first), fdOf(second)]).size, 3);
+  for (const lent of [first, second]) {
+    equal(shim.shim_fd_same(fdOf(lent), fds[0]), 1);
+    lent.restore();
+    shim.shim_fd_close(fdOf(lent));
+  }
+  deepEqual(restored, [], "the interface stays as it is until the port is closed for good");
+  ports.keepOnly([]);
+  deepEqual(restored, ["tap:t0"]);
+  notEqual(shim.shim_fd_same(fds[0], fds[0]), 1, "it is closed");
+});
+
+Deno.test("KeptPorts keeps what is named, and opens again what was closed", () => {
+  const { ports, opened, restored } = fakes();
+  const other = parsePortSpec("tap:t1");
+  ports.prepare([TAP, other], 1500);
+  ports.keepOnly([TAP]);
+  deepEqual(restored, ["tap:t1"]);
+  ports.prepare([TAP, other], 1500);
+  deepEqual(opened, ["tap:t0", "tap:t1", "tap:t1"]);
+  throws(() => ports.prepare([parsePortSpec("tap:bad")], 1500), /refused/);
+  ports.keepOnly([]);
+});
+
+for (
+  const text of [
+    "tap:t",
+    "packet:e",
+    "packet:e,visible",
+    "xdp:e,generic",
+    "null",
+    "null:0",
+    "ring:r",
+  ]
+) {
+  Deno.test(`portText() writes ${text} as parsePortSpec() reads it`, () => {
+    equal(portText(parsePortSpec(text)), text);
+  });
+}

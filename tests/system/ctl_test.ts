@@ -1,0 +1,195 @@
+import { deepEqual, equal, match, ok } from "node:assert/strict";
+import { controlPath } from "../../app/cli/control/control_path.ts";
+import { PacketSocket } from "../../app/linux/packet_socket.ts";
+import { Lab, packetPorts, type Running, until } from "../kit/lab.ts";
+import { exchangeNumbered, ROOM } from "../kit/vm.ts";
+
+/** How often a port comes and goes while frames are under way. */
+const TIMES = 100;
+
+const FRAMES = 20_000, RATE = 800;
+
+/** A host's control, asked without a process for each question. */
+class Client implements Disposable {
+  readonly #socket: PacketSocket;
+
+  constructor(name: string) {
+    this.#socket = PacketSocket.connect(controlPath(name), 20_000);
+    this.receive();
+  }
+
+  ask(request: string): unknown {
+    ok(this.#socket.send(request));
+    return Object.values(this.receive())[0];
+  }
+
+  receive(): Record<string, unknown> {
+    const heard = this.#socket.receive();
+    ok(typeof heard === "object", String(heard));
+    return JSON.parse(heard.text);
+  }
+
+  [Symbol.dispose](): void {
+    this.#socket.close();
+  }
+}
+
+/** `culvert ctl`, to its end. */
+function ctl(lab: Lab, ...args: string[]) {
+  return lab.culvert("ctl", args).ended();
+}
+
+async function startHost(lab: Lab, args: string[]): Promise<Running> {
+  return await lab.startHost([...args, "--control", lab.region, ...ROOM]);
+}
+
+Deno.test(`No frame between two ports is lost while a third comes and goes ${TIMES} times`, async () => {
+  await using lab = await Lab.open();
+  const pair = await lab.namespacePair({ quiet: true });
+  const tap = lab.name("t");
+  const host = await startHost(lab, [...packetPorts(pair.a, pair.b), "--may-add", `${tap}*`]);
+  const guest = await lab.startGuest(["--no-mac-updating", "-T", "0"]);
+  const waits: number[] = [];
+  const churn = async () => {
+    using client = new Client(lab.region);
+    for (let time = 0; time < TIMES; time++) {
+      const verb = time % 2 === 0 ? "add" : "del";
+      const answer = client.ask(`/culvert/port/${verb},${JSON.stringify({ port: `tap:${tap}` })}`);
+      const { waited_ms } = answer as { waited_ms: number };
+      ok(waited_ms >= 0, JSON.stringify(answer));
+      waits.push(waited_ms);
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+  };
+  const churning = churn();
+  const exchanged = exchangeNumbered(lab, [pair.a, pair.b], { frames: FRAMES, rate: RATE });
+  await Promise.allSettled([exchanged, churning]);
+  await churning;
+  await exchanged.catch(async (error) => {
+    throw new Error(`${(await host.stop()).stdout}\n${host.stderr.match(/.*held.*/g)}`, {
+      cause: error,
+    });
+  });
+  waits.sort((a, b) => a - b);
+  console.log(`  frames waited for ${waits[TIMES / 2]} ms (median), ${waits.at(-1)} at most`);
+  equal(await lab.link(tap), undefined);
+  const { forwarded } = await lab.finish({ host, guest });
+  ok(forwarded >= 2 * FRAMES, "counters go on over all changes");
+});
+
+Deno.test("TCP goes on while a port comes and goes", async () => {
+  await using lab = await Lab.open();
+  const { a, b } = await lab.namespacePair();
+  const host = await startHost(lab, [...packetPorts(a, b)]);
+  const guest = await lab.startGuest(["--no-mac-updating", "-T", "0"]);
+  const server = lab.start("ip", "netns", "exec", b.netns, "iperf3", "-s", "-1", "--forceflush");
+  await server.stdoutLine(/listening/);
+  const load = lab.inNamespace(a.netns, "iperf3", "-c", b.ip4, "-t", "6", "--json");
+  using client = new Client(lab.region);
+  for (const verb of ["add", "del", "add", "del"]) {
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    const answer = client.ask(`/culvert/port/${verb},{"port":"null:0"}`);
+    ok("waited_ms" in (answer as object), JSON.stringify(answer));
+  }
+  const { end, intervals } = JSON.parse((await load).stdout);
+  console.log(`  ${(end.sum_received.bits_per_second / 1e6).toFixed(0)} Mb/s`);
+  ok(end.sum_received.bits_per_second > 1e7);
+  ok(intervals.at(-1).sum.bytes > 0, "it still flows at the end");
+  equal((await server.ended()).code, 0);
+  await guest.stop();
+  await lab.stopHost(host);
+});
+
+Deno.test("culvert ctl changes a host, tells what it does, and says why it does not", async () => {
+  await using lab = await Lab.open();
+  const host = await startHost(lab, ["--port", "null:0", "--port", "ring:a"]);
+  const name = lab.region;
+  const does = async (...words: string[]) => {
+    const { code, stdout, stderr } = await ctl(lab, name, ...words);
+    equal(code, 0, stderr);
+    return stdout;
+  };
+  const refuses = async (...words: string[]) => {
+    const { code, stderr } = await ctl(lab, name, ...words);
+    ok(code > 0);
+    return stderr;
+  };
+  match(
+    await does("port", "add", "ring:b", "--guest", "2"),
+    /^done: frames have waited for \d+ ms/,
+  );
+  match(await does("guest", "add", "3", "null:0"), /^done/);
+  match(await does("set", "idle", "sleep"), /^done/);
+  deepEqual(JSON.parse(await does("show")).regions[0].guests, [
+    { number: 0, ports: ["null:0", "ring:a"] },
+    { number: 2, ports: ["ring:b"] },
+    { number: 3, ports: ["null:0"] },
+  ]);
+  equal(JSON.parse(await does("show")).idle, "sleep");
+  match(await does("port", "del", "ring:b"), /^done/);
+  equal(JSON.parse(await does("stats")).length, 3);
+  equal(JSON.parse(await does("/ethdev/list")).length, 3);
+  match(await refuses("port", "add", "ring:a"), /Cannot use port ring:a twice/);
+  match(await refuses("port", "add", "tab:x"), /"tab" is no kind of port/);
+  match(await refuses("port", "add", "tap:nobody0"), /Cannot open TAP nobody0/);
+  match(await refuses("port", "del", "ring:b"), /there is none: there are null:0, ring:a/);
+  match(await refuses("port", "add", "null", "--region", "x"), /Cannot find region x/);
+  match(await refuses("set", "mtu", "9000"), /Cannot set mtu while the host runs/);
+  match(await refuses("set", "burst", "999"), /no whole number from 1 to 256/);
+  match(await refuses("reload"), /no configuration file/);
+  match(await refuses("/nonsense"), /Cannot ask .* for \/nonsense/);
+  match(await refuses("frobnicate"), /culvert ctl --help lists/);
+  match((await ctl(lab, `${name}x`, "show")).stderr, /Cannot connect to .*dpdk_telemetry\.v2/);
+  equal(JSON.parse(await does("stats")).length, 3, "all that was refused has changed nothing");
+  match(await does("drain"), /stopping/);
+  equal((await host.ended()).code, 0);
+});
+
+Deno.test("SIGHUP has a host do what its configuration says now; a wrong one changes nothing", async () => {
+  await using lab = await Lab.open();
+  const file = await Deno.makeTempFile({ suffix: ".toml" });
+  const write = (ports: string, rest = "") =>
+    Deno.writeTextFile(file, `${rest}\n[[region]]\nname = "${lab.region}"\nports = ${ports}\n`);
+  await write('["null:0", "ring"]');
+  const host = lab.culvert("host", ["--config", file, "--control", lab.region]);
+  await host.stderrLine(/is ready/);
+  await write('["null:0", "ring", "ring:b"]', "burst = 8");
+  host.kill("SIGHUP");
+  await host.stderrLine(/reloaded: frames have waited for \d+ ms/);
+  const now = JSON.parse((await ctl(lab, lab.region, "show")).stdout);
+  deepEqual([now.burst, now.regions[0].guests[0].ports.length], [8, 3]);
+  await write('["null:0", "ring:b"', "burst = 8");
+  host.kill("SIGHUP");
+  await host.stderrLine(/goes on as before: Cannot use .*\.toml/);
+  await write('["null:0", "ring:b"]', 'cores = "0,1"');
+  host.kill("SIGHUP");
+  await host.stderrLine(/goes on as before: Cannot change its cores while the host runs/);
+  await write('["null:0", "ring:b"]');
+  match((await ctl(lab, lab.region, "reload")).stdout, /^done/);
+  equal((await host.stop("SIGTERM")).code, 0);
+  await Deno.remove(file);
+});
+
+Deno.test("DPDK's own telemetry client reads a host's ports, rings and mempools", async () => {
+  await using lab = await Lab.open();
+  const host = await startHost(lab, ["--port", "null:64", "--port", "null:0"]);
+  const guest = await lab.startGuest(["--no-mac-updating", "-T", "0"]);
+  using client = new Client(lab.region);
+  await until(() => (client.ask("/ethdev/stats,1") as { opackets: number }).opackets > 0);
+  const { region } = lab;
+  const questions = ["/", "/info", "/ethdev/list", "/ethdev/stats,1", "/ethdev/xstats,0"]
+    .concat(["/ethdev/link_status,0", `/ring/info,${region}/g0.p0.rx`, `/mempool/info,${region}`]);
+  const { stdout } = await lab.run(
+    ...["env", "RUNTIME_DIRECTORY=/run/culvert", "sh", "-c"],
+    `printf '%s\\n' ${questions.join(" ")} | dpdk-telemetry.py -f ${region}`,
+  );
+  const answers = Object.assign({}, ...stdout.trim().split("\n").map((line) => JSON.parse(line)));
+  deepEqual(answers["/ethdev/list"], [0, 1]);
+  ok(answers["/"].includes("/ethdev/stats"));
+  ok(answers["/ethdev/stats"].opackets > 0);
+  equal(answers["/ethdev/link_status"].status, "UP");
+  equal(answers["/ring/info"].name, "g0.p0.rx");
+  equal(answers["/mempool/info"].name, region);
+  await guest.stop();
+  await lab.stopHost(host);
+});
