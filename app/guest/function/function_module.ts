@@ -145,6 +145,9 @@ function isAsync(run: unknown): boolean {
 /** What went wrong, with the place in the file as Deno tells it. */
 function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
+  if (error.message.includes("ERR_UNSUPPORTED_NODE_MODULES_TYPE_STRIPPING")) {
+    return "Deno runs no TypeScript in a folder node_modules: copy the file out of there";
+  }
   const place = /\(?(file:\/\/[^\s)]+:\d+:\d+)\)?/.exec(error.stack ?? "")?.[1];
   const message = withoutFlag(error.message);
   return withoutVersion(place && !message.includes(place) ? `${message} at ${place}` : message);
