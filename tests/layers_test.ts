@@ -24,7 +24,7 @@ const LAYERS = [
   ["lcore"],
   ["host", "guest", "toolkit", "gen"],
   ["vm", "inspect"],
-  ["top", "metrics"],
+  ["top", "metrics", "doctor"],
   ["cli"],
   ["demo", "package"],
 ];

@@ -13,7 +13,6 @@ export const FOR_TESTS: Readonly<Record<string, readonly string[]>> = {
     "app/region/cached_bar.ts parseResource",
     "app/region/listening_servers.ts parseListening",
     "app/vm/base.ts parseLdd",
-    "app/vm/host_machine.ts parseHugetlbMounts",
     "app/vm/host_machine.ts parseNumaMaps",
     "app/vm/modules.ts dependenciesOf",
   ],

@@ -4,6 +4,7 @@ import { CAPTURE } from "./tables/capture.ts";
 import { CLIENT } from "./tables/client.ts";
 import { CTL } from "./tables/ctl.ts";
 import { FABRIC } from "./tables/fabric.ts";
+import { DOCTOR } from "./tables/doctor.ts";
 import { EXTCAP } from "./tables/extcap.ts";
 import { GEN } from "./tables/gen.ts";
 import { GUEST } from "./tables/guest.ts";
@@ -49,6 +50,7 @@ export const COMMANDS: readonly Entry[] = [
   entry(EXTCAP, async () => (await import("./extcap_command.ts")).extcapCommand),
   entry(GEN, async () => (await import("./gen_command.ts")).genCommand),
   entry(METRICS, async () => (await import("./metrics_command.ts")).metricsCommand),
+  entry(DOCTOR, async () => (await import("./doctor_command.ts")).doctorCommand),
   entry(LAYOUT, async () => (await import("./layout_command.ts")).layoutCommand),
   entry(CTL, async () => (await import("./ctl_command.ts")).ctlCommand),
   entry(FABRIC, async () => (await import("./fabric_command.ts")).fabricCommand),

@@ -58,6 +58,7 @@ const NEEDS: Readonly<Record<string, Needs>> = {
     run: ["tcpdump"],
   },
   gen: { shim: true, read: [CODE] },
+  doctor: "everything",
   layout: { shim: true, read: [CODE] },
   completions: { shim: false },
   man: { shim: false },

@@ -1,0 +1,40 @@
+import { hashText, LAYOUT_HASH, LAYOUT_VERSION } from "../memory/layout.ts";
+import { bad, type Finding, good, note, type OurProgram, type Probes } from "./check.ts";
+
+/** Whether what runs here is of this build, as far as it has to meet it. */
+export function checkVersions(probes: Probes, version: string): Finding[] {
+  const others = probes.regions().filter(({ layout, hash }) =>
+    layout !== 0 && (layout !== LAYOUT_VERSION || hash !== LAYOUT_HASH)
+  );
+  return [...others.map(anotherLayout), checkPrograms(probes.programs(), version)];
+}
+
+function anotherLayout(
+  { region, layout, hash }: { region: string; layout: number; hash: number },
+): Finding {
+  return bad(
+    `region ${region}`,
+    `its layout is ${layout}, hash ${hashText(hash)}: this build has ${LAYOUT_VERSION}, hash ` +
+      hashText(LAYOUT_HASH),
+    `culvert host --region ${region}, of this build; VMs in it have to boot again`,
+  );
+}
+
+function checkPrograms(programs: readonly OurProgram[], version: string): Finding {
+  if (programs.length === 0) {
+    return good("versions", `culvert ${version}; no host, guest or server`);
+  }
+  const count = (command: string) => programs.filter((found) => found.command === command).length;
+  const all = [...new Set(programs.map(({ command }) => command))]
+    .map((command) => `${count(command)} ${command}`).join(", ");
+  const others = programs.filter((found) => found.version !== version);
+  if (others.length === 0) return good("versions", `culvert ${version}, as all that run: ${all}`);
+  const named = others.map(({ command, pid, version }) =>
+    `${command} ${pid} is ${version ?? "of files that are gone"}`
+  ).join(", ");
+  return note(
+    "versions",
+    `this is culvert ${version}; ${named}`,
+    `start ${others.length === 1 ? "it" : "them"} anew: guests attach again by themselves`,
+  );
+}
