@@ -72,6 +72,32 @@ Deno.test("xdp:IFACE of a driver without XDP is generic, and says so", async () 
   await lab.finish(running);
 });
 
+Deno.test("An xdp port on a TAP receives what another program writes there, and the other way", async () => {
+  await using lab = await Lab.open();
+  const { a, b } = await lab.namespacePair({ quiet: true });
+  const tap = lab.name("tap");
+  const wires = await lab.wires({ a, b });
+  const [near, far] = [lab.newRegion(), lab.newRegion()];
+  const owner = await lab.startHost([
+    ...["--region", near, "--port", `tap:${tap}`, "--port", `packet:${a.outer}`],
+  ]);
+  await lab.run("sysctl", "-qw", `net.ipv6.conf.${tap}.disable_ipv6=1`);
+  const host = await lab.startHost([
+    ...["--region", far, "--port", `xdp:${tap}`, "--port", `packet:${b.outer}`],
+  ]);
+  assert.match(host.stderr, new RegExp(`port ${tap}: native XDP, 1 queue`));
+  const guests = [];
+  for (const region of [near, far]) {
+    guests.push(await lab.startGuest(["--no-mac-updating", "-T", "0", "--region", region]));
+  }
+  await lab.flows(wires);
+  const frames = [60, 64, 500, 1514].map((bytes) => testFrame(bytes, { seed: bytes }));
+  await assertArrive(wires, [...frames, ...frames]);
+  for (const guest of guests) await guest.stop();
+  await lab.stopHost(host);
+  await lab.finishHost(owner);
+});
+
 Deno.test("An xdp port takes frames away from the host's stack, and gives them back at the end", async () => {
   await using lab = await Lab.open();
   const { a, b } = await lab.namespacePair();
@@ -127,12 +153,12 @@ Deno.test("An xdp port counts frames that its interface cannot take, and sends t
 Deno.test("What an xdp port sends to a far end that is down is counted", async () => {
   await using lab = await Lab.open();
   const pair = await lab.namespacePair({ quiet: true });
-  const running = await forwarding(lab, pair);
+  const running = await forwarding(lab, pair, "", ["-T", "1"]);
   const { wires } = running;
   await lab.flows(wires);
   await lab.inNamespace(pair.b.netns, "ip", "link", "set", pair.b.inner, "down");
   await wires.a.send(testFrame(60), 100);
-  await pause(300);
+  await running.host.stdoutLine(new RegExp(`^${pair.b.outer} .* 100$`));
   await lab.inNamespace(pair.b.netns, "ip", "link", "set", pair.b.inner, "up");
   await lab.flows(wires);
   const account = await lab.finish(running);
