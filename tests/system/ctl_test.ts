@@ -84,7 +84,7 @@ Deno.test("TCP goes on while a port comes and goes", async () => {
   const guest = await lab.startGuest(["--no-mac-updating", "-T", "0"]);
   const server = lab.start("ip", "netns", "exec", b.netns, "iperf3", "-s", "-1", "--forceflush");
   await server.stdoutLine(/listening/);
-  const load = lab.inNamespace(a.netns, "iperf3", "-c", b.ip4, "-t", "6", "--json");
+  const load = lab.inNamespace(a.netns, "iperf3", "-c", b.ip4, "-t", "9", "--json");
   using client = new Client(lab.region);
   for (const verb of ["add", "del", "add", "del"]) {
     await new Promise((resolve) => setTimeout(resolve, 500));
@@ -94,7 +94,8 @@ Deno.test("TCP goes on while a port comes and goes", async () => {
   const { end, intervals } = JSON.parse((await load).stdout);
   console.log(`  ${(end.sum_received.bits_per_second / 1e6).toFixed(0)} Mb/s`);
   ok(end.sum_received.bits_per_second > 1e7);
-  ok(intervals.at(-1).sum.bytes > 0, "it still flows at the end");
+  const last = intervals.slice(-3).map(({ sum }: { sum: { bytes: number } }) => sum.bytes);
+  ok(last.some((bytes: number) => bytes > 0), `it flows at the end, once TCP tries again: ${last}`);
   equal((await server.ended()).code, 0);
   await guest.stop();
   await lab.stopHost(host);
