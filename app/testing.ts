@@ -29,6 +29,7 @@ export {
 export type { Addresses, FrameFields } from "./guest/trial/scratch_frame.ts";
 export {
   type GivenFrame,
+  type OptionValues,
   type Tried,
   tryFunction,
   type TryOptions,

@@ -55,6 +55,12 @@ export const PROOFS = [
     minutes: 14,
   },
   {
+    task: "swaps",
+    args: ["500"],
+    shows: "functions that are swapped under traffic lose no frame and leave no memory behind",
+    minutes: 2,
+  },
+  {
     task: "soak",
     args: ["--minutes", "5"],
     shows: "every frame is right, in order or counted as lost, while things die",

@@ -39,7 +39,6 @@ export const FOR_TESTS: Readonly<Record<string, readonly string[]>> = {
     "app/region/cached_bar.ts mapPhysical",
   ],
   "a limit or table that something else repeats: tests compare the two": [
-    "app/channel/guest_state.ts TRANSITIONS",
     "app/channel/ledger.ts GUESTS_MAX",
     "app/guest/attachment.ts HOST_TIMEOUT_MS",
     "app/ivshmem/protocol.ts VECTORS_MAX",

@@ -82,6 +82,15 @@ export function readCounters(bytes: Uint8Array): Map<string, number> {
   return sums;
 }
 
+/** Copy what the functions of each lcore count into a guest's blocks; the others become empty. */
+export function copyCounters(blocks: Uint8Array, lcores: readonly ArrayBufferLike[]): void {
+  for (let i = 0; i * COUNTERS_BYTES < blocks.length; i++) {
+    const block = blocks.subarray(i * COUNTERS_BYTES, (i + 1) * COUNTERS_BYTES);
+    if (i < lcores.length) block.set(new Uint8Array(lcores[i], 0, COUNTERS_BYTES));
+    else block.fill(0);
+  }
+}
+
 /** The name in a slot; empty if nobody has named it. */
 function nameAt(bytes: Uint8Array, slot: number): string {
   const start = slot * SLOT_BYTES + NAME_BYTE;

@@ -1,52 +1,14 @@
 import { CulvertError } from "../../ffi/error.ts";
 import type { MappedMemory } from "../../ffi/mapped_memory.ts";
-import { FUNCTION_COUNTER, GUEST, guestBytes, ZONE_KIND } from "../memory/layout.ts";
+import { GUEST, guestBytes, ZONE_KIND } from "../memory/layout.ts";
 import type { Region } from "../memory/region.ts";
+import { copyCounters } from "./function_counters.ts";
 import * as word from "./state_word.ts";
+import { GUEST_STATE, GUEST_STATE_NAMES, TRANSITIONS } from "./transitions.ts";
 
-/** The states of a guest, in the region's STATE word; `STATE_WORD` says what else is in it. */
-export const GUEST_STATE = {
-  ABSENT: 0,
-  ATTACHING: 1,
-  RUNNING: 2,
-  DETACHING: 3,
-  QUARANTINED: 4,
-  RETIRED: 5,
-} as const;
-
-/** The states' names, by number. */
-export const GUEST_STATE_NAMES = Object.keys(GUEST_STATE) as (keyof typeof GUEST_STATE)[];
+export { GUEST_STATE, GUEST_STATE_NAMES };
 
 const { ABSENT, ATTACHING, RUNNING, DETACHING, QUARANTINED, RETIRED } = GUEST_STATE;
-
-/**
- * Who may change the state from what to what. What is not here is forbidden; the reasons:
- *
- * - ABSENT -> RUNNING: the host must reset the rings in between.
- * - RUNNING -> ATTACHING: the frames that the guest holds would be forgotten.
- * - RUNNING -> ABSENT by the guest: only the host can tell that all mbufs are back.
- * - RETIRED -> ABSENT or ATTACHING by the guest: a paused guest may yet write to frames that it
- *   held, so the host lends them to nobody until it, or its successor in the same machine, says
- *   otherwise.
- * - QUARANTINED -> anything by the guest: it is not to be trusted again in this host's life.
- */
-export const TRANSITIONS: readonly { by: "guest" | "host"; from: number; to: number }[] = [
-  { by: "guest", from: ABSENT, to: ATTACHING }, // claims the place; two at once: one CAS fails
-  { by: "host", from: ATTACHING, to: RUNNING }, // rings are reset, forwarding may begin
-  { by: "guest", from: ATTACHING, to: DETACHING }, // gives up waiting
-  { by: "guest", from: RUNNING, to: DETACHING }, // has stopped touching mbufs
-  { by: "host", from: DETACHING, to: ABSENT }, // mbufs taken back
-  { by: "host", from: ATTACHING, to: ABSENT }, // the host stops just then
-  { by: "host", from: RUNNING, to: ABSENT }, // died: its connection to the server is closed
-  { by: "host", from: RUNNING, to: RETIRED }, // heartbeat stopped: dead, or only paused
-  { by: "guest", from: RETIRED, to: DETACHING }, // was paused, and touches nothing any more
-  { by: "host", from: RETIRED, to: ABSENT }, // is gone for sure, or its mbufs are needed
-  { by: "host", from: ABSENT, to: QUARANTINED }, // whose guests have lied: nobody is let in any more
-  { by: "host", from: ATTACHING, to: QUARANTINED },
-  { by: "host", from: RUNNING, to: QUARANTINED },
-  { by: "host", from: DETACHING, to: QUARANTINED },
-  { by: "host", from: RETIRED, to: QUARANTINED },
-];
 
 /** The largest peer id. */
 const PEER_MAX = 65535;
@@ -203,29 +165,37 @@ export class GuestState {
     this.#memory.store(this.#start + GUEST.STATE, word.withState(bits, QUARANTINED));
   }
 
+  /** Whether the guest takes functions that are pushed, as it says. */
+  get takesPushes(): boolean {
+    return this.#memory.load(this.#start + GUEST.TAKES_PUSHES) === 1;
+  }
+
+  /** Guest: say so. */
+  set takesPushes(takesPushes: boolean) {
+    this.#memory.store(this.#start + GUEST.TAKES_PUSHES, takesPushes ? 1 : 0);
+  }
+
   /** Guest: say that it is alive. */
   beat(): void {
-    const word = this.#start + GUEST.HEARTBEAT;
+    const word = this.heartbeatWord;
     this.#memory.store(word, (this.#memory.load(word) + 1) >>> 0);
   }
 
-  /** Guest: show what the functions of each lcore count, a block of memory each. */
+  /** Where the heartbeat lies, for a guest's lcores to beat as well. */
+  get heartbeatWord(): number {
+    return this.#start + GUEST.HEARTBEAT;
+  }
+
+  /** Guest: show what the functions of each lcore count. */
   showCounters(lcores: readonly ArrayBufferLike[]): void {
-    const { BLOCK_BYTES } = FUNCTION_COUNTER;
-    const start = (this.#start + GUEST.COUNTERS) * 4;
-    for (let i = 0; i < this.channels; i++) {
-      const block = this.#memory.u8.subarray(
-        start + i * BLOCK_BYTES,
-        start + (i + 1) * BLOCK_BYTES,
-      );
-      if (i < lcores.length) block.set(new Uint8Array(lcores[i], 0, BLOCK_BYTES));
-      else block.fill(0);
-    }
+    const start = this.#start * 4;
+    const bytes = [start + GUEST.COUNTERS * 4, start + guestBytes(this.channels)] as const;
+    copyCounters(this.#memory.u8.subarray(...bytes), lcores);
   }
 
   /** A number that changes while the guest lives. */
   get heartbeat(): number {
-    return this.#memory.load(this.#start + GUEST.HEARTBEAT);
+    return this.#memory.load(this.heartbeatWord);
   }
 
   /** Whether the host wakes the guest, as it says. */

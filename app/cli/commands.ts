@@ -14,6 +14,7 @@ import { LAYOUT } from "./tables/layout.ts";
 import { COMPLETIONS, MAN } from "./tables/meta.ts";
 import { METRICS } from "./tables/metrics.ts";
 import { PLUG, UNPLUG } from "./tables/plug.ts";
+import { PUSH } from "./tables/push.ts";
 import { RUN } from "./tables/run.ts";
 import { SERVER } from "./tables/server.ts";
 import { TOP } from "./tables/top.ts";
@@ -38,6 +39,7 @@ export const COMMANDS: readonly Entry[] = [
   }),
   entry(TRY, async () => (await import("./try_command.ts")).tryCommand),
   entry(CHECK, async () => (await import("./check_command.ts")).checkCommand),
+  entry(PUSH, async () => (await import("./push_command.ts")).pushCommand),
   entry(SERVER, async () => (await import("./server_command.ts")).serverCommand),
   entry(CLIENT, async () => (await import("./client_command.ts")).clientCommand),
   entry(IMAGE, async () => (await import("./vm_command.ts")).imageCommand),

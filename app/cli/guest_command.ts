@@ -5,6 +5,7 @@ import { runGuest } from "../guest/run_guest.ts";
 import { parseCoreList, usableCores } from "../linux/core_list.ts";
 import { checkRegionName } from "../memory/region_name.ts";
 import { logFor } from "./messages.ts";
+import { checkTypes } from "./check_types.ts";
 import { checkUsage, type Parsed } from "./options.ts";
 import { readSet } from "./set_option.ts";
 import { stopSignal } from "./stop_signal.ts";
@@ -27,6 +28,8 @@ export function guestOptions({ values, given }: Parsed<typeof GUEST>): GuestOpti
     cores: values.cores === undefined ? usableCores().slice(-1) : parseCoreList(values.cores),
     functions: functionsOf(given, values),
     onError: values["on-error"],
+    isChecked: values.check,
+    takesPushes: values.push,
     portMask: values.portmask,
     portMap: values.portmap,
     portsPerLcore: values.nq,
@@ -69,6 +72,8 @@ export function functionsOf(
  */
 export async function guestCommand(parsed: Parsed<typeof GUEST>, lcoreUrl: URL): Promise<number> {
   const say = logFor("guest", parsed.values);
-  await runGuest(guestOptions(parsed), lcoreUrl, stopSignal(say), say);
+  const options = guestOptions(parsed);
+  if (parsed.values.types) await checkTypes(options.functions.map(({ named }) => named));
+  await runGuest(options, lcoreUrl, stopSignal(say), say);
   return 0;
 }

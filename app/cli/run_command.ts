@@ -3,6 +3,7 @@ import { runHost } from "../host/run_host.ts";
 import { usableCores } from "../linux/core_list.ts";
 import { stdout } from "../linux/output.ts";
 import { BURST_DEFAULT } from "../ring/burst.ts";
+import { checkTypes } from "./check_types.ts";
 import { functionsOf } from "./guest_command.ts";
 import { readRegions } from "./host_places.ts";
 import { limitLog } from "./log_limit.ts";
@@ -32,6 +33,7 @@ export async function runCommand(
   const both = { burst: BURST_DEFAULT, idle: "adaptive" } as const;
   const regions = readRegions([{ name: "region", value: region }, ...given]);
   const functions = functionsOf(given, values);
+  if (values.types) await checkTypes(functions.map(({ named }) => named));
   const say = logFor("run", values);
   const stop = stopSignal(say);
   const log = limitLog(sayFor("run: host"));
@@ -43,7 +45,13 @@ export async function runCommand(
     .finally(() => guestStop.abort());
   const guestOptions = { ...both, source: { region }, guest: 0, cores: cores.slice(-1), functions };
   const guest = runGuest(
-    { ...guestOptions, onError: values["on-error"], statsPeriod: values["stats-period"] },
+    {
+      ...guestOptions,
+      takesPushes: false,
+      isChecked: values.check,
+      onError: values["on-error"],
+      statsPeriod: values["stats-period"],
+    },
     urls.guest,
     guestStop.signal,
     sayFor("run: guest"),

@@ -2,13 +2,14 @@ import { CulvertError, UsageError } from "../../ffi/error.ts";
 import type { CapturedFrame } from "../capture/capture.ts";
 import { CaptureReader } from "../capture/capture_reader.ts";
 import { CaptureWriter } from "../capture/capture_writer.ts";
-import { told } from "../guest/function/chain.ts";
-import { loadFunctions } from "../guest/function/load.ts";
-import { FunctionTrial } from "../guest/trial/function_trial.ts";
+import { type FunctionSpec, loadFunctions } from "../guest/function/load.ts";
+import { FunctionTrial, SetupError } from "../guest/trial/function_trial.ts";
+import { Rejections } from "../guest/trial/rejections.ts";
 import { tryCapture } from "../guest/trial/try_capture.ts";
 import { stdout } from "../linux/output.ts";
 import { frameMaxOf } from "../port/kernel_port.ts";
 import { BURST_DEFAULT } from "../ring/burst.ts";
+import { checkTypes } from "./check_types.ts";
 import { sayFor } from "./messages.ts";
 import type { Parsed } from "./options.ts";
 import { readSet } from "./set_option.ts";
@@ -33,12 +34,14 @@ export interface TryOutput {
  * @throws {CulvertError} if a file cannot be used, or the capture not be read to its end.
  */
 export async function tryCommand(
-  { values, positionals: [named, input, output] }: Parsed<typeof TRY>,
+  { values, given, positionals: [named, input, output] }: Parsed<typeof TRY>,
   out: TryOutput = stdout,
   say: (line: string) => void = sayFor("try"),
 ): Promise<number> {
-  const set = Object.fromEntries(values.set.map(readSet));
-  const { loaded } = await loadFunctions([{ named, set }]);
+  using rejections = new Rejections();
+  const specs = chainOf(named, given);
+  if (values.types) await checkTypes(specs.map(({ named }) => named));
+  const { loaded } = await loadFunctions(specs);
   using from = openFile(input, { read: true });
   const reader = new CaptureReader(from, input);
   const next = withFirst(reader);
@@ -65,16 +68,27 @@ export async function tryCommand(
     writer?.flush();
     for (const line of report.summary(trial.counters, trial.frameMax)) out.line(line);
   }
+  await rejections.check();
   return trial.failures > 0 ? 1 : 0;
+}
+
+/** FUNCTION, and those of `--function`, each with what `--set` gives behind it. */
+function chainOf(named: string, given: Parsed<typeof TRY>["given"]): FunctionSpec[] {
+  const specs = [{ named, set: {} as Record<string, string> }];
+  for (const { name, value } of given) {
+    if (name === "function") specs.push({ named: String(value), set: {} });
+    if (name !== "set") continue;
+    const [key, text] = readSet(String(value));
+    specs.at(-1)!.set[key] = text;
+  }
+  return specs;
 }
 
 function setUp(...[loaded, options]: ConstructorParameters<typeof FunctionTrial>): FunctionTrial {
   try {
     return new FunctionTrial(loaded, options);
   } catch (error) {
-    if (error instanceof CulvertError) throw error;
-    const [{ handle: { name } }] = loaded;
-    throw new CulvertError(`Cannot set up function ${name} as it has thrown: ${told(error)}`);
+    throw error instanceof SetupError ? new CulvertError(error.message) : error;
   }
 }
 

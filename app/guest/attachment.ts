@@ -1,6 +1,7 @@
 import type { MappedMemory } from "../../ffi/mapped_memory.ts";
 import { type ChannelDescription, type ChannelPlace, findChannel } from "../channel/channel.ts";
 import { GUEST_STATE, type GuestState } from "../channel/guest_state.ts";
+import { PushBox, type PushedText } from "../channel/push_box.ts";
 import { HeartbeatWatch } from "../channel/heartbeat_watch.ts";
 import { HEADER } from "../memory/layout.ts";
 import type { Region } from "../memory/region.ts";
@@ -20,6 +21,16 @@ export interface Lease {
   readonly incarnation: number;
   /** Where the host counts incarnations: a word index in the region. */
   readonly incarnationWord: number;
+  /** Where the guest says that it is alive: a word index in the region. */
+  readonly heartbeatWord: number;
+}
+
+/** A text that was pushed to this guest. */
+export interface Push {
+  /** What it is. */
+  readonly text: PushedText;
+  /** Say what has become of it: the state is one of `PUSH_STATE`. */
+  answer(state: number, text: string): void;
 }
 
 /** Whether the lease has run out: the host is another, or has retired this guest. */
@@ -45,6 +56,7 @@ export class Attachment {
   /** The virtual ports, by number. */
   readonly channels: readonly (ChannelDescription & { place: ChannelPlace })[];
   readonly #host: HeartbeatWatch;
+  #pushes?: { readonly box: PushBox; last: number };
 
   /**
    * The place of `guest`, which the host has let in as `incarnation`.
@@ -52,15 +64,15 @@ export class Attachment {
    * @param now A clock in milliseconds.
    */
   constructor(
-    region: Region,
-    guest: number,
+    private readonly region: Region,
+    private readonly guest: number,
     private readonly state: GuestState,
     incarnation: number,
     now: number,
   ) {
-    const { incarnationWord } = state;
+    const { incarnationWord, heartbeatWord } = state;
     this.memory = region.memory;
-    this.lease = { epoch: region.knownEpoch, incarnation, incarnationWord };
+    this.lease = { epoch: region.knownEpoch, incarnation, incarnationWord, heartbeatWord };
     this.geometry = mbufsIn(region);
     this.channels = Array.from(
       { length: state.channels },
@@ -108,6 +120,30 @@ export class Attachment {
   /** Show whoever looks at the region what functions count in each lcore; some times a second. */
   showCounters(lcores: readonly ArrayBufferLike[]): void {
     if (!this.isOver) this.state.showCounters(lcores);
+  }
+
+  /**
+   * Say whether functions that are pushed from now on are taken.
+   *
+   * @throws {CulvertError} if they are to be, and the region has no memzone for them.
+   */
+  takePushes(areTaken: boolean): void {
+    const box = areTaken ? PushBox.find(this.region) : undefined;
+    this.#pushes = box && { box, last: box.sequence };
+    this.state.takesPushes = areTaken;
+  }
+
+  /** What was pushed since the last time, if anything: who pushed it is told that it was seen. */
+  nextPush(): Push | undefined {
+    const pushes = this.#pushes;
+    const text = pushes && !this.isOver ? pushes.box.take(this.guest, pushes.last) : undefined;
+    if (!pushes || !text) return undefined;
+    pushes.last = text.sequence;
+    pushes.box.see(text.sequence);
+    const answer = (state: number, text: string) => {
+      if (!this.isOver) pushes.box.answer({ state, text });
+    };
+    return { text, answer };
   }
 
   /** Whether the host has taken us for dead, and withholds what we held. */

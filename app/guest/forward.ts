@@ -22,6 +22,7 @@ export class GuestLoop {
   readonly #outputs: readonly TxBuffer[];
   readonly #chain: Chain;
   readonly #isOver: () => boolean;
+  readonly #beat: () => void;
   readonly #idle: Idle;
   readonly #clock: () => number;
   #turn = 0;
@@ -35,6 +36,8 @@ export class GuestLoop {
    *
    * @param outputs All that lanes send to.
    * @param isOver Asked once a turn: told to stop, or retired by the host.
+   * @param beat Says that the guest is alive: in a VM the main thread may have no time to for
+   * seconds, as it starts Workers for functions that take over.
    * @param clock Nanoseconds that have passed since some moment.
    */
   constructor(
@@ -42,6 +45,7 @@ export class GuestLoop {
     outputs: readonly TxBuffer[],
     chain: Chain,
     isOver: () => boolean,
+    beat: () => void,
     idle: Idle,
     clock: () => number = shim.shim_clock,
   ) {
@@ -49,6 +53,7 @@ export class GuestLoop {
     this.#outputs = outputs;
     this.#chain = chain;
     this.#isOver = isOver;
+    this.#beat = beat;
     this.#idle = idle;
     this.#clock = clock;
   }
@@ -86,6 +91,7 @@ export class GuestLoop {
     this.#chain.tick(now / 1e6);
     if (now - this.#toldAt < ROUNDS_NS) return;
     this.#toldAt = now;
+    this.#beat();
     for (const { from } of this.#lanes) from.tellRounds();
   }
 }

@@ -1,6 +1,6 @@
 import type { Log } from "../linux/log.ts";
 import { CulvertError } from "../../ffi/error.ts";
-import type { Attachment } from "./attachment.ts";
+import type { Attachment, Push } from "./attachment.ts";
 import { describeWays } from "./describe_ways.ts";
 import type { GuestOptions } from "./guest_options.ts";
 import type { Interrupts } from "./interrupts.ts";
@@ -40,14 +40,32 @@ export class Forwarding {
   ) {
     const ports = this.#ports = portsOf(attachment);
     const plan = planLcores(options, version.functions.answers, ports);
-    const { onError, idle, burst } = options;
+    const { onError, idle, burst, isChecked } = options;
+    const frameMax = Math.min(...attachment.channels.map(({ frameMax }) => frameMax));
+    attachment.takePushes(options.takesPushes);
     const { memory: { handle: region }, geometry, lease, isNotified } = attachment;
     const descriptions = ports.map(({ number, name, mac }) => ({ number, name, mac }));
-    const lanes = { onError, idle, burst, lcores: plan.length, ports: descriptions };
+    const lanes = {
+      onError,
+      idle,
+      burst,
+      frameMax,
+      isChecked,
+      lcores: plan.length,
+      ports: descriptions,
+    };
     this.#common = { region, geometry, lease, interrupts, isNotified, ...lanes };
     attachment.tellOffloads(version.functions.offloads);
     this.#run = new LcoreRun(this.#common, plan, version.threads, [], wake);
-    this.#standstill = new Standstill(log);
+    this.#standstill = new Standstill(
+      (lcore, i) => {
+        const { name } = this.#version.functions.handles[i];
+        log(`function ${name} has not returned for 1 s: lcore ${lcore} stands still`, {
+          level: "error",
+        });
+      },
+      (lcore) => log(`lcore ${lcore} goes on`),
+    );
     this.statistics = new Statistics(ports, () => this.#run.counters);
     this.#version = version;
     const cores = plan.map(({ core }) => core).join(", ");
@@ -56,6 +74,11 @@ export class Forwarding {
     const chain = version.functions.handles.map(({ name }) => name).join(" | ");
     log(`forwarding (${chain}) on core ${cores}, ports: ${names}${doorbell}`);
     log(describeWays(version.functions, plan.flatMap(({ lanes }) => lanes)));
+  }
+
+  /** What was pushed since the last time, if anything. */
+  nextPush(): Push | undefined {
+    return this.attachment.nextPush();
   }
 
   /** How many ports the guest has. */
@@ -91,7 +114,7 @@ export class Forwarding {
     const isHostAlive = attachment.beat(now);
     attachment.showCounters(this.#run.counters);
     if (this.#swap !== undefined) this.#follow(this.#swap, now);
-    else this.#standstill.look(this.#run.progress, this.#version.functions.handles, now);
+    else this.#standstill.look(this.#run.progress, now);
     const hasFailed = this.failure !== undefined && !this.isSwapping;
     if (!isHostAlive || link.hostHasLeft || attachment.isAskedToLeave || hasFailed) this.stop();
   }

@@ -1,13 +1,20 @@
 import type { Log } from "../linux/log.ts";
+import { CulvertError } from "../../ffi/error.ts";
+import { isWhole } from "../channel/push_box.ts";
 import { LcoreWorker } from "../lcore/lcore.ts";
+import { PUSH_STATE } from "../memory/layout.ts";
+import type { Push } from "./attachment.ts";
+import type { Functions, FunctionSpec } from "./function/load.ts";
 import type { Preparation } from "./function/prepare.ts";
-import type { Functions } from "./function/load.ts";
+import { Progress, PROGRESS_BYTES } from "./function/progress.ts";
 import type { Guest } from "./guest.ts";
 import type { GuestLcoreHandle, Saved } from "./guest_lcore.ts";
 import type { GuestOptions } from "./guest_options.ts";
+import { decodePushed, placeOf, type PushedFunction, stemOf } from "./pushed_function.ts";
+import { whileMoving } from "./standstill.ts";
 
-/** Milliseconds that functions may take to be loaded and tried, which no lcore waits for. */
-const LOADING_MS = 10_000;
+/** Milliseconds that functions may take to be loaded, which no lcore waits for. */
+const LOADING_MS = 60_000;
 
 /** Ports of the trial while the guest has none. */
 const PORTS = 2;
@@ -22,12 +29,15 @@ export function lcoreWorker(
   return new LcoreWorker(lcoreUrl, core, log, preparation);
 }
 
-/** Lets the functions of a guest be followed by new versions of their files. */
+/** Lets the functions of a guest be followed by others: new versions of files, what was pushed. */
 export class FunctionSwapper {
   #version = 0;
-  #isBusy = false;
-  /** What was saved while a swap was under way. */
-  #again?: string;
+  /** The functions that are at work, or were meant to be. */
+  #specs: readonly FunctionSpec[];
+  /** Files that were saved since the last swap for that began. */
+  #saved?: { name: string; readonly functions: Set<number> };
+  /** Settles when all swaps that were asked for are done. */
+  #last: Promise<void> = Promise.resolve();
 
   /** Make Workers of `lcoreUrl`; `log` is told what becomes of each version. */
   constructor(
@@ -35,56 +45,92 @@ export class FunctionSwapper {
     private readonly lcoreUrl: URL,
     private readonly options: GuestOptions,
     private readonly log: Log,
-  ) {}
-
-  /** File `name` was saved: load all functions anew, try them, and let them take over. */
-  async swap(name: string): Promise<void> {
-    if (this.#isBusy) {
-      this.#again = name;
-      return;
-    }
-    this.#isBusy = true;
-    await this.#swap(name);
-    this.#isBusy = false;
-    const again = this.#again;
-    this.#again = undefined;
-    if (again !== undefined) await this.swap(again);
+  ) {
+    this.#specs = options.functions;
   }
 
-  async #swap(name: string): Promise<void> {
-    const began = performance.now();
-    const { functions: specs, cores } = this.options;
-    const version = ++this.#version;
-    const preparation = { specs, version, ports: this.guest.ports ?? PORTS };
-    const threads = cores.map((core) => lcoreWorker(this.lcoreUrl, core, this.log, preparation));
+  /** File `name` of these functions was saved: load all anew, try them, and let them take over. */
+  reload(name: string, functions: readonly number[]): void {
+    if (this.#saved !== undefined) {
+      this.#saved.name = name;
+      for (const index of functions) this.#saved.functions.add(index);
+      return;
+    }
+    this.#saved = { name, functions: new Set(functions) };
+    this.#queue(async () => {
+      const { name, functions } = this.#saved!;
+      this.#saved = undefined;
+      const files = this.options.functions; // a file that is saved follows what was pushed, too
+      await this.#swap(name, this.#specs.map((spec, i) => functions.has(i) ? files[i] : spec));
+    });
+  }
+
+  /** Something was pushed: try it, let it take over, and answer. */
+  take(push: Push): void {
+    this.#queue(async () => {
+      try {
+        if (!await isWhole(push.text)) {
+          throw new CulvertError("Cannot take what was pushed as its hash is another: push again");
+        }
+        const pushed = decodePushed(push.text.bytes!);
+        push.answer(PUSH_STATE.DONE, await this.#swap(pushed.name, this.#withPushed(pushed)));
+      } catch (error) {
+        push.answer(PUSH_STATE.REFUSED, (error as Error).message);
+      }
+    });
+  }
+
+  #queue(work: () => Promise<void>): void {
+    this.#last = this.#last.then(work).catch(() => {}); // the log and the pusher know why
+  }
+
+  #withPushed(pushed: PushedFunction): FunctionSpec[] {
+    const specs = [...this.#specs];
+    const place = placeOf(pushed, specs.map(({ named }) => named));
+    const { named, set } = specs[place];
+    const isSame = stemOf(named) === stemOf(pushed.name);
+    const { name, text } = pushed;
+    specs[place] = { named: name, text, set: pushed.set ?? (isSame ? set : {}) };
+    return specs;
+  }
+
+  /** Let functions take over; returns what the log is told. */
+  async #swap(name: string, specs: readonly FunctionSpec[]): Promise<string> {
     try {
-      const ready = Promise.all(threads.map(({ ready }) => ready as Promise<Functions>));
-      const [functions] = await withinMs(ready, LOADING_MS);
-      const { lost, pauseMs } = await this.guest.swap({ functions, threads });
-      const ms = Math.ceil(performance.now() - began);
-      const pause = Math.ceil(pauseMs);
-      this.log(
-        `swapped ${name} in ${ms} ms, ${lost} frames lost, forwarding paused for ${pause} ms`,
-      );
+      const line = `swapped ${name} ${await this.#load(specs)}`;
+      this.#specs = specs;
+      this.log(line);
+      return line;
     } catch (error) {
-      for (const thread of threads) thread.close();
       this.log(`kept the version that was there, not ${name}: ${(error as Error).message}`, {
         level: "error",
       });
+      throw error;
     }
   }
-}
 
-/** What `promise` gives, or an error once so many milliseconds have passed. */
-async function withinMs<T>(promise: Promise<T>, ms: number): Promise<T> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<never>((_, reject) => {
-    const message = `it has not been loaded and tried within ${ms / 1000} s`;
-    timer = setTimeout(() => reject(new Error(message)), ms);
-  });
-  try {
-    return await Promise.race([promise, late]);
-  } finally {
-    clearTimeout(timer);
+  /** Load functions in new threads, try them, and let them take over; returns how it went. */
+  async #load(specs: readonly FunctionSpec[]): Promise<string> {
+    const began = performance.now();
+    const version = ++this.#version;
+    const { cores } = this.options;
+    const ports = this.guest.forwarding?.ports ?? PORTS;
+    const progress = cores.map(() => new SharedArrayBuffer(PROGRESS_BYTES));
+    const threads = cores.map((core, i) => {
+      const preparation = { specs, version, ports, progress: progress[i] };
+      return lcoreWorker(this.lcoreUrl, core, this.log, preparation);
+    });
+    try {
+      const ready = Promise.all(threads.map(({ ready }) => ready as Promise<Functions>));
+      const names = specs.map(({ named }) => named);
+      const lcores = progress.map((buffer) => new Progress(buffer));
+      const [functions] = await whileMoving(ready, lcores, names, LOADING_MS);
+      const { lost, pauseMs } = await this.guest.swap({ functions, threads });
+      return `in ${Math.ceil(performance.now() - began)} ms, ${lost} frames lost, ` +
+        `forwarding paused for ${Math.ceil(pauseMs)} ms`;
+    } catch (error) {
+      for (const thread of threads) thread.close();
+      throw error;
+    }
   }
 }

@@ -9,7 +9,6 @@ import type { Interrupts } from "./interrupts.ts";
 import type { GuestPlatform } from "./guest_platform.ts";
 import type { LoadedVersion } from "./lcore_run.ts";
 import type { RegionLink } from "./region_link.ts";
-import type { Statistics } from "./statistics.ts";
 import { checkSuccessor, type Swapped } from "./swap.ts";
 import { missing, reasonOf, waitedFor } from "./waiting.ts";
 
@@ -45,6 +44,8 @@ export class Guest {
    */
   #version: LoadedVersion;
   #link?: RegionLink;
+  /** Whether the host is asked to lend mbufs. */
+  readonly #isLent: boolean;
   /** The device that was let go of, as it is to be unplugged. */
   #unplugged?: RegionLink;
   #claim?: Claim;
@@ -70,6 +71,7 @@ export class Guest {
     private readonly platform: GuestPlatform,
   ) {
     this.#version = { functions, threads: [] };
+    this.#isLent = functions.originates || options.takesPushes;
   }
 
   /** Whether it has stopped, and left its region. */
@@ -83,9 +85,9 @@ export class Guest {
     return isSoon ? SOON_MS : WAIT_MS;
   }
 
-  /** What is counted of the ports; undefined while nothing is forwarded. */
-  get statistics(): Statistics | undefined {
-    return this.#forwarding?.statistics;
+  /** Its lcores at work; undefined while nothing is forwarded. */
+  get forwarding(): Forwarding | undefined {
+    return this.#forwarding;
   }
 
   /** Whether every function returns. */
@@ -99,20 +101,15 @@ export class Guest {
     this.#forwarding?.stop();
   }
 
-  /** How many ports it has, while it forwards. */
-  get ports(): number | undefined {
-    return this.#forwarding?.ports;
-  }
-
   /**
    * Let other functions, which their threads have loaded, take over at the end of a burst. If it
    * rejects, those of before go on.
    *
-   * @throws {CulvertError} if they make frames and those of before do not: the host lends no mbufs.
+   * @throws {CulvertError} if they make frames, and the host lends no mbufs for that.
    */
   async swap(version: LoadedVersion): Promise<Swapped> {
     const last = this.#version;
-    checkSuccessor(version.functions, last.functions);
+    checkSuccessor(version.functions, this.#isLent);
     const swapped = this.#forwarding?.swap(version, this.platform.clock());
     this.platform.wake();
     const how = await swapped ?? { pauseMs: 0, lost: 0 };
@@ -224,7 +221,7 @@ export class Guest {
     this.#interrupts = link.interrupts(hostPeerOf(link.memory));
     const claimant = {
       pid: Deno.pid,
-      wantsMbufs: this.#version.functions.originates,
+      wantsMbufs: this.#isLent,
       peer: link.peer,
       notifies: this.#interrupts !== undefined,
     };

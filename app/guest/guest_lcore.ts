@@ -46,6 +46,10 @@ export interface GuestLcoreHandle {
   readonly idle: IdleMode;
   /** Frames that are moved at a time. */
   readonly burst: number;
+  /** The longest frame that is sent, in bytes. */
+  readonly frameMax: number;
+  /** Whether all that functions do is looked at. */
+  readonly isChecked: boolean;
   /** All ports of the guest, by number. */
   readonly ports: readonly PortDescription[];
   /** From which port to which. */
@@ -88,7 +92,7 @@ export class GuestLcore {
       readonly clock?: () => number;
     } = {},
   ) {
-    const { lease, lcore, interrupts, burst } = handle;
+    const { lease, lcore, interrupts, burst, frameMax, isChecked } = handle;
     const mbufs = new Mbufs(memory, handle.geometry);
     this.#isRetired = () => isOver(memory, lease);
     const isOverNow = () => command.value !== COMMAND.RUN || isOver(memory, lease);
@@ -98,8 +102,9 @@ export class GuestLcore {
     for (const { from, to } of handle.lanes) {
       outputs[to.number] ??= new TxBuffer(ends.tx(to), ends.rx(from), burst);
     }
+    const parts = { mbufs, outputs, burst, frameMax, isChecked };
     this.lanes = handle.lanes.map(({ from, to }) =>
-      new GuestLane({ mbufs, from: ends.rx(from), out: outputs[to.number]!, outputs, burst })
+      new GuestLane({ ...parts, from: ends.rx(from), out: outputs[to.number]! })
     );
     const used = outputs.filter((output) => output !== undefined);
 
@@ -109,7 +114,11 @@ export class GuestLcore {
     const idle = new Idle(handle.idle, alarm);
     idle.watch([command.handle.wakeFd]);
     const chain = chainOf(handle, functions, log, clock);
-    this.#loop = new GuestLoop(this.lanes, used, chain, isOverNow, idle, clock);
+    const beat = () => {
+      const { heartbeatWord } = lease;
+      memory.store(heartbeatWord, (memory.load(heartbeatWord) + 1) >>> 0);
+    };
+    this.#loop = new GuestLoop(this.lanes, used, chain, isOverNow, beat, idle, clock);
     new Progress(handle.progress).begin();
   }
 

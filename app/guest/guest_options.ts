@@ -15,6 +15,10 @@ export interface GuestOptions {
   readonly functions: readonly FunctionSpec[];
   /** What becomes of frames whose function has thrown. */
   readonly onError: OnError;
+  /** Whether all that functions do is looked at, which takes time. */
+  readonly isChecked: boolean;
+  /** Whether functions are taken that `culvert push` leaves in the region. */
+  readonly takesPushes: boolean;
   /** Ports to use, in hexadecimal, as `-p` has it; all if there is none. */
   readonly portMask?: string;
   /** Pairs, as `--portmap` has them: `(0,1)(2,3)`; neighbours if there are none. */

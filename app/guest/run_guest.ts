@@ -12,6 +12,7 @@ import { FunctionWatch } from "./function_watch.ts";
 import { Guest } from "./guest.ts";
 import type { GuestOptions } from "./guest_options.ts";
 import { openRegionLink } from "./region_link.ts";
+import type { Statistics } from "./statistics.ts";
 
 /**
  * Forward frames until `signal` says stop. When the host goes away or starts anew, attach again.
@@ -47,8 +48,8 @@ export async function runGuest(
   signal.addEventListener("abort", stop);
   if (signal.aborted) guest.stop();
   const swapper = new FunctionSwapper(guest, lcoreUrl, options, log);
-  const files = options.functions.map(({ named }) => named).filter(isFile);
-  const watch = new FunctionWatch(files, (name) => swapper.swap(name), log);
+  const files = options.functions.map(({ named }) => isFile(named) ? named : undefined);
+  const watch = new FunctionWatch(files, (...saved) => swapper.reload(...saved), log);
   const watchdog = new Watchdog(manager);
   manager.tell(["READY=1"]); // a guest may wait for its host as long as it takes
   const printTable = tablePrinter(options.statsPeriod * 1000);
@@ -56,6 +57,8 @@ export async function runGuest(
     for (;;) {
       guest.step();
       if (guest.isOver) break;
+      const push = guest.forwarding?.nextPush();
+      if (push !== undefined) swapper.take(push);
       printTable(guest);
       watchdog.feed(performance.now(), () => guest.isMoving);
       await timer.wait(guest.stepMs);
@@ -69,9 +72,10 @@ export async function runGuest(
 
 /** Prints the guest's table each time that so many milliseconds have passed; never for 0. */
 function tablePrinter(periodMs: number): (guest: Guest) => void {
-  let last: Guest["statistics"];
+  let last: Statistics | undefined;
   let shownAt = 0;
-  return ({ statistics }) => {
+  return ({ forwarding }) => {
+    const statistics = forwarding?.statistics;
     const now = performance.now();
     if (statistics !== last) shownAt = now;
     last = statistics;

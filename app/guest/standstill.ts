@@ -1,9 +1,14 @@
-import type { Log } from "../linux/log.ts";
-import type { FunctionHandle } from "./function/function_module.ts";
+import { CulvertError } from "../../ffi/error.ts";
 import type { Progress } from "./function/progress.ts";
 
 /** Milliseconds after which a function that does not return is told of. */
 const PATIENCE_MS = 1000;
+
+/** The same in a trial, which runs code that was never run before. */
+const TRIAL_PATIENCE_MS = 2000;
+
+/** Milliseconds from one look at a trial to the next. */
+const LOOK_MS = 100;
 
 /** Where an lcore was when it was last seen to move. */
 interface Seen {
@@ -17,8 +22,18 @@ interface Seen {
 export class Standstill {
   #seen: Seen[] = [];
 
-  /** `log` is told which function stands still, and when it goes on. */
-  constructor(private readonly log: Log) {}
+  /**
+   * None stands still yet.
+   *
+   * @param told Called once an lcore stands still, with its number and that of the function.
+   * @param goesOn Called once it goes on.
+   * @param patienceMs How long it may work on a burst.
+   */
+  constructor(
+    private readonly told: (lcore: number, functionAtWork: number) => void,
+    private readonly goesOn: (lcore: number) => void = () => {},
+    private readonly patienceMs: number = PATIENCE_MS,
+  ) {}
 
   /** Whether every function has returned when we looked last. */
   get isMoving(): boolean {
@@ -26,19 +41,48 @@ export class Standstill {
   }
 
   /** Look at each lcore, some times a second; `now` is the time in milliseconds. */
-  look(lcores: readonly Progress[], functions: readonly FunctionHandle[], now: number): void {
+  look(lcores: readonly Progress[], now: number): void {
     lcores.forEach(({ bursts, atWork }, lcore) => {
       const seen = this.#seen[lcore] ??= { bursts, atWork, since: now, isTold: false };
       if (atWork === undefined || bursts !== seen.bursts || atWork !== seen.atWork) {
-        if (seen.isTold) this.log(`lcore ${lcore} goes on`);
+        if (seen.isTold) this.goesOn(lcore);
         this.#seen[lcore] = { bursts, atWork, since: now, isTold: false };
-      } else if (!seen.isTold && now - seen.since >= PATIENCE_MS) {
+      } else if (!seen.isTold && now - seen.since >= this.patienceMs) {
         seen.isTold = true;
-        const { name } = functions[atWork];
-        this.log(`function ${name} has not returned for 1 s: lcore ${lcore} stands still`, {
-          level: "error",
-        });
+        this.told(lcore, atWork);
       }
     });
+  }
+}
+
+/**
+ * What `promise` gives, or an error once a function has not returned for 2 s in its trial, or
+ * so many milliseconds have passed.
+ *
+ * @param lcores How far each thread has come with the trial.
+ * @param names What the functions are called.
+ */
+export async function whileMoving<Result>(
+  promise: Promise<Result>,
+  lcores: readonly Progress[],
+  names: readonly string[],
+  mostMs: number,
+): Promise<Result> {
+  const { promise: late, reject } = Promise.withResolvers<never>();
+  const told = (_: number, i: number) =>
+    reject(new CulvertError(`function ${names[i]} has not returned for 2 s in its trial`));
+  const standstill = new Standstill(told, () => {}, TRIAL_PATIENCE_MS);
+  const end = performance.now() + mostMs;
+  const timer = setInterval(() => {
+    const now = performance.now();
+    standstill.look(lcores, now);
+    if (now > end) {
+      reject(new CulvertError(`it has not been loaded and tried within ${mostMs / 1000} s`));
+    }
+  }, LOOK_MS);
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    clearInterval(timer);
   }
 }

@@ -56,9 +56,10 @@ export class FunctionSwap {
 /**
  * Check that functions can follow others in the place that a guest has.
  *
- * @throws {CulvertError} if they make frames and the others do not: the host lends no mbufs.
+ * @param isLent Whether the host lends it mbufs.
+ * @throws {CulvertError} if they make frames, and the host lends no mbufs for that.
  */
-export function checkSuccessor(next: Functions, last: Functions): void {
-  if (!next.originates || last.originates) return;
+export function checkSuccessor({ originates }: Functions, isLent: boolean): void {
+  if (!originates || isLent) return;
   throw new CulvertError("Cannot swap as it makes frames now (originates): start culvert anew");
 }

@@ -21,7 +21,7 @@ export class TxBuffer {
     private readonly from: RxEnd,
     readonly burst: number,
   ) {
-    this.#burst = Burst.of(3 * burst); // a burst less one, and what is added to it
+    this.#burst = Burst.of(2 * burst); // a burst less one, and less than one that is added
   }
 
   /** The number of the port that sends. */
@@ -34,13 +34,11 @@ export class TxBuffer {
     return this.#count === 0;
   }
 
-  /**
-   * Add frames `at` to `at + count - 1` of a burst, twice {@linkcode burst} at most, and send as
-   * soon as there is a full burst.
-   */
+  /** Add frames `at` to `at + count - 1` of a burst, and send as soon as there is a full burst. */
   add(burst: Burst, count: number, at = 0): void {
     if (count === 0) return;
-    if (this.#count === 0 && count >= this.burst) {
+    if (count >= this.burst) {
+      this.flush();
       this.#send(burst, count, at);
       return;
     }

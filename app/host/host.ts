@@ -114,7 +114,7 @@ export class Host {
       log,
     );
     for (const { name, path, bytes, handle: { vectors } } of this.regions) {
-      log(`region ${name} is ready: ${path}, ${bytes / 2 ** 20} MiB`);
+      log(`region ${name} is ready: ${path === name ? "" : `${path}, `}${bytes / 2 ** 20} MiB`);
       const lcores = this.#lcores.length;
       if (!path.endsWith(".sock") || vectors.length >= lcores) continue;
       log(

@@ -2,6 +2,7 @@ import { CulvertError } from "../../ffi/error.ts";
 import type { MappedMemory } from "../../ffi/mapped_memory.ts";
 import { addChannel, type ChannelPlace } from "../channel/channel.ts";
 import { GuestState } from "../channel/guest_state.ts";
+import { PushBox } from "../channel/push_box.ts";
 import {
   cellsOfLong,
   HEADER,
@@ -22,8 +23,8 @@ import { type HostOptions, MBUFS_DEFAULT, type RegionOptions } from "./host_opti
 /** Smallest region that is made where nobody has told its size. */
 const REGION_BYTES_LEAST = 64 << 20;
 
-/** Header, directory and control memzones, with room for memzones of others. */
-const REST_BYTES = 1 << 20;
+/** Header, directory, control memzones and what is pushed, with room for memzones of others. */
+const REST_BYTES = 2 << 20;
 
 /** Mbufs that a port keeps for the next frames that the kernel gives it, be it idle or not. */
 const KEPT_BY_PORT = 32;
@@ -122,6 +123,7 @@ export function layOut(
       addChannel(region, number, port, ringSize, { portName: setup.name, mac, frameMax })
     ),
   }));
+  PushBox.add(region);
   const most = Math.floor(region.free / stride);
   const count = mbufs ?? Math.min(MBUFS_DEFAULT, most);
   if (count > most || count === 0) {

@@ -20,6 +20,7 @@ import {
   LAYOUT_VERSION,
   LINE_BYTES,
   MAGIC,
+  PUSH,
   REGION_STATE,
   ZONE_KIND,
   ZONES_BYTES,
@@ -192,6 +193,8 @@ function problemOf(memory: MappedMemory, zone: Memzone, all: readonly Memzone[])
       return tooFew(size, CHANNEL.BYTES);
     case ZONE_KIND.MBUFS:
       return parameter === 0 || parameter > size ? `mbufs of ${parameter} bytes do not fit` : null;
+    case ZONE_KIND.PUSH:
+      return tooFew(size, PUSH.TEXT * 4 + parameter);
     case ZONE_KIND.RAW:
       return null;
     default:

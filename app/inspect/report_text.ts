@@ -173,6 +173,7 @@ const PARAMETERS: Readonly<Record<string, string>> = {
   MBUFS: "stride",
   MEMPOOL: "stride",
   GUEST: "channels",
+  PUSH: "text",
 };
 
 function zoneLines({ zones }: RegionReport): string[] {

@@ -164,6 +164,11 @@ export function serveLcore<Handle, Result, Given = undefined, Prepared = undefin
   const scope = self as unknown as {
     onmessage: (event: MessageEvent<Order<Handle> | Preparation<Given>>) => void;
     postMessage(answer: Answer<Result>): void;
+    onunhandledrejection: (event: PromiseRejectionEvent) => void;
+  };
+  scope.onunhandledrejection = (event) => {
+    event.preventDefault();
+    scope.postMessage({ line: `a promise that nothing waits for: ${messageOf(event.reason)}` });
   };
   let preparing: Promise<{ prepared: Prepared; report?: unknown } | undefined>;
   const getReady = async (given: Given) => {

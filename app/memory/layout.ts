@@ -93,7 +93,7 @@ export const ZONES_MAX: number = Math.floor((ZONES_BYTES - DIRECTORY_BYTES) / (E
 
 /**
  * What a memzone is. Its PARAMETER: RING, MPMC: slots; MBUFS, MEMPOOL: stride in bytes; GUEST:
- * channels. MBUFS has the long mbufs at its end, `LONG_MBUFS` of them.
+ * channels; PUSH: bytes of text. MBUFS has the long mbufs at its end, `LONG_MBUFS` of them.
  */
 export const ZONE_KIND = {
   RING: 1,
@@ -103,6 +103,7 @@ export const ZONE_KIND = {
   RAW: 5,
   MPMC: 6,
   MEMPOOL: 7,
+  PUSH: 8,
 } as const;
 
 /**
@@ -271,6 +272,7 @@ export const SUPER_HEADER = { START: 16, END: 28 } as const;
  *  byte 128      HEARTBEAT (g)
  *                PID (g): for the log only; may be that of the guest before
  *                OFFLOADS (g): 1 if its functions take super-frames
+ *                TAKES_PUSHES (g): 1 if it takes functions out of the memzone `PUSH`
  *  byte 256      INCARNATION (h): raised whenever the host lets a guest in, or retires it
  *                LEAVE (h): 1 asks the guest to detach and let go of the region's device
  *                NOTIFIED (h): 1 if the host wakes the guest
@@ -283,6 +285,7 @@ export const GUEST = {
   HEARTBEAT: LINE,
   PID: LINE + 1,
   OFFLOADS: LINE + 2,
+  TAKES_PUSHES: LINE + 3,
   INCARNATION: 2 * LINE,
   LEAVE: 2 * LINE + 1,
   NOTIFIED: 2 * LINE + 2,
@@ -311,6 +314,39 @@ export const FUNCTION_COUNTER = {
 export function guestBytes(channels: number): number {
   return GUEST.COUNTERS * 4 + channels * FUNCTION_COUNTER.BLOCK_BYTES;
 }
+
+/**
+ * Where `culvert push` leaves a function for a guest of the region, in words from the memzone's
+ * start; there is one such memzone. (p) is written by who pushes. The host reads none of it.
+ *
+ * ```text
+ *  byte 0        SEQUENCE (p): another number for each push, published last; 0: taken back
+ *                GUEST (p): for which guest it is
+ *                LENGTH (p): bytes of the text
+ *                HASH (p): of the text, SHA-256
+ *  byte 128      ANSWERED (g): the SEQUENCE that was seen, published after STATE
+ *                STATE (g): see `PUSH_STATE`; published last when there is an answer
+ *                ANSWER_LENGTH (g): bytes of the answer
+ *  byte 256      ANSWER (g): up to 1024 bytes of UTF-8
+ *  byte 1280     TEXT (p): JSON in UTF-8: see `PushedFunction`
+ * ```
+ */
+export const PUSH = {
+  SEQUENCE: 0,
+  GUEST: 1,
+  LENGTH: 2,
+  HASH: 3,
+  HASH_WORDS: 8,
+  ANSWERED: LINE,
+  STATE: LINE + 1,
+  ANSWER_LENGTH: LINE + 2,
+  ANSWER: 2 * LINE,
+  ANSWER_BYTES: 1024,
+  TEXT: 2 * LINE + 256,
+} as const;
+
+/** What becomes of a push: the guest has seen it; its function has taken over; or has not. */
+export const PUSH_STATE = { SEEN: 1, DONE: 2, REFUSED: 3 } as const;
 
 /**
  * A guest's STATE: all that a claim says is in it, so that a claim is one CAS, and so that each
@@ -397,7 +433,7 @@ export const LAYOUT_HASH: number = fnv1a(JSON.stringify([
   [LINE_BYTES, DIRECTORY_BYTES, ZONES_BYTES, HEADROOM_BYTES, FRAME_MIN_BYTES],
   [HEADER, REGION_STATE, ENTRY, ZONE_KIND, RING, MPMC, MEMPOOL, DESCRIPTOR, GUEST, CHANNEL, SLEEP],
   [MPMC_END, MPMC_SYNC],
-  [DESCRIPTOR_FLAG, METADATA, WATCH, STATE_WORD, FUNCTION_COUNTER],
+  [DESCRIPTOR_FLAG, METADATA, WATCH, STATE_WORD, FUNCTION_COUNTER, PUSH, PUSH_STATE],
   [SUPER_HEADER, SUPER_FRAME_MAX],
 ]));
 

@@ -34,6 +34,9 @@ case $machine in
 esac
 shim=$dist/lib/$machine/libculvert.so
 
+newline='
+'
+
 # Deno, where npm and its like put what a package depends on.
 deno=
 folder=$root
@@ -66,8 +69,21 @@ if [ "${"${1-}"}" = --show-permissions ]; then
   show=yes
 fi
 
-# The folders of functions that are files, each with a comma before it.
+# Whether a project's configuration, and with it maybe an import map, is above a file.
+has_config() {
+  above=$(cd -- "$(dirname -- "$1")" 2>/dev/null && pwd) || return 1
+  while [ ! -e "$above/deno.json" ] && [ ! -e "$above/deno.jsonc" ]; do
+    [ "$above" != / ] || return 1
+    above=$(dirname -- "$above")
+  done
+  case $above in *,*) return 1 ;; esac
+  functions=$functions,$above/deno.json,$above/deno.jsonc
+}
+
+# The folders of functions that are files, each with a comma before it, and files with an import map.
 functions=
+mapped=
+types=
 option=
 for word; do
   case $word in --function=*) option=--function word=${"${word#--function=}"} ;; esac
@@ -76,8 +92,23 @@ for word; do
     esac
     functions=$functions,$(dirname -- "$word") ;;
   esac
+  case $option:$word in --function:*.[jt]s | --function:*.[cm][jt]s)
+    if has_config "$word"; then mapped=$mapped$word$newline; fi ;;
+  *:--types) types=yes ;;
+  *) case ${"${1-}"}:$word in try:*.[jt]s | try:*.[cm][jt]s)
+      if has_config "$word"; then mapped=$mapped$word$newline; fi ;;
+    esac ;;
+  esac
   option=$word
 done
+imports=$dist/imports.json
+if [ "$mapped" ]; then
+  imports=$("$deno" run --no-config --no-lock --allow-read "$dist/app/cli/import_map.js" "$mapped") ||
+    fail "Cannot start as the project's deno.json cannot be used: see above"
+  folders=${'${imports#*"$newline"}'}
+  case $imports in *"$newline"*) functions=$functions$folders ;; esac
+  imports=${'${imports%%"$newline"*}'}
+fi
 
 command=${"${1-}"}
 main=$dist/app/main.js
@@ -89,13 +120,15 @@ ${PERMITTED.map(arm).join("\n")}
   *) set -- --no-prompt "$@" ;;
 esac
 
+if [ "$types" ]; then set -- "--allow-run=$deno" "$@"; fi
+
 if [ "$show" ]; then
   for word; do
     case $word in "$dist"/*) exit ;; esac
     printf '%s\n' "$word"
   done
 fi
-exec "$deno" run --no-config --no-lock --node-modules-dir=manual "--import-map=$dist/imports.json" \
+exec "$deno" run --no-config --no-lock --node-modules-dir=manual "--import-map=$imports" \
   "$@"
 `;
 }

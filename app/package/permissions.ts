@@ -44,6 +44,7 @@ const NEEDS: Readonly<Record<string, Needs>> = {
   client: { shim: true, read: [CODE] },
   image: "everything",
   qemu: "everything",
+  push: "everything",
   plug: "everything",
   unplug: "everything",
   inspect: "everything",

@@ -7,6 +7,7 @@
 import type { OnLoadArgs, OnLoadResult, Plugin } from "esbuild";
 import { fileURLToPath } from "node:url";
 import { CulvertError } from "../../ffi/error.ts";
+import { userImports } from "../guest/function/user_imports.ts";
 
 /** `new URL("../x.so", import.meta.url)`: how a module names the shim. */
 const SHIM_URL = /new URL\(\s*["`][^"`]*\/([^"`/]+\.so)["`]\s*,\s*import\.meta\.url\s*,?\s*\)/g;
@@ -24,6 +25,9 @@ const LIBRARY = {
  * for it at every start of the program, in the network if it has no copy.
  */
 const ESBUILD = "esbuild";
+
+/** Errors name lines of the sources: Deno reads a map of which each source is a URL. */
+const MAP = { sourcemap: "inline", sourcesContent: false, sourceRoot: "file:///" } as const;
 
 /** Bundles under way: they share esbuild's process, and the last one ends it. */
 let bundling = 0;
@@ -48,7 +52,8 @@ export async function bundleGuestApp(entry: string): Promise<Uint8Array> {
 }
 
 /**
- * Bundles functions: each file with all that it imports, `culvert-net/function` included.
+ * Bundles functions: each file with all that it imports, `culvert-net/function` included. What they
+ * throw tells lines of the sources.
  *
  * @param files Their paths.
  * @returns JavaScript, an ES module for each, in that order.
@@ -60,11 +65,15 @@ export async function bundleFunctions(files: readonly string[]): Promise<Uint8Ar
       throw new CulvertError(`Cannot bundle function ${file} as it does not exist: name its path`);
     })
   ));
-  return await bundle(paths, "functions");
+  return await bundle(paths, "functions", MAP);
 }
 
 /** Bundle each entry into one file of its own. */
-async function bundle(entries: readonly string[], what: string): Promise<Uint8Array[]> {
+async function bundle(
+  entries: readonly string[],
+  what: string,
+  map: typeof MAP | Record<never, never> = {},
+): Promise<Uint8Array[]> {
   const esbuild: typeof import("esbuild") = await import(ESBUILD);
   bundling++;
   try {
@@ -77,7 +86,8 @@ async function bundle(entries: readonly string[], what: string): Promise<Uint8Ar
       platform: "node",
       target: "esnext",
       external: ["node:*"],
-      alias: LIBRARY,
+      alias: { ...aliasesOf(entries), ...LIBRARY },
+      ...map,
       logLevel: "silent",
       plugins: [relocate(entries)],
     });
@@ -89,6 +99,20 @@ async function bundle(entries: readonly string[], what: string): Promise<Uint8Ar
   } finally {
     if (--bundling === 0) await esbuild.stop();
   }
+}
+
+/** What the import maps of the entries' projects say, as esbuild has it. */
+function aliasesOf(entries: readonly string[]): Record<string, string> {
+  const maps = entries.flatMap((entry) => Object.entries(userImports(entry)));
+  return Object.fromEntries(maps.flatMap(([name, to]) => {
+    const path = to.startsWith("file:") ? fileURLToPath(to) : /^npm:\/?(@?[^@]+)/.exec(to)?.[1]; // found in node_modules
+    return path === undefined || /^[./]/.test(name) ? [] : [[strip(name), strip(path)]];
+  }));
+}
+
+/** A folder of an import map without the slash at its end. */
+function strip(path: string): string {
+  return path.replace(/\/$/, "");
 }
 
 /** Points what a module finds relative to itself to where it is in the image. */

@@ -2,12 +2,8 @@ import { deepEqual, equal, notEqual, throws } from "node:assert/strict";
 import type { MappedMemory } from "../../ffi/mapped_memory.ts";
 import { GUEST, STATE_WORD } from "../../app/memory/layout.ts";
 import { Region } from "../../app/memory/region.ts";
-import {
-  GUEST_STATE,
-  GUEST_STATE_NAMES,
-  GuestState,
-  TRANSITIONS,
-} from "../../app/channel/guest_state.ts";
+import { GUEST_STATE, GUEST_STATE_NAMES, GuestState } from "../../app/channel/guest_state.ts";
+import { TRANSITIONS } from "../../app/channel/transitions.ts";
 import {
   type Claimant,
   incarnationBits,

@@ -18,6 +18,8 @@ Deno.test("guestOptions() gives a default to everything", () => {
     cores: [CORES.at(-1)],
     functions: [{ named: "l2fwd", set: { "mac-updating": "true" } }],
     onError: "drop",
+    isChecked: false,
+    takesPushes: false,
     portMask: undefined,
     portMap: undefined,
     portsPerLcore: undefined,
@@ -33,7 +35,7 @@ Deno.test("guestOptions() reads every option", () => {
     ...["-T", "1", "--portmap", "(0,1)", "--no-mac-updating", "--forward-mode", "txonly"],
     ...["--txpkts", "1514", "--idle", "poll", "--burst", "64"],
     ...["--function", "./my.ts", "--set", "a=1", "--set", "b=x=y", "--function", "l2fwd"],
-    ...["--on-error", "stop"],
+    ...["--on-error", "stop", "--push", "--check"],
   ];
   deepEqual(read(args), {
     source: { region: "/dev/shm/red" },
@@ -45,6 +47,8 @@ Deno.test("guestOptions() reads every option", () => {
       { named: "l2fwd", set: { "mac-updating": "false" } },
     ],
     onError: "stop",
+    isChecked: true,
+    takesPushes: true,
     portMask: "0x3",
     portMap: "(0,1)",
     portsPerLcore: 2,

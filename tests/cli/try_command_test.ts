@@ -201,3 +201,46 @@ Deno.test("culvert try says in a line why a function cannot be used", async () =
     });
   }
 });
+
+Deno.test("culvert try runs a chain: each function gets what the one before has kept, and its options", async () => {
+  await inFolder(CAPTURE, async ({ folder, lines, said, run }) => {
+    const counts = (name: string) =>
+      `export const options = { "~standard": { validate: (value) => ({ value }) } };
+      export const setup = ({ counter, options }) => {
+        const seen = counter("${name} " + (options.word ?? ""));
+        return (burst) => {
+          seen.add(burst.count);
+          for (let i = 0; i < burst.count; i++) if (burst.u16(i, 12) === 0x0806) burst.drop(i);
+        };
+      };`;
+    Deno.writeTextFileSync(`${folder}/first.ts`, counts("first"));
+    Deno.writeTextFileSync(`${folder}/second.ts`, counts("second"));
+    const args = ["first.ts", "in.pcap", "--set", "word=a", "--function", "second.ts"];
+    equal(await run(...args, "--set", "word=b"), 0, said.join("\n"));
+    deepEqual(lines.slice(-2), ["counted first a: 5", "counted second b: 4"]);
+  });
+});
+
+for (
+  const [what, text] of [
+    ["a promise that is rejected", 'export default () => { Promise.reject(new Error("late")); };'],
+    ["a timer that throws", 'export default () => setTimeout(() => { throw new Error("late"); });'],
+  ]
+) {
+  Deno.test(`culvert try says in a line that a function has left ${what}, and where`, async () => {
+    await inFolder(CAPTURE, async ({ folder, run }) => {
+      Deno.writeTextFileSync(`${folder}/late.ts`, text);
+      await rejects(run("late.ts", "in.pcap"), (error: Error) => {
+        match(
+          error.message,
+          /^A promise or timer of the function has failed: late at .*late\.ts:1:/,
+        );
+        match(
+          error.message,
+          /: a function is done when it returns, nothing waits for what it leaves$/,
+        );
+        return error.name === "CulvertError";
+      });
+    });
+  });
+}

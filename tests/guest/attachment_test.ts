@@ -45,8 +45,8 @@ Deno.test("Claim learns from the region all that the host has laid out", async (
       place,
     })),
   );
-  const { incarnation, incarnationWord } = lab.guest;
-  deepEqual(attachment.lease, { epoch: found.epoch, incarnation, incarnationWord });
+  const { incarnation, incarnationWord, heartbeatWord } = lab.guest;
+  deepEqual(attachment.lease, { epoch: found.epoch, incarnation, incarnationWord, heartbeatWord });
   equal(attachment.isOver, false);
   equal(lab.guest.state, RUNNING);
 });

@@ -32,7 +32,7 @@ function run(
   chain: Chain,
   turns: number,
   eachTurn: (turn: number) => void = () => {},
-  { idle = new IdleLog() as Idle, turnNs = 10_000 } = {},
+  { idle = new IdleLog() as Idle, turnNs = 10_000, beat = () => {} } = {},
 ): void {
   let turn = 0;
   const isOver = () => {
@@ -41,7 +41,8 @@ function run(
     return false;
   };
   const outputs = lab.outputs.filter((output) => output !== undefined);
-  const loop = new GuestLoop(lanes, outputs, chain, isOver, idle, () => 1e9 + turn * turnNs);
+  const clock = () => 1e9 + turn * turnNs;
+  const loop = new GuestLoop(lanes, outputs, chain, isOver, beat, idle, clock);
   while (loop.turn());
 }
 
@@ -146,6 +147,14 @@ Deno.test("GuestLoop tells ten times a second that it comes round, busy or idle"
   equal(rounds(), 11, "at first, and each 100 ms of a second");
   run(lab, [lab.lane()], chain, 0);
   equal(rounds(), 11);
+});
+
+Deno.test("GuestLoop says ten times a second that the guest is alive", async () => {
+  using lab = new GuestLab();
+  let beats = 0;
+  const beat = () => void beats++;
+  run(lab, [lab.lane()], await lab.chain("io"), 1001, undefined, { turnNs: 1_000_000, beat });
+  equal(beats, 11);
 });
 
 Deno.test("GuestLoop is idle in turns that find nothing, and only in those", async () => {

@@ -31,6 +31,9 @@ import { openedPort } from "../host/test_ports.ts";
 
 const MBUFS = 256;
 
+/** The longest frame at the usual MTU: header and two tags. */
+const FRAME_MAX = 1522;
+
 /** The MAC address of host port number `port`. */
 export function macOf(port: number): Uint8Array {
   return Uint8Array.of(0x52, 0x54, 0xaa, 0xbb, 0xcc, port);
@@ -82,9 +85,9 @@ export class GuestLab implements Disposable {
     }));
     this.outputs.length = ports;
     this.ports = new VirtualPorts(this.memory, () => this.isOver());
-    const { incarnation, incarnationWord } = state;
+    const { incarnation, incarnationWord, heartbeatWord } = state;
     const epoch = this.memory.load(HEADER.EPOCH);
-    const lease = { epoch, incarnation, incarnationWord };
+    const lease = { epoch, incarnation, incarnationWord, heartbeatWord };
     this.region = { region: this.memory.handle, geometry, lease };
   }
 
@@ -103,10 +106,11 @@ export class GuestLab implements Disposable {
   }
 
   /** A way from one port to another, as an lcore has it. */
-  lane(from = 0, to = from, { burst = 32 } = {}): GuestLane {
+  lane(from = 0, to = from, { burst = 32, isChecked = false } = {}): GuestLane {
     const { mbufs, outputs } = this;
     outputs[to] ??= new TxBuffer(this.tx(to), this.rx(from), burst);
-    return new GuestLane({ mbufs, from: this.rx(from), out: outputs[to], outputs, burst });
+    const parts = { mbufs, from: this.rx(from), out: outputs[to], outputs, burst };
+    return new GuestLane({ ...parts, frameMax: FRAME_MAX, isChecked });
   }
 
   /** Functions, set up for an lcore: `module` may be the name of one that comes with culvert. */
@@ -214,5 +218,6 @@ interface Through {
 export function lcoreParts({ handles }: GuestLab) {
   const counters = new SharedArrayBuffer(COUNTERS_BYTES);
   const progress = new SharedArrayBuffer(PROGRESS_BYTES);
-  return { onError: "drop", counters, progress, lcores: 1, ports: handles } as const;
+  const how = { onError: "drop", frameMax: FRAME_MAX, isChecked: false } as const;
+  return { ...how, counters, progress, lcores: 1, ports: handles };
 }

@@ -18,6 +18,8 @@ const OPTIONS: GuestOptions = {
   cores: [0],
   functions: [],
   onError: "drop",
+  isChecked: false,
+  takesPushes: false,
   statsPeriod: 0,
   idle: "poll",
   burst: 32,

@@ -7,6 +7,7 @@ import {
 } from "../../app/guest/mac_address.ts";
 import { GuestLab, someFrame } from "./guest_lab.ts";
 import { FrameBurst } from "../../app/guest/function/frame_burst.ts";
+import { Frames } from "../../app/guest/function/frames.ts";
 
 const DESTINATION = Uint8Array.of(0x02, 0x80, 0xff, 0x00, 0x01, 0xfe);
 const SOURCE = Uint8Array.of(0x52, 0x54, 0x9a, 0xbc, 0xde, 0xf0);
@@ -23,7 +24,8 @@ function check(
   const burst = lab.burst(frames, headroom);
   burst.words[2] |= 0xff << 24; // flags are no part of the index
   const byte = lab.mbufs.frameByte(burst.words[2], burst.words[3]);
-  change(new FrameBurst(burst, lab.mbufs, [], { allocTo: () => false, copyFrame: () => false }));
+  const source = { allocTo: () => false, copyFrame: () => false };
+  change(new FrameBurst(new Frames(burst, lab.mbufs, 1522), lab.mbufs, [], source));
   deepEqual(lab.frame(burst, 0), frames[0]);
   deepEqual(lab.frame(burst, 1), expected(frames[1]));
   deepEqual(lab.frame(burst, 2), frames[2]);

@@ -11,6 +11,8 @@ const OPTIONS: GuestOptions = {
   cores: [0],
   functions: [],
   onError: "drop",
+  isChecked: false,
+  takesPushes: false,
   statsPeriod: 10,
   idle: "adaptive",
   burst: 32,

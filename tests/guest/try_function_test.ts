@@ -5,12 +5,13 @@ import {
   ethernet,
   ETHERTYPE,
   formatMac,
+  type FunctionModule,
   plainOptions,
 } from "../../app/function.ts";
 import * as icmpecho from "../../app/guest/functions/icmpecho.ts";
 import * as l2fwd from "../../app/guest/functions/l2fwd.ts";
 import * as txonly from "../../app/guest/functions/txonly.ts";
-import { frame, tryFunction } from "../../app/testing.ts";
+import { frame, type OptionValues, tryFunction } from "../../app/testing.ts";
 import { someFrame } from "./guest_lab.ts";
 
 const UDP = frame.udp();
@@ -90,17 +91,18 @@ Deno.test("tryFunction() tells what a function makes: copies, and frames of its 
   const module = {
     default(burst: Burst) {
       if (burst.count > 0) equal(burst.copyTo(0, 2), true);
-      burst.sendTo(burst.add(0), 0);
+      burst.append(burst.add(0), 14);
     },
     originates: true,
   };
   const { frames, sent } = await tryFunction(module, [UDP], { ports: 3 });
   deepEqual(frames, [{ what: "sent", port: 1, bytes: UDP }]);
   deepEqual(sent, [
-    { port: 0, bytes: new Uint8Array(0), at: 0 },
+    { port: 0, bytes: sent[0].bytes, at: 0 },
     { port: 1, bytes: UDP, at: 0, frame: 0 },
     { port: 2, bytes: UDP, at: 0 },
   ]);
+  equal(sent[0].bytes.length, 14);
   const many = await tryFunction(module, Array(3000).fill(UDP), { ports: 3 });
   equal(many.sent.length, 3000 + 2 * Math.ceil(3000 / 32));
 });
@@ -154,4 +156,20 @@ Deno.test("tryFunction() takes frames of any length that a frame can have, and 3
     tryFunction(noArp, [], { ports: 33 }),
     "Cannot try a function with ports 33: 1 to 32 are wanted",
   );
+});
+
+Deno.test("tryFunction() runs a chain: each function gets what the one before has kept", async () => {
+  const seen: number[] = [];
+  const dropFirst = {
+    options: plainOptions({ frames: 1 }),
+    setup: ({ options: { frames } }: Context<{ frames: number }>) => (burst: Burst) => {
+      seen.push(burst.count);
+      for (let i = 0; i < frames; i++) burst.drop(i);
+    },
+  };
+  const chain = [dropFirst, dropFirst] as FunctionModule[];
+  const set: OptionValues[] = [{ frames: 2 }, {}];
+  const { frames } = await tryFunction(chain, [UDP, UDP, UDP, UDP], { set });
+  deepEqual(seen, [4, 2]);
+  deepEqual(frames.map(({ what }) => what), ["dropped", "dropped", "dropped", "sent"]);
 });

@@ -14,7 +14,7 @@ import { MbufHeads } from "./mbuf_heads.ts";
 import { Spoiler } from "./spoiler.ts";
 
 const BURST = 32;
-const { CHANNEL, DIRECTORY_BYTES, GUEST, guestBytes, HEADER, RING } = layout;
+const { CHANNEL, DIRECTORY_BYTES, GUEST, guestBytes, HEADER, PUSH, RING } = layout;
 const { STATE_WORD, ZONE_KIND, ZONES_BYTES } = layout;
 const { SUPER } = layout.DESCRIPTOR_FLAG;
 
@@ -40,6 +40,7 @@ export class HostileGuest {
   readonly #mbufs: MbufGeometry;
   readonly #lies: Lies;
   readonly #heads: MbufHeads;
+  readonly #push: number;
   readonly #burst = Burst.of(BURST);
   readonly #held = new Held();
   #channel: Channel;
@@ -67,6 +68,7 @@ export class HostileGuest {
       control: region.zone(`g${guest}`, ZONE_KIND.GUEST).offset >>> 2,
       channel: findChannel(region, guest, 0).place,
     }));
+    this.#push = region.zone("push", ZONE_KIND.PUSH).offset >>> 2;
     const mbufs = this.#mbufs = mbufsIn(region);
     this.#lies = new Lies(random, this.#mbufs);
     this.#channel = new Channel(memory, this.#places[own].channel);
@@ -229,13 +231,13 @@ export class HostileGuest {
     for (let i = this.random.below(100); i >= 0; i--) this.memory.u32[flag] += 1;
   }
 
-  /** Write words of the header and the directory. */
+  /** Write words of the header and the directory, and of what is pushed to guests. */
   writeHeader(): void {
-    const word = this.random.below(4) === 0
-      ? this.random.below(HEADER.MBUFS_FREE + 1)
-      : this.random.below(ZONES_BYTES / 4);
-    this.memory.u32[word] = this.#lies.number();
-    this.memory.u32[DIRECTORY_BYTES / 4 + this.random.below(1000)] = CANARY;
+    const { memory: { u32 }, random } = this;
+    const word = random.below(random.below(4) === 0 ? HEADER.MBUFS_FREE + 1 : ZONES_BYTES / 4);
+    u32[word] = this.#lies.number();
+    u32[this.#push + random.below(PUSH.TEXT + 64)] = this.#lies.number();
+    u32[DIRECTORY_BYTES / 4 + random.below(1000)] = CANARY;
   }
 
   /** Write all over the region: single words, then a stretch of it. */

@@ -4,7 +4,7 @@
  * spsc_ring.pml is about. Positions go around 4; rings have one slot.
  */
 
-/* GUEST_STATE in app/channel/guest_state.ts, and what only a liar writes. */
+/* GUEST_STATE in app/channel/transitions.ts, and what only a liar writes. */
 #define ABSENT 0
 #define ATTACHING 1
 #define RUNNING 2

@@ -1,4 +1,4 @@
-import { GUEST_STATE_NAMES, TRANSITIONS } from "../../app/channel/guest_state.ts";
+import { GUEST_STATE_NAMES, TRANSITIONS } from "../../app/channel/transitions.ts";
 import { type Model, MODELS, sizeFor, textOf } from "./models.ts";
 import {
   type Defines,

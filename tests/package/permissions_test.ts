@@ -25,6 +25,6 @@ for (const command of PERMITTED) {
 
 Deno.test("only commands that start other programs, or read other processes' /proc, may do everything", () => {
   const all = PERMITTED.filter((command) => denoFlags(command, CLONE).includes("-A"));
-  deepEqual(all, ["image", "qemu", "plug", "unplug", "inspect", "vm-install", "doctor"]);
+  deepEqual(all, ["image", "qemu", "push", "plug", "unplug", "inspect", "vm-install", "doctor"]);
   ok(!denoFlags("guest", CLONE).some((flag) => flag.startsWith("--allow-write")));
 });

@@ -123,6 +123,8 @@ export class SimGuest implements Thread {
       cores: [0],
       functions: [],
       onError: "drop",
+      isChecked: false,
+      takesPushes: false,
       statsPeriod: 0,
       idle: "poll",
       burst: 8,

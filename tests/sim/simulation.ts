@@ -225,7 +225,7 @@ export class Simulation {
   /** For each place the number of guests that forward there, as they think. */
   #whoForwards(): number[] {
     return PLACES.map(({ region, number }) =>
-      this.#guestsAt(region, number).filter(({ guest }) => guest?.statistics !== undefined).length
+      this.#guestsAt(region, number).filter(({ guest }) => guest?.forwarding !== undefined).length
     );
   }
 

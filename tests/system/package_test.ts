@@ -1,5 +1,7 @@
 import { deepEqual, equal, match, ok } from "node:assert/strict";
 import { versionText } from "../../app/cli/version.ts";
+import { frame } from "../../app/testing.ts";
+import { pcapFile } from "../capture/capture_files.ts";
 import { InstalledPackage } from "../kit/installed_package.ts";
 
 /** As much as a package may have, in bytes. */
@@ -31,6 +33,39 @@ using guest = attachRegion(path);
 const { sent } = await tryFunction(mine, [frame.udp(), frame.arp()]);
 console.log(attachMemzone(guest.region, "config").text(), sent.length);
 `;
+
+/** A function that uses what {@linkcode projectIn} lets it import. */
+const MAPPED = `
+export function setup({ counter }: Context) {
+  counter(\`\${foo} and \${bar}\`).add();
+  return (burst: Burst) => burst.drop(0);
+}
+`;
+
+/** Make a project in which functions may import what lies elsewhere; returns how. */
+async function projectIn(folder: string) {
+  for (const below of ["src", "lib", "node_modules/foo"]) {
+    await Deno.mkdir(`${folder}/${below}`, { recursive: true });
+  }
+  const write = (name: string, text: string) => Deno.writeTextFile(`${folder}/${name}`, text);
+  await write("deno.json", '{ "imports": { "@lib/": "./lib/" } } // mine');
+  await write("lib/bar.ts", "export const bar: number = 7;");
+  await write(
+    "node_modules/foo/package.json",
+    '{ "name": "foo", "main": "foo.js", "types": "foo.d.ts" }',
+  );
+  await write("node_modules/foo/foo.js", "export const foo = 42;");
+  await write("node_modules/foo/foo.d.ts", "export declare const foo: number;");
+  await Deno.writeFile(
+    `${folder}/in.pcap`,
+    pcapFile(true, false, [{ time: 0n, bytes: frame.udp() }]),
+  );
+  const imports = `import type { Burst, Context } from "culvert-net/function";
+import { foo } from "foo";
+import { bar } from "@lib/bar.ts";
+`;
+  return { imports, capture: "in.pcap" };
+}
 
 /** The highest version of glibc that a library asks for: the minor number. */
 async function glibcOf(library: string): Promise<number> {
@@ -139,6 +174,51 @@ Deno.test("The npm package, in a folder with a space", async (t) => {
     () => {
       deepEqual([...Deno.readDirSync(`${folder}/caches`)].map(({ name }) => name), ["culvert"]);
       deepEqual([...Deno.readDirSync(`${folder}/elsewhere`)], []);
+    },
+  );
+
+  await t.step(
+    "a function imports by its project's import map, and from node_modules",
+    async () => {
+      const { imports, capture } = await projectIn(`${folder}/mapped`);
+      await Deno.writeTextFile(`${folder}/mapped/src/mine.ts`, imports + MAPPED);
+      const ran = await installed.command("mapped", "try", "src/mine.ts", capture).ended();
+      match(ran.stdout, /^counted 42 and 7: 1$/m, ran.stderr);
+      const args = ["guest", "--function", "../mapped/src/mine.ts"];
+      const shown = await installed.command("elsewhere", "--show-permissions", ...args).ended();
+      ok(shown.stdout.includes(`,${folder}/mapped/lib\n`), shown.stdout);
+    },
+  );
+
+  await t.step(
+    "--types shows what deno check says, and lets a function start no program",
+    async () => {
+      const at = (text: string, ...options: string[]) => {
+        Deno.writeTextFileSync(`${folder}/mapped/src/mine.ts`, text);
+        return installed.command("mapped", "try", "src/mine.ts", "in.pcap", ...options).ended();
+      };
+      const { imports } = await projectIn(`${folder}/mapped`);
+      const wrong = await at(
+        `${imports}export default (burst: Burst) => burst.dorp(bar);`,
+        "--types",
+      );
+      equal(wrong.code, 1);
+      match(
+        wrong.stderr,
+        /^culvert: Cannot use src\/mine\.ts as deno check says:\nTS2339 \[ERROR\]: /,
+      );
+      match(wrong.stderr, /burst\.dorp\(bar\);\n *~{4}\n *at file:.*mapped\/src\/mine\.ts:4:/);
+      const right = await at(imports + MAPPED, "--types");
+      equal(right.code, 0, right.stderr);
+      const runs =
+        "export const setup = () => { new Deno.Command(Deno.execPath()).outputSync(); };";
+      match(
+        (await at(runs, "--types")).stderr,
+        /Cannot set up function mine\.ts .*Requires run access/,
+      );
+      const { stdout } = await installed.command("mapped", "--show-permissions", "try", "a.ts")
+        .ended();
+      ok(!stdout.includes("allow-run"));
     },
   );
 

@@ -1,5 +1,5 @@
 import type { Command } from "../command.ts";
-import { BURST, CORES, IDLE, LOG, REGION } from "./shared.ts";
+import { BURST, CORES, IDLE, LOG, REGION, TYPES } from "./shared.ts";
 
 /** The heading of options about what is done to frames. */
 const FUNCTIONS = "what is done to frames";
@@ -91,6 +91,20 @@ export const GUEST = {
       group: FUNCTIONS,
       about: "what becomes of a burst whose function has thrown: it goes on, it is dropped and " +
         "counted as failed, or the guest stops",
+    },
+    "check": {
+      kind: "flag",
+      group: FUNCTIONS,
+      about: "look at all that functions do, and tell the place where one does what cannot be " +
+        "sent; slower",
+    },
+    "types": { ...TYPES, group: FUNCTIONS },
+    "push": {
+      kind: "flag",
+      group: FUNCTIONS,
+      about: "take functions that culvert push leaves in the region. Whoever can write there can " +
+        "run code in this guest, with its rights: programs of the host, and other guests of the " +
+        "region",
     },
     "mac-updating": {
       kind: "flag",

@@ -17,6 +17,8 @@ export const RUN = {
     "function": GUEST.options.function,
     set,
     "on-error": GUEST.options["on-error"],
+    check: GUEST.options.check,
+    types: GUEST.options.types,
     "mac-updating": GUEST.options["mac-updating"],
     mtu,
     ...LOG,

@@ -27,6 +27,13 @@ export const IDLE = {
     "0.3 ms, then sleep. Where there is no doorbell, a sleep is a nap of up to 1 ms",
 } as const;
 
+/** Types of functions are checked first. */
+export const TYPES = {
+  kind: "flag",
+  about: "check the types of files in TypeScript first, as deno check does: a second or two, if " +
+    "they have changed",
+} as const;
+
 /** The region of a host. */
 export const REGION = {
   kind: "text",

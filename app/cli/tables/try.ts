@@ -1,4 +1,5 @@
 import type { Command } from "../command.ts";
+import { TYPES } from "./shared.ts";
 
 /** `culvert try`. */
 export const TRY = {
@@ -19,11 +20,19 @@ export const TRY = {
     },
   ],
   options: {
+    "function": {
+      kind: "text",
+      argument: "FILE|NAME",
+      many: true,
+      otherwise: "none",
+      about: "a function that gets the frames that the one before has kept: a chain",
+    },
     "set": {
       kind: "text",
       argument: "KEY=VALUE",
       many: true,
-      about: "an option of the function, as its file describes it",
+      about: "an option of the function before (FUNCTION, unless a --function stands before it), " +
+        "as its file describes it",
     },
     "ports": {
       kind: "number",
@@ -48,6 +57,7 @@ export const TRY = {
       default: "drop",
       about: "what becomes of a burst whose function has thrown: it goes on, or it is dropped",
     },
+    "types": TYPES,
     "verbose": { kind: "flag", short: "v", about: "tell of each frame what became of it" },
   },
   text: [

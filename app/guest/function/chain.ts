@@ -1,6 +1,8 @@
 import type { Log } from "../../linux/log.ts";
 import type { FunctionContext } from "./context.ts";
 import type { FrameBurst } from "./frame_burst.ts";
+import { type Frames, MisuseError } from "./frames.ts";
+import { placeIn } from "./place.ts";
 import { type FrameFunction, withoutFlag, withoutVersion } from "./function_module.ts";
 import { Progress } from "./progress.ts";
 
@@ -17,8 +19,12 @@ export interface ChainLink {
   readonly context: FunctionContext;
 }
 
-/** See {@linkcode Chain.run}. */
-export interface Release {
+/** A lane, as functions work on its burst: see {@linkcode Chain.run}. */
+export interface LaneBurst {
+  /** What functions see of the burst. */
+  readonly seen: FrameBurst;
+  /** What they do to it. */
+  readonly frames: Frames;
   /** Free what is marked. */
   release(): void;
 }
@@ -28,9 +34,13 @@ const AGAIN_MS = 1000;
 
 /** The functions of one lcore, in order: each gets the frames that the one before has kept. */
 export class Chain {
-  /** Bursts in which a function has thrown. */
+  /** Bursts in which a function has thrown, or done to frames what cannot be sent. */
   failures = 0;
+  /** What was thrown last, or found. */
+  thrown?: unknown;
+  /** Those that work on bursts, and their numbers among all. */
   readonly #functions: readonly FrameFunction[];
+  readonly #numbers: readonly number[];
   #told = 0;
   #toldAt = -AGAIN_MS;
 
@@ -50,30 +60,40 @@ export class Chain {
     readonly offloads = false,
   ) {
     this.#functions = links.flatMap(({ run }) => run ?? []);
+    this.#numbers = links.flatMap(({ run }, i) => run ? [i] : []);
   }
 
   /**
-   * Run all functions on a burst, whose marks then say what becomes of each frame.
+   * Run all functions on the burst of a lane: marks then say what becomes of each frame. Frames
+   * that are marked to be dropped are released before the next function, which does not see them.
    *
-   * @param release Frees the frames that are marked to be dropped, so that the next function does
-   * not see them.
    * @returns frames that are to be dropped as their function has failed.
    * @throws what a function throws, if that is to stop the guest.
    */
-  run(burst: FrameBurst, release: Release): number {
+  run(lane: LaneBurst): number {
     const functions = this.#functions;
+    const { seen, frames } = lane;
+    let failed = 0;
     for (let i = 0; i < functions.length; i++) {
-      const count = burst.count;
-      this.progress.enter(i);
+      const count = frames.count;
+      this.progress.enter(this.#numbers[i]);
+      frames.enter();
+      seen.show(count);
       try {
-        functions[i](burst);
+        functions[i](seen);
+        if (seen.count !== frames.count) frames.refuseCount(seen.count);
+        if (frames.areWordsKnown) frames.checkWords();
       } catch (error) {
-        return this.#fail(burst, count, i, error);
+        this.#tell(this.#numbers[i], error);
+        return failed + frames.giveUp(count, this.onError === "pass");
       }
-      if (burst.isMarked && i + 1 < functions.length) release.release();
+      if (frames.isResized || frames.areWordsKnown) {
+        failed += frames.dropUnsendable((error) => this.#tell(this.#numbers[i], error));
+      }
+      if (frames.isMarked && i + 1 < functions.length) lane.release();
     }
     this.progress.leave();
-    return 0;
+    return failed;
   }
 
   /** Call what is due. `now` is the time in milliseconds. */
@@ -81,29 +101,32 @@ export class Chain {
     for (const { context } of this.links) context.tick(now);
   }
 
-  /** A function has thrown that was given `count` frames. */
-  #fail(burst: FrameBurst, count: number, i: number, error: unknown): number {
+  /** A function has thrown, or done to frames what cannot be sent. */
+  #tell(i: number, error: unknown): void {
     this.progress.leave();
     this.failures++;
-    const { name } = this.links.filter(({ run }) => run)[i];
+    this.thrown = error;
+    const { name } = this.links[i];
     const now = this.links[0].context.now;
     if (now - this.#toldAt >= AGAIN_MS) {
       const times = this.failures - this.#told;
       this.#told = this.failures;
       this.#toldAt = now;
-      this.log(`function ${name} has thrown${times > 1 ? ` ${times} times` : ""}: ${told(error)}`, {
-        level: "warning",
-      });
+      const what = error instanceof MisuseError ? "failed" : "thrown";
+      this.log(
+        `function ${name} has ${what}${times > 1 ? ` ${times} times` : ""}: ${told(error)}`,
+        {
+          level: "warning",
+        },
+      );
     }
     if (this.onError === "stop") throw error;
-    return burst.giveUp(count, this.onError === "pass");
   }
 }
 
 /** What was thrown, and where in which file. */
 export function told(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
-  const places = (error.stack ?? "").split("\n").filter((line) => /^\s+at /.test(line));
-  const place = places.find((line) => !/app\/guest\/(function|headers)\//.test(line)) ?? places[0];
-  return withoutVersion(`${withoutFlag(error.message)}${place ? ` ${place.trim()}` : ""}`);
+  const place = placeIn(error);
+  return withoutVersion(`${withoutFlag(error.message)}${place ? ` ${place}` : ""}`);
 }

@@ -1,9 +1,8 @@
-import { DESCRIPTOR, DESCRIPTOR_FLAG } from "../../memory/layout.ts";
+import { DESCRIPTOR } from "../../memory/layout.ts";
 import { dataWord, type Mbufs } from "../../mempool/mbuf.ts";
 import { moveHeader } from "../../port/offload_header.ts";
-import type { Burst } from "../../ring/burst.ts";
 import type { FrameSource } from "./frame_source.ts";
-import { MARK } from "./marks.ts";
+import { type Frames, MARK } from "./frames.ts";
 import { refuseFrame, refuseOffset, refusePort } from "./refuse.ts";
 
 /**
@@ -27,26 +26,15 @@ import { refuseFrame, refuseOffset, refusePort } from "./refuse.ts";
  * ```
  */
 export class FrameBurst {
-  /** Frames in the burst. */
-  count = 0;
-  /**
-   * For those who count cycles: two words a frame, its descriptor. Word 0 has the mbuf index in its
-   * lower 24 bits, word 1 the data offset (16 bits) and, above it, the length (16).
-   */
-  readonly words: Uint32Array;
+  /** Frames in the burst. To set it is an error: a frame is dropped by {@linkcode drop}. */
+  readonly count: number = 0;
   /** The number of the port that the frames were received by. */
   port = 0;
   /** The number of the port that they are sent by unless they are sent elsewhere. */
   to = 0;
 
-  /** @ignore One of {@linkcode MARK}, or a port's number and 1, for each frame. */
-  readonly marks: Uint8Array;
-  /** @ignore Whether any frame has a mark. */
-  isMarked = false;
-
-  /** Frames that the words may name: those of this burst, and others before. */
-  #used = 0;
-  readonly #burst: Burst;
+  readonly #frames: Frames;
+  readonly #words: Uint32Array;
   readonly #outputs: readonly (object | undefined)[];
   readonly #source: FrameSource;
   readonly #mbufs: Mbufs;
@@ -55,19 +43,18 @@ export class FrameBurst {
   readonly #stride: number;
 
   /**
-   * Work on the frames in `burst`.
+   * What functions see of the frames of a lane.
    *
    * @param outputs By port number something where frames can be sent, nothing where they cannot.
    */
   constructor(
-    burst: Burst,
+    frames: Frames,
     mbufs: Mbufs,
     outputs: readonly (object | undefined)[],
     source: FrameSource,
   ) {
-    this.words = burst.words;
-    this.marks = new Uint8Array(burst.capacity);
-    this.#burst = burst;
+    this.#frames = frames;
+    this.#words = frames.words;
     this.#outputs = outputs;
     this.#source = source;
     this.#mbufs = mbufs;
@@ -76,14 +63,28 @@ export class FrameBurst {
     this.#stride = mbufs.stride;
   }
 
+  /**
+   * For those who count cycles: two words a frame, its descriptor. Word 0 has the mbuf index in its
+   * lower 24 bits, word 1 the data offset (16 bits) and, above it, the length (16). They may be
+   * changed: frames may be put into another order, but each is sent once.
+   */
+  get words(): Uint32Array {
+    return this.#frames.showWords();
+  }
+
   /** Most frames that the burst has room for. */
   get capacity(): number {
-    return this.marks.length;
+    return this.#frames.capacity;
+  }
+
+  /** @ignore The lane has so many frames now. */
+  show(count: number): void {
+    (this as { count: number }).count = count;
   }
 
   /** Bytes of frame `i`. */
   length(i: number): number {
-    return this.words[(i << 1) + 1] >>> 16;
+    return this.#words[(i << 1) + 1] >>> 16;
   }
 
   /**
@@ -91,7 +92,7 @@ export class FrameBurst {
    * frames, and its TCP or UDP checksum is of the pseudo-header alone.
    */
   isSuperFrame(i: number): boolean {
-    return (this.words[i << 1] & DESCRIPTOR_FLAG.SUPER) !== 0;
+    return this.#frames.isSuper(i);
   }
 
   /** The byte at offset `at` of frame `i`. */
@@ -142,12 +143,12 @@ export class FrameBurst {
 
   /** Bytes that frame `i` can grow by in front. */
   headroom(i: number): number {
-    return this.words[(i << 1) + 1] & 0xffff;
+    return this.#words[(i << 1) + 1] & 0xffff;
   }
 
   /** Bytes that frame `i` can grow by at its end. */
   tailroom(i: number): number {
-    return this.#mbufs.roomOf(this.words[i << 1]) - this.headroom(i) - this.length(i);
+    return this.#mbufs.roomOf(this.#words[i << 1]) - this.headroom(i) - this.length(i);
   }
 
   /** Let frame `i` grow by `n` bytes in front; false, with nothing changed, if there is no room. */
@@ -177,29 +178,18 @@ export class FrameBurst {
   }
 
   /**
-   * @ignore Begin a burst of `count` frames. The lengths of what is no frame now are 0, so that it
-   * cannot be read or written.
-   */
-  begin(count: number): void {
-    const { words } = this;
-    for (let i = count; i < this.#used; i++) words[(i << 1) + 1] = 0;
-    this.count = this.#used = count;
-  }
-
-  /**
    * Drop frame `i`: it is freed and counted once the function has returned.
    *
    * @throws {RangeError} if there is no such frame.
    */
   drop(i: number): void {
-    if (!(i < this.count)) refuseFrame(this, i);
-    this.marks[i] = MARK.DROP;
-    this.isMarked = true;
+    if (!(i < this.count && i >= 0)) refuseFrame(this, i);
+    this.#frames.mark(i, MARK.DROP);
   }
 
   /** Whether frame `i` is marked to be dropped. */
   isDropped(i: number): boolean {
-    return this.marks[i] === MARK.DROP;
+    return this.#frames.marks[i] === MARK.DROP;
   }
 
   /**
@@ -208,10 +198,9 @@ export class FrameBurst {
    * @throws {RangeError} if there is no such port, or no such frame.
    */
   sendTo(i: number, port: number): void {
-    if (!(i < this.count)) refuseFrame(this, i);
+    if (!(i < this.count && i >= 0)) refuseFrame(this, i);
     if (this.#outputs[port] === undefined) refusePort(port, this.#outputs);
-    this.marks[i] = port + 1;
-    this.isMarked = true;
+    this.#frames.mark(i, port + 1);
   }
 
   /**
@@ -222,10 +211,10 @@ export class FrameBurst {
    * @throws {RangeError} if there is no such port.
    */
   copyTo(i: number, port: number): boolean {
-    if (!(i < this.count)) refuseFrame(this, i);
+    if (!(i < this.count && i >= 0)) refuseFrame(this, i);
     const copy = this.add(port);
     if (copy < 0) return false;
-    if (this.#source.copyFrame(this.#burst, i, copy)) return true;
+    if (this.#source.copyFrame(this.#frames.burst, i, copy)) return true;
     this.drop(copy);
     return false;
   }
@@ -239,25 +228,13 @@ export class FrameBurst {
    * @throws {RangeError} if there is no such port.
    */
   add(port: number): number {
-    const i = this.count;
+    const frames = this.#frames;
+    const i = frames.count;
     if (this.#outputs[port] === undefined) refusePort(port, this.#outputs);
-    if (i === this.capacity || !this.#source.allocTo(this.#burst, i)) return -1;
-    this.#used = Math.max(this.#used, ++this.count);
-    this.marks[i] = port + 1;
-    this.isMarked = true;
+    if (i === frames.capacity || !this.#source.allocTo(frames.burst, i)) return -1;
+    frames.append(port + 1);
+    this.show(frames.count);
     return i;
-  }
-
-  /**
-   * @ignore A function has thrown that was given `count` frames: drop those that it has made, and
-   * the others, unless they `pass`. Returns how many of the others are dropped.
-   */
-  giveUp(count: number, pass: boolean): number {
-    for (let i = 0; i < this.count; i++) {
-      if (i >= count || !pass) this.drop(i);
-      else if (this.isDropped(i)) this.marks[i] = MARK.NONE;
-    }
-    return pass ? 0 : count;
   }
 
   /**
@@ -266,8 +243,8 @@ export class FrameBurst {
    * @ignore For functions of this package that write whole words.
    */
   start(i: number): number {
-    const index = this.words[i << 1] & DESCRIPTOR.INDEX_MASK;
-    return this.#offset + index * this.#stride + (this.words[(i << 1) + 1] & 0xffff);
+    const index = this.#words[i << 1] & DESCRIPTOR.INDEX_MASK;
+    return this.#offset + index * this.#stride + (this.#words[(i << 1) + 1] & 0xffff);
   }
 
   /** @ignore The region's mbufs, for functions of this package that write whole words. */
@@ -275,23 +252,23 @@ export class FrameBurst {
     return this.#mbufs;
   }
 
-  // Private but not #: V8 checks a brand at each call of a #method, which costs 2 ns.
+  // Not #: V8 checks a brand at each call of a #method, which costs 2 ns.
 
   /** Where offset `at` of frame `i` is, from where on `bytes` are in the frame. */
-  private at(i: number, at: number, bytes: number): number {
-    const word1 = this.words[(i << 1) + 1];
+  protected at(i: number, at: number, bytes: number): number {
+    const word1 = this.#words[(i << 1) + 1];
     if (at < 0 || at + bytes > word1 >>> 16) refuseOffset(this, i, at, bytes);
-    const index = this.words[i << 1] & DESCRIPTOR.INDEX_MASK;
+    const index = this.#words[i << 1] & DESCRIPTOR.INDEX_MASK;
     return this.#offset + index * this.#stride + (word1 & 0xffff) + at;
   }
 
   /** Set where the data of frame `i` begins in its mbuf, and its length. */
-  private setData(i: number, offset: number, length: number): boolean {
-    if (!(i < this.count)) refuseFrame(this, i);
+  protected setData(i: number, offset: number, length: number): boolean {
+    if (!(i < this.count && i >= 0)) refuseFrame(this, i);
     if (this.isSuperFrame(i)) {
-      moveHeader(this.#mbufs, this.words[i << 1], this.headroom(i) - offset);
+      moveHeader(this.#mbufs, this.#words[i << 1], this.headroom(i) - offset);
     }
-    this.words[(i << 1) + 1] = dataWord(offset, length);
+    this.#frames.resize(i, dataWord(offset, length));
     return true;
   }
 }

@@ -8,8 +8,10 @@ import {
 
 /** A function, as the command line has it. */
 export interface FunctionSpec {
-  /** A path, or the name of a function that comes with culvert. */
+  /** A path, or the name of a function that comes with culvert; what it is called if pushed. */
   readonly named: string;
+  /** JavaScript, if it was pushed: a module that imports nothing. */
+  readonly text?: string;
   /** What `--set` gave to it: text by key. */
   readonly set: Readonly<Record<string, string>>;
 }
@@ -45,9 +47,10 @@ export async function loadFunctions(
   specs: readonly FunctionSpec[],
   version = "0",
 ): Promise<{ functions: Functions; loaded: LoadedFunction[] }> {
-  const load = async ({ named, set }: FunctionSpec): Promise<LoadedFunction> => {
-    const { name, url } = findFunction(named);
-    const module = await loadModule(name, version === "0" ? url : `${url}?v=${version}`);
+  const load = async ({ named, text, set }: FunctionSpec): Promise<LoadedFunction> => {
+    const { name, module } = text === undefined
+      ? await loadFile(named, version)
+      : { name: named, module: await loadText(named, text) };
     return { handle: { name, options: await readSettings(name, module, set) }, module };
   };
   const loaded: LoadedFunction[] = [];
@@ -59,4 +62,19 @@ export async function loadFunctions(
     answers: loaded.some(({ module }) => module.answers === true),
   };
   return { functions, loaded };
+}
+
+async function loadFile(named: string, version: string) {
+  const { name, url } = findFunction(named);
+  return { name, module: await loadModule(name, version === "0" ? url : `${url}?v=${version}`) };
+}
+
+/** Each time that a text is loaded it becomes a module of its own. */
+async function loadText(name: string, text: string): Promise<FunctionModule> {
+  const url = URL.createObjectURL(new Blob([text], { type: "text/javascript" }));
+  try {
+    return await loadModule(name, url);
+  } finally {
+    URL.revokeObjectURL(url);
+  }
 }

@@ -1,4 +1,6 @@
 import { type Functions, type FunctionSpec, type LoadedFunction, loadFunctions } from "./load.ts";
+import { Progress } from "./progress.ts";
+import { Rejections } from "../trial/rejections.ts";
 import { tryOut } from "../trial/try_out.ts";
 
 /** What the thread of an lcore is to load; survives `postMessage`. */
@@ -9,6 +11,8 @@ export interface Preparation {
   readonly version: number;
   /** How many ports the guest has, for that trial. */
   readonly ports: number;
+  /** How far that trial has come: `PROGRESS_BYTES`, zeros at first. */
+  readonly progress?: SharedArrayBuffer;
 }
 
 /**
@@ -17,12 +21,14 @@ export interface Preparation {
  * @throws {CulvertError} if they cannot be loaded, or fail.
  */
 export async function prepareFunctions(
-  { specs, version, ports }: Preparation,
+  { specs, version, ports, progress }: Preparation,
 ): Promise<{ prepared: readonly LoadedFunction[]; report: Functions }> {
   if (version > 0) {
     // As modules of their own: what they keep from the trial is not used.
+    using rejections = new Rejections();
     const { loaded } = await loadFunctions(specs, `${version}-trial`);
-    tryOut(loaded, ports);
+    tryOut(loaded, ports, new Progress(progress));
+    await rejections.check();
   }
   const { loaded, functions } = await loadFunctions(specs, `${version}`);
   return { prepared: loaded, report: functions };

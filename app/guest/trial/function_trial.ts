@@ -1,9 +1,9 @@
 import { CulvertError } from "../../../ffi/error.ts";
-import { Chain, type OnError } from "../function/chain.ts";
+import { Chain, type OnError, told } from "../function/chain.ts";
 import { FunctionContext } from "../function/context.ts";
 import { COUNTERS_BYTES, FunctionCounters, readCounters } from "../../channel/function_counters.ts";
-import type { FrameFunction } from "../function/function_module.ts";
 import type { LoadedFunction } from "../function/load.ts";
+import { Progress } from "../function/progress.ts";
 import { GuestLane } from "../guest_lane.ts";
 import { pairPorts } from "../port_map.ts";
 import { TxBuffer } from "../tx_buffer.ts";
@@ -40,6 +40,18 @@ export interface TriedFrame {
   readonly error?: unknown;
 }
 
+/** The `setup()` of a function has thrown. */
+export class SetupError extends Error {
+  /**
+   * It was that of this function.
+   *
+   * @param cause What it has thrown.
+   */
+  constructor(readonly functionName: string, override readonly cause: unknown) {
+    super(`Cannot set up function ${functionName} as it has thrown: ${told(cause)}`);
+  }
+}
+
 /** How functions are tried. */
 export interface TrialOptions {
   /** Ports that the guest has: neighbours are paired, an odd one with itself. */
@@ -52,6 +64,8 @@ export interface TrialOptions {
   readonly onError: Exclude<OnError, "stop">;
   /** Told what functions log. */
   readonly log: (line: string) => void;
+  /** Tells other threads which function is at work. */
+  readonly progress?: Progress;
 }
 
 /** A guest of one lcore in memory of this process, and a time that passes as it is told. */
@@ -65,13 +79,12 @@ export class FunctionTrial implements Disposable {
   readonly #counters = new SharedArrayBuffer(COUNTERS_BYTES);
   readonly #options: TrialOptions;
   #now = STEP_NS;
-  #thrown?: { error: unknown };
   #given = 0;
 
   /**
    * Set the functions up.
    *
-   * @throws what the `setup()` of a function throws.
+   * @throws {SetupError} if the `setup()` of a function throws.
    */
   constructor(functions: readonly LoadedFunction[], options: TrialOptions) {
     const { ports, burst } = options;
@@ -93,7 +106,7 @@ export class FunctionTrial implements Disposable {
     }
     this.#lanes = handles.map((from) =>
       new GuestLane({
-        ...{ mbufs, burst, from: ends.rx(from) },
+        ...{ mbufs, burst, from: ends.rx(from), frameMax: this.frameMax, isChecked: true },
         ...{ out: this.#outputs[to(from.number)], outputs: this.#outputs },
       })
     );
@@ -151,14 +164,15 @@ export class FunctionTrial implements Disposable {
     }
     const first = this.#given;
     this.#given += frames.length;
-    if (this.#chain.originates) this.#region.lendEmpty(this.#options.burst);
+    if (this.#chain.originates) this.#region.lendEmpty(port);
     const lent = this.#region.lend(port, frames);
-    this.#thrown = undefined;
+    this.#chain.thrown = undefined;
     lane.turn(this.#chain);
     for (const output of this.#outputs) output.flush();
 
     const at = (this.#now - STEP_NS) / 1e6;
-    const error = this.#thrown as { error: unknown } | undefined;
+    const { thrown } = this.#chain;
+    const error = thrown === undefined ? undefined : { error: thrown };
     const [tried, sent]: [TriedFrame[], SentFrame[]] = [[], []];
     for (const { mbuf, port, bytes } of this.#region.take()) {
       const index = lent.indexOf(mbuf);
@@ -182,28 +196,21 @@ export class FunctionTrial implements Disposable {
   }
 
   #chainOf(functions: readonly LoadedFunction[]): Chain {
-    const { onError, log } = this.#options;
+    const { onError, log, progress = new Progress() } = this.#options;
     const counters = new FunctionCounters(this.#counters);
     const ports = this.#region.ports.map(({ number, name, mac }) => ({ number, name, mac }));
-    const links = functions.map(({ handle: { name, options }, module }) => {
+    const links = functions.map(({ handle: { name, options }, module }, i) => {
       const clock = () => this.#now;
       const context = new FunctionContext(ports, 0, 1, options, counters, log, clock);
-      return { name, context, run: this.#watched(module.setup?.(context) ?? module.default) };
-    });
-    const originates = functions.some(({ module }) => module.originates === true);
-    return new Chain(links, originates, onError, log);
-  }
-
-  /** The same function; what it throws is kept. */
-  #watched(run: FrameFunction | void): FrameFunction | undefined {
-    if (run === undefined) return undefined;
-    return (burst) => {
+      progress.enter(i);
       try {
-        run(burst);
+        return { name, context, run: module.setup?.(context) ?? module.default };
       } catch (error) {
-        this.#thrown = { error };
-        throw error;
+        throw new SetupError(name, error);
       }
-    };
+    });
+    progress.leave();
+    const originates = functions.some(({ module }) => module.originates === true);
+    return new Chain(links, originates, onError, log, progress);
   }
 }

@@ -1,6 +1,7 @@
 import { HEADROOM_BYTES } from "../../memory/layout.ts";
 import { dataWord, Mbufs } from "../../mempool/mbuf.ts";
 import { Burst } from "../../ring/burst.ts";
+import { Frames } from "../function/frames.ts";
 import { FrameBurst } from "../function/frame_burst.ts";
 
 /** Addresses of an Ethernet header, as `00:00:5e:00:53:01`. */
@@ -25,12 +26,13 @@ const buffer = new SharedArrayBuffer(BYTES);
 const memory = { u32: new Uint32Array(buffer), u8: new Uint8Array(buffer), map: -1, bytes: BYTES };
 const mbufs = new Mbufs(memory, { offset: 0, stride: BYTES, count: 1 }, false);
 const words = Burst.of(1);
+const frames = new Frames(words, mbufs, FRAME_BYTES_MAX);
 const noSource = { allocTo: () => false, copyFrame: () => false };
 
 /** A frame of zeros to be filled, in the one mbuf that there is for that: one at a time. */
 export class ScratchFrame {
   /** It is frame 0 in here. */
-  readonly burst: FrameBurst = new FrameBurst(words, mbufs, [], noSource);
+  readonly burst: FrameBurst = new FrameBurst(frames, mbufs, [], noSource);
 
   /**
    * Zeros.
@@ -43,7 +45,8 @@ export class ScratchFrame {
     }
     memory.u8.fill(0);
     words.words.set([0, dataWord(HEADROOM_BYTES, bytes)]);
-    this.burst.count = 1;
+    frames.begin(1);
+    this.burst.show(1);
   }
 
   /** A copy of its bytes. */

@@ -6,10 +6,14 @@ import { Region } from "../../memory/region.ts";
 import { dataWord, EMPTY_DATA, Mbufs } from "../../mempool/mbuf.ts";
 import { Burst } from "../../ring/burst.ts";
 import { SpscRing } from "../../ring/spsc_ring.ts";
+import { burstRoom } from "../guest_lane.ts";
 import { GUEST_COUNTER, type VirtualPortHandle } from "../virtual_port.ts";
 
 /** Bytes of header, directory, memzones and their gaps. */
 const REST_BYTES = 1 << 18;
+
+/** Bytes of empty mbufs, at most, unless bursts are larger. */
+const BYTES_MAX = 1 << 28;
 
 /** A descriptor has 16 bits for a frame's length. */
 const FRAME_BYTES_MAX = 65_535;
@@ -35,18 +39,21 @@ export class TrialRegion implements Disposable {
   readonly #channels: readonly Channel[];
   readonly #free: number[];
   readonly #burst: Burst;
+  /** Empty mbufs that a port has. */
+  readonly #empty: number;
 
   /**
    * Lay it out.
    *
    * @param ports How many.
-   * @param burst Frames that are lent at a time; as many empty mbufs are lent by each port.
+   * @param burst Frames that are lent at a time.
    * @param frameMax The longest frame in bytes.
    */
   constructor(ports: number, burst: number, frameMax: number) {
     const stride = Math.max(MBUF_STRIDE_BYTES, Math.ceil((HEADROOM_BYTES + frameMax) / 64) * 64);
-    const count = burst * (ports + 2);
-    const ringSize = 2 ** Math.ceil(Math.log2(4 * burst));
+    this.#empty = emptyPerPort(burst, ports, stride);
+    const count = 2 * burst + ports * this.#empty;
+    const ringSize = 2 ** Math.ceil(Math.log2(2 * (burst + this.#empty)));
     const least = count * stride + ports * 4 * SpscRing.bytes(ringSize) + REST_BYTES;
     this.memory = MappedMemory.ofProcess(2 ** Math.ceil(Math.log2(Math.max(1 << 20, least))));
     const region = Region.build(this.memory, "trial");
@@ -94,17 +101,16 @@ export class TrialRegion implements Disposable {
     return used;
   }
 
-  /** Lend empty mbufs by each port, so that the guest has `count` of each. */
-  lendEmpty(count: number): void {
+  /** Lend empty mbufs by a port, as many as it has room for in a burst. */
+  lendEmpty(port: number): void {
     const { words } = this.#burst;
-    for (const { lend } of this.#channels) {
-      const missing = count - lend.count;
-      for (let i = 0; i < missing; i++) {
-        words[2 * i] = this.#take();
-        words[2 * i + 1] = EMPTY_DATA;
-      }
-      if (missing > 0) lend.enqueueBulk(this.#burst, missing);
+    const { lend } = this.#channels[port];
+    const missing = this.#empty - lend.count;
+    for (let i = 0; i < missing; i++) {
+      words[2 * i] = this.#take();
+      words[2 * i + 1] = EMPTY_DATA;
     }
+    if (missing > 0) lend.enqueueBulk(this.#burst, missing);
   }
 
   /** All that the guest has sent, port by port, and what it has given back. */
@@ -138,6 +144,12 @@ export class TrialRegion implements Disposable {
     if (mbuf === undefined) throw new Error("the trial's region has no mbuf left");
     return mbuf;
   }
+}
+
+/** Empty mbufs for a burst that is flooded, or as many as there is memory for. */
+function emptyPerPort(burst: number, ports: number, stride: number): number {
+  const fitting = Math.floor(BYTES_MAX / (ports * stride));
+  return Math.max(burst, Math.min(burstRoom(burst, ports) - burst, fitting));
 }
 
 /** The MAC address of a port: one of those for documentation (RFC 7042, 2.1.2). */

@@ -6,7 +6,8 @@ import {
   type FunctionModule,
   readSettings,
 } from "../function/function_module.ts";
-import { FunctionTrial, type SentFrame, type TriedFrame } from "./function_trial.ts";
+import type { LoadedFunction } from "../function/load.ts";
+import { FunctionTrial, type SentFrame, SetupError, type TriedFrame } from "./function_trial.ts";
 
 /** Bytes of a frame of MTU 1500, header and two tags included; most that a frame may have. */
 const FRAME_BYTES = 1522, FRAME_BYTES_MAX = 65_535;
@@ -24,12 +25,15 @@ export interface GivenFrame {
   readonly at?: number;
 }
 
+/** Options of a function, by key. */
+export type OptionValues = Readonly<Record<string, string | number | boolean>>;
+
 /** How {@linkcode tryFunction} tries a function. */
 export interface TryOptions {
   /** Ports that the guest has, 1 to 32: 2 unless told. Neighbours are paired. */
   readonly ports?: number;
-  /** What `--set` would give, by key. */
-  readonly set?: Readonly<Record<string, string | number | boolean>>;
+  /** What `--set` would give, by key; of a chain for each function, in their order. */
+  readonly set?: OptionValues | readonly OptionValues[];
   /** Frames of one port and one moment that make a burst, at most: 32 unless told, 256 at most. */
   readonly burst?: number;
   /** What becomes of frames whose function has thrown: they are dropped unless told. */
@@ -61,7 +65,8 @@ export interface Tried {
  * The code around the function is the guest's own: one lcore, and a way from each port. Time passes
  * as the frames say.
  *
- * @param tried The module, or the function that would be its default export.
+ * @param tried The module, or the function that would be its default export; several make a chain,
+ * in which each gets the frames that the one before has kept.
  * @throws {UsageError} if an option in `set` is wrong.
  * @throws {CulvertError} if the module has no function, or one that is async; if a frame is longer
  * than 65,535 bytes, or there is no such port.
@@ -83,25 +88,22 @@ export interface Tried {
  * ```
  */
 export async function tryFunction(
-  tried: FunctionModule | FrameFunction,
+  tried: FunctionModule | FrameFunction | readonly (FunctionModule | FrameFunction)[],
   frames: readonly (Uint8Array | GivenFrame)[],
   { ports = 2, set = {}, burst = BURST_DEFAULT, onError = "drop", until = 0 }: TryOptions = {},
 ): Promise<Tried> {
   checkCount("ports", ports, PORTS_MAX);
   checkCount("burst", burst, BURST_MAX);
-  const module = typeof tried === "function" ? { default: tried } : tried;
-  const texts = Object.entries(set).map(([key, value]) => [key, String(value)]);
-  const name = nameOf(module);
-  checkExports(name, module);
-  const options = await readSettings(name, module, Object.fromEntries(texts));
-  const handle = { name, options };
+  const chain = Array.isArray(tried) ? tried : [tried];
+  const sets = Array.isArray(set) ? set : [set];
+  const loaded = await Promise.all(chain.map((one, i) => load(one, sets[i] ?? {})));
   const given = frames.map((frame) => frame instanceof Uint8Array ? { bytes: frame } : frame);
   const longest = Math.max(FRAME_BYTES, ...given.map(({ bytes }) => bytes.length));
   const frameMax = Math.min(longest, FRAME_BYTES_MAX);
   const log: string[] = [];
   const result = { frames: [] as TriedFrame[], sent: [] as SentFrame[] };
 
-  using trial = new FunctionTrial([{ handle, module }], {
+  using trial = setUp(loaded, {
     ...{ ports, burst, frameMax, onError },
     log: (line) => log.push(line),
   });
@@ -113,6 +115,27 @@ export async function tryFunction(
   }
   result.sent.push(...trial.passUntil(until * 1e6));
   return { ...result, counters: trial.counters, log };
+}
+
+/** A function as a guest has it. */
+async function load(
+  tried: FunctionModule | FrameFunction,
+  set: OptionValues,
+): Promise<LoadedFunction> {
+  const module = typeof tried === "function" ? { default: tried } : tried;
+  const texts = Object.entries(set).map(([key, value]) => [key, String(value)]);
+  const name = nameOf(module);
+  checkExports(name, module);
+  const options = await readSettings(name, module, Object.fromEntries(texts));
+  return { handle: { name, options }, module };
+}
+
+function setUp(...[loaded, options]: ConstructorParameters<typeof FunctionTrial>): FunctionTrial {
+  try {
+    return new FunctionTrial(loaded, options);
+  } catch (error) {
+    throw error instanceof SetupError ? error.cause : error;
+  }
 }
 
 /** What logs call the function: as its file does, if it has a name there. */

@@ -2,8 +2,9 @@ import { CulvertError } from "../../../ffi/error.ts";
 import { closeBursts } from "../../ring/burst.ts";
 import { told } from "../function/chain.ts";
 import type { LoadedFunction } from "../function/load.ts";
+import type { Progress } from "../function/progress.ts";
 import { frame } from "./frame_makers.ts";
-import { FunctionTrial } from "./function_trial.ts";
+import { FunctionTrial, type SetupError } from "./function_trial.ts";
 
 /** Bytes of the longest frame, without FCS, at the usual MTU. */
 const FRAME_MAX_BYTES = 1518;
@@ -24,13 +25,18 @@ function kinds(): Uint8Array[] {
  * have no other bursts.
  *
  * @param ports Ports that the guest has.
+ * @param progress Tells other threads which function is at work.
  * @throws {CulvertError} with what a function throws, and where.
  */
-export function tryOut(loaded: readonly LoadedFunction[], ports: number): void {
+export function tryOut(
+  loaded: readonly LoadedFunction[],
+  ports: number,
+  progress?: Progress,
+): void {
   const options = { ports, burst: 32, frameMax: FRAME_MAX_BYTES, onError: "drop" } as const;
   let trial: FunctionTrial | undefined;
   try {
-    trial = setUp(loaded, { ...options, log: () => {} });
+    trial = setUp(loaded, { ...options, log: () => {}, progress });
     const { frames } = trial.run(0, kinds());
     const failed = frames.find(({ error }) => error !== undefined);
     if (failed) throw new CulvertError(`it has thrown: ${told(failed.error)}`);
@@ -44,6 +50,7 @@ function setUp(...parts: ConstructorParameters<typeof FunctionTrial>): FunctionT
   try {
     return new FunctionTrial(...parts);
   } catch (error) {
-    throw new CulvertError(`its setup() has thrown: ${told(error)}`, { cause: error });
+    const { cause } = error as SetupError;
+    throw new CulvertError(`its setup() has thrown: ${told(cause)}`, { cause });
   }
 }

@@ -1,0 +1,46 @@
+import { CulvertError } from "../../../ffi/error.ts";
+import { told } from "../function/chain.ts";
+
+/**
+ * What functions leave to be done later, and is found to fail then: nothing waits for a promise or
+ * a timer of a function, and Deno would end the program.
+ */
+export class Rejections implements Disposable {
+  readonly #reasons: unknown[] = [];
+  readonly #rejected = (event: PromiseRejectionEvent) => {
+    event.preventDefault();
+    this.#reasons.push(event.reason);
+  };
+  readonly #failed = (event: ErrorEvent) => {
+    event.preventDefault();
+    this.#reasons.push(event.error);
+  };
+
+  /** Look from now on. */
+  constructor() {
+    addEventListener("unhandledrejection", this.#rejected);
+    addEventListener("error", this.#failed);
+  }
+
+  /**
+   * Let what is to be done at once be done.
+   *
+   * @throws {CulvertError} with what was rejected first, if anything was until now.
+   */
+  async check(): Promise<void> {
+    await new Promise((resolve) => setTimeout(resolve));
+    if (this.#reasons.length === 0) return;
+    throw new CulvertError(
+      `A promise or timer of the function has failed: ${
+        told(this.#reasons[0])
+      }: a function is done ` +
+        "when it returns, nothing waits for what it leaves",
+    );
+  }
+
+  /** Look no more. */
+  [Symbol.dispose](): void {
+    removeEventListener("unhandledrejection", this.#rejected);
+    removeEventListener("error", this.#failed);
+  }
+}
