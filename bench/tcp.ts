@@ -43,7 +43,7 @@ export async function benchTcp(options: BenchOptions): Promise<void> {
         way: "veth -> host -> guest -> veth",
       }, {
         ours: () => startOursBetween(ports),
-        peers: { "kernel bridge": bridge, ...hops(ports) },
+        peers: { "kernel bridge": bridge, ...hops(ports), ...onOneCore(ports) },
       });
     }
   }
@@ -79,7 +79,9 @@ async function benchTaps(options: BenchOptions, network: Network): Promise<void>
     }
     return running.move();
   };
-  const peers = Object.entries(hops(ports)).map(([name, start]) => [name, moved(start)]);
+  const peers = Object.entries({ ...hops(ports), ...onOneCore(ports) }).map((
+    [name, start],
+  ) => [name, moved(start)]);
   for (const direction of DIRECTIONS) {
     await measureStream(options, {
       ...{ a, b, family: "IPv4", direction },
@@ -97,6 +99,11 @@ function hops(ports: readonly string[]): Record<string, Start> {
     "C, two cores": () => startGuestHop({ ports, cores: [HOST_CORE, GUEST_CORE], spin: 20 }),
     "C, one core": () => startGuestHop({ ports, cores: [HOST_CORE, HOST_CORE], spin: 0 }),
   };
+}
+
+/** Not a peer: ourselves, where host and guest share a core. */
+function onOneCore(ports: readonly string[]): Record<string, Start> {
+  return { "culvert, one core": () => startOursBetween(ports, "sleep", HOST_CORE) };
 }
 
 /** A stream that is measured. */
@@ -143,10 +150,11 @@ export function startOurs(a: CableEnd, b: CableEnd): Promise<AsyncDisposable> {
 function startOursBetween(
   ports: readonly string[],
   idle: "adaptive" | "sleep" = "sleep",
+  guestCore: number = GUEST_CORE,
 ): Promise<AsyncDisposable> {
   return startForwarder({
     host: { core: HOST_CORE, idle },
-    guests: [{ ports, core: GUEST_CORE, idle }],
+    guests: [{ ports, core: guestCore, idle }],
   });
 }
 
