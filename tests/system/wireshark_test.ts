@@ -5,7 +5,7 @@
  */
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
-import { Lab, packetPorts, pause, testFrame, until } from "../kit/lab.ts";
+import { Lab, packetPorts, PATIENCE_MS, pause, testFrame, until } from "../kit/lab.ts";
 
 Deno.test("A capture goes to stdout, for tshark; and ends when nobody reads any more", async () => {
   await using lab = await Lab.open();
@@ -43,14 +43,14 @@ Deno.test("Wireshark lists a region, and captures there with a filter, by extcap
     ...["-i", `culvert-${lab.region}`, "-f", "len = 77", "-c", "3", "-l"],
     ...["-T", "fields", "-e", "frame.len", "-e", "frame.interface_name"],
   );
-  await capture.stderrLine(/Capturing/);
+  await capture.stderrLine(/Capturing/, 3 * PATIENCE_MS);
   const isThere = async () => {
     await a.send(testFrame(78));
     await a.send(testFrame(77));
     await pause(50);
     return capture.isOver;
   };
-  await until(isThere);
+  await until(isThere, "tshark has three frames", 3 * PATIENCE_MS);
   const { code, stdout } = await capture.ended();
   assert.equal(code, 0);
   assert.equal(stdout, `77\t${pair.a.outer}\n`.repeat(3));
