@@ -9,8 +9,11 @@ const BEAT_MS = 300;
 /** Bytes of records after which the lcore is told that they are read. */
 const RELEASE_BYTES = 1 << 18;
 
-/** Milliseconds that an lcore may take for the burst that it had begun when we switched off. */
-const SETTLE_MS = 20;
+/**
+ * Milliseconds that an lcore may take for the burst that it had begun when we switched off; and
+ * those after which we wait no longer, on a machine where it has no core.
+ */
+const SETTLE_MS = 20, SETTLE_MAX_MS = 1000;
 
 /** Is given each record: its words, where it begins, and its length in bytes. */
 export type Visit = (words: Uint32Array, at: number, length: number) => void;
@@ -73,6 +76,7 @@ class RecordReader {
 export class CaptureSession {
   readonly #rings: readonly RecordReader[];
   readonly #before: readonly number[][];
+  #drained = 0;
 
   private constructor(
     private readonly area: CaptureArea,
@@ -163,6 +167,7 @@ export class CaptureSession {
     }
     settle();
     for (const ring of this.#rings) ring.release();
+    this.#drained += count;
     return count;
   }
 
@@ -173,16 +178,26 @@ export class CaptureSession {
     return { seen: counts[SEEN] - before[SEEN], lost: counts[LOST] - before[LOST] };
   }
 
-  /** Switch off; when this settles, all that will come is there to be drained. */
-  async stop(): Promise<void> {
+  /** Switch off, and drain what lcores still add: they may be in the middle of a burst. */
+  async stop(visit: Visit, settle: () => void): Promise<void> {
     switchOff(this.area, this.session);
-    await new Promise((resolve) => setTimeout(resolve, SETTLE_MS));
+    for (let waited = 0; waited < SETTLE_MAX_MS; waited += SETTLE_MS) {
+      await new Promise((resolve) => setTimeout(resolve, SETTLE_MS));
+      this.drain(visit, settle);
+      if (this.#drained >= this.#recorded) return;
+    }
   }
 
   /** Leave the session to others. */
   close(): void {
     switchOff(this.area, this.session);
     Atomics.store(this.area.memory.u32, this.area.ownerWord(this.session), 0);
+  }
+
+  /** Records that were written for us since the begin. */
+  get #recorded(): number {
+    const counted = this.ports.map((_, at) => this.counted(at));
+    return counted.reduce((sum, { seen, lost }) => sum + seen - lost, 0);
   }
 
   #earliest(u32: Uint32Array): RecordReader | undefined {

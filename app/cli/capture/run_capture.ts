@@ -119,8 +119,7 @@ async function follow(
       if (performance.now() - lookedAt < HOST_MS) continue;
       [lookedAt, isThere] = [performance.now(), opened.isThere()];
     }
-    await session.stop();
-    session.drain(visit, settle);
+    await session.stop(visit, settle);
     output.end();
   } catch (error) {
     const isUnread = error instanceof Deno.errors.BrokenPipe ||
