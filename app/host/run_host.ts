@@ -1,3 +1,4 @@
+import { CulvertError } from "../../ffi/error.ts";
 import type { Log } from "../linux/log.ts";
 import { bindToNode } from "../linux/numa.ts";
 import { HEADER, REGION_STATE } from "../memory/layout.ts";
@@ -38,7 +39,7 @@ export async function runHost(
   try {
     const vectors = Math.max(VECTORS_MIN, options.cores.length);
     for (const region of options.regions) {
-      memories.push(await hostMemory(region, vectors, options));
+      memories.push(await hostMemory(region, vectors, options, log));
     }
     return await new HostCourse(options, memories, lcoreUrl, signal, log, control)
       .run(observe, settled);
@@ -54,13 +55,21 @@ async function hostMemory(
   region: RegionOptions,
   vectors: number,
   { account = {}, mtu }: HostOptions,
+  log: Log,
 ): Promise<HostedMemory> {
   const { name, size, numaNode } = region;
   const newBytes = regionBytesFor(region, mtu);
   const hosted = await hostRegionMemory(name, size, vectors, account, newBytes);
   try {
     if (numaNode !== undefined) bindToNode(hosted.memory, numaNode);
-    hosted.capture = (lcores, ports) => makeCaptureArea(name, lcores, ports, account);
+    hosted.capture = (lcores, ports) => {
+      try {
+        return makeCaptureArea(name, lcores, ports, account);
+      } catch (error) {
+        if (!(error instanceof CulvertError)) throw error;
+        log(`nobody can capture at region ${name}: ${error.message}`, { level: "warning" });
+      }
+    };
     return hosted;
   } catch (error) {
     hosted.close();
