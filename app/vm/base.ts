@@ -47,7 +47,7 @@ export async function buildBase(kernel: GuestKernel, cacheDir: string, log: Log)
   const path = `${cacheDir}/base-${key}.lz4`;
   if (await Deno.stat(path).catch(() => undefined)) return path;
 
-  log("building the base image: busybox, Deno, kernel modules");
+  log("building the base image: busybox, Deno, kernel modules; 5 to 15 s, once");
   const entries = [...systemEntries(await busyboxApplets()), fileFrom(deno, "bin/deno")];
   for (const library of libraries) entries.push(fileFrom(library, library.slice(1)));
   entries.push(...await moduleEntries(kernel, log));
