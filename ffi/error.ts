@@ -33,6 +33,7 @@ const NOT_OURS = "see whose it is (ls -ld), and become that user, join the group
 export const FILE_ADVICE: Readonly<Record<string, string>> = {
   EACCES: NOT_OURS,
   EPERM: NOT_OURS,
+  ENAMETOOLONG: "use a shorter path: a socket's has at most 107 bytes, a file's name 255",
   ENOENT: "it does not exist; check the path",
   ENOTDIR: "a part of the path is no folder; check the path",
   ENXIO: "it is a socket where nobody answers; remove it",

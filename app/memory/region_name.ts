@@ -14,6 +14,11 @@ export function isPath(region: string): boolean {
  * @throws {CulvertError} if it cannot be a name.
  */
 export function socketPath(name: string): string {
+  if (/^[\w.-]{65,}$/.test(name)) {
+    throw new CulvertError(
+      `Cannot use region "${name}" as its name has ${name.length} characters: at most 64`,
+    );
+  }
   if (!/^[\w.-]{1,64}$/.test(name)) {
     throw new CulvertError(
       `Cannot use region "${name}" as it is no name (letters, digits, ".", "_", "-") and no path: ` +

@@ -12,7 +12,7 @@ for (const name of ["culvert0", "a", "vm-7.red_2", "x".repeat(64)]) {
   });
 }
 
-for (const name of ["", "a b", "a/b", "../a", "ü", "a\n", "a\0", "x".repeat(65)]) {
+for (const name of ["", "a b", "a/b", "../a", "ü", "a\n", "a\0"]) {
   Deno.test(`socketPath() refuses ${JSON.stringify(name)}`, () => {
     throws(() => socketPath(name), {
       name: "CulvertError",
@@ -22,3 +22,9 @@ for (const name of ["", "a b", "a/b", "../a", "ü", "a\n", "a\0", "x".repeat(65)
     });
   });
 }
+
+Deno.test("socketPath() says of a name that is too long how long it may be", () => {
+  throws(() => socketPath("x".repeat(65)), {
+    message: `Cannot use region "${"x".repeat(65)}" as its name has 65 characters: at most 64`,
+  });
+});

@@ -15,9 +15,10 @@ async function refusal(
   task: "host" | "guest" | "server",
   args: string[],
   under: string[] = [],
+  status = 1,
 ): Promise<string> {
   const { code, stderr } = await lab.culvert(task, args, { under }).ended();
-  assert.equal(code, 1, stderr);
+  assert.equal(code, status, stderr);
   return stderr.trimEnd().split("\n").at(-1)!;
 }
 
@@ -83,6 +84,23 @@ Deno.test("A guest with a wrong number is told which there are", async () => {
     /as guest 2 as it has no place for that guest: it has places for 0, 3; see --guest/,
   );
   assert.doesNotMatch(said, /memzone/);
+});
+
+Deno.test("A name or a path that is too long is told how long it may be", async () => {
+  await using lab = await Lab.open();
+  const long = "x".repeat(120);
+  const path = await refusal(lab, "server", ["-F", "-S", `/tmp/${long}`, "-l", "1M"]);
+  assert.match(path, /ENAMETOOLONG: use a shorter path: a socket's has at most 107 bytes/);
+  const guest = await refusal(lab, "guest", ["--region", `/tmp/${long}/${long}`]);
+  assert.match(guest, /ENAMETOOLONG: use a shorter path/);
+  const region = await refusal(lab, "host", ["--port", "ring", "--region", long], [], 2);
+  assert.match(region, /its name has 120 characters: at most 64$/);
+  const tap = ["--port", `tap:${long}`, "--region", lab.newPath()];
+  const port = await refusal(lab, "host", tap, [], 2);
+  assert.match(port, /1 to 15 characters/);
+  for (const said of [path, guest, region, port]) {
+    assert.doesNotMatch(said, /check the path|no name|ls -ld|CAP_NET/);
+  }
 });
 
 Deno.test("Too few descriptors are told with the limit to raise", async () => {
