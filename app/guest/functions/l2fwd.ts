@@ -21,8 +21,5 @@ export function addressWriter(ports: readonly PortDescription[]): FrameFunction 
   const addresses = ports.map(({ number, mac }) =>
     addressWords(Uint8Array.of(2, 0, 0, 0, 0, number), mac)
   );
-  return (burst) => {
-    const words = addresses[burst.to];
-    for (let i = 0; i < burst.count; i++) writeAddresses(burst, i, words);
-  };
+  return (burst) => writeAddresses(burst, addresses[burst.to]);
 }

@@ -6,5 +6,5 @@ export const offloads = true;
 
 /** testpmd `macswap`: source and destination address change places. */
 export default function (burst: FrameBurst): void {
-  for (let i = 0; i < burst.count; i++) swapAddresses(burst, i);
+  swapAddresses(burst);
 }
