@@ -141,3 +141,11 @@ Deno.test("bytesText() is short", () => {
     "4 GiB",
   ]);
 });
+
+Deno.test("reportText() says which guest holds mbufs, and how many", () => {
+  using sample = new SampleRegion();
+  sample.guest.claim({ pid: 4711, wantsMbufs: false, peer: 2 });
+  equal(/holds \d+ mbufs/.test(reportText("r0", decodeRegion(sample.memory))), false);
+  sample.guest.outstanding = 61;
+  match(reportText("r0", decodeRegion(sample.memory)), /^ {2}g0 .* peer 2 +holds 61 mbufs$/m);
+});
