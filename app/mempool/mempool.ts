@@ -1,6 +1,6 @@
 import { MappedMemory, type MappedMemoryHandle } from "../../ffi/mapped_memory.ts";
 import { cellsOfLong, DESCRIPTOR, MPMC } from "../memory/layout.ts";
-import { Burst, checkBurst } from "../ring/burst.ts";
+import { Burst, descriptorsOf } from "../ring/burst.ts";
 import { MpmcRing } from "../ring/mpmc_ring.ts";
 import { BULK_MAX, CACHE_SIZE, type CacheOptions, checkedCache } from "./cache_options.ts";
 import { EMPTY_DATA, type MbufGeometry } from "./mbuf.ts";
@@ -163,16 +163,16 @@ export class Mempool {
    * @throws {CulvertError} if the burst has no such descriptors.
    */
   allocBulk(burst: Burst, count: number, at = 0): number {
-    checkBurst(burst, DESCRIPTOR.WORDS, count, at);
+    const words = descriptorsOf(burst, count, at);
     if (this.#cached < count && !this.#refill(count)) return 0;
-    return this.pop(burst.words, count, at);
+    return this.pop(words, count, at);
   }
 
   /** As {@linkcode allocBulk}, but up to `max` (512 at most); returns how many. */
   allocBurst(burst: Burst, max: number, at = 0): number {
-    checkBurst(burst, DESCRIPTOR.WORDS, max, at);
+    const words = descriptorsOf(burst, max, at);
     if (this.#cached < max) this.#refillFor(max);
-    return this.pop(burst.words, max < this.#cached ? max : this.#cached, at);
+    return this.pop(words, max < this.#cached ? max : this.#cached, at);
   }
 
   /**
@@ -181,21 +181,17 @@ export class Mempool {
    * @throws {CulvertError} if the burst has no such descriptors.
    */
   free(burst: Burst, count: number, at = 0): void {
-    checkBurst(burst, DESCRIPTOR.WORDS, count, at);
-    const words = burst.words;
-    const stack = this.#stack;
+    const words = descriptorsOf(burst, count, at);
     let cached = this.#cached;
-    if (cached + count > this.#cache.capacity) {
-      this.#freeMany(words, count, at);
-      return;
-    }
+    if (cached + count > this.#flushThreshold) return this.freeMany(words, count, at);
+    const stack = this.#stack;
     const longFrom = this.#longFrom;
     for (let i = at << 1, end = (at + count) << 1; i < end; i += 2) {
       const index = words[i] & DESCRIPTOR.INDEX_MASK;
       if (index < longFrom) stack[cached++] = index;
       else this.#long!.freeOne(index);
     }
-    this.#cached = cached > this.#flushThreshold ? this.#flush(cached) : cached;
+    this.#cached = cached;
   }
 
   /**
@@ -239,11 +235,11 @@ export class Mempool {
   private pop(words: Uint32Array, count: number, at: number): number {
     const stack = this.#stack;
     let cached = this.#cached;
+    this.#cached = cached - count;
     for (let i = at << 1, end = (at + count) << 1; i < end; i += 2) {
       words[i] = stack[--cached];
       words[i + 1] = EMPTY_DATA;
     }
-    this.#cached = cached;
     return count;
   }
 
@@ -253,8 +249,8 @@ export class Mempool {
     if (++this.#cached > this.#flushThreshold) this.#cached = this.#flush(this.#cached);
   }
 
-  /** Free descriptors for which the cache has no room. */
-  #freeMany(words: Uint32Array, count: number, at: number): void {
+  /** Free descriptors that fill the cache, and bring it back to its size. */
+  private freeMany(words: Uint32Array, count: number, at: number): void {
     for (let i = at << 1, end = (at + count) << 1; i < end; i += 2) {
       if (this.#cached === this.#cache.capacity) this.#cached = this.#flush(this.#cached);
       const index = words[i] & DESCRIPTOR.INDEX_MASK;

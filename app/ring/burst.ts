@@ -1,5 +1,6 @@
 import { CulvertError } from "../../ffi/error.ts";
 import { MappedMemory } from "../../ffi/mapped_memory.ts";
+import { DESCRIPTOR } from "../memory/layout.ts";
 import { checkElementBytes, type ElementBytes } from "./ring_size.ts";
 
 /**
@@ -46,6 +47,8 @@ const taken: MappedMemory[] = [];
  * ```
  */
 export class Burst {
+  /** {@linkcode words} if the elements are descriptors; if not, an array of none. */
+  readonly descriptors: Uint32Array<SharedArrayBuffer>;
   /** Elements in use, for those who pass a burst on with its count. Nothing here reads it. */
   count = 0;
 
@@ -60,7 +63,9 @@ export class Burst {
     readonly map: number,
     /** Where in that memory the burst begins, in words. */
     readonly word: number,
-  ) {}
+  ) {
+    this.descriptors = wordsPerElement === DESCRIPTOR.WORDS ? words : words.subarray(0, 0);
+  }
 
   /**
    * Make a burst.
@@ -94,6 +99,22 @@ export function checkBurst(burst: Burst, width: number, count: number, at: numbe
   if (burst.wordsPerElement !== width || at < 0 || count > burst.capacity - at) {
     refuse(burst, width, count, at);
   }
+}
+
+/**
+ * The words of a burst that has the descriptors `at` to `at + count - 1`. Cheaper than
+ * {@linkcode checkBurst}, which shows where bursts are short: V8 needs this length anyway.
+ *
+ * @throws {CulvertError} if it has not.
+ */
+export function descriptorsOf(
+  burst: Burst,
+  count: number,
+  at: number,
+): Uint32Array<SharedArrayBuffer> {
+  const words = burst.descriptors;
+  if (at < 0 || (at + count) * 2 > words.length) refuse(burst, DESCRIPTOR.WORDS, count, at);
+  return words;
 }
 
 function refuse({ capacity, wordsPerElement }: Burst, width: number, count: number, at: number) {
