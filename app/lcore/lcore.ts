@@ -3,6 +3,9 @@ import { check, CulvertError } from "../../ffi/error.ts";
 import { shim } from "../../ffi/shim.ts";
 import { type CommandHandle, CommandWord } from "./command.ts";
 
+/** What an lcore asks for where others use its core, too: the kernel's least. */
+const SLICE_NS = 100_000;
+
 /**
  * What an lcore's Worker is sent: its core, its command word, and the handle of what it is to run.
  */
@@ -184,6 +187,7 @@ export function serveLcore<Handle, Result, Given = undefined, Prepared = undefin
     try {
       const prepared = (await preparing)?.prepared as Prepared;
       check(shim.shim_thread_pin(core), `pin a thread to core ${core}`);
+      shim.shim_thread_slice(SLICE_NS); // a wish: a kernel or a sandbox may not know it
       const log: Log = (line, about) =>
         scope.postMessage({ line, ...about === undefined ? {} : { about } });
       scope.postMessage({ result: loop(handle, new CommandWord(command), log, prepared) });

@@ -32,13 +32,34 @@ Deno.test("shim_thread_may_run_on() is 0 for a core that does not exist", () => 
   for (const core of [1023, 1024, 2 ** 32 - 1]) equal(shim.shim_thread_may_run_on(core), 0);
 });
 
+/** What a thread is told that was pinned to a core, and asked for short slices. */
+interface Told {
+  readonly pinned: number;
+  readonly sliced: number;
+  readonly allowed?: string;
+  readonly slice?: string;
+}
+
+async function ask(core: number): Promise<Told> {
+  const url = new URL("./shim_thread_worker.ts", import.meta.url);
+  return (await runWorkers<number, Told>(url, [core]))[0];
+}
+
+Deno.test("shim_thread_slice() gives the calling thread short slices, where the kernel has such", async () => {
+  const core = Array.from({ length: 1023 }, (_, core) => core)
+    .find((core) => shim.shim_thread_may_run_on(core) === 1)!;
+  const { sliced, slice } = await ask(core);
+  equal(sliced, 0);
+  if (slice !== undefined) equal(slice, "200000"); // Linux before 6.12 has no such line
+});
+
 Deno.test("shim_thread_pin() pins the calling thread and no other", async () => {
   const cores = Array.from({ length: 1023 }, (_, core) => core)
     .filter((core) => shim.shim_thread_may_run_on(core) === 1);
   ok(cores.length > 0);
   const core = cores.at(-1)!;
-  const url = new URL("./shim_thread_worker.ts", import.meta.url);
-  deepEqual(await runWorkers(url, [core]), [{ pinned: 0, allowed: `${core}` }]);
+  const { pinned, allowed } = await ask(core);
+  deepEqual({ pinned, allowed }, { pinned: 0, allowed: `${core}` });
   for (const other of cores) equal(shim.shim_thread_may_run_on(other), 1);
 });
 

@@ -1,13 +1,21 @@
 import { cString, shim } from "../../ffi/shim.ts";
 import { serveOrder } from "./run_workers.ts";
 
-/** Pin this thread, and tell what the kernel says of it. */
+/** Pin this thread, ask for slices of 0.2 ms, and tell what the kernel says of it. */
 serveOrder((core: number) => {
   const pinned = shim.shim_thread_pin(core);
-  const status = shim.shim_file_open(cString("/proc/thread-self/status"), 0);
-  const text = new Uint8Array(4096);
-  const length = shim.shim_file_read(status, text, text.length);
-  shim.shim_fd_close(status);
-  const lines = new TextDecoder().decode(text.subarray(0, length));
-  return { pinned, allowed: /^Cpus_allowed_list:\s+(.*)$/m.exec(lines)?.[1] };
+  const sliced = shim.shim_thread_slice(200_000);
+  const allowed = /^Cpus_allowed_list:\s+(.*)$/m.exec(read("status"))?.[1];
+  const slice = /^se\.slice\s+:\s+(\d+)$/m.exec(read("sched"))?.[1];
+  return { pinned, sliced, allowed, slice };
 });
+
+/** What the kernel says of this thread; nothing in a file that it has not. */
+function read(name: string): string {
+  const file = shim.shim_file_open(cString(`/proc/thread-self/${name}`), 0);
+  if (file < 0) return "";
+  const text = new Uint8Array(4096);
+  const length = shim.shim_file_read(file, text, text.length);
+  shim.shim_fd_close(file);
+  return new TextDecoder().decode(text.subarray(0, length));
+}
