@@ -18,6 +18,9 @@ import { closeBursts } from "../ring/burst.ts";
 import { TxBuffer } from "./tx_buffer.ts";
 import { type VirtualPortHandle, VirtualPorts } from "./virtual_port.ts";
 
+/** Longest sleep where functions have timers. */
+const TIMERS_SLEEP_US = 100_000;
+
 /** A {@linkcode GuestLcore} on its way to its thread; survives `postMessage`. */
 export interface GuestLcoreHandle {
   /** The region's memory, which the main thread has mapped and will unmap. */
@@ -111,9 +114,10 @@ export class GuestLcore {
     const fd = handle.isNotified ? interrupts?.vectors[lcore] : undefined;
     const alarm = new GuestAlarm(memory, used, fd === undefined ? fd : { fd, vector: lcore });
     for (const lane of this.lanes) alarm.add(lane);
-    const idle = new Idle(handle.idle, alarm);
-    idle.watch([command.handle.wakeFd]);
     const chain = chainOf(handle, functions, log, clock);
+    const sleepMaxUs = chain.hasTimers ? TIMERS_SLEEP_US : undefined;
+    const idle = new Idle(handle.idle, alarm, undefined, sleepMaxUs);
+    idle.watch([command.handle.wakeFd]);
     const beat = () => {
       const { heartbeatWord } = lease;
       memory.store(heartbeatWord, (memory.load(heartbeatWord) + 1) >>> 0);

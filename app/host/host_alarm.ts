@@ -33,6 +33,10 @@ export class HostAlarm implements Alarm {
     return this.#hasVectors && this.gates.every((gate) => !gate.isOpen || gate.notifies);
   }
 
+  get hasPeers(): boolean {
+    return this.gates.some((gate) => gate.isOpen);
+  }
+
   /** Raise the flag at `word` of a region too, which a guest answers by ringing `vector`. */
   add(memory: MappedMemory, word: number, vector: number): void {
     this.#flags.push(new SleepFlag(memory, word, this.#hasVectors ? vector : undefined));

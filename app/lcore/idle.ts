@@ -1,18 +1,25 @@
 import { check } from "../../ffi/error.ts";
 import { shim } from "../../ffi/shim.ts";
+import { Spin } from "./spin.ts";
 
 /** How an lcore waits that has nothing to do. */
 export type IdleMode = "poll" | "adaptive" | "sleep";
 
-/** How long `adaptive` looks before it sleeps, and its turns between two looks at the clock. */
-const SPIN_NS = 300_000, TURNS_PER_CLOCK = 16;
+/** Turns without sleep between two looks at the clock, and two offers of the core to others. */
+const TURNS_PER_CLOCK = 8;
+
+/** A thread that offers its core to others has it back sooner, if there are none. */
+const TAKEN_NS = 10_000;
 
 /** Sleeps of an lcore that nobody wakes grow from the one to the other. */
 const NAP_MIN_US = 50;
 const NAP_MAX_US = 1000;
 
+/** Those of an lcore that waits for ports alone, which end its sleep, and for a guest to come. */
+const NAP_ALONE_US = 25_000;
+
 /** Longest sleep of one that is woken: then it looks after its ports. */
-const SLEEP_MAX_US = 100_000;
+const SLEEP_MAX_US = 250_000;
 
 /**
  * Times in succession that an alarm may ring for nothing, which costs some microseconds each; then
@@ -26,6 +33,8 @@ export interface Alarm {
   readonly fds: readonly number[];
   /** Whether all who may have work ring, as things are. */
   readonly canNotify: boolean;
+  /** Whether there is anybody who may have work; left out: there is. */
+  readonly hasPeers?: boolean;
   /** Tell all who may have work that this lcore is about to sleep. */
   raise(): void;
   /** Tell them that it is awake. */
@@ -38,15 +47,20 @@ export interface Alarm {
  * What an lcore does when a turn of its loop found nothing.
  *
  * - `poll` pauses for some cycles and looks again.
- * - `adaptive` does so for 0.3 ms, then sleeps.
+ * - `adaptive` does so for as long as it pays, 0.2 ms at most ({@linkcode Spin}), then sleeps.
  * - `sleep` sleeps at once.
  *
- * A sleep lasts until a port has frames or the {@linkcode Alarm} rings, 0.1 s at most. An lcore
+ * While it looks it offers its core to threads that wait for it.
+ *
+ * A sleep lasts until a port has frames or the {@linkcode Alarm} rings, 0.25 s at most. An lcore
  * whose alarm does not ring for all, or rings again and again for nothing, takes naps instead, 50
  * us at first and 1 ms in the end (Agrona `BackoffIdleStrategy`): a frame in a ring may wait that
- * long.
+ * long. Where no peer has rings, 25 ms.
  */
 export class Idle {
+  /** What `adaptive` learns. */
+  readonly #spin?: Spin;
+  /** How long the others spin. */
   readonly #spinNs: number;
   readonly #alarm?: Alarm;
   #fds = new Int32Array(0);
@@ -67,10 +81,17 @@ export class Idle {
    * Until {@linkcode watch} names descriptors only time and the alarm end a sleep.
    *
    * @param clock Nanoseconds that have passed since some moment.
+   * @param sleepMaxUs The longest sleep in microseconds.
    */
-  constructor(mode: IdleMode, alarm?: Alarm, clock: () => number = shim.shim_clock) {
+  constructor(
+    mode: IdleMode,
+    alarm?: Alarm,
+    clock: () => number = shim.shim_clock,
+    private readonly sleepMaxUs: number = SLEEP_MAX_US,
+  ) {
     this.#clock = clock;
-    this.#spinNs = { poll: Infinity, adaptive: SPIN_NS, sleep: 0 }[mode];
+    if (mode === "adaptive") this.#spin = new Spin();
+    this.#spinNs = mode === "poll" ? Infinity : 0;
     this.#alarm = alarm;
     this.watch([]);
   }
@@ -88,6 +109,8 @@ export class Idle {
 
   /** A turn found work. */
   reset(): void {
+    if (this.#turns === 0) return;
+    this.#spin?.learn(this.#clock() - this.#idleSince);
     this.#turns = 0;
     this.#isTired = false;
     this.#napMicroseconds = NAP_MIN_US;
@@ -97,18 +120,24 @@ export class Idle {
 
   /** A turn found nothing. */
   wait(): void {
-    if (!this.#isTired) this.#lookAtClock();
-    if (!this.#isTired) shim.shim_pause(4);
+    if (!this.#isTired) this.#look();
     else if (this.#deafNaps === 0 && this.#alarm?.canNotify) this.#sleep(this.#alarm);
     else this.#nap();
   }
 
-  #lookAtClock(): void {
+  /** Spin on, or, if that was long enough, sleep. */
+  #look(): void {
     const turn = this.#turns++;
-    if (turn % TURNS_PER_CLOCK !== 0) return;
+    if (turn % TURNS_PER_CLOCK !== 0) return shim.shim_pause(4);
     const now = this.#clock();
     if (turn === 0) this.#idleSince = now;
-    this.#isTired = now - this.#idleSince >= this.#spinNs;
+    const spinNs = this.#spin?.nanoseconds ?? this.#spinNs;
+    this.#isTired = now - this.#idleSince >= spinNs;
+    if (this.#isTired) return this.wait();
+    shim.shim_yield();
+    if (!this.#spin || this.#clock() - now < TAKEN_NS) return;
+    this.#spin.giveWay();
+    this.#isTired = true;
   }
 
   #sleep(alarm: Alarm): void {
@@ -116,7 +145,7 @@ export class Idle {
     alarm.raise();
     shim.shim_full_fence(); // F1, pairs with F2 in Doorbell.notify()
     if (!alarm.hasWork()) {
-      check(shim.shim_poll(this.#fds, this.#fds.length, SLEEP_MAX_US), this.#what());
+      check(shim.shim_poll(this.#fds, this.#fds.length, this.sleepMaxUs), this.#what());
       for (const fd of alarm.fds) if (shim.shim_eventfd_drain(fd) > 0) this.#hasRung = true;
     }
     alarm.lower();
@@ -137,6 +166,7 @@ export class Idle {
   #nap(): void {
     check(shim.shim_poll(this.#napFds, this.#napFds.length, this.#napMicroseconds), this.#what());
     if (this.#deafNaps > 0) this.#deafNaps--;
-    this.#napMicroseconds = Math.min(this.#napMicroseconds * 2, NAP_MAX_US);
+    const most = this.#alarm?.hasPeers === false ? NAP_ALONE_US : NAP_MAX_US;
+    this.#napMicroseconds = Math.min(this.#napMicroseconds * 2, most);
   }
 }

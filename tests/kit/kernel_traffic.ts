@@ -68,7 +68,7 @@ export async function ping(
 }
 
 /**
- * Ping at intervals so long that all lcores fall asleep: they do after 0.3 ms without work.
+ * Ping at intervals so long that all lcores fall asleep: they do after 0.2 ms without work.
  *
  * @returns the round trips in milliseconds, shortest first. All must be answered.
  */

@@ -23,8 +23,8 @@ export const IDLE = {
   argument: "MODE",
   choices: ["poll", "adaptive", "sleep"],
   default: "adaptive",
-  about: "when there is nothing to do: poll, sleep until a doorbell rings, or adaptive: poll for " +
-    "0.3 ms, then sleep. Where there is no doorbell, a sleep is a nap of up to 1 ms",
+  about: "when there is nothing to do: poll, sleep until a doorbell rings, or adaptive: poll as " +
+    "long as that pays, 0.2 ms at most, then sleep. Where there is no doorbell, a sleep is a nap of up to 1 ms",
 } as const;
 
 /** Types of functions are checked first. */

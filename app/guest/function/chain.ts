@@ -96,6 +96,11 @@ export class Chain {
     return failed;
   }
 
+  /** Whether a function wants to be called at intervals. */
+  get hasTimers(): boolean {
+    return this.links.some(({ context }) => context.hasTimers);
+  }
+
   /** Call what is due. `now` is the time in milliseconds. */
   tick(now: number): void {
     for (const { context } of this.links) context.tick(now);

@@ -79,6 +79,11 @@ export class FunctionContext implements Context {
     this.#timers.push({ period: milliseconds, work, due: this.now + milliseconds });
   };
 
+  /** Whether there is something to be called at intervals. */
+  get hasTimers(): boolean {
+    return this.#timers.length > 0;
+  }
+
   /** Call what is due. `now` is the time in milliseconds. */
   tick(now: number): void {
     for (const timer of this.#timers) {
