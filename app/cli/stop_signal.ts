@@ -10,7 +10,7 @@ const ONE_SIGNAL_MS = 1000;
 const DEADLINE_MS = 10_000;
 
 /** Between two looks for a launcher that is gone. */
-const LAUNCHER_MS = 300;
+const LAUNCHER_MS = 1000;
 
 /** Exit status of a program that was asked a second time to end. */
 const INTERRUPTED = 130;

@@ -12,8 +12,8 @@ import type { RegionLink } from "./region_link.ts";
 import { checkSuccessor, type Swapped } from "./swap.ts";
 import { missing, reasonOf, waitedFor } from "./waiting.ts";
 
-/** Between two steps in milliseconds: while something is to be done soon, and otherwise. */
-const SOON_MS = 5, WAIT_MS = 100;
+/** Between two steps in milliseconds: in a hurry; while something is waited for; and otherwise. */
+const SOON_MS = 5, WAIT_MS = 100, QUIET_MS = 250;
 
 /** A host that is restarting has the region half-built for a moment. */
 const PATIENCE_MS = 3000;
@@ -81,8 +81,8 @@ export class Guest {
 
   /** When to step next: in so many milliseconds. */
   get stepMs(): number {
-    const isSoon = this.#claim || this.#phase === "leaving" || this.#forwarding?.isSwapping;
-    return isSoon ? SOON_MS : WAIT_MS;
+    if (this.#claim || this.#phase === "leaving" || this.#forwarding?.isSwapping) return SOON_MS;
+    return this.#phase === "forwarding" ? QUIET_MS : WAIT_MS;
   }
 
   /** Its lcores at work; undefined while nothing is forwarded. */

@@ -14,8 +14,8 @@ import { namesFor } from "./names.ts";
 import { ProgressWatch } from "./progress_watch.ts";
 import { summaryText } from "./summary.ts";
 
-/** Between two steps in milliseconds: while a guest attaches or leaves, and otherwise. */
-const STEP_MS = 10, QUIET_STEP_MS = 100;
+/** Between two steps in milliseconds: while a guest comes or goes, while frames do, otherwise. */
+const STEP_MS = 10, BUSY_STEP_MS = 100, QUIET_STEP_MS = 250;
 
 /** Between two times that counters are written into the regions. */
 const COUNTERS_MS = 100;
@@ -45,6 +45,9 @@ export class Host {
   #why = "";
   #drain?: Drain;
   #countersAt = 0;
+  /** Frames that ports had received and sent at the last step, and whether more have come. */
+  #moved = 0;
+  #isBusy = false;
   #wasDown: boolean[] = [];
   readonly #interfaces: InterfaceWatch;
   #progress?: ProgressWatch;
@@ -139,7 +142,8 @@ export class Host {
   /** When to step next: in so many milliseconds. */
   get stepMs(): number {
     const isMoving = this.#guests.some(({ supervisor }) => supervisor.isMoving);
-    return this.#phase === "forwarding" && !isMoving ? QUIET_STEP_MS : STEP_MS;
+    if (this.#phase !== "forwarding" || isMoving) return STEP_MS;
+    return this.#isBusy ? BUSY_STEP_MS : QUIET_STEP_MS;
   }
 
   /** How many guests forward now. */
@@ -173,6 +177,9 @@ export class Host {
     if (this.#phase === "stopping") this.#endIfStopped();
     if (this.isOver || this.#phase === "stopping") return;
     for (const region of this.regions) region.step(now);
+    const moved = this.counters.reduce((n, its) => n + its[COUNTER.RX] + its[COUNTER.TX], 0);
+    this.#isBusy = moved !== this.#moved;
+    this.#moved = moved;
     this.#logPortsDown();
     if (now - this.#countersAt >= COUNTERS_MS) {
       this.#countersAt = now;

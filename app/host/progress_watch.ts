@@ -3,7 +3,7 @@ import { COUNTER } from "../port/counters.ts";
 import type { HostedPort } from "./hosted_ports.ts";
 import type { HostedRegion } from "./hosted_region.ts";
 
-/** How long an lcore may take for a turn of its loop; one that sleeps wakes ten times a second. */
+/** How long an lcore may take for a turn of its loop; one that sleeps wakes four times a second. */
 const STALL_MS = 2000;
 
 /** How long a host waits for guests before it says which are missing. */

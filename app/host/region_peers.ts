@@ -13,8 +13,8 @@ const NONE: Eventfds = [];
  * The other peers of a region, as its host's main thread knows them: whom to wake, and who is gone.
  *
  * If the server goes, the host looks for it, and joins again: as another peer, with other eventfds.
- * Guests that attached before go on waking the host by the eventfds that they have, so {@linkcode
- * vectors} stay as they are; guests that attach later use {@linkcode laterVectors}.
+ * Guests that attached before go on waking the host by the eventfds that they have, so
+ * {@linkcode vectors} stay as they are; guests that attach later use {@linkcode laterVectors}.
  */
 export class RegionPeers {
   /**
