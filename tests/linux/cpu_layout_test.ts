@@ -1,4 +1,4 @@
-import { deepEqual, equal, match, ok } from "node:assert/strict";
+import { deepEqual, doesNotMatch, equal, match, ok } from "node:assert/strict";
 import { layoutText } from "../../app/cli/layout_command.ts";
 import { adviseCores } from "../../app/linux/core_advice.ts";
 import {
@@ -254,6 +254,13 @@ Deno.test("adviseCores() never proposes an offline CPU, nor two threads of one c
     const online = layout.cpus.map(({ cpu }) => cpu);
     for (const core of [host, guest, ...qemu]) ok(online.includes(core), `${core}`);
     equal(layout.cpus.find(({ cpu }) => cpu === host)?.threads.includes(guest), false);
+  }
+});
+
+Deno.test("adviseCores() tells where one core is enough for both: if no third is left", () => {
+  match(advised({ coresPerSocket: 2 }).reasons, /-l 0 for host and guest is as fast/);
+  for (const coresPerSocket of [1, 3]) {
+    doesNotMatch(advised({ coresPerSocket }).reasons, /for host and guest/);
   }
 });
 
