@@ -172,6 +172,16 @@ export function groupsOf(command: Command): Map<string, [name: string, option: O
   return groups;
 }
 
+/** The arguments of a command that are no options, the ones behind `--` last. */
+export function argumentsOf({ positionals = [], rest }: Command): readonly Positional[] {
+  return rest === undefined ? positionals : [...positionals, { ...rest, name: `-- ${rest.name}` }];
+}
+
+/** An option's long name as it is given: `--cores`, `--[no-]mac-updating`. */
+export function dashed(long: string, option: Option): string {
+  return option.kind === "flag" && option.default === true ? `--[no-]${long}` : `--${long}`;
+}
+
 /** What follows an option's description: range, choices and default, in brackets; or nothing. */
 export function limitsOf(option: Option): string {
   if (option.kind === "flag") return option.default === true ? "(default: on)" : "";

@@ -1,12 +1,13 @@
 import {
   alternatives,
+  argumentsOf,
   type Command,
+  dashed,
   type Example,
   fullName,
   groupsOf,
   limitsOf,
   type Option,
-  type Positional,
   type Text,
 } from "./command.ts";
 
@@ -33,7 +34,7 @@ export function helpText(command: Command): string {
         .map((part, j) => (i + j === 0 ? "usage: " : j === 0 ? "       " : " ".repeat(15)) + part)
     ).join("\n"),
     ...intro.map((part) => textOf(part)),
-    ...argumentsOf(command),
+    ...argumentBlock(command),
     ...[...groupsOf(command)].map(([heading, options]) =>
       [
         ...heading === "" ? [] : wrap(`${heading}:`, WIDTH),
@@ -69,8 +70,8 @@ export function overviewText(commands: readonly Command[]): string {
 
 /** An option as help writes it: `-l, --cores CORES`, `--[no-]mac-updating`. */
 export function labelOf(long: string, option: Option): string {
-  const dashed = option.kind === "flag" && option.default === true ? `--[no-]${long}` : `--${long}`;
-  const names = option.short === undefined ? dashed : `-${option.short}, ${dashed}`;
+  const name = dashed(long, option);
+  const names = option.short === undefined ? name : `-${option.short}, ${name}`;
   return option.kind === "flag" ? names : `${names} ${option.argument}`;
 }
 
@@ -89,11 +90,11 @@ function optionLines(long: string, option: Option): string[] {
   ];
 }
 
-function argumentsOf({ positionals = [], rest }: Command): string[] {
-  const all = [...positionals, ...rest === undefined ? [] : [{ ...rest, name: `-- ${rest.name}` }]];
-  const line = ({ name, about, choices }: Positional) =>
-    entry(name, choices ? `${about} (${alternatives(choices)})` : about);
-  return all.length === 0 ? [] : [all.flatMap(line).join("\n")];
+function argumentBlock(command: Command): string[] {
+  const lines = argumentsOf(command).flatMap(({ name, about, choices }) =>
+    entry(name, choices ? `${about} (${alternatives(choices)})` : about)
+  );
+  return lines.length === 0 ? [] : [lines.join("\n")];
 }
 
 /** A term on the left, what it means on the right. */

@@ -1,5 +1,7 @@
 import {
+  argumentsOf,
   type Command,
+  dashed,
   type Example,
   fullName,
   groupsOf,
@@ -16,12 +18,8 @@ const WIDTH = 78;
 
 /** The man page of a command, man(7), made of its table. */
 export function manPage(command: Command): string {
-  const { summary, usage, intro = [], text = [], examples = [], positionals = [], rest } = command;
+  const { summary, usage, intro = [], text = [], examples = [] } = command;
   const name = fullName(command).replaceAll(" ", "-");
-  const arguments_ = [
-    ...positionals,
-    ...rest === undefined ? [] : [{ ...rest, name: `-- ${rest.name}` }],
-  ];
   return [
     title(name),
     ".SH NAME",
@@ -35,7 +33,7 @@ export function manPage(command: Command): string {
     ".SH DESCRIPTION",
     ...intro.length === 0 ? paragraph(`${summary[0].toUpperCase()}${summary.slice(1)}.`) : [],
     ...blocks(intro),
-    ...arguments_.flatMap(argumentLines),
+    ...argumentsOf(command).flatMap(argumentLines),
     ".SH OPTIONS",
     ...[...groupsOf(command)].flatMap(([heading, options]) => [
       ...heading === "" ? [] : [`.SS ${escaped(heading)}`],
@@ -101,10 +99,9 @@ function tagged(term: string, about: string): string[] {
 }
 
 function optionLines(long: string, option: Option): string[] {
-  const isOn = option.kind === "flag" && option.default === true;
   const names = [
     ...option.short === undefined ? [] : [`-${option.short}`],
-    isOn ? `--[no-]${long}` : `--${long}`,
+    dashed(long, option),
   ].map((name) => `\\fB${escaped(name)}\\fR`).join(", ");
   const argument = option.kind === "flag" ? "" : ` \\fI${escaped(option.argument)}\\fR`;
   return [

@@ -57,28 +57,22 @@ export async function startFlowPair(options: FlowPairOptions): Promise<Peer> {
   const { generatorCore = 0, swapperCore = 1, frameBytes, burst } = options;
   const args = ["--total-num-mbufs=16384", "--mbcache=256", `--burst=${burst}`];
   const memory = { mebibytes: MEBIBYTES, huge: true };
-  const startGenerator = async () =>
-    resources.use(
-      await Testpmd.open({
-        mode: "flowgen",
-        core: generatorCore,
-        mainCore: swapperCore,
-        vdevs: [options.generatorVdev],
-        memory,
-        args: [...args, `--txpkts=${frameBytes + FCS}`],
-      }),
-    );
-  const startSwapper = async () =>
-    resources.use(
-      await Testpmd.open({
-        mode: "macswap",
-        core: swapperCore,
-        mainCore: generatorCore,
-        vdevs: [options.swapperVdev],
-        memory,
-        args,
-      }),
-    );
+  const start = async (
+    mode: "flowgen" | "macswap",
+    [core, mainCore]: readonly [number, number],
+    vdev: string,
+    ...more: string[]
+  ) => {
+    const testpmd = { mode, core, mainCore, vdevs: [vdev], memory, args: [...args, ...more] };
+    return resources.use(await Testpmd.open(testpmd));
+  };
+  const startGenerator = () => {
+    const length = `--txpkts=${frameBytes + FCS}`;
+    return start("flowgen", [generatorCore, swapperCore], options.generatorVdev, length);
+  };
+  const startSwapper = () => {
+    return start("macswap", [swapperCore, generatorCore], options.swapperVdev);
+  };
   const first = options.swapperFirst ? await startSwapper() : undefined;
   const generator = await startGenerator();
   const swapper = first ?? await startSwapper();
