@@ -26,6 +26,7 @@ const TOGETHER = [
   "tests/system/bad_input_test.ts",
   "tests/system/clone_test.ts",
   "tests/system/deadline_test.ts",
+  "tests/system/demo_test.ts",
   "tests/system/doctor_test.ts",
   "tests/system/files_test.ts",
   "tests/system/guest_modes_test.ts",
