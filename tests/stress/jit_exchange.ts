@@ -7,9 +7,9 @@ import type { Disorder, JitAnswer } from "./jit_worker.ts";
 const TURNS_MIN = 300_000;
 
 /**
- * Bursts to a ring and back, by one thread, since what is in question is V8 alone. What
- * is stored to a burst before the call must be what the shim copies, and what is loaded after the
- * call what the shim has left there, though V8 sees neither: it passes numbers.
+ * Bursts to a ring and back, by one thread, since what is in question is V8 alone. What is stored
+ * to a burst before the call must be what the shim copies, and what is loaded after the call what
+ * the shim has left there, though V8 sees neither: it passes numbers.
  *
  * @param count Descriptors of a burst, enough for the shim to copy them.
  * @returns Seen: the bursts that went through.
