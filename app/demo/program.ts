@@ -83,8 +83,9 @@ export class Program implements AsyncDisposable {
 
   async #show(stream: ReadableStream<Uint8Array>): Promise<void> {
     let rest = "";
-    for await (const piece of stream.pipeThrough(new TextDecoderStream())) {
-      const lines = (rest + piece).split("\n");
+    const decoder = new TextDecoder();
+    for await (const bytes of stream) {
+      const lines = (rest + decoder.decode(bytes, { stream: true })).split("\n");
       rest = lines.pop() ?? "";
       for (const line of lines) this.#showLine(line.trimEnd());
     }

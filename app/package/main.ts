@@ -75,7 +75,15 @@ async function main(): Promise<number> {
   }
   await buildShims();
   const page = `${FOLDER}/dist/page/index.html`;
-  await run(ROOT, Deno.execPath(), "run", "-A", "--lock=deno.lock", "page/build.ts", page);
+  await run(
+    ROOT,
+    Deno.execPath(),
+    "run",
+    "-A",
+    "--lock=deno.lock",
+    "app/metrics/page/build.ts",
+    page,
+  );
   await writeTypes(Object.values(EXPORTS).map((module) => `${module}.ts`), `${FOLDER}/types`);
   const dependencies = {
     deno: Deno.version.deno,

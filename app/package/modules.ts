@@ -6,7 +6,7 @@ import { CulvertError } from "../../ffi/error.ts";
 export const ROOT: string = fileURLToPath(new URL("../../", import.meta.url));
 
 /** Folders of app/ that the package does not need. */
-const LEFT_OUT = ["app/demo/", "app/package/"];
+const LEFT_OUT = ["app/demo/", "app/package/", "app/metrics/page/"];
 
 /** What reads otherwise in the package than in a clone, by the file that it stands in. */
 const CHANGES: Readonly<Record<string, readonly (readonly [found: string, wanted: string])[]>> = {

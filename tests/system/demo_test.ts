@@ -38,8 +38,9 @@ async function demo(
   let text = "";
   let signalled = Infinity;
   const read = async (stream: ReadableStream<Uint8Array>) => {
-    for await (const piece of stream.pipeThrough(new TextDecoderStream())) {
-      text += piece;
+    const decoder = new TextDecoder();
+    for await (const bytes of stream) {
+      text += decoder.decode(bytes, { stream: true });
       if (stopAt?.test(text)) {
         stopAt = undefined;
         signalled = performance.now();

@@ -3,8 +3,11 @@ import uPlot from "uplot";
 
 /** What the server tells of one port, core or region, as long as the times. */
 export interface Series {
+  /** `port`, `core` or `region`. */
   readonly kind: string;
+  /** What its lines are called. */
   readonly label: string;
+  /** By what is measured; null where nothing was. */
   readonly values: Record<string, (number | null)[]>;
 }
 
@@ -64,6 +67,7 @@ export function short(value: number | null, unit = ""): string {
 export class Plots {
   #plots: { sort: Sort; plot: uPlot; labels: string }[] = [];
 
+  /** Below `place`, whose width they have. */
   constructor(private readonly place: HTMLElement) {
     addEventListener("resize", () => {
       for (const { plot } of this.#plots) {
@@ -73,6 +77,7 @@ export class Plots {
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.#clear());
   }
 
+  /** Show these series, whose values are of these times, in seconds since 1970. */
   show(times: readonly number[], series: readonly Series[]): void {
     const groups = SORTS.map((sort) => ({
       sort,

@@ -2,17 +2,24 @@
 import { short } from "./plots.ts";
 
 /** Frames one way. */
-interface Flow {
+export interface Flow {
+  /** Frames a second. */
   readonly frameRate: number;
+  /** Bits a second. */
   readonly bitRate: number;
 }
 
 /** What the server tells of a region. */
 export interface RegionState {
+  /** Its name or path. */
   readonly name: string;
+  /** What its host says of itself. */
   readonly host: string;
+  /** Whether its host lives. */
   readonly isAlive: boolean;
+  /** Of its mempool. */
   readonly mbufs: { readonly free: number; readonly total: number };
+  /** Its places for guests. */
   readonly guests: readonly {
     readonly name: string;
     readonly state: string;
@@ -20,6 +27,7 @@ export interface RegionState {
     readonly incarnation: number;
     readonly outstanding: number;
   }[];
+  /** Its ports, by guest and number. */
   readonly ports: readonly {
     readonly guest: string;
     readonly number: number;

@@ -12,7 +12,7 @@ import uplotStyle from "uplot/dist/uPlot.min.css" with { type: "text" };
 const MAIN = fileURLToPath(new URL("./main.ts", import.meta.url));
 const STYLE = fileURLToPath(new URL("./style.css", import.meta.url));
 const HTML = fileURLToPath(new URL("./index.html", import.meta.url));
-const OUT = fileURLToPath(new URL("../.cache/page/", import.meta.url));
+const OUT = fileURLToPath(new URL("../../../.cache/page/", import.meta.url));
 
 /** Gives esbuild what Deno keeps in its cache, where esbuild does not look. */
 const UPLOT: Plugin = {
