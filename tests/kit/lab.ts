@@ -41,6 +41,8 @@ export class Lab extends Network {
   /** The region that hosts and guests of this lab use unless they name another. */
   readonly region: string;
   readonly #files: string[] = [];
+  /** What hosts leave that are killed, and the next host of the path removes. */
+  readonly #captures: string[] = [];
   #flows = 0;
 
   private constructor() {
@@ -65,6 +67,7 @@ export class Lab extends Network {
   newPath(): string {
     const path = `/dev/shm/${this.name("culvert-test-")}`;
     this.#files.push(path);
+    this.#captures.push(`/run/culvert/${encodeURIComponent(path)}.capture`);
     return path;
   }
 
@@ -181,7 +184,7 @@ export class Lab extends Network {
     // A region's server ends by itself once its host is gone, and removes its socket. What killed
     // programs left is removed here.
     await waitUntil(() => !this.#isListenedAt(), GRACE_MS);
-    for (const file of this.leftovers()) {
+    for (const file of [...this.leftovers(), ...this.#captures.filter(exists)]) {
       await Deno.remove(file).catch((error) => { // a host's keeper may remove it at the same time
         if (!(error instanceof Deno.errors.NotFound)) throw error;
       });
