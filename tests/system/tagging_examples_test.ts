@@ -73,9 +73,7 @@ for (
       assert(bytes > 100_000, `${options}: ${bytes} bytes`);
     }
     await assertNothingBroken(lab, a, b);
-    await guest.stop();
-    const { dropped } = await lab.finishHost(host);
-    assert.equal(dropped.get("dropped by the guest"), undefined);
+    await lab.finish({ host, guest });
   });
 }
 
