@@ -24,7 +24,10 @@ async function runCheck(files: readonly string[]): Promise<string | undefined> {
   const how = ["--quiet", "--no-config", "--no-lock", "--node-modules-dir=manual"];
   const args = ["check", ...how, `--import-map=${importMapUrl(files, true)}`, "--", ...files];
   try {
-    const { success, stderr } = await new Deno.Command(Deno.execPath(), { args }).output();
+    const { success, stderr } = await new Deno.Command(Deno.execPath(), {
+      args,
+      env: { NO_COLOR: "1" },
+    }).output();
     if (success) return undefined;
     return new TextDecoder().decode(stderr).replace(/\n*error: Type checking failed\.[^]*$/, "");
   } catch (error) {

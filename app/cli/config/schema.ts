@@ -24,7 +24,10 @@ export function optionSchema(v: Valibot, option: Option): Schema {
     case "size": {
       const wanted = 'a size is wanted: 65536, "64M" or "1G"';
       const written = v.pipe(v.string(), v.regex(/^\d+[KMG]?$/i, wanted));
-      return v.union([written, v.pipe(v.number(), v.integer(), v.minValue(0))], wanted);
+      return v.union(
+        [written, v.pipe(v.number(), v.safeInteger(wanted), v.minValue(0, wanted))],
+        wanted,
+      );
     }
     case "choice":
       return v.picklist(option.choices, `${alternatives(option.choices.map(quoted))} is wanted`);

@@ -78,6 +78,7 @@ const FAULTS: readonly (readonly [text: string, ...said: string[]])[] = [
   [`idle = "doze"\n${REGION}`, ':1:1 idle = "doze": "poll", "adaptive" or "sleep" is wanted'],
   [`wipe = 1\n${REGION}`, ":1:1 wipe = 1: true or false is wanted"],
   [`user = ""\n${REGION}`, ':1:1 user = "": a text is wanted, and this one is empty'],
+  [`size = 1e21\n${REGION}`, ':1:1 size = 1e+21: a size is wanted: 65536, "64M" or "1G"'],
   [`size = "1T"\n${REGION}`, ':1:1 size = "1T": a size is wanted: 65536, "64M" or "1G"'],
   ["burst = 1\n", ":1:1 region is missing"],
   ["region = []\n", ":1:1 region = []: one region at least is wanted"],
