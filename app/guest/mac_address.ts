@@ -1,7 +1,7 @@
 import type { FrameBurst } from "./function/frame_burst.ts";
 
 /** What is read of a burst once, not for each of its frames: that costs a fifth. */
-type Frames = Pick<FrameBurst, "memory" | "words" | "count">;
+export type Frames = Pick<FrameBurst, "memory" | "words" | "count">;
 
 /** 6 bytes as text: `02:00:00:00:00:01`. */
 export function formatMac(mac: Uint8Array): string {
