@@ -69,15 +69,18 @@ export class Host {
     const names = namesFor(regions);
     const ports = openPorts(options, names, openPort, log, platform.before);
     this.ports = ports.flat(2);
+    const laidOut: HostedRegion[] = [];
     try {
-      this.regions = regions.map((region, i) =>
-        new HostedRegion(region, options, memories[i], ports[i], names, log)
-      );
+      for (const [i, region] of regions.entries()) {
+        laidOut.push(new HostedRegion(region, options, memories[i], ports[i], names, log));
+      }
     } catch (error) {
+      for (const region of laidOut) region.dispose();
       for (const { opened: { setup } } of this.ports) closeLent(setup);
       this.#restorePorts();
       throw error;
     }
+    this.regions = laidOut;
     this.#interfaces = new InterfaceWatch(this.ports, options.mtu, log);
     this.#guests = this.regions.flatMap(({ guests }) => guests);
     const used = Math.max(...this.ports.map(({ lcore }) => lcore)) + 1;

@@ -68,8 +68,9 @@ export class HostCourse {
     settled: () => void,
   ): Promise<string> {
     let { options } = this;
-    let host = this.#host(options);
+    let host: Host | undefined;
     try {
+      host = this.#host(options);
       observe(host.counters);
       await host.ready(); // modules are loaded with our first permissions,
       settled(); // frames are moved without them
@@ -82,9 +83,9 @@ export class HostCourse {
         ({ options } = host);
       }
     } finally {
-      host.abort();
-      await host.lcoresEnd().catch(() => {}); // if one has failed, that was thrown above
-      host.close();
+      host?.abort();
+      await host?.lcoresEnd().catch(() => {}); // if one has failed, that was thrown above
+      host?.close();
       this.#threads.close();
       this.#keepOnly();
     }

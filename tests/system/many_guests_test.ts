@@ -117,9 +117,9 @@ Deno.test("One host serves 33 regions, whose guests attach and detach independen
     ...["--region", last, ...port("link:ends"), ...port(`packet:${pair.b.outer}`)],
   ]);
   for (const name of names) await host.stderrLine(new RegExp(`region ${name} is ready`));
-  const isHeld = lab.leftovers().filter((path) => path.endsWith(".lock"));
-  assert.equal(isHeld.length, 3, "a lock for each that has a name");
-  assert.equal(lab.leftovers().length - isHeld.length, 33, "a file or socket each");
+  const beside = lab.leftovers().filter((path) => /\.(lock|capture)$/.test(path));
+  assert.equal(beside.length, 6, "a lock and a capture area for each that has a name");
+  assert.equal(lab.leftovers().length - beside.length, 33, "a file or socket each");
   const guests = [first, names[16], last].map((region) =>
     lab.guest(["--region", region, "--no-mac-updating", "-T", "0"])
   );
