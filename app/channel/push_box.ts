@@ -1,5 +1,6 @@
 import { CulvertError } from "../../ffi/error.ts";
 import type { MappedMemory } from "../../ffi/mapped_memory.ts";
+import { printable } from "../linux/printable.ts";
 import { PUSH, PUSH_STATE, ZONE_KIND } from "../memory/layout.ts";
 import type { Region } from "../memory/region.ts";
 
@@ -23,7 +24,7 @@ export interface PushedText {
 export interface PushAnswer {
   /** One of `PUSH_STATE`. */
   readonly state: number;
-  /** What has come of it, for people; anything that a guest may write. */
+  /** What has come of it, for people. */
   readonly text: string;
 }
 
@@ -94,7 +95,7 @@ export class PushBox {
       this.#memory.compareAndSwap(this.#start + PUSH.SEQUENCE, sequence, 0);
   }
 
-  /** What the guest says of a push; undefined if it has said nothing yet. */
+  /** What the guest says of a push, fit for a terminal; undefined if it has said nothing yet. */
   answerTo(sequence: number): PushAnswer | undefined {
     const start = this.#start;
     if (this.#memory.load(start + PUSH.ANSWERED) !== sequence) return undefined;
@@ -102,7 +103,7 @@ export class PushBox {
     const { u8, u32 } = this.#memory;
     const length = Math.min(u32[start + PUSH.ANSWER_LENGTH], PUSH.ANSWER_BYTES);
     const at = (start + PUSH.ANSWER) * 4;
-    return { state, text: new TextDecoder().decode(u8.slice(at, at + length)) };
+    return { state, text: printable(new TextDecoder().decode(u8.slice(at, at + length))) };
   }
 
   /** Guest: what was pushed to `guest` since push number `last`, if anything. */

@@ -1,3 +1,4 @@
+import { printable } from "../linux/printable.ts";
 import { COUNTER, DROPS } from "../port/counters.ts";
 import { COUNTER_KEYS } from "./decode_channel.ts";
 import type {
@@ -9,7 +10,7 @@ import type {
   SleepReport,
   ZoneReport,
 } from "./region_report.ts";
-import { alignColumns, bar, bytesText, printable } from "./table.ts";
+import { alignColumns, bar, bytesText } from "./table.ts";
 
 /** A region for people: sections with aligned columns, rings and memory drawn. */
 export function reportText(source: string, report: RegionReport): string {

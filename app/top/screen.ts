@@ -1,4 +1,4 @@
-import { printable } from "../inspect/table.ts";
+import { printable } from "../linux/printable.ts";
 import type { Line } from "./view.ts";
 
 /** What a terminal understands: ECMA-48, and xterm's other screen. */

@@ -6,7 +6,8 @@
  */
 import type { Fill, Flow, PortFigures, RegionFigures } from "../inspect/figures.ts";
 import type { RegionLook } from "../inspect/region_watch.ts";
-import { bar, printable } from "../inspect/table.ts";
+import { bar } from "../inspect/table.ts";
+import { printable } from "../linux/printable.ts";
 import { percent, short, sparkline } from "./format.ts";
 import type { History } from "./history.ts";
 

@@ -114,6 +114,15 @@ Deno.test("PushBox.answerTo() believes no length", async () => {
   deepEqual(pusher.answerTo(sequence), { state: 77, text: "x".repeat(1024) });
 });
 
+Deno.test("PushBox.answerTo() gives nothing that would act on a terminal", async () => {
+  using boxes = new Boxes();
+  const { pusher, guest } = boxes;
+  const sequence = await pusher.push(0, text(100));
+  guest.see(sequence);
+  guest.answer({ state: PUSH_STATE.DONE, text: "\x1b[2J\x1b]0;größe\x07\r\u202e" });
+  equal(pusher.answerTo(sequence)!.text, "?[2J?]0;größe???");
+});
+
 Deno.test("PushBox.find() says that a region has none", () => {
   using memory = freshMemory(1 << 20);
   const region = Region.build(memory, "r0");
