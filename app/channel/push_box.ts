@@ -129,9 +129,13 @@ export class PushBox {
     this.#memory.store(this.#start + PUSH.ANSWERED, sequence); // pairs with the load in answerTo()
   }
 
-  /** Guest: say what has become of the push that was seen. What does not fit is cut off. */
-  answer({ state, text }: PushAnswer): void {
+  /**
+   * Guest: say what has become of a push. What does not fit is cut off; nothing is said once a
+   * later push has been seen, whose answer it would be taken for.
+   */
+  answer(sequence: number, { state, text }: PushAnswer): void {
     const start = this.#start;
+    if (this.#memory.load(start + PUSH.ANSWERED) !== sequence) return;
     const bytes = new Uint8Array(PUSH.ANSWER_BYTES);
     const { written } = new TextEncoder().encodeInto(text, bytes);
     this.#memory.u8.set(bytes, (start + PUSH.ANSWER) * 4);

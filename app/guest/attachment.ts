@@ -138,10 +138,11 @@ export class Attachment {
     const pushes = this.#pushes;
     const text = pushes && !this.isOver ? pushes.box.take(this.guest, pushes.last) : undefined;
     if (!pushes || !text) return undefined;
-    pushes.last = text.sequence;
-    pushes.box.see(text.sequence);
+    const { sequence } = text;
+    pushes.last = sequence;
+    pushes.box.see(sequence);
     const answer = (state: number, text: string) => {
-      if (!this.isOver) pushes.box.answer({ state, text });
+      if (!this.isOver) pushes.box.answer(sequence, { state, text });
     };
     return { text, answer };
   }

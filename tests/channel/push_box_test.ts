@@ -41,7 +41,7 @@ Deno.test("PushBox carries a text to one guest, once, and its answer back", asyn
   equal(pusher.answerTo(sequence), undefined);
   guest.see(sequence);
   equal(pusher.answerTo(sequence)?.state, PUSH_STATE.SEEN);
-  guest.answer({ state: PUSH_STATE.REFUSED, text: "größe" });
+  guest.answer(sequence, { state: PUSH_STATE.REFUSED, text: "größe" });
   deepEqual(pusher.answerTo(sequence), { state: PUSH_STATE.REFUSED, text: "größe" });
 });
 
@@ -103,12 +103,26 @@ Deno.test("PushBox.take() believes no length, and isWhole() no hash", async () =
   }
 });
 
+Deno.test("PushBox.answer() of a push says nothing once a later one has been seen", async () => {
+  using boxes = new Boxes();
+  const { pusher, guest } = boxes;
+  const first = await pusher.push(0, text(5));
+  guest.see(first);
+  const second = await pusher.push(0, text(5));
+  guest.see(second);
+  guest.answer(first, { state: PUSH_STATE.DONE, text: "the first" });
+  equal(pusher.answerTo(second)!.state, PUSH_STATE.SEEN);
+  equal(pusher.answerTo(first), undefined);
+  guest.answer(second, { state: PUSH_STATE.REFUSED, text: "the second" });
+  deepEqual(pusher.answerTo(second), { state: PUSH_STATE.REFUSED, text: "the second" });
+});
+
 Deno.test("PushBox.answerTo() believes no length", async () => {
   using boxes = new Boxes();
   const { pusher, guest, memory: { u32 }, word } = boxes;
   const sequence = await pusher.push(0, text(100));
   guest.see(sequence);
-  guest.answer({ state: 77, text: "x".repeat(5000) });
+  guest.answer(sequence, { state: 77, text: "x".repeat(5000) });
   equal(pusher.answerTo(sequence)!.text, "x".repeat(1024));
   u32[word + PUSH.ANSWER_LENGTH] = 0xffffffff;
   deepEqual(pusher.answerTo(sequence), { state: 77, text: "x".repeat(1024) });
@@ -119,7 +133,7 @@ Deno.test("PushBox.answerTo() gives nothing that would act on a terminal", async
   const { pusher, guest } = boxes;
   const sequence = await pusher.push(0, text(100));
   guest.see(sequence);
-  guest.answer({ state: PUSH_STATE.DONE, text: "\x1b[2J\x1b]0;größe\x07\r\u202e" });
+  guest.answer(sequence, { state: PUSH_STATE.DONE, text: "\x1b[2J\x1b]0;größe\x07\r\u202e" });
   equal(pusher.answerTo(sequence)!.text, "?[2J?]0;größe???");
 });
 
