@@ -15,6 +15,13 @@ import {
 /** Most segments of a UDP packet that the kernel takes whole (`UDP_MAX_SEGMENTS`). */
 const UDP_SEGMENTS_MAX = 128;
 
+/**
+ * Most segments of fewer than {@linkcode SIZE_MIN} bytes of payload: 64 KiB are no more of that
+ * size, which is far below what every IPv4 host takes (RFC 791 and 879: 536). A guest that asks
+ * for 65,000 would have us, or the kernel, cut one frame for seconds.
+ */
+const SEGMENTS_MAX = 750, SIZE_MIN = 88;
+
 /** Memory, known to the shim, with what did not fit into mbufs. */
 export interface Overflow {
   /** The shim's number of the memory. */
@@ -105,7 +112,9 @@ export class SuperFrame {
     if (!this.#headers.ip.isIpv4 && length > 0xffff) this.#headers.removeJumboHeader();
     this.segmentBytes = this.#headers.bytes + Math.min(this.#size, this.#left);
     if (this.segmentBytes > this.#target.stride - HEADROOM_BYTES) return false;
-    this.pending = Math.max(1, Math.ceil(this.#left / this.#size));
+    const segments = Math.max(1, Math.ceil(this.#left / this.#size));
+    if (segments > SEGMENTS_MAX && this.#size < SIZE_MIN) return false;
+    this.pending = segments;
     return true;
   }
 

@@ -113,6 +113,16 @@ for (const where of ["in one region", "between two regions"]) {
     from.checkAllFree();
   });
 
+  Deno.test(`LinkPort cuts no super-frame ${where} of 60,000 segments`, () => {
+    using from = new PortLab(64, 4);
+    using other = new PortLab(64, 4);
+    const ends = new Ends(from, isOne ? from : other, false);
+    ends.send((words, at) => words[at + 1] = words[at + 1] & ~0xffff | 1);
+    equal(ends.receive().length, 2);
+    deepEqual([ends.counters[1][RX], ends.counters[1][OFFLOAD]], [3, 1]);
+    from.checkAllFree();
+  });
+
   Deno.test(`LinkPort drops what it has no mbufs for when it cuts ${where}`, () => {
     using from = new PortLab(64, 4);
     using other = new PortLab(64, 4);
@@ -184,6 +194,17 @@ Deno.test("LinkPort drops a super-frame from another region whose header lies", 
   ends.send((words, at) => words[at + 1] = 0xffffffff);
   equal(ends.receive().length, 2);
   equal(ends.counters[1][TUNNEL] + ends.counters[1][OFFLOAD], 1);
+  from.checkAllFree();
+  to.checkAllFree();
+});
+
+Deno.test("LinkPort passes no super-frame of 60,000 segments to another region", () => {
+  using from = new PortLab(64, 4);
+  using to = new PortLab(64, 4);
+  const ends = new Ends(from, to, true);
+  ends.send((words, at) => words[at + 1] = words[at + 1] & ~0xffff | 1);
+  equal(ends.receive().length, 2);
+  deepEqual([ends.counters[1][RX], ends.counters[1][OFFLOAD]], [3, 1]);
   from.checkAllFree();
   to.checkAllFree();
 });

@@ -143,6 +143,16 @@ Deno.test("SuperFrame sends FIN and PSH last, CWR first, and lets sequence and I
   ]);
 });
 
+Deno.test("SuperFrame cuts into 750 segments, and more only if they are not tiny", () => {
+  const table = [[60_000, 80, true], [60_001, 80, false], [60_000, 1, false], [100_000, 88, true]];
+  for (const [bytes, size, isCut] of table as [number, number, boolean][]) {
+    const packet: Packet = { ...PLAIN, version: 6, payload: new Uint8Array(bytes) };
+    using received = new Received(frameOf(packet, false));
+    strictEqual(received.begin(metadataOf(packet, size)), isCut, `${bytes} of ${size}`);
+    strictEqual(received.superFrame.pending, isCut ? Math.ceil(bytes / size) : 0);
+  }
+});
+
 Deno.test("SuperFrame cuts 64 KiB, all of it used, at every alignment of segments", () => {
   for (const size of [1448, 1447, 1446, 1445, 1460, 536, 2174]) {
     const payload = Uint8Array.from({ length: 65535 - 52 }, (_, i) => i * 31 + (i >> 7));

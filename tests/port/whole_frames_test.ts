@@ -211,6 +211,8 @@ const LIES: Record<string, (bench: SocketBench) => void> = {
   "an unknown type": (bench) => bench.header()[0] = 0x0301,
   "another packet's type": (bench) => bench.header()[0] = 0x0401,
   "segments of 0 bytes": (bench) => bench.header()[1] &= 0xffff0000,
+  "segments of 1 byte": (bench) => bench.header()[1] = bench.header()[1] & ~0xffff | 1,
+  "760 segments": (bench) => bench.header()[1] = bench.header()[1] & ~0xffff | 79,
   "segments of 65535 bytes": (bench) => bench.header()[1] |= 0xffff,
   "segments longer than the frame limit": (bench) =>
     bench.header()[1] = bench.header()[1] & ~0xffff | 1457,
@@ -241,6 +243,13 @@ for (const [what, lie] of Object.entries(LIES)) {
     deepEqual([lab.counters[TX], dropped, port.sent.length], [1, 1, 1]);
   });
 }
+
+fileTest("KernelPort passes a super-frame of 750 segments whole", () => {
+  using bench = new SocketBench();
+  bench.receiveWhole(LARGE, 80);
+  equal(bench.port.txBurst(bench.burst, 1), 1);
+  deepEqual([bench.lab.counters[TX], bench.port.sent.length], [1, 1]);
+});
 
 fileTest("KernelPort shows the kernel what it has checked, and mends what a guest wrote", () => {
   using bench = new SocketBench();
