@@ -36,6 +36,8 @@ export class FunctionSwapper {
   #specs: readonly FunctionSpec[];
   /** Files that were saved since the last swap for that began. */
   #saved?: { name: string; readonly functions: Set<number> };
+  /** The last push, until its turn comes: one may hold a megabyte, so that no others wait. */
+  #pushed?: Push;
   /** Settles when all swaps that were asked for are done. */
   #last: Promise<void> = Promise.resolve();
 
@@ -65,9 +67,20 @@ export class FunctionSwapper {
     });
   }
 
-  /** Something was pushed: try it, let it take over, and answer. */
+  /** Something was pushed: try it, let it take over, and answer. It follows one that still waits. */
   take(push: Push): void {
+    const waiting = this.#pushed;
+    this.#pushed = push;
+    if (waiting !== undefined) {
+      waiting.answer(
+        PUSH_STATE.REFUSED,
+        "Cannot take what was pushed as another was pushed before its turn came: push again",
+      );
+      return;
+    }
     this.#queue(async () => {
+      const push = this.#pushed!;
+      this.#pushed = undefined;
       try {
         if (!await isWhole(push.text)) {
           throw new CulvertError("Cannot take what was pushed as its hash is another: push again");

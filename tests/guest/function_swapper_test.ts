@@ -1,5 +1,4 @@
 import { deepEqual, equal, match } from "node:assert/strict";
-import type { Push } from "../../app/guest/attachment.ts";
 import type { FunctionSpec } from "../../app/guest/function/load.ts";
 import { FunctionSwapper } from "../../app/guest/function_swapper.ts";
 import type { Guest } from "../../app/guest/guest.ts";
@@ -24,16 +23,18 @@ function newSwapper(functions: readonly FunctionSpec[] = [{ named: "io", set: {}
   } as unknown as Guest;
   const options = { functions, cores: [0] } as unknown as GuestOptions;
   const swapper = new FunctionSwapper(guest, LCORE, options, (line) => log.push(line));
+  const take = (bytes: Uint8Array<ArrayBuffer> | undefined, hash: Uint8Array) => {
+    const answers: [number, string][] = [];
+    swapper.take({ text: { sequence: 1, bytes, hash }, answer: (...said) => answers.push(said) });
+    return answers;
+  };
   const push = async (bytes: Uint8Array<ArrayBuffer> | undefined, hash?: Uint8Array) => {
     const right = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes ?? new Uint8Array()));
-    let answer: [number, string] | undefined;
-    const text = { sequence: 1, bytes, hash: hash ?? right };
-    const pushed: Push = { text, answer: (...said) => answer = said };
-    swapper.take(pushed);
-    await until(() => answer !== undefined, "the push is answered");
-    return answer!;
+    const answers = take(bytes, hash ?? right);
+    await until(() => answers.length > 0, "the push is answered");
+    return answers[0];
   };
-  return { push, versions, log, swapper };
+  return { take, push, versions, log };
 }
 
 /** What `culvert push` makes of a module. */
@@ -95,4 +96,23 @@ Deno.test("FunctionSwapper answers garbage whose hash is right, and goes on", as
   }
   equal((await push(pushed({ text: "export default () => {};" })))[0], PUSH_STATE.DONE);
   equal(versions.length, 1);
+});
+
+Deno.test("FunctionSwapper lets one push wait, the last, and refuses those before it", async () => {
+  const { take, versions } = newSwapper();
+  const bytes = pushed({ text: "export default () => {};" });
+  const hash = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
+  const first = take(bytes, hash);
+  await new Promise((resolve) => setTimeout(resolve)); // its turn has come
+  const others = Array.from({ length: 9 }, () => take(bytes, hash));
+  const last = others.pop()!;
+  for (const answers of others) {
+    deepEqual(answers, [[
+      PUSH_STATE.REFUSED,
+      "Cannot take what was pushed as another was pushed before its turn came: push again",
+    ]]);
+  }
+  await until(() => last.length > 0, "the last push is answered");
+  deepEqual([first[0][0], last[0][0]], [PUSH_STATE.DONE, PUSH_STATE.DONE]);
+  deepEqual([first.length, last.length, versions.length], [1, 1, 2]);
 });
