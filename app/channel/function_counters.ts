@@ -3,7 +3,7 @@ import { FUNCTION_COUNTER } from "../memory/layout.ts";
 const { SLOTS, SLOT_BYTES, NAME_BYTE } = FUNCTION_COUNTER;
 const NAME_BYTES = SLOT_BYTES - NAME_BYTE;
 
-const decoder = new TextDecoder();
+const encoder = new TextEncoder(), decoder = new TextDecoder();
 
 /** Bytes of memory for the counters of one lcore. */
 export const COUNTERS_BYTES: number = FUNCTION_COUNTER.BLOCK_BYTES;
@@ -39,15 +39,17 @@ export class FunctionCounters {
 
   /**
    * The counter of that name, made if it is new; all further ones are one when there are too many.
+   * Of a long name what fits counts.
    */
-  counter(name: string): Counter {
+  counter(longName: string): Counter {
+    const name = cutName(longName);
     let slot = 0;
     while (slot < SLOTS - 1 && !["", name].includes(nameAt(this.#bytes, slot))) slot++;
     const used = slot === SLOTS - 1 ? "others" : name;
     const start = slot * SLOT_BYTES + NAME_BYTE;
     const isNew = this.#bytes[start] === 0;
     if (isNew) this.#values[slot * SLOT_BYTES / 8] = this.before.get(used) ?? 0;
-    this.#bytes.set(new TextEncoder().encode(used).subarray(0, NAME_BYTES - 1), start);
+    this.#bytes.set(encoder.encode(used), start);
     return new SlotCounter(this.#values, slot * SLOT_BYTES / 8);
   }
 }
@@ -91,8 +93,19 @@ export function copyCounters(blocks: Uint8Array, lcores: readonly ArrayBufferLik
   }
 }
 
+/** A name as it reads from a slot: whole characters that fit, up to one that is no text. */
+function cutName(name: string): string {
+  const bytes = new Uint8Array(NAME_BYTES);
+  encoder.encodeInto(name, bytes.subarray(0, NAME_BYTES - 1));
+  return textOf(bytes);
+}
+
 /** The name in a slot; empty if nobody has named it. */
 function nameAt(bytes: Uint8Array, slot: number): string {
   const start = slot * SLOT_BYTES + NAME_BYTE;
-  return decoder.decode(bytes.slice(start, start + NAME_BYTES)).replace(/[\0\ufffd][^]*/, "");
+  return textOf(bytes.slice(start, start + NAME_BYTES));
+}
+
+function textOf(bytes: Uint8Array<ArrayBuffer>): string {
+  return decoder.decode(bytes).replace(/[\0\ufffd][^]*/, "");
 }
