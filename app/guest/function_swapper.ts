@@ -67,7 +67,7 @@ export class FunctionSwapper {
     });
   }
 
-  /** Something was pushed: try it, let it take over, and answer. It follows one that still waits. */
+  /** Something was pushed: try it, let it take over, and answer. One that waits gives way to it. */
   take(push: Push): void {
     const waiting = this.#pushed;
     this.#pushed = push;
