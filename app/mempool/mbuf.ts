@@ -117,6 +117,8 @@ export class Mbufs {
   readonly room: number;
   /** How many there are, but for long ones: those have the indexes from here on. */
   readonly count: number;
+  /** How many long ones there are behind those. */
+  readonly long: number;
   /** Bytes of a long mbuf, its headroom included. */
   readonly longRoom: number;
   /** Whether the shim knows them: ports can then send and receive them. */
@@ -138,6 +140,7 @@ export class Mbufs {
     this.stride = geometry.stride;
     this.room = geometry.stride - (geometry.guard ?? 0);
     this.count = geometry.count;
+    this.long = geometry.long ?? 0;
     this.longRoom = longBytes(this.stride);
     this.isForPorts = isForPorts;
     if (!isForPorts) return;
@@ -145,11 +148,10 @@ export class Mbufs {
       shim.shim_map_cells(memory.map, BigInt(this.offset), this.stride, this.count),
       `use ${this.count} mbufs of ${this.stride} bytes`,
     );
-    const { long = 0 } = geometry;
-    if (long === 0) return;
+    if (this.long === 0) return;
     check(
-      shim.shim_map_long(memory.map, cellsOfLong(this.stride), long),
-      `use ${long} long mbufs behind ${this.count} of ${this.stride} bytes`,
+      shim.shim_map_long(memory.map, cellsOfLong(this.stride), this.long),
+      `use ${this.long} long mbufs behind ${this.count} of ${this.stride} bytes`,
     );
   }
 

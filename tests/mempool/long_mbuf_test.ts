@@ -39,6 +39,12 @@ Deno.test("Mbufs.roomOf() is that of a plain or a long mbuf", () => {
   ]);
 });
 
+Deno.test("Mbufs are a geometry: cellsIn() counts the long ones, as it does in what made them", () => {
+  using memory = freshMemory(cellsIn(GEOMETRY) * 2368);
+  equal(cellsIn(new Mbufs(memory, GEOMETRY)), 100 + 8 * CELLS);
+  equal(cellsIn(new Mbufs(memory, { offset: 0, stride: 2368, count: 100 })), 100);
+});
+
 for (
   const [name, create] of [
     ["Mempool", () => Mempool.create(100, 0, Mempool.fillLong(GEOMETRY))],

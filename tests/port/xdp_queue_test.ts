@@ -1,7 +1,7 @@
 import { deepEqual, equal, ok } from "node:assert/strict";
 import { COUNTER, newCounters } from "../../app/port/counters.ts";
-import { dataWord } from "../../app/mempool/mbuf.ts";
-import { XDP_BATCH, XDP_RING_SIZE, XdpQueue } from "../../app/port/xdp_queue.ts";
+import { cellsIn, dataWord } from "../../app/mempool/mbuf.ts";
+import { takeBack, XDP_BATCH, XDP_RING_SIZE, XdpQueue } from "../../app/port/xdp_queue.ts";
 import { Burst } from "../../app/ring/burst.ts";
 import { Random } from "../kit/random.ts";
 import { FakeKernel } from "./kernel_rings.ts";
@@ -11,15 +11,17 @@ const MBUFS = 1024, ROOM = 128, FIRST = 2048, STRIDE = 2368, HEADROOM = 256;
 
 /** A queue between a mempool and a kernel that a test plays. */
 class QueueLab implements Disposable {
-  readonly lab = new PortLab(MBUFS);
+  readonly lab: PortLab;
   readonly kernel = new FakeKernel(XDP_RING_SIZE);
   readonly counters = newCounters(1)[0];
-  readonly kernels = new Uint8Array(MBUFS);
+  readonly kernels: Uint8Array;
   readonly queue: XdpQueue;
   readonly burst = Burst.of(XDP_BATCH);
 
-  constructor() {
+  constructor(long = 0) {
+    this.lab = new PortLab(MBUFS, long);
     const { mbufs, mempool } = this.lab;
+    this.kernels = new Uint8Array(cellsIn(mbufs));
     const resources = { mbufs, mempool, first: FIRST, kernels: this.kernels, room: ROOM };
     this.queue = new XdpQueue(-1, this.kernel.rings, resources);
   }
@@ -113,6 +115,18 @@ Deno.test("XdpQueue without a free mbuf goes on receiving, and fills up when the
   ok(!queue.wasStarved);
   equal(its.marked, ROOM);
   ok(kernel.takeBuffer() !== undefined);
+});
+
+Deno.test("takeBack() frees long mbufs, too, whose frames the kernel has not sent", () => {
+  using its = new QueueLab(4);
+  const { queue, burst, lab: { mempool, mbufs }, kernels } = its;
+  equal(mempool.long!.allocBulk(burst, 3), 3);
+  for (let i = 0; i < 3; i++) burst.words[2 * i + 1] = dataWord(HEADROOM, 60);
+  equal(queue.post(burst, 3, 0), 3);
+  equal(its.marked, ROOM + 3);
+  takeBack({ mbufs, mempool, first: FIRST, kernels, room: ROOM });
+  equal(its.marked, 0);
+  deepEqual([mempool.available, mempool.long!.available], [MBUFS, 4]);
 });
 
 Deno.test("XdpQueue.post() tells the kernel address, offset and length; mbufs come back when sent", () => {
