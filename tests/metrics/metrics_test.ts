@@ -42,6 +42,18 @@ Deno.test("Totals forget a region that was not seen for an hour, not before", ()
   equal(totals.of("r0", "c", "3", 1), 1);
 });
 
+Deno.test("Totals forget counters that come no more, if they are many, and no others", () => {
+  const totals = new Totals();
+  for (let look = 0; look < 1500; look++) {
+    totals.see("r0", look);
+    totals.of("r0", "stays", "1", 5);
+    totals.of("r0", `guest's ${look}`, "1", 5);
+  }
+  totals.see("r0", 1500);
+  const names = ["stays", "guest's 1499", "guest's 499", "guest's 498", "guest's 0"];
+  deepEqual(names.map((name) => totals.of("r0", name, "2", 1)), [6, 6, 6, 1, 1]);
+});
+
 Deno.test("expositionText() tells counters, gauges, drops by reason and a function's counters", () => {
   using sample = new SampleRegion();
   sample.count(COUNTER.RX, 12);
