@@ -41,9 +41,13 @@ export class Drain {
     return this.ports.reduce((sum, { counters }) => sum + counters[COUNTER.TX], 0);
   }
 
-  /** Frames that one end of a link has sent and the other not yet received. */
+  /**
+   * Frames that one end of a link has sent and the other not yet received. A super-frame that it
+   * cuts is sent as one, and received as its segments.
+   */
   #inLinks(): number {
+    const { TX, LINK_CUT, RX } = COUNTER;
     return this.ports.filter(({ opened }) => opened.setup.kind === "link")
-      .reduce((sum, { counters }) => sum + counters[COUNTER.TX] - counters[COUNTER.RX], 0);
+      .reduce((sum, { counters: of }) => sum + of[TX] + of[LINK_CUT] - of[RX], 0);
   }
 }

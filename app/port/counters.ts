@@ -70,6 +70,11 @@ export const COUNTER = {
   /** Copies that a mirror of the port took, and those that it had no room for. */
   MIRRORED: 40,
   MIRROR_LOST: 41,
+  /**
+   * Of a link's RX: segments of super-frames that were cut there, less those super-frames. The other
+   * end has sent so many frames fewer.
+   */
+  LINK_CUT: 42,
   /** Goes up some times a second while the port's lcore comes round its loop. */
   ROUNDS: 47,
   COUNT: 48,

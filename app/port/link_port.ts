@@ -186,11 +186,14 @@ export class LinkPort implements HostPort {
     if (!parts.begin(word0, word1, word1 >>> 16, header.offload, header.checksum)) {
       return this.#drop(other, parts.isTunnel ? COUNTER.TUNNEL : COUNTER.OFFLOAD, 1);
     }
-    if (parts.segmentBytes > frameMax) return this.#drop(other, COUNTER.OVERSIZE, parts.pending);
-    if (!this.passesWhole || !parts.mayPass() || !this.#copyWhole(other, burst, at)) return 0;
-    counters[COUNTER.RX]++;
-    counters[COUNTER.RX_BYTES] += word1 >>> 16;
-    return 1;
+    const isShort = parts.segmentBytes <= frameMax;
+    if (isShort && this.passesWhole && parts.mayPass() && this.#copyWhole(other, burst, at)) {
+      counters[COUNTER.RX]++;
+      counters[COUNTER.RX_BYTES] += word1 >>> 16;
+      return 1;
+    }
+    counters[COUNTER.LINK_CUT] += parts.pending - 1;
+    return isShort ? 0 : this.#drop(other, COUNTER.OVERSIZE, parts.pending);
   }
 
   /** Copy the super-frame into an mbuf of our region; false if none is free. */

@@ -4,6 +4,8 @@
  * @module
  */
 import { deepEqual, equal, ok } from "node:assert/strict";
+import { Drain } from "../../app/host/drain.ts";
+import type { HostedPort } from "../../app/host/hosted_ports.ts";
 import { DESCRIPTOR, DESCRIPTOR_FLAG, HEADROOM_BYTES } from "../../app/memory/layout.ts";
 import { dataWord } from "../../app/mempool/mbuf.ts";
 import { COUNTER, newCounters } from "../../app/port/counters.ts";
@@ -14,7 +16,7 @@ import { PortLab } from "./port_lab.ts";
 import { frameOf, metadataOf, PLAIN, segmentsOf } from "./packets.ts";
 
 const { SUPER } = DESCRIPTOR_FLAG;
-const { RX, TX, OFFLOAD, NO_MBUF, STOPPED, TUNNEL } = COUNTER;
+const { RX, TX, OFFLOAD, OVERSIZE, NO_MBUF, STOPPED, TUNNEL } = COUNTER;
 const LARGE = { ...PLAIN, payload: Uint8Array.from({ length: 60_000 }, (_, i) => i * 31) };
 const FRAME = frameOf(LARGE, false);
 const SEGMENTS = segmentsOf(LARGE, 1448).map((bytes) => bytes.toHex());
@@ -70,6 +72,14 @@ class Ends {
     }
     return found;
   }
+
+  /** Whether a host that stops finds nothing in the link. */
+  get isDrained(): boolean {
+    const opened = { setup: { kind: "link" } };
+    const ports = this.counters.map((counters) => ({ counters, opened })) as unknown[];
+    const drain = new Drain([], ports as HostedPort[], Infinity);
+    return !drain.isOver(0) && drain.isOver(0);
+  }
 }
 
 for (const where of ["in one region", "between two regions"]) {
@@ -84,6 +94,7 @@ for (const where of ["in one region", "between two regions"]) {
     deepEqual(found.map(({ isSuper }) => isSuper), [false, true, false]);
     equal(found[1].hex, FRAME.toHex());
     deepEqual([ends.counters[0][TX], ends.counters[1][RX]], [3, 3]);
+    ok(ends.isDrained);
     from.checkAllFree();
     other.checkAllFree();
   });
@@ -98,6 +109,7 @@ for (const where of ["in one region", "between two regions"]) {
       ok(found.every(({ isSuper }) => !isSuper));
       deepEqual(found.slice(1, -1).map(({ hex }) => hex), SEGMENTS);
       equal(ends.counters[1][RX], 2 + SEGMENTS.length);
+      ok(ends.isDrained);
       from.checkAllFree();
       other.checkAllFree();
     });
@@ -110,6 +122,17 @@ for (const where of ["in one region", "between two regions"]) {
     ends.send((words, at) => words[at] = 0x0301);
     equal(ends.receive().length, 2);
     deepEqual([ends.counters[1][RX], ends.counters[1][OFFLOAD]], [3, 1]);
+    from.checkAllFree();
+  });
+
+  Deno.test(`LinkPort drops a super-frame ${where} whose segments are too long, as many`, () => {
+    using from = new PortLab(64, 4);
+    using other = new PortLab(64, 4);
+    const ends = new Ends(from, isOne ? from : other, false);
+    ends.send((words, at) => words[at + 1] = words[at + 1] & ~0xffff | 1500);
+    equal(ends.receive().length, 2);
+    deepEqual([ends.counters[1][RX], ends.counters[1][OVERSIZE]], [42, 40]);
+    ok(ends.isDrained);
     from.checkAllFree();
   });
 
@@ -138,6 +161,7 @@ for (const where of ["in one region", "between two regions"]) {
     equal(rx, 2 + SEGMENTS.length);
     equal(dropped, rx - n);
     ok(dropped > 0);
+    ok(ends.isDrained);
     to.mempool.free(burst, n);
     to.mempool.free(hoard, kept);
     from.checkAllFree();
@@ -153,7 +177,9 @@ for (const where of ["in one region", "between two regions"]) {
     const { burst } = ends;
     equal(ends.b.rxBurst(burst, 1), 1);
     equal(ends.b.rxBurst(burst, 4, 1), 4);
+    ok(!ends.isDrained);
     ends.a.letGo();
+    ok(ends.isDrained);
     to.mempool.free(burst, 5);
     from.checkAllFree();
     other.checkAllFree();
