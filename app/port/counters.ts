@@ -71,8 +71,8 @@ export const COUNTER = {
   MIRRORED: 40,
   MIRROR_LOST: 41,
   /**
-   * Of a link's RX: segments of super-frames that were cut there, less those super-frames. The other
-   * end has sent so many frames fewer.
+   * Of a link's RX: segments of super-frames that were cut there, less those super-frames. So many
+   * frames fewer has the other end sent.
    */
   LINK_CUT: 42,
   /** Goes up some times a second while the port's lcore comes round its loop. */
