@@ -1,7 +1,7 @@
 import { CulvertError } from "../../ffi/error.ts";
 import type { MappedMemory } from "../../ffi/mapped_memory.ts";
 import { type CaptureArea, LOST, recordByte, RING_HEAD, SEEN, SESSIONS } from "./capture_area.ts";
-import { RECORD } from "./record.ts";
+import { RECORD, RECORD_BYTES_MIN } from "./record.ts";
 
 /** Milliseconds in which an owner that reads must have counted up its beat. */
 const BEAT_MS = 300;
@@ -50,6 +50,17 @@ class RecordReader {
   /** Go behind a record. */
   pass(length: number): void {
     this.position = this.position + length | 0;
+  }
+
+  /** Whether the next record can be so long: up to where records are published. */
+  canBe(length: number): boolean {
+    return length >= RECORD_BYTES_MIN && length % 4 === 0 &&
+      length <= (this.#published - this.position | 0);
+  }
+
+  /** Go behind all that has come: where the next record begins is unknown. */
+  skip(): void {
+    this.position = this.#published;
   }
 
   /** Whether so much is read that the lcore should be told. */
@@ -147,7 +158,8 @@ export class CaptureSession {
   }
 
   /**
-   * Visit the records that have come, in the order of their times.
+   * Visit the records that have come, in the order of their times. Behind one whose length cannot
+   * be, those of its ring are left out.
    *
    * @param settle Called now and then: records that were visited may be written over after that.
    * @returns how many there were.
@@ -156,9 +168,14 @@ export class CaptureSession {
     const { u32 } = this.area.memory;
     let count = 0;
     for (const ring of this.#rings) ring.look();
-    for (let ring; (ring = this.#earliest(u32)) !== undefined; count++) {
+    for (let ring; (ring = this.#earliest(u32)) !== undefined;) {
       const at = ring.next();
       const length = u32[at + RECORD.LENGTH];
+      if (!ring.canBe(length)) {
+        ring.skip();
+        continue;
+      }
+      count++;
       visit(u32, at, length);
       ring.pass(length);
       if (!ring.isDue) continue;

@@ -35,6 +35,9 @@ export const RECORD = {
   BYTES: 7,
 } as const;
 
+/** Bytes of a record without a frame's bytes. */
+export const RECORD_BYTES_MIN = 44;
+
 /** Which way a frame went, as its port sees it: bits 0 and 1 of epb_flags. */
 export const NO_DIRECTION = 0, INBOUND = 1, OUTBOUND = 2;
 

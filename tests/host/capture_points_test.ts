@@ -231,3 +231,21 @@ Deno.test("Nonsense in the head of a ring harms no host", async () => {
   session.close();
   lab.end();
 });
+
+Deno.test("A capture leaves records out behind one whose length cannot be, and goes on", async () => {
+  using lab = new TestHost({ captured: true });
+  const session = await claim(lab);
+  const { byte } = lab.area.recordsOf(0, 0);
+  const { u32 } = lab.area.memory;
+  let at = byte / 4;
+  for (const length of [0, 43, 46, 104 * 3 + 4, 0xffffffff]) {
+    lab.ports.p0.waiting = 4;
+    lab.turn();
+    u32[at + 104 / 4 + RECORD.LENGTH] = length; // of the second
+    equal(drain(lab, session).length, 1);
+    lab.ports.p0.waiting = 1;
+    lab.turn();
+    equal(drain(lab, session).length, 1);
+    at += 5 * 104 / 4;
+  }
+});
