@@ -11,7 +11,14 @@ import type { PortResources } from "./port_resources.ts";
 import type { HostPort } from "./port.ts";
 import { hasSuperFrame, WholeFrames } from "./whole_frames.ts";
 import { keepSound, MissedFrames } from "./xdp_received.ts";
-import { type QueueResources, takeBack, XDP_BATCH, XDP_RING_SIZE, XdpQueue } from "./xdp_queue.ts";
+import {
+  type QueueResources,
+  roomFor,
+  takeBack,
+  XDP_BATCH,
+  XDP_RING_SIZE,
+  XdpQueue,
+} from "./xdp_queue.ts";
 import { attachAgain, type XdpSetup } from "./xdp_setup.ts";
 
 /** Most calls that one burst costs, where the kernel drops frames one by one. */
@@ -53,7 +60,7 @@ export class XdpPort implements HostPort {
   #setup: XdpSetup;
   readonly #resources: PortResources;
   readonly #counters: Counters;
-  readonly #queueResources: QueueResources;
+  readonly #queueResources: Omit<QueueResources, "room">;
   /** One a receive queue; none if the interface could not be opened again. */
   #queues: readonly XdpQueue[] = [];
   /** What the kernel has dropped there. */
@@ -83,14 +90,8 @@ export class XdpPort implements HostPort {
     this.#resources = resources;
     this.#counters = counters;
     this.#whole = new WholeFrames(resources);
-    const room = umem.room / setup.sockets.length;
-    this.#queueResources = {
-      mbufs,
-      mempool,
-      first: umem.first,
-      kernels: new Uint8Array(cellsIn(mbufs)),
-      room: Math.max(XDP_BATCH, Math.floor(room / XDP_BATCH) * XDP_BATCH),
-    };
+    const kernels = new Uint8Array(cellsIn(mbufs));
+    this.#queueResources = { mbufs, mempool, first: umem.first, kernels };
     this.#bind(BIND_MS);
   }
 
@@ -261,13 +262,14 @@ export class XdpPort implements HostPort {
   #bind(milliseconds: number): void {
     const { umem } = this.#resources;
     const { sockets, index, map } = this.#setup;
+    const resources = { ...this.#queueResources, room: roomFor(umem!.room, sockets.length) };
     const queues: XdpQueue[] = [];
     this.#queues = queues;
     this.#missed = new MissedFrames();
     const end = shim.shim_clock() + milliseconds * 1e6;
     try {
       for (const [queue, fd] of sockets.entries()) {
-        queues.push(new XdpQueue(fd, mapRings(fd, XDP_RING_SIZE), this.#queueResources));
+        queues.push(new XdpQueue(fd, mapRings(fd, XDP_RING_SIZE), resources));
         let bound = bindShared(fd, index, queue, umem!.fd);
         while (bound === -EBUSY && shim.shim_clock() < end) {
           shim.shim_poll(NO_DESCRIPTORS, 0, WAIT_US);

@@ -39,11 +39,16 @@ export interface QueueResources {
   readonly room: number;
 }
 
+/** The room of each of so many queues that share a port's: whole batches, at least one. */
+export function roomFor(room: number, queues: number): number {
+  return Math.max(XDP_BATCH, Math.floor(room / queues / XDP_BATCH) * XDP_BATCH);
+}
+
 /** An mbuf on its way back. */
 const one = Burst.of(1);
 
 /** Free all mbufs that the kernel has. The sockets must have been closed. */
-export function takeBack({ kernels, mempool }: QueueResources): void {
+export function takeBack({ kernels, mempool }: Omit<QueueResources, "room">): void {
   kernels.forEach((state, index) => {
     if (state === OURS) return;
     one.words[0] = index;

@@ -1,7 +1,7 @@
 import { deepEqual, equal, ok } from "node:assert/strict";
 import { COUNTER, newCounters } from "../../app/port/counters.ts";
 import { cellsIn, dataWord } from "../../app/mempool/mbuf.ts";
-import { takeBack, XDP_BATCH, XDP_RING_SIZE, XdpQueue } from "../../app/port/xdp_queue.ts";
+import { roomFor, takeBack, XDP_BATCH, XDP_RING_SIZE, XdpQueue } from "../../app/port/xdp_queue.ts";
 import { Burst } from "../../app/ring/burst.ts";
 import { Random } from "../kit/random.ts";
 import { FakeKernel } from "./kernel_rings.ts";
@@ -117,6 +117,11 @@ Deno.test("XdpQueue without a free mbuf goes on receiving, and fills up when the
   ok(kernel.takeBuffer() !== undefined);
 });
 
+Deno.test("roomFor() is a port's room in equal parts: whole batches, at least one", () => {
+  deepEqual([1, 2, 3, 64].map((queues) => roomFor(2048, queues)), [2048, 1024, 640, XDP_BATCH]);
+  equal(roomFor(XDP_BATCH - 1, 1), XDP_BATCH);
+});
+
 Deno.test("takeBack() frees long mbufs, too, whose frames the kernel has not sent", () => {
   using its = new QueueLab(4);
   const { queue, burst, lab: { mempool, mbufs }, kernels } = its;
@@ -124,7 +129,7 @@ Deno.test("takeBack() frees long mbufs, too, whose frames the kernel has not sen
   for (let i = 0; i < 3; i++) burst.words[2 * i + 1] = dataWord(HEADROOM, 60);
   equal(queue.post(burst, 3, 0), 3);
   equal(its.marked, ROOM + 3);
-  takeBack({ mbufs, mempool, first: FIRST, kernels, room: ROOM });
+  takeBack({ mbufs, mempool, first: FIRST, kernels });
   equal(its.marked, 0);
   deepEqual([mempool.available, mempool.long!.available], [MBUFS, 4]);
 });
