@@ -87,7 +87,7 @@ static const char *behind(const char *names) {
 /* Whether a name is one of the interfaces, or fits a pattern of theirs, such as "eth*". */
 static int matches(const char *patterns, const char *name) {
   for (; *patterns; patterns += strlen(patterns) + 1)
-    if (fnmatch(patterns, name, 0) == 0) return 1;
+    if (strcmp(patterns, name) == 0 || fnmatch(patterns, name, 0) == 0) return 1;
   return 0;
 }
 

@@ -132,6 +132,11 @@ function serveControl(
   return new ControlServer(path, answers, ownerFor(account ?? {}));
 }
 
+/** The patterns of `--may-add`. */
+function patternsOf(text = ""): string[] {
+  return text.split(",").map((word) => word.trim()).filter((word) => word !== "");
+}
+
 /** What a host may have to open again, and what it removes in the end. */
 function dutiesOf(
   { regions, mirrors = [] }: HostOptions,
@@ -145,7 +150,7 @@ function dutiesOf(
     ...[hostLockPath(name), capturePath(name), isPath(name) ? name : undefined],
   ]);
   return {
-    interfaces: [...interfaces.map(({ name }) => name), ...mayAdd?.split(",") ?? []],
+    interfaces: [...interfaces.map(({ name }) => name), ...patternsOf(mayAdd)],
     files: [control, ...files].filter((path) => path !== undefined),
   };
 }

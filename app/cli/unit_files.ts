@@ -44,7 +44,7 @@ After=network.target culvert-server@%i.service
 Type=notify
 ExecStart=${program} host --config /etc/culvert/%i.toml --control %i
 ExecReload=/bin/kill -HUP $MAINPID
-# The keeper, a process of the host's, puts interfaces back when the host has gone.
+# The keeper, a process of the host's, ends by itself when it has done its duties.
 KillMode=process
 Restart=on-failure
 RestartSec=100ms
@@ -133,8 +133,8 @@ Restart=always
 RestartSec=1
 WatchdogSec=10
 ${CACHE}
-# It maps a PCI device by sysfs, or has it from vfio-pci.
-CapabilityBoundingSet=CAP_DAC_OVERRIDE CAP_SYS_NICE CAP_IPC_LOCK
+# It enables and maps a PCI device by sysfs, or has it from vfio-pci.
+CapabilityBoundingSet=CAP_DAC_OVERRIDE CAP_SYS_NICE CAP_IPC_LOCK CAP_SYS_ADMIN CAP_SYS_RAWIO
 LimitMEMLOCK=infinity
 PrivateNetwork=yes
 RestrictAddressFamilies=AF_UNIX

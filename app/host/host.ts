@@ -149,11 +149,6 @@ export class Host {
     return this.#isBusy ? BUSY_STEP_MS : QUIET_STEP_MS;
   }
 
-  /** How many guests forward now. */
-  get attached(): number {
-    return this.#guests.filter(({ supervisor }) => supervisor.isOpen).length;
-  }
-
   /** Whether the host is about to stop, or has stopped. */
   get isStopping(): boolean {
     return this.#phase !== "forwarding";

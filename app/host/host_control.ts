@@ -22,6 +22,7 @@ export class HostControl {
   #options?: HostOptions;
   #change?: Change;
   #isBegun = false;
+  #isOver = false;
   #wake = () => {};
 
   /** Let `host` be the one that forwards, as `options` say; `wake` makes it look for changes. */
@@ -49,6 +50,7 @@ export class HostControl {
    * change is under way.
    */
   change(options: HostOptions): Promise<number> {
+    if (this.#isOver) throw new CulvertError("Cannot change the host as it ends");
     if (this.#change) {
       throw new CulvertError("Cannot change the host as another change is under way: try again");
     }
@@ -63,6 +65,12 @@ export class HostControl {
     };
     this.#wake();
     return promise.finally(end);
+  }
+
+  /** The host ends: nothing changes it any more. */
+  end(): void {
+    this.#isOver = true;
+    this.#change?.failed(new CulvertError("Cannot change the host as it ends"));
   }
 
   /** The change that waits for the host to stop. */

@@ -70,6 +70,7 @@ export class HostCourse {
     let { options } = this;
     let host: Host | undefined;
     try {
+      options.cores.forEach(this.#threads.lend); // a port that is added may need any of them
       host = this.#host(options);
       observe(host.counters);
       await host.ready(); // modules are loaded with our first permissions,
@@ -83,6 +84,7 @@ export class HostCourse {
         ({ options } = host);
       }
     } finally {
+      this.control.end();
       host?.abort();
       await host?.lcoresEnd().catch(() => {}); // if one has failed, that was thrown above
       host?.close();
@@ -120,7 +122,7 @@ export class HostCourse {
       this.control.take();
       return change.failed(error);
     }
-    this.#attached = host.attached;
+    this.#attached = attachedTo(host, change.options);
     host.stop("the host changes", CHANGE_DRAIN_MS);
   }
 
@@ -146,7 +148,9 @@ export class HostCourse {
   #settle(host: Host): void {
     const settling = this.#settling;
     if (!settling) return;
-    if (host.attached < settling.guests && performance.now() < settling.until) return;
+    if (attachedTo(host, host.options) < settling.guests && performance.now() < settling.until) {
+      return;
+    }
     this.#settling = undefined;
     host.release();
     settling.change?.done();
@@ -195,6 +199,18 @@ export class HostCourse {
     await ended;
     return signal.aborted ? undefined : control.take();
   }
+}
+
+/** How many guests forward now that these options have, too. */
+function attachedTo(host: Host, { regions }: HostOptions): number {
+  return host.regions.reduce((sum, { name, guests }) => {
+    const wanted = regions.find((region) => region.name === name)?.guests ?? [];
+    const numbers = new Set(wanted.map(({ number }) => number));
+    const open = guests.filter(({ number, supervisor }) =>
+      supervisor.isOpen && numbers.has(number)
+    );
+    return sum + open.length;
+  }, 0);
 }
 
 function portsOf({ regions, mirrors = [] }: HostOptions): PortSpec[] {

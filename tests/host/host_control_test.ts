@@ -24,4 +24,8 @@ Deno.test("HostControl wakes the host for a change, and tells when frames flow a
   const next = control.change(OPTIONS);
   control.take()!.failed(new Error("no"));
   await rejects(next, /no/);
+  const last = control.change(OPTIONS);
+  control.end();
+  await rejects(last, /as it ends/);
+  throws(() => control.change(OPTIONS), /as it ends/);
 });

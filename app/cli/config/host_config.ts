@@ -74,7 +74,9 @@ function givenBy(toml: Toml, file: string): Given[] {
     return { name, value, origin: `${file}:${line}:${column}` };
   };
   const options = (path: Path, table: Options) =>
-    Object.entries(table).map(([name, value]) => one([...path, name], name, valueOf(name, value)));
+    Object.entries(table).flatMap(([name, value]) =>
+      valuesIn(name, value).map((value) => one([...path, name], name, value))
+    );
   const portsOf = (path: Path, ports: readonly string[] = []) =>
     ports.map((port, i) => one([...path, "ports", i], "port", port));
   return [
@@ -93,6 +95,13 @@ function givenBy(toml: Toml, file: string): Given[] {
       ];
     }),
   ];
+}
+
+/** One value, or all of an option that may be given again and again. */
+function valuesIn(name: string, value: Scalar | readonly string[]): Given["value"][] {
+  const { kind } = (GENERAL as Readonly<Record<string, { kind: string }>>)[name];
+  const all = kind === "text" && Array.isArray(value) ? value : [value];
+  return all.map((one) => valueOf(name, one));
 }
 
 /** A value as the command line would have given it. */

@@ -35,11 +35,15 @@ export function optionSchema(v: Valibot, option: Option): Schema {
       const wanted = `words in [] are wanted, of ${option.choices.map(quoted).join(", ")}`;
       return v.array(v.picklist(option.choices, wanted), wanted);
     }
-    case "text":
-      return v.pipe(
+    case "text": {
+      const text = v.pipe(
         v.union([v.string(), v.number()], "a text is wanted"),
         v.check((value) => value !== "", "a text is wanted, and this one is empty"),
       );
+      return option.many
+        ? v.union([text, v.array(text)], "a text is wanted, or texts in []")
+        : text;
+    }
   }
 }
 

@@ -26,6 +26,7 @@ export function withPort(options: HostOptions, port: string, place: Place): Host
   const spec = parsePortSpec(port);
   const name = place.region ?? options.regions[0].name;
   const number = place.guest ?? 0;
+  checkGuestNumber(number);
   findRegion(options, name);
   return withRegions(options, (region) => {
     if (region.name !== name) return region;
@@ -108,6 +109,14 @@ export function reloaded(options: HostOptions, wanted: HostOptions): HostOptions
   return wanted;
 }
 
+function checkGuestNumber(number: unknown): void {
+  const { least, most } = HOST.options.guest;
+  if (Number.isInteger(number) && Number(number) >= least && Number(number) <= most) return;
+  throw new UsageError(
+    `Cannot use guest ${number} as it is no whole number from ${least} to ${most}`,
+  );
+}
+
 function findRegion({ regions }: HostOptions, name: string): RegionOptions {
   const found = regions.find((region) => region.name === name);
   if (found) return found;
@@ -121,5 +130,15 @@ function withRegions(
 ): HostOptions {
   const regions = options.regions.map(change);
   checkRegions(regions);
+  const ports = regions.flatMap(({ guests }) => guests.flatMap(({ ports }) => ports));
+  for (const { port, to } of options.mirrors ?? []) {
+    if (ports.includes(port) && !ports.some(({ name }) => name === to.name)) continue;
+    throw new CulvertError(
+      `Cannot change port ${portText(port)}, or add ${
+        portText(to)
+      }, while the one is mirrored to ` +
+        "the other: start the host anew",
+    );
+  }
   return { ...options, regions };
 }

@@ -63,7 +63,9 @@ export class ControlServer {
       await poll.wait(Infinity);
       if (this.#isOver) break;
       this.#accept();
-      for (const client of this.#clients) await this.#hear(client);
+      for (const client of this.#clients) {
+        if (!this.#isOver) await this.#hear(client);
+      }
     }
     for (const client of this.#clients) client.close();
     shim.shim_fd_close(this.#listener);
@@ -73,8 +75,8 @@ export class ControlServer {
   /** Listen no more; {@linkcode serve} returns soon. */
   close(): void {
     this.#isOver = true;
-    remove(this.path);
     shim.shim_eventfd_signal(this.#wake);
+    remove(this.path);
   }
 
   #accept(): void {

@@ -65,6 +65,13 @@ Deno.test("an option of the command line wins over the file's", async () => {
   deepEqual([burst, mtu], [8, 9000]);
 });
 
+Deno.test("an option that may be given again and again takes one text, or several", async () => {
+  for (const mirror of ['"tap:tap0=tap:m0"', '["tap:tap0=tap:m0"]']) {
+    const { mirrors } = await optionsOf(`mirror = ${mirror}\n${GOOD}`);
+    deepEqual(mirrors?.map(({ to }) => to.name), ["m0"]);
+  }
+});
+
 const REGION = '[[region]]\nname = "a"\nports = ["null"]\n';
 
 /** Files with faults, and what is said of them behind the file's name. */

@@ -41,6 +41,9 @@ Deno.test("a change that no command line could give is refused", () => {
   throws(() => withPort(before, "link:l", {}), /named once: a link has two ends/);
   throws(() => withPort(before, "tap:t1", { region: "c" }), /Cannot find region c: .* a, b/);
   throws(() => withPort(before, "tab:t1", {}), /no kind of port/);
+  for (const guest of [127, -1, 1.5, 1e9, "0"] as number[]) {
+    throws(() => withPort(before, "tap:t1", { guest }), /as it is no whole number from 0 to 126/);
+  }
   throws(() => withoutPort(before, "tap:t9"), /there is none: there are tap:t0, null, packet:e0,v/);
   throws(() => withoutPort(before, "packet:e0,visible"), /Cannot use region b without ports/);
 });
@@ -74,4 +77,11 @@ Deno.test("controlPath() takes names, no paths", () => {
   for (const name of ["", "..", ".", "a/b", "a b", "x".repeat(49)]) {
     throws(() => controlPath(name), /is no name/);
   }
+});
+
+Deno.test("a port that is mirrored stays, and so does what it is mirrored to", () => {
+  const before = optionsOf(`${BEFORE} --mirror tap:t0=tap:m0`);
+  throws(() => withoutPort(before, "tap:t0"), /Cannot change port tap:t0, or add tap:m0/);
+  throws(() => withPort(before, "tap:m0", {}), /Cannot change port tap:t0, or add tap:m0/);
+  deepEqual(withPort(before, "tap:t1", {}).mirrors, before.mirrors);
 });
