@@ -46,7 +46,7 @@ export class ViolationCounters {
   #forgotAt?: number;
 
   /**
-   * Nothing wrong so far.
+   * Nothing wrong so far; what the counters have of a host before this one does not weigh.
    *
    * @param ports The counters of all ports that the guest has.
    * @param limit Violations that are one too many; 0 for never.
@@ -54,6 +54,8 @@ export class ViolationCounters {
   constructor(ports: readonly Counters[], limit: number) {
     this.#ports = ports;
     this.#limit = limit;
+    this.#positionsSeen = this.#sum(COUNTER.POSITION);
+    this.#forgotten = this.#sum(COUNTER.FOREIGN) + this.#sum(COUNTER.MALFORMED);
   }
 
   /** The guest has written a state that was not its to write. */
