@@ -75,15 +75,15 @@ export const BURSTS: Table = {
     {
       what: "a mempool takes more descriptors than a burst has",
       file: "ring/burst.ts",
-      from: "count > burst.capacity - at",
-      to: "count > burst.capacity - at + 1",
+      from: "(at + count) * 2 > words.length",
+      to: "(at + count) * 2 > words.length + 2",
       tests: MEMPOOL,
     },
     {
       what: "a mempool takes descriptors from before a burst's start",
       file: "ring/burst.ts",
-      from: "at < 0 || ",
-      to: "",
+      from: "at < 0 || (at",
+      to: "(at",
       tests: MEMPOOL,
     },
     {

@@ -23,10 +23,10 @@ export const MEMPOOLS: Table = {
       to: "this.#ring.enqueueBulk(this.#cache, cached);\n    return 0;",
     },
     {
-      what: "a cache is flushed at its threshold, not above",
+      what: "a cache keeps one mbuf more than its threshold",
       file: "mempool/mempool.ts",
-      from: "this.#cached = cached > this.#flushThreshold ?",
-      to: "this.#cached = cached >= this.#flushThreshold ?",
+      from: "if (cached + count > this.#flushThreshold) return",
+      to: "if (cached + count > this.#flushThreshold + 1) return",
     },
     {
       what: "a cache is never flushed after freeing many",
