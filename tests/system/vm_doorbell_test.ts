@@ -35,6 +35,7 @@ Deno.test("two VMs that culvert qemu starts ring us, and we ring each of their v
     return vms.stdoutLine(line, BOOT_MS);
   }));
   const ids = ready.map((line) => Number(/peer (\d+), 3 vectors, 1 plain, 600d/.exec(line)?.[1]));
+  await until(() => members(peer).length >= 2, "we have read of both: few messages fit at a time");
   assert.deepEqual(ids.toSorted(), members(peer).toSorted(), ready.join("\n"));
 
   let rung = 0;
