@@ -70,7 +70,9 @@ Deno.test("learning_switch: four namespaces ping each other, and others do not s
   const before = wire.received.length;
   assert.equal(await pings(lab, a, b.ip4, "-c", "50", "-i", "0.005"), 50);
   assert.equal(await pings(lab, c, a.ip4, "-c", "50", "-i", "0.005"), 50);
-  const seen = wire.received.slice(before).filter((frame) => frame.slice(24, 28) === "0800");
+  const own = d.mac.replaceAll(":", ""); // a reply to its last ping may be read late
+  const seen = wire.received.slice(before)
+    .filter((frame) => frame.slice(24, 28) === "0800" && !frame.startsWith(own));
   assert.deepEqual(seen, [], "port 3 gets none of them");
   await lab.finish({ host, guest });
 });
