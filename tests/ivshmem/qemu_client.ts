@@ -1,7 +1,7 @@
 import { equal, ok } from "node:assert/strict";
 import { check } from "../../ffi/error.ts";
 import { cString, shim } from "../../ffi/shim.ts";
-import { until } from "../kit/wait.ts";
+import { pause, until } from "../kit/wait.ts";
 
 const EAGAIN = 11, ECONNRESET = 104;
 
@@ -44,8 +44,11 @@ export class QemuClient implements Disposable {
 
   /** Take what has come, until that holds. */
   async reads(condition: () => boolean, what: string): Promise<void> {
-    await until(() => {
-      this.take();
+    await until(async () => {
+      for (let before = -1; before < this.heard.length && !condition(); await pause(0)) {
+        before = this.heard.length; // more follows as soon as the socket has room
+        this.take();
+      }
       return condition();
     }, what);
   }

@@ -109,8 +109,10 @@ folderTest("A pcap port loses nothing for want of mbufs", (folder) => {
 folderTest("A pcap port keeps the rate that it is told, in a loop", (folder) => {
   capture(`${folder}/in.pcap`, [60, 61, 62]);
   using lab = open(`${folder}/in.pcap,loop,rate=5k`);
+  const start = performance.now();
   const { length } = receiveFor(200, lab.receive);
-  ok(length >= 900 && length <= 1010, `${length} frames`);
+  const most = 5 * (performance.now() - start) + 10; // a busy machine may look away for a while
+  ok(length >= 900 && length <= most, `${length} frames`);
   equal(lab.port.hasFrames, true);
 });
 
