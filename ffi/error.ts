@@ -34,7 +34,7 @@ export const FILE_ADVICE: Readonly<Record<string, string>> = {
   EACCES: NOT_OURS,
   EPERM: NOT_OURS,
   ENAMETOOLONG: "use a shorter path: a socket's has at most 107 bytes, a file's name 255",
-  ENOENT: "it does not exist; check the path",
+  ENOENT: "there is no such file, or no folder for it; check the path",
   ENOTDIR: "a part of the path is no folder; check the path",
   ENXIO: "it is a socket where nobody answers; remove it",
   EROFS: "it is on a file system that is mounted read-only; use another path",
@@ -100,4 +100,23 @@ const ANYWHERE: Readonly<Record<string, string>> = {
 export function check(result: number, action: string, advice?: Advice): number {
   if (result < 0) throw new ShimError(action, -result, advice);
   return result;
+}
+
+/**
+ * What Deno threw because the kernel refused something, told like a call into the shim.
+ *
+ * @param action What was being done; `use` and the path that Deno names, if left out.
+ * @param advice What to do next.
+ * @returns The error itself if the kernel did not say it.
+ */
+export function kernelError(
+  error: unknown,
+  action?: string,
+  advice: Advice = FILE_ADVICE,
+): unknown {
+  if (!(error instanceof Error && "code" in error)) return error;
+  const errno = constants.errno[error.code as keyof typeof constants.errno];
+  const path = /: \w+ '(.+)'$/.exec(error.message)?.[1];
+  if (errno === undefined || (action ?? path) === undefined) return error;
+  return new ShimError(action ?? `use ${path}`, errno, advice);
 }

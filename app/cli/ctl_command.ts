@@ -1,7 +1,8 @@
-import { CulvertError, UsageError } from "../../ffi/error.ts";
+import { CulvertError, FILE_ADVICE, UsageError } from "../../ffi/error.ts";
 import { PacketSocket } from "../linux/packet_socket.ts";
 import { stdout } from "../linux/output.ts";
-import { controlPath } from "./control/control_path.ts";
+import { listeningIn } from "../region/listening_servers.ts";
+import { CONTROL_FOLDER, CONTROL_SOCKET, controlPath } from "./control/control_path.ts";
 import type { Parsed } from "./options.ts";
 import type { CTL } from "./tables/ctl.ts";
 
@@ -13,7 +14,7 @@ type Values = Parsed<typeof CTL>["values"];
 /** `culvert ctl`: returns the exit status. */
 export function ctlCommand({ values, positionals: [name, ...words] }: Parsed<typeof CTL>): number {
   const asked = requestsOf(words, values);
-  const socket = PacketSocket.connect(controlPath(name), ANSWER_MS);
+  const socket = connect(name);
   try {
     receive(socket, name); // its greeting
     if (asked === "stats") stdout.line(stats(socket, name));
@@ -22,6 +23,15 @@ export function ctlCommand({ values, positionals: [name, ...words] }: Parsed<typ
     socket.close();
   }
   return 0;
+}
+
+function connect(name: string): PacketSocket {
+  const names = listeningIn(CONTROL_FOLDER, CONTROL_SOCKET).map(({ path }) => path).join(", ");
+  const advice = `no host with --control ${name} runs here; there are ${names || "none"}`;
+  return PacketSocket.connect(controlPath(name), ANSWER_MS, {
+    ...FILE_ADVICE,
+    ...{ ENOENT: advice, ECONNREFUSED: advice },
+  });
 }
 
 /** What to ask for; "stats" is several questions. */

@@ -1,4 +1,4 @@
-import { CulvertError, UsageError } from "../../ffi/error.ts";
+import { kernelError, UsageError } from "../../ffi/error.ts";
 import { compileFilter } from "../capture/tcpdump_filter.ts";
 import { stdout } from "../linux/output.ts";
 import { SOCKET_FOLDER } from "../memory/region_name.ts";
@@ -25,9 +25,14 @@ export async function extcapCommand({ values }: Parsed<typeof EXTCAP>): Promise<
   const filter = text ? compileFilter(text) : undefined;
   if (values["extcap-interfaces"]) return print(interfaces());
   const name = values["extcap-interface"];
-  if (!name?.startsWith(PREFIX)) {
+  if (name === undefined) {
     throw new UsageError(
-      `Cannot use interface ${name ?? '""'} as it is none of ours: --extcap-interfaces lists them`,
+      "Cannot run culvert extcap by hand: Wireshark calls it; --extcap-interfaces lists interfaces",
+    );
+  }
+  if (!name.startsWith(PREFIX)) {
+    throw new UsageError(
+      `Cannot use interface ${name} as it is none of ours: --extcap-interfaces lists them`,
     );
   }
   if (values["extcap-dlts"]) return print(["dlt {number=1}{name=EN10MB}{display=Ethernet}"]);
@@ -67,8 +72,7 @@ function regions(): string[] {
       .flatMap(({ name }) => capturedRegion(name) ?? []).sort();
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return [];
-    if (error instanceof Deno.errors.NotCapable || !(error instanceof Error)) throw error;
-    throw new CulvertError(`Cannot list regions as ${error.message}: see ${SOCKET_FOLDER}`);
+    throw kernelError(error, `list regions in ${SOCKET_FOLDER}`);
   }
 }
 

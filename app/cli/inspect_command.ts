@@ -4,6 +4,7 @@ import { findPciRegion, findRegion, type FoundRegion } from "../inspect/find_reg
 import type { RegionReport } from "../inspect/region_report.ts";
 import { reportText } from "../inspect/report_text.ts";
 import { checkRegionName } from "../memory/region_name.ts";
+import { regionNames } from "../region/listening_servers.ts";
 import { stdout } from "../linux/output.ts";
 import { sayFor } from "./messages.ts";
 import { checkUsage, type Parsed } from "./options.ts";
@@ -40,8 +41,9 @@ export function inspectOptions(
   const named = [...regions, ...pci === undefined ? [] : [`--pci ${pci}`]];
   if (named.length !== 1) {
     throw new UsageError(
-      `Cannot inspect ${named.join(", ") || "nothing"}: name one region, as in culvert inspect ` +
-        "culvert0",
+      `Cannot inspect ${
+        named.join(", ") || "nothing"
+      }: name one region; there are ${regionNames()}`,
     );
   }
   if (pci !== undefined) return { source: { pci }, json, watch };

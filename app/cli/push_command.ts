@@ -8,6 +8,7 @@ import { stdout } from "../linux/output.ts";
 import { PUSH_STATE } from "../memory/layout.ts";
 import { Region } from "../memory/region.ts";
 import { checkRegionName } from "../memory/region_name.ts";
+import { regionNames } from "../region/listening_servers.ts";
 import { type OpenedRegion, openRegion } from "../region/region_source.ts";
 import { bundleFunctions } from "../vm/bundle.ts";
 import { checkUsage, type Parsed } from "./options.ts";
@@ -40,7 +41,7 @@ export async function pushCommand({ values, positionals }: Parsed<typeof PUSH>):
   const opened = openRegion(region);
   if (opened === undefined) {
     throw new CulvertError(
-      `Cannot push ${name} to region ${region} as there is none: is its host running?`,
+      `Cannot push ${name} to region ${region} as no host has it: there are ${regionNames()}`,
     );
   }
   try {

@@ -1,4 +1,4 @@
-import { CulvertError, UsageError } from "../../ffi/error.ts";
+import { CulvertError, kernelError, UsageError } from "../../ffi/error.ts";
 import { logWriter } from "../linux/log.ts";
 import { stderr, stdout } from "../linux/output.ts";
 import type { Command } from "./command.ts";
@@ -38,7 +38,8 @@ export async function runProgram(
 async function statusOf(name: string, body: () => number | Promise<number>): Promise<number> {
   try {
     return await body();
-  } catch (error) {
+  } catch (thrown) {
+    const error = isFullDisk(thrown) ? thrown : kernelError(thrown);
     if (error instanceof CulvertError || error instanceof Deno.errors.NotCapable) {
       logWriter.line(name, error.message, { level: "error" });
     } else if (isFullDisk(error)) {

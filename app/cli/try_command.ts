@@ -1,4 +1,4 @@
-import { CulvertError, UsageError } from "../../ffi/error.ts";
+import { CulvertError, kernelError, UsageError } from "../../ffi/error.ts";
 import type { CapturedFrame } from "../capture/capture.ts";
 import { CaptureReader } from "../capture/capture_reader.ts";
 import { CaptureWriter } from "../capture/capture_writer.ts";
@@ -107,11 +107,7 @@ function openFile(path: string, options: Deno.OpenOptions): Deno.FsFile {
   try {
     return Deno.openSync(path, options);
   } catch (error) {
-    if (error instanceof Deno.errors.NotCapable || !(error instanceof Error)) throw error;
-    const found = error instanceof Deno.errors.NotFound
-      ? "it does not exist"
-      : error.message.replace(/ \(os error.*/, "");
-    throw new CulvertError(`Cannot open capture ${path} as ${found}: check the path`);
+    throw kernelError(error, `open capture ${path}`);
   }
 }
 

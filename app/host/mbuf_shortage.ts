@@ -45,9 +45,9 @@ export class MbufShortage {
     const rest = Math.max(0, total - available - held);
     const holders = [...guests, { name: "ports and lcores", mbufs: rest }]
       .filter(({ mbufs }) => mbufs > 0)
-      .map(({ name, mbufs }) => `${name} ${mbufs}`);
+      .map(({ name, mbufs }) => `${mbufs} by ${name}`);
     this.log(
-      `${more} frames dropped for want of mbufs: of ${total}, ${available} are free; there hold ` +
+      `${more} frames dropped for want of mbufs: of ${total}, ${available} are free, held are ` +
         `${holders.join(", ") || "none"} (--mbufs, --hold-max)`,
       { level: "warning" },
     );

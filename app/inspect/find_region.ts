@@ -1,5 +1,5 @@
 import { dirname } from "node:path";
-import { check, CulvertError, FILE_ADVICE } from "../../ffi/error.ts";
+import { check, CulvertError, FILE_ADVICE, kernelError } from "../../ffi/error.ts";
 import { MappedMemory } from "../../ffi/mapped_memory.ts";
 import { cString, shim } from "../../ffi/shim.ts";
 import { chooseIvshmem } from "../region/choose_ivshmem.ts";
@@ -88,9 +88,7 @@ function checkIsFile(path: string): void {
   try {
     found = Deno.statSync(path);
   } catch (error) {
-    throw new CulvertError(
-      `Cannot inspect ${path} as ${(error as Error).message}: is there such a region?`,
-    );
+    throw kernelError(error, `inspect ${path}`);
   }
   if (found.isFile) return;
   throw new CulvertError(

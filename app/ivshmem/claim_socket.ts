@@ -1,5 +1,5 @@
 import { dirname } from "node:path";
-import { check, CulvertError, FILE_ADVICE, ShimError } from "../../ffi/error.ts";
+import { check, CulvertError, FILE_ADVICE, kernelError, ShimError } from "../../ffi/error.ts";
 import { cString, shim } from "../../ffi/shim.ts";
 import { givePath, type Owner, ownerFor, SAME, statusOf } from "../linux/owner.ts";
 import { SOCKET_FOLDER } from "../memory/region_name.ts";
@@ -73,9 +73,7 @@ function makeFolder(owner: Owner): void {
     try {
       Deno.mkdirSync(SOCKET_FOLDER, { recursive: true, mode: 0o700 });
     } catch (error) {
-      throw new CulvertError(
-        `Cannot make ${SOCKET_FOLDER} as ${(error as Error).message}: run as root, or name a path`,
-      );
+      throw kernelError(error, `make ${SOCKET_FOLDER}`, "run as root, or name a path");
     }
   }
   const { mode, uid } = found ?? { mode: 0o700, uid: undefined };

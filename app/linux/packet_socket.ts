@@ -1,4 +1,4 @@
-import { check, FILE_ADVICE, ShimError } from "../../ffi/error.ts";
+import { type Advice, check, FILE_ADVICE, ShimError } from "../../ffi/error.ts";
 import { cString, shim } from "../../ffi/shim.ts";
 
 /** Longest packet that is read, in bytes. */
@@ -15,11 +15,12 @@ export class PacketSocket {
    * Connect.
    *
    * @param milliseconds Longest time that this, and a {@linkcode receive} later, may take.
+   * @param advice What to do if nobody listens there.
    * @throws {ShimError} if nobody listens there.
    */
-  static connect(path: string, milliseconds: number): PacketSocket {
+  static connect(path: string, milliseconds: number, advice: Advice = FILE_ADVICE): PacketSocket {
     const fd = shim.shim_unix_connect_packets(cString(path), milliseconds);
-    return new PacketSocket(check(fd, `connect to ${path}`, FILE_ADVICE));
+    return new PacketSocket(check(fd, `connect to ${path}`, advice));
   }
 
   /** The next text; "nothing" if there is none now, "closed" if the other side is gone. */

@@ -1,4 +1,4 @@
-import { CulvertError } from "../../ffi/error.ts";
+import { CulvertError, kernelError } from "../../ffi/error.ts";
 import { remove } from "./files.ts";
 
 /** The name under which a pidfile is written before it gets its own. */
@@ -17,11 +17,13 @@ export function writePidfile(path: string): () => void {
     Deno.writeTextFileSync(draftOf(path), `${Deno.pid}\n`, { mode: 0o644 });
     Deno.renameSync(draftOf(path), path);
   } catch (error) {
+    if (!(error instanceof Deno.errors.NotCapable)) {
+      throw kernelError(error, `write pidfile ${path}`);
+    }
+    const both = `${path},${draftOf(path)}`;
     throw new CulvertError(
-      `Cannot write pidfile ${path} as ${
-        (error as Error).message
-      }: use one in /run/culvert, or run ` +
-        `deno with --allow-read=${path},${draftOf(path)} --allow-write=${path},${draftOf(path)}`,
+      `Cannot write pidfile ${path} as Deno may not: use one in /run/culvert, or run deno with ` +
+        `--allow-read=${both} --allow-write=${both}`,
     );
   }
   return () => remove(path);

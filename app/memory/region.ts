@@ -31,7 +31,12 @@ export function checkRegionBytes(bytes: number, name: string): void {
       `Cannot use region ${name} as it has ${bytes} bytes: 1 MiB is the least`,
     );
   }
-  if (bytes > REGION_MAX_BYTES || 2 ** Math.round(Math.log2(bytes)) !== bytes) {
+  if (bytes > REGION_MAX_BYTES) {
+    throw new CulvertError(
+      `Cannot use region ${name} as it has ${bytes} bytes: 4 GiB is the most`,
+    );
+  }
+  if (2 ** Math.round(Math.log2(bytes)) !== bytes) {
     throw new CulvertError(
       `Cannot use region ${name} as it has ${bytes} bytes: QEMU takes powers of two only; ` +
         `use 1M, 2M, 4M ... 4G`,

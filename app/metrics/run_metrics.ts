@@ -1,5 +1,5 @@
 import type { Log } from "../linux/log.ts";
-import { CulvertError } from "../../ffi/error.ts";
+import { type Advice, kernelError } from "../../ffi/error.ts";
 import { figuresOf, type RegionFigures } from "../inspect/figures.ts";
 import { type RegionLook, RegionWatch } from "../inspect/region_watch.ts";
 import { WakeableTimer } from "../lcore/wakeable_timer.ts";
@@ -59,6 +59,12 @@ export async function runMetrics(
   }
 }
 
+const LISTEN_ADVICE: Advice = {
+  EADDRINUSE: "see who listens there (ss -ltnp), or use another --listen",
+  EADDRNOTAVAIL: "this machine has no such address (ip address); use another --listen",
+  EACCES: "a port below 1024 is for root; use a higher one",
+};
+
 function listen(
   { hostname, port }: MetricsOptions,
   answer: (request: Request) => Response,
@@ -66,11 +72,7 @@ function listen(
   try {
     return Deno.serve({ hostname, port, onListen() {} }, answer);
   } catch (error) {
-    if (error instanceof Deno.errors.NotCapable || !(error instanceof Error)) throw error;
-    throw new CulvertError(
-      `Cannot listen at ${hostname}:${port} as ${error.message}: use another --listen, or see who ` +
-        `listens there (ss -ltnp)`,
-    );
+    throw kernelError(error, `listen at ${hostname}:${port}`, LISTEN_ADVICE);
   }
 }
 

@@ -14,6 +14,7 @@ import {
 } from "../linux/owner.ts";
 import { isPath, SOCKET_FOLDER } from "../memory/region_name.ts";
 import { hostLockPath } from "./host_lock.ts";
+import { regionNames } from "./listening_servers.ts";
 
 const READ_WRITE = 1, CREATE = 2;
 
@@ -102,8 +103,8 @@ export function openCaptureArea(region: string): OpenedCapture {
   const opened = shim.shim_file_open(cString(path), READ_WRITE);
   if (opened < 0 && new ShimError("", -opened).code === "ENOENT") {
     throw new CulvertError(
-      `Cannot capture at region ${region} as there is no ${path}: its host makes that where it ` +
-        `may write ${SOCKET_FOLDER}; see that it runs, and is called so`,
+      `Cannot capture at region ${region} as no host that runs has made ${path}: name another ` +
+        `by --region; there are ${regionNames()}`,
     );
   }
   const fd = check(opened, `open ${path}`, {

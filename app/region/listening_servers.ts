@@ -4,6 +4,14 @@ import { SOCKET_FOLDER } from "../memory/region_name.ts";
 /** Of a line of /proc/net/unix: the socket listens. */
 const LISTENS = 0x10000;
 
+/** A UNIX socket where somebody listens. */
+export interface ListeningSocket {
+  /** Where it is: of the path, what was not given. */
+  readonly path: string;
+  /** Its inode, as `/proc/PID/fd` shows it. */
+  readonly inode: number;
+}
+
 /** A server that listens for peers of a region with a name. */
 export interface ListeningServer {
   /** The region's name. */
@@ -16,21 +24,31 @@ export interface ListeningServer {
  * The servers of regions with names, of all users, in this network namespace. None is disturbed.
  */
 export function listeningServers(): ListeningServer[] {
-  return parseListening(readKernelFile("/proc/net/unix"));
+  return listeningIn(SOCKET_FOLDER, ".sock").map(({ path, inode }) => ({ region: path, inode }));
+}
+
+/** The names of regions that have a server, to be told to who names another. */
+export function regionNames(): string {
+  return listeningServers().map(({ region }) => region).join(", ") || "none";
+}
+
+/** What listens at `folder`/*`ending`, in order; of each path what the star is. */
+export function listeningIn(folder: string, ending: string): ListeningSocket[] {
+  return parseListening(readKernelFile("/proc/net/unix"), folder, ending);
 }
 
 /**
  * Read the text of /proc/net/unix: address, references, protocol, flags, type, state, inode, path.
  */
-export function parseListening(text: string): ListeningServer[] {
-  const servers: ListeningServer[] = [];
+export function parseListening(text: string, folder: string, ending: string): ListeningSocket[] {
+  const sockets: ListeningSocket[] = [];
   for (const line of text.split("\n").slice(1)) {
-    const [, , , flags, , , inode, ...path] = line.trim().split(/\s+/);
-    const name = path.join(" ");
+    const [, , , flags, , , inode, ...words] = line.trim().split(/\s+/);
+    const name = words.join(" ");
     if ((parseInt(flags, 16) & LISTENS) === 0) continue;
-    if (!name.startsWith(`${SOCKET_FOLDER}/`) || !name.endsWith(".sock")) continue;
-    const region = name.slice(SOCKET_FOLDER.length + 1, -".sock".length);
-    servers.push({ region, inode: Number(inode) });
+    if (!name.startsWith(`${folder}/`) || !name.endsWith(ending)) continue;
+    const path = name.slice(folder.length + 1, -ending.length);
+    sockets.push({ path, inode: Number(inode) });
   }
-  return servers.sort((a, b) => a.region < b.region ? -1 : 1);
+  return sockets.sort((a, b) => a.path < b.path ? -1 : 1);
 }

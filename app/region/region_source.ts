@@ -1,10 +1,11 @@
-import { check, CulvertError, FILE_ADVICE, ShimError } from "../../ffi/error.ts";
+import { check, CulvertError, FILE_ADVICE, kernelError, ShimError } from "../../ffi/error.ts";
 import { MappedMemory } from "../../ffi/mapped_memory.ts";
 import { cString, shim } from "../../ffi/shim.ts";
 import { checkRegionBytes } from "../memory/region.ts";
 import { isPath, socketPath } from "../memory/region_name.ts";
 import { fileBytes } from "../linux/files.ts";
 import { Peer } from "../ivshmem/peer.ts";
+import { regionNames } from "./listening_servers.ts";
 
 const READ_WRITE = 1;
 
@@ -100,7 +101,8 @@ export function locateRegion(region: string): RegionPlace {
   const fd = isPath(region) ? openIfThere(region) : undefined;
   if (fd === undefined) {
     throw new CulvertError(
-      `Cannot find region ${region} as no server or file is there: start \`culvert host\` first`,
+      `Cannot find region ${region} as no server or file is there: start \`culvert host\` first, ` +
+        `or name another; there are ${regionNames()}`,
     );
   }
   try {
@@ -120,10 +122,8 @@ function descriptorAt(pid: number, fd: number, region: string): string {
       if (theirs?.dev === ours.dev && theirs.ino === ours.ino) return `${folder}/${name}`;
     }
   } catch (error) {
-    throw new CulvertError(
-      `Cannot look for region ${region} in ${folder} as ${(error as Error).message}: run as the ` +
-        `user of its server, or as root, in the same PID namespace`,
-    );
+    const where = "run as the user of its server, or as root, in the same PID namespace";
+    throw kernelError(error, `look for region ${region} in ${folder}`, where);
   }
   throw new CulvertError(
     `Cannot find region ${region} in ${folder} as its server has closed it: let QEMU get it from ` +

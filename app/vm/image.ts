@@ -9,7 +9,7 @@
 import { createHash } from "node:crypto";
 import { basename } from "node:path";
 import { fileURLToPath } from "node:url";
-import { CulvertError } from "../../ffi/error.ts";
+import { CulvertError, FILE_ADVICE, kernelError } from "../../ffi/error.ts";
 import { buildBase } from "./base.ts";
 import { bundleFunctions, bundleGuestApp } from "./bundle.ts";
 import { type CpioEntry, cpioFile, encodeCpio, joinBytes } from "./cpio.ts";
@@ -112,10 +112,10 @@ async function writeBoth(app: Uint8Array, base: string, to: string, dir: string)
     await Deno.rename(work, to);
   } catch (error) {
     await Deno.remove(work).catch(() => {});
-    throw new CulvertError(
-      `Cannot write the image to ${to} as ${(error as Error).message}: is the disk full?`,
-      { cause: error },
-    );
+    throw kernelError(error, `write the image to ${to}`, {
+      ...FILE_ADVICE,
+      ENOSPC: "free some of the disk, or write elsewhere",
+    });
   }
 }
 

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { CulvertError } from "../../ffi/error.ts";
+import { CulvertError, kernelError } from "../../ffi/error.ts";
 
 /** A command that QEMU refused, in its own words. */
 export class QmpError extends CulvertError {
@@ -233,7 +233,7 @@ async function connectTo(path: string): Promise<Deno.Conn> {
       );
     if (error instanceof Deno.errors.NotFound) throw refuse("there is none");
     if (error instanceof Deno.errors.ConnectionRefused) throw refuse("nobody listens there");
-    throw error instanceof Error ? refuse(error.message) : error;
+    throw kernelError(error, `connect to the QMP socket ${path}`);
   }
 }
 

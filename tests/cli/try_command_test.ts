@@ -169,7 +169,9 @@ Deno.test("culvert try reads an empty capture, and skips frames that no mbuf has
 Deno.test("culvert try refuses what it cannot read, and to write over what it reads", async () => {
   await inFolder(CAPTURE, async ({ run, folder }) => {
     await rejects(run("my.ts", "no.pcap"), {
-      message: `Cannot open capture ${folder}/no.pcap as it does not exist: check the path`,
+      message:
+        `Cannot open capture ${folder}/no.pcap as the kernel says ENOENT: there is no such ` +
+        "file, or no folder for it; check the path",
     });
     await rejects(run("my.ts", "my.ts"), /as it begins with 0a657870: pcap or pcapng is wanted/);
     await rejects(run("my.ts", "in.pcap", "in.pcap"), {

@@ -5,6 +5,7 @@ import {
   CulvertError,
   FILE_ADVICE,
   INTERFACE_ADVICE,
+  kernelError,
   ShimError,
   UsageError,
 } from "../../ffi/error.ts";
@@ -17,8 +18,8 @@ Deno.test("check() passes on what is not negative", () => {
 Deno.test("check() turns -errno into a ShimError with action, errno name and advice", () => {
   throws(() => check(-2, "open region /dev/shm/x", FILE_ADVICE), {
     name: "ShimError",
-    message: "Cannot open region /dev/shm/x as the kernel says ENOENT: it does not exist; " +
-      "check the path",
+    message: "Cannot open region /dev/shm/x as the kernel says ENOENT: there is no such file, or " +
+      "no folder for it; check the path",
     errno: 2,
     code: "ENOENT",
   });
@@ -28,6 +29,27 @@ Deno.test("check() prefers the caller's advice to its own", () => {
   throws(() => check(-1, "open TAP tap0", "ask your administrator"), {
     message: "Cannot open TAP tap0 as the kernel says EPERM: ask your administrator",
   });
+});
+
+Deno.test("kernelError() tells what Deno threw like a call into the shim, and passes on the rest", () => {
+  const told = (work: () => unknown, ...more: [action?: string, advice?: Advice]) => {
+    try {
+      work();
+    } catch (error) {
+      return kernelError(error, ...more);
+    }
+  };
+  const none = () => Deno.statSync("/nosuch/x");
+  const [plain, named] = [told(none), told(none, "list x", { ENOENT: "make one" })];
+  ok(plain instanceof ShimError && named instanceof ShimError);
+  match(plain.message, /^Cannot use \/nosuch\/x as the kernel says ENOENT: there is no such file/);
+  equal(named.message, "Cannot list x as the kernel says ENOENT: make one");
+  const ours = new Error("ours");
+  equal(kernelError(ours), ours);
+  ok(
+    told(() => Deno.listen({ hostname: "192.0.2.1", port: 1 })) instanceof
+      Deno.errors.AddrNotAvailable,
+  );
 });
 
 Deno.test("an error's advice is chosen by what was tried, not by the errno alone", () => {

@@ -13,7 +13,8 @@ Deno.test("readKernelFile() reads a file to its end, in however many pieces it c
 Deno.test("readKernelFile() refuses a file that is not there", () => {
   throws(() => readKernelFile("/proc/culvert-none"), {
     name: "ShimError",
-    message: "Cannot read /proc/culvert-none as the kernel says ENOENT: it does not exist; check " +
-      "the path",
+    message:
+      "Cannot read /proc/culvert-none as the kernel says ENOENT: there is no such file, or " +
+      "no folder for it; check the path",
   });
 });

@@ -12,12 +12,12 @@ Deno.test("parseListening() finds the names of regions whose servers listen, in 
     "0000000000000000: 00000002 00000000 00010000 0001 01 19926 /run/culvert/x.lock\n" +
     "0000000000000000: 00000002 00000000 00010000 0001 01 19927 @/tmp/abstract\n" +
     "0000000000000000: 00000003 00000000 00000000 0001 03 19928\n";
-  deepEqual(parseListening(text), [
-    { region: "blue", inode: 19924 },
-    { region: "red", inode: 19922 },
+  deepEqual(parseListening(text, "/run/culvert", ".sock"), [
+    { path: "blue", inode: 19924 },
+    { path: "red", inode: 19922 },
   ]);
 });
 
 Deno.test("parseListening() finds nothing in a table of no sockets", () => {
-  deepEqual(parseListening(HEAD), []);
+  deepEqual(parseListening(HEAD, "/run/culvert", ".sock"), []);
 });

@@ -45,8 +45,7 @@ Deno.test("locateRegion() refuses a region that no host keeps", () => {
   for (const region of ["culvert-none", "/dev/shm/culvert-none"]) {
     throws(() => locateRegion(region), {
       name: "CulvertError",
-      message:
-        `Cannot find region ${region} as no server or file is there: start \`culvert host\` first`,
+      message: /^Cannot find region \S+ as no server or file is there: start .* first, or name/,
     });
   }
 });
@@ -62,7 +61,7 @@ for (const region of ["culvert-none", "/dev/shm/culvert-none"]) {
     });
   }
 
-  for (const bytes of [2 ** 20 + 1, 3 * 2 ** 20, 2 ** 31 + 2 ** 30, 2 ** 33]) {
+  for (const bytes of [2 ** 20 + 1, 3 * 2 ** 20, 2 ** 31 + 2 ** 30]) {
     Deno.test(`hostRegionMemory("${region}") refuses ${bytes} bytes, no power of two`, async () => {
       await rejects(hostRegionMemory(region, bytes, 1), {
         name: "CulvertError",

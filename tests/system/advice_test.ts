@@ -12,7 +12,7 @@ const UNPRIVILEGED = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"];
 /** The one line by which a command says why it cannot. */
 async function refusal(
   lab: Lab,
-  task: "host" | "guest" | "server",
+  task: Parameters<Lab["culvert"]>[0],
   args: string[],
   under: string[] = [],
   status = 1,
@@ -101,6 +101,49 @@ Deno.test("A name or a path that is too long is told how long it may be", async 
   for (const said of [path, guest, region, port]) {
     assert.doesNotMatch(said, /check the path|no name|ls -ld|CAP_NET/);
   }
+});
+
+Deno.test("Who names no region, or none that is there, is told which there are", async () => {
+  await using lab = await Lab.open();
+  await lab.startHost(["--port", "ring"]);
+  const there = new RegExp(`there are .*${lab.region}`);
+  const none = lab.newRegion();
+  const said = [
+    await refusal(lab, "inspect", [none]),
+    await refusal(lab, "inspect", [], [], 2),
+    await refusal(lab, "capture", ["--region", none, "-w", "-"]),
+    await refusal(lab, "push", ["app/guest/functions/l2fwd.ts", none]),
+    await refusal(lab, "qemu", ["--region", none]),
+  ];
+  for (const line of said) assert.match(line, there);
+});
+
+Deno.test("Who controls a host that is not there is told whose control there is", async () => {
+  await using lab = await Lab.open();
+  const name = lab.name("c");
+  await lab.startHost(["--port", "ring", "--control", name]);
+  const said = await refusal(lab, "ctl", ["nosuch", "show"]);
+  assert.match(said, /no host with --control nosuch runs here; there are /);
+  assert.match(said, new RegExp(`there are .*${name}`));
+  assert.doesNotMatch(said, /check the path/);
+});
+
+Deno.test("A pidfile without a folder is told so, not as a permission of Deno's", async () => {
+  await using lab = await Lab.open();
+  const path = "/run/culvert/nosuch/pid";
+  const said = await refusal(lab, "server", ["-S", lab.newPath(), "-l", "1M", "-p", path]);
+  assert.match(said, /Cannot write pidfile \S+ as the kernel says ENOENT: .* no folder for it/);
+  assert.doesNotMatch(said, /--allow/);
+});
+
+Deno.test("An address that is not ours, and one that is taken, are told as what they are", async () => {
+  await using lab = await Lab.open();
+  const foreign = await refusal(lab, "metrics", ["--listen", "192.0.2.1:9497"]);
+  assert.match(foreign, /EADDRNOTAVAIL: this machine has no such address \(ip address\)/);
+  assert.doesNotMatch(foreign, /ss -ltnp/);
+  using other = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const taken = await refusal(lab, "metrics", ["--listen", `127.0.0.1:${other.addr.port}`]);
+  assert.match(taken, /EADDRINUSE: see who listens there \(ss -ltnp\)/);
 });
 
 Deno.test("Too few descriptors are told with the limit to raise", async () => {

@@ -16,6 +16,6 @@ export class ConfigError extends UsageError {
     const lines = faults.map(({ place, message }) =>
       `${file}${place ? `:${place.line}:${place.column}` : ""} ${message}`
     );
-    super(`Cannot use ${file} as it says what no host can do\n${lines.join("\n")}`);
+    super(`Cannot use ${file} as it cannot be carried out\n${lines.join("\n")}`);
   }
 }

@@ -1,5 +1,10 @@
 import { UsageError } from "../../../ffi/error.ts";
 
+/** Where the folder of each host's control is. */
+export const CONTROL_FOLDER = "/run/culvert/dpdk";
+/** What is behind such a folder in the path of its socket. */
+export const CONTROL_SOCKET = "/dpdk_telemetry.v2";
+
 /**
  * Where the socket of a host's control is, in the manner of DPDK: its clients find it as file
  * prefix NAME, with RUNTIME_DIRECTORY=/run/culvert.
@@ -12,5 +17,5 @@ export function controlPath(name: string): string {
       `Cannot use control ${name} as it is no name (letters, digits, ".", "_", "-"): write edge`,
     );
   }
-  return `/run/culvert/dpdk/${name}/dpdk_telemetry.v2`;
+  return `${CONTROL_FOLDER}/${name}${CONTROL_SOCKET}`;
 }
