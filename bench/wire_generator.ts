@@ -8,14 +8,14 @@ import { check } from "../ffi/error.ts";
 import { MappedMemory } from "../ffi/mapped_memory.ts";
 import { shim } from "../ffi/shim.ts";
 import { dataWord, Mbufs } from "../app/mempool/mbuf.ts";
-import { openPacket } from "../app/port/packet_port.ts";
+import { openPackets } from "../app/port/packet_port.ts";
 import { Burst } from "../app/ring/burst.ts";
 import { wireFrame } from "./wire_frame.ts";
 
 const BURST = 64;
 
 const [name, bytes, seconds, core] = Deno.args;
-const { txFd } = openPacket(name);
+const [{ txFd }] = openPackets(name);
 const memory = MappedMemory.ofProcess(BURST * 2048);
 const mbufs = new Mbufs(memory, { offset: 0, stride: 2048, count: BURST });
 const burst = Burst.of(BURST);

@@ -6,7 +6,7 @@
  */
 
 /** The number that {@linkcode shim_abi} must return: `SHIM_ABI` in `shim/shim.h`. */
-export const SHIM_ABI = 12;
+export const SHIM_ABI = 13;
 
 /** What `Deno.dlopen` is told of the shim. */
 export const SYMBOLS = {
@@ -166,12 +166,14 @@ export const SYMBOLS = {
   shim_interface_flags: { parameters: ["buffer", "u32", "u32"], result: "i32" },
   // int32_t shim_interface_mtu(const char *name, uint32_t mtu)
   shim_interface_mtu: { parameters: ["buffer", "u32"], result: "i32" },
-  // int32_t shim_tap_open(const char *name)
-  shim_tap_open: { parameters: ["buffer"], result: "i32" },
+  // int32_t shim_tap_open(const char *name, uint32_t is_multi)
+  shim_tap_open: { parameters: ["buffer", "u32"], result: "i32" },
   // int32_t shim_packet_open(const char *name, uint32_t buffer)
   shim_packet_open: { parameters: ["buffer", "u32"], result: "i32" },
   // int32_t shim_packet_index(int32_t fd)
   shim_packet_index: { parameters: ["i32"], result: "i32" },
+  // int32_t shim_packet_share(int32_t fd, int32_t group)
+  shim_packet_share: { parameters: ["i32", "i32"], result: "i32" },
   // int32_t shim_packet_missed(int32_t fd)
   shim_packet_missed: { parameters: ["i32"], result: "i32" },
   // int32_t shim_socket_open(uint32_t family, uint32_t type, uint32_t protocol)

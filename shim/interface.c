@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/ethtool.h>
+#include <linux/filter.h>
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
 #include <linux/if_tun.h>
@@ -95,17 +96,18 @@ SHIM_API int32_t shim_interface_mtu(const char *name, uint32_t mtu) {
   return keeper_ask(interface_mtu(name, mtu), SHIM_KEEPER_MTU, name, mtu, 0);
 }
 
-int32_t tap_open(const char *name) {
+int32_t tap_open(const char *name, uint32_t is_multi) {
   struct ifreq request;
   int error = request_for(name, &request);
   if (error < 0) return error;
   int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK);
   if (fd < 0) return -errno;
   int header = sizeof(struct virtio_net_hdr);
-  request.ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR;
+  short flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR;
+  request.ifr_flags = is_multi ? flags | IFF_MULTI_QUEUE : flags;
   int result = ioctl(fd, TUNSETIFF, &request);
-  if (result < 0 && errno == EINVAL) {
-    request.ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR | IFF_MULTI_QUEUE;
+  if (result < 0 && errno == EINVAL && !is_multi) {
+    request.ifr_flags = flags | IFF_MULTI_QUEUE;
     result = ioctl(fd, TUNSETIFF, &request);
   }
   if (result == 0 && ioctl(fd, TUNSETVNETHDRSZ, &header) == 0 && ioctl(fd, TUNSETOFFLOAD, 0) == 0)
@@ -115,11 +117,11 @@ int32_t tap_open(const char *name) {
   return -error;
 }
 
-/* Open a TAP by name: a new one, or one that exists, or a queue of a multi-queue one. There is an
- * offload header before each frame, but no offload: the kernel completes checksums and splits
- * super-frames before we see them. */
-SHIM_API int32_t shim_tap_open(const char *name) {
-  return keeper_ask(tap_open(name), SHIM_KEEPER_TAP, name, 0, 0);
+/* Open a TAP by name: a new one, or one that exists, or a queue of a multi-queue one; if `is_multi`
+ * a queue of such a one, which may be new. There is an offload header before each frame, but no
+ * offload: the kernel completes checksums and splits super-frames before we see them. */
+SHIM_API int32_t shim_tap_open(const char *name, uint32_t is_multi) {
+  return keeper_ask(tap_open(name, is_multi), SHIM_KEEPER_TAP, name, is_multi, 0);
 }
 
 enum { SEND_BUFFER = 8 << 20 };
@@ -182,6 +184,26 @@ SHIM_API int32_t shim_packet_index(int32_t fd) {
   struct sockaddr_ll address = {0};
   socklen_t length = sizeof address;
   return getsockname(fd, (struct sockaddr *)&address, &length) < 0 ? -errno : address.sll_ifindex;
+}
+
+/* Have a socket that receives share its interface's frames with those of a group, by the hash of
+ * their flow; `group` -1: a new one. A group does not heed PACKET_IGNORE_OUTGOING before Linux 6.2,
+ * so that a filter does it. Returns the group. */
+SHIM_API int32_t shim_packet_share(int32_t fd, int32_t group) {
+  static struct sock_filter incoming[] = {
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (uint32_t)(SKF_AD_OFF + SKF_AD_PKTTYPE)),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, PACKET_OUTGOING, 0, 1),
+      BPF_STMT(BPF_RET | BPF_K, 0),
+      BPF_STMT(BPF_RET | BPF_K, ~0u),
+  };
+  struct sock_fprog filter = {sizeof incoming / sizeof *incoming, incoming};
+  int value = group < 0 ? PACKET_FANOUT_FLAG_UNIQUEID << 16 : group;
+  socklen_t length = sizeof value;
+  if (setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof filter) < 0 ||
+      set_option(fd, PACKET_FANOUT, value) < 0 ||
+      getsockopt(fd, SOL_PACKET, PACKET_FANOUT, &value, &length) < 0)
+    return -errno;
+  return value & 0xffff;
 }
 
 /* Frames that the kernel dropped for want of room in the socket since the last call. */

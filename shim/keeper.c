@@ -118,7 +118,7 @@ static int32_t carry_out(const struct request *request, const int *fds, const ch
                                                  : matches(interfaces, name);
   if (!known) return -EPERM;
   switch (request->what) {
-    case SHIM_KEEPER_TAP: *opened = tap_open(name); return *opened;
+    case SHIM_KEEPER_TAP: *opened = tap_open(name, request->first); return *opened;
     case SHIM_KEEPER_PACKET: *opened = packet_open(name, request->first); return *opened;
     case SHIM_KEEPER_XDP: *opened = xdp_open(); return *opened;
     case SHIM_KEEPER_FLAGS: return interface_flags(name, request->first, request->second);

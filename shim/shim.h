@@ -6,7 +6,7 @@
 
 #include <stdint.h>
 
-#define SHIM_ABI 12
+#define SHIM_ABI 13
 #define SHIM_API __attribute__((visibility("default")))
 
 enum { SHIM_MAPS = 2048, SHIM_BURST = 256, SHIM_POLL = 1024 };
@@ -103,7 +103,7 @@ struct server_start {
 int32_t server_start(const char *command, const struct server_start *start);
 
 /* By ourselves, as far as we may. */
-int32_t tap_open(const char *name);
+int32_t tap_open(const char *name, uint32_t is_multi);
 int32_t packet_open(const char *name, uint32_t buffer);
 int32_t xdp_open(void);
 int32_t interface_flags(const char *name, uint32_t set, uint32_t clear);

@@ -14,6 +14,8 @@ export interface ChannelDescription {
   readonly mac: Uint8Array;
   /** Longest frame in bytes, without FCS. */
   readonly frameMax: number;
+  /** How many queues the port has, each with a channel; one if left out. */
+  readonly queues?: number;
 }
 
 /** A channel and its rings: byte offsets in the region, and slots. Survives `postMessage`. */
@@ -33,7 +35,8 @@ export interface ChannelPlace {
 }
 
 /**
- * The rings between the host and one guest for one port. Each has one producer and one consumer.
+ * The rings between the host and one guest for one queue of a port. Each has one producer and one
+ * consumer.
  *
  * All four belong to one lcore on either side: `lend` and `giveback` are per channel, not per
  * guest, so that a guest's lcores need not share a ring.
@@ -95,9 +98,9 @@ export class Channel {
 
 const RINGS = ["rx", "tx", "lend", "giveback"] as const;
 
-/** `g0.p1`: guest 0, virtual port 1. */
-function zoneName(guest: number, port: number): string {
-  return `g${guest}.p${port}`;
+/** `g0.p1`: guest 0, virtual port 1; `g0.p1.q2` for its third queue. */
+function zoneName(guest: number, port: number, queue: number): string {
+  return `g${guest}.p${port}${queue > 0 ? `.q${queue}` : ""}`;
 }
 
 /**
@@ -112,15 +115,17 @@ export function addChannel(
   port: number,
   ringSize: number,
   description: ChannelDescription,
+  queue = 0,
 ): ChannelPlace {
   checkRingSize(ringSize);
-  const name = zoneName(guest, port);
+  const name = zoneName(guest, port, queue);
   const { offset } = region.addMemzone(name, ZONE_KIND.CHANNEL, CHANNEL.BYTES);
   const { u8, u32 } = region.memory;
   u8.set(new TextEncoder().encode(description.portName).subarray(0, 15), offset);
   u8.set(description.mac, offset + CHANNEL.MAC * 4);
   u32[(offset >>> 2) + CHANNEL.FRAME_MAX] = description.frameMax;
   u32[(offset >>> 2) + CHANNEL.HEADROOM] = HEADROOM_BYTES;
+  u32[(offset >>> 2) + CHANNEL.QUEUES] = description.queues ?? 1;
   const [rx, tx, lend, giveback] = RINGS.map((ring) =>
     region.addMemzone(`${name}.${ring}`, ZONE_KIND.RING, SpscRing.bytes(ringSize), ringSize).offset
   );
@@ -136,8 +141,9 @@ export function findChannel(
   region: Region,
   guest: number,
   port: number,
-): ChannelDescription & { place: ChannelPlace } {
-  const name = zoneName(guest, port);
+  queue = 0,
+): Required<ChannelDescription> & { place: ChannelPlace } {
+  const name = zoneName(guest, port, queue);
   const { offset } = region.zone(name, ZONE_KIND.CHANNEL);
   const { u8, u32 } = region.memory;
   const [portName] = new TextDecoder().decode(u8.slice(offset, offset + 16)).split("\0");
@@ -156,6 +162,7 @@ export function findChannel(
     portName,
     mac: u8.slice(offset + CHANNEL.MAC * 4, offset + CHANNEL.MAC * 4 + 6),
     frameMax: u32[(offset >>> 2) + CHANNEL.FRAME_MAX],
+    queues: u32[(offset >>> 2) + CHANNEL.QUEUES],
     place: { channel: offset, rx, tx, lend, giveback, ringSize },
   };
 }

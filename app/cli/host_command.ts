@@ -37,13 +37,16 @@ import type { HOST } from "./tables/host.ts";
  * @throws {UsageError} naming the option, what was found and what is wanted.
  */
 export function hostOptions({ values, given }: Parsed<typeof HOST>): HostOptions {
-  const regions = readRegions(given);
+  const cores = values.cores === undefined
+    ? usableCores().slice(0, 1)
+    : parseCoreList(values.cores);
+  const regions = readRegions(given, cores.length);
   if (values.wipe) checkWipe(regions);
   const { "quarantine-after": quarantineAfter, "hold-max": holdMax } = values;
   return {
     regions,
     mtu: values.mtu,
-    cores: values.cores === undefined ? usableCores().slice(0, 1) : parseCoreList(values.cores),
+    cores,
     burst: values.burst,
     idle: values.idle,
     statsPeriod: values["stats-period"],

@@ -4,7 +4,7 @@ import { checkRegionBytes } from "../memory/region.ts";
 import { checkRegionName } from "../memory/region_name.ts";
 import { checkUsage, type Given } from "./options.ts";
 import { checkInterfaceName } from "../port/interface.ts";
-import { isOnInterface, parsePortSpec, type PortSpec } from "../port/port_spec.ts";
+import { isOnInterface, parsePortSpec, type PortSpec, portText } from "../port/port_spec.ts";
 import { checkRingSize } from "../ring/ring_size.ts";
 
 /** The region of a command line that names none. */
@@ -40,9 +40,10 @@ interface Begun {
  * `--region` begins a region, `--guest` a place in it, `--port` adds a port to that. A single
  * `--region` may also stand behind all ports.
  *
+ * @param lcores How many the host has.
  * @throws {UsageError} naming the option, what was found and what is wanted.
  */
-export function readRegions(options: readonly Given[]): RegionOptions[] {
+export function readRegions(options: readonly Given[], lcores = Infinity): RegionOptions[] {
   const reader = new RegionReader();
   for (const { name, value, origin } of options) {
     tellingOrigin(origin, () => reader.read(name, value, origin));
@@ -50,20 +51,20 @@ export function readRegions(options: readonly Given[]): RegionOptions[] {
   const regions = reader.finish();
   const ports = regions.flatMap(({ guests }) => guests.flatMap(({ ports }) => ports));
   for (const port of ports) {
-    tellingOrigin(reader.originOf(port), () => checkPort(port, ports));
+    tellingOrigin(reader.originOf(port), () => checkPort(port, ports, lcores));
   }
   return regions;
 }
 
 /**
- * See that a host can have these regions.
+ * See that a host of so many lcores can have these regions.
  *
  * @throws {UsageError} if not.
  */
-export function checkRegions(regions: readonly RegionOptions[]): void {
+export function checkRegions(regions: readonly RegionOptions[], lcores: number): void {
   regions.forEach(checked);
   const ports = regions.flatMap(({ guests }) => guests.flatMap(({ ports }) => ports));
-  for (const port of ports) checkPort(port, ports);
+  for (const port of ports) checkPort(port, ports, lcores);
 }
 
 /** What is refused by `work` is told with the place where it stands, if that is in a file. */
@@ -168,7 +169,8 @@ function checked(region: RegionOptions): RegionOptions {
         `Cannot use guest ${number} of region ${name} without ports: name them behind it (--port)`,
       );
     }
-    if (ports.length > PORTS_MAX) refusePorts(ports.length);
+    const channels = ports.reduce((sum, { queues = 1 }) => sum + queues, 0);
+    if (channels > PORTS_MAX) refusePorts(channels);
   }
   return region;
 }
@@ -179,8 +181,15 @@ function refusePorts(found: number): never {
   );
 }
 
-/** Interfaces and rings are named once, links twice. */
-function checkPort({ kind, name }: PortSpec, ports: readonly PortSpec[]): void {
+/** Interfaces and rings are named once, links twice; each queue has an lcore. */
+function checkPort(port: PortSpec, ports: readonly PortSpec[], lcores: number): void {
+  const { kind, name, queues = 1 } = port;
+  if (queues > lcores) {
+    throw new UsageError(
+      `Cannot use port ${portText(port)} as each of its queues takes a core, and the host has ` +
+        `${lcores}: name as many cores (-l), or fewer queues`,
+    );
+  }
   if (isOnInterface({ kind })) checkUsage(() => checkInterfaceName(name));
   if (kind === "null" || kind === "pcap" || name === "") return;
   const found = ports.filter((port) => port.kind === kind && port.name === name).length;

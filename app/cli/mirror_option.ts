@@ -35,7 +35,7 @@ function readMirror(text: string, ports: readonly PortSpec[]): MirrorOptions {
     throw new UsageError(`Cannot use --mirror ${text} as it is no PORT=tap:NAME`);
   }
   const to = parsePortSpec(target);
-  if (to.kind !== "tap") {
+  if (to.kind !== "tap" || to.queues) {
     throw new UsageError(`Cannot mirror to ${target} as it is no TAP: write ${named}=tap:NAME`);
   }
   const found = ports.filter(({ kind, name }) => named === `${kind}:${name}` || named === name);
@@ -45,5 +45,6 @@ function readMirror(text: string, ports: readonly PortSpec[]): MirrorOptions {
       `Cannot mirror port ${named} as ${found.length} of the host's are called so: it has ${known}`,
     );
   }
-  return { port: found[0], to };
+  const [port] = found;
+  return { port, to: port.queues ? { ...to, queues: port.queues } : to };
 }

@@ -31,7 +31,9 @@ export async function runCommand(
   const region = `/dev/shm/culvert-run-${Deno.pid}`;
   const cores = usableCores();
   const both = { burst: BURST_DEFAULT, idle: "adaptive" } as const;
-  const regions = readRegions([{ name: "region", value: region }, ...given]);
+  const regions = readRegions([{ name: "region", value: region }, ...given], cores.length);
+  const ports = regions.flatMap(({ guests }) => guests.flatMap(({ ports }) => ports));
+  const lcores = Math.max(...ports.map(({ queues = 1 }) => queues));
   const functions = functionsOf(given, values);
   if (values.types) await checkTypes(functions.map(({ named }) => named));
   const say = logFor("run", values);
@@ -40,10 +42,16 @@ export async function runCommand(
   const [guestStop, hostStop] = [new AbortController(), new AbortController()];
   stop.addEventListener("abort", () => guestStop.abort());
 
-  const hostOptions = { ...both, regions, mtu: values.mtu, cores: cores.slice(0, 1) };
+  const hostOptions = { ...both, regions, mtu: values.mtu, cores: cores.slice(0, lcores) };
   const host = runHost({ ...hostOptions, statsPeriod: 0 }, urls.host, hostStop.signal, log)
     .finally(() => guestStop.abort());
-  const guestOptions = { ...both, source: { region }, guest: 0, cores: cores.slice(-1), functions };
+  const guestOptions = {
+    ...both,
+    source: { region },
+    guest: 0,
+    cores: cores.slice(-lcores),
+    functions,
+  };
   const guest = runGuest(
     {
       ...guestOptions,

@@ -33,6 +33,28 @@ export interface Push {
   answer(state: number, text: string): void;
 }
 
+/** A channel, and whose it is. */
+interface FoundChannel extends Required<ChannelDescription> {
+  /** Where it lies. */
+  readonly place: ChannelPlace;
+  /** Its virtual port's number. */
+  readonly port: number;
+  /** Its queue's number there. */
+  readonly queue: number;
+}
+
+/** The channels of a guest, so many. */
+function channelsIn(region: Region, guest: number, count: number): FoundChannel[] {
+  const found: FoundChannel[] = [];
+  for (let port = 0; found.length < count; port++) {
+    let queue = 0;
+    do {
+      found.push({ ...findChannel(region, guest, port, queue), port, queue });
+    } while (++queue < found[found.length - 1].queues && found.length < count);
+  }
+  return found;
+}
+
 /** Whether the lease has run out: the host is another, or has retired this guest. */
 export function isOver(memory: MappedMemory, lease: Lease): boolean {
   return memory.load(lease.incarnationWord) !== lease.incarnation ||
@@ -53,8 +75,8 @@ export class Attachment {
   readonly lease: Lease;
   /** Where the region's mbufs lie, as its directory said when the place was claimed. */
   readonly geometry: MbufGeometry;
-  /** The virtual ports, by number. */
-  readonly channels: readonly (ChannelDescription & { place: ChannelPlace })[];
+  /** Those of the virtual ports, and of each queue, by number. */
+  readonly channels: readonly FoundChannel[];
   readonly #host: HeartbeatWatch;
   #pushes?: { readonly box: PushBox; last: number };
 
@@ -74,10 +96,7 @@ export class Attachment {
     this.memory = region.memory;
     this.lease = { epoch: region.knownEpoch, incarnation, incarnationWord, heartbeatWord };
     this.geometry = mbufsIn(region);
-    this.channels = Array.from(
-      { length: state.channels },
-      (_, port) => findChannel(region, guest, port),
-    );
+    this.channels = channelsIn(region, guest, state.channels);
     this.#host = new HeartbeatWatch(0, now);
   }
 

@@ -15,8 +15,9 @@ const ADDRESSES: Readonly<Record<string, string>> = {
  */
 export function describeWays(
   { answers, handles }: Pick<Functions, "answers" | "handles">,
-  lanes: GuestLcoreHandle["lanes"],
+  all: GuestLcoreHandle["lanes"],
 ): string {
+  const lanes = all.filter(({ from: { queue } }) => !queue || queue.number === 0);
   if (answers) {
     const numbers = lanes.map(({ from }) => from.number).join(", ");
     return `nothing is forwarded: ports ${numbers} each by itself`;

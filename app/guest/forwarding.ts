@@ -44,7 +44,8 @@ export class Forwarding {
     const frameMax = Math.min(...attachment.channels.map(({ frameMax }) => frameMax));
     attachment.takePushes(options.takesPushes);
     const { memory: { handle: region }, geometry, lease, isNotified } = attachment;
-    const descriptions = ports.map(({ number, name, mac }) => ({ number, name, mac }));
+    const first = ports.filter(({ queue }) => !queue || queue.number === 0);
+    const descriptions = first.map(({ number, name, mac }) => ({ number, name, mac }));
     const lanes = {
       onError,
       idle,
@@ -69,7 +70,9 @@ export class Forwarding {
     this.statistics = new Statistics(ports, () => this.#run.counters);
     this.#version = version;
     const cores = plan.map(({ core }) => core).join(", ");
-    const names = ports.map(({ number, name }) => `${number} ${name}`).join(", ");
+    const names = first.map(({ number, name, queue }) =>
+      `${number} ${name}${queue ? ` (${queue.count} queues)` : ""}`
+    ).join(", ");
     const doorbell = interrupts && isNotified ? "" : ", no doorbell";
     const chain = version.functions.handles.map(({ name }) => name).join(" | ");
     log(`forwarding (${chain}) on core ${cores}, ports: ${names}${doorbell}`);
@@ -83,7 +86,7 @@ export class Forwarding {
 
   /** How many ports the guest has. */
   get ports(): number {
-    return this.#ports.length;
+    return this.#common.ports.length;
   }
 
   /** Whether all lcores have ended, and no others take over. */
@@ -183,8 +186,9 @@ export class Forwarding {
 function portsOf({ channels }: Attachment): VirtualPortHandle[] {
   const bytes = GUEST_COUNTER.COUNT * 8;
   const buffer = new SharedArrayBuffer(bytes * channels.length);
-  return channels.map(({ portName: name, mac, place }, number) => {
-    const counters = new Float64Array(buffer, number * bytes, GUEST_COUNTER.COUNT);
-    return { number, name, mac, place, counters };
+  return channels.map(({ portName: name, mac, place, port: number, queue, queues }, i) => {
+    const counters = new Float64Array(buffer, i * bytes, GUEST_COUNTER.COUNT);
+    const which = queues > 1 ? { queue: { number: queue, count: queues } } : {};
+    return { number, ...which, name, mac, place, counters };
   });
 }

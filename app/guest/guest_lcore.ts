@@ -16,7 +16,7 @@ import { GuestLane } from "./guest_lane.ts";
 import { type Interrupts, wakerOf } from "./interrupts.ts";
 import { closeBursts } from "../ring/burst.ts";
 import { TxBuffer } from "./tx_buffer.ts";
-import { type VirtualPortHandle, VirtualPorts } from "./virtual_port.ts";
+import { leadsTo, type TxEnd, type VirtualPortHandle, VirtualPorts } from "./virtual_port.ts";
 
 /** Longest sleep where functions have timers. */
 const TIMERS_SLEEP_US = 100_000;
@@ -101,15 +101,20 @@ export class GuestLcore {
     const isOverNow = () => command.value !== COMMAND.RUN || isOver(memory, lease);
     const ends = new VirtualPorts(memory, isOverNow, interrupts && wakerOf(interrupts));
 
-    const outputs: (TxBuffer | undefined)[] = handle.ports.map(() => undefined);
+    const buffers = new Map<TxEnd, TxBuffer>();
     for (const { from, to } of handle.lanes) {
-      outputs[to.number] ??= new TxBuffer(ends.tx(to), ends.rx(from), burst);
+      const end = ends.tx(to);
+      if (!buffers.has(end)) buffers.set(end, new TxBuffer(end, ends.rx(from), burst));
     }
-    const parts = { mbufs, outputs, burst, frameMax, isChecked };
-    this.lanes = handle.lanes.map(({ from, to }) =>
-      new GuestLane({ ...parts, from: ends.rx(from), out: outputs[to.number]! })
-    );
-    const used = outputs.filter((output) => output !== undefined);
+    const parts = { mbufs, burst, frameMax, isChecked };
+    this.lanes = handle.lanes.map(({ from, to: own }) => {
+      const outputs: (TxBuffer | undefined)[] = handle.ports.map(() => undefined);
+      for (const { to } of handle.lanes) {
+        if (leadsTo(from, to)) outputs[to.number] = buffers.get(ends.tx(to));
+      }
+      return new GuestLane({ ...parts, from: ends.rx(from), outputs, out: outputs[own.number]! });
+    });
+    const used = [...buffers.values()];
 
     const fd = handle.isNotified ? interrupts?.vectors[lcore] : undefined;
     const alarm = new GuestAlarm(memory, used, fd === undefined ? fd : { fd, vector: lcore });

@@ -2,7 +2,7 @@ import { UsageError } from "../../ffi/error.ts";
 import type { GuestLcoreHandle } from "./guest_lcore.ts";
 import type { GuestOptions } from "./guest_options.ts";
 import { pairPorts, parsePortMask } from "./port_map.ts";
-import type { VirtualPortHandle } from "./virtual_port.ts";
+import { leadsTo, type VirtualPortHandle } from "./virtual_port.ts";
 
 /** One lcore that is to be started. */
 export interface LcorePlan {
@@ -12,10 +12,15 @@ export interface LcorePlan {
   readonly lanes: GuestLcoreHandle["lanes"];
 }
 
+/** From which queue of a port to which. */
+type Way = LcorePlan["lanes"][number];
+
 /**
- * Which core polls which ports. Each port is received from by one lcore, and sends for one.
+ * Which core polls which ports. Each queue of a port is received from by one lcore, and sends for
+ * one: those that lead to one queue stay together.
  *
  * @param answers Whether each port sends what answers the frames that came by it.
+ * @param ports With each of their queues.
  * @throws {UsageError} if there are more ports than `-q` allows the cores to poll.
  */
 export function planLcores(
@@ -23,19 +28,46 @@ export function planLcores(
   answers: boolean,
   ports: readonly VirtualPortHandle[],
 ): LcorePlan[] {
-  const enabled = parsePortMask(options.portMask, ports.length);
+  const { cores, portsPerLcore } = options;
+  const enabled = parsePortMask(options.portMask, new Set(ports.map(({ number }) => number)).size);
   const pairs = answers
     ? new Map(enabled.map((port) => [port, port]))
     : pairPorts(enabled, options.portMap);
-  const lanes = [...pairs].map(([from, to]) => ({ from: ports[from], to: ports[to] }));
-  const each = options.portsPerLcore ?? Math.ceil(lanes.length / options.cores.length);
-  if (each * options.cores.length < lanes.length) {
+  const lanes = waysOf(pairs, ports);
+  const groups = [...Map.groupBy(lanes, ({ to }) => to).values()];
+  let each = portsPerLcore ?? Math.ceil(lanes.length / cores.length);
+  let dealt = dealGroups(groups, each);
+  const fit = () => dealt.length <= cores.length && dealt.every(({ length }) => length <= each);
+  while (portsPerLcore === undefined && !fit()) dealt = dealGroups(groups, ++each);
+  if (!fit()) {
     throw new UsageError(
-      `Cannot poll ${lanes.length} ports as -q ${each} allows ${options.cores.length} cores ` +
-        `${each * options.cores.length}: name more cores (-l) or raise -q`,
+      `Cannot poll ${lanes.length} ports as -q ${each} allows ${cores.length} cores ` +
+        `${each * cores.length}: name more cores (-l) or raise -q`,
     );
   }
-  return options.cores
-    .map((core, i) => ({ core, lanes: lanes.slice(i * each, (i + 1) * each) }))
-    .filter(({ lanes }) => lanes.length > 0);
+  return dealt.map((lanes, i) => ({ core: cores[i], lanes }));
+}
+
+/** All ways: those by the first queues of ports, then by the second ones, and so on. */
+function waysOf(
+  pairs: ReadonlyMap<number, number>,
+  ports: readonly VirtualPortHandle[],
+): Way[] {
+  const ways = [...pairs].flatMap(([source, target]) => {
+    const targets = ports.filter(({ number }) => number === target);
+    return ports.filter(({ number }) => number === source)
+      .map((from) => ({ from, to: targets.find((to) => leadsTo(from, to))! }));
+  });
+  return ways.sort((a, b) => (a.from.queue?.number ?? 0) - (b.from.queue?.number ?? 0));
+}
+
+/** Put groups of ways together, in their order, up to so many ways. */
+function dealGroups(groups: readonly Way[][], each: number): Way[][] {
+  const dealt: Way[][] = [];
+  for (const group of groups) {
+    const last = dealt.at(-1);
+    if (last && last.length + group.length <= each) last.push(...group);
+    else dealt.push([...group]);
+  }
+  return dealt;
 }

@@ -7,19 +7,20 @@ const WIRE_OVERHEAD_BYTES = 24;
 /** Prints the table that l2fwd users know, with rates since the last time. */
 export class Statistics {
   #then = performance.now();
-  #last: Float64Array[];
+  #last: ReadonlyMap<number, Float64Array>;
 
   /**
    * Rates of the first table count from now.
    *
-   * @param ports Each port's number and counters, which go on counting.
+   * @param ports Each port's number and counters, which go on counting; of each queue, if there are
+   * several.
    * @param functions What functions count, of each lcore.
    */
   constructor(
     private readonly ports: readonly { number: number; counters: GuestCounters }[],
     private readonly functions: () => readonly SharedArrayBuffer[] = () => [],
   ) {
-    this.#last = ports.map(({ counters }) => counters.slice());
+    this.#last = this.#byPort();
   }
 
   /** All that was received, sent and dropped, and what functions count, in a line. */
@@ -39,8 +40,9 @@ export class Statistics {
     const seconds = (now - this.#then) / 1000;
     const lines = ["", "Port statistics ===================================="];
     const total = { sent: 0, received: 0, dropped: 0, rate: 0, bits: 0 };
-    this.ports.forEach(({ number, counters }, i) => {
-      const last = this.#last[i];
+    const ports = this.#byPort();
+    ports.forEach((counters, number) => {
+      const last = this.#last.get(number)!;
       const packets = counters[GUEST_COUNTER.TX] - last[GUEST_COUNTER.TX];
       const bytes = counters[GUEST_COUNTER.TX_BYTES] - last[GUEST_COUNTER.TX_BYTES];
       const dropped = counters[GUEST_COUNTER.DROPPED] + counters[GUEST_COUNTER.RX_DROPPED];
@@ -69,8 +71,18 @@ export class Statistics {
       "====================================================",
     );
     this.#then = now;
-    this.#last = this.ports.map(({ counters }) => counters.slice());
+    this.#last = ports;
     return lines.join("\n");
+  }
+
+  /** What is counted by now of each port, by number. */
+  #byPort(): Map<number, Float64Array> {
+    const sums = new Map<number, Float64Array>();
+    for (const { number, counters } of this.ports) {
+      const sum = sums.get(number);
+      sums.set(number, sum ? sum.map((n, i) => n + counters[i]) : Float64Array.from(counters));
+    }
+    return sums;
   }
 
   /** What functions count, by name, of all lcores together. */

@@ -25,10 +25,12 @@ export const GUEST_COUNTER = {
 /** The counters of one virtual port: written by one lcore each way, read by anybody. */
 export type GuestCounters = Float64Array<SharedArrayBuffer>;
 
-/** A virtual port on its way to an lcore; survives `postMessage`. */
+/** A virtual port, or a queue of one, on its way to an lcore; survives `postMessage`. */
 export interface VirtualPortHandle {
   /** As the host numbers its ports, from 0; masks and maps speak of this. */
   readonly number: number;
+  /** If the port has several queues: which this is, from 0, and of how many. */
+  readonly queue?: { readonly number: number; readonly count: number };
   /** The host port's name, up to 15 bytes. */
   readonly name: string;
   /** The host port's MAC address, 6 bytes. */
@@ -38,6 +40,22 @@ export interface VirtualPortHandle {
   /** Written by the lcores that use the port; the main thread only reads them. */
   readonly counters: GuestCounters;
 }
+
+/**
+ * Whether frames that came by `from` are sent by `to`, if they go to its port: each queue of the
+ * one leads to one of the other, so that frames of one flow stay in order. Kernels deal flows to
+ * queues by a hash's highest bits: where that is so, answers come back by the queues between which
+ * they were asked.
+ */
+export function leadsTo(
+  { queue: from = ONLY }: Pick<VirtualPortHandle, "queue">,
+  { queue: to = ONLY }: Pick<VirtualPortHandle, "queue">,
+): boolean {
+  return Math.floor(from.number * to.count / from.count) === to.number;
+}
+
+/** The queue of a port that has no others. */
+const ONLY = { number: 0, count: 1 };
 
 /** What both ends of a virtual port work with. */
 interface PortEnd {
@@ -183,16 +201,16 @@ export class VirtualPorts {
 
   /** The receiving end of a port. No other lcore may have it. */
   rx(handle: VirtualPortHandle): RxEnd {
-    return once(this.#rx, handle.number, () => new RxEnd(this.#end(handle)));
+    return once(this.#rx, handle.place.channel, () => new RxEnd(this.#end(handle)));
   }
 
   /** The sending end of a port. No other lcore may have it. */
   tx(handle: VirtualPortHandle): TxEnd {
-    return once(this.#tx, handle.number, () => new TxEnd(this.#end(handle)));
+    return once(this.#tx, handle.place.channel, () => new TxEnd(this.#end(handle)));
   }
 
   #end(handle: VirtualPortHandle): PortEnd {
-    return once(this.#ends, handle.number, () => {
+    return once(this.#ends, handle.place.channel, () => {
       const channel = new Channel(this.memory, handle.place);
       const doorbell = this.wake && channel.hostDoorbell(this.wake);
       return { handle, channel, doorbell, isOver: this.isOver };

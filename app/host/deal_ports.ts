@@ -1,8 +1,8 @@
 import type { PortSetup } from "../port/open_port.ts";
 
 /**
- * Which lcore runs which port: they are dealt in turn, but for a link's second end, which follows
- * its first, since the two share memory without any ordering.
+ * Which lcore runs which port, or which queue of one: they are dealt in turn, but for a link's
+ * second end, which follows its first, since the two share memory without any ordering.
  *
  * @param lcores How many there are, at least 1.
  * @returns the lcore of each port, from 0. None is left out: those beyond the highest are not

@@ -7,12 +7,19 @@ import { Drain, DRAIN_MS } from "./drain.ts";
 import type { HostLcoreHandle } from "./host_lcore.ts";
 import type { HostOptions } from "./host_options.ts";
 import type { HostPlatform } from "./host_platform.ts";
-import { type HostedPort, openedBy, openPorts, restorePorts } from "./hosted_ports.ts";
+import {
+  type HostedPort,
+  openedBy,
+  openPorts,
+  portsText,
+  restorePorts,
+  summedPorts,
+} from "./hosted_ports.ts";
 import { type HostedGuest, HostedRegion } from "./hosted_region.ts";
 import { InterfaceWatch } from "./interface_watch.ts";
 import { namesFor } from "./names.ts";
 import { ProgressWatch } from "./progress_watch.ts";
-import { summaryText } from "./summary.ts";
+import { type CountedPort, summaryText } from "./summary.ts";
 
 /** Between two steps in milliseconds: while a guest comes or goes, while frames do, otherwise. */
 const STEP_MS = 10, BUSY_STEP_MS = 100, QUIET_STEP_MS = 250;
@@ -35,7 +42,7 @@ type Phase = "forwarding" | "draining" | "cutting off" | "stopping" | "over";
 export class Host {
   /** In the order of the options. */
   readonly regions: readonly HostedRegion[];
-  /** Of all regions and guests, in the order of the options. */
+  /** Of all regions and guests, in the order of the options; each queue of a port is one. */
   readonly ports: readonly HostedPort[];
   readonly #guests: readonly HostedGuest[];
   readonly #command = CommandWord.create();
@@ -48,7 +55,6 @@ export class Host {
   /** Frames that ports had received and sent at the last step, and whether more have come. */
   #moved = 0;
   #isBusy = false;
-  #wasDown: boolean[] = [];
   readonly #interfaces: InterfaceWatch;
   #progress?: ProgressWatch;
 
@@ -69,6 +75,7 @@ export class Host {
     const names = namesFor(regions);
     const ports = openPorts(options, names, openPort, log, platform.before);
     this.ports = ports.flat(2);
+    this.summedPorts = summedPorts(this.ports);
     const laidOut: HostedRegion[] = [];
     try {
       for (const [i, region] of regions.entries()) {
@@ -76,16 +83,19 @@ export class Host {
       }
     } catch (error) {
       for (const region of laidOut) region.dispose();
-      for (const { opened: { setup } } of this.ports) closeLent(setup);
+      this.ports.flatMap(openedBy).forEach(closeLent);
       this.#restorePorts();
       throw error;
     }
     this.regions = laidOut;
-    this.#interfaces = new InterfaceWatch(this.ports, options.mtu, log);
+    this.#interfaces = new InterfaceWatch(this.summedPorts, options.mtu, log);
     this.#guests = this.regions.flatMap(({ guests }) => guests);
     const used = Math.max(...this.ports.map(({ lcore }) => lcore)) + 1;
     this.#threads = cores.slice(0, used).map((core) => spawn(core));
   }
+
+  /** The same, with the queues of each port summed. */
+  readonly summedPorts: readonly (HostedPort & CountedPort)[];
 
   /** The counters of all {@linkcode ports}; they go on counting. */
   get counters(): Counters[] {
@@ -109,7 +119,7 @@ export class Host {
     );
     const { log } = this.platform;
     const cores = this.#threads.map(({ core }) => core).join(", ");
-    log(`forwarding on core ${cores}, ports: ${this.ports.map(({ name }) => name).join(", ")}`);
+    log(`forwarding on core ${cores}, ports: ${portsText(this.ports)}`);
     for (const { name, opened: { note } } of this.ports) if (note) log(`port ${name}: ${note}`);
     for (const region of this.regions) region.publish();
     this.#progress = new ProgressWatch(
@@ -178,7 +188,6 @@ export class Host {
     const moved = this.counters.reduce((n, its) => n + its[COUNTER.RX] + its[COUNTER.TX], 0);
     this.#isBusy = moved !== this.#moved;
     this.#moved = moved;
-    this.#logPortsDown();
     if (now - this.#countersAt >= COUNTERS_MS) {
       this.#countersAt = now;
       for (const region of this.regions) region.showCounters(now);
@@ -248,17 +257,6 @@ export class Host {
 
   #restorePorts(): void {
     restorePorts(this.ports.flatMap(openedBy), this.platform.log);
-  }
-
-  #logPortsDown(): void {
-    this.ports.forEach(({ name, counters }, port) => {
-      const isDown = counters[COUNTER.DOWN] === 1;
-      if (isDown !== (this.#wasDown[port] ?? false)) {
-        const what = isDown ? "down: its frames are dropped" : "up again";
-        this.platform.log(`port ${name} is ${what}`, { level: isDown ? "warning" : "info" });
-      }
-      this.#wasDown[port] = isDown;
-    });
   }
 
   /**

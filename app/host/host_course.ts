@@ -9,12 +9,13 @@ import { ServiceManager } from "../linux/service_manager.ts";
 import { Watchdog } from "../linux/watchdog.ts";
 import type { Counters } from "../port/counters.ts";
 import { KeptPorts } from "../port/kept_ports.ts";
-import { type PortSpec, portText } from "../port/port_spec.ts";
+import { isOnInterface, type PortSpec, portText } from "../port/port_spec.ts";
 import type { HostedMemory } from "../region/hosted_memory.ts";
 import { Host } from "./host.ts";
 import type { Change, HostControl } from "./host_control.ts";
 import type { HostLcoreHandle } from "./host_lcore.ts";
 import type { HostOptions } from "./host_options.ts";
+import { portsText } from "./hosted_ports.ts";
 import { LiveTable } from "./summary.ts";
 
 const LOST_KEEPER =
@@ -106,8 +107,7 @@ export class HostCourse {
   #begin(host: Host, options: HostOptions): void {
     host.start(this.#settling !== undefined);
     this.control.begin(host, options, () => this.#timer.wake());
-    const ports = host.ports.map(({ name }) => name).join(", ");
-    this.#manager.tell(["READY=1", `STATUS=forwarding: ${ports}`]);
+    this.#manager.tell(["READY=1", `STATUS=forwarding: ${portsText(host.ports)}`]);
   }
 
   /** Stop a host for a change, if the ports of that can be opened. */
@@ -115,6 +115,7 @@ export class HostCourse {
     const { mtu } = change.options;
     try {
       checkLasting(host.options, change.options);
+      checkSame(host.options, change.options);
       this.#ports.prepare(portsOf(change.options), mtu);
     } catch (error) {
       if (!(error instanceof CulvertError)) throw error;
@@ -179,7 +180,7 @@ export class HostCourse {
     ended.catch(() => {}).finally(wake);
     signal.addEventListener("abort", stop);
     if (signal.aborted) stop();
-    const table = new LiveTable(host.ports);
+    const table = new LiveTable(host.summedPorts);
     let shownAt = performance.now();
     try {
       while (!host.isOver) {
@@ -216,6 +217,18 @@ function attachedTo(host: Host, { regions }: HostOptions): number {
 function portsOf({ regions, mirrors = [] }: HostOptions): PortSpec[] {
   const ports = regions.flatMap(({ guests }) => guests.flatMap(({ ports }) => ports));
   return [...ports, ...mirrors.map(({ to }) => to)];
+}
+
+/** While a port is open one way, it is not opened another: its frames would come twice. */
+function checkSame(now: HostOptions, then: HostOptions): void {
+  for (const port of portsOf(then).filter(isOnInterface)) {
+    const before = portsOf(now).find(({ kind, name }) => kind === port.kind && name === port.name);
+    if (!before || portText(before) === portText(port)) continue;
+    throw new CulvertError(
+      `Cannot change port ${portText(before)} to ${portText(port)} while the host runs: delete ` +
+        `it, then add it, or start the host anew`,
+    );
+  }
 }
 
 /**

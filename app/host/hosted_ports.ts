@@ -1,15 +1,17 @@
 import type { Log } from "../linux/log.ts";
 import { CulvertError } from "../../ffi/error.ts";
-import { COUNTER, type Counters, newCounters } from "../port/counters.ts";
+import { COUNTER, type Counters, newCounters, sumOf } from "../port/counters.ts";
 import { closeLent } from "../port/kept_ports.ts";
-import type { OpenedPort, PortSetup } from "../port/open_port.ts";
+import type { OpenedPort } from "../port/open_port.ts";
 import type { PortSpec } from "../port/port_spec.ts";
 import { dealPorts } from "./deal_ports.ts";
 import type { HostOptions } from "./host_options.ts";
+import type { PlacedPort } from "./lay_out.ts";
 import type { Names } from "./names.ts";
+import type { CountedPort } from "./summary.ts";
 
-/** A port that a host has opened. */
-export interface HostedPort {
+/** A port that a host has opened; if it has several queues, one of them. */
+export interface HostedPort extends PlacedPort {
   /** Open, on its way to its lcore. */
   readonly opened: OpenedPort;
   /** Open too, if its frames are copied there. */
@@ -20,15 +22,15 @@ export interface HostedPort {
   readonly counters: Counters;
   /** The lcore that runs it, from 0. */
   readonly lcore: number;
-  /** Its number among its region's, from 0. */
+  /** Its number among its region's, from 0, where each queue counts. */
   readonly number: number;
 }
 
 /**
- * Open all ports of a host, and deal them to its lcores.
+ * Open all ports of a host, and deal their queues to its lcores.
  *
  * @param before Those of the host before this one: counters go on from theirs.
- * @returns them by region, guest and virtual port, in the order of the options.
+ * @returns them by region, guest, virtual port and queue, in the order of the options.
  * @throws {CulvertError} if one cannot be opened. Those that were are as they were before.
  */
 export function openPorts(
@@ -39,35 +41,53 @@ export function openPorts(
   before: readonly HostedPort[] = [],
 ): HostedPort[][][] {
   const opened: OpenedPort[] = [];
-  const copies = new Map<PortSpec, OpenedPort>();
+  const copies = new Map<PortSpec, readonly OpenedPort[]>();
+  const open = (spec: PortSpec) => {
+    const port = openPort(spec, mtu);
+    opened.push(port);
+    return queuesOf(port);
+  };
+  let places;
   try {
-    for (const { ports } of regions.flatMap(({ guests }) => guests)) {
-      for (const spec of ports) opened.push(openPort(spec, mtu));
-    }
-    for (const { port, to } of mirrors) copies.set(port, openPort(to, mtu));
+    places = regions.map(({ guests }) =>
+      guests.map(({ ports }) =>
+        ports.flatMap((spec, port) =>
+          open(spec).map((opened, queue, all) => ({
+            spec,
+            opened,
+            port,
+            queue,
+            queues: all.length,
+          }))
+        )
+      )
+    );
+    for (const { port, to } of mirrors) copies.set(port, open(to));
   } catch (error) {
-    for (const { setup } of [...opened, ...copies.values()]) closeLent(setup);
-    restorePorts([...opened, ...copies.values()], log);
+    opened.forEach(closeLent);
+    restorePorts(opened, log);
     throw error;
   }
-  const dealt = dealPorts(opened.map(({ setup }) => setup), cores.length);
-  const counters = newCounters(opened.length);
+  const all = places.flat(2);
+  const dealt = dealPorts(all.map(({ opened: { setup } }) => setup), cores.length);
+  const counters = newCounters(all.length);
   let next = 0;
-  return regions.map(({ name: region, guests }) => {
+  return places.map((guests, r) => {
     let number = 0;
-    return guests.map((guest) =>
-      guest.ports.map((spec): HostedPort => {
-        const port = next++;
-        const last = before.find(({ opened: { setup } }) => isSame(setup, opened[port].setup));
-        if (last) counters[port].set(last.counters);
-        counters[port][COUNTER.CORE] = cores[dealt[port]] + 1;
-        counters[port][COUNTER.BURST] = burst;
+    const { name: region, guests: options } = regions[r];
+    return guests.map((queues, g) =>
+      queues.map(({ spec, ...place }): HostedPort => {
+        const at = next++;
+        const last = before.find((port) => isSame(port, place));
+        if (last) counters[at].set(last.counters);
+        counters[at][COUNTER.CORE] = cores[dealt[at]] + 1;
+        counters[at][COUNTER.BURST] = burst;
         return {
-          opened: opened[port],
-          mirror: copies.get(spec),
-          name: names.port(opened[port].setup.name, region, guest.number),
-          counters: counters[port],
-          lcore: dealt[port],
+          ...place,
+          mirror: copies.get(spec)?.[place.queue],
+          name: names.port(place.opened.setup.name, region, options[g].number),
+          counters: counters[at],
+          lcore: dealt[at],
           number: number++,
         };
       })
@@ -75,14 +95,37 @@ export function openPorts(
   });
 }
 
+/** A port's queues, each as a port; the first leaves the interface as it was found. */
+function queuesOf({ others = [], ...first }: OpenedPort): OpenedPort[] {
+  return [first, ...others.map((setup) => ({ setup, mac: first.mac, restore: () => {} }))];
+}
+
+/** Ports as users count them: the queues of each are summed, at the moment of the question. */
+export function summedPorts(ports: readonly HostedPort[]): (HostedPort & CountedPort)[] {
+  return ports.filter(({ queue }) => queue === 0).map((port) => {
+    if (port.queues === 1) return port;
+    const at = ports.indexOf(port);
+    const all = ports.slice(at, at + port.queues).map(({ counters }) => counters);
+    return Object.defineProperty({ ...port }, "counters", { get: () => sumOf(all) });
+  });
+}
+
+/** The names of ports, and how many queues those have that have several. */
+export function portsText(ports: readonly HostedPort[]): string {
+  return ports.filter(({ queue }) => queue === 0)
+    .map(({ name, queues }) => queues > 1 ? `${name} (${queues} queues)` : name).join(", ");
+}
+
 /** All that is open for a port: itself, and its mirror. */
 export function openedBy({ opened, mirror }: HostedPort): OpenedPort[] {
   return mirror ? [opened, mirror] : [opened];
 }
 
-/** Whether two ports are on one interface. */
-function isSame(a: PortSetup, b: PortSetup): boolean {
-  return a.kind === b.kind && a.name === b.name && (a.kind === "tap" || a.kind === "packet");
+/** Whether two are the same queue of one interface. */
+function isSame(a: PlacedPort, b: PlacedPort): boolean {
+  const [{ kind, name }, other] = [a.opened.setup, b.opened.setup];
+  const isOne = kind === other.kind && name === other.name && a.queue === b.queue;
+  return isOne && (kind === "tap" || kind === "packet");
 }
 
 /** Leave interfaces as they were found, as far as they still let us. */

@@ -26,7 +26,7 @@ import { QUARANTINE_AFTER, ViolationCounters } from "./violation_counters.ts";
 
 /** A guest's place, as the main thread looks after it. */
 export interface HostedGuest extends LaidOutGuest {
-  /** By virtual port, as are its channels' `places`. */
+  /** By virtual port and queue, as are its channels' `places`. */
   readonly ports: readonly HostedPort[];
   /** The lcores that have ports of it: each acknowledges at the gate by its place in this list. */
   readonly lcores: readonly number[];
@@ -72,13 +72,7 @@ export class HostedRegion implements SupervisedRegion {
   ) {
     const { holdMax, quarantineAfter = QUARANTINE_AFTER, wipe, debugPool } = host;
     const { memory, peer, reconnector } = hosted;
-    const openedPorts = ports.map((its) => its.map(({ opened }) => opened));
-    const { geometry, frameMax, guests } = this.#laidOut = layOut(
-      memory,
-      options,
-      host,
-      openedPorts,
-    );
+    const { geometry, frameMax, guests } = this.#laidOut = layOut(memory, options, host, ports);
     new Mbufs(memory, geometry); // tells the shim where mbufs lie, before lcores ask
     this.#names = names;
     if (wipe) this.wipe = () => this.#wipe();
@@ -114,7 +108,7 @@ export class HostedRegion implements SupervisedRegion {
     this.#capture = hosted.capture?.(
       Math.max(...lcores) + 1,
       guests.flatMap(({ number }, i) =>
-        ports[i].map(({ opened }, port) => ({
+        ports[i].map(({ opened, port }) => ({
           ...{ name: opened.setup.name, guest: number, port, frameMax },
         }))
       ),

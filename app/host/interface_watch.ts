@@ -1,22 +1,26 @@
 import type { Log } from "../linux/log.ts";
+import { COUNTER } from "../port/counters.ts";
 import type { Interface } from "../port/interface.ts";
 import type { HostedPort } from "./hosted_ports.ts";
+import type { CountedPort } from "./summary.ts";
 
 /** Milliseconds between two looks at the interfaces. */
 const LOOK_MS = 1000;
 
-/** Logs what interfaces are that do not fit the host, and what becomes of them. */
+/** Logs what ports go down or up, whose interface does not fit the host, and what becomes of it. */
 export class InterfaceWatch {
-  readonly #known = new Map<HostedPort, Interface>();
+  readonly #known = new Map<CountedPort & HostedPort, Interface>();
+  #wasDown: boolean[] = [];
   #lookedAt = 0;
 
   /**
    * Look for the first time.
    *
+   * @param ports With their queues summed.
    * @param mtu Of the host, in bytes.
    */
   constructor(
-    ports: readonly HostedPort[],
+    private readonly ports: readonly (CountedPort & HostedPort)[],
     private readonly mtu: number,
     private readonly log: Log,
   ) {
@@ -30,6 +34,7 @@ export class InterfaceWatch {
 
   /** Look again, if it is time. `now` is a clock in milliseconds. */
   step(now: number): void {
+    this.#logDown();
     if (now - this.#lookedAt < LOOK_MS) return;
     this.#lookedAt = now;
     for (const [port, before] of this.#known) {
@@ -47,6 +52,17 @@ export class InterfaceWatch {
         );
       }
     }
+  }
+
+  #logDown(): void {
+    this.ports.forEach(({ name, counters }, port) => {
+      const isDown = counters[COUNTER.DOWN] === 1;
+      if (isDown !== (this.#wasDown[port] ?? false)) {
+        const what = isDown ? "down: its frames are dropped" : "up again";
+        this.log(`port ${name} is ${what}`, { level: isDown ? "warning" : "info" });
+      }
+      this.#wasDown[port] = isDown;
+    });
   }
 
   #logMtu(port: HostedPort, { name, mtu }: Interface): void {

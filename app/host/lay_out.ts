@@ -47,6 +47,18 @@ function keptBy({ setup }: OpenedPort): number {
   return isOnInterface(setup) ? KEPT_BY_PORT : 0;
 }
 
+/** An open port, or one of its queues, and which it is. */
+export interface PlacedPort {
+  /** It. */
+  readonly opened: OpenedPort;
+  /** Of the port among its guest's, from 0. */
+  readonly port: number;
+  /** Of the queue, from 0. */
+  readonly queue: number;
+  /** How many the port has. */
+  readonly queues: number;
+}
+
 /** A region that is laid out, and where everything lies: knowledge that guests cannot change. */
 export interface LaidOutRegion {
   /** Not yet open to guests: that is `publish()`. */
@@ -65,7 +77,7 @@ export interface LaidOutGuest {
   readonly number: number;
   /** Its control memzone. */
   readonly state: GuestState;
-  /** By virtual port. */
+  /** By virtual port, and queue. */
   readonly places: readonly ChannelPlace[];
 }
 
@@ -90,7 +102,8 @@ function headroomOf(kinds: readonly PortKind[]): number {
  * @param mtu In bytes.
  */
 export function regionBytesFor({ mbufs, ringSize, guests }: RegionOptions, mtu: number): number {
-  const channels = guests.reduce((sum, { ports }) => sum + ports.length, 0);
+  const channels = guests.flatMap(({ ports }) => ports)
+    .reduce((sum, { queues = 1 }) => sum + queues, 0);
   const rings = channels * 4 * SpscRing.bytes(ringSize);
   const kinds = guests.flatMap(({ ports }) => ports.map(({ kind }) => kind));
   const stride = strideFor(frameMaxOf(mtu), headroomOf(kinds));
@@ -103,25 +116,26 @@ export function regionBytesFor({ mbufs, ringSize, guests }: RegionOptions, mtu: 
  *
  * @param host Its MTU in bytes decides how long frames may be, and with that how far apart mbufs
  * lie.
- * @param ports For each guest of the options its ports, open.
+ * @param ports For each guest of the options its ports, open, and each queue of them.
  * @throws {CulvertError} if the region is too small for that.
  */
 export function layOut(
   memory: MappedMemory,
   { name, mbufs, ringSize, guests }: RegionOptions,
   { mtu, burst }: Pick<HostOptions, "mtu" | "burst">,
-  ports: readonly (readonly OpenedPort[])[],
+  ports: readonly (readonly PlacedPort[])[],
 ): LaidOutRegion {
   const region = Region.build(memory, name);
   const frameMax = frameMaxOf(mtu);
-  const all = ports.flat();
+  const all = ports.flat().map(({ opened }) => opened);
   const stride = strideFor(frameMax, headroomOf(all.map(({ setup }) => setup.kind)));
   const laidOut = guests.map(({ number }, guest) => ({
     number,
     state: GuestState.add(region, number, ports[guest].length),
-    places: ports[guest].map(({ setup, mac }, port) =>
-      addChannel(region, number, port, ringSize, { portName: setup.name, mac, frameMax })
-    ),
+    places: ports[guest].map(({ opened: { setup: { name: portName }, mac }, ...place }) => {
+      const { port, queue, queues } = place;
+      return addChannel(region, number, port, ringSize, { portName, mac, frameMax, queues }, queue);
+    }),
   }));
   PushBox.add(region);
   const most = Math.floor(region.free / stride);

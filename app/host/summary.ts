@@ -1,11 +1,11 @@
-import { COUNTER, type Counters, droppedBy, DROPS } from "../port/counters.ts";
+import { COUNTER, droppedBy, DROPS } from "../port/counters.ts";
 
 /** A port with what was counted of it. */
 export interface CountedPort {
   /** See `Names.port`: the interface, or for a port without one what the command line says. */
   readonly name: string;
   /** Written by the port's lcore at any time; only read here. */
-  readonly counters: Counters;
+  readonly counters: Float64Array;
 }
 
 /** A region's mbufs. */

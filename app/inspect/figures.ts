@@ -6,6 +6,7 @@
  */
 import { COUNTER, DROP_LABELS, DROPS } from "../port/counters.ts";
 import { COUNTER_KEYS } from "./decode_channel.ts";
+import { countersOf, type PortReport, portsOf } from "./port_queues.ts";
 import type { ChannelReport, RegionReport, RingReport } from "./region_report.ts";
 import type { RegionLook } from "./region_watch.ts";
 
@@ -46,7 +47,7 @@ export interface Fill {
   readonly slots: number;
 }
 
-/** A port of a host, and its channel to a guest. */
+/** A port of a host, and its channels to a guest: all its queues together. */
 export interface PortFigures {
   /** The guest's control memzone: `g0`. */
   readonly guest: string;
@@ -54,8 +55,8 @@ export interface PortFigures {
   readonly number: number;
   /** As the host calls it: `tap0`. */
   readonly name: string;
-  /** The core that forwards for it; undefined if the host does not tell. */
-  readonly core?: number;
+  /** The cores that forward for it, by queue; none if the host does not tell. */
+  readonly cores: readonly number[];
   /** Whether its interface is down. */
   readonly isDown: boolean;
   /** From the port to the guest. */
@@ -109,9 +110,10 @@ export function figuresOf(
 ): RegionFigures {
   const last = before?.run === run ? before.report : undefined;
   const lastOf = new Map(last?.channels.map((channel) => [channel.name, channel]));
+  const lastPorts = new Map(portsOf(last?.channels ?? []).map((port) => [port.name, port]));
   const rings = new Map(report.rings.map((ring) => [ring.name, ring]));
-  const ports = report.channels.map((channel) =>
-    portFigures(channel, lastOf.get(channel.name), rings)
+  const ports = portsOf(report.channels).map((port) =>
+    portFigures(port, lastPorts.get(port.name), rings)
   );
   return {
     name,
@@ -126,13 +128,13 @@ export function figuresOf(
 }
 
 function portFigures(
-  channel: ChannelReport,
-  last: ChannelReport | undefined,
+  port: PortReport,
+  last: PortReport | undefined,
   rings: ReadonlyMap<string, RingReport>,
 ): PortFigures {
-  const count = (counter: number) => countOf(channel, counter);
-  const since = (counter: number) =>
-    last ? Math.max(0, count(counter) - countOf(last, counter)) : 0;
+  const [counters, before] = [countersOf(port), last && countersOf(last)];
+  const count = (counter: number) => counters[counter];
+  const since = (counter: number) => before ? Math.max(0, count(counter) - before[counter]) : 0;
   const seconds = since(COUNTER.SHOWN_MS) / 1000;
   const rate = (counter: number) => seconds > 0 ? since(counter) / seconds : 0;
   const flow = (frames: number, bytes: number, bursts: number): Flow => {
@@ -151,12 +153,14 @@ function portFigures(
     frames: count(counter),
     frameRate: rate(counter),
   })).filter(({ frames }) => frames > 0);
-  const [guest, port] = channel.name.split(".");
+  const [guest, number] = port.name.split(".");
+  const { channels } = port;
+  const cores = channels.map((channel) => countOf(channel, COUNTER.CORE) - 1);
   return {
     guest,
-    number: Number(port?.slice(1)),
-    name: channel.portName,
-    ...count(COUNTER.CORE) > 0 ? { core: count(COUNTER.CORE) - 1 } : {},
+    number: Number(number?.slice(1)),
+    name: channels[0].portName,
+    cores: cores.filter((core) => core >= 0),
     isDown: count(COUNTER.DOWN) === 1,
     rx: flow(COUNTER.RX, COUNTER.RX_BYTES, COUNTER.RX_BURSTS),
     tx: flow(COUNTER.TX, COUNTER.TX_BYTES, COUNTER.TX_BURSTS),
@@ -167,8 +171,9 @@ function portFigures(
     },
     rings: Object.fromEntries(
       ["rx", "tx", "lend", "giveback"].map((ring) => {
-        const found = rings.get(`${channel.name}.${ring}`);
-        return [ring, { used: found?.used ?? 0, slots: found?.slots ?? 0 }];
+        const found = channels.flatMap(({ name }) => rings.get(`${name}.${ring}`) ?? []);
+        const sum = (what: "used" | "slots") => found.reduce((n, its) => n + its[what], 0);
+        return [ring, { used: sum("used"), slots: sum("slots") }];
       }),
     ),
     count,

@@ -1,8 +1,7 @@
 import { printable } from "../linux/printable.ts";
 import { COUNTER, DROPS } from "../port/counters.ts";
-import { COUNTER_KEYS } from "./decode_channel.ts";
+import { countersOf, type PortReport, portsOf } from "./port_queues.ts";
 import type {
-  ChannelReport,
   GuestReport,
   HostReport,
   RegionReport,
@@ -19,7 +18,7 @@ export function reportText(source: string, report: RegionReport): string {
   if (report.isRegion) lines.push(`  layout  ${layoutText(report)}`);
   if (report.host) lines.push(...hostLines(report.host, report));
   lines.push(...section("guests", guestLines(report.guests)));
-  lines.push(...section("channels", report.channels.flatMap((c) => channelLines(c, report))));
+  lines.push(...section("channels", portsOf(report.channels).flatMap((p) => portLines(p, report))));
   const isOfChannel = ({ name }: RingReport) =>
     report.channels.some((channel) => name.startsWith(`${channel.name}.`));
   lines.push(...section("other rings", ringLines(report.rings.filter((r) => !isOfChannel(r)))));
@@ -81,16 +80,20 @@ function guestLines(guests: readonly GuestReport[]): string[] {
   });
 }
 
-function channelLines(channel: ChannelReport, { rings, host, guests }: RegionReport): string[] {
-  const { name, portName, mac, frameMax, headroom } = channel;
+function portLines(port: PortReport, { rings, host, guests }: RegionReport): string[] {
+  const { name, channels } = port;
+  const [{ portName, mac, frameMax, headroom }] = channels;
   const own = rings.filter((ring) => ring.name.startsWith(`${name}.`));
-  const title = `${name}  port ${portName}, ${mac}, ` +
+  const queues = channels.length > 1 ? `${channels.length} queues, ` : "";
+  const title = `${name}  port ${portName}, ${mac}, ${queues}` +
     `frames to ${frameMax} bytes behind ${headroom} of headroom`;
   const guest = guests.find((its) => name.startsWith(`${its.name}.`));
-  const lcores = `lcores: host ${sleepText(channel.hostSleep, host?.state === "READY")}; guest ${
-    sleepText(channel.guestSleep, guest?.state === "RUNNING")
-  }`;
-  const lines = [lcores, ...ringLines(own, `${name}.`), ...counterLines(channel)];
+  const lcores = channels.map(({ hostSleep, guestSleep }, queue) =>
+    `lcores${channels.length > 1 ? ` of queue ${queue}` : ""}: host ` +
+    `${sleepText(hostSleep, host?.state === "READY")}; guest ` +
+    sleepText(guestSleep, guest?.state === "RUNNING")
+  );
+  const lines = [...lcores, ...ringLines(own, `${name}.`), ...counterLines(countersOf(port))];
   return [title, ...lines.map((line) => `    ${line}`)];
 }
 
@@ -122,8 +125,8 @@ function ringLines(rings: readonly RingReport[], prefix = ""): string[] {
   return alignColumns(rows, ["left", "left", "left", "right", "left", "left", "right", "left", "right", "left"]);
 }
 
-function counterLines({ counters }: ChannelReport): string[] {
-  const of = (counter: number) => counters[COUNTER_KEYS.get(counter) ?? ""] ?? 0;
+function counterLines(counters: Float64Array): string[] {
+  const of = (counter: number) => counters[counter];
   const perBurst = (frames: number, bursts: number) =>
     of(bursts) > 0 ? (of(frames) / of(bursts)).toFixed(1) : "no";
   const drops = DROPS.filter(({ counter }) => of(counter) > 0);

@@ -22,7 +22,7 @@
  */
 
 /** Version of the format. A guest attaches only to its own. */
-export const LAYOUT_VERSION = 5;
+export const LAYOUT_VERSION = 6;
 
 /** Bytes that words of different writers keep apart. */
 export const LINE_BYTES = 128;
@@ -384,6 +384,7 @@ export const STATE_WORD = {
  *  word 4..5     MAC (h)       6 bytes
  *  word 6        FRAME_MAX (h) longest frame in bytes, FCS not included
  *  word 7        HEADROOM (h)  bytes in front of a frame that the host lends
+ *  word 8        QUEUES (h)    queues of the port, each of which has a channel
  *  byte 128      HOST_SLEEP: SLEEP, VECTOR (h)    of the host's lcore
  *  byte 256      GUEST_SLEEP: SLEEP, VECTOR (g)   of the guest's lcore that receives
  *                ROUNDS (g)  goes up some times a second while that lcore comes round its loop
@@ -395,6 +396,7 @@ export const CHANNEL = {
   MAC: 4,
   FRAME_MAX: 6,
   HEADROOM: 7,
+  QUEUES: 8,
   HOST_SLEEP: LINE,
   GUEST_SLEEP: 2 * LINE,
   COUNTERS: 3 * LINE,

@@ -127,8 +127,19 @@ export function newCounters(ports: number): Counters[] {
   );
 }
 
+/** Those that count nothing: of several queues the highest one tells. */
+const STATES: readonly number[] = [COUNTER.DOWN, COUNTER.BURST, COUNTER.CORE, COUNTER.SHOWN_MS];
+
+/** The counters of a port whose queues have these. */
+export function sumOf(queues: readonly Float64Array[]): Float64Array<ArrayBuffer> {
+  return new Float64Array(COUNTER.COUNT).map((_, at) => {
+    const values = queues.map((counters) => counters[at]);
+    return STATES.includes(at) ? Math.max(...values) : values.reduce((sum, n) => sum + n, 0);
+  });
+}
+
 /** All drops of a port. */
-export function droppedBy(counters: Counters): number {
+export function droppedBy(counters: Float64Array): number {
   return DROPS.reduce((sum, { counter }) => sum + counters[counter], 0);
 }
 

@@ -1,6 +1,6 @@
 import { check } from "../../ffi/error.ts";
 import { shim } from "../../ffi/shim.ts";
-import { type OpenedPort, openPort, type PortSetup } from "./open_port.ts";
+import { type OpenedPort, openPort, type PortSetup, setupsOf } from "./open_port.ts";
 import { type PortSpec, portText } from "./port_spec.ts";
 
 /**
@@ -29,7 +29,9 @@ export class KeptPorts {
    */
   readonly lend = (spec: PortSpec, mtu: number): OpenedPort => {
     const kept = this.#keep(spec, mtu);
-    return kept.look ? { ...kept, setup: copyOf(kept.setup), restore: () => {} } : kept;
+    if (!kept.look) return kept;
+    const others = kept.others?.map(copyOf);
+    return { ...kept, setup: copyOf(kept.setup), others, restore: () => {} };
   };
 
   /**
@@ -40,12 +42,12 @@ export class KeptPorts {
   keepOnly(specs: readonly PortSpec[]): void {
     const wanted = new Set(specs.map(portText));
     let failure: unknown;
-    for (const [key, { setup, restore }] of this.#kept) {
+    for (const [key, port] of this.#kept) {
       if (wanted.has(key)) continue;
       this.#kept.delete(key);
-      for (const fd of descriptorsOf(setup)) shim.shim_fd_close(fd);
+      closeLent(port);
       try {
-        restore();
+        port.restore();
       } catch (error) {
         failure ??= error;
       }
@@ -63,8 +65,8 @@ export class KeptPorts {
 }
 
 /** Close what was lent, and no lcore has taken. */
-export function closeLent(setup: PortSetup): void {
-  for (const fd of descriptorsOf(setup)) shim.shim_fd_close(fd);
+export function closeLent(port: OpenedPort): void {
+  for (const fd of setupsOf(port).flatMap(descriptorsOf)) shim.shim_fd_close(fd);
 }
 
 function descriptorsOf(setup: PortSetup): number[] {

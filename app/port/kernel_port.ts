@@ -1,4 +1,5 @@
 import { CulvertError } from "../../ffi/error.ts";
+import { shim } from "../../ffi/shim.ts";
 import { CapturePoint } from "../capture/capture_point.ts";
 import { DESCRIPTOR, FRAME_MIN_BYTES } from "../memory/layout.ts";
 import type { Mbufs } from "../mempool/mbuf.ts";
@@ -6,6 +7,7 @@ import type { MbufSource } from "../mempool/mbuf_source.ts";
 import { type Burst, checkBurst } from "../ring/burst.ts";
 import { COUNTER, type Counters, countFrames } from "./counters.ts";
 import type { HostPort } from "./port.ts";
+import { discardWaiting, PortQueue, type QueueSetup } from "./port_queue.ts";
 import type { PortResources } from "./port_resources.ts";
 import { RxSlots } from "./rx_slots.ts";
 import { hasSuperFrame, type SegmentSender, WholeFrames } from "./whole_frames.ts";
@@ -51,9 +53,12 @@ export abstract class KernelPort implements HostPort {
 
   /** Where this port counts. */
   protected readonly counters: Counters;
+  /** If it is a queue of several. */
+  protected readonly queue?: PortQueue;
 
   /** Taken to be up. No mbuf is taken from the mempool before the first receive. */
-  constructor(resources: PortResources) {
+  constructor(resources: PortResources, queue?: QueueSetup) {
+    this.queue = queue && new PortQueue(queue);
     this.#mbufs = resources.mbufs;
     this.#mempool = resources.mempool;
     this.counters = resources.counters;
@@ -64,7 +69,7 @@ export abstract class KernelPort implements HostPort {
         if (n < 0 && DOWN_ERRNOS.includes(-n)) this.isUp = false;
         return n;
       },
-      discard: (count) => this.discard(count),
+      discard: (count) => shim.shim_discard(this.rxFd, count), // their first 64 bytes are read
     });
     this.#whole = new WholeFrames(resources);
   }
@@ -93,8 +98,8 @@ export abstract class KernelPort implements HostPort {
     headers: number,
   ): number;
 
-  /** Throw away waiting frames by one shim call: how many, or -errno. */
-  protected abstract discard(count: number): number;
+  /** The descriptor that frames come from. */
+  protected abstract readonly rxFd: number;
 
   /** See whether the interface is back; open it again if it is another one. */
   protected abstract recover(): boolean;
@@ -230,10 +235,19 @@ export abstract class KernelPort implements HostPort {
     return this.#carrier ? COUNTER.TX_FULL : COUNTER.NO_CARRIER;
   }
 
+  /** Whether the queues of the port are where this one is; frames until then are dropped. */
+  #hasSettled(queue: PortQueue): boolean {
+    if (!queue.hasSettled()) return false;
+    const frames = discardWaiting(this.rxFd);
+    this.counters[COUNTER.RX] += frames;
+    this.counters[COUNTER.PORT_DOWN] += frames;
+    return true;
+  }
+
   /** An interface that is back, but is busy or may not be opened yet, is tried again later. */
   #hasRecovered(): boolean {
     try {
-      return this.recover();
+      return this.recover() && (this.queue === undefined || this.#hasSettled(this.queue));
     } catch (error) {
       if (error instanceof CulvertError) return false;
       throw error;

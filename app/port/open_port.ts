@@ -4,12 +4,12 @@ import { findInterface, findInterfaceAgain, type Interface, setInterfaceUp } fro
 import type { PortResources } from "./port_resources.ts";
 import { LinkPort } from "./link_port.ts";
 import { NullPort } from "./null_port.ts";
-import { openPacket, PacketPort, type PacketSetup } from "./packet_port.ts";
+import { openPackets, PacketPort, type PacketSetup } from "./packet_port.ts";
 import { openPcap, PcapPort, type PcapSetup } from "./pcap_port.ts";
 import type { HostPort } from "./port.ts";
 import type { PortSpec } from "./port_spec.ts";
 import { RingPort } from "./ring_port.ts";
-import { openTap, TapPort, type TapSetup } from "./tap_port.ts";
+import { openTaps, TapPort, type TapSetup } from "./tap_port.ts";
 import { XdpPort } from "./xdp_port.ts";
 import { openXdp, xdpNote, type XdpSetup } from "./xdp_setup.ts";
 
@@ -36,6 +36,8 @@ export type PortSetup = TapSetup | PacketSetup | XdpSetup | PcapSetup | MemorySe
 export interface OpenedPort {
   /** For {@linkcode makePort}. File descriptors in it are open, and the port closes them. */
   readonly setup: PortSetup;
+  /** The same for each further queue; left out if there is one. */
+  readonly others?: readonly PortSetup[];
   /** 6 bytes: the interface's MAC address, or one made up for a port that has none. */
   readonly mac: Uint8Array;
   /** How it was opened, where that is not always the same: for the log. */
@@ -72,19 +74,26 @@ export function openPort(spec: PortSpec, mtu: number): OpenedPort {
     if (now?.index === before.index && now.isUp) setInterfaceUp(now.name, false);
   };
   try {
-    const setup = openOnInterface(spec, mtu);
+    const [setup, ...others] = openOnInterface(spec, mtu);
     const look = () => lookAgain(setup.index, spec.name);
     const note = setup.kind === "xdp" ? xdpNote(setup) : undefined;
-    return { setup, mac: look()?.mac ?? new Uint8Array(6), note, look, restore };
+    const mac = look()?.mac ?? new Uint8Array(6);
+    return { setup, ...others.length > 0 ? { others } : {}, mac, note, look, restore };
   } catch (error) {
     restore(); // it may have been brought up before the rest failed
     throw error;
   }
 }
 
-function openOnInterface({ kind, name, isVisible, mode }: PortSpec, mtu: number) {
-  if (kind === "tap") return openTap(name, mtu);
-  return kind === "xdp" ? openXdp(name, mode) : openPacket(name, isVisible);
+/** Open it: a setup for each queue. */
+function openOnInterface({ kind, name, isVisible, mode, queues = 1 }: PortSpec, mtu: number) {
+  if (kind === "tap") return openTaps(name, mtu, queues);
+  return kind === "xdp" ? [openXdp(name, mode)] : openPackets(name, isVisible, queues);
+}
+
+/** The setups of all queues. */
+export function setupsOf({ setup, others = [] }: OpenedPort): PortSetup[] {
+  return [setup, ...others];
 }
 
 /** An interface, as far as there is still one that a port could use. */

@@ -4,6 +4,7 @@ import type { Burst } from "../ring/burst.ts";
 import { COUNTER } from "./counters.ts";
 import { findInterface, findInterfaceAgain, setInterfaceUp } from "./interface.ts";
 import { KernelPort } from "./kernel_port.ts";
+import { discardWaiting, newQueues, type QueueSetup, shareFrames } from "./port_queue.ts";
 import type { PortResources } from "./port_resources.ts";
 
 /** Bytes that the kernel may keep for us while we are busy: some 2,000 small frames. */
@@ -32,14 +33,36 @@ export interface PacketSetup {
   readonly txFd: number;
   /** A socket that sends frames behind offload headers, super-frames among them. */
   readonly wholeFd: number;
+  /** If the port has several queues: its sockets are this one's. */
+  readonly queue?: QueueSetup;
 }
 
 /**
- * Open AF_PACKET sockets on an interface, which is brought up and promiscuous while they are open.
+ * Open AF_PACKET sockets on an interface, which is brought up and promiscuous while they are open:
+ * for each queue.
  *
  * @throws {ShimError} without CAP_NET_RAW, or if there is no such interface.
  */
-export function openPacket(name: string, isVisible = false): PacketSetup {
+export function openPackets(name: string, isVisible = false, queues = 1): PacketSetup[] {
+  if (queues === 1) return [openPacket(name, isVisible)];
+  const setups: PacketSetup[] = [];
+  try {
+    for (const queue of newQueues(queues, findInterface(name)?.index ?? 0)) {
+      setups.push(openPacket(name, isVisible, queue));
+    }
+  } catch (error) {
+    setups.forEach(closeSockets);
+    throw error;
+  }
+  for (const { rxFd } of setups) discardWaiting(rxFd);
+  return setups;
+}
+
+function closeSockets({ rxFd, txFd, wholeFd }: PacketSetup): void {
+  for (const fd of [rxFd, txFd, wholeFd]) shim.shim_fd_close(fd);
+}
+
+function openPacket(name: string, isVisible: boolean, queue?: QueueSetup): PacketSetup {
   const found = findInterface(name);
   const action = `open AF_PACKET on ${name}`;
   const fds: number[] = [];
@@ -53,7 +76,9 @@ export function openPacket(name: string, isVisible = false): PacketSetup {
     if (!found?.isUp) setInterfaceUp(name, true);
     const txFd = open(isVisible ? SEND_VISIBLE : SEND_PAST);
     const wholeFd = open(SEND_WHOLE);
-    return { kind: "packet", name, isVisible, index: found?.index ?? 0, rxFd, txFd, wholeFd };
+    if (queue) check(shareFrames(queue, rxFd), `share the frames of ${name}`);
+    const index = found?.index ?? 0;
+    return { kind: "packet", name, isVisible, index, rxFd, txFd, wholeFd, ...queue && { queue } };
   } catch (error) {
     for (const fd of fds) shim.shim_fd_close(fd);
     throw error;
@@ -70,7 +95,7 @@ export class PacketPort extends KernelPort {
 
   /** Takes over the sockets of `setup`: closing the port closes them. */
   constructor(setup: PacketSetup, resources: PortResources) {
-    super(resources);
+    super(resources, setup.queue);
     this.name = setup.name;
     this.#setup = setup;
   }
@@ -103,9 +128,8 @@ export class PacketPort extends KernelPort {
     return shim.shim_packet_tx(fd, map, burst.map, burst.word + (at << 1), count, headers);
   }
 
-  /** By one `read()` a frame, of its first 64 bytes. */
-  protected discard(count: number): number {
-    return shim.shim_discard(this.#setup.rxFd, count);
+  protected get rxFd(): number {
+    return this.#setup.rxFd;
   }
 
   /**
@@ -116,13 +140,15 @@ export class PacketPort extends KernelPort {
    * @throws {CulvertError} if they cannot be opened, or it is not Ethernet.
    */
   protected recover(): boolean {
-    const { index, rxFd, isVisible } = this.#setup;
+    const { index, rxFd, isVisible, queue } = this.#setup;
     const found = findInterfaceAgain(index, this.name);
     if (!found?.isUp) return false;
     if (shim.shim_packet_index(rxFd) === found.index) return true;
-    const setup = openPacket(found.name, isVisible);
+    this.queue?.moveTo(0);
+    const setup = openPacket(found.name, isVisible, queue);
     this.closeSockets();
     this.#setup = setup;
+    this.queue?.moveTo(setup.index);
     return true;
   }
 
@@ -138,7 +164,6 @@ export class PacketPort extends KernelPort {
 
   /** All of them; the interface is no longer promiscuous for our sake. */
   protected closeSockets(): void {
-    const { rxFd, txFd, wholeFd } = this.#setup;
-    for (const fd of [rxFd, txFd, wholeFd]) shim.shim_fd_close(fd);
+    closeSockets(this.#setup);
   }
 }

@@ -18,11 +18,16 @@ export interface PortSpec {
   readonly isVisible?: boolean;
   /** Of an XDP port: where its program is to run; left out for the driver if it can. */
   readonly mode?: XdpMode;
+  /** How many queues it has, each served by an lcore of its own: 2 or more; left out for one. */
+  readonly queues?: number;
   /** Of a pcap port: its files, and how they are replayed. */
   readonly pcap?: PcapOptions;
 }
 
 const VISIBLE = ",visible";
+
+/** Most queues of a port: a guest has as many channels. */
+const QUEUES_MAX = 32;
 
 /** The kinds whose name is an interface's. */
 const INTERFACE_KINDS: readonly PortKind[] = ["tap", "packet", "xdp"];
@@ -33,12 +38,31 @@ export function isOnInterface({ kind }: { readonly kind: PortKind }): boolean {
 }
 
 /**
- * Read `tap:NAME`, `packet:IFACE[,visible]`, `xdp:IFACE[,native|,generic]`, `null[:BYTES]`,
- * `ring[:NAME]`, `link:NAME` or `pcap:IN,loop,rate=N,w=OUT`.
+ * Read `tap:NAME[,queues=N]`, `packet:IFACE[,visible][,queues=N]`, `xdp:IFACE[,native|,generic]`,
+ * `null[:BYTES]`, `ring[:NAME]`, `link:NAME` or `pcap:IN,loop,rate=N,w=OUT`.
  *
  * @throws {UsageError} if it is none of these.
  */
 export function parsePortSpec(text: string): PortSpec {
+  const [option, number] = /,queues=([^,]*)/.exec(text) ?? [];
+  if (option === undefined) return parseOneQueue(text);
+  const spec = parseOneQueue(text.replace(option, ""));
+  if (spec.kind !== "tap" && spec.kind !== "packet") {
+    throw new UsageError(
+      `Cannot use port "${text}" as ${spec.kind} ports are served by one lcore: leave out ` +
+        `"${option}", which tap: and packet: take`,
+    );
+  }
+  const queues = Number(number);
+  if (!/^[1-9]\d*$/.test(number) || queues > QUEUES_MAX) {
+    throw new UsageError(
+      `Cannot use port "${text}" as "${number}" is no number of queues: 1 to ${QUEUES_MAX}`,
+    );
+  }
+  return queues === 1 ? spec : { ...spec, queues };
+}
+
+function parseOneQueue(text: string): PortSpec {
   const colon = text.indexOf(":");
   const kind = colon < 0 ? text : text.slice(0, colon);
   const isVisible = kind === "packet" && text.endsWith(VISIBLE);
@@ -77,7 +101,8 @@ function xdpSpec(text: string, words: string): PortSpec {
 }
 
 /** A port as {@linkcode parsePortSpec} reads it. */
-export function portText({ kind, name, isVisible, mode }: PortSpec): string {
-  const words = `${name}${isVisible ? VISIBLE : ""}${mode ? `,${mode}` : ""}`;
+export function portText({ kind, name, isVisible, mode, queues }: PortSpec): string {
+  const number = queues ? `,queues=${queues}` : "";
+  const words = `${name}${isVisible ? VISIBLE : ""}${mode ? `,${mode}` : ""}${number}`;
   return words === "" ? kind : `${kind}:${words}`;
 }

@@ -3,6 +3,7 @@ import { cString, shim } from "../../ffi/shim.ts";
 import type { Burst } from "../ring/burst.ts";
 import { findInterface, findInterfaceAgain, setInterfaceMtu, setInterfaceUp } from "./interface.ts";
 import { KernelPort } from "./kernel_port.ts";
+import { discardWaiting, newQueues, type QueueSetup } from "./port_queue.ts";
 import type { PortResources } from "./port_resources.ts";
 
 /** An open TAP port; survives `postMessage`. */
@@ -19,6 +20,8 @@ export interface TapSetup {
   readonly mtu: number;
   /** Whether we made it, and so make it again if somebody deletes it. */
   readonly created: boolean;
+  /** If the port has several queues: the descriptor is this one's. */
+  readonly queue?: QueueSetup;
 }
 
 const EBADFD = 77;
@@ -35,6 +38,8 @@ const NO_TUN =
   "there is no TUN device here: modprobe tun; a container has to be given /dev/net/tun";
 
 const ADVICE: Advice = {
+  EINVAL: "it exists, and has one queue: ip link delete NAME, then make it with " +
+    "ip tuntap add NAME mode tap multi_queue, or have the host make it",
   EBUSY: "another program has it open; close that, or use another name",
   EPERM: "run as root, grant CAP_NET_ADMIN, or make it beforehand: " +
     "ip tuntap add NAME mode tap user $USER",
@@ -48,19 +53,32 @@ const ADVICE: Advice = {
  * Open a TAP: an existing one, or a new one that goes when it is closed. A new one gets `mtu`; both
  * are brought up.
  *
+ * @param queues How many of it are opened.
  * @throws {ShimError} without CAP_NET_ADMIN (an existing one of one's own needs none), or if it is
- *   in use.
+ *   in use, or exists with one queue where several are wanted.
  */
-export function openTap(name: string, mtu: number): TapSetup {
+export function openTaps(name: string, mtu: number, queues: number): TapSetup[] {
+  const { fds, ...setup } = openQueues(name, mtu, queues, queues > 1);
+  if (queues === 1) return [{ ...setup, fd: fds[0] }];
+  fds.forEach(discardWaiting);
+  return newQueues(queues, setup.index).map((queue, i) => ({ ...setup, fd: fds[i], queue }));
+}
+
+/** Open so many of a TAP's queues. */
+function openQueues(name: string, mtu: number, count: number, isMulti: boolean) {
   const before = findInterface(name);
-  const fd = shim.shim_tap_open(cString(name));
-  check(fd, `open TAP ${name}`, ADVICE);
+  const fds: number[] = [];
+  const action = `open TAP ${name}${isMulti ? " with several queues" : ""}`;
   try {
+    while (fds.length < count) {
+      fds.push(check(shim.shim_tap_open(cString(name), isMulti ? 1 : 0), action, ADVICE));
+    }
     if (!before) setInterfaceMtu(name, mtu);
     if (!before?.isUp) setInterfaceUp(name, true);
-    return { kind: "tap", name, index: findInterface(name)!.index, fd, mtu, created: !before };
+    const { index } = findInterface(name)!;
+    return { kind: "tap", name, index, mtu, created: !before, fds } as const;
   } catch (error) {
-    shim.shim_fd_close(fd);
+    for (const fd of fds) shim.shim_fd_close(fd);
     throw error;
   }
 }
@@ -74,7 +92,7 @@ export class TapPort extends KernelPort {
 
   /** Takes over the descriptor of `setup`: closing the port closes it. */
   constructor(setup: TapSetup, resources: PortResources) {
-    super(resources);
+    super(resources, setup.queue);
     this.name = setup.name;
     this.#setup = setup;
   }
@@ -109,9 +127,8 @@ export class TapPort extends KernelPort {
     }
   }
 
-  /** By one `read()` a frame, of its first 64 bytes. */
-  protected discard(count: number): number {
-    return shim.shim_discard(this.#setup.fd, count);
+  protected get rxFd(): number {
+    return this.#setup.fd;
   }
 
   /**
@@ -124,10 +141,13 @@ export class TapPort extends KernelPort {
     if (found?.index === this.#setup.index) return found.isUp;
     if (!found && this.#isElsewhere()) return true; // a send tells if it is down there
     if (!found && !this.#setup.created) return false;
-    const setup = { ...openTap(this.name, this.#setup.mtu), created: this.#setup.created };
+    this.queue?.moveTo(0);
+    const { mtu, queue } = this.#setup;
+    const { index, fds: [fd] } = openQueues(this.name, mtu, 1, queue !== undefined);
     shim.shim_fd_close(this.#setup.fd);
-    this.#setup = setup;
+    this.#setup = { ...this.#setup, index, fd };
     this.offload(this.#isOffloaded);
+    this.queue?.moveTo(index);
     return true;
   }
 

@@ -169,10 +169,10 @@ function portText(name: string, port: PortFigures, columns: Columns): string {
 }
 
 function detailLines(port: PortFigures): Line[] {
-  const { drops, rings, rx, tx, core } = port;
+  const { drops, rings, rx, tx, cores } = port;
   const ringText = Object.entries(rings).filter(([, { slots }]) => slots > 0)
     .map(([name, { used, slots }]) => `${name} ${used}/${slots}`).join("  ");
-  const where = core === undefined ? "" : `core ${core}  `;
+  const where = cores.length === 0 ? "" : `core ${cores.join(", ")}  `;
   const lines: Line[] = [
     { text: `    ${where}rings  ${ringText}`, style: "dim" },
     {

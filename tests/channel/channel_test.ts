@@ -27,7 +27,7 @@ function channelIn(memory: MappedMemory, description = DESCRIPTION) {
 Deno.test("findChannel() tells what addChannel() was told of the port, and where it put the rings", () => {
   using memory = freshMemory(1 << 20);
   const { found, place } = channelIn(memory);
-  deepEqual(found, { ...DESCRIPTION, place });
+  deepEqual(found, { ...DESCRIPTION, queues: 1, place });
   equal(place.ringSize, 8);
 });
 
@@ -174,4 +174,16 @@ Deno.test("Channel.violations counts impossible positions in all four rings", ()
     equal(host[ring].dequeueBurst(burst, 9), 0);
   }
   equal(host.violations, 4);
+});
+
+Deno.test("addChannel() gives each queue of a port a channel, and says how many there are", () => {
+  using memory = freshMemory(1 << 20);
+  const region = Region.build(memory, "r0");
+  const description = { ...DESCRIPTION, queues: 3 };
+  const places = [0, 1, 2].map((queue) => addChannel(region, 0, 1, 8, description, queue));
+  region.publish();
+  const found = [0, 1, 2].map((queue) => findChannel(region, 0, 1, queue));
+  deepEqual(found.map(({ place }) => place), places);
+  deepEqual(found.map(({ queues }) => queues), [3, 3, 3]);
+  equal(region.zones.some(({ name }) => name === "g0.p1.q2.giveback"), true);
 });

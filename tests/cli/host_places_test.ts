@@ -5,9 +5,9 @@ import type { RegionOptions } from "../../app/host/host_options.ts";
 import { parsed } from "./tables.ts";
 
 /** Read `--region a --port null` and so on; `_` stands for a space. */
-function read(line: string): RegionOptions[] {
+function read(line: string, lcores?: number): RegionOptions[] {
   const words = line.split(" ").map((word) => word.replace("_", " "));
-  return readRegions(parsed(HOST, words).given);
+  return readRegions(parsed(HOST, words).given, lcores);
 }
 
 /** Regions as `a: 0 null ring; 1 link:x`, one string each. */
@@ -123,4 +123,19 @@ Deno.test("readRegions() refuses more ports for one guest than it has channels f
   const ports = (n: number) => Array(n).fill("--port null").join(" ");
   throws(() => read(ports(33)), { message: /^Cannot forward between 33 ports: name 1 to 32 / });
   equal(read(`${ports(32)} --guest 1 ${ports(32)}`)[0].guests.length, 2);
+});
+
+Deno.test("readRegions() counts each queue of a port as one of the 32", () => {
+  read("--port packet:e,queues=32");
+  throws(() => read("--port packet:e,queues=31 --port tap:t,queues=2"), { message: / 33 ports/ });
+});
+
+Deno.test("readRegions() wants a core for each queue of a port, and says how many there are", () => {
+  const line = "--port packet:e,queues=2 --port packet:f,queues=2 --port null";
+  equal(read(line, 2)[0].guests[0].ports.length, 3);
+  throws(() => read(line, 1), {
+    name: "UsageError",
+    message: "Cannot use port packet:e,queues=2 as each of its queues takes a core, and the host " +
+      "has 1: name as many cores (-l), or fewer queues",
+  });
 });

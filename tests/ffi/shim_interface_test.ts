@@ -26,7 +26,7 @@ Deno.test("shim_interface_* and shim_tap_open() refuse a name of more than 15 by
   equal(shim.shim_interface_get(name, new Uint32Array(6)), -ENAMETOOLONG);
   equal(shim.shim_interface_flags(name, 0, 0), -ENAMETOOLONG);
   equal(shim.shim_interface_mtu(name, 1500), -ENAMETOOLONG);
-  equal(shim.shim_tap_open(name), -ENAMETOOLONG);
+  equal(shim.shim_tap_open(name, 0), -ENAMETOOLONG);
   equal(shim.shim_packet_open(name, 0), -ENAMETOOLONG);
 });
 

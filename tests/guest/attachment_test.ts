@@ -5,7 +5,7 @@ import { stateOf, wantsMbufs as wants } from "../../app/channel/state_word.ts";
 import { type Attachment, HOST_TIMEOUT_MS, isOver } from "../../app/guest/attachment.ts";
 import { type LaidOutRegion, layOut } from "../../app/host/lay_out.ts";
 import { TestHost } from "../host/test_host.ts";
-import { openedPort } from "../host/test_ports.ts";
+import { openedPort, placed } from "../host/test_ports.ts";
 import { attach, leave } from "./attaching.ts";
 import { FakeClock } from "../lcore/fake_clock.ts";
 import { pause } from "../kit/wait.ts";
@@ -26,7 +26,9 @@ async function claim(lab: TestHost, wantsMbufs = false): Promise<Attachment> {
 function startAnew(lab: TestHost): LaidOutRegion {
   const guests = [{ number: 0, ports: [] }];
   const options = { name: "r0", mbufs: 64, ringSize: 64, guests };
-  const laidOut = layOut(lab.memory, options, { mtu: 1500, burst: 32 }, [[openedPort("p0")]]);
+  const laidOut = layOut(lab.memory, options, { mtu: 1500, burst: 32 }, [
+    placed([openedPort("p0")]),
+  ]);
   laidOut.region.publish();
   return laidOut;
 }
@@ -42,7 +44,10 @@ Deno.test("Claim learns from the region all that the host has laid out", async (
       portName: `p${port}`,
       mac: Uint8Array.of(2, 0, 0, 0, 0, port),
       frameMax,
+      queues: 1,
       place,
+      port,
+      queue: 0,
     })),
   );
   const { incarnation, incarnationWord, heartbeatWord } = lab.guest;

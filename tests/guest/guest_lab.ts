@@ -27,7 +27,7 @@ import { HEADER, HEADROOM_BYTES } from "../../app/memory/layout.ts";
 import { dataWord, Mbufs } from "../../app/mempool/mbuf.ts";
 import { Burst } from "../../app/ring/burst.ts";
 import { newGuestCounters } from "./guest_counters.ts";
-import { openedPort } from "../host/test_ports.ts";
+import { openedPort, placed } from "../host/test_ports.ts";
 
 const MBUFS = 256;
 
@@ -71,7 +71,7 @@ export class GuestLab implements Disposable {
       (_, port) => ({ ...openedPort(`p${port}`), mac: macOf(port) }),
     );
     const options = { name: "r0", mbufs: MBUFS, ringSize, guests: [{ number: 0, ports: [] }] };
-    const laidOut = layOut(this.memory, options, { mtu: 1500, burst: 32 }, [opened]);
+    const laidOut = layOut(this.memory, options, { mtu: 1500, burst: 32 }, [placed(opened)]);
     const { geometry, guests: [{ places, state }] } = laidOut;
     this.mbufs = new Mbufs(this.memory, geometry);
     this.places = places;

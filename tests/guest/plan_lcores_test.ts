@@ -89,3 +89,34 @@ Deno.test("planLcores() refuses a mask or a map that does not fit the ports", ()
     message: /^Cannot use --portmap /,
   });
 });
+
+/** `core: port.queue>port.queue` for each lcore; `counts`: queues of each port. */
+function planQueues(cores: number[], counts: number[], portsPerLcore?: number): string[] {
+  const all = counts.flatMap((count, number) =>
+    Array.from({ length: count }, (_, queue): VirtualPortHandle => ({
+      ...ports(1)[0],
+      number,
+      ...count > 1 && { queue: { number: queue, count } },
+    }))
+  );
+  const text = ({ number, queue }: VirtualPortHandle) => `${number}.${queue?.number ?? 0}`;
+  return planLcores({ ...OPTIONS, cores, portsPerLcore }, false, all).map(({ core, lanes }) =>
+    `${core}: ${lanes.map(({ from, to }) => `${text(from)}>${text(to)}`).join(" ")}`
+  );
+}
+
+Deno.test("planLcores() gives an lcore the same queues of all ports", () => {
+  deepEqual(planQueues([0], [2, 2]), ["0: 0.0>1.0 1.0>0.0 0.1>1.1 1.1>0.1"]);
+  deepEqual(planQueues([0, 1], [2, 2]), ["0: 0.0>1.0 1.0>0.0", "1: 0.1>1.1 1.1>0.1"]);
+  deepEqual(planQueues([0, 1], [2]), ["0: 0.0>0.0", "1: 0.1>0.1"]);
+});
+
+Deno.test("planLcores() never has two lcores send by one queue", () => {
+  deepEqual(planQueues([0, 1], [2, 1]), ["0: 0.0>1.0 0.1>1.0", "1: 1.0>0.0"]);
+  deepEqual(planQueues([0, 1, 2], [4, 2]), [
+    "0: 0.0>1.0 0.1>1.0",
+    "1: 1.0>0.0 1.1>0.2",
+    "2: 0.2>1.1 0.3>1.1",
+  ]);
+  throws(() => planQueues([0, 1], [2, 1], 1), { message: /^Cannot poll 3 ports as -q 1 / });
+});

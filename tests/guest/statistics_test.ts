@@ -1,4 +1,4 @@
-import { equal } from "node:assert/strict";
+import { deepEqual, equal } from "node:assert/strict";
 import { COUNTERS_BYTES, FunctionCounters } from "../../app/channel/function_counters.ts";
 import { Statistics } from "../../app/guest/statistics.ts";
 import { GUEST_COUNTER } from "../../app/guest/virtual_port.ts";
@@ -86,4 +86,21 @@ Deno.test("Statistics.summary has what functions count, of all lcores together",
     new Statistics([port(0)], () => lcores).summary,
     "received 0 frames, sent 0, dropped 0; SYNs: 3",
   );
+});
+
+Deno.test("Statistics.table() has the queues of a port together", () => {
+  using clock = new FakeClock();
+  const ports = [port(0), port(0), port(1)];
+  const statistics = new Statistics(ports);
+  ports[0].counters.set([1, 100, 10, 1000]);
+  ports[1].counters.set([2, 200, 30, 3000, 4]);
+  clock.now += 1000;
+  const numbers = statistics.table().split("\n").filter((line) => /port|sent:|dropped:/.test(line));
+  deepEqual(numbers.map((line) => line.replace(/ -+$| +/g, " ").trim()).slice(0, 5), [
+    "Statistics for port 0",
+    "Packets sent: 40",
+    "Packets dropped: 4",
+    "Statistics for port 1",
+    "Packets sent: 0",
+  ]);
 });

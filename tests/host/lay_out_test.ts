@@ -9,7 +9,7 @@ import { frameMaxOf } from "../../app/port/kernel_port.ts";
 import { freshMemory } from "../ffi/fresh_memory.ts";
 import type { MappedMemory } from "../../ffi/mapped_memory.ts";
 import type { OpenedPort } from "../../app/port/open_port.ts";
-import { openedPort } from "./test_ports.ts";
+import { openedPort, placed } from "./test_ports.ts";
 
 const MIB = 1 << 20;
 const PORTS = [openedPort("tap0", 1), openedPort("eth1", 2), openedPort("null:64", 3)];
@@ -26,7 +26,7 @@ function layOutFor(
     ...plan,
     guests: guests.map(({ number }) => ({ number, ports: [] })),
   };
-  return layOut(memory, options, { mtu, burst: 32 }, guests.map(({ ports }) => ports));
+  return layOut(memory, options, { mtu, burst: 32 }, guests.map(({ ports }) => placed(ports)));
 }
 
 Deno.test("frameMaxOf() has room for an Ethernet header and two VLAN tags beside the MTU", () => {
@@ -61,7 +61,7 @@ for (const mtu of [1500, 9000]) {
     PORTS.forEach(({ setup, mac }, port) => {
       const found = findChannel(region, 0, port);
       const { frameMax, guests: [{ places }] } = laidOut;
-      deepEqual(found, { portName: setup.name, mac, frameMax, place: places[port] });
+      deepEqual(found, { portName: setup.name, mac, frameMax, queues: 1, place: places[port] });
       equal(found.place.ringSize, 64);
     });
     const { offset, size, parameter } = region.zone("mbufs", ZONE_KIND.MBUFS);

@@ -47,7 +47,7 @@ export class TestHost implements Disposable {
   readonly causes: Map<string, string | undefined> = new Map();
   /** By region and number: `a0`. */
   readonly guests: Record<string, TestGuest> = {};
-  /** By name. */
+  /** By name; further queues as `p/1`. */
   readonly ports: Record<string, FakePort> = {};
   #allPorts: HostPort[] = [];
   #now = 0;
@@ -283,6 +283,7 @@ export class TestHost implements Disposable {
     if (setup.kind === "link") return makePort(setup, resources);
     if (make) return make(setup, resources);
     if (setup.name.startsWith("null")) return makePort(setup, resources);
-    return this.ports[setup.name] = new FakePort(resources);
+    const queue = setup.kind === "null" && setup.frameBytes > 64 ? `/${setup.frameBytes - 64}` : "";
+    return this.ports[`${setup.name}${queue}`] = new FakePort(resources);
   }
 }

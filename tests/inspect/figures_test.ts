@@ -36,8 +36,8 @@ Deno.test("figuresOf() tells how full bursts and rings are, and how busy an lcor
     IDLE_NS: 7.5e8,
     SHOWN_MS: 1001,
   });
-  const { ports: [{ rx, tx, core, rings }], lcores, mbufs } = figuresOf(now, before);
-  deepEqual([rx.burstFill, tx.burstFill, core], [0.5, undefined, 2]);
+  const { ports: [{ rx, tx, cores, rings }], lcores, mbufs } = figuresOf(now, before);
+  deepEqual([rx.burstFill, tx.burstFill, cores], [0.5, undefined, [2]]);
   deepEqual(lcores, [{ core: 2, seconds: 2, idleSeconds: 0.75, busy: 0.75 }]);
   deepEqual(mbufs, { free: 75, total: 100 });
   deepEqual(rings.rx, { used: 0, slots: 64 });

@@ -3,7 +3,7 @@ import { HEADROOM_BYTES } from "../../app/memory/layout.ts";
 import { Mbufs } from "../../app/mempool/mbuf.ts";
 import { Mempool } from "../../app/mempool/mempool.ts";
 import { COUNTER, type Counters, newCounters } from "../../app/port/counters.ts";
-import { openPacket, PacketPort } from "../../app/port/packet_port.ts";
+import { openPackets, PacketPort } from "../../app/port/packet_port.ts";
 import { Burst } from "../../app/ring/burst.ts";
 
 /** Most frames that one call sends or receives. */
@@ -24,7 +24,7 @@ export class LinkEnd {
     const stride = (HEADROOM_BYTES + frameMax + 127) & ~63;
     const memory = MappedMemory.ofProcess(MBUFS * stride);
     this.mbufs = new Mbufs(memory, { offset: 0, stride, count: MBUFS });
-    this.#port = new PacketPort(openPacket(link), {
+    this.#port = new PacketPort(openPackets(link)[0], {
       mbufs: this.mbufs,
       mempool: this.#mempool,
       counters: this.#counters,

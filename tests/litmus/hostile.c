@@ -222,8 +222,9 @@ static void on_sockets(void) {
 
 static void on_frames(void) {
   int fd = some_file();
-  switch (below(7)) {
+  switch (below(8)) {
     case 0: shim_discard(fd, below(9)); break;
+    case 3: shim_packet_share(fd, (int32_t)odd_number()); break;
     case 1: shim_packet_missed(fd); break;
     case 2: (void)!write(fd, bytes, below(3000)); break;
     default: on_bursts();
@@ -237,7 +238,7 @@ static void on_interfaces(void) {
     case 0: shim_interface_get(name, words); break;
     case 1: shim_interface_flags(name, any(), any()); break;
     case 2: shim_interface_mtu(name, (uint32_t)odd_number()); break;
-    case 3: keep(shim_tap_open(below(2) ? "zz0" : "zz1")); break;
+    case 3: keep(shim_tap_open(below(2) ? "zz0" : "zz1", below(3))); break;
     case 4: keep(shim_packet_open(name, (uint32_t)odd_number())); break;
     default: shim_interface_flags("lo", 1, 0); break;
   }

@@ -65,9 +65,10 @@ int32_t shim_unix_peer(int32_t fd, uint32_t *ids);
 int32_t shim_interface_get(const char *name, uint32_t *words);
 int32_t shim_interface_flags(const char *name, uint32_t set, uint32_t clear);
 int32_t shim_interface_mtu(const char *name, uint32_t mtu);
-int32_t shim_tap_open(const char *name);
+int32_t shim_tap_open(const char *name, uint32_t is_multi);
 int32_t shim_packet_open(const char *name, uint32_t buffer);
 int32_t shim_packet_missed(int32_t fd);
+int32_t shim_packet_share(int32_t fd, int32_t group);
 
 int32_t shim_packet_rx(int32_t fd, int32_t frames, int32_t burst, uint32_t word, int32_t room,
                        uint32_t count);

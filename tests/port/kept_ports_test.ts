@@ -1,8 +1,8 @@
 import { deepEqual, equal, notEqual, throws } from "node:assert/strict";
 import { check } from "../../ffi/error.ts";
 import { shim } from "../../ffi/shim.ts";
-import { KeptPorts } from "../../app/port/kept_ports.ts";
-import type { OpenedPort } from "../../app/port/open_port.ts";
+import { closeLent, KeptPorts } from "../../app/port/kept_ports.ts";
+import { type OpenedPort, type PortSetup, setupsOf } from "../../app/port/open_port.ts";
 import { parsePortSpec, portText } from "../../app/port/port_spec.ts";
 
 const TAP = parsePortSpec("tap:t0");
@@ -14,10 +14,14 @@ function fakes() {
     const name = portText(spec);
     if (name === "tap:bad") throw new Error("refused");
     opened.push(name);
-    const fd = check(shim.shim_eventfd(), "make an eventfd");
-    fds.push(fd);
+    const setups = Array.from({ length: spec.queues ?? 1 }, (): PortSetup => {
+      const fd = check(shim.shim_eventfd(), "make an eventfd");
+      fds.push(fd);
+      return { kind: "tap", name: spec.name, index: 1, fd, mtu: 1500, created: true };
+    });
     return {
-      setup: { kind: "tap", name: spec.name, index: 1, fd, mtu: 1500, created: true },
+      setup: setups[0],
+      others: setups.slice(1),
       mac: new Uint8Array(6),
       look: () => undefined,
       restore: () => restored.push(name),
@@ -26,9 +30,20 @@ function fakes() {
   return { ports: new KeptPorts(open), opened, restored, fds };
 }
 
-function fdOf({ setup }: OpenedPort): number {
+function fdOf({ setup }: Pick<OpenedPort, "setup">): number {
   return setup.kind === "tap" ? setup.fd : -1;
 }
+
+Deno.test("KeptPorts lends and closes the descriptors of all queues", () => {
+  const { ports, fds } = fakes();
+  const lent = ports.lend(parsePortSpec("tap:t0,queues=3"), 1500);
+  const all = setupsOf(lent).map((setup) => fdOf({ setup }));
+  equal(new Set([...fds, ...all]).size, 6);
+  all.forEach((fd, queue) => equal(shim.shim_fd_same(fd, fds[queue]), 1));
+  closeLent(lent);
+  ports.keepOnly([]);
+  for (const fd of [...fds, ...all]) notEqual(shim.shim_fd_same(fd, fd), 1, "it is closed");
+});
 
 Deno.test("KeptPorts opens a port once, and lends descriptors of its own each time", () => {
   const { ports, opened, restored, fds } = fakes();
@@ -63,6 +78,8 @@ for (
     "tap:t",
     "packet:e",
     "packet:e,visible",
+    "packet:e,visible,queues=2",
+    "tap:t,queues=32",
     "xdp:e,generic",
     "null",
     "null:0",

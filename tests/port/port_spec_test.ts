@@ -33,6 +33,36 @@ Deno.test('parsePortSpec("xdp:eth1,native") is xdp "eth1", in that mode', () => 
   }
 });
 
+Deno.test("parsePortSpec() reads how many queues a port has, behind or before other words", () => {
+  const visible = { kind: "packet", name: "e", isVisible: true, queues: 4 } as const;
+  deepEqual(parsePortSpec("tap:t,queues=2"), { kind: "tap", name: "t", queues: 2 });
+  deepEqual(parsePortSpec("packet:e,queues=4,visible"), visible);
+  deepEqual(parsePortSpec("packet:e,visible,queues=4"), visible);
+  deepEqual(parsePortSpec("packet:e,queues=32"), { kind: "packet", name: "e", queues: 32 });
+  deepEqual(parsePortSpec("packet:e,queues=1"), { kind: "packet", name: "e" });
+});
+
+for (const number of ["0", "33", "", "-1", "two", "1e1", "02", "2.5"]) {
+  Deno.test(`parsePortSpec() refuses "tap:t,queues=${number}", and says how many may be`, () => {
+    throws(() => parsePortSpec(`tap:t,queues=${number}`), {
+      name: "UsageError",
+      message: `Cannot use port "tap:t,queues=${number}" as "${number}" is no number of queues: ` +
+        "1 to 32",
+    });
+  });
+}
+
+for (const text of ["pcap:in.pcap", "null", "null:64", "ring:r", "link:l", "xdp:e"]) {
+  Deno.test(`parsePortSpec() refuses queues of ${text}, which one lcore serves`, () => {
+    const [kind] = text.split(":");
+    throws(() => parsePortSpec(`${text},queues=2`), {
+      name: "UsageError",
+      message: `Cannot use port "${text},queues=2" as ${kind} ports are served by one lcore: ` +
+        'leave out ",queues=2", which tap: and packet: take',
+    });
+  });
+}
+
 for (const words of ["fast", "native,generic", "native,", ",", "NATIVE"]) {
   Deno.test(`parsePortSpec() refuses "xdp:eth1,${words}", and says what modes there are`, () => {
     throws(() => parsePortSpec(`xdp:eth1,${words}`), {

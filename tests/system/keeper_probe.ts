@@ -29,12 +29,12 @@ async function served(socket: string): Promise<number | string> {
 }
 
 console.log(JSON.stringify({
-  tap: shim.shim_tap_open(cString(tap)) >= 0,
+  tap: shim.shim_tap_open(cString(tap), 0) >= 0,
   mtu: shim.shim_interface_mtu(cString(tap), 1400),
   up: shim.shim_interface_flags(cString(tap), UP, 0),
   packet: shim.shim_packet_open(cString(tap), 4096) >= 0,
   unknown: [
-    shim.shim_tap_open(cString(otherTap)),
+    shim.shim_tap_open(cString(otherTap), 0),
     shim.shim_interface_flags(cString("lo"), 0, UP),
     shim.shim_packet_open(cString("lo"), 0),
   ],

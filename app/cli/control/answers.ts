@@ -2,7 +2,7 @@ import { MappedMemory } from "../../../ffi/mapped_memory.ts";
 import type { HostControl } from "../../host/host_control.ts";
 import type { HostOptions } from "../../host/host_options.ts";
 import { decodeRegion } from "../../inspect/decode.ts";
-import { COUNTER, type Counters, droppedBy, DROPS } from "../../port/counters.ts";
+import { COUNTER, droppedBy, DROPS } from "../../port/counters.ts";
 import { portText } from "../../port/port_spec.ts";
 import { VERSION } from "../version.ts";
 import { reloaded, withoutPort, withPort, withSetting } from "./changes.ts";
@@ -23,7 +23,7 @@ export interface Program {
  * Numbers of ports are those of the host, in the order of its options.
  */
 export function answersOf({ control, reload, stop }: Program): Answers {
-  const ports = () => control.host?.ports ?? [];
+  const ports = () => control.host?.summedPorts ?? [];
   const portOf = (text: string) => {
     const port = ports()[Number(text)];
     if (/^\d+$/.test(text) && port) return port;
@@ -100,7 +100,7 @@ export function answersOf({ control, reload, stop }: Program): Answers {
 }
 
 /** As `rte_eth_stats` calls it. */
-function statsOf(counters: Counters): Record<string, number> {
+function statsOf(counters: Float64Array): Record<string, number> {
   return {
     ipackets: counters[COUNTER.RX],
     opackets: counters[COUNTER.TX],

@@ -129,7 +129,7 @@ function withRegions(
   change: (region: RegionOptions) => RegionOptions,
 ): HostOptions {
   const regions = options.regions.map(change);
-  checkRegions(regions);
+  checkRegions(regions, options.cores.length);
   const ports = regions.flatMap(({ guests }) => guests.flatMap(({ ports }) => ports));
   for (const { port, to } of options.mirrors ?? []) {
     if (ports.includes(port) && !ports.some(({ name }) => name === to.name)) continue;

@@ -99,8 +99,8 @@ export const HOST = {
       otherwise: "the first",
       group: OF_THE_HOST,
       about:
-        "cores to forward on, as 0 or 0,2 or 2-5. Ports are dealt to them in turn, both ends " +
-        "of a link to one core",
+        "cores to forward on, as 0 or 0,2 or 2-5. Ports and their queues are dealt to them in " +
+        "turn, both ends of a link to one core",
     },
     "burst": { ...BURST, group: OF_THE_HOST },
     "idle": { ...IDLE, group: OF_THE_HOST },
@@ -201,6 +201,12 @@ export const HOST = {
         "an existing interface, by AF_XDP, whose frames the kernel copies into mbufs itself; they " +
         "are taken away from the host's own stack meanwhile. native: in the driver, or else not " +
         "at all; generic: in front of the stack, where any interface has it",
+      ],
+      [
+        "...,queues=N",
+        "behind tap:NAME or packet:IFACE: so many queues, each served by a core of its own (-l). " +
+        "The kernel deals flows to them, and each flow stays in order; a guest with as many " +
+        "cores has a queue of each port on each. Counters are of all queues together",
       ],
       ["null[:BYTES]", "makes frames (64 bytes; 0: none) and swallows all"],
       ["ring[:NAME]", "receives what it is sent"],
