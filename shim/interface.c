@@ -59,16 +59,18 @@ SHIM_API int32_t shim_interface_name(uint32_t index, char *name) {
   return error;
 }
 
-/* How many receive queues an interface uses; 1 if its driver does not say. */
+/* How many receive queues an interface uses, and how many it sends by << 16; 1 each if its driver
+ * does not say. */
 SHIM_API int32_t shim_interface_queues(const char *name) {
   struct ethtool_channels channels = {.cmd = ETHTOOL_GCHANNELS};
   struct ifreq request;
   int error = request_for(name, &request);
   if (error < 0) return error;
   request.ifr_data = (void *)&channels;
-  if (ask(SIOCETHTOOL, &request) < 0) return 1;
-  uint32_t queues = channels.rx_count + channels.combined_count;
-  return queues ? (int32_t)queues : 1;
+  if (ask(SIOCETHTOOL, &request) < 0) return 1 | 1 << 16;
+  uint32_t receive = channels.rx_count + channels.combined_count;
+  uint32_t send = channels.tx_count + channels.combined_count;
+  return (int32_t)((receive ? receive & 0xffff : 1) | (send ? send & 0x7fff : 1) << 16);
 }
 
 int32_t interface_flags(const char *name, uint32_t set, uint32_t clear) {

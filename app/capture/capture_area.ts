@@ -46,6 +46,8 @@ export interface AreaPort {
   readonly guest: number;
   /** Its number among the guest's. */
   readonly port: number;
+  /** Which of its queues this is, if it has several. */
+  readonly queue?: number;
   /** Longest frame, in bytes. */
   readonly frameMax: number;
 }

@@ -47,7 +47,7 @@ export function choosePorts(ports: readonly AreaPort[], words: readonly string[]
   if (words.length === 0) return all;
   const chosen = words.flatMap((word) => {
     const guest = /^guest:(\d+)$/.exec(word)?.[1];
-    const name = word.replace(/^(tap|packet):/, "");
+    const name = word.replace(/^(tap|packet|xdp):/, "");
     const found = all.filter((number) =>
       guest === undefined ? ports[number].name === name : ports[number].guest === Number(guest)
     );

@@ -57,6 +57,9 @@ export async function genCommand(
 
 function readPort(text: string): PortSpec {
   const spec = parsePortSpec(text);
+  if (spec.queues) {
+    throw new UsageError(`Cannot send by ${text}: leave out queues=, it has one core`);
+  }
   if (spec.kind === "packet" || spec.kind === "tap") return spec;
   throw new UsageError(
     `Cannot send frames by ${text} as that has no other end: write packet:IFACE or tap:NAME`,

@@ -35,7 +35,12 @@ function readMirror(text: string, ports: readonly PortSpec[]): MirrorOptions {
     throw new UsageError(`Cannot use --mirror ${text} as it is no PORT=tap:NAME`);
   }
   const to = parsePortSpec(target);
-  if (to.kind !== "tap" || to.queues) {
+  if (to.queues) {
+    throw new UsageError(
+      `Cannot mirror to ${target}: leave out queues=, it has as many as its port`,
+    );
+  }
+  if (to.kind !== "tap") {
     throw new UsageError(`Cannot mirror to ${target} as it is no TAP: write ${named}=tap:NAME`);
   }
   const found = ports.filter(({ kind, name }) => named === `${kind}:${name}` || named === name);

@@ -108,8 +108,9 @@ export class HostedRegion implements SupervisedRegion {
     this.#capture = hosted.capture?.(
       Math.max(...lcores) + 1,
       guests.flatMap(({ number }, i) =>
-        ports[i].map(({ opened, port }) => ({
+        ports[i].map(({ opened, port, queue, queues }) => ({
           ...{ name: opened.setup.name, guest: number, port, frameMax },
+          ...queues > 1 ? { queue } : {},
         }))
       ),
     );

@@ -82,3 +82,10 @@ export function once(work: () => void): () => void {
     isDone = true;
   };
 }
+
+/** A descriptor of what `fd` is one of. */
+export function copyDescriptor(fd: number): number {
+  const copy = check(shim.shim_eventfd(), "copy a descriptor"); // any that is ours to replace
+  check(shim.shim_fd_copy(fd, copy), "copy a descriptor");
+  return copy;
+}

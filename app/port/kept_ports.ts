@@ -1,5 +1,5 @@
-import { check } from "../../ffi/error.ts";
 import { shim } from "../../ffi/shim.ts";
+import { copyDescriptor } from "../linux/files.ts";
 import { type OpenedPort, openPort, type PortSetup, setupsOf } from "./open_port.ts";
 import { type PortSpec, portText } from "./port_spec.ts";
 
@@ -76,14 +76,8 @@ function descriptorsOf(setup: PortSetup): number[] {
 
 /** The same port by descriptors of its own. */
 function copyOf(setup: PortSetup): PortSetup {
-  if (setup.kind === "tap") return { ...setup, fd: copyFd(setup.fd) };
+  if (setup.kind === "tap") return { ...setup, fd: copyDescriptor(setup.fd) };
   if (setup.kind !== "packet") return setup;
-  const [rxFd, txFd, wholeFd] = descriptorsOf(setup).map(copyFd);
+  const [rxFd, txFd, wholeFd] = descriptorsOf(setup).map(copyDescriptor);
   return { ...setup, rxFd, txFd, wholeFd };
-}
-
-function copyFd(fd: number): number {
-  const copy = check(shim.shim_eventfd(), "copy a descriptor"); // any that is ours to replace
-  check(shim.shim_fd_copy(fd, copy), "copy a descriptor");
-  return copy;
 }

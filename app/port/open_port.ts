@@ -11,7 +11,7 @@ import type { PortSpec } from "./port_spec.ts";
 import { RingPort } from "./ring_port.ts";
 import { openTaps, TapPort, type TapSetup } from "./tap_port.ts";
 import { XdpPort } from "./xdp_port.ts";
-import { openXdp, xdpNote, type XdpSetup } from "./xdp_setup.ts";
+import { openXdps, xdpNote, type XdpSetup } from "./xdp_setup.ts";
 
 const NULL_FRAME_BYTES = 64;
 const RING_PORT_SIZE = 1024;
@@ -74,9 +74,11 @@ export function openPort(spec: PortSpec, mtu: number): OpenedPort {
     if (now?.index === before.index && now.isUp) setInterfaceUp(now.name, false);
   };
   try {
-    const [setup, ...others] = openOnInterface(spec, mtu);
+    const setups: (TapSetup | PacketSetup | XdpSetup)[] = openOnInterface(spec, mtu);
+    const [setup, ...others] = setups;
     const look = () => lookAgain(setup.index, spec.name);
-    const note = setup.kind === "xdp" ? xdpNote(setup) : undefined;
+    const xdps = setups.filter((one) => one.kind === "xdp");
+    const note = xdps.length > 0 ? xdpNote(xdps) : undefined;
     const mac = look()?.mac ?? new Uint8Array(6);
     return { setup, ...others.length > 0 ? { others } : {}, mac, note, look, restore };
   } catch (error) {
@@ -88,7 +90,7 @@ export function openPort(spec: PortSpec, mtu: number): OpenedPort {
 /** Open it: a setup for each queue. */
 function openOnInterface({ kind, name, isVisible, mode, queues = 1 }: PortSpec, mtu: number) {
   if (kind === "tap") return openTaps(name, mtu, queues);
-  return kind === "xdp" ? [openXdp(name, mode)] : openPackets(name, isVisible, queues);
+  return kind === "xdp" ? openXdps(name, mode, queues) : openPackets(name, isVisible, queues);
 }
 
 /** The setups of all queues. */

@@ -4,6 +4,8 @@ import { shim } from "../../ffi/shim.ts";
 export interface QueueSetup {
   /** From 0. */
   readonly number: number;
+  /** How many the port has. */
+  readonly count: number;
   /** What the queues tell each other, from whatever thread. */
   readonly shared: Int32Array<SharedArrayBuffer>;
 }
@@ -25,7 +27,7 @@ export function newQueues(count: number, index: number): QueueSetup[] {
   const shared = new Int32Array(new SharedArrayBuffer(bytes));
   shared[GROUP] = NO_GROUP;
   shared.fill(index, INTERFACES);
-  return Array.from({ length: count }, (_, number) => ({ number, shared }));
+  return Array.from({ length: count }, (_, number) => ({ number, count, shared }));
 }
 
 /**

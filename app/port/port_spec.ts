@@ -38,8 +38,8 @@ export function isOnInterface({ kind }: { readonly kind: PortKind }): boolean {
 }
 
 /**
- * Read `tap:NAME[,queues=N]`, `packet:IFACE[,visible][,queues=N]`, `xdp:IFACE[,native|,generic]`,
- * `null[:BYTES]`, `ring[:NAME]`, `link:NAME` or `pcap:IN,loop,rate=N,w=OUT`.
+ * Read `tap:NAME[,queues=N]`, `packet:IFACE[,visible][,queues=N]`,
+ * `xdp:IFACE[,native|,generic][,queues=N]`, `null[:BYTES]`, `ring[:NAME]`, `link:NAME` or `pcap:IN,loop,rate=N,w=OUT`.
  *
  * @throws {UsageError} if it is none of these.
  */
@@ -47,10 +47,10 @@ export function parsePortSpec(text: string): PortSpec {
   const [option, number] = /,queues=([^,]*)/.exec(text) ?? [];
   if (option === undefined) return parseOneQueue(text);
   const spec = parseOneQueue(text.replace(option, ""));
-  if (spec.kind !== "tap" && spec.kind !== "packet") {
+  if (!isOnInterface(spec)) {
     throw new UsageError(
       `Cannot use port "${text}" as ${spec.kind} ports are served by one lcore: leave out ` +
-        `"${option}", which tap: and packet: take`,
+        `"${option}", which tap:, packet: and xdp: take`,
     );
   }
   const queues = Number(number);

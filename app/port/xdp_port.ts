@@ -261,14 +261,15 @@ export class XdpPort implements HostPort {
   /** Bind the sockets, each to its queue, for which it waits so long. */
   #bind(milliseconds: number): void {
     const { umem } = this.#resources;
-    const { sockets, index, map } = this.#setup;
+    const { sockets, index, map, queue: own = { number: 0, count: 1 } } = this.#setup;
     const resources = { ...this.#queueResources, room: roomFor(umem!.room, sockets.length) };
     const queues: XdpQueue[] = [];
     this.#queues = queues;
     this.#missed = new MissedFrames();
     const end = shim.shim_clock() + milliseconds * 1e6;
     try {
-      for (const [queue, fd] of sockets.entries()) {
+      for (const [i, fd] of sockets.entries()) {
+        const queue = own.number + i * own.count;
         queues.push(new XdpQueue(fd, mapRings(fd, XDP_RING_SIZE), resources));
         let bound = bindShared(fd, index, queue, umem!.fd);
         while (bound === -EBUSY && shim.shim_clock() < end) {

@@ -1,8 +1,10 @@
-import { type Advice, check, INTERFACE_ADVICE, ShimError } from "../../ffi/error.ts";
+import { type Advice, check, CulvertError, INTERFACE_ADVICE, ShimError } from "../../ffi/error.ts";
 import { cString, shim } from "../../ffi/shim.ts";
 import { createSocketMap, linkProgram, loadRedirect, type XdpMode } from "../linux/bpf.ts";
+import { copyDescriptor } from "../linux/files.ts";
 import { openXdpSocket } from "../linux/xdp_socket.ts";
 import { findInterface, setInterfaceUp } from "./interface.ts";
+import { newQueues, type QueueSetup } from "./port_queue.ts";
 import { makePromiscuous, openPromiscuity } from "./promiscuous.ts";
 
 /** Most receive queues of an interface. */
@@ -30,8 +32,10 @@ export interface XdpSetup {
   readonly link: number;
   /** The socket by which the interface is promiscuous. */
   readonly promiscuity: number;
-  /** A socket for each receive queue. */
+  /** A socket for each receive queue: of those that are this queue's of the port. */
   readonly sockets: readonly number[];
+  /** If the port has several queues; the first one alone has program, link and promiscuity. */
+  readonly queue?: QueueSetup;
 }
 
 const LINK_ADVICE: Advice = {
@@ -66,23 +70,26 @@ class Opened {
  *
  * @param wanted Where the program is to run; undefined for the driver if it can, or else in front
  * of the stack.
- * @throws {ShimError} without CAP_NET_RAW, CAP_NET_ADMIN and CAP_BPF, or if another program is
- * there.
+ * @param queues Of the port: the interface's are dealt to them in turn.
+ * @throws {CulvertError} without CAP_NET_RAW, CAP_NET_ADMIN and CAP_BPF, if another program is
+ * there, or the interface has fewer queues.
  */
-export function openXdp(name: string, wanted?: XdpMode): XdpSetup {
+export function openXdps(name: string, wanted: XdpMode | undefined, queues: number): XdpSetup[] {
   const found = findInterface(name)!;
   if (!found.isUp) setInterfaceUp(name, true);
   const opened = new Opened();
   try {
     const map = opened.add(createSocketMap(QUEUES_MAX));
     const program = opened.add(loadRedirect(map));
-    const setup = { kind: "xdp", name, wanted, map, program } as const;
     const promiscuity = opened.add(openPromiscuity());
-    return {
-      ...setup,
-      promiscuity,
-      ...attach({ ...setup, promiscuity }, name, found.index, opened),
-    };
+    const setup = { kind: "xdp", name, wanted, map, program, promiscuity } as const;
+    if (queues === 1) return [{ ...setup, ...attach(setup, name, found.index, opened) }];
+    return newQueues(queues, found.index).map((queue) => {
+      const own = queue.number === 0
+        ? { ...setup, queue }
+        : { ...setup, queue, map: opened.add(copyDescriptor(map)), program: -1, promiscuity: -1 };
+      return { ...own, ...attach(own, name, found.index, opened) };
+    });
   } catch (error) {
     opened.close();
     throw error;
@@ -105,24 +112,41 @@ export function attachAgain(setup: XdpSetup, name: string, index: number): XdpSe
 }
 
 function attach(
-  { program, promiscuity, wanted }: Pick<XdpSetup, "program" | "promiscuity" | "wanted">,
+  { program, promiscuity, wanted, queue }: Pick<
+    XdpSetup,
+    "program" | "promiscuity" | "wanted" | "queue"
+  >,
   name: string,
   index: number,
   opened: Opened,
 ): Pick<XdpSetup, "index" | "mode" | "link" | "sockets"> {
+  const { number, count } = queue ?? { number: 0, count: 1 };
+  const receive = countQueues(name, count);
+  const own = Math.ceil((receive - number) / count);
+  const sockets = Array.from({ length: own }, () => opened.add(openXdpSocket(name)));
+  if (number > 0) return { index, mode: wanted ?? "native", link: -1, sockets };
   const { mode, link } = holdProgram(program, index, wanted, name);
   opened.add(link);
   makePromiscuous(promiscuity, index);
-  const queues = check(
+  return { index, mode, link, sockets };
+}
+
+/** The receive queues of an interface that are used: `wanted` at least, and as many to send by. */
+function countQueues(name: string, wanted: number): number {
+  const found = check(
     shim.shim_interface_queues(cString(name)),
-    `count the receive queues of ${name}`,
+    `count the queues of ${name}`,
     INTERFACE_ADVICE,
   );
-  const sockets = Array.from(
-    { length: Math.min(queues, QUEUES_MAX) },
-    () => opened.add(openXdpSocket(name)),
+  const [receive, send] = [found & 0xffff, found >>> 16];
+  if (Math.min(receive, send, QUEUES_MAX) >= wanted || wanted === 1) {
+    return Math.min(receive, QUEUES_MAX);
+  }
+  throw new CulvertError(
+    `Cannot open ${wanted} queues of ${name} as it has ${receive} to receive and ${send} to send ` +
+      `by: ethtool -L ${name} rx ${wanted} tx ${wanted}, or combined ${wanted}; a veth is made ` +
+      `with so many: ip link add numrxqueues ${wanted} numtxqueues ${wanted}`,
   );
-  return { index, mode, link, sockets };
 }
 
 /** Hold the program where it is wanted, or else where the driver can. */
@@ -141,8 +165,10 @@ function holdProgram(
   throw new ShimError(`attach an XDP program to ${name}`, -link, LINK_ADVICE);
 }
 
-/** How a port was opened, in words. */
-export function xdpNote({ name, mode, sockets: { length } }: XdpSetup): string {
+/** How a port was opened, in words; `all`: for each of its queues. */
+export function xdpNote(all: readonly XdpSetup[]): string {
+  const [{ name, mode }] = all;
+  const length = all.reduce((sum, { sockets }) => sum + sockets.length, 0);
   const queues = `${length} queue${length === 1 ? "" : "s"}`;
   const superFrames = `; super-frames are dropped: ethtool -K ${name} gro off, and at senders ` +
     `here ethtool -K IFACE tso off gso off`;

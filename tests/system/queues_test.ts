@@ -26,10 +26,18 @@ const GUEST = ["--no-mac-updating", "-l", "0,1"];
 
 async function cabled(lab: Lab, kind: "packet" | "xdp"): Promise<Stage & { b: CableEnd }> {
   const { a, b } = await lab.namespacePair();
+  await giveQueues(lab, a);
+  await giveQueues(lab, b);
   const ports = [a, b].flatMap(({ outer }) => ["--port", `${kind}:${outer},queues=2`]);
   const host = await lab.startHost([...ports, "-l", "0,1"]);
   const guest = await lab.startGuest(GUEST);
   return { lab, host, guest, a, b, outer: [a.outer, b.outer] };
+}
+
+/** Have both ends of a cable send and receive by two queues. */
+async function giveQueues(lab: Lab, { netns, inner, outer }: CableEnd): Promise<void> {
+  await lab.run("ethtool", "-L", outer, "rx", "2", "tx", "2");
+  await lab.inNamespace(netns, "ethtool", "-L", inner, "rx", "2", "tx", "2");
 }
 
 async function tapped(lab: Lab): Promise<Stage> {
@@ -64,6 +72,7 @@ async function both({ lab, a, b }: Stage): Promise<UdpFlows[]> {
 for (
   const [kind, begin] of [
     ["packet", (lab: Lab) => cabled(lab, "packet")],
+    ["xdp", (lab: Lab) => cabled(lab, "xdp")],
     ["tap", tapped],
   ] as const
 ) {
@@ -108,7 +117,7 @@ async function inOrder(stage: Stage, act: () => Promise<void>): Promise<void> {
   assert.equal(late, 0, `${late} of ${received}`);
 }
 
-for (const kind of ["packet"] as const) {
+for (const kind of ["packet", "xdp"] as const) {
   Deno.test(`Flows through a ${kind} port stay in order while its interface goes down, up, and is made anew`, async () => {
     await using lab = await Lab.open();
     const stage = await cabled(lab, kind);
@@ -123,6 +132,7 @@ for (const kind of ["packet"] as const) {
       await lab.run("ip", "link", "delete", link);
       await host.stderrLine(down);
       await lab.remake(b);
+      await giveQueues(lab, b);
       await host.stderrLine(up);
       const ip = (...args: string[]) => lab.run("ip", "-n", b.netns, ...args);
       await ip("link", "set", b.inner, "address", mac);
@@ -156,6 +166,18 @@ Deno.test("Flows stay in order while a TAP of two queues is deleted and made aga
     guest = await lab.startGuest(GUEST);
   });
   await lab.finish({ host, guest });
+});
+
+Deno.test("An interface with fewer queues than an xdp port is refused, with what to type", async () => {
+  await using lab = await Lab.open();
+  const { outer } = await lab.cable();
+  const { code, stderr } = await lab.host(["--port", `xdp:${outer},queues=2`, "-l", "0,1"]).ended();
+  assert.equal(code, 1);
+  assert.match(
+    stderr,
+    new RegExp(`Cannot open 2 queues of ${outer} as it has 1 to receive and 1 to `),
+  );
+  assert.match(stderr, new RegExp(`ethtool -L ${outer} rx 2 tx 2, .*numrxqueues 2`));
 });
 
 Deno.test("A TAP of one queue is refused where two are wanted, with what to type", async () => {

@@ -141,19 +141,26 @@ function countsOf(session: CaptureSession, recorder: Recorder, port: number): In
   return { port, received: seen, lost, ...recorder.counted(port) };
 }
 
-/** Interfaces by the names of their ports; with the guest where two ports have one name. */
+/**
+ * Interfaces by the names of their ports; with the guest where two ports have one name, with the
+ * queue where a port has several.
+ */
 function namesOf(ports: readonly AreaPort[], region: string): DescribedInterface[] {
+  const firsts = ports.filter(({ queue = 0 }) => queue === 0);
   const isOnly = (text: (port: AreaPort) => string, port: AreaPort) =>
-    ports.filter((other) => text(other) === text(port)).length === 1;
+    firsts.filter((other) => text(other) === text(port)).length === 1;
   const forms = [
     ({ name }: AreaPort) => name,
     ({ name, guest }: AreaPort) => `${name} (guest ${guest})`,
     ({ name, guest, port }: AreaPort) => `${name} (guest ${guest}, port ${port})`,
   ];
-  return ports.map((port) => ({
-    name: (forms.find((form) => isOnly(form, port)) ?? forms[2])(port),
-    about: `region ${region}, guest ${port.guest}, port ${port.port}`,
-  }));
+  return ports.map((port) => {
+    const queue = port.queue === undefined ? "" : `, queue ${port.queue}`;
+    return {
+      name: (forms.find((form) => isOnly(form, port)) ?? forms[2])(port) + queue,
+      about: `region ${region}, guest ${port.guest}, port ${port.port}${queue}`,
+    };
+  });
 }
 
 const STDOUT = {

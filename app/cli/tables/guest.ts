@@ -49,7 +49,7 @@ export const GUEST = {
       least: 1,
       most: 32,
       otherwise: "as many as it takes",
-      about: "ports that one core polls",
+      about: "ports that one core polls, or queues of ports that have several",
     },
     "stats-period": {
       kind: "number",

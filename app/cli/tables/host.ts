@@ -204,7 +204,7 @@ export const HOST = {
       ],
       [
         "...,queues=N",
-        "behind tap:NAME or packet:IFACE: so many queues, each served by a core of its own (-l). " +
+        "behind tap:NAME, packet:IFACE or xdp:IFACE: so many queues, each served by a core of its own (-l). " +
         "The kernel deals flows to them, and each flow stays in order; a guest with as many " +
         "cores has a queue of each port on each. Counters are of all queues together",
       ],
