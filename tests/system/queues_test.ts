@@ -29,7 +29,8 @@ async function cabled(lab: Lab, kind: "packet" | "xdp"): Promise<Stage & { b: Ca
   await giveQueues(lab, a);
   await giveQueues(lab, b);
   const ports = [a, b].flatMap(({ outer }) => ["--port", `${kind}:${outer},queues=2`]);
-  const host = await lab.startHost([...ports, "-l", "0,1"]);
+  const mirror = kind === "xdp" ? [] : ["--mirror", `${a.outer}=tap:${lab.name("span")}`];
+  const host = await lab.startHost([...ports, ...mirror, "-l", "0,1"]);
   const guest = await lab.startGuest(GUEST);
   return { lab, host, guest, a, b, outer: [a.outer, b.outer] };
 }
@@ -95,6 +96,9 @@ for (
     const { stdout } = await lab.culvert("inspect", [lab.region]).ended();
     assert.equal(stdout.match(/ port .*, 2 queues, /g)?.length, 2, stdout);
     await lab.finish(stage);
+    if (kind !== "packet") return;
+    const copies = Number(/also (\d+) copies sent to mirrors/.exec(stage.host.stdout)?.[1]);
+    assert(copies >= 2 * all, stage.host.stdout);
   });
 }
 

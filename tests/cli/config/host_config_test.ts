@@ -72,6 +72,19 @@ Deno.test("an option that may be given again and again takes one text, or severa
   }
 });
 
+Deno.test("a port of more queues than cores is refused at its place; its mirror has as many", async () => {
+  const cores = Math.min(2, navigator.hardwareConcurrency);
+  const text =
+    'mirror = "e=tap:m"\n[[region]]\nname = "a"\nports = ["null", "packet:e,queues=2"]\n';
+  await rejects(optionsOf(text, "-l", "0"), {
+    name: "UsageError",
+    message: /^a\.toml:4:18 Cannot use port packet:e,queues=2 as each of its queues takes a core, /,
+  });
+  if (cores < 2) return;
+  const { mirrors } = await optionsOf(text, "-l", "0,1");
+  deepEqual(mirrors?.map(({ to }) => to), [{ kind: "tap", name: "m", queues: 2 }]);
+});
+
 const REGION = '[[region]]\nname = "a"\nports = ["null"]\n';
 
 /** Files with faults, and what is said of them behind the file's name. */

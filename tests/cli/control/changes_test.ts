@@ -41,6 +41,7 @@ Deno.test("a change that no command line could give is refused", () => {
   throws(() => withPort(before, "link:l", {}), /named once: a link has two ends/);
   throws(() => withPort(before, "tap:t1", { region: "c" }), /Cannot find region c: .* a, b/);
   throws(() => withPort(before, "tab:t1", {}), /no kind of port/);
+  throws(() => withPort(before, "tap:t1,queues=2", {}), /takes a core, and the host has 1: /);
   for (const guest of [127, -1, 1.5, 1e9, "0"] as number[]) {
     throws(() => withPort(before, "tap:t1", { guest }), /as it is no whole number from 0 to 126/);
   }
