@@ -38,8 +38,8 @@ export function isOnInterface({ kind }: { readonly kind: PortKind }): boolean {
 }
 
 /**
- * Read `tap:NAME[,queues=N]`, `packet:IFACE[,visible][,queues=N]`,
- * `xdp:IFACE[,native|,generic][,queues=N]`, `null[:BYTES]`, `ring[:NAME]`, `link:NAME` or `pcap:IN,loop,rate=N,w=OUT`.
+ * Read `tap:NAME`, `packet:IFACE[,visible]`, `xdp:IFACE[,native|,generic]`, each of them also with
+ * `,queues=N`, `null[:BYTES]`, `ring[:NAME]`, `link:NAME` or `pcap:IN,loop,rate=N,w=OUT`.
  *
  * @throws {UsageError} if it is none of these.
  */
