@@ -1,4 +1,5 @@
 import type { Command } from "../command.ts";
+import { SOCKET } from "./shared.ts";
 
 /** The commands of a client: what each is written as, and what it does. */
 export const CLIENT_COMMANDS = [
@@ -21,10 +22,7 @@ export const CLIENT = {
   usage: ["[-S NAME|PATH] [-v] [-c COMMAND]..."],
   options: {
     "socket": {
-      kind: "text",
-      short: "S",
-      argument: "NAME|PATH",
-      default: "culvert0",
+      ...SOCKET,
       about: "the server's socket: NAME stands for /run/culvert/NAME.sock. QEMU's server listens " +
         "at /tmp/ivshmem_socket",
     },

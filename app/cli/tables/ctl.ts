@@ -1,4 +1,5 @@
 import type { Command } from "../command.ts";
+import { GUEST_NUMBER } from "./shared.ts";
 
 /** `culvert ctl`. */
 export const CTL = {
@@ -7,10 +8,7 @@ export const CTL = {
   usage: ["NAME COMMAND... [--guest N] [--region NAME|PATH]", "NAME /PATH[,PARAMETERS]"],
   options: {
     "guest": {
-      kind: "number",
-      argument: "N",
-      least: 0,
-      most: 126,
+      ...GUEST_NUMBER,
       default: 0,
       about: "the guest that gets a port; one that there is not, is added",
     },

@@ -1,5 +1,5 @@
 import type { Command } from "../command.ts";
-import { BURST, CORES, IDLE, LOG, REGION, TYPES } from "./shared.ts";
+import { BURST, CORES, GUEST_NUMBER, IDLE, LOG, REGION, STATS_PERIOD, TYPES } from "./shared.ts";
 
 /** The heading of options about what is done to frames. */
 const FUNCTIONS = "what is done to frames";
@@ -23,10 +23,7 @@ export const GUEST = {
         "an address such as 0000:00:04.0",
     },
     "guest": {
-      kind: "number",
-      argument: "N",
-      least: 0,
-      most: 126,
+      ...GUEST_NUMBER,
       default: 0,
       about: "which guest of the host this is",
     },
@@ -52,11 +49,7 @@ export const GUEST = {
       about: "ports that one core polls, or queues of ports that have several",
     },
     "stats-period": {
-      kind: "number",
-      short: "T",
-      argument: "SECONDS",
-      least: 0,
-      most: 86_400,
+      ...STATS_PERIOD,
       default: 10,
       about: "print statistics that often; 0: never",
     },

@@ -1,5 +1,5 @@
 import type { Command } from "../command.ts";
-import { BURST, CORES, IDLE, LOG } from "./shared.ts";
+import { BURST, CORES, GUEST_NUMBER, IDLE, LOG, MTU, STATS_PERIOD } from "./shared.ts";
 
 const REGIONS = "of the region that they stand behind, or, before the first, of all regions";
 const OF_THE_HOST = "of the host";
@@ -30,10 +30,7 @@ export const HOST = {
         "order of the command line",
     },
     "guest": {
-      kind: "number",
-      argument: "N",
-      least: 0,
-      most: 126,
+      ...GUEST_NUMBER,
       many: true,
       otherwise: "0",
       about: "the ports behind this are those of guest N",
@@ -85,11 +82,7 @@ export const HOST = {
       about: "keep its memory on this node",
     },
     "mtu": {
-      kind: "number",
-      argument: "BYTES",
-      least: 68,
-      most: 9216,
-      default: 1500,
+      ...MTU,
       group: OF_THE_HOST,
       about: "MTU of TAPs that are made, and longest frame: MTU + 14 + two VLAN tags. Longer " +
         "frames are dropped and counted",
@@ -146,11 +139,7 @@ export const HOST = {
         "to be freed, and who had it last. For one who changes the host; some 70 ns an mbuf",
     },
     "stats-period": {
-      kind: "number",
-      short: "T",
-      argument: "SECONDS",
-      least: 0,
-      most: 86_400,
+      ...STATS_PERIOD,
       default: 0,
       group: OF_THE_HOST,
       about: "print a table that often; 0: never",

@@ -1,18 +1,12 @@
 import type { Command } from "../command.ts";
-import { LOG } from "./shared.ts";
+import { LOG, REGIONS_READ } from "./shared.ts";
 
 /** `culvert metrics`. */
 export const METRICS = {
   name: "metrics",
   summary: "serve metrics of regions to Prometheus, and live plots",
   usage: ["[REGION...] [--listen ADDRESS:PORT]"],
-  positionals: [{
-    name: "REGION",
-    optional: true,
-    many: true,
-    about: "a region's NAME or the PATH of its memory; without one, all regions whose servers " +
-      "listen here",
-  }],
+  positionals: [REGIONS_READ],
   options: {
     "listen": {
       kind: "text",

@@ -1,5 +1,5 @@
 import type { Command } from "../command.ts";
-import { QMP, REGION } from "./shared.ts";
+import { GUEST_NUMBER, QMP, REGION } from "./shared.ts";
 
 /** `culvert plug`. */
 export const PLUG = {
@@ -62,10 +62,7 @@ export const UNPLUG = {
       about: "the device's id in QEMU",
     },
     "guest": {
-      kind: "number",
-      argument: "N",
-      least: 0,
-      most: 126,
+      ...GUEST_NUMBER,
       otherwise: "the only one",
       about: "which guest of the region the VM is",
     },

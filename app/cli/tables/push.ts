@@ -1,5 +1,5 @@
 import type { Command } from "../command.ts";
-import { REGION } from "./shared.ts";
+import { GUEST_NUMBER, REGION } from "./shared.ts";
 
 /** `culvert push`. */
 export const PUSH = {
@@ -16,10 +16,7 @@ export const PUSH = {
   options: {
     "region": { ...REGION, about: "the same as REGION" },
     "guest": {
-      kind: "number",
-      argument: "N",
-      least: 0,
-      most: 126,
+      ...GUEST_NUMBER,
       default: 0,
       about: "which guest of the region it is for",
     },

@@ -1,5 +1,5 @@
 import type { Command } from "../command.ts";
-import { LOG } from "./shared.ts";
+import { LOG, SOCKET } from "./shared.ts";
 
 /** `culvert server`. */
 export const SERVER = {
@@ -8,10 +8,7 @@ export const SERVER = {
   usage: ["[options]"],
   options: {
     "socket": {
-      kind: "text",
-      short: "S",
-      argument: "NAME|PATH",
-      default: "culvert0",
+      ...SOCKET,
       about: "the socket to listen at: NAME stands for /run/culvert/NAME.sock. QEMU's server " +
         "listens at /tmp/ivshmem_socket",
     },

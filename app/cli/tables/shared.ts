@@ -27,6 +27,49 @@ export const IDLE = {
     "long as that pays, 0.2 ms at most, then sleep. Where there is no doorbell, a sleep is a nap of up to 1 ms",
 } as const;
 
+/** The number of a guest; which it is if left out, each command says. */
+export const GUEST_NUMBER = {
+  kind: "number",
+  argument: "N",
+  least: 0,
+  most: 126,
+} as const;
+
+/** An MTU. */
+export const MTU = {
+  kind: "number",
+  argument: "BYTES",
+  least: 68,
+  most: 9216,
+  default: 1500,
+} as const;
+
+/** How often a table is printed. */
+export const STATS_PERIOD = {
+  kind: "number",
+  short: "T",
+  argument: "SECONDS",
+  least: 0,
+  most: 86_400,
+} as const;
+
+/** The socket of a region's server. */
+export const SOCKET = {
+  kind: "text",
+  short: "S",
+  argument: "NAME|PATH",
+  default: "culvert0",
+} as const;
+
+/** Regions to read, as arguments. */
+export const REGIONS_READ = {
+  name: "REGION",
+  optional: true,
+  many: true,
+  about: "a region's NAME or the PATH of its memory; without one, all regions whose servers " +
+    "listen here",
+} as const;
+
 /** Types of functions are checked first. */
 export const TYPES = {
   kind: "flag",

@@ -1,17 +1,12 @@
 import type { Command } from "../command.ts";
+import { REGIONS_READ } from "./shared.ts";
 
 /** `culvert top`. */
 export const TOP = {
   name: "top",
   summary: "show what hosts, guests and ports are doing, live",
   usage: ["[REGION...] [--interval SECONDS] [-n TIMES]"],
-  positionals: [{
-    name: "REGION",
-    optional: true,
-    many: true,
-    about: "a region's NAME or the PATH of its memory; without one, all regions whose servers " +
-      "listen here",
-  }],
+  positionals: [REGIONS_READ],
   options: {
     "interval": {
       kind: "number",

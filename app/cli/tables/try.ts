@@ -1,5 +1,5 @@
 import type { Command } from "../command.ts";
-import { TYPES } from "./shared.ts";
+import { MTU, TYPES } from "./shared.ts";
 
 /** `culvert try`. */
 export const TRY = {
@@ -43,11 +43,7 @@ export const TRY = {
       about: "ports that the guest has: neighbours are paired, an odd one with itself",
     },
     "mtu": {
-      kind: "number",
-      argument: "BYTES",
-      least: 68,
-      most: 9216,
-      default: 1500,
+      ...MTU,
       about: "the mbufs have room for such frames at least",
     },
     "on-error": {

@@ -1,7 +1,7 @@
 import type { Command, Options } from "../command.ts";
 import { SLOTS_MAX, VECTORS_MAX } from "../../vm/devices.ts";
 import { MEMORY_MIB, QEMU as QEMU_PROGRAM } from "../../vm/qemu.ts";
-import { QMP, REGION } from "./shared.ts";
+import { GUEST_NUMBER, QMP, REGION } from "./shared.ts";
 
 const OF_THE_IMAGE = "of the image that the guest boots";
 
@@ -84,10 +84,7 @@ export const QEMU = {
       about: 'no region yet: one is plugged later, by "culvert plug"',
     },
     "guest": {
-      kind: "number",
-      argument: "N",
-      least: 0,
-      most: 126,
+      ...GUEST_NUMBER,
       many: true,
       otherwise: "0",
       about: "which guest of the host this is. May be repeated: a VM for each, with --guest N " +
