@@ -65,8 +65,4 @@ export const LONG_FILES: Readonly<Record<string, readonly string[]>> = {
   ],
   "each offset of the region is written in one place": ["app/memory/layout.ts"],
   "each command and tool is a task": ["deno.json"],
-  "still to be split": [
-    "app/ivshmem/peer.ts",
-    "app/memory/region.ts",
-  ],
 };

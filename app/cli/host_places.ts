@@ -1,6 +1,6 @@
 import { UsageError } from "../../ffi/error.ts";
 import type { GuestPlaceOptions, RegionOptions } from "../host/host_options.ts";
-import { checkRegionBytes } from "../memory/region.ts";
+import { checkRegionBytes } from "../memory/region_size.ts";
 import { checkRegionName } from "../memory/region_name.ts";
 import { checkUsage, type Given } from "./options.ts";
 import { checkInterfaceName } from "../port/interface.ts";

@@ -1,18 +1,9 @@
 import { check, CulvertError, FILE_ADVICE, ShimError } from "../../ffi/error.ts";
 import { cString, shim } from "../../ffi/shim.ts";
+import { Greeting, GREETING_MS } from "./greeting.ts";
 import { type Credentials, credentialsOf } from "./member.ts";
 import { fileBytes } from "../linux/files.ts";
-import {
-  MEMORY,
-  type Message,
-  NO_FD,
-  PEER_ID_MAX,
-  PROTOCOL_VERSION,
-  receiveMessage,
-} from "./protocol.ts";
-
-/** Milliseconds that all the first messages may take. */
-const GREETING_MS = 2000;
+import { isPeerId, MEMORY, type Message, NO_FD, PEER_ID_MAX, receiveMessage } from "./protocol.ts";
 
 /**
  * Own vectors come last, but nobody says how many: they are all there if none follows for so long,
@@ -197,7 +188,7 @@ export class Peer {
 
   #faultOf(value: number, fd: number): string | undefined {
     if (value === MEMORY) return "it sent memory once more";
-    if (!isId(value)) return `it sent the id ${value} where 0 to ${PEER_ID_MAX} are ids`;
+    if (!isPeerId(value)) return `it sent the id ${value} where 0 to ${PEER_ID_MAX} are ids`;
     if (value === this.id && fd === NO_FD) {
       return `it says that we, peer ${value}, have left (or we may open no more files)`;
     }
@@ -232,85 +223,10 @@ export class Peer {
   }
 }
 
-function isId(value: number): boolean {
-  return value >= 0 && value <= PEER_ID_MAX;
-}
-
 function memoryBytes(fd: number, path: string): number {
   const bytes = fileBytes(fd, `what ${path} hands out`);
   if (bytes > 0) return bytes;
   throw new CulvertError(
     `Cannot use ${path} as the memory that it hands out has no bytes: is it an ivshmem server?`,
   );
-}
-
-/** The first messages of a server, within {@linkcode GREETING_MS} in all. */
-class Greeting {
-  /** Whether the server has closed the connection. */
-  isClosed = false;
-  readonly #end = performance.now() + GREETING_MS;
-
-  constructor(private readonly socket: number, private readonly path: string) {}
-
-  refuse(found: string): CulvertError {
-    return new CulvertError(
-      `Cannot use ${this.path} as its server does not speak ivshmem protocol version ` +
-        `${PROTOCOL_VERSION}: ${found}`,
-    );
-  }
-
-  checkVersion(): void {
-    const { value, fd } = this.#expect("its version");
-    this.#checkNone(fd, "its version");
-    if (value !== PROTOCOL_VERSION) throw this.refuse(`it speaks version ${value}`);
-  }
-
-  ownId(): number {
-    const { value, fd } = this.#expect("our id");
-    this.#checkNone(fd, "our id");
-    if (isId(value)) return value;
-    throw this.refuse(`it sent our id as ${value} where 0 to ${PEER_ID_MAX} are ids`);
-  }
-
-  memory(): number {
-    const { value, fd } = this.#expect("the memory");
-    if (value === MEMORY && fd !== NO_FD) return fd;
-    if (fd !== NO_FD) shim.shim_fd_close(fd);
-    const found = fd === NO_FD ? "no descriptor" : "a descriptor";
-    throw this.refuse(`it sent ${value} with ${found} where ${MEMORY} with the memory is wanted`);
-  }
-
-  /** One of the messages that follow; undefined if none comes for so many milliseconds. */
-  next(milliseconds: number): Message | undefined {
-    const message = this.#receive(milliseconds);
-    return message === "nothing" ? undefined : this.#whole(message, "a vector");
-  }
-
-  #expect(what: string): Message {
-    const message = this.#receive(GREETING_MS);
-    if (message !== "nothing") return this.#whole(message, what);
-    throw this.refuse(`${what} did not come within ${GREETING_MS / 1000} s`);
-  }
-
-  #whole(message: Message | "closed" | "broken", what: string): Message {
-    if (typeof message !== "string") return message;
-    this.isClosed = message === "closed";
-    throw this.refuse(`the connection is ${message} where ${what} is wanted`);
-  }
-
-  #checkNone(fd: number, what: string): void {
-    if (fd === NO_FD) return;
-    shim.shim_fd_close(fd);
-    throw this.refuse(`it sent ${what} with a descriptor where none belongs`);
-  }
-
-  #receive(milliseconds: number): ReturnType<typeof receiveMessage> {
-    const end = Math.min(this.#end, performance.now() + milliseconds);
-    for (;;) {
-      const message = receiveMessage(this.socket);
-      const left = end - performance.now();
-      if (message !== "nothing" || left <= 0) return message;
-      shim.shim_poll(Int32Array.of(this.socket), 1, Math.ceil(left * 1000));
-    }
-  }
 }

@@ -30,6 +30,11 @@ export const NO_FD: number = -1;
 /** Largest peer id: QEMU's doorbell register has 16 bits for it. */
 export const PEER_ID_MAX = 65535;
 
+/** Whether a message's value is a peer's id. */
+export function isPeerId(value: number): boolean {
+  return value >= 0 && value <= PEER_ID_MAX;
+}
+
 /** Most vectors that a server gives each peer: QEMU's client takes no more. */
 export const VECTORS_MAX = 64;
 

@@ -2,7 +2,7 @@ import { check } from "../../ffi/error.ts";
 import { MappedMemory } from "../../ffi/mapped_memory.ts";
 import { shim } from "../../ffi/shim.ts";
 import { giveFile, isSameFile, type Owner, ownerFor, statusOf } from "../linux/owner.ts";
-import { checkRegionBytes } from "../memory/region.ts";
+import { checkRegionBytes } from "../memory/region_size.ts";
 import { openLocked } from "./locked_file.ts";
 import { checkMayKeep, fileBytes, once, remove } from "../linux/files.ts";
 import {

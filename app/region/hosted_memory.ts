@@ -2,7 +2,7 @@ import { check, CulvertError } from "../../ffi/error.ts";
 import { MappedMemory } from "../../ffi/mapped_memory.ts";
 import { cString, shim } from "../../ffi/shim.ts";
 import { type Account, ownerFor, statusOfFile } from "../linux/owner.ts";
-import { checkRegionBytes } from "../memory/region.ts";
+import { checkRegionBytes } from "../memory/region_size.ts";
 import { isPath, socketPath } from "../memory/region_name.ts";
 import { type HostLock, takeHostLock } from "./host_lock.ts";
 import { hostFile } from "./hosted_file.ts";

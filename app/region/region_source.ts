@@ -1,7 +1,7 @@
 import { check, CulvertError, FILE_ADVICE, kernelError, ShimError } from "../../ffi/error.ts";
 import { MappedMemory } from "../../ffi/mapped_memory.ts";
 import { cString, shim } from "../../ffi/shim.ts";
-import { checkRegionBytes } from "../memory/region.ts";
+import { checkRegionBytes } from "../memory/region_size.ts";
 import { isPath, socketPath } from "../memory/region_name.ts";
 import { fileBytes } from "../linux/files.ts";
 import { Peer } from "../ivshmem/peer.ts";

@@ -12,7 +12,8 @@ import {
   ZONES_BYTES,
   ZONES_MAX,
 } from "../../app/memory/layout.ts";
-import { checkRegionBytes, Region } from "../../app/memory/region.ts";
+import { Region } from "../../app/memory/region.ts";
+import { checkRegionBytes } from "../../app/memory/region_size.ts";
 import { freshMemory } from "../ffi/fresh_memory.ts";
 
 const MIB = 1 << 20;

@@ -1,0 +1,102 @@
+import { CulvertError } from "../../ffi/error.ts";
+import { shim } from "../../ffi/shim.ts";
+import {
+  isPeerId,
+  MEMORY,
+  type Message,
+  NO_FD,
+  PEER_ID_MAX,
+  PROTOCOL_VERSION,
+  receiveMessage,
+} from "./protocol.ts";
+
+/** Milliseconds that all the first messages may take. */
+export const GREETING_MS = 2000;
+
+/** The first messages of a server, within {@linkcode GREETING_MS} in all. */
+export class Greeting {
+  /** Whether the server has closed the connection. */
+  isClosed = false;
+  readonly #end = performance.now() + GREETING_MS;
+
+  /** Over a connected socket, of the server at `path`. */
+  constructor(private readonly socket: number, private readonly path: string) {}
+
+  /** The error that says what was found. */
+  refuse(found: string): CulvertError {
+    return new CulvertError(
+      `Cannot use ${this.path} as its server does not speak ivshmem protocol version ` +
+        `${PROTOCOL_VERSION}: ${found}`,
+    );
+  }
+
+  /**
+   * Take the server's version.
+   *
+   * @throws {CulvertError} if it is another one, or does not come.
+   */
+  checkVersion(): void {
+    const { value, fd } = this.#expect("its version");
+    this.#checkNone(fd, "its version");
+    if (value !== PROTOCOL_VERSION) throw this.refuse(`it speaks version ${value}`);
+  }
+
+  /**
+   * Take the id that we have from now on.
+   *
+   * @throws {CulvertError} if it is none, or does not come.
+   */
+  ownId(): number {
+    const { value, fd } = this.#expect("our id");
+    this.#checkNone(fd, "our id");
+    if (isPeerId(value)) return value;
+    throw this.refuse(`it sent our id as ${value} where 0 to ${PEER_ID_MAX} are ids`);
+  }
+
+  /**
+   * Take the memory: a descriptor, which is the caller's to close.
+   *
+   * @throws {CulvertError} if something else comes, or nothing.
+   */
+  memory(): number {
+    const { value, fd } = this.#expect("the memory");
+    if (value === MEMORY && fd !== NO_FD) return fd;
+    if (fd !== NO_FD) shim.shim_fd_close(fd);
+    const found = fd === NO_FD ? "no descriptor" : "a descriptor";
+    throw this.refuse(`it sent ${value} with ${found} where ${MEMORY} with the memory is wanted`);
+  }
+
+  /** One of the messages that follow; undefined if none comes for so many milliseconds. */
+  next(milliseconds: number): Message | undefined {
+    const message = this.#receive(milliseconds);
+    return message === "nothing" ? undefined : this.#whole(message, "a vector");
+  }
+
+  #expect(what: string): Message {
+    const message = this.#receive(GREETING_MS);
+    if (message !== "nothing") return this.#whole(message, what);
+    throw this.refuse(`${what} did not come within ${GREETING_MS / 1000} s`);
+  }
+
+  #whole(message: Message | "closed" | "broken", what: string): Message {
+    if (typeof message !== "string") return message;
+    this.isClosed = message === "closed";
+    throw this.refuse(`the connection is ${message} where ${what} is wanted`);
+  }
+
+  #checkNone(fd: number, what: string): void {
+    if (fd === NO_FD) return;
+    shim.shim_fd_close(fd);
+    throw this.refuse(`it sent ${what} with a descriptor where none belongs`);
+  }
+
+  #receive(milliseconds: number): ReturnType<typeof receiveMessage> {
+    const end = Math.min(this.#end, performance.now() + milliseconds);
+    for (;;) {
+      const message = receiveMessage(this.socket);
+      const left = end - performance.now();
+      if (message !== "nothing" || left <= 0) return message;
+      shim.shim_poll(Int32Array.of(this.socket), 1, Math.ceil(left * 1000));
+    }
+  }
+}
