@@ -61,6 +61,12 @@ export const PROOFS = [
     minutes: 2,
   },
   {
+    task: "frames",
+    args: ["5000000"],
+    shows: "ten million frames come through a guest process unchanged, in order",
+    minutes: 2,
+  },
+  {
     task: "soak",
     args: ["--minutes", "5"],
     shows: "every frame is right, in order or counted as lost, while things die",

@@ -31,7 +31,7 @@ export { type CableEnd, type LinkDetails, packetPorts, xdpPorts } from "./networ
 export { type Ended, Running } from "./running.ts";
 export { exists } from "./processes.ts";
 export { BOOT_MS, PATIENCE_MS, pause, until, waitUntil } from "./wait.ts";
-export { TEST_TYPE, testFrame, Wire } from "./wire.ts";
+export { assertArrive, TEST_TYPE, testFrame, Wire } from "./wire.ts";
 
 /** Milliseconds that what is about to end of itself may take. */
 const GRACE_MS = 1000;

@@ -71,3 +71,16 @@ export function testFrame(bytes: number, { tags = "", seed = 0 } = {}): string {
   const payload = Uint8Array.from({ length }, (_, i) => i * 7 + seed + (i >>> 8));
   return head.slice(0, bytes * 2) + payload.toHex();
 }
+
+/** Send each frame both ways; each must arrive once, unchanged, in order, and nothing else. */
+export async function assertArrive(
+  { a, b }: { a: Wire; b: Wire },
+  frames: string[],
+): Promise<void> {
+  for (const [from, to] of [[a, b], [b, a]] as const) {
+    const before = to.received.length;
+    for (const frame of frames) await from.send(frame);
+    await to.arrived(() => true, before + frames.length);
+    assert.deepEqual(to.received.slice(before), frames);
+  }
+}

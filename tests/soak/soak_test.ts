@@ -13,10 +13,9 @@ import { runFaults, type RunOptions } from "../stage/rounds.ts";
 
 /** Times each fault comes, once if it is not here. */
 const TIMES: Readonly<Record<string, number>> = {
-  "guest killed": 8,
-  "host killed": 5,
-  "server killed": 4,
-  "server, then host killed": 3,
+  "guest killed": 4,
+  "host killed": 3,
+  "server killed": 2,
 };
 
 /** Run these faults one after the other. */

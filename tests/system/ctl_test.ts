@@ -5,9 +5,9 @@ import { Lab, packetPorts, type Running, until } from "../kit/lab.ts";
 import { exchangeNumbered, ROOM } from "../kit/vm.ts";
 
 /** How often a port comes and goes while frames are under way. */
-const TIMES = 100;
+const TIMES = 60;
 
-const FRAMES = 20_000, RATE = 800;
+const FRAMES = 12_000, RATE = 800;
 
 /** A host's control, asked without a process for each question. */
 class Client implements Disposable {
@@ -84,7 +84,7 @@ Deno.test("TCP goes on while a port comes and goes", async () => {
   const guest = await lab.startGuest(["--no-mac-updating", "-T", "0"]);
   const server = lab.start("ip", "netns", "exec", b.netns, "iperf3", "-s", "-1", "--forceflush");
   await server.stdoutLine(/listening/);
-  const load = lab.inNamespace(a.netns, "iperf3", "-c", b.ip4, "-t", "9", "--json");
+  const load = lab.inNamespace(a.netns, "iperf3", "-c", b.ip4, "-t", "6", "--json");
   using client = new Client(lab.region);
   for (const verb of ["add", "del", "add", "del"]) {
     await new Promise((resolve) => setTimeout(resolve, 500));

@@ -10,29 +10,19 @@ import { RING } from "../../app/memory/layout.ts";
 import { openRegion } from "../../app/region/region_source.ts";
 import { dataWord, Mbufs } from "../../app/mempool/mbuf.ts";
 import {
+  assertArrive,
   type HostAccount,
   Lab,
   packetPorts,
   pause,
   testFrame,
   until,
-  type Wire,
 } from "../kit/lab.ts";
 import { Burst } from "../../app/ring/burst.ts";
 
 /** Tags as they are on the wire: priority 5, VLAN 100; service VLAN 200 around it. */
 const CUSTOMER_TAG = "8100a064";
 const SERVICE_TAG = "88a800c8";
-
-/** Send each frame both ways; each must arrive once, unchanged, in order, and nothing else. */
-async function assertArrive({ a, b }: { a: Wire; b: Wire }, frames: string[]): Promise<void> {
-  for (const [from, to] of [[a, b], [b, a]] as const) {
-    const before = to.received.length;
-    for (const frame of frames) await from.send(frame);
-    await to.arrived(() => true, before + frames.length);
-    assert.deepEqual(to.received.slice(before), frames);
-  }
-}
 
 function drops({ dropped }: HostAccount): Record<string, number> {
   return Object.fromEntries(dropped);

@@ -70,7 +70,7 @@ Deno.test("culvert push changes the function of a VM that runs, again and again,
   await host.stderrLine(/guest 0 attached/, BOOT_MS);
   await untilReachable(lab, a, b, BOOT_MS);
 
-  const frames = exchangeNumbered(lab, [a, b], { frames: 4000, rate: 100 });
+  const frames = exchangeNumbered(lab, [a, b], { frames: 2500, rate: 100 });
   for (const word of ["first", "second"]) {
     const said = await pushed(lab, 0, files.write("my.ts", saying(word)), ...PATIENT);
     assert.match(said, /^guest 0: swapped my\.ts in \d+ ms, 0 frames lost, forwarding paused/);

@@ -5,7 +5,7 @@
  */
 import assert from "node:assert/strict";
 import { type CableEnd, type Forwarding, type HostAccount, Lab, pause } from "../kit/lab.ts";
-import { testFrame, type Wire, xdpPorts } from "../kit/lab.ts";
+import { assertArrive, testFrame, xdpPorts } from "../kit/lab.ts";
 import { hasXdpProgram } from "../kit/kernel_traffic.ts";
 
 /** Tags as they are on the wire: priority 5, VLAN 100; service VLAN 200 around it. */
@@ -21,16 +21,6 @@ function forwarding(
   host: string[] = [],
 ): Promise<Forwarding> {
   return lab.forwarding(pair, { ports: xdpPorts([pair.a, pair.b], mode), host });
-}
-
-/** Send each frame both ways; each must arrive once, unchanged, in order, and nothing else. */
-async function assertArrive({ a, b }: { a: Wire; b: Wire }, frames: string[]): Promise<void> {
-  for (const [from, to] of [[a, b], [b, a]] as const) {
-    const before = to.received.length;
-    for (const frame of frames) await from.send(frame);
-    await to.arrived(() => true, before + frames.length);
-    assert.deepEqual(to.received.slice(before), frames);
-  }
 }
 
 function drops({ dropped }: HostAccount): Record<string, number> {
