@@ -33,6 +33,8 @@ const NOT_OURS = "see whose it is (ls -ld), and become that user, join the group
 export const FILE_ADVICE: Readonly<Record<string, string>> = {
   EACCES: NOT_OURS,
   EPERM: NOT_OURS,
+  EISDIR: "it is a folder; name a file in it",
+  ELOOP: "it is a symbolic link; name the file itself",
   ENAMETOOLONG: "use a shorter path: a socket's has at most 107 bytes, a file's name 255",
   ENOENT: "there is no such file, or no folder for it; check the path",
   ENOTDIR: "a part of the path is no folder; check the path",
@@ -88,6 +90,7 @@ export function errnoName(errno: number): string {
 const ANYWHERE: Readonly<Record<string, string>> = {
   ENOMEM: "make it smaller, or free memory",
   ENOSPC: "make it smaller, or free memory",
+  EFBIG: "raise the limit of file sizes (ulimit -f), or make it smaller",
   EMFILE: "raise the limit of open files (ulimit -n)",
   ENFILE: "raise the limit of open files (ulimit -n)",
 };

@@ -6,6 +6,7 @@ import { parseCoreList, usableCores } from "../linux/core_list.ts";
 import { stdout } from "../linux/output.ts";
 import { readRate } from "../port/pcap_options.ts";
 import { parsePortSpec, type PortSpec } from "../port/port_spec.ts";
+import { takesAbout } from "./duration.ts";
 import { genReport, stepText } from "./gen_report.ts";
 import { sayFor } from "./messages.ts";
 import type { Parsed } from "./options.ts";
@@ -13,6 +14,9 @@ import { stopSignal } from "./stop_signal.ts";
 import type { GEN } from "./tables/gen.ts";
 
 const LCORE_URL = new URL("../gen/lcore_worker.ts", import.meta.url);
+
+/** Most trials of a search. */
+const TRIALS = 9;
 
 /** Longest frame: 1500 bytes behind the Ethernet header. */
 const SIZE_MAX = 1514;
@@ -35,7 +39,9 @@ export async function genCommand(
     ...{ latency, core: readCore(values.core) },
   };
   const rate = readRate(values.rate);
-  const generator = await openGenerator(options, LCORE_URL, stopSignal(sayFor("gen")));
+  const say = sayFor("gen");
+  if (values.search) say(`up to ${TRIALS} trials: ${takesAbout(TRIALS * seconds)}`);
+  const generator = await openGenerator(options, LCORE_URL, stopSignal(say));
   let result: TrialResult | undefined;
   try {
     const trial = (rate: number) => generator.trial({ rate, seconds });

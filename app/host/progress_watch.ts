@@ -82,10 +82,11 @@ export class ProgressWatch {
     const named = missing.slice(0, NAMED_MAX).map((one) => `guest ${one.number} of ${one.name}`);
     const more = missing.length > NAMED_MAX ? ` and ${missing.length - NAMED_MAX} more` : "";
     const which = number === 0 ? "" : ` --guest ${number}`;
+    const whose = missing.length === 1 ? "its" : "their";
     this.log(
       `no ${
         named.join(", ")
-      }${more} yet: their ports' frames are dropped meanwhile. Start: culvert ` +
+      }${more} yet: ${whose} ports' frames are dropped meanwhile. Start: culvert ` +
         `guest --region ${name}${which}, or a VM: culvert qemu --region ${name}${which} --run`,
     );
   }

@@ -4,6 +4,7 @@
  * @module
  */
 import { CulvertError } from "../../ffi/error.ts";
+import { takesAbout } from "../cli/duration.ts";
 import { runProgram } from "../cli/run_program.ts";
 import { writeDocuments } from "./documents.ts";
 import { launcherText } from "./launcher.ts";
@@ -60,7 +61,11 @@ function importsText(): string {
   return JSON.stringify({ imports: Object.fromEntries(imports) }, null, 2) + "\n";
 }
 
+/** Seconds that it takes, most of them for types and shims. */
+const SECONDS = 20;
+
 async function main(): Promise<number> {
+  console.error(`makes the package culvert-net: ${takesAbout(SECONDS)}`);
   await Deno.remove(FOLDER, { recursive: true }).catch((error) => {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
   });

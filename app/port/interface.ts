@@ -3,7 +3,7 @@ import { check } from "../../ffi/error.ts";
 import { cString, shim } from "../../ffi/shim.ts";
 
 const IFF_UP = 1, IFF_RUNNING = 0x40;
-const ARPHRD_ETHER = 1;
+const ARPHRD_ETHER = 1, ARPHRD_NONE = 65534;
 const IFNAMSIZ = 16;
 
 /** A network interface, as the kernel describes it. */
@@ -47,9 +47,12 @@ export function findInterface(name: string): Interface | undefined {
   if (result < 0) return undefined;
   const [index, flags, mtu, type] = words;
   if (type !== ARPHRD_ETHER || name === "lo") {
+    const isTunnel = type === ARPHRD_NONE;
     throw new CulvertError(
-      `Cannot use interface ${name} as it is not Ethernet (ARPHRD type ${type}): use a NIC, ` +
-        `veth, bridge or TAP`,
+      `Cannot use interface ${name} as it is not Ethernet (ARPHRD type ${type}): ` +
+        (isTunnel
+          ? "it carries IP alone, as tun and WireGuard do; use a VXLAN interface over it"
+          : "use a NIC, veth, bridge or TAP"),
     );
   }
   const mac = new Uint8Array(words.buffer, 16, 6).slice();

@@ -63,9 +63,13 @@ export function openPort(spec: PortSpec, mtu: number): OpenedPort {
   }
   const before = findInterface(spec.name);
   if (spec.kind !== "tap" && !before) {
+    const [shorter] = spec.name.split("@");
+    const advice = shorter === spec.name
+      ? "`ip link` lists them"
+      : `write ${spec.kind}:${shorter}, as what \`ip link\` shows behind @ is another's name`;
     throw new CulvertError(
       `Cannot open port ${spec.kind}:${spec.name} as there is no such interface in this network ` +
-        `namespace: \`ip link\` lists them`,
+        `namespace: ` + advice,
     );
   }
   const restore = () => {

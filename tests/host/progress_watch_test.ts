@@ -28,7 +28,7 @@ Deno.test("A host without its guests says after 2 s which are missing, once, and
   deepEqual(lab.log, []);
   lab.turns(500);
   equal(lab.log.length, 1);
-  match(lab.log[0], /^no guest 3 of a yet: their ports' frames are dropped meanwhile\. Start: /);
+  match(lab.log[0], /^no guest 3 of a yet: its ports' frames are dropped meanwhile\. Start: /);
   match(
     lab.log[0],
     /culvert guest --region a --guest 3, or a VM: culvert qemu --region a --guest 3/,

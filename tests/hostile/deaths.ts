@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { takesAbout } from "../../app/cli/duration.ts";
 import type { Parsed } from "../../app/cli/options.ts";
 import { runTool } from "../../app/cli/run_program.ts";
 import { newSeed, Random } from "../kit/random.ts";
@@ -16,6 +17,9 @@ import { DEATHS } from "./table.ts";
 
 /** After so many faults the host is stopped, and must have all its mbufs. */
 const FAULTS_PER_HOST = 10;
+
+/** Seconds for a fault with its recovery, and for a VM to boot. */
+const FAULT_SECONDS = 2.4, BOOT_SECONDS = 20;
 
 /** What happens to a VM, its host and its server unless `--only` says otherwise. */
 const AROUND_VM = [
@@ -75,14 +79,28 @@ function sequence(only: readonly string[] | undefined, vm: boolean): [name: stri
   return [...around(DEATHS.options.only.choices, false), ...around(AROUND_VM, true)];
 }
 
+/** How often a fault comes: around a VM, which is slow, less often. */
+function timesOf(vm: boolean, times: number): number {
+  return vm ? Math.ceil(times / 4) : times;
+}
+
+/** Seconds that faults take, the start of their hosts and VMs among them. */
+function secondsOf(all: readonly [name: string, vm: boolean][], times: number): number {
+  return all.reduce(
+    (sum, [, vm]) => sum + timesOf(vm, times) * FAULT_SECONDS + (vm ? BOOT_SECONDS : 0),
+    0,
+  );
+}
+
 async function main({ values }: Parsed<typeof DEATHS>): Promise<number> {
   const { times, only, seed = newSeed() } = values;
-  console.log(`seed ${seed}`);
+  const all = sequence(only, values.vm);
+  console.log(`seed ${seed}; ${takesAbout(secondsOf(all, times))}`);
   const broken: string[] = [];
-  for (const [name, vm] of sequence(only, values.vm)) {
+  for (const [name, vm] of all) {
     const fault = FAULTS.find((one) => one.name === name);
     const creator = CREATORS.find((one) => one.name === name)!;
-    const order = { times: vm ? Math.ceil(times / 4) : times, seed, vm };
+    const order = { times: timesOf(vm, times), seed, vm };
     const found = await (fault ? repeat(fault, order) : repeatCreation(creator, order))
       .catch((error) => [`${name}: ${(error as Error).message}`]);
     // A terminal sends SIGINT to our children too: they may end before we know of it.

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { takesAbout } from "../../app/cli/duration.ts";
 import type { Parsed } from "../../app/cli/options.ts";
 import { runTool } from "../../app/cli/run_program.ts";
 import { newSeed } from "../kit/random.ts";
@@ -11,6 +12,9 @@ import { attackMemory, type AttackOrder } from "./memory_attack.ts";
 import { attackPorts } from "./port_attack.ts";
 import { HOSTILE } from "./table.ts";
 import { measureTurns } from "./turn_cost.ts";
+
+/** Seconds for what does not depend on `--seconds`: real ports, and what a turn costs. */
+const PORTS_SECONDS = 20;
 
 /** The attacks in memory. */
 const ATTACKS: readonly (Partial<AttackOrder> & { readonly title: string })[] = [
@@ -27,7 +31,7 @@ const ATTACKS: readonly (Partial<AttackOrder> & { readonly title: string })[] = 
 
 await runTool(HOSTILE, async ({ values }: Parsed<typeof HOSTILE>): Promise<number> => {
   const { seed = newSeed(), seconds } = values;
-  console.log(`seed ${seed}; takes about ${Math.ceil(seconds / 60 + 0.5)} min`);
+  console.log(`seed ${seed}; ${takesAbout(seconds + PORTS_SECONDS)}`);
   const broken: string[] = [];
   for (const { title, ...order } of ATTACKS) {
     const attack = await attackMemory({ ...order, seed, seconds: seconds / ATTACKS.length });

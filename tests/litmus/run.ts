@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { takesAbout } from "../../app/cli/duration.ts";
 import type { Parsed } from "../../app/cli/options.ts";
 import { runTool } from "../../app/cli/run_program.ts";
 import { type Check, CHECKS, CONTROLS } from "./controls.ts";
@@ -22,7 +23,7 @@ function freshly(check: Check): Check {
 async function main({ values: { seconds } }: Parsed<typeof LITMUS>): Promise<number> {
   const controls = Object.values(CONTROLS).flat();
   const total = CHECKS.length * seconds + controls.length * CONTROL_SECONDS;
-  console.log(`takes about ${Math.ceil(total / 60)} min`);
+  console.log(takesAbout(total));
   using judge = new Judge();
   let wrong = 0, unnoticed = 0;
   for (const check of CHECKS.map(freshly)) {

@@ -4,6 +4,7 @@
  * @module
  */
 import { UsageError } from "../../ffi/error.ts";
+import { takesAbout } from "../../app/cli/duration.ts";
 import type { Parsed } from "../../app/cli/options.ts";
 import { runTool } from "../../app/cli/run_program.ts";
 import { MODELS, sizeFor, textOf } from "./models.ts";
@@ -32,7 +33,7 @@ function searches(isLong: boolean): (() => Promise<Shown>)[] {
 }
 
 async function runAll(isLong: boolean): Promise<boolean> {
-  console.log(`takes about ${isLong ? 10 : 2} min`);
+  console.log(takesAbout(60 * (isLong ? 10 : 2)));
   let good = 0, wrong = 0;
   for (const search of searches(isLong)) {
     const shown = await search();

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { takesAbout } from "../../app/cli/duration.ts";
 import { runTool } from "../../app/cli/run_program.ts";
 import { misfit, type Table, tryMutations } from "./mutants.ts";
 import { MUTATION } from "./table.ts";
@@ -19,7 +20,7 @@ async function tryTable(table: Table): Promise<string[]> {
 
 async function main(): Promise<number> {
   const total = TABLES.reduce((sum, { mutations }) => sum + mutations.length, 0);
-  console.log(`takes about ${Math.ceil(total * SECONDS / 60)} min`);
+  console.log(takesAbout(total * SECONDS));
   let wrong = 0;
   for (const table of TABLES) {
     const found = await tryTable(table);

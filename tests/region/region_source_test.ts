@@ -29,7 +29,7 @@ Deno.test("openRegion() refuses a file that is too small for a region", () => {
 Deno.test("openRegion() refuses a path that cannot be opened, with the kernel's reason", () => {
   throws(() => openRegion("/dev/shm/"), {
     name: "ShimError",
-    message: "Cannot open region /dev/shm/ as the kernel says EISDIR",
+    message: /EISDIR: it is a folder; name a file in it$/,
   });
   throws(() => openRegion(`${THIS_FILE}/x`), {
     name: "ShimError",
@@ -38,7 +38,10 @@ Deno.test("openRegion() refuses a path that cannot be opened, with the kernel's 
 });
 
 Deno.test("openRegion() follows no symbolic link", () => {
-  throws(() => openRegion("/proc/self/exe"), { name: "ShimError", message: /ELOOP$/ });
+  throws(() => openRegion("/proc/self/exe"), {
+    name: "ShimError",
+    message: /ELOOP: it is a symbolic link/,
+  });
 });
 
 Deno.test("locateRegion() refuses a region that no host keeps", () => {

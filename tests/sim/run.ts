@@ -4,6 +4,7 @@
  * @module
  */
 import { fileURLToPath } from "node:url";
+import { takesAbout } from "../../app/cli/duration.ts";
 import type { Parsed } from "../../app/cli/options.ts";
 import { runTool } from "../../app/cli/run_program.ts";
 import { newSeed } from "../kit/random.ts";
@@ -15,6 +16,9 @@ import { SIM } from "./table.ts";
  * space until its process ends.
  */
 const WORLD_STEPS = 250_000;
+
+/** Steps that idle cores take in a second. */
+const STEPS_A_SECOND = 70_000;
 
 /** Lines of a trace that are printed. */
 const TRACE_LINES = 400;
@@ -66,7 +70,7 @@ await runTool(SIM, async ({ values }: Parsed<typeof SIM>): Promise<number> => {
     return 1;
   }
   const worlds = Math.ceil(steps / WORLD_STEPS);
-  console.log(`sim: seeds ${seed} to ${seed + worlds - 1}`);
+  console.log(`sim: seeds ${seed} to ${seed + worlds - 1}; ${takesAbout(steps / STEPS_A_SECOND)}`);
   for (let world = 0; world < worlds; world++) {
     const left = steps - world * WORLD_STEPS;
     if (!await startWorld(seed + world, Math.min(left, WORLD_STEPS), trace)) return 1;

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { takesAbout } from "../../app/cli/duration.ts";
 import type { Parsed } from "../../app/cli/options.ts";
 import { runTool } from "../../app/cli/run_program.ts";
 import { newSeed } from "../kit/random.ts";
@@ -12,6 +13,9 @@ import { reportText, verdict } from "../stage/report.ts";
 import { runFaults } from "../stage/rounds.ts";
 import { chartText, plot } from "./plot.ts";
 import { SOAK } from "./table.ts";
+
+/** Seconds for starting and stopping, and for booting a VM. */
+const START_SECONDS = 10, BOOT_SECONDS = 30;
 
 await runTool(SOAK, async ({ values }: Parsed<typeof SOAK>): Promise<number> => {
   const { minutes, seed = newSeed(), rate, mtu, calm, vm, fault, json, svg } = values;
@@ -22,7 +26,8 @@ await runTool(SOAK, async ({ values }: Parsed<typeof SOAK>): Promise<number> => 
     return 0;
   }
   console.log(
-    `seed ${seed}, ${minutes} minutes, four times ${rate} frames/s of 60 to ${mtu + 14} bytes`,
+    `seed ${seed}, ${minutes} minutes, four times ${rate} frames/s of 60 to ${mtu + 14} bytes; ` +
+      takesAbout(60 * minutes + START_SECONDS + (vm ? BOOT_SECONDS : 0)),
   );
   let isStopped = false;
   for (const signal of ["SIGINT", "SIGTERM"] as const) {

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { takesAbout } from "../../app/cli/duration.ts";
 import type { Parsed } from "../../app/cli/options.ts";
 import { runTool } from "../../app/cli/run_program.ts";
 import { SIZES, teamsFor } from "./teams.ts";
@@ -11,6 +12,9 @@ import { type Mode, MODES } from "./modes.ts";
 import { runMode } from "./run_mode.ts";
 import { type Team, teamText } from "./shared_rings.ts";
 import { STRESS } from "./table.ts";
+
+/** Seconds that starting the agents of a mode takes. */
+const START_SECONDS = 1;
 
 const encoder = new TextEncoder();
 
@@ -39,7 +43,7 @@ async function runTeam(
 
 async function main({ values: { seconds, only } }: Parsed<typeof STRESS>): Promise<number> {
   const modes = MODES.filter(({ name }) => only === undefined || only === name);
-  console.log(`takes about ${Math.ceil(modes.length * seconds / 60)} min`);
+  console.log(takesAbout(modes.length * (seconds + START_SECONDS)));
   let isGood = true;
   for (const mode of modes) {
     const teams = teamsFor(mode);

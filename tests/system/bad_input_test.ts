@@ -103,7 +103,8 @@ Deno.test("culvert host refuses interfaces that are not there, or that are not E
     [`--port packet:${lab.name("no")}`, FAILURE, /no such interface/],
     ["--port packet:lo", FAILURE, /lo .*not Ethernet/],
     ["--port tap:lo", FAILURE, /lo .*not Ethernet/],
-    [`--port packet:${tun}`, FAILURE, /not Ethernet/],
+    [`--port packet:${tun}`, FAILURE, /not Ethernet .*: it carries IP alone.* use a VXLAN/],
+    [`--port packet:${tun}@none`, FAILURE, new RegExp(`no such interface.*: write packet:${tun},`)],
     [`--port tap:${tun}`, FAILURE, /not Ethernet/],
   ]);
 });

@@ -53,6 +53,7 @@ Deno.test("A host ends in order, and says why, when the deno task that started i
 for (
   const [what, redirect] of [
     ["a full disk", '"$@" >/dev/full 2>/dev/full'],
+    ["a file that may not grow", 'ulimit -f 70000; truncate -s 70000K $0; "$@" >>$0 2>>$0'],
     ["a full disk, as JSON,", '"$@" --log json --log-level debug >/dev/full 2>/dev/full'],
     ["readers that are gone", '"$@" > >(true) 2> >(true)'],
     ["closed descriptors", '"$@" >&- 2>&-'],
@@ -64,7 +65,8 @@ for (
 ) {
   Deno.test(`A host and a guest with tables each second go on with ${what} for their output`, async () => {
     await using lab = await Lab.open();
-    const under = ["bash", "-c", `exec ${redirect}`, "bash"];
+    const file = lab.newPath();
+    const under = ["bash", "-c", redirect.replace('"$@"', 'exec "$@"'), file];
     const region = ["--region", lab.region, "-T", "1"];
     const host = lab.culvert("host", [...PORTS, ...region], { under });
     await until(() => exists(`/run/culvert/${lab.region}.sock`), "the host has begun");
@@ -78,6 +80,7 @@ for (
       const { code } = await running.stop("SIGTERM");
       assert.equal(code, 0);
     }
+    await Deno.remove(file).catch(() => {});
     await lab.nothingLeft();
   });
 }
