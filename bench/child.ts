@@ -15,6 +15,8 @@ export interface ChildOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** How it is asked to end: by the end of its input, or by a signal. Default `SIGTERM`. */
   readonly endBy?: "input" | Deno.Signal;
+  /** Whether it is asked by its input. Default only if it ends by that. */
+  readonly hasInput?: boolean;
   /** Which of its outputs is heard. Default `stdout`. */
   readonly heard?: "stdout" | "stderr";
 }
@@ -45,15 +47,16 @@ export class Child implements AsyncDisposable {
   constructor(name: string, command: readonly string[], options: ChildOptions = {}) {
     this.#name = name;
     this.#endBy = options.endBy ?? "SIGTERM";
+    const hasInput = options.hasInput ?? this.#endBy === "input";
     this.#child = new Deno.Command("setpriv", {
       args: ["--pdeathsig", "KILL", ...command],
       cwd: options.cwd,
       env: options.env,
-      stdin: this.#endBy === "input" ? "piped" : "null",
+      stdin: hasInput ? "piped" : "null",
       stdout: "piped",
       stderr: "piped",
     }).spawn();
-    if (this.#endBy === "input") this.#input = this.#child.stdin.getWriter();
+    if (hasInput) this.#input = this.#child.stdin.getWriter();
     const read = Promise.all([
       this.#read(this.#child.stdout, options.heard !== "stderr"),
       this.#read(this.#child.stderr, options.heard === "stderr"),
@@ -133,8 +136,8 @@ export class Child implements AsyncDisposable {
   /** Ask it to end, kill it if it does not, and wait until it has gone. */
   async [Symbol.asyncDispose](): Promise<void> {
     const kill = setTimeout(() => this.#signal("SIGKILL"), GRACE_MS);
-    if (this.#input) await this.#input.close().catch(() => {/* it has ended before */});
-    else this.#signal(this.#endBy as Deno.Signal);
+    if (this.#endBy !== "input") this.#signal(this.#endBy);
+    await this.#input?.close().catch(() => {/* it has ended before */});
     await this.#closed;
     clearTimeout(kill);
   }

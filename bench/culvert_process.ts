@@ -49,32 +49,54 @@ interface ForwarderOptions {
 /** Where a host may read and write, as the task `host` has it. */
 const DIRECTORIES = "/run/culvert,/dev/shm,/dev/hugepages";
 
+/** The region of {@linkcode startHost}. */
+export const HOST_REGION = `bench-${Deno.pid}`;
+
+/** Start `culvert host`, in {@linkcode HOST_REGION}, with the ports of each of its guests. */
+export async function startHost(
+  { core, idle, args = [] }: HostOptions,
+  guests: readonly Pick<PlaceOptions, "ports">[],
+): Promise<Child> {
+  await using starting = new AsyncDisposableStack();
+  const host = starting.use(start("host", [
+    `--allow-read=.,${DIRECTORIES}`,
+    `--allow-write=${DIRECTORIES}`,
+    "--allow-run",
+  ], [
+    ...["--region", HOST_REGION, "-l", String(core), "--idle", idle],
+    ...guests.flatMap(({ ports }, number) => [
+      ...["--guest", String(number)],
+      ...ports.flatMap((port) => ["--port", port]),
+    ]),
+    ...args,
+  ]));
+  await host.hear(/ is ready: /);
+  starting.move();
+  return host;
+}
+
 /**
  * Start `culvert host` and guests that hand frames on as they are; wait until they are attached.
  */
 export async function startForwarder({ host, guests }: ForwarderOptions): Promise<AsyncDisposable> {
   await using programs = new AsyncDisposableStack();
-  const region = `bench-${Deno.pid}`;
-  const running = programs.use(start("host", [
-    `--allow-read=.,${DIRECTORIES}`,
-    `--allow-write=${DIRECTORIES}`,
-    "--allow-run",
-  ], [
-    ...["--region", region, "-l", String(host.core), "--idle", host.idle],
-    ...guests.flatMap(({ ports }, number) => [
-      ...["--guest", String(number)],
-      ...ports.flatMap((port) => ["--port", port]),
-    ]),
-    ...host.args ?? [],
-  ]));
-  await running.hear(/ is ready: /);
+  const running = programs.use(await startHost(host, guests));
   for (const [number, guest] of guests.entries()) {
     const functions = ["--function", "io"];
-    const forwarding = programs.use(startGuest({ ...guest, region, number, functions }));
+    const options = { ...guest, region: HOST_REGION, number, functions };
+    const forwarding = programs.use(startGuest(options));
     const isThere = running.hear(new RegExp(`guest ${number} attached`));
     await forwarding.during("wait for the guest to attach", isThere);
   }
   return programs.move();
+}
+
+/** `culvert qemu --run` with the host's region and a shell on the console, which is asked. */
+export function startShellVm(args: readonly string[]): Child {
+  return new Child("the VM", [
+    ...[Deno.execPath(), "run", "-A", "--no-check", "--lock=deno.lock", "app/main.ts", "qemu"],
+    ...["--run", "--shell", "--region", HOST_REGION, ...args],
+  ], { cwd: ROOT, hasInput: true });
 }
 
 function start(command: "host" | "guest", permissions: string[], args: string[]): Child {

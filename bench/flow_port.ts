@@ -34,21 +34,25 @@ export class FlowPort implements HostPort {
   #back = 0;
 
   /** @param frameBytes Length of the frames, 60 or more. */
-  constructor(frameBytes: number, resources: PortResources) {
+  constructor(
+    frameBytes: number,
+    resources: PortResources,
+    private readonly inFlight: number = IN_FLIGHT,
+  ) {
     this.#resources = resources;
     this.#word1 = dataWord(HEADROOM_BYTES, frameBytes);
     const bytes = headerOf(frameBytes);
     this.#header = new Uint32Array(bytes.buffer);
     this.#headerElements = new BigUint64Array(bytes.buffer);
     const { buffer } = resources.mbufs.u32;
-    this.#frames = new BigUint64Array(buffer, 0, buffer.byteLength >>> 3);
+    this.#frames = new BigUint64Array(buffer, 0, Math.floor(buffer.byteLength / 8));
     this.#sumBase = sumOf(bytes);
   }
 
   rxBurst(burst: Burst, max: number, at = 0): number {
     const { mempool, counters } = this.#resources;
     // Frames sent before there is a guest never come back.
-    if (this.#sent - this.#back - counters[COUNTER.NO_GUEST] + max > IN_FLIGHT) return 0;
+    if (this.#sent - this.#back - counters[COUNTER.NO_GUEST] + max > this.inFlight) return 0;
     const n = mempool.allocBurst(burst, max, at);
     const words = burst.words;
     for (let i = at; i < at + n; i++) words[(i << 1) + 1] = this.#word1;

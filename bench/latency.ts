@@ -1,46 +1,98 @@
 import { CulvertError } from "../ffi/error.ts";
 import { type CableEnd, Network } from "../tests/kit/network.ts";
 import { Child } from "./child.ts";
-import { type BenchOptions, median } from "./measurement.ts";
+import { startGuest } from "./culvert_process.ts";
+import { type BenchOptions, median, readingsOf, type Row } from "./measurement.ts";
 import { requirePrograms } from "./peers/requirements.ts";
+import { vhostOneFrame } from "./peers/vhost_one_frame.ts";
+import { GUEST_CORE, oneFrame, regionFile } from "./round_trip.ts";
 import { startOurs } from "./tcp.ts";
 import { inNetns, startBridge } from "./wire.ts";
 
 /** Pings of a sample, and the seconds between two: long enough for both sides to fall asleep. */
 const PINGS = 200, INTERVAL = 0.02;
 
+/** Round trips of single frames in a sample, and in a short one. */
+const FRAMES = 1_000_000, FEW_FRAMES = 1000;
+
+const FRAME_BYTES = 64;
+
+/** Our p50 is to be three quarters of vhost-user's. */
+const WANTED = 1 / 0.75;
+
 /**
- * Ping between two namespaces through host and guest that sleep when nothing comes: median and
- * worst round trip of a sample, in microseconds. The peer is the kernel's bridge.
+ * How long one frame takes: a ping between two namespaces through host and guest that sleep when
+ * nothing comes, beside the kernel's bridge; and a frame through the memory path, host and guest
+ * polling, beside DPDK's vhost-user.
  */
 export async function benchLatency(options: BenchOptions): Promise<void> {
-  await requirePrograms("ping");
-  await using network = new Network();
-  const { a, b } = await network.namespacePair();
-  const pings = Math.max(20, Math.round(PINGS * options.scale));
-  const sampleOf = (start: () => Promise<AsyncDisposable>, of: (times: number[]) => number) => {
-    return async () => {
-      await using _forwarder = await start();
-      await ping(a, b, 5); // resolves the address
-      return of(await ping(a, b, pings));
-    };
-  };
-  const bridge = () => startBridge([a.outer, b.outer]);
-  for (const [what, of] of [["p50", median], ["worst", worst]] as const) {
-    await options.measure({
-      name: `ping, host and guest asleep, ${what}`,
-      unit: "us",
+  await benchOneFrame(options);
+  await benchPing(options);
+}
+
+/** One measurement a turn, and a row for each of its readings. */
+async function measureReadings(
+  { peers, measure }: BenchOptions,
+  row: Pick<Row, "unit" | "settings"> & { readonly of: (reading: string) => string },
+  readings: Readonly<Record<string, { wanted?: number }>>,
+  ours: () => Promise<number[]>,
+  peer: { readonly name: string; readonly take: () => Promise<number[]> },
+): Promise<void> {
+  const names = Object.keys(readings);
+  const [own, others] = [ours, peer.take].map((take) => readingsOf(take, names.length));
+  for (const [i, name] of names.entries()) {
+    await measure({
+      ...row,
+      name: row.of(name),
       better: "less",
-      inPlot: what === "p50",
-      settings: { pings, interval: INTERVAL },
+      inPlot: i === 0,
       warmsUp: true,
-      ours: sampleOf(() => startOurs(a, b), of),
-      peers: options.peers ? [{ name: "kernel bridge", sample: sampleOf(bridge, of) }] : [],
+      ours: own[i],
+      peers: peers ? [{ name: peer.name, sample: others[i], ...readings[name] }] : [],
     });
   }
 }
 
-const worst = (times: readonly number[]) => Math.max(...times);
+async function benchOneFrame(options: BenchOptions): Promise<void> {
+  const of = (reading: string) => `one frame by the memory path, 64 B, ${reading}`;
+  const readings = { "p50": { wanted: WANTED }, "p99": {}, "p99.9": {} };
+  if (!Object.keys(readings).some((reading) => options.isAsked(of(reading)))) return;
+  const frames = options.scale < 1 ? FEW_FRAMES : FRAMES;
+  await using file = await regionFile(`/dev/shm/culvert-bench-${Deno.pid}`);
+  const guest = { core: GUEST_CORE, functions: ["--function", "macswap"], idle: "poll" } as const;
+  const start = () => startGuest({ region: file.path, ...guest });
+  const trip = { region: file.path, frameBytes: FRAME_BYTES, start };
+  await measureReadings(
+    options,
+    { of, unit: "ns", settings: { frames } },
+    readings,
+    () => oneFrame(trip, frames),
+    { name: "DPDK vhost-user", take: () => vhostOneFrame(FRAME_BYTES, frames) },
+  );
+}
+
+async function benchPing(options: BenchOptions): Promise<void> {
+  const of = (reading: string) => `ping, host and guest asleep, ${reading}`;
+  const readings = { "p50": { wanted: 1 / 2.5 }, "worst": {} };
+  if (!Object.keys(readings).some((reading) => options.isAsked(of(reading)))) return;
+  await requirePrograms("ping");
+  await using network = new Network();
+  const { a, b } = await network.namespacePair();
+  const pings = Math.max(20, Math.round(PINGS * options.scale));
+  const through = (start: () => Promise<AsyncDisposable>) => async () => {
+    await using _forwarder = await start();
+    await ping(a, b, 5); // resolves the address
+    const times = await ping(a, b, pings);
+    return [median(times), Math.max(...times)];
+  };
+  await measureReadings(
+    options,
+    { of, unit: "us", settings: { pings, interval: INTERVAL } },
+    readings,
+    through(() => startOurs(a, b)),
+    { name: "kernel bridge", take: through(() => startBridge([a.outer, b.outer])) },
+  );
+}
 
 /** Round trips in microseconds; each ping has to come back. */
 async function ping(a: CableEnd, b: CableEnd, count: number): Promise<number[]> {

@@ -19,14 +19,20 @@ import { benchPorts } from "./ports.ts";
 import { tableLines } from "./result_table.ts";
 import { jsonLines } from "./results.ts";
 import { benchRing } from "./ring.ts";
-import { AREAS, BENCH } from "./table.ts";
+import { benchScale } from "./scale.ts";
+import { AREA_SECONDS, AREAS, BENCH, TURNS } from "./table.ts";
 import { benchTcp } from "./tcp.ts";
+import { duration, verdictLines } from "./verdict.ts";
+import { benchVm } from "./vm.ts";
 import { isStopping, stopBench } from "./waiting.ts";
 
 /** How long an orderly end may take: a DPDK program has 5 s before it is killed. */
 const STOP_MS = 20_000;
 
 const QUICK = "short samples: they prove that the bench runs, and are no results";
+
+/** Where no terminal shows progress, a line tells it when so much time has passed. */
+const PROGRESS_MS = 15_000;
 
 type Area = (typeof AREAS)[number];
 
@@ -37,18 +43,24 @@ const BENCHES: Readonly<Record<Area, (options: BenchOptions) => Promise<void>>> 
   ports: benchPorts,
   tcp: benchTcp,
   latency: benchLatency,
+  vm: benchVm,
+  scale: benchScale,
 };
 
 type Values = Parsed<typeof BENCH>["values"];
 
-async function bench(areas: readonly Area[], values: Values): Promise<void> {
+/** Measure areas; false if a row or an area failed. */
+async function bench(areas: readonly Area[], values: Values): Promise<boolean> {
   const { json, plot, against, quick } = values;
-  const turns = values.turns ?? (against !== undefined ? 10 : quick ? 2 : 5);
+  const turns = values.turns ?? (against !== undefined ? 10 : quick ? 2 : TURNS);
+  const begun = performance.now();
   const machine = await describeMachine(Deno.args, quick ? QUICK : undefined);
   const measurements: Measurement[] = [];
+  const failures: string[] = [];
   const report = (measurement: Measurement) => {
     measurements.push(measurement);
     for (const line of tableLines([measurement]).slice(1)) console.error(line);
+    shownAt = performance.now();
     const results = { machine, measurements };
     if (json !== undefined) Deno.writeTextFileSync(json, jsonLines(results));
     if (plot !== undefined) Deno.writeTextFileSync(plot, plotSvg(results));
@@ -57,9 +69,12 @@ async function bench(areas: readonly Area[], values: Values): Promise<void> {
   if (against !== undefined) {
     for (const area of areas) await benchAgainst(against, area, turns, report);
   } else {
-    await benchPeers(areas, turns, values, report);
+    await benchPeers(areas, turns, values, report, (failure) => failures.push(failure));
   }
   console.log(tableLines(measurements).join("\n"));
+  for (const failure of failures) console.log(failure);
+  console.log(verdictLines(measurements, (performance.now() - begun) / 1000).join("\n"));
+  return failures.length === 0;
 }
 
 async function benchPeers(
@@ -67,35 +82,64 @@ async function benchPeers(
   turns: number,
   { quick, peers, only = "" }: Values,
   report: (measurement: Measurement) => void,
+  fail: (failure: string) => void,
 ): Promise<void> {
   using mood = new Mood();
-  for (const area of areas) {
+  const isAsked = (name: string) => name.includes(only);
+  const expected = (of: readonly Area[]) => {
+    const seconds = of.reduce((sum, area) => sum + AREA_SECONDS[area], 0) * turns / TURNS;
+    const isLess = only !== "" || quick || !peers;
+    return `${isLess ? "at most" : "about"} ${duration(seconds)}`;
+  };
+  /** What fails is told, and the rest is measured all the same. */
+  const attempt = async (what: string, run: () => Promise<void>) => {
+    try {
+      await run();
+    } catch (error) {
+      if (!(error instanceof CulvertError) || await isInterrupted()) throw error;
+      show("");
+      console.error(`bench: ${error.message}`);
+      fail(`failed: ${what}: ${error.message.replace(/(\. Its last lines:)?\n[^]*/, "")}`);
+    }
+  };
+  console.error(`${areas.join(", ")}: ${expected(areas)}`);
+  for (const [i, area] of areas.entries()) {
+    console.error(`${area}: ${expected([area])}; with what follows ${expected(areas.slice(i))}`);
     const measure = async (row: Row) => {
-      const { name, unit, better, inPlot = false, settings } = row;
-      if (!name.includes(only)) return;
+      const { name, unit, better, inPlot = false, settings, limit } = row;
+      if (!isAsked(name)) return;
       const lineNs = await mood.measure();
       const progress = (done: number, total: number) => show(`${name}: ${done} of ${total}`);
-      const found = await measureInTurns(row, turns, progress);
-      show("");
-      report({
-        area,
-        name,
-        unit,
-        better,
-        inPlot,
-        lineNs,
-        lines: moodOf(lineNs),
-        settings,
-        ...found,
+      const about = { area, name, unit, better, inPlot, lineNs, lines: moodOf(lineNs) };
+      await attempt(name, async () => {
+        const found = await measureInTurns(row, turns, progress);
+        show("");
+        report({ ...about, settings, limit, ...found });
       });
     };
-    await BENCHES[area]({ scale: quick ? 0.1 : 1, peers, measure });
+    const begun = performance.now();
+    const options = { scale: quick ? 0.1 : 1, peers, isAsked, measure };
+    await attempt(area, () => BENCHES[area](options));
+    console.error(`${area}: took ${duration((performance.now() - begun) / 1000)}`);
   }
 }
 
-/** A line that the next one replaces, where somebody may see it. */
+/** Ctrl-C also reaches the programs that are measured: their end may be noticed first. */
+async function isInterrupted(): Promise<boolean> {
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  return isStopping();
+}
+
+let shownAt = 0;
+
+/** A line that the next one replaces; where there is no terminal, now and then a whole line. */
 function show(line: string): void {
-  if (Deno.stderr.isTerminal()) Deno.stderr.writeSync(new TextEncoder().encode(`\r\x1b[K${line}`));
+  if (Deno.stderr.isTerminal()) {
+    Deno.stderr.writeSync(new TextEncoder().encode(`\r\x1b[K${line}`));
+  } else if (line !== "" && performance.now() - shownAt > PROGRESS_MS) {
+    shownAt = performance.now();
+    console.error(line);
+  }
 }
 
 async function main({ values, positionals }: Parsed<typeof BENCH>): Promise<number> {
@@ -106,12 +150,9 @@ async function main({ values, positionals }: Parsed<typeof BENCH>): Promise<numb
   stop.addEventListener("abort", () => stopBench("stopped"));
   const areas = positionals.length > 0 ? positionals as Area[] : AREAS;
   try {
-    await bench(areas, values);
-    return 0;
+    return await bench(areas, values) ? 0 : 1;
   } catch (error) {
-    // Ctrl-C also reaches the programs that are measured: their end may be noticed first.
-    await new Promise((resolve) => setTimeout(resolve, 200));
-    if (!isStopping()) throw error;
+    if (!await isInterrupted()) throw error;
     console.error("bench: stopped; what it made is removed");
     return 130;
   }

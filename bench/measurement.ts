@@ -16,6 +16,8 @@ export interface PeerResult extends Spread {
   readonly name: string;
   /** Ratios of the pairs: above 1 where we are better. */
   readonly ratio: Spread;
+  /** The ratio that we want to reach, where there is one. */
+  readonly wanted?: number;
 }
 
 /** One line of the results. */
@@ -33,7 +35,17 @@ export interface Measurement extends Spread {
   readonly lines?: "near" | "far";
   /** What the sides were told, where it matters to who repeats it. */
   readonly settings?: Readonly<Record<string, string | number>>;
+  /** What V8 alone takes of it, in the same unit: no ring in TypeScript can be better. */
+  readonly limit?: number;
   readonly peers: readonly PeerResult[];
+}
+
+/** What a row stands beside. */
+export interface RowPeer {
+  readonly name: string;
+  readonly sample: Sample;
+  /** See {@linkcode PeerResult.wanted}. */
+  readonly wanted?: number;
 }
 
 /** What is to be measured. */
@@ -43,10 +55,12 @@ export interface Row {
   readonly better: Better;
   readonly inPlot?: boolean;
   readonly settings?: Readonly<Record<string, string | number>>;
+  /** See {@linkcode Measurement.limit}. */
+  readonly limit?: number;
   /** Whether each sample warms up by itself; if not, a first turn is not counted. */
   readonly warmsUp?: boolean;
   readonly ours: Sample;
-  readonly peers: readonly { readonly name: string; readonly sample: Sample }[];
+  readonly peers: readonly RowPeer[];
 }
 
 /** What all areas of the bench are told. */
@@ -55,6 +69,8 @@ export interface BenchOptions {
   readonly scale: number;
   /** Whether to run peers beside us. */
   readonly peers: boolean;
+  /** Whether a row of this name is to be measured: what it needs may take long to prepare. */
+  readonly isAsked: (name: string) => boolean;
   /** Measures a row, in turns, and reports it. */
   readonly measure: (row: Row) => Promise<void>;
 }
@@ -117,5 +133,28 @@ export async function measureInTurns(
       if (turn >= 0) others.get(name)!.push(value);
     }
   }
-  return compare(better, own, others);
+  const found = compare(better, own, others);
+  const wanted = new Map(peers.map(({ name, wanted }) => [name, wanted]));
+  return {
+    ...found,
+    peers: found.peers.map((peer) => ({ ...peer, wanted: wanted.get(peer.name) })),
+  };
+}
+
+/**
+ * Samples of rows that one measurement serves: the first row to ask in a turn takes it, the others
+ * read what it found in that turn.
+ *
+ * @param take Measures once: one value for each of the rows.
+ * @param count How many rows there are.
+ */
+export function readingsOf(take: () => Promise<readonly number[]>, count: number): Sample[] {
+  const taken: (readonly number[])[] = [];
+  return Array.from({ length: count }, (_, reading) => {
+    let turn = 0;
+    return async () => {
+      if (turn === taken.length) taken.push(await take());
+      return taken[turn++][reading];
+    };
+  });
 }

@@ -13,6 +13,7 @@ const STYLE = `
 svg { font: 13px system-ui, -apple-system, "Segoe UI", Roboto, sans-serif }
 .card { fill: #fff; stroke: #d0d7de } .ink { fill: #1f2328 } .faint { fill: #59636e }
 .ours { fill: #0969da } .peer { fill: #afb8c1 } .range { stroke: #1f2328; stroke-opacity: .55 }
+.limit { stroke: #bc4c00; stroke-width: 2 }
 .ahead { fill: #1a7f37 } .behind { fill: #bc4c00 }
 .title { font-size: 16px; font-weight: 600 } .row, .ahead, .behind { font-weight: 600 }
 .small { font-size: 11px }
@@ -44,12 +45,14 @@ export function plotSvg({ machine, measurements }: Results): string {
 </style>
 <rect class="card" x=".5" y=".5" width="${WIDTH - 1}" height="${height - 1}" rx="8"/>
 ${text(20, 30, "ink title", "Culvert beside its peers")}
-${text(20, 49, "faint small", "Longer is better. Medians; the thin line is the range. ") + KEY}
+${text(20, 49, "faint small", NOTE) + KEY}
 ${drawn.join("\n")}
 ${notes.map((note, i) => text(20, y + 16 + 16 * i, "faint small", note)).join("\n")}
 </svg>
 `;
 }
+
+const NOTE = "Longer is better. Medians; the thin line is the range, an upright one V8's limit.";
 
 const KEY = text(WIDTH - 20, 49, "faint small", "× is our speed relative to the peer's", "end");
 
@@ -67,6 +70,7 @@ function drawRow(row: Measurement, top: number): string {
       `<rect class="${i === 0 ? "ours" : "peer"}" x="${LEFT}" y="${y}" ` +
       `width="${(end - LEFT).toFixed(1)}" height="13" rx="2"/>` +
       drawRange(side, y + 6.5, speed, longest) +
+      (i === 0 ? drawLimit(row, y, speed, longest) : "") +
       text(right + 7, y + 10.5, "ink small", value) + (i === 0 ? "" : ratioText(row, i - 1, y));
   });
   const lines = row.lines && (row.lines === "near" ? "quickly" : "slowly");
@@ -88,6 +92,18 @@ function rangeEnd({ min, max }: Spread, speed: (value: number) => number, scale:
 
 /** A range that is longer than this is cut: one sample may be far off. */
 const RANGE_MOST = BAR + 60;
+
+/** Where V8 alone would be, beside our bar. */
+function drawLimit(
+  { limit }: Measurement,
+  y: number,
+  speed: (value: number) => number,
+  scale: number,
+): string {
+  if (limit === undefined) return "";
+  const x = LEFT + Math.min(speed(limit) * scale, RANGE_MOST);
+  return `<path class="limit" d="M${x.toFixed(1)} ${y - 2}v17"/>`;
+}
 
 function drawRange(
   { min, max }: Spread,

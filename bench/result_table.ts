@@ -1,30 +1,38 @@
 import type { Measurement } from "./measurement.ts";
 import { figure } from "./results.ts";
 
-const HEAD = ["what", "unit", "culvert", "min", "max", "peer", "peer's", "ratio", "min", "max", ""];
+const HEAD = ["what", "unit", "culvert", "min", "max", "V8's limit"]
+  .concat(["peer", "peer's", "ratio", "min", "max", "wanted", ""]);
 
 /** Columns of words, which begin at their left; figures end at their right. */
-const WORDS = [0, 1, 5, 10];
+const WORDS = [0, 1, 6, 12];
 
 /** Bar characters for a ratio of 1. */
 const BAR = 10;
 
 /** The results as lines for a terminal: a line for each peer. */
 export function tableLines(measurements: readonly Measurement[]): string[] {
-  const rows = [HEAD, ...measurements.flatMap((m) => cells(m, barOf))];
-  const widths = HEAD.map((_, i) => Math.max(...rows.map((row) => row[i].length)));
-  return rows.map((row) => row.map((cell, i) => padded(cell, i, widths[i])).join("  ").trimEnd());
+  const rows = measurements.flatMap((m) => cells(m, barOf));
+  const used = usedColumns(rows);
+  const all = [HEAD, ...rows];
+  const widths = HEAD.map((_, i) => Math.max(...all.map((row) => row[i].length)));
+  return all.map((row) => used.map((i) => padded(row[i], i, widths[i])).join("  ").trimEnd());
 }
 
 /** The results as a Markdown table: one number a cell; the last column tells the mood. */
 export function markdownTable(measurements: readonly Measurement[]): string {
   const rows = measurements.flatMap((m) => cells(m, () => m.lines ?? ""));
   const all = [HEAD.with(-1, "lines"), ...rows];
-  const used = HEAD.flatMap((_, i) => i < 3 || rows.some((row) => row[i] !== "") ? [i] : []);
+  const used = usedColumns(rows);
   const widths = used.map((i) => Math.max(3, ...all.map((row) => row[i].length)));
   const [head, ...body] = all.map((row) => used.map((i, at) => padded(row[i], i, widths[at])));
   const rule = used.map((i, at) => "-".repeat(widths[at] - 1) + (WORDS.includes(i) ? "-" : ":"));
   return [head, rule, ...body].map((row) => `| ${row.join(" | ")} |`).join("\n");
+}
+
+/** Name, unit and our figure, and what else some row has. */
+function usedColumns(rows: readonly string[][]): number[] {
+  return HEAD.flatMap((_, i) => i < 3 || rows.some((row) => row[i] !== "") ? [i] : []);
 }
 
 function padded(cell: string, column: number, width: number): string {
@@ -34,11 +42,11 @@ function padded(cell: string, column: number, width: number): string {
 /** A row without peers, or one for each; `last` makes the last cell. */
 function cells(m: Measurement, last: (ratio: number | undefined) => string): string[][] {
   const number = (value: number | undefined) => value === undefined ? "" : figure(value);
-  const ours = [m.name, m.unit, number(m.value), number(m.min), number(m.max)];
-  if (m.peers.length === 0) return [[...ours, "", "", "", "", "", last(undefined)]];
-  return m.peers.map(({ name, value, ratio }) => [
+  const ours = [m.name, m.unit, ...[m.value, m.min, m.max, m.limit].map(number)];
+  if (m.peers.length === 0) return [[...ours, "", "", "", "", "", "", last(undefined)]];
+  return m.peers.map(({ name, value, ratio, wanted }) => [
     ...ours,
-    ...[name, number(value), number(ratio.value), number(ratio.min), number(ratio.max)],
+    ...[name, ...[value, ratio.value, ratio.min, ratio.max, wanted].map(number)],
     last(ratio.value),
   ]);
 }

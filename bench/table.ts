@@ -1,7 +1,25 @@
 import type { Command } from "../app/cli/command.ts";
 
-/** The areas of the bench, in the order in which they run. */
-export const AREAS = ["path", "ports", "tcp", "latency", "ring", "mempool"] as const;
+/**
+ * The areas of the bench, in the order in which they run, and how long each takes: seconds for all
+ * its rows, beside all peers, in five turns.
+ */
+export const AREA_SECONDS = {
+  path: 210,
+  ports: 450,
+  tcp: 480,
+  latency: 80,
+  vm: 110,
+  scale: 100,
+  ring: 130,
+  mempool: 20,
+} as const;
+
+/** Their names. */
+export const AREAS = Object.keys(AREA_SECONDS) as readonly (keyof typeof AREA_SECONDS)[];
+
+/** Turns of a full run. */
+export const TURNS = 5;
 
 /** `deno task bench`. */
 export const BENCH = {
@@ -31,7 +49,7 @@ export const BENCH = {
       argument: "N",
       least: 1,
       most: 1000,
-      otherwise: "5, with --quick 2, with --against 10",
+      otherwise: `${TURNS}, with --quick 2, with --against 10`,
       about: "how many turns of ours and each peer's",
     },
     "only": {
@@ -50,9 +68,10 @@ export const BENCH = {
     },
   },
   text: [
-    "Without AREA all are measured, which takes some 15 minutes. Uses cores 0 and 1; nothing else " +
-    "should be running. all but ring and mempool need root. The peers need: apt-get " +
+    "Without AREA all are measured; how long that takes is told first. Uses cores 0 and 1; " +
+    "nothing else should be running. All but ring and mempool need root. The peers need: apt-get " +
     "install --no-install-recommends dpdk dpdk-dev libdpdk-dev iperf3 iputils-ping",
+    "Ends with a verdict: the ratios that are not as wanted, and how many are.",
     "SIGINT, SIGTERM and SIGHUP end it; what it made is removed.",
   ],
 } as const satisfies Command;

@@ -2,12 +2,13 @@ import { CulvertError } from "../ffi/error.ts";
 import { type CableEnd, Network } from "../tests/kit/network.ts";
 import { Child } from "./child.ts";
 import { startForwarder } from "./culvert_process.ts";
+import { type PeerForwarder, peersOf, type Start } from "./forwarder.ts";
 import type { BenchOptions } from "./measurement.ts";
 import { startGuestHop } from "./peers/guest_hop.ts";
 import { requirePrograms } from "./peers/requirements.ts";
 import { inNetns, startBridge } from "./wire.ts";
 
-const SAMPLE_SECONDS = 3;
+const SAMPLE_SECONDS = 2;
 
 /** Host and guest have a core each, which they share with the two ends of the stream. */
 const HOST_CORE = 0, GUEST_CORE = 1;
@@ -15,8 +16,8 @@ const HOST_CORE = 0, GUEST_CORE = 1;
 /** One end of a stream: a network namespace and its addresses. */
 type End = Pick<CableEnd, "netns" | "ip4" | "ip6">;
 
-/** What lies between two ends, from now until it is disposed. */
-type Start = () => Promise<AsyncDisposable>;
+/** How many times the rate is wanted of the bridge, and of the forwarder in C. */
+const WANTED = { bridge: 0.6, bridgeTwoGuests: 0.4, hop: 0.9 };
 
 /** Where a stream goes, by IPv4 or IPv6. */
 const DIRECTIONS = ["from a to b", "from b to a"] as const;
@@ -32,7 +33,7 @@ export async function benchTcp(options: BenchOptions): Promise<void> {
   await using network = new Network();
   const { a, b } = await network.namespacePair();
   const ports = [a, b].map(({ outer }) => `packet:${outer}`);
-  const bridge = () => startBridge([a.outer, b.outer]);
+  const bridge = { start: () => startBridge([a.outer, b.outer]), wanted: WANTED.bridge };
   for (const family of FAMILIES) {
     for (const direction of DIRECTIONS) {
       await measureStream(options, {
@@ -43,7 +44,11 @@ export async function benchTcp(options: BenchOptions): Promise<void> {
         way: "veth -> host -> guest -> veth",
       }, {
         ours: () => startOursBetween(ports),
-        peers: { "kernel bridge": bridge, ...hops(ports), ...onOneCore(ports) },
+        peers: {
+          "kernel bridge": bridge,
+          ...family === "IPv4" ? hops(ports) : {},
+          ...family === "IPv4" && direction === "from a to b" ? onOneCore(ports) : {},
+        },
       });
     }
   }
@@ -52,7 +57,7 @@ export async function benchTcp(options: BenchOptions): Promise<void> {
     way: "veth -> host -> two guests in a row -> veth",
   }, {
     ours: () => startTwoGuests(ports),
-    peers: { "kernel bridge": bridge },
+    peers: { "kernel bridge": { ...bridge, wanted: WANTED.bridgeTwoGuests } },
   });
   await benchTaps(options, network);
 }
@@ -79,31 +84,31 @@ async function benchTaps(options: BenchOptions, network: Network): Promise<void>
     }
     return running.move();
   };
-  const peers = Object.entries({ ...hops(ports), ...onOneCore(ports) }).map((
-    [name, start],
-  ) => [name, moved(start)]);
+  const peers = Object.entries({ ...hops(ports), ...onOneCore(ports) })
+    .map(([name, { start, wanted }]) => [name, { start: moved(start), wanted }]);
   for (const direction of DIRECTIONS) {
     await measureStream(options, {
       ...{ a, b, family: "IPv4", direction },
       way: "tap -> host -> guest -> tap",
     }, {
       ours: moved(() => startOursBetween(ports)),
-      peers: Object.fromEntries(peers),
+      peers: Object.fromEntries(direction === "from a to b" ? peers : peers.slice(0, 2)),
     });
   }
 }
 
 /** The forwarder in C where its threads have a core each, and where they share one. */
-function hops(ports: readonly string[]): Record<string, Start> {
-  return {
-    "C, two cores": () => startGuestHop({ ports, cores: [HOST_CORE, GUEST_CORE], spin: 20 }),
-    "C, one core": () => startGuestHop({ ports, cores: [HOST_CORE, HOST_CORE], spin: 0 }),
-  };
+function hops(ports: readonly string[]): Record<string, PeerForwarder> {
+  const hop = (guestCore: number, spin: number) => ({
+    start: () => startGuestHop({ ports, cores: [HOST_CORE, guestCore], spin }),
+    wanted: WANTED.hop,
+  });
+  return { "C, two cores": hop(GUEST_CORE, 20), "C, one core": hop(HOST_CORE, 0) };
 }
 
 /** Not a peer: ourselves, where host and guest share a core. */
-function onOneCore(ports: readonly string[]): Record<string, Start> {
-  return { "culvert, one core": () => startOursBetween(ports, "sleep", HOST_CORE) };
+function onOneCore(ports: readonly string[]): Record<string, PeerForwarder> {
+  return { "culvert, one core": { start: () => startOursBetween(ports, "sleep", HOST_CORE) } };
 }
 
 /** A stream that is measured. */
@@ -119,7 +124,7 @@ interface Stream {
 async function measureStream(
   { scale, peers, measure }: BenchOptions,
   { a, b, family, direction, way }: Stream,
-  forwarders: { readonly ours: Start; readonly peers: Readonly<Record<string, Start>> },
+  forwarders: { readonly ours: Start; readonly peers: Readonly<Record<string, PeerForwarder>> },
 ): Promise<void> {
   const seconds = Math.max(1, SAMPLE_SECONDS * scale);
   const sampleOf = (start: Start) => async () => {
@@ -135,9 +140,7 @@ async function measureStream(
     settings: { seconds },
     warmsUp: true,
     ours: sampleOf(forwarders.ours),
-    peers: peers
-      ? Object.entries(forwarders.peers).map(([name, start]) => ({ name, sample: sampleOf(start) }))
-      : [],
+    peers: peersOf(forwarders.peers, sampleOf, !peers),
   });
 }
 

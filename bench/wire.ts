@@ -32,8 +32,7 @@ export class Wire {
   async measure(frameBytes: number, seconds: number, core: number): Promise<number> {
     await using checker = program(this.to, CHECKER, [frameBytes, CHECKED_FRAMES]);
     await checker.hear(/ready/);
-    const [length, full] = [String(frameBytes), seconds + WARM_UP_MS / 1000 + 1];
-    await using generator = program(this.from, GENERATOR, [length, full, core]);
+    await using generator = program(this.from, GENERATOR, [frameBytes, core]);
     const started = performance.now();
     await generator.during("get whole frames", checker.hear(/whole/));
     await pause(Math.max(0, WARM_UP_MS - (performance.now() - started)));

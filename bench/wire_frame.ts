@@ -1,7 +1,10 @@
-/** Addresses, and an ethertype that IEEE 802 leaves to local experiments. */
-const HEADER = [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2, 0, 0, 0, 0, 1, 0x88, 0xb5];
+/**
+ * Addresses, and an ethertype that IEEE 802 leaves to local experiments. Nobody has the destination
+ * address: of a broadcast a bridge would make a copy for its own host.
+ */
+const HEADER = [2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 0x88, 0xb5];
 
-/** A broadcast frame whose bytes follow from its number, 0 to 255, and its length. */
+/** A frame whose bytes follow from its number, 0 to 255, and its length. */
 export function wireFrame(number: number, bytes: number): Uint8Array<ArrayBuffer> {
   const frame = new Uint8Array(bytes);
   frame.set([...HEADER, number]);

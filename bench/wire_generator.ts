@@ -1,6 +1,6 @@
 /**
- * Sends frames of one length on an interface as fast as it can, for so many seconds:
- * `wire_generator.ts INTERFACE BYTES SECONDS CORE`, run in the interface's network namespace.
+ * Sends frames of one length on an interface as fast as it can, until it is ended:
+ * `wire_generator.ts INTERFACE BYTES CORE`, run in the interface's network namespace.
  *
  * @module
  */
@@ -14,7 +14,7 @@ import { wireFrame } from "./wire_frame.ts";
 
 const BURST = 64;
 
-const [name, bytes, seconds, core] = Deno.args;
+const [name, bytes, core] = Deno.args;
 const [{ txFd }] = openPackets(name);
 const memory = MappedMemory.ofProcess(BURST * 2048);
 const mbufs = new Mbufs(memory, { offset: 0, stride: 2048, count: BURST });
@@ -25,8 +25,4 @@ for (let i = 0; i < BURST; i++) {
   mbufs.u8.set(wireFrame(i, Number(bytes)), i * 2048);
 }
 check(shim.shim_thread_pin(Number(core)), `pin to core ${core}`);
-const end = shim.shim_clock() + Number(seconds) * 1e9;
-while (shim.shim_clock() < end) {
-  shim.shim_packet_tx(txFd, mbufs.map, burst.map, burst.word, BURST, -1);
-}
-Deno.exit(0);
+for (;;) shim.shim_packet_tx(txFd, mbufs.map, burst.map, burst.word, BURST, -1);

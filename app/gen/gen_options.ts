@@ -21,6 +21,8 @@ export interface TrialOptions {
   readonly rate: number;
   /** For how long. */
   readonly seconds: number;
+  /** How long frames then have to come back; 2 s unless told (RFC 2544, 23). */
+  readonly settleSeconds?: number;
 }
 
 /** How long frames took, from just before they were sent until they were seen, in nanoseconds. */

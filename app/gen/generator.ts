@@ -24,8 +24,8 @@ const RX_MBUFS = 1024;
 
 const RX_BURST = 64;
 
-/** How long frames that are under way are waited for (RFC 2544, 23). */
-const SETTLE_NS = 2e9;
+/** How long frames that are under way are waited for unless told (RFC 2544, 23). */
+const SETTLE_SECONDS = 2;
 
 /** How much longer it may take to send all frames of a trial, where the machine has other work. */
 const LATE_NS = 1e9;
@@ -95,7 +95,7 @@ export class Generator {
    * @param histogram Gets the times that frames took.
    */
   trial(
-    { id, rate, seconds }: TrialOptions,
+    { id, rate, seconds, settleSeconds = SETTLE_SECONDS }: TrialOptions,
     command: CommandWord,
     histogram?: Histogram,
   ): TrialResult {
@@ -120,7 +120,7 @@ export class Generator {
           bytes += this.#frames.sent(n);
           sent += n;
         }
-      } else if (sequence.received >= sent || now - sentAt > SETTLE_NS) break;
+      } else if (sequence.received >= sent || now - sentAt > settleSeconds * 1e9) break;
       others += this.#receive(id, sequence, histogram);
       if (now - refreshedAt < REFRESH_NS) continue;
       refreshedAt = now;

@@ -24,6 +24,29 @@ export async function reserveHugepages(count: number): Promise<AsyncDisposable> 
   );
 }
 
+/**
+ * Mount hugetlbfs on a folder of its own, with so many bytes reserved, for as long as the result
+ * lives.
+ *
+ * @throws {CulvertError} as {@linkcode reserveHugepages} does, or if it cannot be mounted.
+ */
+export async function mountHugepages(bytes: number): Promise<AsyncDisposable & { path: string }> {
+  await using made = new AsyncDisposableStack();
+  made.use(await reserveHugepages(Math.ceil(bytes / HUGEPAGE_BYTES)));
+  const path = await Deno.makeTempDir({ prefix: `culvert-huge-${Deno.pid}-` });
+  made.defer(() => Deno.remove(path));
+  const run = async (program: string, ...args: string[]) => {
+    const { success, stderr } = await new Deno.Command(program, { args }).output();
+    if (success) return;
+    const said = new TextDecoder().decode(stderr).trim();
+    throw new CulvertError(`Cannot use hugepages as ${program} says: ${said}`);
+  };
+  await run("mount", "-t", "hugetlbfs", "-o", `pagesize=2M,size=${bytes}`, "none", path);
+  made.defer(() => run("umount", "--lazy", path)); // a program that was killed ends later
+  const all = made.move();
+  return { path, [Symbol.asyncDispose]: () => all.disposeAsync() };
+}
+
 async function hugepages(): Promise<number> {
   return Number(await Deno.readTextFile(COUNT));
 }

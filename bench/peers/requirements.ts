@@ -10,6 +10,9 @@ const PACKAGES: Readonly<Record<Program, string>> = {
   "nsenter": "util-linux",
   "iperf3": "iperf3",
   "ping": "iputils-ping",
+  "qemu-system-x86_64": "qemu-system-x86",
+  "busybox": "busybox-static",
+  "lz4": "lz4",
 };
 
 /** A program that a peer needs. */
@@ -21,7 +24,10 @@ export type Program =
   | "setpriv"
   | "nsenter"
   | "iperf3"
-  | "ping";
+  | "ping"
+  | "qemu-system-x86_64"
+  | "busybox"
+  | "lz4";
 
 /**
  * See that programs are there before anything is started.

@@ -1,8 +1,9 @@
 import { deepEqual, equal, match, ok, rejects } from "node:assert/strict";
 import { madeFiles, withFigures } from "../../bench/figures.ts";
-import { compare, measureInTurns, type Measurement } from "../../bench/measurement.ts";
+import { compare, measureInTurns, type Measurement, readingsOf } from "../../bench/measurement.ts";
 import { plotSvg } from "../../bench/plot.ts";
 import { markdownTable, tableLines } from "../../bench/result_table.ts";
+import { verdictLines } from "../../bench/verdict.ts";
 import { figure, jsonLines, readResults, type Results } from "../../bench/results.ts";
 
 const MACHINE = {
@@ -55,6 +56,36 @@ Deno.test("measureInTurns() alternates, and does not count the first turn", asyn
   await rejects(measureInTurns({ ...warm, ours: () => Promise.reject(new Error("no")) }, 1));
 });
 
+Deno.test("readingsOf() measures once a turn, whichever row asks first", async () => {
+  let taken = 0;
+  const [p50, p99] = readingsOf(() => Promise.resolve([++taken, taken * 100]), 2);
+  deepEqual([await p50(), await p50(), await p99(), await p99(), await p99()], [
+    1,
+    2,
+    100,
+    200,
+    300,
+  ]);
+  equal(await p50(), 3);
+  equal(taken, 3);
+});
+
+Deno.test("verdictLines() names each ratio that is not as wanted, and counts", () => {
+  const [slow, fast] = ROW.peers;
+  const row = { ...ROW, peers: [{ ...slow, wanted: 1.5 }, { ...fast, wanted: 0.75 }, fast] };
+  deepEqual(verdictLines([row], 240), [
+    "not as wanted: trip: 0.5 of fast, wanted 0.75",
+    "bench: 1 rows in 4 min; ahead in 1 of 3 comparisons; 1 of 2 as wanted",
+  ]);
+});
+
+Deno.test("markdownTable() has the limit of V8, and what is wanted, where a row has them", () => {
+  const peers = [{ ...ROW.peers[0], wanted: 1.5 }];
+  const [head, , line] = markdownTable([{ ...ROW, limit: 90, peers }]).split("\n");
+  match(head, /\| max \| V8's limit \| peer .*\| wanted \| lines \|$/);
+  match(line, /\| +71 \| +90 \| slow .*\| +1\.5 \| far +\|$/);
+});
+
 Deno.test("compare() takes ratios turn by turn, above 1 where ours is better", () => {
   const peers = new Map([["p", [1, 1, 8]]]);
   deepEqual(compare("more", [2, 3, 4], peers).peers[0].ratio, { value: 2, min: 0.5, max: 3 });
@@ -89,6 +120,11 @@ Deno.test("plotSvg() draws the better side longer, whatever the unit, and says w
   match(svg, /class="behind"[^>]*>0\.50×/);
   match(svg, /P &#60;1&#62;/);
   match(svg, /prefers-color-scheme: dark/);
+  equal(/class="limit"/.test(svg), false);
+  match(
+    plotSvg({ ...RESULTS, measurements: [{ ...ROW, limit: 140 }] }),
+    /class="limit" d="M590\.0/,
+  );
 });
 
 Deno.test("markdownTable() has one number a cell, and no column that is empty", () => {

@@ -1,9 +1,13 @@
 import { deepEqual, ok, rejects } from "node:assert/strict";
+import { startOwnPath, startRtePath } from "../../bench/peers/c_path.ts";
+import { mountHugepages } from "../../bench/peers/hugepages.ts";
 import { startMemif } from "../../bench/peers/memif.ts";
 import { startPacketForwarder } from "../../bench/peers/packet.ts";
 import { RteMempool } from "../../bench/peers/rte_mempool.ts";
 import { requirePrograms } from "../../bench/peers/requirements.ts";
 import { measureRteRing, RteRing } from "../../bench/peers/rte_ring.ts";
+import { startVhostUser } from "../../bench/peers/vhost_user.ts";
+import { regionFile } from "../../bench/round_trip.ts";
 import { pause } from "../kit/wait.ts";
 
 const obstacle = await obstacleToPeers();
@@ -86,6 +90,34 @@ for (const zeroCopy of [false, true]) {
     for (let sample = 0; sample < 2; sample++) {
       const mpps = await memif.sample(0.2);
       ok(mpps > 0.01 && mpps < 200, `${mpps} Mpps`);
+    }
+  });
+}
+
+for (const generator of ["guest", "host"] as const) {
+  peerTest(`startVhostUser() with the generator at the ${generator}'s end counts`, async () => {
+    await using vhost = await startVhostUser({ frameBytes: 64, generator });
+    const mpps = await vhost.sample(0.2);
+    ok(mpps > 0.01 && mpps < 200, `${mpps} Mpps`);
+  });
+}
+
+for (const isHuge of [false, true]) {
+  const pages = isHuge ? "hugepages" : "pages of 4 KiB";
+  peerTest(`The memory path in C, on ${pages}, brings frames back whole`, async () => {
+    await using folder = isHuge ? await mountHugepages(16 << 20) : undefined;
+    await using file = await regionFile(
+      `${folder?.path ?? "/dev/shm"}/culvert-bench-${Deno.pid}`,
+      16 << 20,
+    );
+    for (
+      const start of [() => startOwnPath(file.path, 64), () => startRtePath(isHuge, 1500)]
+    ) {
+      await using path = await start();
+      for (let sample = 0; sample < 2; sample++) {
+        const mpps = await path.sample(0.1);
+        ok(mpps > 0.01 && mpps < 500, `${mpps} Mpps`);
+      }
     }
   });
 }

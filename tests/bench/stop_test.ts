@@ -25,12 +25,24 @@ async function traces(pid: number): Promise<string[]> {
   return all.filter((line) => its.test(line));
 }
 
-async function benchOf(programs: Programs, area: string) {
-  const command = [Deno.execPath(), "run", "-A", "--no-check", "bench/main.ts", area];
+/** The last program that an area starts. */
+const PROGRAM = / guest | qemu |guests_process/;
+
+async function benchOf(programs: Programs, area: string, only = "") {
+  const command = [
+    Deno.execPath(),
+    "run",
+    "-A",
+    "--no-check",
+    "bench/main.ts",
+    area,
+    "--only",
+    only,
+  ];
   const running = programs.start(...command, "--no-peers", "--turns", "50");
   await until(
-    async () => (await traces(running.pid)).some((line) => / guest /.test(line)),
-    "guest",
+    async () => (await traces(running.pid)).some((line) => PROGRAM.test(line)),
+    "guest or VM",
   );
   return running;
 }
@@ -49,6 +61,7 @@ for (
     ["SIGTERM", "ports", 1500],
     ["SIGHUP", "ports", 3000],
     ["SIGTERM", "path", 1500],
+    ["SIGTERM", "vm", 1500],
   ] as const
 ) {
   Deno.test(
@@ -65,18 +78,30 @@ for (
   );
 }
 
-Deno.test({ name: "bench whose guest ends says so with its last lines", ignore }, async () => {
-  await using programs = new Programs();
-  const running = await benchOf(programs, "path");
-  const region = `/dev/shm/culvert-bench-${running.pid}`;
-  const { stdout } = await new Deno.Command("pgrep", { args: ["-f", `guest --region ${region}`] })
-    .output();
-  const pids = new TextDecoder().decode(stdout).trim().split("\n").map(Number);
-  ok(pids.length === 1 && pids[0] > 0, "one guest");
-  Deno.kill(pids[0], "SIGKILL");
-  const { code, stderr } = await running.ended();
-  match(stderr, /Cannot go on with culvert guest as it ended, SIGKILL/);
-  equal(code, 1);
-  await leavesNothing(running.pid);
-  deepEqual(await traces(running.pid), []);
-});
+for (
+  const [area, only, program] of [
+    ["path", "hugepages, 64 B", "guest --region"],
+    ["scale", "4 guests", "guests_process.ts"],
+  ]
+) {
+  Deno.test(
+    { name: `bench ${area} whose guest ends says so with its last lines`, ignore },
+    async () => {
+      await using programs = new Programs();
+      const running = await benchOf(programs, area, only);
+      const { stdout } = await new Deno.Command("pgrep", {
+        args: ["-f", `${program} .*culvert-bench-${running.pid}`],
+      })
+        .output();
+      const pids = new TextDecoder().decode(stdout).trim().split("\n").map(Number);
+      ok(pids.length === 1 && pids[0] > 0, "one guest");
+      Deno.kill(pids[0], "SIGKILL");
+      const { code, stdout: verdict, stderr } = await running.ended();
+      match(stderr, /Cannot go on with (culvert guest|the guests) as it ended, SIGKILL/);
+      match(verdict, new RegExp(`^failed: .*${only}.*SIGKILL$`, "m"));
+      equal(code, 1);
+      await leavesNothing(running.pid);
+      deepEqual(await traces(running.pid), []);
+    },
+  );
+}
