@@ -243,7 +243,10 @@ Deno.test("A capture ends with its host, and says what it cannot find", async ()
   assert.match(stderr, /the host has ended: 0 frames captured/);
   const late = await lab.culvert("capture", ["--region", lab.region, "-w", `${dir}/b`]).ended();
   assert.equal(late.code, 1);
-  assert.match(late.stderr, /Cannot capture at region .* as there is no \/run\/culvert/);
+  assert.match(
+    late.stderr,
+    /Cannot capture at region .* as no host that runs has made \/run\/culvert/,
+  );
   const wrong = await lab.culvert("capture", ["-f", "tcp prt 443", "-w", `${dir}/b`]).ended();
   assert.equal(wrong.code, 2);
   assert.match(wrong.stderr, /Cannot use the filter "tcp prt 443" as tcpdump says: .*syntax error/);
