@@ -206,7 +206,7 @@ export const SYMBOLS = {
   //   uint32_t bytes)
   shim_socket_get: { parameters: ["i32", "u32", "u32", "buffer", "u32"], result: "i32" },
 
-  // int32_t shim_packet_rx(int32_t fd, int32_t frames, int32_t burst, uint32_t word, int32_t room,
+  // int32_t shim_packet_rx(int32_t fd, int32_t frames, int32_t burst, uint32_t word, int32_t maps,
   //   uint32_t count)
   shim_packet_rx: { parameters: ["i32", "i32", "i32", "u32", "i32", "u32"], result: "i32" },
   // int32_t shim_packet_tx(int32_t fd, int32_t frames, int32_t burst, uint32_t word,

@@ -94,48 +94,78 @@ static struct rx_meta meta_of(const struct virtio_net_hdr *header, uint32_t leng
   };
 }
 
-static uint32_t vlan_of(struct msghdr *message) {
-  struct cmsghdr *header = CMSG_FIRSTHDR(message);
-  struct tpacket_auxdata aux;
-  if (!header || header->cmsg_type != PACKET_AUXDATA) return 0;
-  memcpy(&aux, CMSG_DATA(header), sizeof aux);
-  if (!(aux.tp_status & TP_STATUS_VLAN_VALID)) return 0;
-  uint32_t tpid = aux.tp_status & TP_STATUS_VLAN_TPID_VALID ? aux.tp_vlan_tpid : 0x8100;
-  return tpid << 16 | aux.tp_vlan_tci;
+/* The ring by which an AF_PACKET socket hands frames over (TPACKET_V2): blocks of slots. Behind the
+ * slots of the first block, where the kernel does not write, is the number of the next slot: who
+ * takes the socket over goes on there. */
+enum { RING_BLOCK = 1 << 16, RING_SLOT = 1984, RING_SLOTS = RING_BLOCK / RING_SLOT };
+#define RX_LOST UINT32_MAX
+
+static struct tpacket2_hdr *slot_of(const struct shim_map *ring, uint32_t slot) {
+  return (void *)(ring->base + slot / RING_SLOTS * RING_BLOCK + slot % RING_SLOTS * RING_SLOT);
+}
+
+static void scatter(const uint8_t *from, uint32_t count, const struct iovec *vectors) {
+  for (; count > 0; vectors++) {
+    uint32_t n = count < vectors->iov_len ? count : (uint32_t)vectors->iov_len;
+    memcpy(vectors->iov_base, from, n);
+    from += n;
+    count -= n;
+  }
+}
+
+/* Take the frame of a slot to vectors of which the first is for its header; the frame's length.
+ * One that is too long for the slot waits in the socket, or there was no room for it: RX_LOST. */
+static uint32_t take(int fd, const struct tpacket2_hdr *slot, struct iovec *vectors, size_t count) {
+  const uint8_t *data = (const uint8_t *)slot + slot->tp_mac;
+  struct msghdr message = {.msg_iov = vectors, .msg_iovlen = count};
+  size_t header = vectors->iov_len;
+  if (slot->tp_mac < header || slot->tp_mac + slot->tp_snaplen > RING_SLOT) return RX_LOST;
+  if (slot->tp_snaplen == slot->tp_len) {
+    scatter(data - header, (uint32_t)header + slot->tp_len, vectors);
+    return slot->tp_len;
+  }
+  if (!(slot->tp_status & TP_STATUS_COPY)) return RX_LOST;
+  ssize_t got = recvmsg(fd, &message, MSG_DONTWAIT | MSG_TRUNC);
+  return got < (ssize_t)header ? RX_LOST : (uint32_t)got - (uint32_t)header;
 }
 
 /* Receive frames from an AF_PACKET socket into the mbufs of `frames` that the descriptors from word
- * `word` of the map `burst` on name; meta and overflow go to the map `room`. `count`: see RX_COUNT.
- * Returns how many, 0 if none waits. */
+ * `word` of the map `burst` on name. `maps`: of meta and overflow (16), of the socket's ring (16).
+ * `count`: see RX_COUNT. Frames that wait for long mbufs come with the next call. Returns how many,
+ * 0 if none waits. */
 SHIM_API int32_t shim_packet_rx(int32_t fd, int32_t frames, int32_t burst, uint32_t word,
-                                int32_t room, uint32_t count) {
-  uint32_t n = RX_COUNT(count), longs = RX_LONGS(count);
+                                int32_t maps, uint32_t count) {
+  uint32_t n = RX_COUNT(count), longs = RX_LONGS(count), i;
   uint32_t *descriptors = word < 2 * longs ? 0 : shim_descriptors(burst, word, n);
-  struct rx_room *own = rx_room_of(room, n);
-  struct mmsghdr messages[SHIM_BURST];
-  struct iovec vectors[SHIM_BURST][RX_VECTORS];
-  struct rx_target targets[SHIM_BURST];
-  struct virtio_net_hdr headers[SHIM_BURST];
-  union { struct cmsghdr header; char space[CMSG_SPACE(sizeof(struct tpacket_auxdata))]; }
-      controls[SHIM_BURST];
+  struct rx_room *own = rx_room_of(maps & 0xffff, n);
+  const struct shim_map *ring = map_of(maps >> 16);
+  uint32_t slots = (uint32_t)(ring->bytes / RING_BLOCK) * RING_SLOTS;
+  uint32_t *next = (void *)(ring->base + RING_SLOTS * RING_SLOT);
   if (n > SHIM_BURST) return -EINVAL;
-  if (!descriptors || !own) return -EFAULT;
-  for (uint32_t i = 0; i < n; i++) {
-    if (rx_target_of(map_of(frames), descriptors, i, longs, &targets[i]) < 0) return -EFAULT;
-    vectors[i][0] = (struct iovec){&headers[i], sizeof headers[i]};
-    size_t more = rx_vectors(&targets[i], own->overflow[i], vectors[i] + 1);
-    messages[i].msg_hdr = (struct msghdr){.msg_iov = vectors[i], .msg_iovlen = 1 + more,
-                                          .msg_control = &controls[i],
-                                          .msg_controllen = sizeof controls[i]};
+  if (!descriptors || !own || slots == 0) return -EFAULT;
+  for (i = 0; i < n; i++, *next = (*next + 1) % slots) {
+    struct virtio_net_hdr header = {0};
+    struct iovec vectors[RX_VECTORS] = {{&header, sizeof header}};
+    struct rx_target target;
+    struct tpacket2_hdr *slot = slot_of(ring, *next % slots);
+    uint32_t status = __atomic_load_n(&slot->tp_status, __ATOMIC_ACQUIRE);
+    if (!(status & TP_STATUS_USER)) break;
+    if (longs && i >= longs && slot->tp_snaplen < slot->tp_len) break;
+    const uint8_t *soon = (void *)slot_of(ring, (*next + 4) % slots); /* another core wrote it */
+    for (int line = 0; line < 3; line++) __builtin_prefetch(soon + 64 * line);
+    if (rx_target_of(map_of(frames), descriptors, i, longs, &target) < 0)
+      return i ? (int32_t)i : -EFAULT;
+    size_t more = rx_vectors(&target, own->overflow[i], vectors + 1);
+    uint32_t length = take(fd, slot, vectors, 1 + more);
+    uint32_t vlan = (uint32_t)slot->tp_vlan_tpid << 16 | slot->tp_vlan_tci;
+    own->meta[i] = meta_of(&header, length, status & TP_STATUS_VLAN_VALID ? vlan : 0);
+    if (length != RX_LOST) rx_settle(&target, descriptors + 2 * i, longs, length);
+    __atomic_store_n(&slot->tp_status, TP_STATUS_KERNEL, __ATOMIC_RELEASE);
   }
-  int received = recvmmsg(fd, messages, n, MSG_DONTWAIT | MSG_TRUNC, 0);
-  if (received < 0) return errno == EAGAIN || errno == EINTR ? 0 : -errno;
-  for (int i = 0; i < received; i++) {
-    uint32_t length = messages[i].msg_len - (uint32_t)sizeof headers[i];
-    own->meta[i] = meta_of(&headers[i], length, vlan_of(&messages[i].msg_hdr));
-    rx_settle(&targets[i], descriptors + 2 * i, longs, length);
-  }
-  return received;
+  int error = 0; /* that the interface is down */
+  socklen_t bytes = sizeof error;
+  if (i == 0 && n > 0 && getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &bytes) < 0) return -errno;
+  return error ? -error : (int32_t)i;
 }
 
 /* What comes before a frame that is sent: 12 bytes for each in a map, of which 10 are sent; zeros,
@@ -235,53 +265,4 @@ SHIM_API int32_t shim_discard(int32_t fd, uint32_t count) {
   uint32_t i = 0;
   while (i < count && read(fd, nowhere, sizeof nowhere) >= 0) i++;
   return i || count == 0 || errno == EAGAIN || errno == EINTR ? (int32_t)i : -errno;
-}
-
-/*
- * Copy `count` frames into other mbufs: each target descriptor comes in empty and leaves with its
- * frame's length. Returns how many; the first that does not fit ends it.
- *
- * frames: the map of the sources' mbufs (16), of the targets' (16). bursts: likewise of the
- * descriptors; they begin at the words `source` and `target` there.
- */
-SHIM_API int32_t shim_frames_copy(uint32_t frames, uint32_t bursts, uint32_t source,
-                                  uint32_t target, uint32_t count) {
-  const struct shim_map *from = map_of(frames & 0xffff), *to = map_of(frames >> 16);
-  const uint32_t *sources = shim_descriptors(bursts & 0xffff, source, count);
-  uint32_t *targets = shim_descriptors(bursts >> 16, target, count);
-  if (!sources || !targets) return 0;
-  for (uint32_t i = 0; i < count; i++) {
-    uint32_t length = DESCRIPTOR_LENGTH(sources[2 * i + 1]);
-    uint32_t descriptor[2] = {targets[2 * i], DESCRIPTOR_OFFSET(targets[2 * i + 1]) | length << 16};
-    uint8_t *frame = shim_frame(from, sources + 2 * i);
-    uint8_t *room = shim_frame(to, descriptor);
-    if (!frame || !room) return (int32_t)i;
-    memmove(room, frame, length); /* they may be one mbuf */
-    targets[2 * i + 1] = descriptor[1];
-  }
-  return (int32_t)count;
-}
-
-/*
- * The Internet checksum's sum (RFC 1071) of `count` bytes in 16 bits, low bytes at even places of
- * `to`; they are copied to there from byte `from` of another map, unless that is the same place. 0
- * if it is outside the maps. Bulk work: the loop in TypeScript takes several times as long.
- *
- * maps: of the source (16), of the target (16).
- */
-SHIM_API uint32_t shim_sum(uint32_t maps, uint32_t from, uint32_t to, uint32_t count) {
-  const struct shim_map *source = map_of(maps & 0xffff), *target = map_of(maps >> 16);
-  uint64_t total = 0, more[4] = {0}; /* four sums that do not wait for each other */
-  uint32_t at = 0;
-  if ((uint64_t)from + count > source->bytes || (uint64_t)to + count > target->bytes) return 0;
-  uint8_t *bytes = target->base + to;
-  if (bytes != source->base + from) memmove(bytes, source->base + from, count);
-  for (uint32_t words[4]; at + sizeof words <= count; at += sizeof words) {
-    memcpy(words, bytes + at, sizeof words);
-    for (int i = 0; i < 4; i++) more[i] += words[i];
-  }
-  for (int i = 0; i < 4; i++) total += more[i];
-  for (; at < count; at++) total += (uint64_t)bytes[at] << (at & 1) * 8;
-  while (total >> 16) total = (total & 0xffff) + (total >> 16);
-  return (uint32_t)(to & 1 ? (total >> 8 | total << 8) & 0xffff : total);
 }

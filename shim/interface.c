@@ -132,13 +132,12 @@ static int set_option(int fd, int option, int value) {
   return setsockopt(fd, SOL_PACKET, option, &value, sizeof value);
 }
 
-/* What a receiving socket asks for: VLAN tags, offload headers, everybody's frames but our own. */
+/* What a receiving socket asks for: offload headers, everybody's frames but our own. */
 static int prepare_receive(int fd, int index, int buffer) {
   struct packet_mreq promiscuous = {.mr_ifindex = index, .mr_type = PACKET_MR_PROMISC};
   if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &buffer, sizeof buffer) < 0)
     setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &buffer, sizeof buffer);
-  if (set_option(fd, PACKET_AUXDATA, 1) < 0 || set_option(fd, PACKET_VNET_HDR, 1) < 0 ||
-      set_option(fd, PACKET_IGNORE_OUTGOING, 1) < 0)
+  if (set_option(fd, PACKET_VNET_HDR, 1) < 0 || set_option(fd, PACKET_IGNORE_OUTGOING, 1) < 0)
     return -1;
   return setsockopt(fd, SOL_PACKET, PACKET_ADD_MEMBERSHIP, &promiscuous, sizeof promiscuous);
 }

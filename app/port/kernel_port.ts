@@ -1,5 +1,4 @@
 import { CulvertError } from "../../ffi/error.ts";
-import { shim } from "../../ffi/shim.ts";
 import { CapturePoint } from "../capture/capture_point.ts";
 import { DESCRIPTOR, FRAME_MIN_BYTES } from "../memory/layout.ts";
 import type { Mbufs } from "../mempool/mbuf.ts";
@@ -7,7 +6,7 @@ import type { MbufSource } from "../mempool/mbuf_source.ts";
 import { type Burst, checkBurst } from "../ring/burst.ts";
 import { COUNTER, type Counters, countFrames } from "./counters.ts";
 import type { HostPort } from "./port.ts";
-import { discardWaiting, PortQueue, type QueueSetup } from "./port_queue.ts";
+import { PortQueue, type QueueSetup, WAITING_MAX } from "./port_queue.ts";
 import type { PortResources } from "./port_resources.ts";
 import { RxSlots } from "./rx_slots.ts";
 import { hasSuperFrame, type SegmentSender, WholeFrames } from "./whole_frames.ts";
@@ -30,7 +29,7 @@ export function frameMaxOf(mtu: number): number {
 /**
  * A port whose other side is the kernel: it receives into mbufs, one shim call a burst, and makes
  * whole frames of what offloads have left half-done, or passes super-frames whole to who takes
- * them. The kernel's copy into the mbuf is the only one, but for a super-frame's first 2 KB.
+ * them.
  */
 export abstract class KernelPort implements HostPort {
   abstract readonly name: string;
@@ -69,7 +68,7 @@ export abstract class KernelPort implements HostPort {
         if (n < 0 && DOWN_ERRNOS.includes(-n)) this.isUp = false;
         return n;
       },
-      discard: (count) => shim.shim_discard(this.rxFd, count), // their first 64 bytes are read
+      discard: (count) => this.discard(count),
     });
     this.#whole = new WholeFrames(resources);
   }
@@ -98,8 +97,8 @@ export abstract class KernelPort implements HostPort {
     headers: number,
   ): number;
 
-  /** The descriptor that frames come from. */
-  protected abstract readonly rxFd: number;
+  /** Throw away up to `count` waiting frames: how many, or -errno. */
+  protected abstract discard(count: number): number;
 
   /** See whether the interface is back; open it again if it is another one. */
   protected abstract recover(): boolean;
@@ -238,7 +237,7 @@ export abstract class KernelPort implements HostPort {
   /** Whether the queues of the port are where this one is; frames until then are dropped. */
   #hasSettled(queue: PortQueue): boolean {
     if (!queue.hasSettled()) return false;
-    const frames = discardWaiting(this.rxFd);
+    const frames = Math.max(0, this.discard(WAITING_MAX));
     this.counters[COUNTER.RX] += frames;
     this.counters[COUNTER.PORT_DOWN] += frames;
     return true;

@@ -4,10 +4,11 @@ import type { Burst } from "../ring/burst.ts";
 import { COUNTER } from "./counters.ts";
 import { findInterface, findInterfaceAgain, setInterfaceUp } from "./interface.ts";
 import { KernelPort } from "./kernel_port.ts";
-import { discardWaiting, newQueues, type QueueSetup, shareFrames } from "./port_queue.ts";
+import { emptyRing, makeRing, PacketRing } from "./packet_ring.ts";
+import { newQueues, type QueueSetup, shareFrames } from "./port_queue.ts";
 import type { PortResources } from "./port_resources.ts";
 
-/** Bytes that the kernel may keep for us while we are busy: some 2,000 small frames. */
+/** Bytes of frames too long for the ring that the kernel may keep for us while we are busy. */
 const RECEIVE_BUFFER_BYTES = 4 << 20;
 
 /**
@@ -54,7 +55,7 @@ export function openPackets(name: string, isVisible = false, queues = 1): Packet
     setups.forEach(closeSockets);
     throw error;
   }
-  for (const { rxFd } of setups) discardWaiting(rxFd);
+  for (const { rxFd } of setups) emptyRing(rxFd);
   return setups;
 }
 
@@ -73,6 +74,7 @@ function openPacket(name: string, isVisible: boolean, queue?: QueueSetup): Packe
   };
   try {
     const rxFd = open(RECEIVE_BUFFER_BYTES);
+    makeRing(rxFd);
     if (!found?.isUp) setInterfaceUp(name, true);
     const txFd = open(isVisible ? SEND_VISIBLE : SEND_PAST);
     const wholeFd = open(SEND_WHOLE);
@@ -92,12 +94,14 @@ export class PacketPort extends KernelPort {
   /** The interface's name. */
   readonly name: string;
   #setup: PacketSetup;
+  #ring: PacketRing;
 
   /** Takes over the sockets of `setup`: closing the port closes them. */
   constructor(setup: PacketSetup, resources: PortResources) {
     super(resources, setup.queue);
     this.name = setup.name;
     this.#setup = setup;
+    this.#ring = new PacketRing(setup.rxFd);
   }
 
   /** The receiving socket; none while the interface is down. */
@@ -112,11 +116,12 @@ export class PacketPort extends KernelPort {
     super.refresh();
     const missed = shim.shim_packet_missed(this.#setup.rxFd);
     if (missed > 0) this.counters[COUNTER.MISSED] += missed;
+    this.#ring.refresh(missed);
   }
 
-  /** By one `recvmmsg()`; VLAN tag and offload header come as meta beside each frame. */
+  /** From the ring; VLAN tag and offload header come as meta beside each frame. */
   protected receive(map: number, slots: Burst, word: number, room: number, count: number): number {
-    return shim.shim_packet_rx(this.#setup.rxFd, map, slots.map, word, room, count);
+    return this.#ring.receive(map, slots, word, room, count);
   }
 
   /**
@@ -128,8 +133,9 @@ export class PacketPort extends KernelPort {
     return shim.shim_packet_tx(fd, map, burst.map, burst.word + (at << 1), count, headers);
   }
 
-  protected get rxFd(): number {
-    return this.#setup.rxFd;
+  /** From the ring. */
+  protected discard(count: number): number {
+    return this.#ring.discard(count);
   }
 
   /**
@@ -148,6 +154,7 @@ export class PacketPort extends KernelPort {
     const setup = openPacket(found.name, isVisible, queue);
     this.closeSockets();
     this.#setup = setup;
+    this.#ring = new PacketRing(setup.rxFd);
     this.queue?.moveTo(setup.index);
     return true;
   }
@@ -164,6 +171,7 @@ export class PacketPort extends KernelPort {
 
   /** All of them; the interface is no longer promiscuous for our sake. */
   protected closeSockets(): void {
+    this.#ring.unmap();
     closeSockets(this.#setup);
   }
 }

@@ -17,7 +17,7 @@ const LOCK = 0, GROUP = 1, INTERFACES = 2;
 const NO_GROUP = -1;
 
 /** More frames than the kernel has for us at any time. */
-const WAITING_MAX = 1 << 15;
+export const WAITING_MAX = 1 << 15;
 
 const EAGAIN = 11, EINVAL = 22;
 
@@ -47,11 +47,6 @@ export function shareFrames({ shared }: QueueSetup, fd: number): number {
   if (group >= 0) shared[GROUP] = group;
   Atomics.store(shared, LOCK, 0);
   return Math.min(group, 0);
-}
-
-/** Throw away what waits in the kernel; returns the frames. */
-export function discardWaiting(fd: number): number {
-  return Math.max(0, shim.shim_discard(fd, WAITING_MAX));
 }
 
 /**

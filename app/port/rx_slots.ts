@@ -20,10 +20,7 @@ import { insertTag } from "./vlan.ts";
 /** Most frames that one shim call receives. */
 const RX_BURST = 32;
 
-/**
- * Long mbufs that wait for super-frames. While these come, or few frames do, so few are received at
- * a time: the buffers stay in the core's cache, and the call has less to prepare.
- */
+/** Long mbufs that wait for super-frames. While these come, so few are received at a time. */
 const LONGS = 8;
 
 /** Receives without a super-frame after which there are bursts of {@linkcode RX_BURST} again. */
@@ -34,6 +31,9 @@ const NO_SLOT = -1;
 
 /** No mbuf, in the first word of a descriptor. */
 const NONE = 0xffffffff;
+
+/** `RX_LOST` in shim/burst.c, a length: there was no room for the frame in the socket. */
+const LOST = 0xffffffff;
 
 /** VIRTIO_NET_HDR_F_NEEDS_CSUM (virtio 1.2, 5.1.6). */
 const NEEDS_CHECKSUM = 1;
@@ -84,8 +84,6 @@ export class RxSlots {
   /** How many of the received frames had a long mbuf: that of slot `i` is number `i`. */
   #longs = 0;
   #plainReceives = PLAIN_RECEIVES;
-  /** Whether the last receive has found so few frames that fewer may be asked for. */
-  #isCalm = true;
   /** The slot whose super-frame is being split. */
   #splitting = NO_SLOT;
 
@@ -157,12 +155,11 @@ export class RxSlots {
     for (let i = 0; i < this.#filled; i++) words[(LONGS + i << 1) + 1] = room;
     this.#longs = this.passesWhole ? this.#fillLongs() : 0;
     const isFew = this.#longs > 0 && this.#plainReceives < PLAIN_RECEIVES;
-    const most = (isFew || this.#isCalm) && LONGS < this.#filled ? LONGS : this.#filled;
+    const most = isFew ? LONGS : this.#filled;
     const count = most | this.#longs << 16;
     const start = this.#slots.word + (LONGS << 1);
     const n = this.#source.receive(this.#mbufs.map, this.#slots, start, this.#room.map, count);
     this.#received = n > 0 ? n : 0;
-    this.#isCalm = n < LONGS;
     if (n > 0 && isFew) this.#plainReceives++;
     return n > 0;
   }
@@ -197,6 +194,7 @@ export class RxSlots {
     const length = this.#meta[meta + RX_META.LENGTH];
     const vlan = this.#meta[meta + RX_META.VLAN];
     const offload = this.#meta[meta + RX_META.OFFLOAD];
+    if (length === LOST) return this.#lose(slot);
     if (length < FRAME_MIN_BYTES) return this.#drop(slot, COUNTER.RUNT);
     if ((offload & 0xff00) !== 0) return this.#nextSuperFrame(burst, at, slot);
     if (length + (vlan ? 4 : 0) > this.#frameMax) return this.#drop(slot, COUNTER.OVERSIZE);
@@ -229,6 +227,13 @@ export class RxSlots {
     this.#counters[COUNTER.RX] += frames;
     this.#counters[reason] += frames;
     this.#capture?.addDrops(this.#slots, 1, INBOUND, reason, LONGS + slot);
+    this.#mempool.free(this.#slots, 1, LONGS + slot);
+    return 0;
+  }
+
+  /** Count a frame as the kernel counts those that it has dropped itself. */
+  #lose(slot: number): 0 {
+    this.#counters[COUNTER.MISSED]++;
     this.#mempool.free(this.#slots, 1, LONGS + slot);
     return 0;
   }

@@ -3,7 +3,7 @@ import { cString, shim } from "../../ffi/shim.ts";
 import type { Burst } from "../ring/burst.ts";
 import { findInterface, findInterfaceAgain, setInterfaceMtu, setInterfaceUp } from "./interface.ts";
 import { KernelPort } from "./kernel_port.ts";
-import { discardWaiting, newQueues, type QueueSetup } from "./port_queue.ts";
+import { newQueues, type QueueSetup, WAITING_MAX } from "./port_queue.ts";
 import type { PortResources } from "./port_resources.ts";
 
 /** An open TAP port; survives `postMessage`. */
@@ -60,7 +60,7 @@ const ADVICE: Advice = {
 export function openTaps(name: string, mtu: number, queues: number): TapSetup[] {
   const { fds, ...setup } = openQueues(name, mtu, queues, queues > 1);
   if (queues === 1) return [{ ...setup, fd: fds[0] }];
-  fds.forEach(discardWaiting);
+  for (const fd of fds) shim.shim_discard(fd, WAITING_MAX);
   return newQueues(queues, setup.index).map((queue, i) => ({ ...setup, fd: fds[i], queue }));
 }
 
@@ -127,8 +127,9 @@ export class TapPort extends KernelPort {
     }
   }
 
-  protected get rxFd(): number {
-    return this.#setup.fd;
+  /** By one `read()` a frame, of its first 64 bytes. */
+  protected discard(count: number): number {
+    return shim.shim_discard(this.#setup.fd, count);
   }
 
   /**

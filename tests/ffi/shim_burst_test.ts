@@ -5,6 +5,7 @@ import { ConnectedSockets } from "./connected_sockets.ts";
 import { fileTest } from "./folder.ts";
 import { freshMemory, numberOfNoMap } from "./fresh_memory.ts";
 import { OpenFiles } from "./open_files.ts";
+import { freshRing } from "./packet_ring.ts";
 
 const EBADF = 9, EFAULT = 14, EINVAL = 22, ERANGE = 34, ENOTSOCK = 88;
 const STRIDE = 256, COUNT = 4, CELLS = 1024;
@@ -34,10 +35,12 @@ for (const [what, descriptor] of Object.entries(OUTSIDE)) {
     using memory = memoryWithMbufs();
     const fd = files.add(shim.shim_eventfd()); // whatever is written to it fails otherwise
     using room = freshMemory(OVERFLOW + OVERFLOW_BYTES);
+    using ring = freshRing();
     const { map } = memory;
     memory.u32.set(descriptor);
+    ring.put(0, new Uint8Array(60));
     equal(shim.shim_packet_tx(fd, map, map, 0, 1, -1), -EFAULT);
-    equal(shim.shim_packet_rx(fd, map, map, 0, room.map, 1), -EFAULT);
+    equal(shim.shim_packet_rx(fd, map, map, 0, room.map | ring.map << 16, 1), -EFAULT);
     equal(shim.shim_tap_tx(fd, map, map, 0, 1, -1), -EFAULT);
     equal(shim.shim_tap_rx(fd, map, map, 0, room.map, 1), -EFAULT);
   });
@@ -47,12 +50,13 @@ Deno.test("shim_packet_* and shim_tap_* give EFAULT for descriptors that reach o
   using files = new OpenFiles();
   using memory = memoryWithMbufs();
   using room = freshMemory(OVERFLOW + 2 * OVERFLOW_BYTES);
+  using ring = freshRing();
   const fd = files.add(shim.shim_eventfd());
   const { map } = memory;
   const words = memory.bytes / 4;
   for (const [burst, word] of [[map, words - 3], [map, 0xffffffff], [numberOfNoMap(), 0]]) {
     equal(shim.shim_packet_tx(fd, map, burst, word, 2, -1), -EFAULT);
-    equal(shim.shim_packet_rx(fd, map, burst, word, room.map, 2), -EFAULT);
+    equal(shim.shim_packet_rx(fd, map, burst, word, room.map | ring.map << 16, 2), -EFAULT);
     equal(shim.shim_tap_tx(fd, map, burst, word, 2, -1), -EFAULT);
     equal(shim.shim_tap_rx(fd, map, burst, word, room.map, 2), -EFAULT);
   }
@@ -62,10 +66,12 @@ Deno.test("shim_packet_rx() and shim_tap_rx() give EFAULT without room for the o
   using files = new OpenFiles();
   using memory = memoryWithMbufs();
   using room = freshMemory(OVERFLOW + OVERFLOW_BYTES);
+  using ring = freshRing();
   const fd = files.add(shim.shim_eventfd());
   memory.u32.set([0, 8 << 16, 1, 8 << 16]);
   for (const [map, count] of [[room.map, 2], [numberOfNoMap(), 1]]) {
-    equal(shim.shim_packet_rx(fd, memory.map, memory.map, 0, map, count), -EFAULT);
+    const maps = map | ring.map << 16;
+    equal(shim.shim_packet_rx(fd, memory.map, memory.map, 0, maps, count), -EFAULT);
     equal(shim.shim_tap_rx(fd, memory.map, memory.map, 0, map, count), -EFAULT);
   }
 });
@@ -208,12 +214,15 @@ fileTest("shim_tap_rx() and shim_packet_rx() give EFAULT for a long mbuf that is
   using files = new OpenFiles();
   using memory = memoryWithLong();
   using room = freshMemory(OVERFLOW + OVERFLOW_BYTES);
+  using ring = freshRing();
+  ring.put(0, new Uint8Array(60));
   const fd = files.add(shim.shim_eventfd());
   const count = 1 | 1 << 16;
   for (const word0 of [COUNT + 1, COUNT + 6, 0xffffff]) {
     memory.u32.set([word0, 16 | 400 << 16, 1, 16 | 200 << 16]);
+    const maps = room.map | ring.map << 16;
     equal(shim.shim_tap_rx(fd, memory.map, memory.map, 2, room.map, count), -EFAULT);
-    equal(shim.shim_packet_rx(fd, memory.map, memory.map, 2, room.map, count), -EFAULT);
+    equal(shim.shim_packet_rx(fd, memory.map, memory.map, 2, maps, count), -EFAULT);
   }
   equal(shim.shim_tap_rx(fd, memory.map, memory.map, 0, room.map, count), -EFAULT, "in front of 0");
 });

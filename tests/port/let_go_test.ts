@@ -26,8 +26,8 @@ class SlotPort extends KernelPort {
   protected send(_: number, __: Burst, count: number): number {
     return count;
   }
-  protected get rxFd(): number {
-    return -1;
+  protected discard(): number {
+    return 0;
   }
   protected recover(): boolean {
     return true;

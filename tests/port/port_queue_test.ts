@@ -45,7 +45,7 @@ Deno.test("PortQueue that had settled half begins anew if a queue leaves meanwhi
 class PlainPort extends KernelPort {
   readonly name = "plain";
   readonly pollable = [];
-  protected readonly rxFd = -1;
+  protected discard = () => 0;
   protected receive = () => 0;
   protected send = () => 0;
   protected recover = () => true;

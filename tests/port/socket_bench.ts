@@ -53,8 +53,8 @@ export class SocketPort extends KernelPort {
     }
     return count;
   }
-  protected get rxFd(): number {
-    return -1;
+  protected discard(): number {
+    return 0;
   }
   protected recover(): boolean {
     return true;

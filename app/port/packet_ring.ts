@@ -1,0 +1,117 @@
+/**
+ * The ring through which an AF_PACKET socket hands frames over: TPACKET_V2. See the kernel's
+ * Documentation/networking/packet_mmap.rst, and shim/burst.c, which receives from it.
+ *
+ * @module
+ */
+import { check } from "../../ffi/error.ts";
+import { MappedMemory } from "../../ffi/mapped_memory.ts";
+import { shim } from "../../ffi/shim.ts";
+import type { Burst } from "../ring/burst.ts";
+
+const SOL_PACKET = 263, TPACKET_V2 = 1;
+const OPTION = { RX_RING: 5, COPY_THRESHOLD: 7, VERSION: 10 } as const;
+
+/** TP_STATUS_USER and TP_STATUS_COPY: we have the slot; a longer frame waits in the socket. */
+const USER = 1, COPY = 2;
+
+/** `RING_BLOCK`, `RING_SLOT` and `RING_SLOTS` in shim/burst.c; blocks for 2112 frames. */
+const BLOCK_BYTES = 1 << 16, SLOT_BYTES = 1984, BLOCKS = 64;
+const SLOTS_OF_BLOCK = Math.floor(BLOCK_BYTES / SLOT_BYTES);
+const SLOTS = BLOCKS * SLOTS_OF_BLOCK;
+
+/** The word that has the number of the next slot, as there. */
+const NEXT = SLOTS_OF_BLOCK * SLOT_BYTES / 4;
+
+/**
+ * Have a socket hand frames over by a ring, empty at first. Those that are too long for a slot wait
+ * in the socket, as many as fit into its buffer.
+ *
+ * @throws {ShimError} if there is not enough memory.
+ */
+export function makeRing(fd: number): void {
+  setOption(fd, OPTION.VERSION, TPACKET_V2);
+  setOption(fd, OPTION.COPY_THRESHOLD, 1);
+  setOption(fd, OPTION.RX_RING, BLOCK_BYTES, BLOCKS, SLOT_BYTES, SLOTS);
+}
+
+/** The ring of a socket, as one lcore receives from it. */
+export class PacketRing {
+  #memory: MappedMemory;
+  /** Whether the ring was found empty, and never otherwise, since the last refresh. */
+  #isEmpty = false;
+  #isFilled = false;
+
+  /** Map the ring that {@linkcode makeRing} has made; receive where the last user has ended. */
+  constructor(readonly fd: number) {
+    this.#memory = mapOf(fd);
+  }
+
+  /** Receive as `RxSource` has it. */
+  receive(map: number, slots: Burst, word: number, room: number, count: number): number {
+    const maps = room | this.#memory.map << 16;
+    const n = shim.shim_packet_rx(this.fd, map, slots.map, word, maps, count);
+    if (n > 0) this.#isFilled = true;
+    else this.#isEmpty = true;
+    return n;
+  }
+
+  /** Throw away up to `count` frames; returns how many. */
+  discard(count: number): number {
+    const { u32 } = this.#memory;
+    let n = 0;
+    for (; n < count; n++) {
+      const word = wordOf(u32[NEXT]);
+      const status = this.#memory.load(word);
+      if ((status & USER) === 0) break;
+      if ((status & COPY) !== 0) shim.shim_discard(this.fd, 1);
+      this.#memory.store(word, 0);
+      u32[NEXT] = (u32[NEXT] + 1) % SLOTS;
+    }
+    return n;
+  }
+
+  /**
+   * Some times a second: make the ring anew if the kernel gets on no more. After a super-frame of a
+   * kind that offload headers have no word for, such as SCTP's, it takes the next slot for taken
+   * for ever (net/packet/af_packet.c, `tpacket_rcv()`: rx_owner_map).
+   *
+   * @param missed Frames that the kernel has dropped since the last time.
+   */
+  refresh(missed: number): void {
+    const isStuck = missed > 0 && this.#isEmpty && !this.#isFilled;
+    this.#isEmpty = this.#isFilled = false;
+    if (!isStuck) return;
+    this.#memory.close();
+    setOption(this.fd, OPTION.RX_RING, 0, 0, 0, 0);
+    makeRing(this.fd);
+    this.#memory = mapOf(this.fd);
+  }
+
+  /** Give the memory back: it would keep the socket open. */
+  unmap(): void {
+    this.#memory.close();
+  }
+}
+
+/** Throw away what waits in a socket's ring. */
+export function emptyRing(fd: number): void {
+  const ring = new PacketRing(fd);
+  ring.discard(SLOTS);
+  ring.unmap();
+}
+
+function mapOf(fd: number): MappedMemory {
+  return MappedMemory.ofFile(fd, BLOCKS * BLOCK_BYTES, "AF_PACKET's ring");
+}
+
+/** The word in which a slot begins: its status. */
+function wordOf(slot: number): number {
+  const block = Math.floor(slot / SLOTS_OF_BLOCK);
+  return (block * BLOCK_BYTES + (slot % SLOTS_OF_BLOCK) * SLOT_BYTES) / 4;
+}
+
+function setOption(fd: number, option: number, ...values: number[]): void {
+  const bytes = new Uint8Array(Uint32Array.from(values).buffer);
+  check(shim.shim_socket_set(fd, SOL_PACKET, option, bytes, bytes.length), "set up AF_PACKET");
+}
