@@ -9,11 +9,14 @@ import { MappedMemory } from "../../ffi/mapped_memory.ts";
 import { shim } from "../../ffi/shim.ts";
 import type { Burst } from "../ring/burst.ts";
 
-const SOL_PACKET = 263, TPACKET_V2 = 1;
+const SOL_SOCKET = 1, SO_ERROR = 4, SOL_PACKET = 263, TPACKET_V2 = 1;
 const OPTION = { RX_RING: 5, COPY_THRESHOLD: 7, VERSION: 10 } as const;
 
 /** TP_STATUS_USER and TP_STATUS_COPY: we have the slot; a longer frame waits in the socket. */
 const USER = 1, COPY = 2;
+
+/** Receives that find nothing between two looks whether the interface is down: system calls. */
+const EMPTY_PER_LOOK = 16;
 
 /** `RING_BLOCK`, `RING_SLOT` and `RING_SLOTS` in shim/burst.c; blocks for 2112 frames. */
 const BLOCK_BYTES = 1 << 16, SLOT_BYTES = 1984, BLOCKS = 64;
@@ -41,19 +44,26 @@ export class PacketRing {
   /** Whether the ring was found empty, and never otherwise, since the last refresh. */
   #isEmpty = false;
   #isFilled = false;
+  #empty = 0;
+  readonly #error = new Int32Array(1);
+  readonly #errorBytes = new Uint8Array(this.#error.buffer);
 
   /** Map the ring that {@linkcode makeRing} has made; receive where the last user has ended. */
   constructor(readonly fd: number) {
     this.#memory = mapOf(fd);
   }
 
-  /** Receive as `RxSource` has it. */
+  /** Receive as `RxSource` has it; an error is told some receives later. */
   receive(map: number, slots: Burst, word: number, room: number, count: number): number {
     const maps = room | this.#memory.map << 16;
     const n = shim.shim_packet_rx(this.fd, map, slots.map, word, maps, count);
-    if (n > 0) this.#isFilled = true;
-    else this.#isEmpty = true;
-    return n;
+    if (n > 0) {
+      this.#isFilled = true;
+      return n;
+    }
+    this.#isEmpty = true;
+    this.#empty = this.#empty + 1 | 0;
+    return n < 0 || this.#empty % EMPTY_PER_LOOK !== 0 ? n : this.#look();
   }
 
   /** Throw away up to `count` frames; returns how many. */
@@ -86,6 +96,13 @@ export class PacketRing {
     setOption(this.fd, OPTION.RX_RING, 0, 0, 0, 0);
     makeRing(this.fd);
     this.#memory = mapOf(this.fd);
+  }
+
+  /** 0, or the error that waits at the socket, as -errno. */
+  #look(): number {
+    const bytes = this.#errorBytes;
+    shim.shim_socket_get(this.fd, SOL_SOCKET, SO_ERROR, bytes, bytes.length);
+    return -this.#error[0] | 0;
   }
 
   /** Give the memory back: it would keep the socket open. */
