@@ -10,7 +10,7 @@
  * import { addMempool, addMemzone, addRing, attachMempool, attachMemzone } from "./api.ts";
  * import { attachRegion, attachRing, Burst, hostRegion, MbufView } from "./api.ts";
  *
- * const path = `/tmp/culvert-example-${Deno.pid}`; // in earnest: "/dev/shm/r0", or just "r0"
+ * const path = `/tmp/culvert-example-${Deno.pid}`; // in a program: "/dev/shm/r0", or just "r0"
  * const text = new TextEncoder().encode("vlan 7");
  *
  * using host = await hostRegion(path, 1 << 20);

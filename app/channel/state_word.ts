@@ -2,7 +2,7 @@ import { STATE_WORD } from "../memory/layout.ts";
 
 /** What a guest says of itself when it claims a place. */
 export interface Claimant {
-  /** Its process id: of its own world, a VM's is not the host's. */
+  /** Its process id, as it sees it itself: in a VM it is not one of the host's. */
   readonly pid: number;
   /** Whether it wants to be lent empty mbufs. */
   readonly wantsMbufs: boolean;

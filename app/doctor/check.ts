@@ -1,4 +1,4 @@
-/** How it stands with one thing: all right; slower or less than could be; or it does not work. */
+/** A check's result: all is well; it works, but could do more or be faster; it does not work. */
 export type State = "good" | "note" | "bad";
 
 /** What a check found. */

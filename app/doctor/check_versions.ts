@@ -1,7 +1,7 @@
 import { hashText, LAYOUT_HASH, LAYOUT_VERSION } from "../memory/layout.ts";
 import { bad, type Finding, good, note, type OurProgram, type Probes } from "./check.ts";
 
-/** Whether what runs here is of this build, as far as it has to meet it. */
+/** Whether hosts, guests and servers that run here are of a build that works with this one. */
 export function checkVersions(probes: Probes, version: string): Finding[] {
   const others = probes.regions().filter(({ layout, hash }) =>
     layout !== 0 && (layout !== LAYOUT_VERSION || hash !== LAYOUT_HASH)

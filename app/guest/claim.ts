@@ -100,7 +100,7 @@ export class Claim {
     const incarnation = state.claim(this.claimant);
     if (incarnation !== undefined) return incarnation;
     throw this.#refusal(
-      `guest ${guest} is there already (${state.stateName}, pid ${state.pid} in its own world)`,
+      `guest ${guest} is there already (${state.stateName}, own pid ${state.pid})`,
       "stop that one, or wait 2 s if it has died",
     );
   }

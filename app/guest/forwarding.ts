@@ -125,7 +125,7 @@ export class Forwarding {
   /**
    * Let other lcores take over between two bursts; frames wait in rings meanwhile.
    *
-   * @returns once they forward; rejects if they cannot be set up, and those of before go on.
+   * @returns once they forward; rejects if they cannot be set up, and the present ones go on.
    * @throws {CulvertError} if others are just taking over.
    */
   swap(version: LoadedVersion, now: number): Promise<Swapped> {

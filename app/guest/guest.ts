@@ -103,7 +103,7 @@ export class Guest {
 
   /**
    * Let other functions, which their threads have loaded, take over at the end of a burst. If it
-   * rejects, those of before go on.
+   * rejects, the present ones go on.
    *
    * @throws {CulvertError} if they make frames, and the host lends no mbufs for that.
    */

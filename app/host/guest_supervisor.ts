@@ -238,7 +238,7 @@ export class GuestSupervisor {
     const { state, gate, violations } = this.guest;
     gate.offloads = state.offloads;
     if (state.move("host", GUEST_STATE.ATTACHING, GUEST_STATE.RUNNING, this.#claim)) {
-      this.#log(`attached (pid ${state.pid} in its own world)`);
+      this.#log(`attached (own pid ${state.pid})`);
     } else if (!this.#isOurs(state.word, GUEST_STATE.DETACHING)) violations.countState();
   }
 

@@ -82,7 +82,7 @@ export function mapReadOnly(fd: number, bytes: number, path: string): MappedMemo
   return MappedMemory.ofFile(fd, mapped, `region ${path}`);
 }
 
-/** Opening a device may do something, opening a FIFO may take for ever. */
+/** To be asked before opening: a device may act on being opened, and a FIFO may block. */
 function checkIsFile(path: string): void {
   let found: Deno.FileInfo;
   try {

@@ -79,7 +79,7 @@ export interface GuestReport {
   readonly heartbeat: number;
   /** Whether the heartbeat moved between two looks; null after one look. */
   readonly isAlive: boolean | null;
-  /** The process id in the guest's own world. */
+  /** The guest's process id, as it sees it itself. */
   readonly pid: number;
   /** The guest's peer id. */
   readonly peer: number | null;

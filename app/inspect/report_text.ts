@@ -66,7 +66,7 @@ function guestLines(guests: readonly GuestReport[]): string[] {
     guest.state + lifeText(guest.state, guest.isAlive),
     `${guest.channels} channel${guest.channels === 1 ? "" : "s"}`,
     `incarnation ${guest.incarnation}`,
-    guest.pid === 0 ? "" : `pid ${guest.pid} of its own world`,
+    guest.pid === 0 ? "" : `own pid ${guest.pid}`,
     guest.peer === null ? "" : `peer ${guest.peer}`,
     guest.wantsMbufs ? "wants mbufs" : "",
     guest.outstanding > 0 ? `holds ${guest.outstanding} mbufs` : "",

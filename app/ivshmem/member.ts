@@ -72,7 +72,7 @@ export class Member implements Announced {
     return this.isWaiting && this.#laterAt === Infinity;
   }
 
-  /** Whether it takes nothing now: trying is in vain until poll(2) or the clock tells. */
+  /** Whether it takes nothing now: poll(2) or the clock tells when to try again. */
   get isWaiting(): boolean {
     return this.#stuckSince !== Infinity;
   }

@@ -34,7 +34,7 @@ export class Outbox {
   readonly #first: readonly Message[];
   readonly #vectors: number;
   #firstSent = 0;
-  /** Who it is told of now: a place in the roster, and how many vectors of that one are sent. */
+  /** The peer that it is told of now: its place in the roster, and how many vectors are sent. */
   #place = 0;
   #vector = 0;
   /** Its own place. The greeting ends with its own vectors. */
@@ -88,7 +88,7 @@ export class Outbox {
   /**
    * Send what the socket takes. Never blocks.
    *
-   * @param counts Counts the calls, those in vain too.
+   * @param counts Counts the calls, also those that fail.
    */
   flush(counts: { sends: number }): Sending {
     for (let message; (message = this.#next()) !== undefined; this.#advance()) {
@@ -107,7 +107,7 @@ export class Outbox {
     return { value: id, fd: eventfds[this.#vector] };
   }
 
-  /** Those that have left come behind the greeting, and between whole peers. */
+  /** Leaves are told after the greeting, and never between two vectors of one peer. */
   get #isTellingLeft(): boolean {
     return this.#left.length > 0 && this.#vector === 0 && this.#place > this.#own;
   }

@@ -11,7 +11,7 @@ import { isPeerId, MEMORY, type Message, NO_FD, PEER_ID_MAX, receiveMessage } fr
  */
 const QUIET_MS = 20;
 
-/** Until then a server may be busy, or the kernel may have no room; afterwards none follows. */
+/** If fewer vectors than expected have come, wait so long: the server may be busy. */
 const SHORT_MS = 300;
 
 /** Most vectors of a peer: as many as MSI-X has. */

@@ -102,7 +102,7 @@ function summary({ counts }: IvshmemServer): string {
     `${descriptors} with descriptors), ${refused} refused`;
 }
 
-/** In the order of the parts: the path first, that nobody finds a server that is about to go. */
+/** Close the parts in this order. The path goes first, so that nobody finds a server that ends. */
 function endAll(ends: readonly (() => void)[]): void {
   let failure: unknown;
   for (const end of ends) {

@@ -10,10 +10,10 @@ import { noCounts, type ServerCounts } from "./server_counts.ts";
 const ACCEPT_BURST = 64;
 /** Milliseconds until connections are accepted again where the kernel had no descriptors. */
 const LATER_MS = 100;
-/** Milliseconds until the next try: sooner than a peer thinks that no more vectors follow. */
+/** Milliseconds until the next try: a peer waits longer than that for its next vector. */
 const ROOM_MS = 10;
 
-/** What a server puts up with. */
+/** The limits of a server. */
 export interface ServerLimits {
   /** How many ids there are. */
   readonly ids: number;
@@ -27,7 +27,7 @@ export interface ServerLimits {
   readonly sendBuffer: number;
 }
 
-/** What a server puts up with unless it is told otherwise. */
+/** The limits unless others are given. */
 const SERVER_LIMITS: ServerLimits = {
   ids: PEER_ID_MAX + 1,
   firstId: 0,
@@ -76,7 +76,7 @@ export class IvshmemServer {
   /** Members that are to go, and why. */
   readonly #leaving = new Map<Member, string>();
   #acceptAt = 0;
-  /** When the kernel may have room again for messages, of which it had none. */
+  /** When to try again to send, after the kernel had no room for messages. */
   #roomAt = 0;
   /** Counts all that come and all that leave. */
   #moves = 0;
@@ -176,7 +176,7 @@ export class IvshmemServer {
     }
   }
 
-  /** The connection that waits makes the listener readable: look away for a while. */
+  /** Ignore the listener for a while: the connection that waits keeps it readable. */
   #pauseAccepting(error: CulvertError, now: number): void {
     this.#acceptAt = now + LATER_MS;
     if (!this.#isShort) this.log.trouble(error.message);
@@ -208,7 +208,7 @@ export class IvshmemServer {
     this.#tellAll(now);
   }
 
-  /** But not who takes nothing now: with many of these, a join would cost a call for each. */
+  /** Flush all but those whose sockets are full: a join must not cost a call for each of them. */
   #tellAll(now: number): void {
     for (const member of this.#members) if (!member.isWaiting) this.#flush(member, now);
   }
@@ -251,7 +251,7 @@ export class IvshmemServer {
     this.#leaving.set(member, `is cut off: ${found}`);
   }
 
-  /** Close whoever is to go, and tell the others, of whom some may be found gone by that. */
+  /** Close those that are to go and tell the others; some of these may turn out to be gone, too. */
   #letGo(now: number): void {
     while (this.#leaving.size > 0) {
       for (const [member, how] of this.#leaving) this.#remove(member, how);

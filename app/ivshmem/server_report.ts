@@ -9,7 +9,7 @@ import { CulvertError } from "../../ffi/error.ts";
 import { shim } from "../../ffi/shim.ts";
 import { NO_FD, receiveMessage } from "./protocol.ts";
 
-/** Why a server does not start, as far as its starter has to tell apart. */
+/** Why a server does not start: the cases that its starter treats differently. */
 const FAILED = 1, ANOTHER_SERVER = 2;
 
 /** The code of an error: another server answers at the socket. */

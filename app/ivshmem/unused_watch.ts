@@ -53,7 +53,7 @@ export class UnusedWatch {
   }
 }
 
-/** Whether no host is, or died, in a region: it was never begun, or its host has closed it. */
+/** Whether a region was never begun, or was closed by its host: none is there, none has died. */
 export function isAtRest(memoryFd: number): boolean {
   const words = readHeader(memoryFd);
   if (words[HEADER.MAGIC_0] === 0 && words[HEADER.STATE] === REGION_STATE.EMPTY) return true;

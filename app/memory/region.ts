@@ -31,7 +31,7 @@ export class RegionNotReadyError extends CulvertError {}
  * import { ZONE_KIND } from "./layout.ts";
  * import { Region } from "./region.ts";
  *
- * const memory = MappedMemory.ofProcess(1 << 20); // in earnest: a file, or a PCI device's BAR
+ * const memory = MappedMemory.ofProcess(1 << 20); // in a program: a file, or a PCI device's BAR
  * const host = Region.build(memory, "r0");
  * host.publish();
  * const guest = Region.attach(memory, "r0");

@@ -123,7 +123,7 @@ export class Mempool {
    * import { Burst, Mempool } from "../api.ts";
    *
    * const pool = Mempool.create(1000);
-   * const { handle } = pool; // in earnest: posted to a Worker
+   * const { handle } = pool; // in a program: posted to a Worker
    * const workers = Mempool.attach(handle, { cacheSize: 64 });
    * const burst = Burst.of(10);
    * workers.allocBulk(burst, 10);

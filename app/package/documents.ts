@@ -1,7 +1,7 @@
 import { dirname, join } from "node:path";
 import { ROOT, write } from "./modules.ts";
 
-/** What users of the package read. Links between them hold, as they lie as in a clone. */
+/** The documents in the package. They lie as in a clone, so that links between them hold. */
 const DOCUMENTS = ["README.md", "CHANGELOG.md", "app/guest/README.md", "app/guest/TUTORIAL.md"];
 
 /** What those show: the plot, and functions to begin with. */

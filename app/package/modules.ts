@@ -8,7 +8,7 @@ export const ROOT: string = fileURLToPath(new URL("../../", import.meta.url));
 /** Folders of app/ that the package does not need. */
 const LEFT_OUT = ["app/demo/", "app/package/", "app/metrics/page/"];
 
-/** What reads otherwise in the package than in a clone, by the file that it stands in. */
+/** Text that differs between the package and a clone, by the file that has it. */
 const CHANGES: Readonly<Record<string, readonly (readonly [found: string, wanted: string])[]>> = {
   "app/metrics/page_file.ts": [
     ['"../../.cache/page/index.html"', '"../../page/index.html"'],

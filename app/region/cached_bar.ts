@@ -14,8 +14,8 @@ const MEMORY_BAR = 2;
  * Map a device's shared memory, cached if that can be had (`app/vm/CACHING.md`).
  *
  * The kernel maps BARs uncached. Under KVM on Intel and under TCG that makes no difference, on AMD
- * it does: if it is seen to, the memory is mapped through /dev/mem, which maps what is no RAM
- * write-back, unless an MTRR forbids it.
+ * it does. If the mapping proves slow, the memory is mapped through /dev/mem instead: cached,
+ * unless an MTRR forbids it.
  *
  * @param log Told if the memory is not mapped through sysfs, or is slow.
  * @throws {CulvertError} if it cannot be mapped at all.

@@ -16,8 +16,8 @@ const SAMPLE_BYTES = 8192;
 const ROUNDS = 12;
 
 /**
- * Uncached loads are some hundred times slower than cached ones, cached ones of any two memories,
- * which the first round brings into the cache, alike.
+ * Uncached loads are some hundred times slower than cached ones. Cached loads of two memories take
+ * the same time: the first round brings both into the cache.
  */
 const SUSPICIOUS_RATIO = 8;
 

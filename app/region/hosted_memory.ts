@@ -120,15 +120,15 @@ function hostServed(
     // A lock is of an open file, and the memory's descriptor is one that all peers share.
     const own = cString(`/proc/self/fd/${peer.memoryFd}`);
     lock = check(shim.shim_file_open(own, READ_ONLY_FOLLOWING), `open region ${region} again`);
-    // Memory without a name has no other hosts than its server's, but for some that have no lock of
-    // theirs: if it is locked already, that was a peer.
+    // Memory without a name belongs to one server, whose hosts the lock above keeps apart. If it is
+    // locked all the same, a peer has done that, and is not heeded.
     const { names } = statusOfFile(lock, region);
     if (hostLock && names === 0) shim.shim_file_lock(lock);
     else lockRegion(lock, region);
     if (wanted !== undefined && wanted !== peer.bytes) throw wrongSize(region, peer.bytes, wanted);
     memory = MappedMemory.ofFile(peer.memoryFd, peer.bytes, `region ${region}`);
-    // A server by NAME is one of ours: there nothing else is, whatever a guest wrote over its
-    // beginning.
+    // A server by NAME is one of ours, so its memory is a region, even if a guest has written over
+    // the header.
     if (isPath(region)) checkIsRegion(memory, region);
   } catch (error) {
     memory?.close();

@@ -52,7 +52,7 @@ const ZONE_KIND_OF = { spsc: ZONE_KIND.RING, mpmc: ZONE_KIND.MPMC } as const;
  * ```ts
  * import { addRing, attachRing, Burst, MappedMemory, Region } from "../api.ts";
  *
- * const memory = MappedMemory.ofProcess(1 << 20); // in earnest: a file, or a PCI device's BAR
+ * const memory = MappedMemory.ofProcess(1 << 20); // in a program: a file, or a PCI device's BAR
  * const host = Region.build(memory, "r0");
  * const work = addRing(host, "work", 256, { kind: "mpmc" });
  * host.publish();

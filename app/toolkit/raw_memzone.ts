@@ -20,7 +20,7 @@ const NOWHERE = 0xffffffff;
  * import { addMemzone, attachMemzone } from "./raw_memzone.ts";
  * import { Region } from "../memory/region.ts";
  *
- * const memory = MappedMemory.ofProcess(1 << 20); // in earnest: a file, or a PCI device's BAR
+ * const memory = MappedMemory.ofProcess(1 << 20); // in a program: a file, or a PCI device's BAR
  * const host = Region.build(memory, "r0");
  * addMemzone(host, "config", 64, (zone) => zone.u8.set(new TextEncoder().encode("mtu 1500")));
  * host.publish();

@@ -69,7 +69,7 @@ Deno.test("limitLog() lets lines of others through, whatever one guest causes, a
   const { said, log, pass } = fakeLog();
   const flooding = "guest 1 of region a", other = "guest 1 of region b";
   for (let i = 0; i < 60; i++) {
-    log(`${flooding} attached (pid 7 in its own world)`, { cause: flooding });
+    log(`${flooding} attached (own pid 7)`, { cause: flooding });
   }
   const others = ["port tap0 is down: its frames are dropped", `${other} attached`];
   log(others[0]);

@@ -73,8 +73,8 @@ for (const [state, name] of [[ATTACHING, "ATTACHING"], [RUNNING, "RUNNING"]] as 
     if (state === RUNNING) lab.guest.move("host", ATTACHING, RUNNING);
     await rejects(attach(lab.memory, 0), {
       name: "CulvertError",
-      message: `Cannot attach to region r0 as guest 0 is there already (${name}, pid 4711 in its ` +
-        "own world): stop that one, or wait 2 s if it has died",
+      message: `Cannot attach to region r0 as guest 0 is there already (${name}, own pid 4711): ` +
+        "stop that one, or wait 2 s if it has died",
     });
     equal(lab.guest.state, state);
     equal(lab.guest.pid, 4711);

@@ -6,7 +6,7 @@ import { TestHost } from "./test_host.ts";
 import { counted } from "./test_ports.ts";
 
 const { ABSENT, ATTACHING, RUNNING, DETACHING, QUARANTINED, RETIRED } = GUEST_STATE;
-const ATTACHED = "guest 0 attached (pid 4711 in its own world)";
+const ATTACHED = "guest 0 attached (own pid 4711)";
 
 /** A guest, for all that it may do to the region, writes its state. */
 function write(lab: TestHost, state: number): void {

@@ -42,7 +42,7 @@ region at /dev/shm/r0, 1 MiB
   mbufs   [######..................] 25 of 100 in use, 2368 bytes each
 
 guests
-  g0  ATTACHING, silent: its heartbeat stands still  1 channel  incarnation 0  pid 4711 of its own world  peer 2
+  g0  ATTACHING, silent: its heartbeat stands still  1 channel  incarnation 0  own pid 4711  peer 2
       counted SYNs             12
       counted dropped by rule   3
 
