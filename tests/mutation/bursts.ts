@@ -7,6 +7,7 @@ const CLAIM = COPY.replace("this.#route", "this.#route | CLAIM");
 const MEMPOOL = ["mempool/mempool_test.ts"];
 const SHIM = ["ffi/shim_atomic_test.ts"];
 const SHIM_BURST = ["ffi/shim_burst_test.ts"];
+const PACKET_RING = ["ffi/shim_packet_ring_test.ts"];
 
 /** Bursts, what copies them to rings, and the shim's part in it. */
 export const BURSTS: Table = {
@@ -158,6 +159,27 @@ export const BURSTS: Table = {
       from: "m->base && end <= m->bytes ?",
       to: "m->base && end ?",
       tests: SHIM_BURST,
+    },
+    {
+      what: "the shim keeps a slot of a packet socket's ring",
+      file: "shim/burst.c",
+      from: "__atomic_store_n(&slot->tp_status, TP_STATUS_KERNEL, __ATOMIC_RELEASE);",
+      to: "",
+      tests: PACKET_RING,
+    },
+    {
+      what: "the shim has a frame that is too long for a ring's slot without a long mbuf",
+      file: "shim/burst.c",
+      from: "if (longs && i >= longs && slot->tp_snaplen < slot->tp_len) break;",
+      to: "",
+      tests: PACKET_RING,
+    },
+    {
+      what: "the shim takes the beginning of a frame for the whole of it",
+      file: "shim/burst.c",
+      from: "if (!(slot->tp_status & TP_STATUS_COPY)) return RX_LOST;",
+      to: "if (!(slot->tp_status & TP_STATUS_COPY)) return slot->tp_snaplen;",
+      tests: PACKET_RING,
     },
   ],
 };
