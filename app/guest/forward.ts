@@ -5,10 +5,10 @@ import type { GuestLane } from "./guest_lane.ts";
 import type { TxBuffer } from "./tx_buffer.ts";
 
 /**
- * Frames leave after this time even if the burst is not full (DPDK `BURST_TX_DRAIN_US`), or after
- * so many turns in succession that found nothing: then there is nothing to wait for.
+ * Frames leave after this time even if the burst is not full (DPDK `BURST_TX_DRAIN_US`), or after a
+ * turn that found nothing: then there is nothing to wait for.
  */
-const DRAIN_NS = 100_000, EMPTY_TURNS = 4;
+const DRAIN_NS = 100_000;
 
 /** Nanoseconds between two times that the loop tells that it comes round. */
 const ROUNDS_NS = 100e6;
@@ -26,8 +26,6 @@ export class GuestLoop {
   readonly #idle: Idle;
   readonly #clock: () => number;
   #turn = 0;
-  /** Turns in succession that found nothing; no more are counted than matter. */
-  #emptyTurns = 0;
   #flushedAt = 0;
   #toldAt = 0;
 
@@ -66,15 +64,12 @@ export class GuestLoop {
     let moved = 0;
     for (let i = 0; i < lanes.length; i++) moved += lanes[i].turn(chain);
 
-    if (moved > 0) {
-      this.#emptyTurns = 0;
-      this.#idle.reset();
-    } else {
-      if (this.#emptyTurns < EMPTY_TURNS && ++this.#emptyTurns === EMPTY_TURNS) this.flush();
-      this.#idle.wait();
-    }
+    if (moved === 0) this.flush();
+    // Before it waits: who is woken has other things to do.
     if (moved === 0 || this.#turn % TURNS_PER_CLOCK === 0) this.#lookAtClock();
     this.#turn = this.#turn + 1 | 0;
+    if (moved > 0) this.#idle.reset();
+    else this.#idle.wait();
     return true;
   }
 

@@ -24,10 +24,6 @@ export class HostLoop {
   #turn = 0;
   #refreshedAt = 0;
   readonly #startedAt: number;
-  /** Nanoseconds in which there was nothing to do, until {@linkcode #idleSince} if it is so now. */
-  #idleNs = 0;
-  #idleSince = 0;
-  #isIdle = false;
 
   /**
    * A loop that has not begun.
@@ -67,30 +63,22 @@ export class HostLoop {
       lane.lendMbufs();
     }
 
-    if (moved > 0) {
-      this.#isIdle = false;
-      this.#idle.reset();
-    } else {
-      this.#idle.wait();
-      if (!this.#isIdle) this.#idleSince = this.#idle.since;
-      this.#isIdle = true;
-    }
-    if (this.#isIdle || this.#turn % TURNS_PER_CLOCK === 0) this.#lookAtClock();
+    // Before it waits: who is woken has other things to do.
+    if (moved === 0 || this.#turn % TURNS_PER_CLOCK === 0) this.#lookAtClock();
     this.#turn = this.#turn + 1 | 0;
+    if (moved > 0) this.#idle.reset();
+    else this.#idle.wait();
     return command !== COMMAND.STOP;
   }
 
   /** Some times a second, look for ports that are up again, and sleep on those that are up. */
   #lookAtClock(): void {
     const now = this.#clock();
-    if (this.#isIdle) {
-      this.#idleNs += now - this.#idleSince;
-      this.#idleSince = now;
-    }
     if (now - this.#refreshedAt < REFRESH_NS) return;
     this.#refreshedAt = now;
     const lanes = this.#lanes;
-    for (const lane of lanes) lane.refresh(now - this.#startedAt, this.#idleNs);
+    const idleNs = this.#idle.nanosecondsUntil(now);
+    for (const lane of lanes) lane.refresh(now - this.#startedAt, idleNs);
     if (lanes.length > 0) lanes[0].countFalseAlarms(this.#idle.falseAlarms);
     this.#idle.watch([this.#command.handle.wakeFd, ...lanes.flatMap((lane) => lane.port.pollable)]);
   }

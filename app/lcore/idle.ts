@@ -69,6 +69,8 @@ export class Idle {
   readonly #clock: () => number;
   #turns = 0;
   #idleSince = 0;
+  /** Until then. */
+  #idleNs = 0;
   #isTired = false;
   #napMicroseconds = NAP_MIN_US;
   #hasRung = false;
@@ -96,9 +98,9 @@ export class Idle {
     this.watch([]);
   }
 
-  /** When the first of the turns began to wait that have found nothing since the last work. */
-  get since(): number {
-    return this.#idleSince;
+  /** Nanoseconds until `now` in which there was nothing to do. */
+  nanosecondsUntil(now: number): number {
+    return this.#idleNs + (this.#turns > 0 ? now - this.#idleSince : 0);
   }
 
   /** Wake on these descriptors from now on, and on the alarm's. */
@@ -110,7 +112,9 @@ export class Idle {
   /** A turn found work. */
   reset(): void {
     if (this.#turns === 0) return;
-    this.#spin?.learn(this.#clock() - this.#idleSince);
+    const idle = this.#clock() - this.#idleSince;
+    this.#idleNs += idle;
+    this.#spin?.learn(idle);
     this.#turns = 0;
     this.#isTired = false;
     this.#napMicroseconds = NAP_MIN_US;

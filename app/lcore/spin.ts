@@ -1,29 +1,35 @@
-/** The first spin, and the longest, in nanoseconds. */
-const FIRST_NS = 10_000, MAX_NS = 200_000;
+/** The longest spin in nanoseconds: another thread that has to be woken answers sooner. */
+const SPIN_NS = 200_000;
+
+/** Of an lcore's idle time, so much may be spent on spins in which nothing came; kept for a few. */
+const SHARE = 0.02, KEPT_NS = 5 * SPIN_NS;
 
 /**
- * How long an lcore that finds nothing looks on before it sleeps. It is learned, as KVM's halt
- * polling is (Linux, Documentation/virt/kvm/halt-polling.rst): a spin that was just too short is
- * doubled; if the next work came so late that no spin would have reached it, the spin is halved;
- * and if another thread waits for the core, there is none.
+ * How long an lcore that finds nothing looks on before it sleeps: `SPIN_NS`, as long as spins that
+ * nothing comes of take less than a fiftieth of its idle time; and not at all for a while after
+ * another thread has waited for the core.
+ *
+ * KVM's halt polling (Linux, Documentation/virt/kvm/halt-polling.rst) doubles a spin that was just
+ * too short, and halves it after a long pause. Where a packet comes now and then and its answer
+ * soon, each undoes what the other has learned.
  */
 export class Spin {
-  #ns = FIRST_NS;
+  /** What may still be spent, in nanoseconds. */
+  #leftNs = KEPT_NS;
 
   /** How long the next one is to be. */
   get nanoseconds(): number {
-    return this.#ns;
+    return this.#leftNs >= SPIN_NS ? SPIN_NS : 0;
   }
 
   /** Work has come, so many nanoseconds after there was none. */
   learn(idle: number): void {
-    if (idle <= this.#ns) return;
-    if (idle <= MAX_NS) this.#ns = Math.min(Math.max(2 * this.#ns, FIRST_NS), MAX_NS);
-    else this.#ns = this.#ns > FIRST_NS ? this.#ns / 2 : 0;
+    if (idle > SPIN_NS) this.#leftNs -= this.nanoseconds;
+    this.#leftNs = Math.min(this.#leftNs + idle * SHARE, KEPT_NS);
   }
 
   /** Another thread has waited for the core. */
   giveWay(): void {
-    this.#ns = 0;
+    this.#leftNs = 0;
   }
 }

@@ -136,15 +136,13 @@ Deno.test("HostLoop tells its ports how long it had nothing to do, and how full 
   using lab = new TestHost();
   using loop = new LoopLab(lab);
   const [, port] = lab.lane();
-  loop.idle.wait = () => loop.now += 300; // each look at the clock finds it where a wait left it
-  Object.defineProperty(loop.idle, "since", { get: () => loop.now - 300 });
-  loop.turns(1000);
+  loop.idle.nanosecondsUntil = (now) => now / 4;
   port.waiting = 32 * 50 + 8;
   loop.turns(51, () => loop.now += 500);
   loop.turns(1, () => loop.now += 100e6); // a turn that found nothing, 0.1 s later
   const [counters] = lab.counters;
   const { RX, RX_BURSTS, TX_BURSTS, LCORE_NS, IDLE_NS } = COUNTER;
-  equal(counters[IDLE_NS], 1001 * 300);
+  equal(counters[IDLE_NS], loop.now / 4);
   equal(counters[LCORE_NS], loop.now - 1e9);
   deepEqual([counters[RX], counters[RX_BURSTS], counters[TX_BURSTS]], [1608, 51, 0]);
 });
