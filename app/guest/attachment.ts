@@ -34,7 +34,7 @@ export interface Push {
 }
 
 /** A channel, and whose it is. */
-interface FoundChannel extends Required<ChannelDescription> {
+export interface FoundChannel extends Required<ChannelDescription> {
   /** Where it lies. */
   readonly place: ChannelPlace;
   /** Its virtual port's number. */
