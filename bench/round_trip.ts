@@ -2,6 +2,7 @@ import { CulvertError } from "../ffi/error.ts";
 import { runHost } from "../app/host/run_host.ts";
 import { COUNTER, type Counters } from "../app/port/counters.ts";
 import type { Child } from "./child.ts";
+import { ONE_FRAME_GOES_ON } from "./one_frame_port.ts";
 import { pause, within } from "./waiting.ts";
 
 /** Bytes of a region where nothing else is told. */
@@ -73,13 +74,18 @@ export async function oneFrame(
 ): Promise<number[]> {
   const worker = new URL("./one_frame_worker.ts", import.meta.url);
   worker.search = `frames=${frames}`;
-  const found = Promise.withResolvers<number[]>();
+  let told = Promise.withResolvers<void>();
+  let found: number[] | undefined;
   const hear = (line: string) => {
     const [, times] = /one frame: (\S+)/.exec(line) ?? [];
-    if (times !== undefined) found.resolve(times.split(",").map(Number));
+    if (times === undefined) return;
+    if (times !== ONE_FRAME_GOES_ON) found = times.split(",").map(Number);
+    told.resolve();
+    told = Promise.withResolvers();
   };
   return await withHost(trip, worker, hear, async (during) => {
-    return await during("time single frames", found.promise);
+    while (found === undefined) await during("time single frames", told.promise);
+    return found;
   });
 }
 
