@@ -159,7 +159,7 @@ Deno.test("a successor on another peer is refused while a guest may only be paus
   equal(peerOf(lab.guest.word), 3);
   for (const peer of [undefined, 0, 2]) {
     await rejects(attach(lab.memory, 0, { peer }), ({ message }) => {
-      match(message, /guest 0 is there already \(RETIRED, pid 4711/);
+      match(message, /guest 0 is there already \(RETIRED, own pid 4711/);
       return true;
     });
   }
