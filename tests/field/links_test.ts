@@ -36,6 +36,40 @@ Deno.test("Frames for an interface without carrier are told so, and others go on
   assert.equal(dropped.get(NO_CARRIER), 9, JSON.stringify([...dropped]));
 });
 
+/** Opens a macvtap, as QEMU does for a VM that is paused: frames wait there, and nobody reads. */
+const PAUSED_VM = `
+import os, pathlib, sys, time
+[device] = pathlib.Path(f"/sys/class/net/{sys.argv[1]}/macvtap").iterdir()
+major, minor = map(int, (device / "dev").read_text().split(":"))
+os.mknod(sys.argv[2], 0o20600, os.makedev(major, minor))
+os.open(sys.argv[2], os.O_RDWR)
+os.unlink(sys.argv[2])
+print("READY", flush=True)
+time.sleep(600)
+`;
+
+Deno.test("Frames for a macvtap that nobody reads do not stop those for others", async () => {
+  await using lab = await Lab.open();
+  const pair = await lab.namespacePair({ quiet: true });
+  const { netns, inner } = pair.b;
+  const ip = (...args: string[]) => lab.inNamespace(netns, "ip", "link", ...args);
+  await ip(
+    ..."add link INNER name mt0 type macvtap mode bridge".replace("INNER", inner).split(" "),
+  );
+  await ip("set", "mt0", "address", "02:aa:aa:aa:aa:aa", "up"); // where testFrame() goes
+  const python = ["/usr/bin/python3", "-c", PAUSED_VM, "mt0", lab.newPath()];
+  const paused = lab.start("ip", "netns", "exec", netns, ...python);
+  await paused.stdoutLine(/READY/);
+  const running = await lab.forwarding(pair);
+  const { a, b } = running.wires;
+  await a.send(testFrame(1514), 600);
+  const other = testFrame(99).replace("02aaaaaaaaaa", "02cccccccccc");
+  await a.send(other, 3);
+  await b.arrived((frame) => frame === other, 3);
+  paused.kill("SIGKILL");
+  await lab.finish(running);
+});
+
 /** What happens to an interface while it is forwarded from and to. */
 const LIVES: Record<string, (lab: Lab, outer: string) => Promise<void>> = {
   "goes to another network namespace and comes back": async (lab, outer) => {
