@@ -102,7 +102,7 @@ Deno.test("culvert qemu exits with 2 for a usage error, with 1 for a region that
   for (
     const [args, status, message] of [
       [["--accel", "none"], 2, /^culvert: Cannot use --accel none as it is none of tcg or kvm$/],
-      [["--region", "/dev/shm/no-such"], 1, /^culvert: Cannot .*start `culvert host` first, or name/],
+      [["--region", "/dev/shm/no-such"], 1, /^culvert: Cannot .*culvert host` first, or name/],
     ] as const
   ) {
     const main = fileURLToPath(new URL("../../app/main.ts", import.meta.url));
