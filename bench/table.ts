@@ -5,11 +5,11 @@ import type { Command } from "../app/cli/command.ts";
  * its rows, beside all peers, in five turns.
  */
 export const AREA_SECONDS = {
-  path: 210,
+  path: 240,
   ports: 450,
   tcp: 480,
   latency: 80,
-  vm: 110,
+  vm: 100,
   scale: 100,
   ring: 130,
   mempool: 20,

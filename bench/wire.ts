@@ -1,7 +1,7 @@
 import { fileURLToPath } from "node:url";
 import { CulvertError } from "../ffi/error.ts";
 import { Child } from "./child.ts";
-import { pause } from "./waiting.ts";
+import { pause, SILENCE_SECONDS } from "./waiting.ts";
 
 /** An interface, in the network namespace `netns` or in the present one. */
 export interface WireEnd {
@@ -38,8 +38,20 @@ export class Wire {
     await pause(Math.max(0, WARM_UP_MS - (performance.now() - started)));
     const [start, before] = [performance.now(), await this.#delivered()];
     await generator.during("measure", pause(seconds * 1000), seconds + 1);
-    const frames = await this.#delivered() - before;
+    const more = this.#moreThan(before);
+    const frames = await generator.during("get frames", more, SILENCE_SECONDS + 1) - before;
     return frames / (performance.now() - start) / 1000;
+  }
+
+  /** Frames that have arrived, once these are more than `before`. */
+  async #moreThan(before: number): Promise<number> {
+    const end = performance.now() + SILENCE_SECONDS * 1000;
+    while (performance.now() < end) {
+      const delivered = await this.#delivered();
+      if (delivered > before) return delivered;
+      await pause(20);
+    }
+    throw new CulvertError(`Cannot measure as no frames come to ${this.to.name} any more`);
   }
 
   /** Frames that have arrived at the far end. */
