@@ -62,9 +62,7 @@ export async function openGenerator(
     const worker = new LcoreWorker<GeneratorOrder, TrialResult | undefined>(
       lcoreUrl,
       core,
-      undefined,
-      { latency },
-    );
+    ).prepare({ latency });
     await worker.ready.catch((error) => {
       worker.close();
       throw error instanceof CulvertError ? error : new CulvertError(String(error));

@@ -1,16 +1,15 @@
 import type { Log } from "../linux/log.ts";
 import { CulvertError } from "../../ffi/error.ts";
 import { isWhole } from "../channel/push_box.ts";
-import { LcoreWorker } from "../lcore/lcore.ts";
 import { PUSH_STATE } from "../memory/layout.ts";
 import type { Push } from "./attachment.ts";
 import type { Functions, FunctionSpec } from "./function/load.ts";
 import type { Preparation } from "./function/prepare.ts";
 import { Progress, PROGRESS_BYTES } from "./function/progress.ts";
 import type { Guest } from "./guest.ts";
-import type { GuestLcoreHandle, Saved } from "./guest_lcore.ts";
 import type { GuestOptions } from "./guest_options.ts";
 import { decodePushed, placeOf, type PushedFunction, stemOf } from "./pushed_function.ts";
+import { SpareThreads } from "./spare_threads.ts";
 import { whileMoving } from "./standstill.ts";
 
 /** Milliseconds that functions may take to be loaded, which no lcore waits for. */
@@ -19,19 +18,11 @@ const LOADING_MS = 60_000;
 /** Ports of the trial while the guest has none. */
 const PORTS = 2;
 
-/** Makes the Worker of an lcore: it loads the functions. */
-export function lcoreWorker(
-  lcoreUrl: URL,
-  core: number,
-  log: Log,
-  preparation: Preparation,
-): LcoreWorker<GuestLcoreHandle, Saved> {
-  return new LcoreWorker(lcoreUrl, core, log, preparation);
-}
-
 /** Lets the functions of a guest be followed by others: new versions of files, what was pushed. */
 export class FunctionSwapper {
-  #version = 0;
+  readonly #spares: SpareThreads;
+  /** How many swaps were asked for and are not done. */
+  #pending = 0;
   /** The functions that are at work, or were meant to be. */
   #specs: readonly FunctionSpec[];
   /** Files that were saved since the last swap for that began. */
@@ -39,16 +30,27 @@ export class FunctionSwapper {
   /** The last push, until its turn comes: one may hold a megabyte, so that no others wait. */
   #pushed?: Push;
   /** Settles when all swaps that were asked for are done. */
-  #last: Promise<void> = Promise.resolve();
+  #last: Promise<unknown> = Promise.resolve();
 
   /** Make Workers of `lcoreUrl`; `log` is told what becomes of each version. */
   constructor(
     private readonly guest: Guest,
-    private readonly lcoreUrl: URL,
+    lcoreUrl: URL,
     private readonly options: GuestOptions,
     private readonly log: Log,
   ) {
     this.#specs = options.functions;
+    this.#spares = new SpareThreads(lcoreUrl, options.cores, log);
+  }
+
+  /** Begin to make the threads of the next version, unless one is just about to take over. */
+  getReady(): void {
+    if (this.#pending === 0) this.#spares.provide();
+  }
+
+  /** Swap no more. */
+  close(): void {
+    this.#spares.close();
   }
 
   /** File `name` of these functions was saved: load all anew, try them, and let them take over. */
@@ -94,7 +96,9 @@ export class FunctionSwapper {
   }
 
   #queue(work: () => Promise<void>): void {
-    this.#last = this.#last.then(work).catch(() => {}); // the log and the pusher know why
+    this.#pending++;
+    this.#last = this.#last.then(work).catch(() => {}) // the log and the pusher know why
+      .then(() => this.#pending--);
   }
 
   #withPushed(pushed: PushedFunction): FunctionSpec[] {
@@ -110,6 +114,8 @@ export class FunctionSwapper {
   /** Let functions take over; returns what the log is told. */
   async #swap(name: string, specs: readonly FunctionSpec[]): Promise<string> {
     try {
+      const files = specs.flatMap(({ named, text }) => text === undefined ? [named] : []);
+      await this.options.checkTypes?.(files);
       const line = `swapped ${name} ${await this.#load(specs)}`;
       this.#specs = specs;
       this.log(line);
@@ -125,25 +131,25 @@ export class FunctionSwapper {
   /** Load functions in new threads, try them, and let them take over; returns how it went. */
   async #load(specs: readonly FunctionSpec[]): Promise<string> {
     const began = performance.now();
-    const version = ++this.#version;
-    const { cores } = this.options;
     const ports = this.guest.forwarding?.ports ?? PORTS;
-    const progress = cores.map(() => new SharedArrayBuffer(PROGRESS_BYTES));
-    const threads = cores.map((core, i) => {
-      const preparation = { specs, version, ports, progress: progress[i] };
-      return lcoreWorker(this.lcoreUrl, core, this.log, preparation);
-    });
+    const progress = new SharedArrayBuffer(PROGRESS_BYTES);
+    const { trial, lcores: threads } = this.#spares.take();
+    trial.prepare({ specs, trial: { ports, progress } } satisfies Preparation);
+    for (const thread of threads) thread.prepare({ specs } satisfies Preparation);
     try {
-      const ready = Promise.all(threads.map(({ ready }) => ready as Promise<Functions>));
+      const ready = Promise.all(
+        [trial, ...threads].map(({ ready }) => ready as Promise<Functions>),
+      );
       const names = specs.map(({ named }) => named);
-      const lcores = progress.map((buffer) => new Progress(buffer));
-      const [functions] = await whileMoving(ready, lcores, names, LOADING_MS);
+      const [functions] = await whileMoving(ready, [new Progress(progress)], names, LOADING_MS);
       const { lost, pauseMs } = await this.guest.swap({ functions, threads });
       return `in ${Math.ceil(performance.now() - began)} ms, ${lost} frames lost, ` +
         `forwarding paused for ${Math.ceil(pauseMs)} ms`;
     } catch (error) {
       for (const thread of threads) thread.close();
       throw error;
+    } finally {
+      trial.close();
     }
   }
 }

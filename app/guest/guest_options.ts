@@ -13,6 +13,8 @@ export interface GuestOptions {
   readonly cores: readonly number[];
   /** What is done to frames, in order. */
   readonly functions: readonly FunctionSpec[];
+  /** Checks the types of functions that take over from others, if that is wanted. */
+  readonly checkTypes?: (named: readonly string[]) => Promise<void>;
   /** What becomes of frames whose function has thrown. */
   readonly onError: OnError;
   /** Whether all that functions do is looked at, which takes time. */

@@ -4,12 +4,15 @@ import { stdout } from "../linux/output.ts";
 import { ServiceManager } from "../linux/service_manager.ts";
 import { Watchdog } from "../linux/watchdog.ts";
 import { ivshmemDevices } from "../linux/pci.ts";
+import { LcoreWorker } from "../lcore/lcore.ts";
 import { WakeableTimer } from "../lcore/wakeable_timer.ts";
 import { isFile } from "./function/function_name.ts";
 import { loadFunctions } from "./function/load.ts";
-import { FunctionSwapper, lcoreWorker } from "./function_swapper.ts";
+import type { Preparation } from "./function/prepare.ts";
+import { FunctionSwapper } from "./function_swapper.ts";
 import { FunctionWatch } from "./function_watch.ts";
 import { Guest } from "./guest.ts";
+import type { GuestLcoreHandle, Saved } from "./guest_lcore.ts";
 import type { GuestOptions } from "./guest_options.ts";
 import { openRegionLink } from "./region_link.ts";
 import type { Statistics } from "./statistics.ts";
@@ -30,11 +33,12 @@ export async function runGuest(
   const timer = new WakeableTimer();
   const wake = () => timer.wake();
   const { functions } = await loadFunctions(options.functions);
-  const preparation = { specs: options.functions, version: 0, ports: 0 };
+  const preparation: Preparation = { specs: options.functions };
   const guest = new Guest(options, functions, {
     openLink: () => openRegionLink(options.source, log),
     regionNames: () => "pci" in options.source ? deviceNames() : regionNames(),
-    spawn: (core) => lcoreWorker(lcoreUrl, core, log, preparation),
+    spawn: (core) =>
+      new LcoreWorker<GuestLcoreHandle, Saved>(lcoreUrl, core, log).prepare(preparation),
     clock: () => performance.now(),
     log,
     wake,
@@ -50,6 +54,7 @@ export async function runGuest(
   const swapper = new FunctionSwapper(guest, lcoreUrl, options, log);
   const files = options.functions.map(({ named }) => isFile(named) ? named : undefined);
   const watch = new FunctionWatch(files, (...saved) => swapper.reload(...saved), log);
+  const maySwap = options.takesPushes || files.some((file) => file !== undefined);
   const watchdog = new Watchdog(manager);
   manager.tell(["READY=1"]); // a guest may wait for its host as long as it takes
   const printTable = tablePrinter(options.statsPeriod * 1000);
@@ -59,6 +64,7 @@ export async function runGuest(
       if (guest.isOver) break;
       const push = guest.forwarding?.nextPush();
       if (push !== undefined) swapper.take(push);
+      if (maySwap && guest.forwarding !== undefined) swapper.getReady();
       printTable(guest);
       watchdog.feed(performance.now(), () => guest.isMoving);
       await timer.wait(guest.stepMs);
@@ -66,6 +72,7 @@ export async function runGuest(
   } finally {
     signal.removeEventListener("abort", stop);
     watch.close();
+    swapper.close();
     guest.close();
   }
 }

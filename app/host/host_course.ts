@@ -54,7 +54,7 @@ export class HostCourse {
     private readonly log: Log,
     private readonly control: HostControl,
   ) {
-    this.#threads = new KeptThreads((core) => new LcoreWorker(lcoreUrl, core, log));
+    this.#threads = new KeptThreads((core) => new LcoreWorker(lcoreUrl, core, log).prepare());
   }
 
   /**

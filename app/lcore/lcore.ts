@@ -87,14 +87,11 @@ export class LcoreWorker<Handle, Result = void> implements LcoreThread<Handle, R
   /**
    * Begin to load the module. Its thread will be pinned to `core`; `log` is told what its loop
    * logs.
-   *
-   * @param preparation For the `prepare()` of its module.
    */
   constructor(
     url: URL,
     readonly core: number,
     log: Log = () => {},
-    preparation?: unknown,
   ) {
     const ready = Promise.withResolvers<unknown>();
     this.#worker = new Worker(url, { type: "module", name: `lcore ${core}` });
@@ -111,9 +108,18 @@ export class LcoreWorker<Handle, Result = void> implements LcoreThread<Handle, R
       ready.reject(error);
       this.#run.reject(error);
     };
-    this.#worker.postMessage({ preparation } satisfies Preparation<unknown>);
     this.ready = ready.promise;
     this.ready.then(() => this.#isReady = true, (error) => this.#loadError = error);
+  }
+
+  /**
+   * Let it get ready, once, before the first loop.
+   *
+   * @param preparation For the `prepare()` of its module.
+   */
+  prepare(preparation?: unknown): this {
+    this.#worker.postMessage({ preparation } satisfies Preparation<unknown>);
+    return this;
   }
 
   isReady(): boolean {

@@ -87,9 +87,7 @@ Deno.test("a guest lcore that sleeps is woken by each frame, and wakes its host:
   const lcore = new LcoreWorker<GuestLcoreHandle>(
     WORKER,
     usableCores().at(-1)!,
-    () => {},
-    preparationOf("io"),
-  ).run(
+  ).prepare(preparationOf("io")).run(
     command,
     handle,
   );

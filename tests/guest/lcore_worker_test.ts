@@ -48,9 +48,7 @@ for (
     const lcore = new LcoreWorker<GuestLcoreHandle>(
       WORKER,
       usableCores().at(-1)!,
-      () => {},
-      preparationOf("l2fwd"),
-    ).run(
+    ).prepare(preparationOf("l2fwd")).run(
       command,
       order(lab),
     );

@@ -11,7 +11,7 @@ const CORE = usableCores().at(-1)!;
 
 /** Start an lcore on an errand, on `core`. */
 function start(errand: Errand, core = CORE, command = freshCommand(), url = URL_OF_WORKER) {
-  const worker = new LcoreWorker<Errand, unknown>(url, core);
+  const worker = new LcoreWorker<Errand, unknown>(url, core).prepare();
   const lcore: Lcore<unknown> = worker.run(command, errand);
   const done = lcore.done.finally(() => command[Symbol.dispose]());
   return { core: lcore.core, done, command };
@@ -25,7 +25,8 @@ for (const result of [0, "", { frames: [1, 2] }, undefined, null]) {
 
 Deno.test("LcoreWorker brings the loop's lines to the log, in order, before its result", async () => {
   const lines: string[] = [];
-  const worker = new LcoreWorker<Errand, unknown>(URL_OF_WORKER, CORE, (line) => lines.push(line));
+  const log = (line: string) => lines.push(line);
+  const worker = new LcoreWorker<Errand, unknown>(URL_OF_WORKER, CORE, log).prepare();
   using command = freshCommand();
   equal(await worker.run(command, { do: "log", lines: ["one", "two"] }).done, "logged");
   deepEqual(lines, ["one", "two"]);
@@ -80,7 +81,7 @@ Deno.test("LcoreWorker of a module that fails as it loads rejects with the reaso
 });
 
 Deno.test("an LcoreWorker that is kept runs one loop after another, also after one that failed", async () => {
-  const worker = new LcoreWorker<Errand, unknown>(URL_OF_WORKER, CORE);
+  const worker = new LcoreWorker<Errand, unknown>(URL_OF_WORKER, CORE).prepare();
   const run = async (errand: Errand, isKept = true) => {
     using command = freshCommand();
     return await worker.run(command, errand, isKept).done;

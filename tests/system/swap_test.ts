@@ -7,6 +7,7 @@ import assert from "node:assert/strict";
 import type { RegionReport } from "../../app/inspect/region_report.ts";
 import { iperf, untilReachable } from "../kit/kernel_traffic.ts";
 import { exchangeNumbered, ROOM } from "../kit/vm.ts";
+import { pause } from "../kit/wait.ts";
 import { account, assertBalanced, Lab, packetPorts, type Running, until } from "../kit/lab.ts";
 
 /** How many swaps: 100, or as `deno task swaps` says. */
@@ -18,8 +19,11 @@ const WARM_UP = 40, VARIATION_KB = 24_000;
 /** Echo requests that are sent meanwhile, numbered by ping: it waits for all replies. */
 const PING = ["-q", "-i", "0.005", "-c", `${24 * SWAPS}`];
 
-/** Milliseconds that half of the swaps may take at most, on a machine with more to do. */
-const MEDIAN_MS = 400;
+/**
+ * Swaps before which the guest has time to make its spare threads, and milliseconds that half of
+ * these may take at most; on an idle machine they take a third of that.
+ */
+const UNHURRIED = 10, UNHURRIED_MS = 300, MEDIAN_MS = 150;
 
 /** A file of a function, in a folder that the guest may read. */
 class FunctionFile implements Disposable {
@@ -71,15 +75,15 @@ Deno.test(`${SWAPS} swaps under ping lose no frame, keep state, and leave no mem
   await lab.inNamespace(a.netns, "ping", "-c", "1", "-W", "5", b.ip4);
 
   const ping = lab.start("ip", "netns", "exec", a.netns, "ping", ...PING, b.ip4);
-  const times: number[] = [];
   let warm = 0;
   for (let version = 1; version <= SWAPS; version++) {
+    if (version <= UNHURRIED) await pause(UNHURRIED_MS);
     file.write(counting(version));
     await guest.stderrLine(new RegExp(`version ${version}\\b`));
     await until(() => swapsOf(guest).length === version, `swap ${version} is told`);
     if (version === WARM_UP) warm = residentKb(guest);
   }
-  times.push(...swapsOf(guest).map(([, ms]) => Number(ms)));
+  const times = swapsOf(guest).map(([, ms]) => Number(ms));
   const end = residentKb(guest);
   const { stdout: report } = await lab.culvert("inspect", [lab.region, "--json"]).ended();
   const [{ counted }] = (JSON.parse(report) as RegionReport).guests;
@@ -91,8 +95,9 @@ Deno.test(`${SWAPS} swaps under ping lose no frame, keep state, and leave no mem
   assert.match(stdout, /, 0% packet loss/);
   assert.ok(swapsOf(guest).every(([, , lost]) => lost === "0"));
   assert.ok(end - warm < VARIATION_KB, `${warm} kB after ${WARM_UP} swaps, ${end} kB in the end`);
-  const median = medianOf(times);
-  console.log(`  a swap takes ${median} ms; ${warm} kB after ${WARM_UP}, ${end} kB after ${SWAPS}`);
+  const median = medianOf(times.slice(0, UNHURRIED));
+  console.log(`  a swap takes ${median} ms, in succession ${medianOf(times)} ms`);
+  console.log(`  ${warm} kB after ${WARM_UP} swaps, ${end} kB after ${SWAPS}`);
   assert.ok(median < MEDIAN_MS, `a swap takes ${median} ms`);
   await guest.stop();
   assertBalanced(account((await host.stop()).stdout));
@@ -130,17 +135,20 @@ Deno.test("50 swaps under iperf3 and numbered frames, both ways, lose none of ei
 Deno.test("saving a file that a function imports swaps it, also one that it has begun to import", async () => {
   await using lab = await Lab.open();
   using file = new FunctionFile();
-  const saying = (word: string) => `export const word = "${word}";`;
+  const saying = (word: string) => `export const word = "${word}", times = { setUp: 0 };`;
   const using = (helper: string) =>
-    `import { word } from "./${helper}.ts";
-    export const setup = ({ log }) => { log("it says " + word); return () => {}; };`;
+    `import { times, word } from "./${helper}.ts";
+    export const setup = ({ log }) => {
+      log(\`it says \${word}, set up \${++times.setUp} times\`);
+      return () => {};
+    };`;
   file.write(saying("one"), "first.ts");
   file.write(using("first"));
   const { a, b } = await lab.namespacePair();
   const host = await lab.startHost(packetPorts(a, b));
   const guest = await lab.startGuest(["--function", file.path, "-T", "0"]);
   file.write(saying("two"), "first.ts");
-  await guest.stderrLine(/it says two/);
+  await guest.stderrLine(/it says two, set up 1 times/); // nothing is left of the trial
   await guest.stderrLine(/swapped first\.ts in/);
   file.write(saying("three"), "second.ts");
   file.write(using("second"));

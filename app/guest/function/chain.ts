@@ -3,7 +3,7 @@ import type { FunctionContext } from "./context.ts";
 import type { FrameBurst } from "./frame_burst.ts";
 import { type Frames, MisuseError } from "./frames.ts";
 import { placeIn } from "./place.ts";
-import { type FrameFunction, withoutFlag, withoutVersion } from "./function_module.ts";
+import { type FrameFunction, withoutFlag } from "./function_module.ts";
 import { Progress } from "./progress.ts";
 
 /** What becomes of frames whose function has thrown. */
@@ -133,5 +133,5 @@ export class Chain {
 export function told(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const place = placeIn(error);
-  return withoutVersion(`${withoutFlag(error.message)}${place ? ` ${place}` : ""}`);
+  return `${withoutFlag(error.message)}${place ? ` ${place}` : ""}`;
 }

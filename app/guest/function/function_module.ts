@@ -148,17 +148,24 @@ function reasonOf(error: unknown): string {
   if (error.message.includes("ERR_UNSUPPORTED_NODE_MODULES_TYPE_STRIPPING")) {
     return "Deno runs no TypeScript in a folder node_modules: copy the file out of there";
   }
-  const place = /\(?(file:\/\/[^\s)]+:\d+:\d+)\)?/.exec(error.stack ?? "")?.[1];
-  const message = withoutFlag(error.message);
-  return withoutVersion(place && !message.includes(place) ? `${message} at ${place}` : message);
+  const message = withoutFlag(plain(error.message));
+  const place = PLACE.exec(plain(error.stack ?? ""))?.[1];
+  return place && !PLACE.test(message) ? `${message} at ${place}` : message;
+}
+
+/** A place in a file, as stacks have it. */
+const PLACE = /\(?(file:\/\/[^\s)]+:\d+:\d+)\)?/;
+
+/** What Deno says without colours, and with the advice that fits a function. */
+function plain(text: string): string {
+  // deno-lint-ignore no-control-regex
+  return text.replaceAll(/\x1b\[[\d;]*m/g, "").replace(
+    /\s*hint: If you want to use the npm package, try running `deno add npm:(.*)`/,
+    ": write ./ before a file's name; a package is there after npm install $1",
+  );
 }
 
 /** Deno advises to give it a flag, but `culvert` is who starts Deno. */
 export function withoutFlag(text: string): string {
   return text.replace(/, run again with the --allow-[\w-]+ flag/, ": functions do not have that");
-}
-
-/** `mine.ts?v=7:1:20` becomes `mine.ts:1:20`: what makes Deno load a file again is left out. */
-export function withoutVersion(text: string): string {
-  return text.replaceAll(/\?v=[\w-]+(?=:\d)/g, "");
 }

@@ -37,19 +37,18 @@ export interface LoadedFunction {
 }
 
 /**
- * Load functions, to see that they can be used and what they need.
+ * Load functions, to see that they can be used and what they need. A thread that has loaded a file
+ * before gets the same module again.
  *
- * @param version Differs each time that they are loaded again.
  * @throws {UsageError} if there is no such file, or an option is wrong.
  * @throws {CulvertError} if a file cannot be loaded, or exports no function.
  */
 export async function loadFunctions(
   specs: readonly FunctionSpec[],
-  version = "0",
 ): Promise<{ functions: Functions; loaded: LoadedFunction[] }> {
   const load = async ({ named, text, set }: FunctionSpec): Promise<LoadedFunction> => {
     const { name, module } = text === undefined
-      ? await loadFile(named, version)
+      ? await loadFile(named)
       : { name: named, module: await loadText(named, text) };
     return { handle: { name, options: await readSettings(name, module, set) }, module };
   };
@@ -64,17 +63,12 @@ export async function loadFunctions(
   return { functions, loaded };
 }
 
-async function loadFile(named: string, version: string) {
+async function loadFile(named: string) {
   const { name, url } = findFunction(named);
-  return { name, module: await loadModule(name, version === "0" ? url : `${url}?v=${version}`) };
+  return { name, module: await loadModule(name, url) };
 }
 
-/** Each time that a text is loaded it becomes a module of its own. */
+/** By a `data:` URL: Deno loads no `blob:` one for a module in node_modules, where a package is. */
 async function loadText(name: string, text: string): Promise<FunctionModule> {
-  const url = URL.createObjectURL(new Blob([text], { type: "text/javascript" }));
-  try {
-    return await loadModule(name, url);
-  } finally {
-    URL.revokeObjectURL(url);
-  }
+  return await loadModule(name, `data:text/javascript,${encodeURIComponent(text)}`);
 }

@@ -3,33 +3,30 @@ import { Progress } from "./progress.ts";
 import { Rejections } from "../trial/rejections.ts";
 import { tryOut } from "../trial/try_out.ts";
 
-/** What the thread of an lcore is to load; survives `postMessage`. */
+/** What a thread is to load; survives `postMessage`. */
 export interface Preparation {
   /** The functions, in order. */
   readonly specs: readonly FunctionSpec[];
-  /** Goes up each time that they are loaded again; those that take over from others are tried. */
-  readonly version: number;
-  /** How many ports the guest has, for that trial. */
-  readonly ports: number;
-  /** How far that trial has come: `PROGRESS_BYTES`, zeros at first. */
-  readonly progress?: SharedArrayBuffer;
+  /** If they are to be tried: the thread is of no other use then, as they keep what they like. */
+  readonly trial?: {
+    /** How many ports the guest has. */
+    readonly ports: number;
+    /** How far the trial has come: `PROGRESS_BYTES`, zeros at first. */
+    readonly progress: SharedArrayBuffer;
+  };
 }
 
 /**
- * Load functions in the thread of an lcore, and try them on a burst if they are to take over.
+ * Load functions in the thread of an lcore; or try them on a burst in a thread of its own.
  *
  * @throws {CulvertError} if they cannot be loaded, or fail.
  */
 export async function prepareFunctions(
-  { specs, version, ports, progress }: Preparation,
+  { specs, trial }: Preparation,
 ): Promise<{ prepared: readonly LoadedFunction[]; report: Functions }> {
-  if (version > 0) {
-    // As modules of their own: what they keep from the trial is not used.
-    using rejections = new Rejections();
-    const { loaded } = await loadFunctions(specs, `${version}-trial`);
-    tryOut(loaded, ports, new Progress(progress));
-    await rejections.check();
-  }
-  const { loaded, functions } = await loadFunctions(specs, `${version}`);
+  using rejections = trial && new Rejections();
+  const { loaded, functions } = await loadFunctions(specs);
+  if (trial) tryOut(loaded, trial.ports, new Progress(trial.progress));
+  await rejections?.check();
   return { prepared: loaded, report: functions };
 }

@@ -21,7 +21,7 @@ function kinds(): Uint8Array[] {
 
 /**
  * Run functions on a burst of our own, in memory of our own, to see that they work. What they keep
- * in variables of their modules is kept: try modules that are not used after that. The thread may
+ * in variables of their modules is kept: try them in a thread that is not used after that. It may
  * have no other bursts.
  *
  * @param ports Ports that the guest has.
