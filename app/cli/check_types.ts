@@ -1,39 +1,82 @@
+import { resolve } from "node:path";
 import { CulvertError, UsageError } from "../../ffi/error.ts";
 import { isFile } from "../guest/function/function_name.ts";
 import { importMapUrl } from "./import_map.ts";
 
+/** How `deno check` is to see files that it is given, whatever lies about. */
+const HOW = ["--quiet", "--no-config", "--no-lock", "--node-modules-dir=manual"];
+
 /**
- * Check the types of functions that are files in TypeScript, as `deno check` does: another Deno
- * does it, which we may not run any more afterwards, whatever a function tries.
- *
- * @param named What `--function` names.
- * @throws {CulvertError} with what `deno check` says, if a type is wrong.
- * @throws {UsageError} if we may not run Deno.
+ * Checks the types of functions, as `deno check` does, also of those that are saved later. A
+ * process of its own starts Deno for that: we may not any more, whatever a function tries.
  */
-export async function checkTypes(named: readonly string[]): Promise<void> {
-  const files = named.filter((name) => isFile(name) && /\.[cm]?tsx?$/.test(name));
-  const found = files.length === 0 ? undefined : await runCheck(files);
-  Deno.permissions.revokeSync({ name: "run" });
-  if (found !== undefined) {
-    throw new CulvertError(`Cannot use ${files.join(", ")} as deno check says:\n${found}`);
+export class TypeChecker implements Disposable {
+  readonly #requests: WritableStreamDefaultWriter<Uint8Array<ArrayBuffer>>;
+  readonly #answers: ReadableStreamDefaultReader<string>;
+
+  /**
+   * Start that process, and give up the right to start any.
+   *
+   * @param named What `--function` names.
+   * @throws {UsageError} if we may not run Deno.
+   */
+  constructor(named: readonly string[]) {
+    const program = new URL("./type_checks.ts", import.meta.url).href;
+    const may = `--allow-run=${Deno.execPath()}`;
+    try {
+      const { stdin, stdout } = new Deno.Command(Deno.execPath(), {
+        args: ["run", "--no-prompt", "--no-config", "--no-lock", may, program],
+        env: { NO_COLOR: "1" },
+        ...{ stdin: "piped", stdout: "piped" },
+      }).spawn();
+      this.#requests = stdin.getWriter();
+      this.#answers = stdout.pipeThrough(new TextDecoderStream()).getReader();
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotCapable)) throw error;
+      const files = named.filter(hasTypes).join(" ");
+      throw new UsageError(
+        `Cannot check types as culvert may not run Deno here: run deno check ${files}`,
+      );
+    }
+    Deno.permissions.revokeSync({ name: "run" });
+  }
+
+  /**
+   * Check those that are files in TypeScript. One check at a time.
+   *
+   * @param named What `--function` names.
+   * @throws {CulvertError} with what `deno check` says, if a type is wrong.
+   */
+  readonly check = async (named: readonly string[]): Promise<void> => {
+    const files = named.filter(hasTypes);
+    if (files.length === 0) return;
+    const map = `--import-map=${importMapUrl(files, true)}`;
+    const found = await this.#ask(["check", ...HOW, map, ...files.map((file) => resolve(file))]);
+    if (found === "") return;
+    const said = found.replace(/\n*error: Type checking failed\.[^]*$/, "");
+    throw new CulvertError(`Cannot use ${files.join(", ")} as deno check says:\n${said}`);
+  };
+
+  /** Let that process end. */
+  [Symbol.dispose](): void {
+    this.#requests.close().catch(() => {/* it has ended */});
+  }
+
+  /** What Deno says, called with these arguments; nothing if all is well. */
+  async #ask(args: readonly string[]): Promise<string> {
+    let answer = "";
+    try {
+      await this.#requests.write(new TextEncoder().encode(JSON.stringify(args) + "\n"));
+      while (!answer.endsWith("\n")) answer += (await this.#answers.read()).value!;
+      return JSON.parse(answer);
+    } catch (cause) {
+      throw new CulvertError("Cannot check types as what does that has ended: start culvert anew", {
+        cause,
+      });
+    }
   }
 }
 
-/** What `deno check` says; undefined if nothing is wrong. */
-async function runCheck(files: readonly string[]): Promise<string | undefined> {
-  const how = ["--quiet", "--no-config", "--no-lock", "--node-modules-dir=manual"];
-  const args = ["check", ...how, `--import-map=${importMapUrl(files, true)}`, "--", ...files];
-  try {
-    const { success, stderr } = await new Deno.Command(Deno.execPath(), {
-      args,
-      env: { NO_COLOR: "1" },
-    }).output();
-    if (success) return undefined;
-    return new TextDecoder().decode(stderr).replace(/\n*error: Type checking failed\.[^]*$/, "");
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotCapable)) throw error;
-    throw new UsageError(
-      `Cannot check types as culvert may not run Deno here: run deno check ${files.join(" ")}`,
-    );
-  }
+function hasTypes(name: string): boolean {
+  return isFile(name) && /\.[cm]?tsx?$/.test(name);
 }

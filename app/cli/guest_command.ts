@@ -5,7 +5,7 @@ import { runGuest } from "../guest/run_guest.ts";
 import { parseCoreList, usableCores } from "../linux/core_list.ts";
 import { checkRegionName } from "../memory/region_name.ts";
 import { logFor } from "./messages.ts";
-import { checkTypes } from "./check_types.ts";
+import { TypeChecker } from "./check_types.ts";
 import { checkUsage, type Parsed } from "./options.ts";
 import { readSet } from "./set_option.ts";
 import { stopSignal } from "./stop_signal.ts";
@@ -73,7 +73,9 @@ export function functionsOf(
 export async function guestCommand(parsed: Parsed<typeof GUEST>, lcoreUrl: URL): Promise<number> {
   const say = logFor("guest", parsed.values);
   const options = guestOptions(parsed);
-  if (parsed.values.types) await checkTypes(options.functions.map(({ named }) => named));
-  await runGuest(options, lcoreUrl, stopSignal(say), say);
+  const named = options.functions.map(({ named }) => named);
+  using types = parsed.values.types ? new TypeChecker(named) : undefined;
+  await types?.check(named);
+  await runGuest({ ...options, checkTypes: types?.check }, lcoreUrl, stopSignal(say), say);
   return 0;
 }

@@ -3,7 +3,7 @@ import { runHost } from "../host/run_host.ts";
 import { usableCores } from "../linux/core_list.ts";
 import { stdout } from "../linux/output.ts";
 import { BURST_DEFAULT } from "../ring/burst.ts";
-import { checkTypes } from "./check_types.ts";
+import { TypeChecker } from "./check_types.ts";
 import { functionsOf } from "./guest_command.ts";
 import { readRegions } from "./host_places.ts";
 import { limitLog } from "./log_limit.ts";
@@ -35,7 +35,9 @@ export async function runCommand(
   const ports = regions.flatMap(({ guests }) => guests.flatMap(({ ports }) => ports));
   const lcores = Math.max(...ports.map(({ queues = 1 }) => queues));
   const functions = functionsOf(given, values);
-  if (values.types) await checkTypes(functions.map(({ named }) => named));
+  const named = functions.map(({ named }) => named);
+  using types = values.types ? new TypeChecker(named) : undefined;
+  await types?.check(named);
   const say = logFor("run", values);
   const stop = stopSignal(say);
   const log = limitLog(sayFor("run: host"));
@@ -55,6 +57,7 @@ export async function runCommand(
   const guest = runGuest(
     {
       ...guestOptions,
+      checkTypes: types?.check,
       takesPushes: false,
       isChecked: values.check,
       onError: values["on-error"],

@@ -9,7 +9,7 @@ import { tryCapture } from "../guest/trial/try_capture.ts";
 import { stdout } from "../linux/output.ts";
 import { frameMaxOf } from "../port/kernel_port.ts";
 import { BURST_DEFAULT } from "../ring/burst.ts";
-import { checkTypes } from "./check_types.ts";
+import { TypeChecker } from "./check_types.ts";
 import { sayFor } from "./messages.ts";
 import type { Parsed } from "./options.ts";
 import { readSet } from "./set_option.ts";
@@ -40,7 +40,11 @@ export async function tryCommand(
 ): Promise<number> {
   using rejections = new Rejections();
   const specs = chainOf(named, given);
-  if (values.types) await checkTypes(specs.map(({ named }) => named));
+  if (values.types) {
+    const named = specs.map(({ named }) => named);
+    using types = new TypeChecker(named);
+    await types.check(named);
+  }
   const { loaded } = await loadFunctions(specs);
   using from = openFile(input, { read: true });
   const reader = new CaptureReader(from, input);
@@ -107,7 +111,7 @@ function openFile(path: string, options: Deno.OpenOptions): Deno.FsFile {
   try {
     return Deno.openSync(path, options);
   } catch (error) {
-    throw kernelError(error, `open capture ${path}`);
+    throw kernelError(error, `${options.create ? "write" : "open"} capture ${path}`);
   }
 }
 

@@ -173,6 +173,10 @@ Deno.test("culvert try refuses what it cannot read, and to write over what it re
         `Cannot open capture ${folder}/no.pcap as the kernel says ENOENT: there is no such ` +
         "file, or no folder for it; check the path",
     });
+    await rejects(
+      run("my.ts", "in.pcap", "no/out.pcap"),
+      /Cannot write capture no\/out\.pcap as the kernel says ENOENT/,
+    );
     await rejects(run("my.ts", "my.ts"), /as it begins with 0a657870: pcap or pcapng is wanted/);
     await rejects(run("my.ts", "in.pcap", "in.pcap"), {
       name: "UsageError",
@@ -195,6 +199,10 @@ Deno.test("culvert try says in a line why a function cannot be used", async () =
       /^Cannot use function a\.ts as its setup is async: nothing waits/,
     ],
     ["export default async () => {};", /^Cannot use function a\.ts as its default is async: /],
+    [
+      'import "nothing";',
+      /^[\x20-\x7e]*not in import map[^]*: write .\/ before .*npm install nothing\n *at file:[^ ]*a\.ts:1:8$/,
+    ],
   ] as const;
   for (const [text, message] of refused) {
     await inFolder(CAPTURE, async ({ run, folder }) => {
