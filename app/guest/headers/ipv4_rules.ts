@@ -25,10 +25,17 @@ export interface Ipv4Rule {
 const ANY: Ipv4Prefix = { address: 0, mask: 0, bits: 0 };
 
 /** What stands for the ports of TCP and UDP that cannot be seen, and of packets without ports. */
-const UNSEEN = 65_536, NONE = 65_537, PORTS = 65_538;
+const UNSEEN = 65_536, NONE = 65_537;
 
-/** Bytes of a header without options, and of two addresses. */
-const HEADER_BYTES = 20, ADDRESS_BYTES = 8;
+/** Values of 16 bits; and with what stands for none. */
+const VALUES = 65_536, PORTS = 65_538;
+
+/** Where the values of a field begin among all: four halves of addresses, two ports. */
+const SOURCE_LOW = VALUES, DESTINATION_HIGH = 2 * VALUES, DESTINATION_LOW = 3 * VALUES;
+const SOURCE_PORT = 4 * VALUES, DESTINATION_PORT = SOURCE_PORT + PORTS;
+
+/** Bytes of a header without options. */
+const HEADER_BYTES = 20;
 
 /**
  * Finds the first of some rules that a packet fits, in a time that hardly depends on how many there
@@ -56,32 +63,33 @@ const HEADER_BYTES = 20, ADDRESS_BYTES = 8;
 export class Ipv4Rules {
   /** 32-bit words of a set of rules. */
   private readonly words: number;
-  /** Sets by byte of the addresses, then by its value: 256 for each byte. */
-  private readonly addresses: Int32Array;
-  /** Sets by protocol. */
-  private readonly protocols: Int32Array;
-  private readonly sourcePorts: PortSets;
-  private readonly destinationPorts: PortSets;
+  /** By field and its value: where in {@linkcode sets} the set begins of rules that it fits. */
+  private readonly at: Int32Array;
+  /** A set of rules for each protocol, then those of the other fields. */
+  private readonly sets: Int32Array;
 
   /** Make the sets: that takes some milliseconds. */
   constructor(rules: readonly Ipv4Rule[]) {
-    const words = Math.ceil(rules.length / 32);
-    this.words = words;
-    this.addresses = new Int32Array(ADDRESS_BYTES * 256 * words);
-    this.protocols = new Int32Array(256 * words);
-    rules.forEach(({ protocol, source = ANY, destination = ANY }, rule) => {
-      for (let value = 0; value < 256; value++) {
-        if ((protocol ?? value) === value) add(this.protocols, value * words, rule);
-        for (let byte = 0; byte < ADDRESS_BYTES; byte++) {
-          const { address, mask } = byte < 4 ? source : destination;
-          const shift = 24 - 8 * (byte & 3);
-          if ((value & mask >>> shift) !== (address >>> shift & 0xff)) continue;
-          add(this.addresses, (byte << 8 | value) * words, rule);
-        }
-      }
+    const halves = (of: "source" | "destination", shift: number) =>
+      rules.map((rule) => halfOf(rule[of] ?? ANY, shift));
+    const fields = [
+      ...[halves("source", 16), halves("source", 0)].map((ranges) => setsOf(ranges)),
+      ...[halves("destination", 16), halves("destination", 0)].map((ranges) => setsOf(ranges)),
+      ...(["sourcePorts", "destinationPorts"] as const).map((of) => portSets(rules, of)),
+    ];
+    const words = this.words = Math.ceil(rules.length / 32);
+    const protocols = new Int32Array(256 * words);
+    rules.forEach(({ protocol }, rule) => {
+      const [first, last] = protocol === undefined ? [0, 255] : [protocol, protocol];
+      for (let value = first; value <= last; value++) add(protocols, value * words, rule);
     });
-    this.sourcePorts = new PortSets(rules.map((rule) => [rule.sourcePorts, rule]));
-    this.destinationPorts = new PortSets(rules.map((rule) => [rule.destinationPorts, rule]));
+    let begin = protocols.length;
+    for (const { at, sets } of fields) {
+      for (let value = 0; value < at.length; value++) at[value] += begin;
+      begin += sets.length;
+    }
+    this.at = joined(fields.map(({ at }) => at));
+    this.sets = joined([protocols, ...fields.map(({ sets }) => sets)]);
   }
 
   /**
@@ -92,63 +100,110 @@ export class Ipv4Rules {
   first(burst: FrameBurst, i: number, at: number): number {
     const end = burst.length(i);
     if (at < 0 || at + HEADER_BYTES > end) refuseOffset(burst, i, at, HEADER_BYTES);
-    // One look at the bounds, and then the bytes: by u8() each costs as much as all this.
-    const { u8 } = burst.memory;
+    // One look at the bounds, and then words: by u8() each byte costs as much as all this.
+    const { u8, u32 } = burst.memory;
     const ip = burst.start(i) + at;
-    const protocol = u8[ip + 9];
+    const isAligned = (ip & 3) === 2; // as behind an Ethernet header
+    const word = ip + 2 >>> 2;
+    const fragment = isAligned ? u32[word + 1] | 0 : wordAt(u8, ip + 6);
+    const checksum = isAligned ? u32[word + 2] | 0 : wordAt(u8, ip + 10);
+    const middle = isAligned ? u32[word + 3] | 0 : wordAt(u8, ip + 14);
+    const low = u8[ip + 18] << 8 | u8[ip + 19];
+    const protocol = fragment >>> 24;
     let from = NONE, to = NONE;
     if (protocol === PROTOCOL.TCP || protocol === PROTOCOL.UDP) {
       const bytes = (u8[ip] & 0xf) << 2, portsEnd = bytes + 4;
-      const isFirst = (u8[ip + 6] & 0x1f | u8[ip + 7]) === 0; // fragment
+      const isFirst = (fragment & 0xff1f) === 0;
       const isSeen = isFirst && portsEnd <= (u8[ip + 2] << 8 | u8[ip + 3]) && at + portsEnd <= end;
       from = isSeen ? u8[ip + bytes] << 8 | u8[ip + bytes + 1] : UNSEEN;
       to = isSeen ? u8[ip + bytes + 2] << 8 | u8[ip + bytes + 3] : UNSEEN;
     }
-    const { words, addresses, protocols } = this;
-    const { sets: sources } = this.sourcePorts, { sets: destinations } = this.destinationPorts;
-    const fromSet = this.sourcePorts.at[from] * words;
-    const toSet = this.destinationPorts.at[to] * words;
-    for (let word = 0; word < words; word++) {
-      const fits = sources[fromSet + word] & destinations[toSet + word] &
-        protocols[protocol * words + word] &
-        addresses[u8[ip + 12] * words + word] &
-        addresses[(0x100 | u8[ip + 13]) * words + word] &
-        addresses[(0x200 | u8[ip + 14]) * words + word] &
-        addresses[(0x300 | u8[ip + 15]) * words + word] &
-        addresses[(0x400 | u8[ip + 16]) * words + word] &
-        addresses[(0x500 | u8[ip + 17]) * words + word] &
-        addresses[(0x600 | u8[ip + 18]) * words + word] &
-        addresses[(0x700 | u8[ip + 19]) * words + word];
-      if (fits !== 0) return word << 5 | 31 - Math.clz32(fits & -fits);
+    const { words, at: begins, sets } = this;
+    const a = begins[swapped(checksum >>> 16)];
+    const b = begins[SOURCE_LOW + swapped(middle & 0xffff)];
+    const c = begins[DESTINATION_HIGH + swapped(middle >>> 16)];
+    const d = begins[DESTINATION_LOW + low];
+    const e = begins[SOURCE_PORT + from];
+    const f = begins[DESTINATION_PORT + to];
+    const g = protocol * words;
+    for (let k = 0; k < words; k++) {
+      const fits = sets[a + k] & sets[b + k] & sets[c + k] & sets[d + k] & sets[e + k] &
+        sets[f + k] & sets[g + k];
+      if (fits !== 0) return k << 5 | 31 - Math.clz32(fits & -fits);
     }
     return -1;
   }
+}
+
+/** The four bytes from `byte` on, as a word of this machine has them. */
+function wordAt(u8: Uint8Array, byte: number): number {
+  return u8[byte] | u8[byte + 1] << 8 | u8[byte + 2] << 16 | u8[byte + 3] << 24;
+}
+
+/** 16 bits with their bytes in the other order. */
+function swapped(value: number): number {
+  return (value & 0xff) << 8 | value >>> 8;
+}
+
+function joined(parts: readonly Int32Array[]): Int32Array {
+  const all = new Int32Array(parts.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const part of parts) {
+    all.set(part, at);
+    at += part.length;
+  }
+  return all;
 }
 
 function add(sets: Int32Array, at: number, rule: number): void {
   sets[at + (rule >>> 5)] |= 1 << (rule & 31);
 }
 
-/** Sets of rules by port. Many ports have the same set, which is there once. */
-class PortSets {
-  /** By port, or what stands for none: which set. */
-  readonly at: Uint16Array = new Uint16Array(PORTS);
-  readonly sets: Int32Array;
+/** From where to where the upper (`shift` 16) or lower half of an address may be. */
+function halfOf({ address, mask }: Ipv4Prefix, shift: number): [first: number, last: number] {
+  const first = address >>> shift & 0xffff;
+  return [first, first | ~(mask >>> shift) & 0xffff];
+}
 
-  constructor(rules: readonly (readonly [Ipv4Rule["sourcePorts"], Ipv4Rule])[]) {
-    const words = Math.ceil(rules.length / 32);
-    const ranges = rules.map(([ports]) => ports ?? [0, UNSEEN - 1]);
-    // The ports at which a set differs from that of the port before.
-    const bounds = [...new Set([0, ...ranges.flatMap(([first, last]) => [first, last + 1])])]
-      .filter((port) => port < UNSEEN).sort((a, b) => a - b).concat(UNSEEN, NONE);
-    this.sets = new Int32Array(bounds.length * words);
-    bounds.forEach((bound, set) => {
-      this.at.fill(set, bound);
-      rules.forEach(([ports, { orUnseenPorts = false }], rule) => {
-        const [first, last] = ports ?? [0, NONE];
-        const fits = bound >= first && bound <= last || bound === UNSEEN && orUnseenPorts;
-        if (fits) add(this.sets, set * words, rule);
-      });
+/** Sets of rules by a field's value. Many values have the same set, which is there once. */
+interface FieldSets {
+  /** By value: where in {@linkcode sets} its set begins. */
+  readonly at: Int32Array;
+  readonly sets: Int32Array;
+}
+
+function portSets(
+  rules: readonly Ipv4Rule[],
+  of: "sourcePorts" | "destinationPorts",
+): FieldSets {
+  const unseen = rules.map((rule) => rule[of] === undefined || rule.orUnseenPorts === true);
+  const none = rules.map((rule) => rule[of] === undefined);
+  return setsOf(rules.map((rule) => rule[of] ?? [0, VALUES - 1]), [unseen, none]);
+}
+
+/**
+ * The sets of a field.
+ *
+ * @param ranges By rule, the first and the last value of 16 bits that fits.
+ * @param others By value beyond 16 bits: whether it fits, by rule.
+ */
+function setsOf(
+  ranges: readonly (readonly [first: number, last: number])[],
+  others: readonly (readonly boolean[])[] = [],
+): FieldSets {
+  const words = Math.ceil(ranges.length / 32);
+  // The values at which a set differs from that of the value before.
+  const bounds = [...new Set([0, ...ranges.flatMap(([first, last]) => [first, last + 1])])]
+    .filter((value) => value < VALUES).sort((a, b) => a - b)
+    .concat(others.map((_, k) => VALUES + k));
+  const at = new Int32Array(VALUES + others.length);
+  const sets = new Int32Array(bounds.length * words);
+  bounds.forEach((bound, set) => {
+    at.fill(set * words, bound);
+    ranges.forEach(([first, last], rule) => {
+      const fits = bound < VALUES ? bound >= first && bound <= last : others[bound - VALUES][rule];
+      if (fits) add(sets, set * words, rule);
     });
-  }
+  });
+  return { at, sets };
 }
