@@ -57,13 +57,13 @@ async function isBuilt(hash: string): Promise<boolean> {
 }
 
 /** Compile all sources into one library. */
-async function compile(library: string, arch: string): Promise<void> {
+async function compile(library: string, arch: string, more: readonly string[]): Promise<void> {
   const compiler = arch === Deno.build.arch ? "cc" : `${arch}-linux-gnu-gcc`;
   const sources = SOURCES.map((name) => fileURLToPath(new URL(name, folder)));
   let result;
   try {
     result = await new Deno.Command(compiler, {
-      args: [...flagsFor(arch), "-o", library, ...sources],
+      args: [...flagsFor(arch), ...more, "-o", library, ...sources],
     })
       .output();
   } catch (error) {
@@ -85,17 +85,17 @@ async function compile(library: string, arch: string): Promise<void> {
 /**
  * Compile to a new file and rename it, so that a running forwarder keeps the file it has mapped.
  */
-async function build(library: string, arch: string): Promise<void> {
+async function build(library: string, arch: string, more: readonly string[] = []): Promise<void> {
   const fresh = `${library}.${Deno.pid}`;
   await Deno.mkdir(dirname(library), { recursive: true });
-  await compile(fresh, arch);
+  await compile(fresh, arch, more);
   await Deno.rename(fresh, library);
 }
 
 if (import.meta.main) {
-  const [file, arch = Deno.build.arch] = Deno.args;
+  const [file, arch = Deno.build.arch, ...more] = Deno.args;
   if (file !== undefined) {
-    await build(file, arch);
+    await build(file, arch, more);
     console.error(`Built the shim: ${file}`);
   } else {
     const hash = await wanted();

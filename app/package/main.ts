@@ -42,7 +42,7 @@ async function buildShims(): Promise<void> {
       continue;
     }
     const library = `${FOLDER}/dist/lib/${arch}/libculvert.so`;
-    await run(ROOT, Deno.execPath(), "run", "-A", "shim/build.ts", library, arch);
+    await run(ROOT, Deno.execPath(), "run", "-A", "shim/build.ts", library, arch, "-s");
   }
 }
 

@@ -21,6 +21,15 @@ const CHANGES: Readonly<Record<string, readonly (readonly [found: string, wanted
   ],
 };
 
+/** How esbuild writes a module: small, but with names, which stacks tell. */
+const SMALL = {
+  loader: "ts",
+  format: "esm",
+  target: "esnext",
+  minifyWhitespace: true,
+  minifySyntax: true,
+} as const;
+
 /** A string that names a module of ours: a path relative to its file, or a name in a folder. */
 const MODULE = /"(\.{1,2}\/[^"\n]*|\w+)\.ts"/g;
 
@@ -55,7 +64,7 @@ export async function writeModules(to: string): Promise<void> {
       }
       text = text.replaceAll(found, wanted);
     }
-    const { code } = await transform(text, { loader: "ts", format: "esm", target: "esnext" });
+    const { code } = await transform(text, SMALL);
     await write(`${to}/${file.replace(/\.ts$/, ".js")}`, code.replaceAll(MODULE, '"$1.js"'));
   }
 }

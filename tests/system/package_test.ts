@@ -5,7 +5,7 @@ import { pcapFile } from "../capture/capture_files.ts";
 import { InstalledPackage } from "../kit/installed_package.ts";
 
 /** As much as a package may have, in bytes. */
-const PACKAGE_MAX = 600_000;
+const PACKAGE_MAX = 500_000;
 
 /** A network function, in a file of a user's. */
 const FUNCTION = `
@@ -155,7 +155,7 @@ Deno.test("The npm package, in a folder with a space", async (t) => {
         const options = ["--region", region, "--function", "../functions/mine.ts"];
         const guest = installed.command("elsewhere", "guest", ...options);
         await guest.stderrLine(/forwarding \(mine\.ts\)/);
-        await host.stderrLine(new RegExp(`guest 0 attached \\(pid ${guest.pid} `));
+        await host.stderrLine(new RegExp(`guest 0 attached \\(own pid ${guest.pid}\\)`));
         const inspect = await installed.command("elsewhere", "inspect", region).ended();
         match(inspect.stdout, /host +READY, alive/, inspect.stderr);
         for (
@@ -208,6 +208,7 @@ Deno.test("The npm package, in a folder with a space", async (t) => {
         /^culvert: Cannot use src\/mine\.ts as deno check says:\nTS2339 \[ERROR\]: /,
       );
       match(wrong.stderr, /burst\.dorp\(bar\);\n *~{4}\n *at file:.*mapped\/src\/mine\.ts:4:/);
+      await Deno.writeTextFile(`${folder}/mapped/other.ts`, "export const a: number = '';");
       const right = await at(imports + MAPPED, "--types");
       equal(right.code, 0, right.stderr);
       const runs =
@@ -219,6 +220,35 @@ Deno.test("The npm package, in a folder with a space", async (t) => {
       const { stdout } = await installed.command("mapped", "--show-permissions", "try", "a.ts")
         .ended();
       ok(!stdout.includes("allow-run"));
+    },
+  );
+
+  await t.step(
+    "a guest takes what is saved if --types finds no fault, and what is pushed",
+    async () => {
+      const region = installed.name("test-");
+      const host = installed.command("elsewhere", "host", "--region", region, "--port", "null:");
+      await host.stderrLine(/ is ready/);
+      const path = `${folder}/functions/typed.ts`;
+      await Deno.writeTextFile(path, FUNCTION);
+      const options = ["--region", region, "--function", path, "--types"];
+      const guest = installed.command("elsewhere", "guest", ...options);
+      await guest.stderrLine(/forwarding \(typed\.ts\)/);
+      await Deno.writeTextFile(path, FUNCTION.replace("drop", "dorp"));
+      await guest.stderrLine(/kept the version that was there, not typed\.ts: .* deno check says:/);
+      await guest.stderrLine(/TS2551 \[ERROR\]|TS2339 \[ERROR\]/);
+      const runs = "new Deno.Command(Deno.execPath()).outputSync();";
+      await Deno.writeTextFile(path, `${FUNCTION}\n${runs}`);
+      await guest.stderrLine(/Cannot load function typed\.ts as Requires run access/);
+      await Deno.writeTextFile(path, FUNCTION + "\n");
+      await guest.stderrLine(/swapped typed\.ts in/);
+      equal((await guest.stop()).code, 0, guest.stderr);
+
+      const taker = installed.command("elsewhere", "guest", "--region", region, "--push");
+      await taker.stderrLine(/forwarding \(l2fwd\)/);
+      const pushed = await installed.command("functions", "push", "mine.ts", region).ended();
+      match(pushed.stdout, /^guest 0: swapped mine\.ts in/, pushed.stderr);
+      for (const running of [taker, host]) equal((await running.stop()).code, 0, running.stderr);
     },
   );
 
