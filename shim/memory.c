@@ -165,10 +165,11 @@ int shim_status(int fd, const char *path, struct stat *status) {
   return (int)syscall(SYS_newfstatat, fd, path, status, flags);
 }
 
-/* The size in bytes, or -errno. */
+/* The size in bytes, or -errno: EINVAL for what is no file. */
 SHIM_API int64_t shim_file_size(int32_t fd) {
   struct stat status;
-  return shim_status(fd, "", &status) < 0 ? -errno : (int64_t)status.st_size;
+  if (shim_status(fd, "", &status) < 0) return -errno;
+  return S_ISREG(status.st_mode) ? (int64_t)status.st_size : -EINVAL;
 }
 
 /* Give a file its size, and memory for all of it: what is missing now would be SIGBUS later. */

@@ -2,7 +2,6 @@ import { check, CulvertError, FILE_ADVICE, ShimError } from "../../ffi/error.ts"
 import { cString, shim } from "../../ffi/shim.ts";
 import { Greeting, GREETING_MS } from "./greeting.ts";
 import { type Credentials, credentialsOf } from "./member.ts";
-import { fileBytes } from "../linux/files.ts";
 import { isPeerId, MEMORY, type Message, NO_FD, PEER_ID_MAX, receiveMessage } from "./protocol.ts";
 
 /**
@@ -224,7 +223,7 @@ export class Peer {
 }
 
 function memoryBytes(fd: number, path: string): number {
-  const bytes = fileBytes(fd, `what ${path} hands out`);
+  const bytes = Number(shim.shim_file_size(fd));
   if (bytes > 0) return bytes;
   throw new CulvertError(
     `Cannot use ${path} as the memory that it hands out has no bytes: is it an ivshmem server?`,

@@ -9,7 +9,8 @@ import { type Owner, statusOfFile } from "./owner.ts";
  */
 export function fileBytes(fd: number, path: string): number {
   const bytes = Number(shim.shim_file_size(fd));
-  return check(Math.min(bytes, 0), `tell the size of ${path}`) + bytes;
+  const advice = { EINVAL: "it is a device or a pipe: name a file" };
+  return check(Math.min(bytes, 0), `tell the size of ${path}`, advice) + bytes;
 }
 
 /**

@@ -37,6 +37,13 @@ Deno.test("openRegion() refuses a path that cannot be opened, with the kernel's 
   });
 });
 
+Deno.test("openRegion() refuses a device: nobody makes a region of it", () => {
+  throws(() => openRegion("/dev/null"), {
+    name: "ShimError",
+    message: /EINVAL: it is a device or a pipe: name a file$/,
+  });
+});
+
 Deno.test("openRegion() follows no symbolic link", () => {
   throws(() => openRegion("/proc/self/exe"), {
     name: "ShimError",
