@@ -21,9 +21,9 @@ const PING = ["-q", "-i", "0.005", "-c", `${24 * SWAPS}`];
 
 /**
  * Swaps before which the guest has time to make its spare threads, and milliseconds that half of
- * these may take at most; on an idle machine they take a third of that.
+ * these may take at most, on a machine with more to do.
  */
-const UNHURRIED = 10, UNHURRIED_MS = 300, MEDIAN_MS = 150;
+const UNHURRIED = 10, UNHURRIED_MS = 300, MEDIAN_MS = 250;
 
 /** A file of a function, in a folder that the guest may read. */
 class FunctionFile implements Disposable {
