@@ -25,7 +25,7 @@ const scope = self as unknown as {
   postMessage(end: "ended"): void;
 };
 
-let plan = { guests: 0, core: 0, prepared: prepareFunctions({ specs: [], version: 0, ports: 0 }) };
+let plan = { guests: 0, core: 0, prepared: prepareFunctions({ specs: [] }) };
 const orders: { command: CommandWord; handle: GuestLcoreHandle }[] = [];
 
 function turnAll(lcores: readonly GuestLcore[]): void {
@@ -38,7 +38,7 @@ function turnAll(lcores: readonly GuestLcore[]): void {
 scope.onmessage = async ({ data }) => {
   if ("guests" in data) {
     const { guests, core, specs } = data;
-    plan = { guests, core, prepared: prepareFunctions({ specs, version: 0, ports: 0 }) };
+    plan = { guests, core, prepared: prepareFunctions({ specs }) };
     return;
   }
   if (orders.push({ ...data, command: new CommandWord(data.command) }) < plan.guests) return;

@@ -39,17 +39,17 @@ Deno.test("kernelError() tells what Deno threw like a call into the shim, and pa
       return kernelError(error, ...more);
     }
   };
-  const none = () => Deno.statSync("/nosuch/x");
+  const none = () => Deno.statSync("/tmp/nosuch/x");
   const [plain, named] = [told(none), told(none, "list x", { ENOENT: "make one" })];
   ok(plain instanceof ShimError && named instanceof ShimError);
-  match(plain.message, /^Cannot use \/nosuch\/x as the kernel says ENOENT: there is no such file/);
-  equal(named.message, "Cannot list x as the kernel says ENOENT: make one");
-  const ours = new Error("ours");
-  equal(kernelError(ours), ours);
-  ok(
-    told(() => Deno.listen({ hostname: "192.0.2.1", port: 1 })) instanceof
-      Deno.errors.AddrNotAvailable,
+  match(
+    plain.message,
+    /^Cannot use \/tmp\/nosuch\/x as the kernel says ENOENT: there is no such file/,
   );
+  equal(named.message, "Cannot list x as the kernel says ENOENT: make one");
+  for (const ours of [new Error("ours"), new Deno.errors.AddrNotAvailable("no path")]) {
+    equal(kernelError(ours), ours);
+  }
 });
 
 Deno.test("an error's advice is chosen by what was tried, not by the errno alone", () => {
