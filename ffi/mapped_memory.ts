@@ -26,8 +26,20 @@ export interface MappedMemoryHandle {
   readonly bytes: number;
 }
 
-/** Every memory ever mapped: a collected one would unmap pages that the shim still uses. */
-const forever: WebAssembly.Memory[] = [];
+/** What this thread has mapped: a collected memory would unmap pages that the shim still uses. */
+const mapped = new Set<WebAssembly.Memory>();
+
+/**
+ * What this thread has closed, by its pages, the first closed in front. V8 never gives addresses
+ * back where others may have a view of them, so that they are used again.
+ */
+const closed = new Map<number, WebAssembly.Memory[]>();
+
+/**
+ * So many others of its size are closed before a memory is used again: until then, whoever has kept
+ * a view of it by mistake reads zeros, not what is another's.
+ */
+const RESTING = 16;
 
 /**
  * Memory that several threads, processes or machines share: a file mapped over the buffer of a
@@ -67,7 +79,7 @@ export class MappedMemory {
     const { memory, start, map } = place(fd, bytes, BigInt(offset));
     const advice = map === -ENFILE ? `a process has ${MAPS_MAX} maps: close some` : undefined;
     check(map, `map ${name}`, advice);
-    forever.push(memory);
+    mapped.add(memory);
     return new MappedMemory({ memory, start, map, bytes });
   }
 
@@ -95,9 +107,15 @@ export class MappedMemory {
     return shim.shim_compare_and_swap(this.map, word, expected, desired) === 1;
   }
 
-  /** Unmap. The object reads as zeros afterwards; no other thread may still be using it. */
+  /**
+   * Unmap. Views of it read zeros for a while, then what is mapped there later: nobody, in no
+   * thread, may still be using it.
+   */
   close(): void {
     check(shim.shim_unmap(this.map), "unmap memory");
+    const { memory } = this.handle;
+    mapped.delete(memory);
+    keep(memory);
   }
 }
 
@@ -116,6 +134,7 @@ function place(
   const roomy = bytes + HUGE_PAGE - WASM_PAGE;
   const mayBeHuge = map === -EINVAL && bytes % HUGE_PAGE === 0;
   if (!mayBeHuge || roomy > WASM_PAGES_MAX * WASM_PAGE) return { memory: exact, start: 0, map };
+  keep(exact);
   const memory = newMemory(roomy);
   for (let start = 0; start < HUGE_PAGE; start += WASM_PAGE) {
     const map = mapOver(memory, start);
@@ -124,8 +143,19 @@ function place(
   return { memory, start: 0, map };
 }
 
+/** Keep addresses at which nothing is mapped, to be used again. */
+function keep(memory: WebAssembly.Memory): void {
+  const pages = memory.buffer.byteLength / WASM_PAGE;
+  const alike = closed.get(pages);
+  if (alike) alike.push(memory);
+  else closed.set(pages, [memory]);
+}
+
+/** Addresses for a mapping, which is zeros as yet: some that rest, or new ones. */
 function newMemory(bytes: number): WebAssembly.Memory {
   const pages = Math.ceil(bytes / WASM_PAGE);
+  const alike = closed.get(pages) ?? [];
+  if (alike.length > RESTING) return alike.shift()!;
   return new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
 }
 

@@ -41,6 +41,8 @@ export interface SupervisedGuest {
   readonly outstanding: OutstandingCount;
   /** What it has done wrong: too much of it, and it is put in quarantine. */
   readonly violations: ViolationCounters;
+  /** Whether it is in quarantine already: a change of its host does not end that. */
+  readonly isQuarantined: boolean;
 }
 
 /** A guest whose heartbeat stands still for so long is dead. */
@@ -64,7 +66,7 @@ export class GuestSupervisor {
 
   #phase: Phase = "closed";
   #isSilent = false;
-  #isQuarantined = false;
+  #isQuarantined: boolean;
   #heart = new HeartbeatWatch(0, 0);
   /** The state word of the guest that was let in last, as it claimed the place. */
   #claim = 0;
@@ -78,6 +80,7 @@ export class GuestSupervisor {
     private readonly region: SupervisedRegion,
     private readonly guest: SupervisedGuest,
   ) {
+    this.#isQuarantined = guest.isQuarantined;
     this.#presence = new GuestPresence(region.peers);
   }
 
@@ -106,10 +109,7 @@ export class GuestSupervisor {
     return this.#phase === "closed";
   }
 
-  /**
-   * Whether the guest is in quarantine: our decision, of which its state word is only told. It
-   * lasts as long as this host: whoever comes to its place is not let in.
-   */
+  /** Whether the guest is in quarantine: we decide that, its state word is only told. */
   get isQuarantined(): boolean {
     return this.#isQuarantined;
   }

@@ -62,6 +62,7 @@ export class Host {
    * Open the ports, lay out the regions, begin to load the lcores.
    *
    * @param memories For each region its memory, which the caller closes after the host.
+   * @param before The host before this one: its counters go on, and its quarantines.
    * @throws {CulvertError} if a port or a region cannot be set up. Interfaces are as they were
    * before.
    */
@@ -69,17 +70,19 @@ export class Host {
     readonly options: HostOptions,
     memories: readonly HostedMemory[],
     private readonly platform: HostPlatform,
+    before?: Host,
   ) {
     const { regions, cores } = options;
     const { openPort, spawn, log } = platform;
     const names = namesFor(regions);
-    const ports = openPorts(options, names, openPort, log, platform.before);
+    const ports = openPorts(options, names, openPort, log, before?.ports);
     this.ports = ports.flat(2);
     this.summedPorts = summedPorts(this.ports);
     const laidOut: HostedRegion[] = [];
     try {
       for (const [i, region] of regions.entries()) {
-        laidOut.push(new HostedRegion(region, options, memories[i], ports[i], names, log));
+        const last = before?.regions.find(({ name }) => name === region.name);
+        laidOut.push(new HostedRegion(region, options, memories[i], ports[i], names, log, last));
       }
     } catch (error) {
       for (const region of laidOut) region.dispose();

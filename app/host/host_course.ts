@@ -10,6 +10,7 @@ import { Watchdog } from "../linux/watchdog.ts";
 import type { Counters } from "../port/counters.ts";
 import { KeptPorts } from "../port/kept_ports.ts";
 import { isOnInterface, type PortSpec, portText } from "../port/port_spec.ts";
+import { closeBursts } from "../ring/burst.ts";
 import type { HostedMemory } from "../region/hosted_memory.ts";
 import { Host } from "./host.ts";
 import type { Change, HostControl } from "./host_control.ts";
@@ -100,8 +101,7 @@ export class HostCourse {
       spawn: this.#threads.lend,
       clock: () => performance.now(),
       log: this.log,
-      before: before?.ports,
-    });
+    }, before);
   }
 
   #begin(host: Host, options: HostOptions): void {
@@ -130,6 +130,7 @@ export class HostCourse {
   /** The host of a change; of the options before if that cannot be. The last one is over. */
   #succeed(last: Host, change: Change): Host {
     last.close();
+    closeBursts(); // those of its mempools: it was the only one who had some in this thread
     const settling = { guests: this.#attached, until: performance.now() + SETTLE_MS };
     this.#settling = settling;
     try {

@@ -3,7 +3,6 @@ import type { OpenedPort } from "../port/open_port.ts";
 import type { PortSpec } from "../port/port_spec.ts";
 import type { HostLcoreHandle } from "./host_lcore.ts";
 import type { Log } from "../linux/log.ts";
-import type { HostedPort } from "./hosted_ports.ts";
 
 /** What a host runs on: Workers and real ports in programs, one thread in tests. */
 export interface HostPlatform {
@@ -15,6 +14,4 @@ export interface HostPlatform {
   clock(): number;
   /** Receives what happens. */
   readonly log: Log;
-  /** The ports of the host before this one: counters go on from theirs. */
-  readonly before?: readonly HostedPort[];
 }

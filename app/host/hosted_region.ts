@@ -1,13 +1,11 @@
 import type { Log } from "../linux/log.ts";
 import { CulvertError } from "../../ffi/error.ts";
-import { MappedMemory } from "../../ffi/mapped_memory.ts";
 import { shim } from "../../ffi/shim.ts";
 import { Ledger } from "../channel/ledger.ts";
 import { Outstanding } from "../channel/outstanding.ts";
 import { CHANNEL, HEADER } from "../memory/layout.ts";
 import { cellsIn, Mbufs } from "../mempool/mbuf.ts";
-import { CheckedMempool } from "../mempool/checked_mempool.ts";
-import { Mempool } from "../mempool/mempool.ts";
+import type { Mempool } from "../mempool/mempool.ts";
 import type { HostedCapture } from "../capture/capture_area.ts";
 import { COUNTER, type Counters } from "../port/counters.ts";
 import { closeUmem, registerMbufs, type Umem } from "../port/xdp_umem.ts";
@@ -20,6 +18,7 @@ import type { HostedPort } from "./hosted_ports.ts";
 import { type LaidOutGuest, type LaidOutRegion, layOut } from "./lay_out.ts";
 import { MbufShortage } from "./mbuf_shortage.ts";
 import type { Names } from "./names.ts";
+import { createMempool, disposeMempool } from "./region_mempool.ts";
 import { RegionPeers } from "./region_peers.ts";
 import type { CountedMbufs } from "./summary.ts";
 import { QUARANTINE_AFTER, ViolationCounters } from "./violation_counters.ts";
@@ -60,6 +59,7 @@ export class HostedRegion implements SupervisedRegion {
    * Lay it out. It is not open to guests before {@linkcode publish}.
    *
    * @param ports For each guest of `options` its ports.
+   * @param before The same region of the host before this one.
    * @throws {CulvertError} if the memory is too small.
    */
   constructor(
@@ -69,6 +69,7 @@ export class HostedRegion implements SupervisedRegion {
     ports: readonly (readonly HostedPort[])[],
     names: Names,
     readonly log: Log,
+    before?: HostedRegion,
   ) {
     const { holdMax, quarantineAfter = QUARANTINE_AFTER, wipe, debugPool } = host;
     const { memory, peer, reconnector } = hosted;
@@ -88,15 +89,8 @@ export class HostedRegion implements SupervisedRegion {
     const shared = new Set(lcores).size > 1;
     const owners = new SharedArrayBuffer(cellsIn(geometry));
     this.ledger = new Ledger(owners, geometry, frameMax, shared);
-    const long = Mempool.fillLong(geometry);
-    this.mempool = debugPool
-      ? CheckedMempool.createUntagged(
-        geometry.count,
-        "host",
-        ({ message }) => ownLog(message),
-        long,
-      )
-      : Mempool.create(geometry.count, 0, long);
+    const onProblem = debugPool ? ({ message }: { message: string }) => ownLog(message) : undefined;
+    this.mempool = createMempool(geometry, onProblem);
     const share = Math.floor(geometry.count / guests.length);
     const mostHeld = holdMax ?? share;
     this.#outstanding = Outstanding.create(
@@ -104,7 +98,10 @@ export class HostedRegion implements SupervisedRegion {
       Math.max(...lcores) + 2,
       mostHeld < geometry.count ? mostHeld : Infinity,
     );
-    this.guests = guests.map((guest, i) => this.#host(guest, ports[i], quarantineAfter));
+    this.guests = guests.map((guest, i) => {
+      const last = before?.guests.find(({ number }) => number === guest.number);
+      return this.#host(guest, ports[i], quarantineAfter, last?.supervisor.isQuarantined);
+    });
     this.#capture = hosted.capture?.(
       Math.max(...lcores) + 1,
       guests.flatMap(({ number }, i) =>
@@ -160,10 +157,12 @@ export class HostedRegion implements SupervisedRegion {
 
   /** A line for each guest that has made violations: what, and whether it is in quarantine. */
   get offences(): string[] {
-    return this.guests.filter(({ violations }) => violations.text !== "")
+    return this.guests
+      .filter(({ violations, supervisor }) => violations.text !== "" || supervisor.isQuarantined)
       .map(({ number, violations, supervisor }) => {
         const where = supervisor.isQuarantined ? " (in quarantine)" : "";
-        return `${this.#names.guest(this.name, number)}${where}: ${violations.text}`;
+        const what = violations.text || "as before the host's last change";
+        return `${this.#names.guest(this.name, number)}${where}: ${what}`;
       });
   }
 
@@ -242,9 +241,7 @@ export class HostedRegion implements SupervisedRegion {
     this.peers.close();
     if (this.#umem) closeUmem(this.#umem);
     this.#capture?.close();
-    const { memory, long } = this.mempool.handle;
-    new MappedMemory(memory).close();
-    if (long) new MappedMemory(long.memory).close();
+    disposeMempool(this.mempool);
   }
 
   wakeLcores(): void {
@@ -277,6 +274,7 @@ export class HostedRegion implements SupervisedRegion {
     laidOut: LaidOutGuest,
     ports: readonly HostedPort[],
     quarantineAfter: number,
+    wasQuarantined = false,
   ): HostedGuest {
     const { number } = laidOut;
     const lcores = [...new Set(ports.map(({ lcore }) => lcore))];
@@ -288,6 +286,7 @@ export class HostedRegion implements SupervisedRegion {
       name: this.#names.guest(this.name, number),
       gate,
       violations,
+      isQuarantined: wasQuarantined && quarantineAfter > 0,
       outstanding: this.#outstanding.of(number, this.#outstanding.handle.writers - 1),
     });
     return { ...laidOut, ports, lcores, gate, supervisor, violations };

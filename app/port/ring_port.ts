@@ -10,6 +10,7 @@ export class RingPort implements HostPort {
   readonly pollable: number[] = [];
   readonly isUp = true;
   readonly #resources: PortResources;
+  readonly #memory: MappedMemory;
   readonly #ring: SpscRing;
   /** What {@linkcode letGo} takes out at a time. */
   readonly #left = Burst.of(BURST_DEFAULT);
@@ -21,7 +22,8 @@ export class RingPort implements HostPort {
    */
   constructor(readonly name: string, size: number, resources: PortResources) {
     this.#resources = resources;
-    this.#ring = new SpscRing(MappedMemory.ofProcess(SpscRing.bytes(size)), 0, size);
+    this.#memory = MappedMemory.ofProcess(SpscRing.bytes(size));
+    this.#ring = new SpscRing(this.#memory, 0, size);
   }
 
   rxBurst(burst: Burst, max: number, at = 0): number {
@@ -47,5 +49,6 @@ export class RingPort implements HostPort {
 
   close(): void {
     this.letGo();
+    this.#memory.close();
   }
 }

@@ -148,6 +148,23 @@ Deno.test("A guest in quarantine is not let in again, whatever it writes", () =>
   equal(lab.log.length, 1);
 });
 
+Deno.test("A guest in quarantine stays there when its host changes, unless there is none any more", () => {
+  using first = new TestHost({ places: { a: { 0: "p", 1: "q" } }, quarantineAfter: 1 });
+  first.counters[0][COUNTER.FOREIGN] = 1;
+  first.turns(4);
+  for (const [quarantineAfter, state] of [[1, QUARANTINED], [0, RUNNING]]) {
+    using next = new TestHost({
+      places: { a: { 0: "p", 1: "q" } },
+      quarantineAfter,
+      before: first.host,
+    });
+    for (const name of ["a0", "a1"]) next.guests[name].claim();
+    next.turns(4);
+    deepEqual([next.guests.a0.state.state, next.guests.a1.state.state], [state, RUNNING]);
+    match(next.host.regions[0].offences.join(), state === RUNNING ? /^$/ : /^guest 0 \(in quar/);
+  }
+});
+
 Deno.test("A guest is put in quarantine for what all did who were in its place before", () => {
   using lab = new TestHost({ quarantineAfter: 30 });
   const [lane] = lab.lane();

@@ -91,7 +91,7 @@ export class TestHost implements Disposable {
         this.causes.set(line, cause);
         if (isRare) this.rareLog.push(line);
       },
-    });
+    }, options.before);
     this.host.start();
     this.log.length = 0;
     this.host.regions.forEach(({ name, guests }, i) => {

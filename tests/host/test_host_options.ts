@@ -1,3 +1,4 @@
+import type { Host } from "../../app/host/host.ts";
 import type { MakePort } from "../../app/host/host_lcore.ts";
 import type { HostOptions } from "../../app/host/host_options.ts";
 import type { Peer } from "../../app/ivshmem/peer.ts";
@@ -24,6 +25,8 @@ export interface TestHostOptions extends Partial<Omit<HostOptions, "regions">> {
   /** The host's connection to a server, and what finds that again. */
   readonly peer?: Peer;
   readonly reconnector?: Reconnector;
+  /** The host before it. */
+  readonly before?: Host;
   /** Whether others can capture: see `TestHost.area`. */
   readonly captured?: boolean;
 }
