@@ -2,6 +2,7 @@ import { shim } from "../../ffi/shim.ts";
 import { copyDescriptor } from "../linux/files.ts";
 import { type OpenedPort, openPort, type PortSetup, setupsOf } from "./open_port.ts";
 import { type PortSpec, portText } from "./port_spec.ts";
+import { tapIndex } from "./tap_port.ts";
 
 /**
  * Ports that stay open while one host after another has them: what comes meanwhile waits in the
@@ -30,8 +31,9 @@ export class KeptPorts {
   readonly lend = (spec: PortSpec, mtu: number): OpenedPort => {
     const kept = this.#keep(spec, mtu);
     if (!kept.look) return kept;
+    const mac = kept.look()?.mac ?? kept.mac;
     const others = kept.others?.map(copyOf);
-    return { ...kept, setup: copyOf(kept.setup), others, restore: () => {} };
+    return { ...kept, mac, setup: copyOf(kept.setup), others, restore: () => {} };
   };
 
   /**
@@ -74,10 +76,15 @@ function descriptorsOf(setup: PortSetup): number[] {
   return setup.kind === "packet" ? [setup.rxFd, setup.txFd, setup.wholeFd] : [];
 }
 
-/** The same port by descriptors of its own. */
+/** The same port by descriptors of its own, on the interface that is open now. */
 function copyOf(setup: PortSetup): PortSetup {
-  if (setup.kind === "tap") return { ...setup, fd: copyDescriptor(setup.fd) };
+  const kept = descriptorsOf(setup);
+  if (setup.kind === "tap") {
+    const index = tapIndex(setup.fd) ?? setup.index;
+    return { ...setup, index, fd: copyDescriptor(setup.fd), kept };
+  }
   if (setup.kind !== "packet") return setup;
-  const [rxFd, txFd, wholeFd] = descriptorsOf(setup).map(copyDescriptor);
-  return { ...setup, rxFd, txFd, wholeFd };
+  const bound = shim.shim_packet_index(setup.rxFd);
+  const [rxFd, txFd, wholeFd] = kept.map(copyDescriptor);
+  return { ...setup, index: bound > 0 ? bound : setup.index, rxFd, txFd, wholeFd, kept };
 }

@@ -36,6 +36,8 @@ export interface PacketSetup {
   readonly wholeFd: number;
   /** If the port has several queues: its sockets are this one's. */
   readonly queue?: QueueSetup;
+  /** Those that are kept for the port's next host, in this order: they are to name what is open. */
+  readonly kept?: readonly number[];
 }
 
 /**
@@ -146,13 +148,14 @@ export class PacketPort extends KernelPort {
    * @throws {CulvertError} if they cannot be opened, or it is not Ethernet.
    */
   protected recover(): boolean {
-    const { index, rxFd, isVisible, queue } = this.#setup;
+    const { index, rxFd, isVisible, queue, kept } = this.#setup;
     const found = findInterfaceAgain(index, this.name);
     if (!found?.isUp) return false;
     if (shim.shim_packet_index(rxFd) === found.index) return true;
     this.queue?.moveTo(0);
-    const setup = openPacket(found.name, isVisible, queue);
+    const setup = { ...openPacket(found.name, isVisible, queue), kept };
     this.closeSockets();
+    kept?.forEach((fd, i) => shim.shim_fd_copy([setup.rxFd, setup.txFd, setup.wholeFd][i], fd));
     this.#setup = setup;
     this.#ring = new PacketRing(setup.rxFd);
     this.queue?.moveTo(setup.index);

@@ -22,6 +22,8 @@ export interface TapSetup {
   readonly created: boolean;
   /** If the port has several queues: the descriptor is this one's. */
   readonly queue?: QueueSetup;
+  /** The descriptor that is kept for the port's next host: it is to name what is open. */
+  readonly kept?: readonly number[];
 }
 
 const EBADFD = 77;
@@ -33,6 +35,9 @@ const HAS_HEADERS = 1 << 24, ZERO_HEADERS = -2;
 const TUNSETOFFLOAD = 0x400454d0, OFFLOADS = 0x67;
 /** Before Linux 6.2 there was no USO. */
 const OFFLOADS_OF_OLD = 0x07;
+
+/** ioctl: fills in a `struct ifreq`, which begins with the interface's name. */
+const TUNGETIFF = 0x800454d2, IFREQ_BYTES = 40;
 
 const NO_TUN =
   "there is no TUN device here: modprobe tun; a container has to be given /dev/net/tun";
@@ -81,6 +86,13 @@ function openQueues(name: string, mtu: number, count: number, isMulti: boolean) 
     for (const fd of fds) shim.shim_fd_close(fd);
     throw error;
   }
+}
+
+/** The number of the interface that a TAP's descriptor is of; undefined if that is gone. */
+export function tapIndex(fd: number): number | undefined {
+  const request = new Uint8Array(IFREQ_BYTES);
+  if (shim.shim_ioctl(fd, TUNGETIFF, request, 0) < 0) return undefined;
+  return findInterface(new TextDecoder().decode(request).replace(/\0[^]*/, ""))?.index;
 }
 
 /** A port on a TAP: what the kernel sends to the interface is received here, and the other way. */
@@ -143,9 +155,10 @@ export class TapPort extends KernelPort {
     if (!found && this.#isElsewhere()) return true; // a send tells if it is down there
     if (!found && !this.#setup.created) return false;
     this.queue?.moveTo(0);
-    const { mtu, queue } = this.#setup;
+    const { mtu, queue, kept } = this.#setup;
     const { index, fds: [fd] } = openQueues(this.name, mtu, 1, queue !== undefined);
     shim.shim_fd_close(this.#setup.fd);
+    kept?.forEach((kept) => shim.shim_fd_copy(fd, kept));
     this.#setup = { ...this.#setup, index, fd };
     this.offload(this.#isOffloaded);
     this.queue?.moveTo(index);

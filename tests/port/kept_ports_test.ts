@@ -52,6 +52,7 @@ Deno.test("KeptPorts opens a port once, and lends descriptors of its own each ti
   equal(new Set([...fds, fdOf(first), fdOf(second)]).size, 3);
   for (const lent of [first, second]) {
     equal(shim.shim_fd_same(fdOf(lent), fds[0]), 1);
+    deepEqual("kept" in lent.setup && lent.setup.kept, fds, "what a port is to keep up to date");
     lent.restore();
     shim.shim_fd_close(fdOf(lent));
   }

@@ -77,6 +77,21 @@ Deno.test(`No frame between two ports is lost while a third comes and goes ${TIM
   ok(forwarded >= 2 * FRAMES, "counters go on over all changes");
 });
 
+Deno.test("A TAP that was deleted, and made anew by its host, is not made anew by a change", async () => {
+  await using lab = await Lab.open();
+  const tap = lab.name("t");
+  const host = await startHost(lab, ["--port", `tap:${tap}`, "--port", "null:0"]);
+  const index = async () => (await lab.link(tap))?.ifindex;
+  const first = await index();
+  await lab.run("ip", "link", "delete", tap);
+  await until(async () => ![first, undefined].includes(await index()));
+  const second = await index();
+  equal((await ctl(lab, lab.region, "port", "add", "null:64")).code, 0);
+  equal(await index(), second);
+  await lab.stopHost(host);
+  equal(await index(), undefined);
+});
+
 Deno.test("TCP goes on while a port comes and goes", async () => {
   await using lab = await Lab.open();
   const { a, b } = await lab.namespacePair();
