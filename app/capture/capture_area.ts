@@ -1,14 +1,14 @@
 import { CulvertError } from "../../ffi/error.ts";
 import type { MappedMemory } from "../../ffi/mapped_memory.ts";
 
-/** `CVcapture`, version 1. */
-const MAGIC = 0x43565043, VERSION = 1;
+/** `CVcapture`, version 2. */
+const MAGIC = 0x43565043, VERSION = 2;
 
 /** Captures that may run at the same time. */
 export const SESSIONS = 4;
 
-/** Most ports of one area. */
-const PORTS_MAX = 4096;
+/** Most ports of one area, and bytes of what is said of them. Where nothing is, costs nothing. */
+const PORTS_MAX = 4096, TEXT_BYTES = 1 << 20;
 
 /** Of a ring of records, in bytes: `struct record_ring` in shim/record.c. */
 const RECORD_RING = { BYTES: 1 << 23, LONGEST: 1 << 17, HEAD: 4096 } as const;
@@ -28,8 +28,19 @@ export const RING_HEAD = {
 /** Bytes of a frame that a capture takes at most. */
 export const SNAP_MAX: number = RECORD_RING.LONGEST - 64;
 
-/** Words of the area's first page. All are written by the host before a capture can see it. */
-const HEADER = { MAGIC: 0, VERSION: 1, LCORES: 2, PORTS: 3, TEXT: 4, PID: 5, CLOSED: 6 } as const;
+/**
+ * Words of the area's first page, written by the host: the magic number last. GENERATION counts its
+ * changes of ports; TEXT is two words, the lengths of what is said of them in even and odd ones.
+ */
+const HEADER = {
+  MAGIC: 0,
+  VERSION: 1,
+  LCORES: 2,
+  PORTS: 3,
+  TEXT: 4,
+  CLOSED: 6,
+  GENERATION: 7,
+} as const;
 
 /** Words of a session, in front of its counts. */
 const SESSION_HEAD = { OWNER: 0, BEAT: 1, WORDS: 32 } as const;
@@ -52,31 +63,25 @@ export interface AreaPort {
   readonly frameMax: number;
 }
 
+/** A port, as an area has it. */
+export interface CapturedPort extends AreaPort {
+  /** The number of its place there, for as long as the area lasts. */
+  readonly point: number;
+}
+
 const PAGE = 4096;
 const pages = (bytes: number) => Math.ceil(bytes / PAGE) * PAGE;
 
 /**
- * Where an area's parts lie, in bytes: header, a switch a port, sessions, the description of the
+ * Where an area's parts lie, in bytes: header, a switch a port, sessions, two descriptions of the
  * ports, and for each session and lcore a ring.
  */
-function placesFor(lcores: number, ports: number, text: number) {
-  const sessionBytes = SESSION_HEAD.WORDS * 4 + COUNTS * 8 * ports;
-  const ringBytes = RECORD_RING.HEAD + RECORD_RING.BYTES + RECORD_RING.LONGEST;
-  const switches = PAGE;
-  const sessions = switches + pages(4 * ports);
-  const description = sessions + SESSIONS * pages(sessionBytes);
-  const rings = description + pages(text);
-  const all = rings + SESSIONS * lcores * ringBytes;
-  return {
-    switches,
-    sessions,
-    sessionBytes: pages(sessionBytes),
-    description,
-    rings,
-    ringBytes,
-    all,
-  };
-}
+const SWITCHES = PAGE;
+const SESSIONS_BYTE = SWITCHES + pages(4 * PORTS_MAX);
+const SESSION_BYTES = pages(SESSION_HEAD.WORDS * 4 + COUNTS * 8 * PORTS_MAX);
+const DESCRIPTIONS = SESSIONS_BYTE + SESSIONS * SESSION_BYTES;
+const RINGS = DESCRIPTIONS + 2 * TEXT_BYTES;
+const RING_BYTES = RECORD_RING.HEAD + RECORD_RING.BYTES + RECORD_RING.LONGEST;
 
 /**
  * Memory between a host and those who capture at its ports: a file that the host's user and root
@@ -86,13 +91,13 @@ function placesFor(lcores: number, ports: number, text: number) {
  * A capture takes a session, and sets its bit in the switch of each port; the port's lcore looks
  * there once a burst, and copies the beginnings of the frames into its ring of that session. What
  * finds no room is counted, and the frame goes on.
+ *
+ * The area outlives changes of the host's ports: a port that stays, or that comes again, keeps its
+ * place, so that captures go on.
  */
 export class CaptureArea {
   /** Lcores of the host. */
   readonly lcores: number;
-  /** Ports of the region. */
-  readonly ports: number;
-  readonly #places: ReturnType<typeof placesFor>;
   readonly #u32: Uint32Array<SharedArrayBuffer>;
 
   /**
@@ -102,45 +107,36 @@ export class CaptureArea {
    */
   constructor(readonly memory: MappedMemory, name: string) {
     const u32 = this.#u32 = memory.u32;
-    const [lcores, ports, text] = [HEADER.LCORES, HEADER.PORTS, HEADER.TEXT].map((at) => u32[at]);
-    const isKnown = u32[HEADER.MAGIC] === MAGIC && u32[HEADER.VERSION] === VERSION;
-    if (!isKnown || ports > PORTS_MAX || placesFor(lcores, ports, text).all > memory.bytes) {
+    const lcores = this.lcores = u32[HEADER.LCORES];
+    const isKnown = memory.load(HEADER.MAGIC) === MAGIC && u32[HEADER.VERSION] === VERSION;
+    if (!isKnown || CaptureArea.bytesFor(lcores) > memory.bytes) {
       throw new CulvertError(
         `Cannot capture at ${name} as its host is of another version: use that one's`,
       );
     }
-    [this.lcores, this.ports] = [lcores, ports];
-    this.#places = placesFor(lcores, ports, text);
   }
 
   /** Bytes that an area needs, a multiple of 4096. */
-  static bytesFor(lcores: number, ports: readonly AreaPort[]): number {
-    return placesFor(lcores, ports.length, textOf(ports).length).all;
+  static bytesFor(lcores: number): number {
+    return RINGS + SESSIONS * lcores * RING_BYTES;
   }
 
-  /** Lay one out in memory that is all zeros. `pid` is the host's. */
-  static create(
-    memory: MappedMemory,
-    lcores: number,
-    ports: readonly AreaPort[],
-    pid: number,
-  ): CaptureArea {
-    const text = textOf(ports);
-    const { description } = placesFor(lcores, ports.length, text.length);
-    memory.u8.set(text, description);
-    const { u32 } = memory;
-    u32[HEADER.VERSION] = VERSION;
-    u32[HEADER.LCORES] = lcores;
-    u32[HEADER.PORTS] = ports.length;
-    u32[HEADER.TEXT] = text.length;
-    u32[HEADER.PID] = pid;
+  /** Lay one out in memory that is all zeros, as yet without ports. */
+  static create(memory: MappedMemory, lcores: number): CaptureArea {
+    memory.u32[HEADER.VERSION] = VERSION;
+    memory.u32[HEADER.LCORES] = lcores;
     memory.store(HEADER.MAGIC, MAGIC);
     return new CaptureArea(memory, "");
   }
 
-  /** The host's process. */
-  get pid(): number {
-    return this.#u32[HEADER.PID];
+  /** Places of ports that are, or were, in use. */
+  get ports(): number {
+    return Math.min(this.#u32[HEADER.PORTS], PORTS_MAX);
+  }
+
+  /** Counts the changes of the host's ports. */
+  get generation(): number {
+    return this.memory.load(HEADER.GENERATION);
   }
 
   /** Whether the host has ended. */
@@ -153,16 +149,37 @@ export class CaptureArea {
     this.memory.store(HEADER.CLOSED, 1);
   }
 
-  /** What the host says of its ports, by their numbers here. */
-  describe(): AreaPort[] {
-    const { description } = this.#places;
-    const text = this.memory.u8.slice(description, description + this.#u32[HEADER.TEXT]);
-    return JSON.parse(new TextDecoder().decode(text));
+  /**
+   * Say what ports the host has now; no lcore may be at work.
+   *
+   * @throws {CulvertError} if there is no room for that.
+   */
+  tell(ports: readonly CapturedPort[]): void {
+    const text = new TextEncoder().encode(JSON.stringify(ports));
+    if (text.length > TEXT_BYTES) throw tooMany(ports.length);
+    const next = this.generation + 1;
+    this.memory.u8.set(text, descriptionOf(next));
+    this.#u32[HEADER.TEXT + (next & 1)] = text.length;
+    const used = Math.max(this.ports, ...ports.map(({ point }) => point + 1));
+    this.#u32[HEADER.PORTS] = used;
+    this.memory.store(HEADER.GENERATION, next); // pairs with the load of `generation`
+  }
+
+  /** What the host says of its ports. */
+  describe(): CapturedPort[] {
+    for (;;) {
+      const { generation } = this;
+      const begin = descriptionOf(generation);
+      const length = Math.min(this.#u32[HEADER.TEXT + (generation & 1)], TEXT_BYTES);
+      const text = this.memory.u8.slice(begin, begin + length);
+      if (this.generation !== generation) continue; // the host may be writing there again
+      return length === 0 ? [] : JSON.parse(new TextDecoder().decode(text));
+    }
   }
 
   /** The word of a port's switch: a bit for each session that wants its frames. */
   switchWord(port: number): number {
-    return (this.#places.switches >>> 2) + port;
+    return (SWITCHES >>> 2) + port;
   }
 
   /** The word with the process that has a session; 0 for none. */
@@ -183,8 +200,7 @@ export class CaptureArea {
 
   /** Where a session's ring of an lcore begins, in bytes. */
   ringByte(session: number, lcore: number): number {
-    const { rings, ringBytes } = this.#places;
-    return rings + (session * this.lcores + lcore) * ringBytes;
+    return RINGS + (session * this.lcores + lcore) * RING_BYTES;
   }
 
   /** Where the records of a session's ring are: from byte, and how many bytes. */
@@ -194,23 +210,65 @@ export class CaptureArea {
   }
 
   #sessionByte(session: number): number {
-    return this.#places.sessions + session * this.#places.sessionBytes;
+    return SESSIONS_BYTE + session * SESSION_BYTES;
   }
 }
 
-/** A host's capture area. */
-export interface HostedCapture {
-  /** It, mapped. */
-  readonly area: CaptureArea;
-  /** Tell captures that the host ends, unmap and remove it. No lcore may be using it any more. */
-  close(): void;
+/** An area, as a host sees it that has one set of ports after another. */
+export class AreaPlaces {
+  /** By guest, name, and which of those that are alike: the place that such a port has had. */
+  readonly #points = new Map<string, number>();
+
+  /** Of an area that has no ports yet. */
+  constructor(readonly area: CaptureArea) {}
+
+  /**
+   * Find places for the ports that the host has from now on, and tell captures. No lcore may be at
+   * work.
+   *
+   * @returns the place of each.
+   * @throws {CulvertError} if they are too many.
+   */
+  take(ports: readonly AreaPort[]): number[] {
+    if (ports.length > PORTS_MAX) throw tooMany(ports.length);
+    const alike = new Map<string, number>();
+    const keys = ports.map(({ guest, name }) => {
+      const key = `${guest} ${name}`;
+      const nth = alike.get(key) ?? 0;
+      alike.set(key, nth + 1);
+      return `${nth} ${key}`;
+    });
+    const points = keys.map((key) => this.#points.get(key) ?? this.#add(key, keys));
+    this.area.tell(ports.map((port, i) => ({ ...port, point: points[i] })));
+    return points;
+  }
+
+  /** A place that nobody has had; if there is none, that of a port that has gone. */
+  #add(key: string, present: readonly string[]): number {
+    let point = this.#points.size;
+    if (point >= PORTS_MAX) {
+      const gone = this.#points.keys().find((other) => !present.includes(other)) ?? key;
+      point = this.#points.get(gone) ?? point;
+      this.#points.delete(gone);
+    }
+    this.#points.set(key, point);
+    return point;
+  }
+}
+
+function tooMany(ports: number): CulvertError {
+  return new CulvertError(
+    `Cannot let others capture at ${ports} ports: ${PORTS_MAX} are possible, or fewer if their ` +
+      `names are long`,
+  );
+}
+
+/** Where a generation's description begins: not where that before it does. */
+function descriptionOf(generation: number): number {
+  return DESCRIPTIONS + (generation & 1) * TEXT_BYTES;
 }
 
 /** The byte, from the begin of a ring's records, of what is at a position. */
 export function recordByte(position: number): number {
   return position & RECORD_RING.BYTES - 1;
-}
-
-function textOf(ports: readonly AreaPort[]): Uint8Array<ArrayBuffer> {
-  return new TextEncoder().encode(JSON.stringify(ports));
 }

@@ -38,18 +38,20 @@ export async function captureCommand(
 }
 
 /**
- * The numbers of the ports that are meant by `eth1`, `packet:eth1` or `guest:0`.
+ * The ports that are meant by `eth1`, `packet:eth1` or `guest:0`.
  *
  * @throws {CulvertError} if there are none.
  */
-export function choosePorts(ports: readonly AreaPort[], words: readonly string[]): number[] {
-  const all = ports.map((_, number) => number);
-  if (words.length === 0) return all;
+export function choosePorts<Port extends AreaPort>(
+  ports: readonly Port[],
+  words: readonly string[],
+): Port[] {
+  if (words.length === 0) return [...ports];
   const chosen = words.flatMap((word) => {
     const guest = /^guest:(\d+)$/.exec(word)?.[1];
     const name = word.replace(/^(tap|packet|xdp):/, "");
-    const found = all.filter((number) =>
-      guest === undefined ? ports[number].name === name : ports[number].guest === Number(guest)
+    const found = ports.filter((port) =>
+      guest === undefined ? port.name === name : port.guest === Number(guest)
     );
     if (found.length > 0) return found;
     const names = [...new Set(ports.map((port) => port.name))].join(", ");
@@ -58,7 +60,7 @@ export function choosePorts(ports: readonly AreaPort[], words: readonly string[]
       `Cannot capture at ${word} as the host has no such port or guest: it has ${names}, ${guests}`,
     );
   });
-  return all.filter((number) => chosen.includes(number));
+  return ports.filter((port) => chosen.includes(port));
 }
 
 function readRing(text: string, path: string): FileRing {

@@ -2,7 +2,7 @@ import { kernelError, UsageError } from "../../ffi/error.ts";
 import { compileFilter } from "../capture/tcpdump_filter.ts";
 import { stdout } from "../linux/output.ts";
 import { SOCKET_FOLDER } from "../memory/region_name.ts";
-import { capturedRegion } from "../region/capture_file.ts";
+import { capturedRegions } from "../region/capture_file.ts";
 import { runCapture } from "./capture/run_capture.ts";
 import { choosePorts } from "./capture_command.ts";
 import { sayFor } from "./messages.ts";
@@ -68,8 +68,7 @@ function interfaces(): string[] {
 /** The regions whose hosts can be captured at, by name. */
 function regions(): string[] {
   try {
-    return [...Deno.readDirSync(SOCKET_FOLDER)]
-      .flatMap(({ name }) => capturedRegion(name) ?? []).sort();
+    return capturedRegions();
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return [];
     throw kernelError(error, `list regions in ${SOCKET_FOLDER}`);

@@ -262,17 +262,15 @@ export class Host {
     restorePorts(this.ports.flatMap(openedBy), this.platform.log);
   }
 
-  /**
-   * What lcore number `lcore` receives: its ports, and the guests and regions that they lead to.
-   */
+  /** What lcore number `lcore` receives: its ports, and the guests and regions behind them. */
   #handleOf(lcore: number): HostLcoreHandle {
     const isUsed = ({ lcores }: HostedGuest) => lcores.includes(lcore);
     const regions = this.regions.filter(({ guests }) => guests.some(isUsed));
     const guests = regions.flatMap((region, at) =>
       region.guests.filter(isUsed).map((guest) => ({ guest, region: at }))
     );
-    const lanes = guests.flatMap(({ guest: { ports, places } }, at) =>
-      ports.map((port, i) => ({ guest: at, port, place: places[i] }))
+    const lanes = guests.flatMap(({ guest: { ports, places, points } }, at) =>
+      ports.map((port, i) => ({ guest: at, port, place: places[i], point: points[i] }))
     );
     return {
       lcore,
@@ -283,11 +281,13 @@ export class Host {
         gate: gate.handle,
         follower: lcores.indexOf(lcore),
       })),
-      lanes: lanes.filter(({ port }) => port.lcore === lcore).map(({ guest, port, place }) => ({
+      lanes: lanes.filter(({ port }) => port.lcore === lcore).map((
+        { guest, port, place, point },
+      ) => ({
         guest,
         setup: port.opened.setup,
         mirror: port.mirror?.setup,
-        number: port.number,
+        point,
         place,
         counters: port.counters,
       })),

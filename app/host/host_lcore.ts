@@ -88,8 +88,8 @@ export interface LaneHandle {
   readonly setup: PortSetup;
   /** What makes the port that its frames are copied to, if they are. */
   readonly mirror?: PortSetup;
-  /** Its number among its region's. */
-  readonly number: number;
+  /** Its place in the region's capture area, if there is one. */
+  readonly point?: number;
   /** The channel, in the guest's region. */
   readonly place: ChannelPlace;
   /** The port's. */
@@ -135,8 +135,8 @@ class LcoreRegion {
     this.umem = umem;
   }
 
-  /** Where the frames of a port are captured. */
-  capturePoint(port: number): CapturePoint {
+  /** Where the frames of a port are captured, by its place in the area. */
+  capturePoint(port?: number): CapturePoint {
     return new CapturePoint(this.mbufs.map, this.#capture, port);
   }
 }
@@ -167,10 +167,10 @@ export class HostLcore {
     const regions = this.#regions = handle.regions.map((region) => {
       return new LcoreRegion(region, lcore, log);
     });
-    const open = handle.lanes.map(({ guest, setup, mirror, number, place, counters }) => {
+    const open = handle.lanes.map(({ guest, setup, mirror, point, place, counters }) => {
       const region = regions[handle.guests[guest].region];
       const channel = new Channel(region.memory, place);
-      const capture = region.capturePoint(number);
+      const capture = region.capturePoint(point);
       const resources = { ...region, counters, capture };
       const port = makePort(setup, resources);
       const copies = mirror && new Mirror(mirror, resources, makePort, counters);

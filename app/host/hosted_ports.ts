@@ -22,8 +22,6 @@ export interface HostedPort extends PlacedPort {
   readonly counters: Counters;
   /** The lcore that runs it, from 0. */
   readonly lcore: number;
-  /** Its number among its region's, from 0, where each queue counts. */
-  readonly number: number;
 }
 
 /**
@@ -73,7 +71,6 @@ export function openPorts(
   const counters = newCounters(all.length);
   let next = 0;
   return places.map((guests, r) => {
-    let number = 0;
     const { name: region, guests: options } = regions[r];
     return guests.map((queues, g) =>
       queues.map(({ spec, ...place }): HostedPort => {
@@ -88,7 +85,6 @@ export function openPorts(
           name: names.port(place.opened.setup.name, region, options[g].number),
           counters: counters[at],
           lcore: dealt[at],
-          number: number++,
         };
       })
     );

@@ -6,7 +6,6 @@ import { Outstanding } from "../channel/outstanding.ts";
 import { CHANNEL, HEADER } from "../memory/layout.ts";
 import { cellsIn, Mbufs } from "../mempool/mbuf.ts";
 import type { Mempool } from "../mempool/mempool.ts";
-import type { HostedCapture } from "../capture/capture_area.ts";
 import { COUNTER, type Counters } from "../port/counters.ts";
 import { closeUmem, registerMbufs, type Umem } from "../port/xdp_umem.ts";
 import type { HostedMemory } from "../region/hosted_memory.ts";
@@ -27,6 +26,8 @@ import { QUARANTINE_AFTER, ViolationCounters } from "./violation_counters.ts";
 export interface HostedGuest extends LaidOutGuest {
   /** By virtual port and queue, as are its channels' `places`. */
   readonly ports: readonly HostedPort[];
+  /** Where the ports are captured: their places in the capture area, if there is one. */
+  readonly points: readonly number[];
   /** The lcores that have ports of it: each acknowledges at the gate by its place in this list. */
   readonly lcores: readonly number[];
   /** In front of it. */
@@ -53,7 +54,6 @@ export class HostedRegion implements SupervisedRegion {
   readonly #counters: { from: Counters; to: Float64Array }[];
   readonly #names: Names;
   readonly #shortage: MbufShortage;
-  readonly #capture?: HostedCapture;
 
   /**
    * Lay it out. It is not open to guests before {@linkcode publish}.
@@ -98,12 +98,7 @@ export class HostedRegion implements SupervisedRegion {
       Math.max(...lcores) + 2,
       mostHeld < geometry.count ? mostHeld : Infinity,
     );
-    this.guests = guests.map((guest, i) => {
-      const last = before?.guests.find(({ number }) => number === guest.number);
-      return this.#host(guest, ports[i], quarantineAfter, last?.supervisor.isQuarantined);
-    });
-    this.#capture = hosted.capture?.(
-      Math.max(...lcores) + 1,
+    const capture = hosted.capture?.(
       guests.flatMap(({ number }, i) =>
         ports[i].map(({ opened, port, queue, queues }) => ({
           ...{ name: opened.setup.name, guest: number, port, frameMax },
@@ -111,6 +106,13 @@ export class HostedRegion implements SupervisedRegion {
         }))
       ),
     );
+    const points = [...capture?.points ?? []];
+    this.guests = guests.map((guest, i) => {
+      const last = before?.guests.find(({ number }) => number === guest.number);
+      const wasQuarantined = last?.supervisor.isQuarantined;
+      const hosted = this.#host(guest, ports[i], quarantineAfter, wasQuarantined);
+      return { ...hosted, points: points.splice(0, ports[i].length) };
+    });
     this.handle = {
       name: this.name,
       memory: memory.handle,
@@ -123,7 +125,7 @@ export class HostedRegion implements SupervisedRegion {
       umem: this.#umem,
       vectors: this.peers.vectors,
       laterVectors: this.peers.laterVectors,
-      capture: this.#capture?.area.memory.handle,
+      capture: capture?.memory.handle,
     };
     const places = guests.flatMap((guest) => guest.places);
     this.#counters = all.map(({ counters }, i) => {
@@ -240,7 +242,6 @@ export class HostedRegion implements SupervisedRegion {
     for (const { gate } of this.guests) gate.dispose();
     this.peers.close();
     if (this.#umem) closeUmem(this.#umem);
-    this.#capture?.close();
     disposeMempool(this.mempool);
   }
 
@@ -275,7 +276,7 @@ export class HostedRegion implements SupervisedRegion {
     ports: readonly HostedPort[],
     quarantineAfter: number,
     wasQuarantined = false,
-  ): HostedGuest {
+  ): Omit<HostedGuest, "points"> {
     const { number } = laidOut;
     const lcores = [...new Set(ports.map(({ lcore }) => lcore))];
     const gate = Gate.create(lcores.length);

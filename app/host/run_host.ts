@@ -54,7 +54,7 @@ export async function runHost(
 async function hostMemory(
   region: RegionOptions,
   vectors: number,
-  { account = {}, mtu }: HostOptions,
+  { account = {}, mtu, cores }: HostOptions,
   log: Log,
 ): Promise<HostedMemory> {
   const { name, size, numaNode } = region;
@@ -62,19 +62,31 @@ async function hostMemory(
   const hosted = await hostRegionMemory(name, size, vectors, account, newBytes);
   try {
     if (numaNode !== undefined) bindToNode(hosted.memory, numaNode);
-    hosted.capture = (lcores, ports) => {
-      try {
-        return makeCaptureArea(name, lcores, ports, account);
-      } catch (error) {
-        if (!(error instanceof CulvertError)) throw error;
-        log(`nobody can capture at region ${name}: ${error.message}`, { level: "warning" });
-      }
-    };
-    return hosted;
   } catch (error) {
     hosted.close();
     throw error;
   }
+  const orLog = <T>(act: () => T): T | undefined => {
+    try {
+      return act();
+    } catch (error) {
+      if (!(error instanceof CulvertError)) throw error;
+      log(`nobody can capture at region ${name}: ${error.message}`, { level: "warning" });
+    }
+  };
+  // Made now, and kept over changes: later we may have no right to the folder.
+  const made = orLog(() => makeCaptureArea(name, cores.length, account));
+  return {
+    ...hosted,
+    capture(ports) {
+      const points = made && orLog(() => made.places.take(ports));
+      return points && { memory: made!.places.area.memory, points };
+    },
+    close() {
+      made?.close();
+      hosted.close();
+    },
+  };
 }
 
 /** A region that was never opened to guests has no users: its server need not wait for us. */

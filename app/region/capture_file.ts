@@ -2,7 +2,7 @@ import { basename } from "node:path";
 import { check, CulvertError, FILE_ADVICE, ShimError } from "../../ffi/error.ts";
 import { MappedMemory } from "../../ffi/mapped_memory.ts";
 import { cString, shim } from "../../ffi/shim.ts";
-import { type AreaPort, CaptureArea, type HostedCapture } from "../capture/capture_area.ts";
+import { AreaPlaces, CaptureArea } from "../capture/capture_area.ts";
 import { fileBytes, once } from "../linux/files.ts";
 import {
   type Account,
@@ -35,14 +35,54 @@ export function capturePath(region: string): string {
   return `${SOCKET_FOLDER}/${name}${SUFFIX}`;
 }
 
-/** The region of a file in the folder of these; undefined if it is another file. */
-export function capturedRegion(file: string): string | undefined {
-  return file.endsWith(SUFFIX) ? decodeURIComponent(file.slice(0, -SUFFIX.length)) : undefined;
+/**
+ * The regions whose hosts can be captured at, in the order of their names. What hosts that were
+ * killed have left is removed, as far as we may.
+ *
+ * @throws if the folder cannot be read.
+ */
+export function capturedRegions(): string[] {
+  const files = [...Deno.readDirSync(SOCKET_FOLDER)].map(({ name }) => name);
+  return files.filter((file) => file.endsWith(SUFFIX) && !removeIfLeft(`${SOCKET_FOLDER}/${file}`))
+    .map((file) => decodeURIComponent(file.slice(0, -SUFFIX.length))).sort();
+}
+
+/** Remove what killed hosts have left, where we may look. */
+function removeLeft(): void {
+  try {
+    capturedRegions();
+  } catch (error) {
+    const isOthers = error instanceof Deno.errors.NotCapable ||
+      error instanceof Deno.errors.NotFound || error instanceof Deno.errors.PermissionDenied;
+    if (!isOthers) throw error;
+  }
+}
+
+/** Remove a capture area's file if its host has died; whether it has. */
+function removeIfLeft(path: string): boolean {
+  const fd = shim.shim_file_open(cString(path), READ_WRITE);
+  if (fd < 0) return false; // another user's
+  try {
+    const isLeft = fileBytes(fd, path) > 0 && shim.shim_file_lock(fd) === 0;
+    if (isLeft) shim.shim_path_remove(cString(path));
+    return isLeft;
+  } finally {
+    shim.shim_fd_close(fd);
+  }
+}
+
+/** The capture area of a region that we host, for all hosts that this program has in turn. */
+export interface HostedCapture {
+  /** It, and where its ports are. */
+  readonly places: AreaPlaces;
+  /** Tell captures that the host ends, unmap and remove it. No lcore may be using it any more. */
+  close(): void;
 }
 
 /**
  * Make a region's capture area: a file of the host's user alone, whatever group may use the region,
- * since what is captured is every guest's. Memory for rings is got by those who capture.
+ * since what is captured is every guest's. Memory for rings is got by those who capture. It is
+ * locked as long as it is mapped here, by which others know that its host lives.
  *
  * @param lcores The host's.
  * @param account The host's.
@@ -52,24 +92,25 @@ export function capturedRegion(file: string): string | undefined {
 export function makeCaptureArea(
   region: string,
   lcores: number,
-  ports: readonly AreaPort[],
   { user }: Account,
 ): HostedCapture | undefined {
   const path = capturePath(region);
-  const bytes = CaptureArea.bytesFor(lcores, ports);
+  const bytes = CaptureArea.bytesFor(lcores);
   if (bytes > BYTES_MAX) return undefined;
-  shim.shim_path_remove(cString(path)); // what a host that was killed has left: captures see it go
+  removeLeft();
+  shim.shim_path_remove(cString(path)); // one that we could not tell from that of a living host
   const fd = shim.shim_file_open(cString(path), CREATE);
   if (fd < 0 && NOT_HERE.includes(new ShimError("", -fd).code)) return undefined;
   check(fd, `make ${path}`, FILE_ADVICE);
   try {
+    check(shim.shim_file_lock(fd), `lock ${path}`);
     if (user !== undefined) giveFile(fd, ownerFor({ user }), path);
     check(shim.shim_file_write(fd, Uint8Array.of(0), 1, bytes - 1), `make ${path} longer`);
     const status = statusOfFile(fd, path);
     const memory = MappedMemory.ofFile(fd, bytes, path);
-    const area = CaptureArea.create(memory, lcores, ports, Deno.pid);
+    const area = CaptureArea.create(memory, lcores);
     return {
-      area,
+      places: new AreaPlaces(area),
       close: once(() => {
         area.close();
         memory.close();
@@ -102,9 +143,9 @@ export function openCaptureArea(region: string): OpenedCapture {
   const path = capturePath(region);
   const opened = shim.shim_file_open(cString(path), READ_WRITE);
   if (opened < 0 && new ShimError("", -opened).code === "ENOENT") {
-    throw new CulvertError(
-      `Cannot capture at region ${region} as no host that runs has made ${path}: name another ` +
-        `by --region; there are ${regionNames()}`,
+    throw noHost(
+      region,
+      `no host that runs has made ${path}: name another by --region; there are ${regionNames()}`,
     );
   }
   const fd = check(opened, `open ${path}`, {
@@ -115,12 +156,15 @@ export function openCaptureArea(region: string): OpenedCapture {
     const status = statusOfFile(fd, path);
     const memory = MappedMemory.ofFile(fd, fileBytes(fd, path), path);
     const area = new CaptureArea(memory, path);
-    const isOurPid = isProcess(area.pid); // it is not, in another PID namespace
+    const hasHost = () => shim.shim_file_lock(fd) < 0;
+    if (!hasHost()) {
+      shim.shim_path_remove(cString(path));
+      memory.close();
+      throw noHost(region, "its host was killed: start it again");
+    }
     return {
       area,
-      isThere: () =>
-        !area.isClosed && isSameFile(status, statusOf(path)) &&
-        (!isOurPid || isProcess(area.pid)),
+      isThere: () => !area.isClosed && isSameFile(status, statusOf(path)) && hasHost(),
       reserve: (byte, bytes) => fill(fd, path, byte, bytes),
       close() {
         memory.close();
@@ -131,6 +175,10 @@ export function openCaptureArea(region: string): OpenedCapture {
     shim.shim_fd_close(fd);
     throw error;
   }
+}
+
+function noHost(region: string, why: string): CulvertError {
+  return new CulvertError(`Cannot capture at region ${region} as ${why}`);
 }
 
 /** Whether there is a process of this number. */

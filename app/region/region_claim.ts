@@ -3,7 +3,7 @@ import type { MappedMemory } from "../../ffi/mapped_memory.ts";
 import { shim } from "../../ffi/shim.ts";
 import { HEADER, MAGIC } from "../memory/layout.ts";
 import { fileBytes } from "../linux/files.ts";
-import type { AreaPort, HostedCapture } from "../capture/capture_area.ts";
+import type { AreaPort } from "../capture/capture_area.ts";
 import type { Peer } from "../ivshmem/peer.ts";
 import type { Reconnector } from "./reconnector.ts";
 
@@ -11,6 +11,14 @@ const EAGAIN = 11;
 
 /** Size of a region that is made, unless another is asked for: 64 MiB. */
 export const REGION_BYTES: number = 64 * 2 ** 20;
+
+/** Where the ports of a region can be captured. */
+export interface CapturePlaces {
+  /** The capture area. */
+  readonly memory: MappedMemory;
+  /** The place of each port there. */
+  readonly points: readonly number[];
+}
 
 /** The memory of a region that is this host's alone. */
 export interface HostedMemory {
@@ -27,8 +35,8 @@ export interface HostedMemory {
   trouble?(): "cut" | "replaced" | undefined;
   /** Finds the server again, if there was one and it goes. `log` gets what is in the way. */
   reconnector?(log: (line: string) => void): Reconnector;
-  /** Makes the area where others capture, if they can. */
-  capture?(lcores: number, ports: readonly AreaPort[]): HostedCapture | undefined;
+  /** Finds places for ports in the area where others capture, if they can. */
+  capture?(ports: readonly AreaPort[]): CapturePlaces | undefined;
   /**
    * Unmap, unlock and leave; a file that hosts have made is removed if nobody has it mapped. No
    * lcore may be using it any more.

@@ -1,4 +1,4 @@
-import { deepEqual, equal, match, ok, rejects } from "node:assert/strict";
+import { deepEqual, equal, match, notEqual, ok, rejects } from "node:assert/strict";
 import { LOST, RING_HEAD, SEEN, SESSIONS } from "../../app/capture/capture_area.ts";
 import { CaptureSession } from "../../app/capture/capture_session.ts";
 import { flagsWord, INBOUND, NO_DIRECTION, OUTBOUND, RECORD } from "../../app/capture/record.ts";
@@ -44,6 +44,31 @@ function drain(lab: TestHost, session: CaptureSession): Told[] {
 
 /** Direction and reason of each. */
 const ways = (told: readonly Told[]) => told.map(({ direction, reason }) => [direction, reason]);
+
+Deno.test("A capture goes on while its host changes: ports keep their places, by name and guest", async () => {
+  using first = new TestHost({ captured: true, places: { a: { 0: "p q", 1: "p" } } });
+  const [p, q, other] = first.area.describe().map(({ point }) => point);
+  const session = await claim(first, { ports: [p, q] });
+  first.ports.q.waiting = 3;
+  first.turns(3);
+  first.end();
+  const { generation } = first.area;
+  using next = new TestHost({ captured: true, places: { a: { 0: "r q", 1: "p" } }, before: first });
+  notEqual(first.area.generation, generation);
+  deepEqual(next.area.describe().map(({ name, point }) => [name, point]), [
+    ...[["r", 3], ["q", q], ["p", other]],
+  ]);
+  next.ports.q.waiting = next.ports.p.waiting = next.ports.r.waiting = 2;
+  next.turns(3);
+  deepEqual(drain(next, session).map(({ port }) => port), [q, q, q, q, q]);
+  next.end();
+  using last = new TestHost({ captured: true, places: { a: { 0: "p" } }, before: next });
+  deepEqual(last.area.describe().map(({ point }) => point), [p], "it is back");
+  last.ports.p.waiting = 4;
+  last.turns(3);
+  deepEqual(session.counted(0), { seen: 4, lost: 0 });
+  session.close();
+});
 
 Deno.test("CapturePoint writes nothing while nobody captures", () => {
   using lab = new TestHost({ captured: true });

@@ -1,12 +1,15 @@
 import { ok } from "node:assert/strict";
+import { readKernelFile } from "../../app/linux/kernel_file.ts";
 import { closeBursts } from "../../app/ring/burst.ts";
 import { TestHost } from "./test_host.ts";
 
-/** Bytes of addresses that this process has, and how many mappings. */
-function addresses(): { bytes: number; mappings: number } {
-  const [pages] = Deno.readTextFileSync("/proc/self/statm").split(" ");
-  const mappings = Deno.readTextFileSync("/proc/self/maps").split("\n").length;
-  return { bytes: Number(pages) * 4096, mappings };
+/** What this process has of addresses: MiB, and mappings. */
+function addresses(): { size: number; mappings: number } {
+  const [pages] = readKernelFile("/proc/self/statm").split(" ");
+  return {
+    size: Number(pages) / 256,
+    mappings: readKernelFile("/proc/self/maps").split("\n").length,
+  };
 }
 
 /** A host that forwards a little, and ends. */
@@ -29,8 +32,7 @@ Deno.test("300 hosts one after another, in one thread, take no more addresses th
   const before = addresses();
   for (let i = 0; i < 300; i++) live();
   const after = addresses();
-  const grown = (after.bytes - before.bytes) / 2 ** 20;
-  const mappings = after.mappings - before.mappings;
-  console.log(`  ${grown.toFixed(1)} MiB and ${mappings} mappings more`);
-  ok(grown < 64 && mappings < 100, `${grown} MiB and ${mappings} mappings more`);
+  const [size, mappings] = [after.size - before.size, after.mappings - before.mappings];
+  console.log(`  ${size.toFixed(1)} MiB and ${mappings} mappings more`);
+  ok(size < 64 && mappings < 100, `${size} MiB and ${mappings} mappings more`);
 });

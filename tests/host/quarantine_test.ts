@@ -156,7 +156,7 @@ Deno.test("A guest in quarantine stays there when its host changes, unless there
     using next = new TestHost({
       places: { a: { 0: "p", 1: "q" } },
       quarantineAfter,
-      before: first.host,
+      before: first,
     });
     for (const name of ["a0", "a1"]) next.guests[name].claim();
     next.turns(4);

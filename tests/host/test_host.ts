@@ -1,7 +1,7 @@
 import { equal, ok } from "node:assert/strict";
 import { Burst } from "../../app/ring/burst.ts";
 import { MappedMemory } from "../../ffi/mapped_memory.ts";
-import { type AreaPort, CaptureArea } from "../../app/capture/capture_area.ts";
+import { AreaPlaces, type AreaPort, CaptureArea } from "../../app/capture/capture_area.ts";
 import type { Channel, ChannelPlace } from "../../app/channel/channel.ts";
 import type { GuestState } from "../../app/channel/guest_state.ts";
 import { Outstanding } from "../../app/channel/outstanding.ts";
@@ -51,12 +51,8 @@ export class TestHost implements Disposable {
   readonly ports: Record<string, FakePort> = {};
   #allPorts: HostPort[] = [];
   #now = 0;
-  #area?: CaptureArea;
-  readonly #makeArea = (lcores: number, ports: readonly AreaPort[]) => {
-    const memory = MappedMemory.ofProcess(CaptureArea.bytesFor(lcores, ports));
-    const area = this.#area = CaptureArea.create(memory, lcores, ports, Deno.pid);
-    return { area, close: () => memory.close() };
-  };
+  #places?: AreaPlaces;
+  #ownPlaces?: AreaPlaces;
 
   constructor(options: TestHostOptions = {}) {
     const { ports = 1, mbufs = 256, ringSize = 64, lcores = 1, bytes = 1 << 20 } = options;
@@ -73,13 +69,19 @@ export class TestHost implements Disposable {
     }));
     const rest = { mtu: 1500, idle: "poll", burst: 32, statsPeriod: 0, ...options } as const;
     const cores = Array.from({ length: lcores }, (_, core) => core);
+    if (options.before) this.#places = options.before.#places;
+    else if (options.captured) this.#places = this.#ownPlaces = newPlaces(lcores);
     this.memories = regions.map(() => MappedMemory.ofProcess(bytes));
     const hosted = regions.map(({ name: path }, i) => ({
       memory: this.memories[i],
       path,
       peer: options.peer,
       reconnector: options.reconnector && (() => options.reconnector!),
-      capture: options.captured ? this.#makeArea : undefined,
+      capture: options.captured
+        ? (ports: readonly AreaPort[]) => ({
+          ...{ memory: this.area.memory, points: this.#places!.take(ports) },
+        })
+        : undefined,
       close() {},
     }));
     this.host = new Host({ ...rest, regions, cores }, hosted, {
@@ -91,7 +93,7 @@ export class TestHost implements Disposable {
         this.causes.set(line, cause);
         if (isRare) this.rareLog.push(line);
       },
-    }, options.before);
+    }, options.before?.host);
     this.host.start();
     this.log.length = 0;
     this.host.regions.forEach(({ name, guests }, i) => {
@@ -177,7 +179,7 @@ export class TestHost implements Disposable {
 
   /** Where the frames of region 0 can be captured. */
   get area(): CaptureArea {
-    return this.#area!;
+    return this.#places!.area;
   }
 
   get region(): HostedRegion {
@@ -256,6 +258,7 @@ export class TestHost implements Disposable {
   [Symbol.dispose](): void {
     this.host.close();
     for (const memory of this.memories) memory.close();
+    this.#ownPlaces?.area.memory.close();
   }
 
   #spawn(core: number, make?: MakePort): InlineThread<HostLcoreHandle, HostLcore> {
@@ -286,4 +289,9 @@ export class TestHost implements Disposable {
     const queue = setup.kind === "null" && setup.frameBytes > 64 ? `/${setup.frameBytes - 64}` : "";
     return this.ports[`${setup.name}${queue}`] = new FakePort(resources);
   }
+}
+
+function newPlaces(lcores: number): AreaPlaces {
+  const memory = MappedMemory.ofProcess(CaptureArea.bytesFor(lcores));
+  return new AreaPlaces(CaptureArea.create(memory, lcores));
 }

@@ -1,8 +1,8 @@
-import type { Host } from "../../app/host/host.ts";
 import type { MakePort } from "../../app/host/host_lcore.ts";
 import type { HostOptions } from "../../app/host/host_options.ts";
 import type { Peer } from "../../app/ivshmem/peer.ts";
 import type { Reconnector } from "../../app/region/reconnector.ts";
+import type { TestHost } from "./test_host.ts";
 
 /**
  * For each region and guest its ports: links by their names, names that begin with `null` make
@@ -25,8 +25,8 @@ export interface TestHostOptions extends Partial<Omit<HostOptions, "regions">> {
   /** The host's connection to a server, and what finds that again. */
   readonly peer?: Peer;
   readonly reconnector?: Reconnector;
-  /** The host before it. */
-  readonly before?: Host;
+  /** The host before it, whose capture area it uses. */
+  readonly before?: TestHost;
   /** Whether others can capture: see `TestHost.area`. */
   readonly captured?: boolean;
 }

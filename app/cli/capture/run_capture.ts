@@ -2,7 +2,12 @@ import { ShimError } from "../../../ffi/error.ts";
 import { shim } from "../../../ffi/shim.ts";
 import type { Filter } from "../../capture/bpf.ts";
 import type { InterfaceCounts } from "../../capture/capture.ts";
-import { type AreaPort, SNAP_MAX } from "../../capture/capture_area.ts";
+import {
+  type AreaPort,
+  type CaptureArea,
+  type CapturedPort,
+  SNAP_MAX,
+} from "../../capture/capture_area.ts";
 import { CaptureOutput, type FileRing, type OutputFiles } from "../../capture/capture_output.ts";
 import { CaptureSession } from "../../capture/capture_session.ts";
 import type { DescribedInterface } from "../../capture/capture_writer.ts";
@@ -30,8 +35,8 @@ const HOST_MS = 500;
 export interface CaptureOptions {
   /** Its name or path. */
   readonly region: string;
-  /** Which of the host's ports, by number. */
-  readonly choose: (ports: readonly AreaPort[]) => number[];
+  /** Which of the host's ports. */
+  readonly choose: (ports: readonly CapturedPort[]) => CapturedPort[];
   /** A file, or `-` for stdout. */
   readonly path: string;
   /** Bytes of a frame. */
@@ -67,9 +72,11 @@ export async function runCapture(options: CaptureOptions): Promise<void> {
 async function captureAt(opened: OpenedCapture, options: CaptureOptions): Promise<void> {
   const { region, path, snap, filter, ring, say } = options;
   const { area } = opened;
+  const { generation } = area;
   const described = area.describe();
-  const ports = options.choose(described);
-  const interfaces = namesOf(ports.map((port) => described[port]), region);
+  const chosen = options.choose(described);
+  const ports = chosen.map(({ point }) => point);
+  const interfaces = namesOf(chosen, region);
   const copied = Math.min(SNAP_MAX, filter ? Math.max(snap, FILTER_BYTES) : snap);
   const { reserve } = opened;
   const session = await CaptureSession.claim(area, ports, copied, Deno.pid, isProcess, reserve);
@@ -86,7 +93,8 @@ async function captureAt(opened: OpenedCapture, options: CaptureOptions): Promis
       output,
     );
     say(`captures ${interfaces.map(({ name }) => name).join(", ")} of region ${region}`);
-    end = await follow(opened, session, recorder, output, options.signal);
+    const watch = new PortWatch(area, generation, described, chosen, options);
+    end = await follow(opened, session, recorder, output, watch);
     const sum = (name: keyof InterfaceCounts) =>
       counts().reduce((total, counted) => total + counted[name], 0);
     const beyond = sum("accepted") - sum("written");
@@ -105,8 +113,9 @@ async function follow(
   session: CaptureSession,
   recorder: Recorder,
   output: CaptureOutput,
-  signal: AbortSignal,
+  watch: PortWatch,
 ): Promise<string> {
+  const { signal } = watch.options;
   const visit = recorder.visit.bind(recorder);
   const settle = recorder.settle.bind(recorder);
   let [lookedAt, isThere] = [performance.now(), true];
@@ -118,6 +127,7 @@ async function follow(
       await pause(count > 0 ? BUSY_MS : QUIET_MS, signal);
       if (performance.now() - lookedAt < HOST_MS) continue;
       [lookedAt, isThere] = [performance.now(), opened.isThere()];
+      watch.look();
     }
     await session.stop(visit, settle);
     output.end();
@@ -128,6 +138,47 @@ async function follow(
     return "nobody reads any more: ";
   }
   return isThere ? "" : "the host has ended: ";
+}
+
+/** Tells whoever captures that the host has other ports now: the capture goes on as it is. */
+class PortWatch {
+  #generation: number;
+  #known: readonly number[];
+
+  readonly #hasAll: boolean;
+
+  /** The host had these ports in that generation, of which those that were chosen are captured. */
+  constructor(
+    private readonly area: CaptureArea,
+    generation: number,
+    ports: readonly CapturedPort[],
+    private readonly chosen: readonly CapturedPort[],
+    readonly options: CaptureOptions,
+  ) {
+    this.#generation = generation;
+    this.#known = ports.map(({ point }) => point);
+    this.#hasAll = chosen.length === ports.length;
+  }
+
+  /** Look whether the host has changed. */
+  look(): void {
+    const { generation } = this.area;
+    if (generation === this.#generation) return;
+    this.#generation = generation;
+    const ports = this.area.describe();
+    const now = ports.map(({ point }) => point);
+    for (const { point, name } of this.chosen) {
+      if (now.includes(point) !== this.#known.includes(point)) {
+        this.options.say(`port ${name} is ${now.includes(point) ? "there again" : "gone"}`);
+      }
+    }
+    const ours = this.chosen.map(({ point }) => point);
+    for (const { point, name } of this.#hasAll ? ports : []) {
+      if (ours.includes(point) || this.#known.includes(point)) continue;
+      this.options.say(`port ${name} is new, and not in this capture: begin another one for it`);
+    }
+    this.#known = now;
+  }
 }
 
 /** What is said of a dropped frame. The host's numbers of reasons are those of its counters. */
