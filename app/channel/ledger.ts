@@ -10,7 +10,7 @@ export const GUESTS_MAX = 127;
 const HOST = 0;
 
 /** The owner code of `guest` for an mbuf lent empty; one more if it was lent with a frame in it. */
-function codeOf(guest: number): number {
+export function codeOf(guest: number): number {
   return 1 + 2 * guest;
 }
 

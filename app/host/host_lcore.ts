@@ -4,6 +4,7 @@ import { CaptureArea } from "../capture/capture_area.ts";
 import { CaptureLcore, CapturePoint } from "../capture/capture_point.ts";
 import { Channel, type ChannelPlace } from "../channel/channel.ts";
 import { Ledger } from "../channel/ledger.ts";
+import { LongShare } from "../channel/long_share.ts";
 import { Outstanding, type OutstandingHandle } from "../channel/outstanding.ts";
 import type { CommandWord } from "../lcore/command.ts";
 import { Idle, type IdleMode } from "../lcore/idle.ts";
@@ -56,6 +57,8 @@ export interface RegionHandle {
   readonly shared: boolean;
   /** What its guests hold. */
   readonly outstanding: OutstandingHandle;
+  /** Long mbufs that one guest may hold; `Infinity` for no limit. */
+  readonly longMax: number;
   /** Longest frame in bytes, from a port or from a guest. */
   readonly frameMax: number;
   /** Its mbufs as AF_XDP's memory, if a port needs that. */
@@ -109,6 +112,7 @@ class LcoreRegion {
   readonly mempool: Mempool;
   readonly ledger: Ledger;
   readonly outstanding: Outstanding;
+  readonly longs: LongShare;
   readonly frameMax: number;
   readonly umem?: Umem;
   readonly #capture?: CaptureLcore;
@@ -131,6 +135,7 @@ class LcoreRegion {
       : Mempool.attach(mempool);
     this.ledger = new Ledger(ledger, geometry, frameMax, shared);
     this.outstanding = new Outstanding(outstanding);
+    this.longs = new LongShare(ledger, geometry, handle.longMax);
     this.frameMax = frameMax;
     this.umem = umem;
   }
@@ -179,7 +184,7 @@ export class HostLcore {
     });
     joinLinks(open.map(({ port }) => port));
     const guests = handle.guests.map(({ number, region, gate, follower }, guest): LaneGuest => {
-      const { ledger, mempool, outstanding } = regions[region];
+      const { ledger, mempool, outstanding, longs } = regions[region];
       const its = open.filter((lane) => lane.guest === guest);
       const reset = () => its.forEach(({ channel }) => channel.reset());
       const letGo = () => {
@@ -190,6 +195,7 @@ export class HostLcore {
         number,
         ledger,
         mempool,
+        longs,
         outstanding: outstanding.of(number, lcore),
         gate: new GateFollower(gate, follower, reset, letGo),
       };

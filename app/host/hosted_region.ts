@@ -91,8 +91,7 @@ export class HostedRegion implements SupervisedRegion {
     this.ledger = new Ledger(owners, geometry, frameMax, shared);
     const onProblem = debugPool ? ({ message }: { message: string }) => ownLog(message) : undefined;
     this.mempool = createMempool(geometry, onProblem);
-    const share = Math.floor(geometry.count / guests.length);
-    const mostHeld = holdMax ?? share;
+    const mostHeld = holdMax ?? Math.floor(geometry.count / guests.length);
     this.#outstanding = Outstanding.create(
       Math.max(...guests.map(({ number }) => number)) + 1,
       Math.max(...lcores) + 2,
@@ -121,6 +120,7 @@ export class HostedRegion implements SupervisedRegion {
       ledger: owners,
       shared,
       outstanding: this.#outstanding.handle,
+      longMax: guests.length > 1 ? Math.floor((geometry.long ?? 0) / guests.length) : Infinity,
       frameMax,
       umem: this.#umem,
       vectors: this.peers.vectors,

@@ -1,5 +1,6 @@
 import type { Channel } from "../channel/channel.ts";
 import type { Doorbell } from "../channel/sleep_flag.ts";
+import type { LongShare } from "../channel/long_share.ts";
 import type { OutstandingCount } from "../channel/outstanding.ts";
 import { type Ledger, nothingTaken, type TakenBack } from "../channel/ledger.ts";
 import type { Mempool } from "../mempool/mempool.ts";
@@ -8,6 +9,7 @@ import { COUNTER, type Counters } from "../port/counters.ts";
 import { LinkPort } from "../port/link_port.ts";
 import type { HostPort } from "../port/port.ts";
 import { Burst } from "../ring/burst.ts";
+import { countMalformed, countTaken } from "./count_taken.ts";
 import type { GateFollower } from "./gate.ts";
 import type { LaneWatch } from "./lane_watch.ts";
 
@@ -23,6 +25,8 @@ export interface LaneGuest {
   readonly mempool: Mempool;
   /** What the guest holds, counted by this lcore. */
   readonly outstanding: OutstandingCount;
+  /** Its share of the long mbufs. */
+  readonly longs: LongShare;
 }
 
 /**
@@ -55,6 +59,7 @@ export class Lane {
   readonly #watch: LaneWatch;
   readonly #taken: TakenBack = nothingTaken();
   readonly #outstanding: OutstandingCount;
+  readonly #longs: LongShare;
   /** Whether the port was told to pass super-frames whole. */
   #passesWhole = false;
   #notificationsLeft = NOTIFICATIONS_MAX;
@@ -91,6 +96,7 @@ export class Lane {
     this.#ledger = guest.ledger;
     this.#mempool = guest.mempool;
     this.#outstanding = guest.outstanding;
+    this.#longs = guest.longs;
     this.#counters = counters;
     this.#doorbell = channel.guestDoorbell((vector) => guest.gate.wake(vector));
   }
@@ -119,7 +125,7 @@ export class Lane {
     let n = this.#outstanding.mayHold(received);
     if (n < received) this.#dropFrom(n, received, COUNTER.HOLD_MAX);
     const flags = this.#ledger.lend(burst, n, this.#guest, true);
-    if ((flags & DESCRIPTOR_FLAG.SUPER) !== 0 && !this.#passesWhole) n = this.#withoutSuper(n);
+    if ((flags & DESCRIPTOR_FLAG.SUPER) !== 0) n = this.#withoutSuper(n);
     const lent = this.#channel.rx.enqueueBurst(burst, n);
     if (lent < n) {
       this.#ledger.unlend(burst, n - lent, lent);
@@ -146,7 +152,7 @@ export class Lane {
       this.#send(good);
     }
     this.#watch.publish();
-    this.#countTaken();
+    countTaken(this.#taken, this.#counters);
     return n;
   }
 
@@ -160,7 +166,7 @@ export class Lane {
     this.#watch.givenBack(this.#burst, good);
     this.#mempool.free(this.#burst, good);
     this.#counters[COUNTER.GUEST] += this.#taken.frames;
-    this.#countTaken();
+    countTaken(this.#taken, this.#counters);
     return n;
   }
 
@@ -225,15 +231,22 @@ export class Lane {
     if ("passesWhole" in this.port) this.port.passesWhole = passesWhole;
   }
 
-  /** Drop the super-frames among `n` frames that were to be lent: a port had some left. */
+  /**
+   * Drop, of `n` frames that were to be lent, super-frames that the guest does not take, of which a
+   * port had some left, or whose long mbufs are beyond its share.
+   */
   #withoutSuper(n: number): number {
-    const burst = this.#burst;
+    const [burst, longs, takes] = [this.#burst, this.#longs, this.#passesWhole];
     const { words } = burst;
+    let beyond = takes ? longs.beyond(this.#guest) : 0;
+    if (takes && beyond === 0) return n;
     let kept = 0;
     for (let i = 0; i < n; i++) {
-      if ((words[i << 1] & DESCRIPTOR_FLAG.SUPER) !== 0) {
+      const isSuper = (words[i << 1] & DESCRIPTOR_FLAG.SUPER) !== 0;
+      if (takes ? beyond > 0 && longs.isLong(burst, i) : isSuper) {
         this.#ledger.unlend(burst, 1, i);
-        this.#dropFrom(i, i + 1, COUNTER.OFFLOAD);
+        this.#dropFrom(i, i + 1, takes ? COUNTER.HOLD_MAX : COUNTER.OFFLOAD);
+        beyond--;
         continue;
       }
       words[kept << 1] = words[i << 1];
@@ -264,31 +277,6 @@ export class Lane {
     const taken = this.#taken;
     this.#watch.malformed(this.#malformed, taken.malformed);
     this.#mempool.free(this.#malformed, taken.malformed);
-    this.#counters[COUNTER.MALFORMED] += taken.malformed;
-    this.#counters[COUNTER.ORIGINATED] += taken.malformed - taken.malformedFrames;
-    this.#counters[COUNTER.OUTSIDE] += taken.outside;
-    this.#counters[COUNTER.SHORT] += taken.short;
-    this.#counters[COUNTER.LONG] += taken.long;
-    taken.malformed =
-      taken.malformedFrames =
-      taken.outside =
-      taken.short =
-      taken.long =
-        0;
-  }
-
-  #countTaken(): void {
-    const taken = this.#taken;
-    this.#counters[COUNTER.ORIGINATED] += taken.originated;
-    if (taken.foreign > 0) this.#countForeign();
-    taken.frames = taken.originated = 0;
-  }
-
-  #countForeign(): void {
-    const taken = this.#taken;
-    this.#counters[COUNTER.FOREIGN] += taken.foreign;
-    this.#counters[COUNTER.BEYOND] += taken.beyond;
-    this.#counters[COUNTER.ANOTHERS] += taken.anothers;
-    taken.foreign = taken.beyond = taken.anothers = 0;
+    countMalformed(taken, this.#counters);
   }
 }

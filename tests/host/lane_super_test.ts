@@ -162,3 +162,19 @@ Deno.test("Lane takes a long mbuf back once, however often it is given", () => {
   equal(lab.counters[0][COUNTER.FOREIGN], 3);
   lab.checkAccounts();
 });
+
+Deno.test("A guest that keeps all long mbufs that it is lent leaves their shares to others", () => {
+  using lab = new TestHost({ places: { a: { 0: "p", 1: "q" } }, bytes: 4 << 20, makePort });
+  lab.attach("a0", "a1");
+  for (const { state } of Object.values(lab.guests)) state.offloads = true;
+  lab.turns(2);
+  const total = lab.region.mempool.long!.handle.total;
+  const [keeper, other] = [lab.lane<SuperPort>(0)[1], lab.lane<SuperPort>(1)[1]];
+  lab.turns(20, () => keeper.waiting = 8);
+  equal(lab.counters[0][COUNTER.HOLD_MAX], 20 * 4 - Math.floor(total / 2), "of 4 a turn");
+  other.waiting = 8;
+  lab.turns(5, () => lab.guests.a1.forward(0, 0));
+  equal(other.sent.length / DESCRIPTOR.WORDS, 8, "whole, and lent again and again");
+  equal(lab.counters[1][COUNTER.HOLD_MAX], 0);
+  lab.end();
+});

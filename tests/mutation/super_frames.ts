@@ -70,9 +70,15 @@ export const SUPER_FRAMES: Table = {
     {
       what: "a lane lends super-frames to who takes none",
       file: "host/lane.ts",
-      from:
-        "if ((flags & DESCRIPTOR_FLAG.SUPER) !== 0 && !this.#passesWhole) n = this.#withoutSuper(n);",
+      from: "if ((flags & DESCRIPTOR_FLAG.SUPER) !== 0) n = this.#withoutSuper(n);",
       to: "",
+      tests: ["host/lane_super_test.ts"],
+    },
+    {
+      what: "a lane lends a guest long mbufs beyond its share",
+      file: "host/lane.ts",
+      from: "let beyond = takes ? longs.beyond(this.#guest) : 0;",
+      to: "let beyond = 0;",
       tests: ["host/lane_super_test.ts"],
     },
   ],
