@@ -145,6 +145,30 @@ WantedBy=multi-user.target
 `;
 }
 
+function metricsUnit(program: string): string {
+  return `[Unit]
+Description=Culvert metrics for Prometheus
+Documentation=man:culvert-metrics(1)
+After=network.target
+
+[Service]
+Environment=METRICS_OPTIONS=
+EnvironmentFile=-/etc/culvert/metrics
+ExecStart=${program} metrics $METRICS_OPTIONS
+Restart=on-failure
+RestartSec=1
+User=${USER}
+${CACHE}
+CapabilityBoundingSet=
+PrivateDevices=yes
+RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6
+${HARDENING}
+
+[Install]
+WantedBy=multi-user.target
+`;
+}
+
 /**
  * The files of systemd that make culvert a service, by their paths from the root.
  *
@@ -156,6 +180,7 @@ export function unitFiles(program: string): ReadonlyMap<string, string> {
     [`${UNITS}/culvert-server@.service`, serverUnit(program)],
     [`${UNITS}/culvert-server@.socket`, SERVER_SOCKET],
     [`${UNITS}/culvert-guest.service`, guestUnit(program)],
+    [`${UNITS}/culvert-metrics.service`, metricsUnit(program)],
     ["etc/sysusers.d/culvert.conf", `u ${USER} - "Culvert" /run/culvert\n`],
     ["etc/tmpfiles.d/culvert.conf", `d /run/culvert 0711 ${USER} ${USER}\n`],
   ]);

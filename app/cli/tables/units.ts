@@ -3,7 +3,7 @@ import type { Command } from "../command.ts";
 /** `culvert units`. */
 export const UNITS = {
   name: "units",
-  summary: "write systemd's units: hosts, servers and guests that start at boot",
+  summary: "write systemd's units: hosts, servers, guests and metrics that start at boot",
   usage: ["[--to FOLDER]"],
   options: {
     "to": {
@@ -27,8 +27,13 @@ export const UNITS = {
         "culvert-guest.service",
         "in a VM: a guest, with the options in /etc/culvert/guest: GUEST_OPTIONS=--pci auto",
       ],
+      [
+        "culvert-metrics.service",
+        "metrics of all regions at 127.0.0.1:9497, or as /etc/culvert/metrics says: " +
+        "METRICS_OPTIONS=--listen 10.0.0.7:9497",
+      ],
     ],
-    "Hosts and servers run as user culvert, which they come with. The host has CAP_NET_RAW and " +
+    "Hosts, servers and metrics run as user culvert, which they come with. The host has CAP_NET_RAW and " +
     "CAP_NET_ADMIN until it is set up. A host that no longer forwards is ended by its watchdog, " +
     "and started again. Write them again after an upgrade. They start this very installation, " +
     "which user culvert has to be able to read: npm install -g --prefix /usr/local.",
