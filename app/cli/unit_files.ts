@@ -182,6 +182,6 @@ export function unitFiles(program: string): ReadonlyMap<string, string> {
     [`${UNITS}/culvert-guest.service`, guestUnit(program)],
     [`${UNITS}/culvert-metrics.service`, metricsUnit(program)],
     ["etc/sysusers.d/culvert.conf", `u ${USER} - "Culvert" /run/culvert\n`],
-    ["etc/tmpfiles.d/culvert.conf", `d /run/culvert 0711 ${USER} ${USER}\n`],
+    ["etc/tmpfiles.d/culvert.conf", `d /run/culvert 0711 ${USER} ${USER}\nd /etc/culvert\n`],
   ]);
 }

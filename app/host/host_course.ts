@@ -236,11 +236,15 @@ function checkSame(now: HostOptions, then: HostOptions): void {
  * Hosts with these ports are not followed by another in the same process: the kernel's rings hold
  * mbufs of an XDP port, and what opens another one is given up; a pcap port would begin its files
  * again.
+ *
+ * @throws {CulvertError} if there is such a port.
  */
 function checkLasting(...options: readonly HostOptions[]): void {
   const found = options.flatMap(portsOf).find(({ kind }) => kind === "xdp" || kind === "pcap");
   if (!found) return;
+  const why = found.kind === "xdp" ? "the kernel holds mbufs of it" : "its files would begin again";
   throw new CulvertError(
-    `Cannot change a host with port ${portText(found)} while it runs: start it anew`,
+    `Cannot change a host with port ${portText(found)} while it runs as ${why}: start it anew, ` +
+      "guests attach again by themselves",
   );
 }

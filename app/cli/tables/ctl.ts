@@ -39,7 +39,9 @@ export const CTL = {
     ],
     "A change lets frames wait in the kernel until guests have attached again, and loses none; how " +
     "long that was is printed. Interfaces that are added have to be among those of --may-add. " +
-    "Regions, their memory and cores stay as they are.",
+    "Regions, their memory and cores stay as they are: they need a restart, as does any change of a " +
+    "host with ports xdp: or pcap:. A configuration file is not written: what the next start is to " +
+    "know has to be written there, too.",
     "The socket speaks DPDK's telemetry protocol: /ethdev/list, /ethdev/stats,0, /ring/info,NAME, " +
     "/mempool/info,NAME and others; / lists them. DPDK's own client finds it by " +
     "RUNTIME_DIRECTORY=/run/culvert dpdk-telemetry.py -f NAME.",
