@@ -14,6 +14,8 @@ export class LongShare {
   readonly #cells: number;
 
   /**
+   * Of the mbufs that `geometry` has.
+   *
    * @param owners The ledger's record.
    * @param most Long mbufs that one guest may hold; `Infinity` for no limit.
    */
