@@ -1,6 +1,6 @@
 import { CulvertError } from "../../ffi/error.ts";
 import type { MappedMemory } from "../../ffi/mapped_memory.ts";
-import { GUEST, guestBytes, ZONE_KIND } from "../memory/layout.ts";
+import { BUSY_LCORES, GUEST, guestBytes, ZONE_KIND } from "../memory/layout.ts";
 import type { Region } from "../memory/region.ts";
 import { copyCounters } from "./function_counters.ts";
 import * as word from "./state_word.ts";
@@ -173,6 +173,11 @@ export class GuestState {
   /** Guest: say so. */
   set takesPushes(takesPushes: boolean) {
     this.#memory.store(this.#start + GUEST.TAKES_PUSHES, takesPushes ? 1 : 0);
+  }
+
+  /** Guest: take back what the lcores of the guest before have said of themselves. */
+  clearBusy(): void {
+    for (let i = 0; i < BUSY_LCORES; i++) this.#memory.store(this.#start + GUEST.BUSY + i, 0);
   }
 
   /** Guest: say that it is alive. */

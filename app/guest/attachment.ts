@@ -98,6 +98,7 @@ export class Attachment {
     this.geometry = mbufsIn(region);
     this.channels = channelsIn(region, guest, state.channels);
     this.#host = new HeartbeatWatch(0, now);
+    state.clearBusy();
   }
 
   /** Whether the host is another, or has retired this guest. */

@@ -10,8 +10,8 @@ import type { TxBuffer } from "./tx_buffer.ts";
  */
 const DRAIN_NS = 100_000;
 
-/** Nanoseconds between two times that the loop tells that it comes round. */
-const ROUNDS_NS = 100e6;
+/** Nanoseconds between two times that the loop tells that it comes round, and how busy it is. */
+const ROUNDS_NS = 100e6, BUSY_NS = 1e9;
 
 /** Busy turns between two looks at the clock: a fraction of the drain time. */
 const TURNS_PER_CLOCK = 16;
@@ -23,11 +23,15 @@ export class GuestLoop {
   readonly #chain: Chain;
   readonly #isOver: () => boolean;
   readonly #beat: () => void;
+  readonly #tellBusy: (share: number) => void;
   readonly #idle: Idle;
   readonly #clock: () => number;
   #turn = 0;
   #flushedAt = 0;
   #toldAt = 0;
+  /** When it was told last how busy the loop is, and for how long it had been idle by then. */
+  #busySince = 0;
+  #idleNs = 0;
 
   /**
    * A loop that has not begun.
@@ -36,6 +40,7 @@ export class GuestLoop {
    * @param isOver Asked once a turn: told to stop, or retired by the host.
    * @param beat Says that the guest is alive: in a VM the main thread may have no time to for
    * seconds, as it starts Workers for functions that take over.
+   * @param tellBusy Told which share of the last second the loop had work, 0 to 1.
    * @param clock Nanoseconds that have passed since some moment.
    */
   constructor(
@@ -44,6 +49,7 @@ export class GuestLoop {
     chain: Chain,
     isOver: () => boolean,
     beat: () => void,
+    tellBusy: (share: number) => void,
     idle: Idle,
     clock: () => number = shim.shim_clock,
   ) {
@@ -52,6 +58,7 @@ export class GuestLoop {
     this.#chain = chain;
     this.#isOver = isOver;
     this.#beat = beat;
+    this.#tellBusy = tellBusy;
     this.#idle = idle;
     this.#clock = clock;
   }
@@ -87,6 +94,16 @@ export class GuestLoop {
     if (now - this.#toldAt < ROUNDS_NS) return;
     this.#toldAt = now;
     this.#beat();
+    this.#lookHowBusy(now);
     for (const { from } of this.#lanes) from.tellRounds();
+  }
+
+  #lookHowBusy(now: number): void {
+    const passed = now - this.#busySince;
+    if (passed < BUSY_NS) return;
+    const idleNs = this.#idle.nanosecondsUntil(now);
+    if (this.#busySince > 0) this.#tellBusy(1 - (idleNs - this.#idleNs) / passed);
+    this.#busySince = now;
+    this.#idleNs = idleNs;
   }
 }

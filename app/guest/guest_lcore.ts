@@ -3,6 +3,7 @@ import { CulvertError } from "../../ffi/error.ts";
 import { MappedMemory, type MappedMemoryHandle } from "../../ffi/mapped_memory.ts";
 import { COMMAND, type CommandWord } from "../lcore/command.ts";
 import { Idle, type IdleMode } from "../lcore/idle.ts";
+import { BUSY_LCORES, GUEST } from "../memory/layout.ts";
 import { type MbufGeometry, Mbufs } from "../mempool/mbuf.ts";
 import { isOver, type Lease } from "./attachment.ts";
 import { GuestLoop } from "./forward.ts";
@@ -127,7 +128,13 @@ export class GuestLcore {
       const { heartbeatWord } = lease;
       memory.store(heartbeatWord, (memory.load(heartbeatWord) + 1) >>> 0);
     };
-    this.#loop = new GuestLoop(this.lanes, used, chain, isOverNow, beat, idle, clock);
+    const busyWord = lease.heartbeatWord - GUEST.HEARTBEAT + GUEST.BUSY + lcore;
+    const tellBusy = (share: number) => {
+      const part = Math.round(1000 * Math.min(1, Math.max(0, share)));
+      if (lcore < BUSY_LCORES) memory.store(busyWord, part + 1);
+    };
+    const loop = [this.lanes, used, chain, isOverNow, beat, tellBusy, idle, clock] as const;
+    this.#loop = new GuestLoop(...loop);
     new Progress(handle.progress).begin();
   }
 

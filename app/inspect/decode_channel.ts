@@ -1,8 +1,8 @@
 import type { MappedMemory } from "../../ffi/mapped_memory.ts";
-import { GUEST_STATE_NAMES } from "../channel/guest_state.ts";
+import { GUEST_STATE, GUEST_STATE_NAMES } from "../channel/guest_state.ts";
 import { peerOf, stateOf, wantsMbufs } from "../channel/state_word.ts";
 import { readCounters } from "../channel/function_counters.ts";
-import { CHANNEL, GUEST, guestBytes, SLEEP } from "../memory/layout.ts";
+import { BUSY_LCORES, CHANNEL, GUEST, guestBytes, SLEEP } from "../memory/layout.ts";
 import type { Memzone } from "../memory/zone.ts";
 import { COUNTER } from "../port/counters.ts";
 import type { ChannelReport, GuestReport, SleepReport } from "./region_report.ts";
@@ -44,12 +44,20 @@ export function decodeGuest(
     wantsMbufs: wantsMbufs(claim),
     outstanding: word(GUEST.OUTSTANDING),
     isAskedToLeave: word(GUEST.LEAVE) !== 0,
+    busy: state === GUEST_STATE.RUNNING ? busyOf(word) : [],
     channels: parameter,
     counted: Object.fromEntries(readCounters(memory.u8.subarray(
       offset + GUEST.COUNTERS * 4,
       offset + guestBytes(Math.min(parameter, CHANNELS_MAX)),
     ))),
   };
+}
+
+/** What a guest may say of its lcores: each share is one, and those behind a gap do not count. */
+function busyOf(word: (at: number) => number): number[] {
+  const told = Array.from({ length: BUSY_LCORES }, (_, lcore) => word(GUEST.BUSY + lcore));
+  const end = told.findIndex((part) => part === 0 || part > 1001);
+  return told.slice(0, end < 0 ? BUSY_LCORES : end).map((part) => (part - 1) / 1000);
 }
 
 /** A channel's memzone, which is large enough. */

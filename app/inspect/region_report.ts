@@ -91,6 +91,8 @@ export interface GuestReport {
   readonly outstanding: number;
   /** Whether it is asked to detach. */
   readonly isAskedToLeave: boolean;
+  /** Share of the last second in which its lcores had work, 0 to 1, as it says: of each by number. */
+  readonly busy: readonly number[];
   /** How many channels it has. */
   readonly channels: number;
   /** What its functions count, by name, all lcores together; as the guest says. */

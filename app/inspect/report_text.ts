@@ -9,7 +9,7 @@ import type {
   SleepReport,
   ZoneReport,
 } from "./region_report.ts";
-import { alignColumns, bar, bytesText } from "./table.ts";
+import { alignColumns, bar, bytesText, shares } from "./table.ts";
 
 /** A region for people: sections with aligned columns, rings and memory drawn. */
 export function reportText(source: string, report: RegionReport): string {
@@ -71,6 +71,7 @@ function guestLines(guests: readonly GuestReport[]): string[] {
     guest.wantsMbufs ? "wants mbufs" : "",
     guest.outstanding > 0 ? `holds ${guest.outstanding} mbufs` : "",
     guest.isAskedToLeave ? "is asked to leave" : "",
+    guest.busy.length > 0 ? `busy ${shares(guest.busy)}` : "",
   ]);
   const lines = alignColumns(rows, Array(9).fill("left"));
   return guests.flatMap(({ counted }, i) => {

@@ -1,3 +1,8 @@
+/** Shares of 0 to 1, of one after another: `12 %, 100 %`. */
+export function shares(values: readonly number[]): string {
+  return values.map((value) => `${Math.round(value * 100)} %`).join(", ");
+}
+
 /** A column of {@linkcode alignColumns}: text stands left, numbers right. */
 export type Alignment = "left" | "right";
 

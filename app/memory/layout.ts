@@ -273,6 +273,8 @@ export const SUPER_HEADER = { START: 16, END: 28 } as const;
  *                PID (g): for the log only; may be that of the guest before
  *                OFFLOADS (g): 1 if its functions take super-frames
  *                TAKES_PUSHES (g): 1 if it takes functions out of the memzone `PUSH`
+ *                BUSY (g): for each of its first 28 lcores, 1 more than the thousandths of the last
+ *                          second in which it had work; 0: not told
  *  byte 256      INCARNATION (h): raised whenever the host lets a guest in, or retires it
  *                LEAVE (h): 1 asks the guest to detach and let go of the region's device
  *                NOTIFIED (h): 1 if the host wakes the guest
@@ -286,6 +288,7 @@ export const GUEST = {
   PID: LINE + 1,
   OFFLOADS: LINE + 2,
   TAKES_PUSHES: LINE + 3,
+  BUSY: LINE + 4,
   INCARNATION: 2 * LINE,
   LEAVE: 2 * LINE + 1,
   NOTIFIED: 2 * LINE + 2,
@@ -309,6 +312,9 @@ export const FUNCTION_COUNTER = {
   SLOTS: 16,
   BLOCK_BYTES: 16 * 64,
 } as const;
+
+/** Lcores of a guest that tell how busy they are: what its line has room for. */
+export const BUSY_LCORES: number = LINE - 4;
 
 /** Bytes of the control memzone of a guest that has so many channels. */
 export function guestBytes(channels: number): number {

@@ -161,6 +161,12 @@ export const FAMILIES: readonly Family[] = [
     ({ outstanding }) => outstanding,
   ),
   guest(
+    "guest_busy_ratio",
+    "gauge",
+    "Share of the last second in which the guest's lcore had work, as the guest says.",
+    ({ busy }) => busy.map((value, lcore) => ({ labels: { lcore: `${lcore}` }, value })),
+  ),
+  guest(
     "guest_counted",
     "counter",
     "What the guest's network functions count, by their own names.",

@@ -6,7 +6,7 @@
  */
 import type { Fill, Flow, PortFigures, RegionFigures } from "../inspect/figures.ts";
 import type { RegionLook } from "../inspect/region_watch.ts";
-import { bar } from "../inspect/table.ts";
+import { bar, shares } from "../inspect/table.ts";
 import { printable } from "../linux/printable.ts";
 import { percent, short, sparkline } from "./format.ts";
 import type { History } from "./history.ts";
@@ -104,6 +104,7 @@ function regionLines(
     const isSilent = guest.state === "RUNNING" && guest.isAlive === false;
     const was = guest.incarnation > 1 ? `, life ${guest.incarnation}` : "";
     const pid = guest.state === "ABSENT" || guest.pid === 0 ? "" : `, pid ${guest.pid}`;
+    const busy = guest.busy.length > 0 ? `, busy ${shares(guest.busy)}` : "";
     const held = guest.outstanding > 0 ? `, holds ${guest.outstanding} mbufs` : "";
     const its = ports.filter((port) => port.guest === guest.name);
     const flow = guest.state === "RUNNING"
@@ -111,7 +112,7 @@ function regionLines(
       : "";
     const state = `${guest.state}${isSilent ? ", silent" : ""}`;
     lines.push({
-      text: `  guest ${guest.name}: ${state}${was}${flow}${pid}${held}`,
+      text: `  guest ${guest.name}: ${state}${was}${busy}${flow}${pid}${held}`,
       ...isSilent || guest.state === "QUARANTINED" ? { style: "bad" } : {},
     });
     if (!hasDetails) continue;
@@ -226,6 +227,7 @@ export function plainLines({ regions, looks }: Found, time: string): string[] {
       lines.push(
         `${time} ${name} ${guest.name} ${guest.state} incarnation ${guest.incarnation} holds ` +
           `${guest.outstanding} mbufs` +
+          (guest.busy.length > 0 ? `, busy ${shares(guest.busy)}` : "") +
           Object.entries(guest.counted).map(([counter, n]) => `, counted ${counter} ${n}`).join(""),
       );
     }

@@ -1,4 +1,4 @@
-import { deepEqual, equal } from "node:assert/strict";
+import { deepEqual, equal, ok } from "node:assert/strict";
 import type { Chain } from "../../app/guest/function/chain.ts";
 import type { GuestLane } from "../../app/guest/guest_lane.ts";
 import { GuestLoop } from "../../app/guest/forward.ts";
@@ -32,7 +32,8 @@ function run(
   chain: Chain,
   turns: number,
   eachTurn: (turn: number) => void = () => {},
-  { idle = new IdleLog() as Idle, turnNs = 10_000, beat = () => {} } = {},
+  { idle = new IdleLog() as Idle, turnNs = 10_000, beat = () => {}, tellBusy = (_: number) => {} } =
+    {},
 ): void {
   let turn = 0;
   const isOver = () => {
@@ -42,7 +43,7 @@ function run(
   };
   const outputs = lab.outputs.filter((output) => output !== undefined);
   const clock = () => 1e9 + turn * turnNs;
-  const loop = new GuestLoop(lanes, outputs, chain, isOver, beat, idle, clock);
+  const loop = new GuestLoop(lanes, outputs, chain, isOver, beat, tellBusy, idle, clock);
   while (loop.turn());
 }
 
@@ -155,6 +156,38 @@ Deno.test("GuestLoop says ten times a second that the guest is alive", async () 
   const beat = () => void beats++;
   run(lab, [lab.lane()], await lab.chain("io"), 1001, undefined, { turnNs: 1_000_000, beat });
   equal(beats, 11);
+});
+
+/** Idle from the first turn in succession that finds nothing to the next that finds something. */
+class IdleTime extends IdleLog {
+  now = 0;
+  #since = 0;
+  #ns = 0;
+  override nanosecondsUntil(now: number): number {
+    return this.#ns + (this.#since > 0 ? now - this.#since : 0);
+  }
+  override reset(): void {
+    this.#ns = this.nanosecondsUntil(this.now);
+    this.#since = 0;
+  }
+  override wait(): void {
+    this.#since ||= this.now;
+  }
+}
+
+Deno.test("GuestLoop tells each second which share of it had work", async () => {
+  using lab = new GuestLab();
+  const [told, idle]: [number[], IdleTime] = [[], new IdleTime()];
+  const turnNs = 10_000_000;
+  const eachTurn = (turn: number) => {
+    idle.now = 1e9 + (turn + 1) * turnNs;
+    if (turn < 200 && turn % 10 < 3) lab.lend(frames(1));
+  };
+  const options = { turnNs, idle, tellBusy: (share: number) => told.push(share) };
+  run(lab, [lab.lane()], await lab.chain("rxonly"), 420, eachTurn, options);
+  equal(told.length, 4);
+  ok(told[0] > 0.25 && told[0] < 0.35, `${told}`);
+  ok(told[3] < 0.01, `${told}`);
 });
 
 Deno.test("GuestLoop is idle in turns that find nothing, and only in those", async () => {

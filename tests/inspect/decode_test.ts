@@ -1,7 +1,9 @@
 import { deepEqual, equal, ok } from "node:assert/strict";
 import { COUNTERS_BYTES, FunctionCounters } from "../../app/channel/function_counters.ts";
+import { GUEST_STATE } from "../../app/channel/guest_state.ts";
 import { decodeRegion, withLives } from "../../app/inspect/decode.ts";
 import {
+  BUSY_LCORES,
   CHANNEL,
   DIRECTORY_BYTES,
   ENTRY,
@@ -154,9 +156,26 @@ Deno.test("decodeRegion() decodes a guest", () => {
     wantsMbufs: true,
     outstanding: 7,
     isAskedToLeave: true,
+    busy: [],
     channels: 1,
     counted: {},
   }]);
+});
+
+Deno.test("decodeRegion() tells how busy a running guest says its lcores are, as far as that can be", () => {
+  using sample = new SampleRegion();
+  sample.guest.claim({ pid: 4711, wantsMbufs: false });
+  const told = (...words: number[]) => {
+    sample.guest.clearBusy();
+    sample.memory.u32.set(words, sample.word("g0") + GUEST.BUSY);
+    return decodeRegion(sample.memory).guests[0].busy;
+  };
+  deepEqual(told(1, 501), []);
+  sample.guest.move("host", GUEST_STATE.ATTACHING, GUEST_STATE.RUNNING, sample.guest.word);
+  deepEqual(told(1, 501, 1001), [0, 0.5, 1]);
+  deepEqual(told(11, 1002, 5), [0.01], "no share is more than the whole");
+  deepEqual(told(11, 0, 5), [0.01]);
+  deepEqual(told(...Array(BUSY_LCORES).fill(1001)), Array(BUSY_LCORES).fill(1));
 });
 
 Deno.test("decodeRegion() tells what a guest's functions count, all lcores together", () => {
