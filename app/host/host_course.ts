@@ -116,7 +116,7 @@ export class HostCourse {
     try {
       checkLasting(host.options, change.options);
       checkSame(host.options, change.options);
-      this.#ports.prepare(portsOf(change.options), mtu);
+      for (const spec of portsOf(change.options)) this.#prepare(spec, mtu);
     } catch (error) {
       if (!(error instanceof CulvertError)) throw error;
       this.#keepOnly(host.options);
@@ -125,6 +125,21 @@ export class HostCourse {
     }
     this.#attached = attachedTo(host, change.options);
     host.stop("the host changes", CHANGE_DRAIN_MS);
+  }
+
+  /** Open a port that is not open yet. */
+  #prepare(spec: PortSpec, mtu: number): void {
+    try {
+      this.#ports.prepare([spec], mtu);
+    } catch (error) {
+      const isRefused = error instanceof CulvertError && ["EPERM", "EACCES"].includes(error.code!);
+      if (!isRefused) throw error;
+      throw new CulvertError(
+        `Cannot add port ${portText(spec)} as the host has given up what that needs: start it ` +
+          `anew with this port, or with --may-add ${spec.name} (may-add = "${spec.name}" in its file)`,
+        { cause: error },
+      );
+    }
   }
 
   /** The host of a change; of the options before if that cannot be. The last one is over. */
