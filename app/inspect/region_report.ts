@@ -91,7 +91,7 @@ export interface GuestReport {
   readonly outstanding: number;
   /** Whether it is asked to detach. */
   readonly isAskedToLeave: boolean;
-  /** Share of the last second in which its lcores had work, 0 to 1, as it says: of each by number. */
+  /** Shares of the last second in which its lcores had work, 0 to 1, as it says. */
   readonly busy: readonly number[];
   /** How many channels it has. */
   readonly channels: number;

@@ -2,7 +2,10 @@ import { dirname, join } from "node:path";
 import { ROOT, write } from "./modules.ts";
 
 /** The documents in the package. They lie as in a clone, so that links between them hold. */
-const DOCUMENTS = ["README.md", "CHANGELOG.md", "app/guest/README.md", "app/guest/TUTORIAL.md"];
+const DOCUMENTS = [
+  ...["README.md", "CHANGELOG.md", "app/cli/SERVICE.md"],
+  ...["app/guest/README.md", "app/guest/TUTORIAL.md"],
+];
 
 /** What those show: the plot, and functions to begin with. */
 const PICTURE = "bench/results.svg", EXAMPLES = "app/guest/examples";

@@ -6,16 +6,7 @@
 import assert from "node:assert/strict";
 import { CaptureReader } from "../../app/capture/capture_reader.ts";
 import type { CapturedFrame } from "../../app/capture/capture.ts";
-import {
-  type Ended,
-  exists,
-  Lab,
-  packetPorts,
-  pause,
-  type Running,
-  testFrame,
-  until,
-} from "../kit/lab.ts";
+import { type Ended, Lab, packetPorts, pause, type Running, testFrame, until } from "../kit/lab.ts";
 
 const CUSTOMER_TAG = "8100a064", SERVICE_TAG = "88a800c8";
 
@@ -259,57 +250,4 @@ Deno.test("A capture ends with its host, and says what it cannot find", async ()
   const wrong = await lab.culvert("capture", ["-f", "tcp prt 443", "-w", `${dir}/b`]).ended();
   assert.equal(wrong.code, 2);
   assert.match(wrong.stderr, /Cannot use the filter "tcp prt 443" as tcpdump says: .*syntax error/);
-});
-
-Deno.test("A capture outlives changes of its host, also of one that has become another user", async () => {
-  using dir = folder();
-  await using lab = await Lab.open();
-  const pair = await lab.namespacePair({ quiet: true });
-  const running = await lab.forwarding(pair, {
-    host: ["--user", "nobody", "--control", lab.region],
-  });
-  const ctl = async (...words: string[]) => {
-    const { code, stderr } = await lab.culvert("ctl", [lab.region, ...words]).ended();
-    assert.equal(code, 0, stderr);
-  };
-  const capture = await startCapture(lab, ["-w", `${dir}/a.pcapng`]);
-  await running.wires.a.send(testFrame(64, { seed: 1 }));
-  await running.wires.b.arrived(() => true, 1);
-  await ctl("port", "add", "ring:a", "--guest", "1");
-  await capture.stderrLine(/port ring:a is new, and not in this capture/);
-  const later = await startCapture(lab, ["-w", `${dir}/b.pcapng`]);
-  await running.wires.b.send(testFrame(65, { seed: 2 }));
-  await running.wires.a.arrived(() => true, 1);
-  await ctl("port", "del", "ring:a");
-  await later.stderrLine(/port ring:a is gone/);
-  const [first, second] = [await ends(capture), await ends(later)];
-  assert.match(first.stderr, /4 frames captured, 0 of 4 lost/);
-  assert.match(second.stderr, /2 frames captured, 0 of 2 lost/);
-  await lab.finish(running);
-});
-
-Deno.test("What a killed host leaves for captures goes when a command meets it", async () => {
-  await using lab = await Lab.open();
-  const isLeft = () => exists(`/run/culvert/${lab.region}.capture`);
-  for (
-    const meet of [
-      async () => {
-        const { code, stderr } = await lab.culvert("capture", ["--region", lab.region]).ended();
-        assert.equal(code, 1);
-        assert.match(stderr, /Cannot capture at region \S+ as its host was killed: start it again/);
-      },
-      () => lab.culvert("extcap", ["--extcap-interfaces"]).ended(),
-      async () => {
-        const other = lab.newRegion();
-        await lab.stopHost(await lab.startHost(["--port", "null:0", "--region", other]));
-      },
-    ]
-  ) {
-    const host = await lab.startHost(["--port", "null:0"]);
-    assert(isLeft());
-    await host.stop("SIGKILL");
-    assert(isLeft());
-    await meet();
-    assert(!isLeft());
-  }
 });
