@@ -144,7 +144,6 @@ async function follow(
 class PortWatch {
   #generation: number;
   #known: readonly number[];
-
   readonly #hasAll: boolean;
 
   /** The host had these ports in that generation, of which those that were chosen are captured. */
