@@ -30,7 +30,4 @@ async function run([command, ...args]: readonly string[]): Promise<number> {
   return 0;
 }
 
-// With a limit of file sizes a write fails then: it does not end a forwarder.
-Deno.addSignalListener("SIGXFSZ", () => {});
-
 if (import.meta.main) await runProgram("culvert", () => run(Deno.args));

@@ -63,6 +63,9 @@ export function stopSignal(
       stop(name);
     });
   }
+  // With a limit of file sizes a write fails then: it does not end a forwarder. Not before nohup was
+  // looked for: with a first listener Deno catches SIGHUP, too.
+  Deno.addSignalListener("SIGXFSZ", () => {});
   whenLauncherIsGone(controller.signal, (gone) => {
     if (hasHungUp) return; // the closed terminal has ended it, and is to end nothing else
     say(`stops, as what has started it is gone: ${gone}`);

@@ -305,7 +305,7 @@ Deno.test("A second culvert guest is told that the place is taken", async () => 
   const first = await lab.startGuest();
   const second = lab.guest();
   const third = lab.guest(["--guest", "1"]);
-  assertRefused(await second.ended(), FAILURE, /guest 0 is there already \(RUNNING, pid \d+/);
+  assertRefused(await second.ended(), FAILURE, /guest 0 is there already \(RUNNING, own pid \d+/);
   assertRefused(
     await third.ended(),
     FAILURE,
