@@ -158,7 +158,7 @@ export class IvshmemServer {
   #untilNextDuty(now: number): number {
     let next = now < this.#acceptAt ? this.#acceptAt : Infinity;
     for (const { stuckSince, laterAt } of this.#members) {
-      next = Math.min(next, stuckSince + this.#limits.stallMs, laterAt);
+      next = Math.min(next, stuckSince + this.#limits.stallMs, Math.max(laterAt, this.#roomAt));
     }
     return Math.max(next - now, 0);
   }
