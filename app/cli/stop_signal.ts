@@ -63,8 +63,8 @@ export function stopSignal(
       stop(name);
     });
   }
-  // With a limit of file sizes a write fails then: it does not end a forwarder. Not before nohup was
-  // looked for: with a first listener Deno catches SIGHUP, too.
+  // With a limit of file sizes a write fails then: it does not end a forwarder. Only now, for with
+  // a first listener Deno catches SIGHUP, too, and nothing tells any more that nohup ignores it.
   Deno.addSignalListener("SIGXFSZ", () => {});
   whenLauncherIsGone(controller.signal, (gone) => {
     if (hasHungUp) return; // the closed terminal has ended it, and is to end nothing else
