@@ -140,9 +140,9 @@ SHIM_API int32_t shim_packet_rx(int32_t fd, int32_t frames, int32_t burst, uint3
   struct rx_room *own = rx_room_of(maps & 0xffff, n);
   const struct shim_map *ring = map_of(maps >> 16);
   uint32_t slots = (uint32_t)(ring->bytes / RING_BLOCK) * RING_SLOTS;
-  uint32_t *next = (void *)(ring->base + RING_SLOTS * RING_SLOT);
   if (n > SHIM_BURST) return -EINVAL;
   if (!descriptors || !own || slots == 0) return -EFAULT;
+  uint32_t *next = (void *)(ring->base + RING_SLOTS * RING_SLOT);
   for (i = 0; i < n; i++, *next = (*next + 1) % slots) {
     struct virtio_net_hdr header = {0};
     struct iovec vectors[RX_VECTORS] = {{&header, sizeof header}};

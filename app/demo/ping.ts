@@ -11,7 +11,7 @@ import { checksumOf, get16, put16, sum, wordsOf } from "../port/checksum.ts";
 const AF_INET = 2, SOCK_RAW = 3, IPPROTO_ICMP = 1;
 const ECHO_REQUEST = 8, ECHO_REPLY = 0;
 const HEADER = 8, DATA = 56;
-const TIMEOUT_US = 1_000_000, PAUSE_MS = 200;
+const TIMEOUT_US = 5_000_000, PAUSE_MS = 200;
 
 /** An echo request: type, code, checksum, identifier, sequence number, 56 bytes (RFC 792). */
 function echoRequest(identifier: number, sequence: number): Uint8Array<ArrayBuffer> {
