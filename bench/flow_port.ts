@@ -44,8 +44,8 @@ export class FlowPort implements HostPort {
     const bytes = headerOf(frameBytes);
     this.#header = new Uint32Array(bytes.buffer);
     this.#headerElements = new BigUint64Array(bytes.buffer);
-    const { buffer } = resources.mbufs.u32;
-    this.#frames = new BigUint64Array(buffer, 0, Math.floor(buffer.byteLength / 8));
+    const { buffer, byteOffset, byteLength } = resources.mbufs.u32;
+    this.#frames = new BigUint64Array(buffer, byteOffset, Math.floor(byteLength / 8));
     this.#sumBase = sumOf(bytes);
   }
 

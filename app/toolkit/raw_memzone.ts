@@ -44,10 +44,9 @@ export class RawMemzone {
 
   /** Use the memzone that lies in `memory` as the directory's entry, already checked, says. */
   constructor(memory: MappedMemory, { name, offset, size }: Memzone) {
-    const { buffer } = memory.u32;
     this.name = name;
-    this.u8 = new Uint8Array(buffer, offset, size);
-    this.u32 = new Uint32Array(buffer, offset, size >>> 2);
+    this.u8 = memory.u8.subarray(offset, offset + size);
+    this.u32 = memory.u32.subarray(offset >>> 2, (offset >>> 2) + (size >>> 2));
     this.#map = memory.map;
     this.#start = offset >>> 2;
     this.#words = size >>> 2;

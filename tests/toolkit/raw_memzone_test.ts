@@ -1,7 +1,8 @@
 import { deepEqual, equal, throws } from "node:assert/strict";
 import { ZONE_KIND } from "../../app/memory/layout.ts";
-import { addMemzone, attachMemzone } from "../../app/toolkit/raw_memzone.ts";
+import { addMemzone, attachMemzone, RawMemzone } from "../../app/toolkit/raw_memzone.ts";
 import { Region } from "../../app/memory/region.ts";
+import { MappedMemory } from "../../ffi/mapped_memory.ts";
 import { freshMemory } from "../ffi/fresh_memory.ts";
 
 const MIB = 1 << 20;
@@ -17,6 +18,18 @@ Deno.test("attachMemzone() sees what addMemzone() was given, and each side what 
   deepEqual([...guest.u32], [0x04030201, 5], "words that are whole");
   guest.u8[9] = 6;
   equal(host.u8[9], 6);
+});
+
+Deno.test("RawMemzone lies in its memory where that begins further on in its buffer, as hugepages may", () => {
+  using whole = freshMemory(MIB);
+  const [start, bytes] = [1 << 16, MIB - (1 << 16)];
+  const memory = new MappedMemory({ ...whole.handle, start, bytes });
+  const zone = { name: "zone", kind: ZONE_KIND.RAW, offset: 256, size: 12, parameter: 0 };
+  const { u8, u32 } = new RawMemzone(memory, zone);
+  u8[0] = 1;
+  u32[1] = 2;
+  deepEqual([...whole.u32.subarray((start + 256) / 4, (start + 268) / 4)], [1, 2, 0]);
+  deepEqual([u8.length, u32.length], [12, 3]);
 });
 
 Deno.test("RawMemzone has atomics on its words, and on no word beside", () => {
