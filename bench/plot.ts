@@ -3,7 +3,7 @@ import type { Measurement, Spread } from "./measurement.ts";
 import { figure, type Results } from "./results.ts";
 
 /** Pixels: the whole, where bars begin, how long the longest is, and the lines of a row. */
-const WIDTH = 860, LEFT = 190, BAR = 400, LINE = 19, TITLE = 25, GAP = 12, TOP = 66, BOTTOM = 28;
+const WIDTH = 920, LEFT = 250, BAR = 400, LINE = 19, TITLE = 25, GAP = 12, TOP = 66, BOTTOM = 28;
 
 /**
  * Colours for light and for dark pages. The card behind is drawn too, so that the text can be read

@@ -123,7 +123,7 @@ Deno.test("plotSvg() draws the better side longer, whatever the unit, and says w
   equal(/class="limit"/.test(svg), false);
   match(
     plotSvg({ ...RESULTS, measurements: [{ ...ROW, limit: 140 }] }),
-    /class="limit" d="M590\.0/,
+    /class="limit" d="M650\.0/,
   );
 });
 
