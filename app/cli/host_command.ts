@@ -8,7 +8,7 @@ import { answersOf } from "./control/answers.ts";
 import { reloaded } from "./control/changes.ts";
 import { controlPath } from "./control/control_path.ts";
 import { type Answers, ControlServer } from "./control/control_server.ts";
-import { readRegions } from "./host_places.ts";
+import { MORE_CORES, readRegions } from "./host_places.ts";
 import { capturePath } from "../region/capture_file.ts";
 import { hostLockPath } from "../region/host_lock.ts";
 import { parseCoreList, usableCores } from "../linux/core_list.ts";
@@ -40,7 +40,7 @@ export function hostOptions({ values, given }: Parsed<typeof HOST>): HostOptions
   const cores = values.cores === undefined
     ? usableCores().slice(0, 1)
     : parseCoreList(values.cores);
-  const regions = readRegions(given, cores.length);
+  const regions = readRegions(given, cores.length, MORE_CORES);
   if (values.wipe) checkWipe(regions);
   const { "quarantine-after": quarantineAfter, "hold-max": holdMax } = values;
   return {

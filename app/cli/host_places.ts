@@ -13,6 +13,9 @@ const REGION_DEFAULT = "culvert0";
 /** Ports that one guest has channels for. */
 const PORTS_MAX = 32;
 
+/** How a host gets more lcores. */
+export const MORE_CORES = "as many cores (-l)";
+
 /** Options of a region, or of all regions if they stand before the first. */
 const REGION_OPTIONS: Readonly<Record<string, keyof RegionOptions>> = {
   "size": "size",
@@ -41,9 +44,14 @@ interface Begun {
  * `--region` may also stand behind all ports.
  *
  * @param lcores How many the host has.
+ * @param more How it gets more of them; left out if it has all that there are.
  * @throws {UsageError} naming the option, what was found and what is wanted.
  */
-export function readRegions(options: readonly Given[], lcores = Infinity): RegionOptions[] {
+export function readRegions(
+  options: readonly Given[],
+  lcores = Infinity,
+  more?: string,
+): RegionOptions[] {
   const reader = new RegionReader();
   for (const { name, value, origin } of options) {
     tellingOrigin(origin, () => reader.read(name, value, origin));
@@ -51,7 +59,7 @@ export function readRegions(options: readonly Given[], lcores = Infinity): Regio
   const regions = reader.finish();
   const ports = regions.flatMap(({ guests }) => guests.flatMap(({ ports }) => ports));
   for (const port of ports) {
-    tellingOrigin(reader.originOf(port), () => checkPort(port, ports, lcores));
+    tellingOrigin(reader.originOf(port), () => checkPort(port, ports, lcores, more));
   }
   return regions;
 }
@@ -64,7 +72,7 @@ export function readRegions(options: readonly Given[], lcores = Infinity): Regio
 export function checkRegions(regions: readonly RegionOptions[], lcores: number): void {
   regions.forEach(checked);
   const ports = regions.flatMap(({ guests }) => guests.flatMap(({ ports }) => ports));
-  for (const port of ports) checkPort(port, ports, lcores);
+  for (const port of ports) checkPort(port, ports, lcores, MORE_CORES);
 }
 
 /** What is refused by `work` is told with the place where it stands, if that is in a file. */
@@ -182,12 +190,17 @@ function refusePorts(found: number): never {
 }
 
 /** Interfaces and rings are named once, links twice; each queue has an lcore. */
-function checkPort(port: PortSpec, ports: readonly PortSpec[], lcores: number): void {
+function checkPort(
+  port: PortSpec,
+  ports: readonly PortSpec[],
+  lcores: number,
+  more?: string,
+): void {
   const { kind, name, queues = 1 } = port;
   if (queues > lcores) {
     throw new UsageError(
       `Cannot use port ${portText(port)} as each of its queues takes a core, and the host has ` +
-        `${lcores}: name as many cores (-l), or fewer queues`,
+        `${lcores}: name ${more ? `${more}, or ` : ""}fewer queues`,
     );
   }
   if (isOnInterface({ kind })) checkUsage(() => checkInterfaceName(name));

@@ -30,8 +30,20 @@ export interface Interface {
 export function checkInterfaceName(name: string): void {
   if (name.length > 0 && name.length < IFNAMSIZ && !/[\s/%]|^\.\.?$/.test(name)) return;
   throw new CulvertError(
-    `Cannot use interface "${name}" as its name is none: 1 to 15 characters, no space, no slash`,
+    `Cannot use interface "${name}" as its name is none: ` +
+      (withoutPeer(name) ?? "1 to 15 characters, no space, no slash"),
   );
+}
+
+/**
+ * What to write for an interface that is named as `ip link` shows a veth: `NAME@PEER`.
+ *
+ * @returns undefined if no `@` is in it.
+ */
+export function withoutPeer(name: string): string | undefined {
+  const end = name.indexOf("@");
+  if (end < 0) return undefined;
+  return `write ${name.slice(0, end)}, as what \`ip link\` shows behind @ is another's name`;
 }
 
 /**

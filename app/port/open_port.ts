@@ -1,6 +1,12 @@
 import { CulvertError, UsageError } from "../../ffi/error.ts";
 import { FRAME_MIN_BYTES } from "../memory/layout.ts";
-import { findInterface, findInterfaceAgain, type Interface, setInterfaceUp } from "./interface.ts";
+import {
+  findInterface,
+  findInterfaceAgain,
+  type Interface,
+  setInterfaceUp,
+  withoutPeer,
+} from "./interface.ts";
 import type { PortResources } from "./port_resources.ts";
 import { LinkPort } from "./link_port.ts";
 import { NullPort } from "./null_port.ts";
@@ -63,13 +69,9 @@ export function openPort(spec: PortSpec, mtu: number): OpenedPort {
   }
   const before = findInterface(spec.name);
   if (spec.kind !== "tap" && !before) {
-    const [shorter] = spec.name.split("@");
-    const advice = shorter === spec.name
-      ? "`ip link` lists them"
-      : `write ${spec.kind}:${shorter}, as what \`ip link\` shows behind @ is another's name`;
     throw new CulvertError(
       `Cannot open port ${spec.kind}:${spec.name} as there is no such interface in this network ` +
-        `namespace: ` + advice,
+        `namespace: ${withoutPeer(spec.name) ?? "`ip link` lists them"}`,
     );
   }
   const restore = () => {

@@ -1,5 +1,5 @@
 import { deepEqual, equal, throws } from "node:assert/strict";
-import { readRegions } from "../../app/cli/host_places.ts";
+import { MORE_CORES, readRegions } from "../../app/cli/host_places.ts";
 import { HOST } from "../../app/cli/tables/host.ts";
 import type { RegionOptions } from "../../app/host/host_options.ts";
 import { parsed } from "./tables.ts";
@@ -133,9 +133,15 @@ Deno.test("readRegions() counts each queue of a port as one of the 32", () => {
 Deno.test("readRegions() wants a core for each queue of a port, and says how many there are", () => {
   const line = "--port packet:e,queues=2 --port packet:f,queues=2 --port null";
   equal(read(line, 2)[0].guests[0].ports.length, 3);
-  throws(() => read(line, 1), {
+  const refused = (advice: string) => ({
     name: "UsageError",
     message: "Cannot use port packet:e,queues=2 as each of its queues takes a core, and the host " +
-      "has 1: name as many cores (-l), or fewer queues",
+      `has 1: ${advice}`,
   });
+  const { given } = parsed(HOST, line.split(" "));
+  throws(
+    () => readRegions(given, 1, MORE_CORES),
+    refused("name as many cores (-l), or fewer queues"),
+  );
+  throws(() => readRegions(given, 1), refused("name fewer queues"));
 });

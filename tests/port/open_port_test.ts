@@ -64,6 +64,15 @@ Deno.test("openPort() refuses a packet port on an interface that is not there", 
   });
 });
 
+for (const name of ["culvert-no@none", "culvert-no@longer-than-15"]) {
+  Deno.test(`openPort() of ${name} says what to write, as ip link shows the peer, too`, () => {
+    throws(() => open(`packet:${name}`), {
+      name: "CulvertError",
+      message: /: write culvert-no, as what `ip link` shows behind @ is another's name$/,
+    });
+  });
+}
+
 for (const kind of ["tap", "packet"]) {
   for (const name of ["x".repeat(16), "a b", "a/b", "tap%d", "."]) {
     Deno.test(`openPort("${kind}:${name}") is refused, as that can be no interface`, () => {

@@ -104,7 +104,7 @@ Deno.test("culvert host refuses interfaces that are not there, or that are not E
     ["--port packet:lo", FAILURE, /lo .*not Ethernet/],
     ["--port tap:lo", FAILURE, /lo .*not Ethernet/],
     [`--port packet:${tun}`, FAILURE, /not Ethernet .*: it carries IP alone.* use a VXLAN/],
-    ["--port packet:no0@no1", FAILURE, /no such interface.*: write packet:no0, as what/],
+    ["--port packet:no0@no1", FAILURE, /no such interface.*: write no0, as what/],
     [`--port tap:${tun}`, FAILURE, /not Ethernet/],
   ]);
 });

@@ -20,6 +20,7 @@ Deno.test("culvert run ends, and says why, if its host or its guest cannot begin
     const [args, told] of [
       [["--port", "packet:none"], /Cannot open port packet:none/],
       [[...packetPorts(a, b), "--function", "none"], /Cannot use function none/],
+      [["--port", `packet:${a.outer},queues=32`], /the host has \d+: name fewer queues$/m],
     ] as [string[], RegExp][]
   ) {
     const { code, stderr } = await lab.culvert("run", args).ended();
