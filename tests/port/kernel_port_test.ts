@@ -7,7 +7,7 @@ import { PortLab } from "./port_lab.ts";
 
 const [EAGAIN, EPERM, EMSGSIZE, ENETDOWN, ENOBUFS] = [11, 1, 90, 100, 105];
 
-/** A port whose kernel refuses frames by their length, as sendmmsg() does: those before are sent. */
+/** A port whose kernel refuses frames by their length, as sendmmsg() does. */
 class RefusingPort extends KernelPort {
   readonly name = "refusing";
   readonly pollable = [];
