@@ -99,8 +99,15 @@ export class Claim {
     }
     const incarnation = state.claim(this.claimant);
     if (incarnation !== undefined) return incarnation;
+    const who = `(${state.stateName}, own pid ${state.pid})`;
+    if (state.state === GUEST_STATE.DETACHING) {
+      throw this.#refusal(
+        `guest ${guest} has left ${who}, which its host has not seen yet`,
+        "it is stopped, or busy; its place is free when it goes on",
+      );
+    }
     throw this.#refusal(
-      `guest ${guest} is there already (${state.stateName}, own pid ${state.pid})`,
+      `guest ${guest} is there already ${who}`,
       "stop that one, or wait 2 s if it has died",
     );
   }

@@ -1,5 +1,6 @@
 import { CulvertError } from "../../ffi/error.ts";
 import { shim } from "../../ffi/shim.ts";
+import { credentialsOf } from "./member.ts";
 import {
   isPeerId,
   MEMORY,
@@ -75,7 +76,12 @@ export class Greeting {
   #expect(what: string): Message {
     const message = this.#receive(GREETING_MS);
     if (message !== "nothing") return this.#whole(message, what);
-    throw this.refuse(`${what} did not come within ${GREETING_MS / 1000} s`);
+    const { pid } = credentialsOf(this.socket);
+    const who = pid > 0 ? ` (process ${pid})` : ""; // 0 in another PID namespace
+    throw new CulvertError(
+      `Cannot use ${this.path} as its server${who} does not answer: ${what} did not come within ` +
+        `${GREETING_MS / 1000} s; see whether it is stopped, or no ivshmem server`,
+    );
   }
 
   #whole(message: Message | "closed" | "broken", what: string): Message {

@@ -81,6 +81,17 @@ for (const [state, name] of [[ATTACHING, "ATTACHING"], [RUNNING, "RUNNING"]] as 
   });
 }
 
+Deno.test("Claim of a place that a guest has left says that the host has not seen it yet", async () => {
+  using lab = new TestHost();
+  lab.guest.claim({ pid: 4711, wantsMbufs: false });
+  lab.guest.move("guest", ATTACHING, DETACHING);
+  await rejects(attach(lab.memory, 0), {
+    message:
+      "Cannot attach to region r0 as guest 0 has left (DETACHING, own pid 4711), which its " +
+      "host has not seen yet: it is stopped, or busy; its place is free when it goes on",
+  });
+});
+
 Deno.test("Claim refuses a place that is in quarantine", async () => {
   using lab = new TestHost();
   lab.guest.move("host", ABSENT, QUARANTINED);
