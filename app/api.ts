@@ -56,7 +56,8 @@ export {
 export { Frames } from "./toolkit/frames.ts";
 export { dataWord, type MbufGeometry, Mbufs, MbufView } from "./mempool/mbuf.ts";
 export { MbufMetadata, type MbufMetadataHandle } from "./toolkit/mbuf_metadata.ts";
-export { Mempool, type MempoolHandle } from "./mempool/mempool.ts";
+export { Mempool } from "./mempool/mempool.ts";
+export type { MempoolHandle } from "./mempool/mempool_handle.ts";
 export type { CacheOptions } from "./mempool/cache_options.ts";
 export type { MempoolProblem } from "./mempool/mempool_problem.ts";
 export { auditMempool, dumpMempool } from "./toolkit/mempool_audit.ts";

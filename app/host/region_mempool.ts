@@ -1,7 +1,8 @@
 import { MappedMemory } from "../../ffi/mapped_memory.ts";
 import { CheckedMempool, type CheckedMempoolHandle } from "../mempool/checked_mempool.ts";
 import type { MbufGeometry } from "../mempool/mbuf.ts";
-import { Mempool, type MempoolHandle } from "../mempool/mempool.ts";
+import { Mempool } from "../mempool/mempool.ts";
+import type { MempoolHandle } from "../mempool/mempool_handle.ts";
 
 /**
  * The mempool of a region's mbufs, all free, as the main thread has it.

@@ -6,7 +6,8 @@ import { MpmcRing } from "../ring/mpmc_ring.ts";
 import type { CacheOptions } from "./cache_options.ts";
 import { Guards } from "./guards.ts";
 import type { Mbufs } from "./mbuf.ts";
-import { freeRingSize, Mempool, type MempoolHandle } from "./mempool.ts";
+import { Mempool } from "./mempool.ts";
+import { freeRingSize, type MempoolHandle } from "./mempool_handle.ts";
 import { inWords, type MempoolProblem } from "./mempool_problem.ts";
 import { MempoolWatch, type MempoolWatchHandle, type WatchedMbuf } from "./mempool_watch.ts";
 

@@ -1,28 +1,10 @@
-import { MappedMemory, type MappedMemoryHandle } from "../../ffi/mapped_memory.ts";
+import { MappedMemory } from "../../ffi/mapped_memory.ts";
 import { cellsOfLong, DESCRIPTOR, MPMC } from "../memory/layout.ts";
-import { Burst, descriptorsOf } from "../ring/burst.ts";
+import { Burst, descriptorsOf, descriptorWordsOf } from "../ring/burst.ts";
 import { MpmcRing } from "../ring/mpmc_ring.ts";
 import { BULK_MAX, CACHE_SIZE, type CacheOptions, checkedCache } from "./cache_options.ts";
 import { EMPTY_DATA, type MbufGeometry } from "./mbuf.ts";
-
-/** What a Worker needs to use a mempool; survives `postMessage`. */
-export interface MempoolHandle {
-  /** The free ring's memory: private to the host's process, or a region's. */
-  readonly memory: MappedMemoryHandle;
-  /** Where the free ring begins in it, in bytes. */
-  readonly offset: number;
-  /** Slots of the free ring. */
-  readonly ringSize: number;
-  /** Mbufs in all, but for long ones. */
-  readonly total: number;
-  /** The mempool of the long ones, if there are any: their indexes are `total` and above. */
-  readonly long?: MempoolHandle;
-}
-
-/** Slots of the free ring of `total` mbufs. */
-export function freeRingSize(total: number): number {
-  return 2 ** Math.max(1, Math.ceil(Math.log2(total)));
-}
+import { freeRingSize, type MempoolHandle } from "./mempool_handle.ts";
 
 /**
  * A fixed set of mbufs: a free ring of their indexes that all lcores share, and in front of it a
@@ -46,9 +28,15 @@ export function freeRingSize(total: number): number {
  */
 export class Mempool {
   readonly #ring: MpmcRing;
-  /** Indexes; the one on top was freed last. */
-  readonly #cache: Burst;
-  readonly #stack: Uint32Array<SharedArrayBuffer>;
+  /**
+   * Empty descriptors of free mbufs, each moved as one number; the one on top was freed last. Their
+   * indexes change, the words of data behind these never do.
+   */
+  readonly #stack: Float64Array;
+  /** The same memory: an index in each even word. */
+  readonly #indexes: Uint32Array;
+  /** Indexes on their way between the stack and the free ring. */
+  readonly #spill: Burst;
   readonly #cacheSize: number;
   readonly #flushThreshold: number;
   /** Mbufs from this index on are long. */
@@ -62,8 +50,10 @@ export class Mempool {
     const { size, threshold } = checkedCache(handle.total, cache);
     this.#cacheSize = size;
     this.#flushThreshold = threshold;
-    this.#cache = Burst.of(size + BULK_MAX + 1, 4);
-    this.#stack = this.#cache.words;
+    const capacity = size + BULK_MAX + 1;
+    this.#spill = Burst.of(capacity, 4);
+    this.#indexes = new Uint32Array(2 * capacity).fill(EMPTY_DATA);
+    this.#stack = new Float64Array(this.#indexes.buffer);
     this.#longFrom = handle.long ? handle.total : DESCRIPTOR.INDEX_MASK + 1;
     if (handle.long) this.#long = new Mempool(handle.long, cache);
   }
@@ -163,16 +153,16 @@ export class Mempool {
    * @throws {CulvertError} if the burst has no such descriptors.
    */
   allocBulk(burst: Burst, count: number, at = 0): number {
-    const words = descriptorsOf(burst, count, at);
+    const descriptors = descriptorsOf(burst, count, at);
     if (this.#cached < count && !this.#refill(count)) return 0;
-    return this.pop(words, count, at);
+    return this.pop(descriptors, count, at);
   }
 
   /** As {@linkcode allocBulk}, but up to `max` (512 at most); returns how many. */
   allocBurst(burst: Burst, max: number, at = 0): number {
-    const words = descriptorsOf(burst, max, at);
+    const descriptors = descriptorsOf(burst, max, at);
     if (this.#cached < max) this.#refillFor(max);
-    return this.pop(words, max < this.#cached ? max : this.#cached, at);
+    return this.pop(descriptors, max < this.#cached ? max : this.#cached, at);
   }
 
   /**
@@ -181,14 +171,14 @@ export class Mempool {
    * @throws {CulvertError} if the burst has no such descriptors.
    */
   free(burst: Burst, count: number, at = 0): void {
-    const words = descriptorsOf(burst, count, at);
+    const words = descriptorWordsOf(burst, count, at);
     let cached = this.#cached;
     if (cached + count > this.#flushThreshold) return this.freeMany(words, count, at);
-    const stack = this.#stack;
+    const indexes = this.#indexes;
     const longFrom = this.#longFrom;
     for (let i = at << 1, end = (at + count) << 1; i < end; i += 2) {
       const index = words[i] & DESCRIPTOR.INDEX_MASK;
-      if (index < longFrom) stack[cached++] = index;
+      if (index < longFrom) indexes[cached++ << 1] = index;
       else this.#long!.freeOne(index);
     }
     this.#cached = cached;
@@ -205,7 +195,7 @@ export class Mempool {
     const first = u32[start + MPMC.CONSUMER_TAIL];
     const n = Math.min((u32[start + MPMC.PRODUCER_TAIL] - first) >>> 0, ringSize);
     for (let i = 0; i < n; i++) visit(u32[start + MPMC.SLOTS + ((first + i) & (ringSize - 1))]);
-    for (let i = 0; i < this.#cached; i++) visit(this.#stack[i]);
+    for (let i = 0; i < this.#cached; i++) visit(this.#indexes[2 * i]);
   }
 
   /**
@@ -226,35 +216,32 @@ export class Mempool {
 
   /** Give the cache back to the free ring, when this thread ends. */
   close(): void {
-    this.#ring.enqueueBulk(this.#cache, this.#cached);
+    this.#giveBack(this.#cached);
     this.#cached = 0;
     this.#long?.close();
   }
 
   /** Private but not #: V8 checks a brand at each call of a #method, which costs 2 ns. */
-  private pop(words: Uint32Array, count: number, at: number): number {
+  private pop(descriptors: Float64Array, count: number, at: number): number {
     const stack = this.#stack;
     let cached = this.#cached;
     this.#cached = cached - count;
-    for (let i = at << 1, end = (at + count) << 1; i < end; i += 2) {
-      words[i] = stack[--cached];
-      words[i + 1] = EMPTY_DATA;
-    }
+    for (let i = at, end = at + count; i < end; i++) descriptors[i] = stack[--cached];
     return count;
   }
 
   /** Free one mbuf by its index. */
   private freeOne(index: number): void {
-    this.#stack[this.#cached] = index;
+    this.#indexes[2 * this.#cached] = index;
     if (++this.#cached > this.#flushThreshold) this.#cached = this.#flush(this.#cached);
   }
 
   /** Free descriptors that fill the cache, and bring it back to its size. */
   private freeMany(words: Uint32Array, count: number, at: number): void {
     for (let i = at << 1, end = (at + count) << 1; i < end; i += 2) {
-      if (this.#cached === this.#cache.capacity) this.#cached = this.#flush(this.#cached);
+      if (this.#cached === this.#stack.length) this.#cached = this.#flush(this.#cached);
       const index = words[i] & DESCRIPTOR.INDEX_MASK;
-      if (index < this.#longFrom) this.#stack[this.#cached++] = index;
+      if (index < this.#longFrom) this.#indexes[2 * this.#cached++] = index;
       else this.#long!.freeOne(index);
     }
     if (this.#cached > this.#flushThreshold) this.#cached = this.#flush(this.#cached);
@@ -263,27 +250,40 @@ export class Mempool {
   /** Fill the cache to `max`, or with as many as there are. */
   #refillFor(max: number): void {
     if (this.#refill(max)) return;
-    const room = Math.min(max, this.#cache.capacity) - this.#cached;
-    this.#cached += this.#ring.dequeueBurst(this.#cache, room, this.#cached);
+    const room = Math.min(max, this.#stack.length) - this.#cached;
+    this.#push(this.#ring.dequeueBurst(this.#spill, room));
   }
 
   /** Fill the cache to its size and `count` more, or else to `count`; whether that was possible. */
   #refill(count: number): boolean {
-    const cached = this.#cached, capacity = this.#cache.capacity;
+    const cached = this.#cached, capacity = this.#stack.length;
     if (count > capacity) return false;
     const missing = count - cached;
     const wanted = Math.min(missing + this.#cacheSize, capacity - cached);
-    let n = this.#ring.dequeueBulk(this.#cache, wanted, cached);
-    if (n === 0) n = this.#ring.dequeueBulk(this.#cache, missing, cached);
-    this.#cached = cached + n;
+    let n = this.#ring.dequeueBulk(this.#spill, wanted);
+    if (n === 0) n = this.#ring.dequeueBulk(this.#spill, missing);
+    this.#push(n);
     return n > 0;
+  }
+
+  /** Put the first `n` of {@linkcode #spill} onto the stack. */
+  #push(n: number): void {
+    const { words } = this.#spill;
+    for (let i = 0; i < n; i++) this.#indexes[2 * this.#cached++] = words[i];
   }
 
   /** Give the older part of the cache, the colder mbufs, back to the free ring. */
   #flush(cached: number): number {
     const surplus = cached - this.#cacheSize;
-    this.#ring.enqueueBulk(this.#cache, surplus);
+    this.#giveBack(surplus);
     this.#stack.copyWithin(0, surplus, cached);
     return this.#cacheSize;
+  }
+
+  /** Give the lowest `n` of the stack back to the free ring. */
+  #giveBack(n: number): void {
+    const { words } = this.#spill;
+    for (let i = 0; i < n; i++) words[i] = this.#indexes[2 * i];
+    this.#ring.enqueueBulk(this.#spill, n);
   }
 }

@@ -48,7 +48,9 @@ const taken: MappedMemory[] = [];
  */
 export class Burst {
   /** {@linkcode words} if the elements are descriptors; if not, an array of none. */
-  readonly descriptors: Uint32Array<SharedArrayBuffer>;
+  readonly descriptorWords: Uint32Array<SharedArrayBuffer>;
+  /** The same, each descriptor as a number of 8 bytes: to be moved, as its value means nothing. */
+  readonly descriptors: Float64Array<SharedArrayBuffer>;
   /** Elements in use, for those who pass a burst on with its count. Nothing here reads it. */
   count = 0;
 
@@ -64,7 +66,10 @@ export class Burst {
     /** Where in that memory the burst begins, in words. */
     readonly word: number,
   ) {
-    this.descriptors = wordsPerElement === DESCRIPTOR.WORDS ? words : words.subarray(0, 0);
+    const { buffer, byteOffset } = words;
+    const descriptors = wordsPerElement === DESCRIPTOR.WORDS ? capacity : 0;
+    this.descriptorWords = words.subarray(0, descriptors * DESCRIPTOR.WORDS);
+    this.descriptors = new Float64Array(buffer, byteOffset, descriptors);
   }
 
   /**
@@ -107,14 +112,25 @@ export function checkBurst(burst: Burst, width: number, count: number, at: numbe
  *
  * @throws {CulvertError} if it has not.
  */
-export function descriptorsOf(
+export function descriptorWordsOf(
   burst: Burst,
   count: number,
   at: number,
 ): Uint32Array<SharedArrayBuffer> {
-  const words = burst.descriptors;
+  const words = burst.descriptorWords;
   if (at < 0 || (at + count) * 2 > words.length) refuse(burst, DESCRIPTOR.WORDS, count, at);
   return words;
+}
+
+/** As {@linkcode descriptorWordsOf}, but each descriptor as one number, to be moved only. */
+export function descriptorsOf(
+  burst: Burst,
+  count: number,
+  at: number,
+): Float64Array<SharedArrayBuffer> {
+  const { descriptors } = burst;
+  if (at < 0 || at + count > descriptors.length) refuse(burst, DESCRIPTOR.WORDS, count, at);
+  return descriptors;
 }
 
 function refuse({ capacity, wordsPerElement }: Burst, width: number, count: number, at: number) {

@@ -15,7 +15,8 @@ import { Frames } from "./frames.ts";
 import { GUARD_BYTES, Guards } from "../mempool/guards.ts";
 import { type MbufGeometry, Mbufs } from "../mempool/mbuf.ts";
 import { MbufMetadata } from "./mbuf_metadata.ts";
-import { freeRingSize, Mempool } from "../mempool/mempool.ts";
+import { Mempool } from "../mempool/mempool.ts";
+import { freeRingSize } from "../mempool/mempool_handle.ts";
 import { MempoolWatch } from "../mempool/mempool_watch.ts";
 
 /** A mempool in a region, and its mbufs. */

@@ -1,4 +1,5 @@
-import { Mempool, type MempoolHandle } from "../../app/mempool/mempool.ts";
+import { Mempool } from "../../app/mempool/mempool.ts";
+import type { MempoolHandle } from "../../app/mempool/mempool_handle.ts";
 import { shim } from "../../ffi/shim.ts";
 import { Random } from "../kit/random.ts";
 import { meetAt, serveOrder, type StartLine } from "../ffi/run_workers.ts";

@@ -18,9 +18,9 @@ export const MEMPOOLS: Table = {
       what: "a flush empties the cache",
       file: "mempool/mempool.ts",
       from: "const surplus = cached - this.#cacheSize;\n" +
-        "    this.#ring.enqueueBulk(this.#cache, surplus);\n" +
+        "    this.#giveBack(surplus);\n" +
         "    this.#stack.copyWithin(0, surplus, cached);\n    return this.#cacheSize;",
-      to: "this.#ring.enqueueBulk(this.#cache, cached);\n    return 0;",
+      to: "this.#giveBack(cached);\n    return 0;",
     },
     {
       what: "a cache keeps one mbuf more than its threshold",
@@ -37,32 +37,38 @@ export const MEMPOOLS: Table = {
     {
       what: "a refill takes all or nothing",
       file: "mempool/mempool.ts",
-      from: "if (n === 0) n = this.#ring.dequeueBulk(this.#cache, missing, cached);",
+      from: "if (n === 0) n = this.#ring.dequeueBulk(this.#spill, missing);",
       to: "",
     },
     {
       what: "a refill overwrites what is in the cache",
       file: "mempool/mempool.ts",
-      from: "let n = this.#ring.dequeueBulk(this.#cache, wanted, cached);",
-      to: "let n = this.#ring.dequeueBulk(this.#cache, wanted, 0);",
+      from: "this.#indexes[2 * this.#cached++] = words[i];",
+      to: "this.#indexes[2 * i] = words[i];\n    this.#cached += n;",
     },
     {
       what: "a refill that fails takes some",
       file: "mempool/mempool.ts",
-      from: "let n = this.#ring.dequeueBulk(this.#cache, wanted, cached);",
-      to: "let n = this.#ring.dequeueBurst(this.#cache, wanted, cached);",
+      from: "let n = this.#ring.dequeueBulk(this.#spill, wanted);",
+      to: "let n = this.#ring.dequeueBurst(this.#spill, wanted);",
     },
     {
       what: "allocBurst() gives nothing when there are fewer",
       file: "mempool/mempool.ts",
-      from: "this.#cached += this.#ring.dequeueBurst(this.#cache, room, this.#cached);",
-      to: "this.#cached += room - room;",
+      from: "this.#push(this.#ring.dequeueBurst(this.#spill, room));",
+      to: "",
     },
     {
       what: "a burst has one mbuf twice",
       file: "mempool/mempool.ts",
-      from: "words[i] = stack[--cached];",
-      to: "words[i] = stack[Math.max(0, --cached - 1)];",
+      from: "descriptors[i] = stack[--cached];",
+      to: "descriptors[i] = stack[Math.max(0, --cached - 1)];",
+    },
+    {
+      what: "the cache's descriptors are not empty",
+      file: "mempool/mempool.ts",
+      from: ".fill(EMPTY_DATA)",
+      to: "",
     },
     {
       what: "free() keeps a descriptor's flags",
@@ -88,8 +94,8 @@ export const MEMPOOLS: Table = {
     {
       what: "close() leaves the cache full",
       file: "mempool/mempool.ts",
-      from: "this.#ring.enqueueBulk(this.#cache, this.#cached);\n    this.#cached = 0;",
-      to: "this.#ring.enqueueBulk(this.#cache, this.#cached);",
+      from: "this.#giveBack(this.#cached);\n    this.#cached = 0;",
+      to: "this.#giveBack(this.#cached);",
     },
     {
       what: "the caches may hold all mbufs",

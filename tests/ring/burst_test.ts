@@ -23,7 +23,8 @@ for (const elementBytes of [4, 8, 16] as const) {
     equal(burst.wordsPerElement, elementBytes / 4);
     equal(burst.words.length, 10 * elementBytes / 4);
     equal(burst.count, 0);
-    equal(burst.descriptors.length, elementBytes === 8 ? 20 : 0);
+    equal(burst.descriptors.length, elementBytes === 8 ? 10 : 0);
+    equal(burst.descriptorWords.length, elementBytes === 8 ? 20 : 0);
   });
 }
 

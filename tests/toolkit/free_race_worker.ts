@@ -3,7 +3,8 @@ import { MappedMemory } from "../../ffi/mapped_memory.ts";
 import { Frames } from "../../app/toolkit/frames.ts";
 import { Mbufs } from "../../app/mempool/mbuf.ts";
 import { MbufMetadata, type MbufMetadataHandle } from "../../app/toolkit/mbuf_metadata.ts";
-import { Mempool, type MempoolHandle } from "../../app/mempool/mempool.ts";
+import { Mempool } from "../../app/mempool/mempool.ts";
+import type { MempoolHandle } from "../../app/mempool/mempool_handle.ts";
 import { meetAt, serveOrder, type StartLine } from "../ffi/run_workers.ts";
 import { Burst } from "../../app/ring/burst.ts";
 

@@ -1,0 +1,20 @@
+import type { MappedMemoryHandle } from "../../ffi/mapped_memory.ts";
+
+/** What a Worker needs to use a mempool; survives `postMessage`. */
+export interface MempoolHandle {
+  /** The free ring's memory: private to the host's process, or a region's. */
+  readonly memory: MappedMemoryHandle;
+  /** Where the free ring begins in it, in bytes. */
+  readonly offset: number;
+  /** Slots of the free ring. */
+  readonly ringSize: number;
+  /** Mbufs in all, but for long ones. */
+  readonly total: number;
+  /** The mempool of the long ones, if there are any: their indexes are `total` and above. */
+  readonly long?: MempoolHandle;
+}
+
+/** Slots of the free ring of `total` mbufs. */
+export function freeRingSize(total: number): number {
+  return 2 ** Math.max(1, Math.ceil(Math.log2(total)));
+}
