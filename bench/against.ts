@@ -12,6 +12,9 @@ const SILENCE_SECONDS = 60;
 /** What a bench before this one called its areas. */
 const OLD_NAMES: Readonly<Record<string, string>> = { path: "round-trip" };
 
+/** What it called a row, in memory of 4 KiB pages. */
+const OLD_ROW = /^memory round trip, (\d+ B)$/;
+
 /** One row of a run of either checkout; those before this one did not tell what is better. */
 interface Line {
   readonly name?: string;
@@ -43,9 +46,10 @@ export async function benchAgainst(
     console.error(`${area}: turn ${turn + 1} of ${turns}`);
     for (const [side, run] of oursFirst.entries()) {
       for (const line of await run()) {
-        const row = values.get(line.name!) ?? { line, sides: [[], []] };
+        const name = line.name!.replace(OLD_ROW, "memory round trip, 4 KiB pages, $1");
+        const row = values.get(name) ?? { line, sides: [[], []] };
         row.sides[side].push(line.value);
-        values.set(line.name!, row);
+        values.set(name, row);
       }
     }
   }

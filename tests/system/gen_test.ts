@@ -60,7 +60,7 @@ Deno.test("culvert gen searches for the highest rate without loss", async () => 
   const python = ["/usr/bin/python3", "-c", REFLECT, port];
   const reflector = lab.start("ip", "netns", "exec", netns, ...python);
   await reflector.stdoutLine(/ready/);
-  const args = [end, "--search", "--rate", "30k", "--seconds", "1", "--loss", "0.5"];
+  const args = [end, "--search", "--rate", "30k", "--seconds", "0.4", "--loss", "0.5"];
   const { code, stdout, stderr } = await lab.culvert("gen", args, { netns }).ended(60_000);
   assert.equal(code, 0, stderr);
   assert.match(stdout, /^fail +offered/);
