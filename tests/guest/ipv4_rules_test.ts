@@ -39,16 +39,22 @@ function frameOf(packet: Packet): Uint8Array {
   return packet.protocol === PROTOCOL.ICMP ? frame.icmpEcho(packet) : frame.ipv4(packet);
 }
 
-/** What {@linkcode Ipv4Rules.first} gives for each frame. */
+/** What `first()` and `firstOfEach()` give for each frame: they have to agree. */
 async function firsts(rules: readonly Ipv4Rule[], frames: readonly Uint8Array[]) {
   const table = new Ipv4Rules(rules), found: number[] = [];
   await tryFunction((burst) => {
-    for (let i = 0; i < burst.count; i++) found.push(table.first(burst, i, ipv4.at(burst, i)));
+    const each = table.firstOfEach(burst);
+    for (let i = 0; i < burst.count; i++) {
+      const at = ipv4.at(burst, i);
+      const first = at < 0 ? Ipv4Rules.NO_PACKET : table.first(burst, i, at);
+      equal(each[i], first, `frame ${i} of the burst`);
+      found.push(first);
+    }
   }, frames);
   return found;
 }
 
-Deno.test("Ipv4Rules.first() finds what going through the rules one by one finds", async () => {
+Deno.test("Ipv4Rules finds what going through the rules one by one finds", async () => {
   const seed = newSeed(), random = new Random(seed);
   const octet = () => random.pick([0, 1, 10, 128, 255]);
   const ip = () => `${random.pick([10, 192])}.${octet()}.${octet()}.${octet()}`;
@@ -85,7 +91,7 @@ Deno.test("Ipv4Rules.first() finds what going through the rules one by one finds
   equal(used.size > 9, true, `only rules ${[...used]} were found with seed ${seed}`);
 });
 
-Deno.test("Ipv4Rules.first(): ports that cannot be seen fit rules without ports, and `orUnseenPorts`", async () => {
+Deno.test("Ipv4Rules: ports that cannot be seen fit rules without ports, and `orUnseenPorts`", async () => {
   const rules: Ipv4Rule[] = [
     { protocol: PROTOCOL.UDP, destinationPorts: [0, 65_535] },
     { protocol: PROTOCOL.UDP, sourcePorts: [7, 7], orUnseenPorts: true },
@@ -94,12 +100,67 @@ Deno.test("Ipv4Rules.first(): ports that cannot be seen fit rules without ports,
   const later = frame.udp();
   later[21] = 1; // the fragment's offset is 8 bytes
   const cut = frame.ipv4({ protocol: PROTOCOL.UDP, payload: new Uint8Array(3) });
+  const tagged = frame.vlan(frame.udp(), { id: 7 });
   const options = frame.udp({ destinationPort: 7 });
   options[14] = 0x46; // what was the ports is an option, what was length and checksum are the ports
-  deepEqual(await firsts(rules, [frame.udp(), later, cut, frame.icmpEcho(), options]), [
-    ...[0, 1, 1, 2, 0],
-  ]);
+  const frames = [frame.udp(), later, cut, frame.icmpEcho(), options, tagged, frame.arp()];
+  deepEqual(await firsts(rules, frames), [0, 1, 1, 2, 0, 0, Ipv4Rules.NO_PACKET]);
   deepEqual(await firsts([{ destinationPorts: [7, 7] }], [options]), [-1]);
+});
+
+Deno.test("Ipv4Rules: more rules than answers are kept for", async () => {
+  const ipOf = (k: number) => `10.0.${k >>> 8}.${k & 0xff}`;
+  const rules = Array.from({ length: 1100 }, (_, k): Ipv4Rule => ({
+    destination: parseIpv4Prefix(ipOf(k)),
+    sourcePorts: [k, k],
+    destinationPorts: [k, k],
+  }));
+  const frames = [0, 1099, 700, 1100].map((k) =>
+    frame.tcp({ destinationIp: ipOf(k), sourcePort: k, destinationPort: k })
+  );
+  deepEqual(await firsts(rules, frames), [0, 1099, 700, -1]);
+});
+
+Deno.test("Ipv4Rules keeps apart what differs in addresses alone", async () => {
+  const octets = Array.from({ length: 80 }, (_, k) => k);
+  const rules = octets.map((k) => ({ source: parseIpv4Prefix(`10.${k}.0.${k}`) }));
+  const frames = octets.flatMap((a) =>
+    octets.map((b) => frame.udp({ sourceIp: `10.${a}.0.${b}` }))
+  );
+  const expected = octets.flatMap((a) => octets.map((b) => a === b ? a : -1));
+  deepEqual(await firsts(rules, frames), expected);
+});
+
+Deno.test("Ipv4Rules keeps apart what differs in ports or protocol alone", async () => {
+  const rules = Array.from({ length: 32 }, (_, k): Ipv4Rule => ({
+    protocol: k % 2 === 0 ? PROTOCOL.TCP : PROTOCOL.UDP,
+    sourcePorts: [2 * k, 2 * k + 3],
+    destinationPorts: [64 - 2 * k, 65_535],
+  }));
+  const packets: Packet[] = [];
+  for (let sourcePort = 0; sourcePort < 64; sourcePort++) {
+    for (let destinationPort = 0; destinationPort < 64; destinationPort++) {
+      for (const protocol of [PROTOCOL.TCP, PROTOCOL.UDP]) {
+        const ips = { sourceIp: "10.0.0.1", destinationIp: "10.0.0.2" };
+        packets.push({ protocol, ...ips, sourcePort, destinationPort });
+      }
+    }
+  }
+  const expected = packets.map((packet) => rules.findIndex((rule) => fits(rule, packet)));
+  deepEqual(await firsts(rules, packets.map(frameOf)), expected);
+});
+
+Deno.test("Ipv4Rules.firstOfEach(): packets at odd words, and that are cut", async () => {
+  const rules = new Ipv4Rules([{ protocol: PROTOCOL.UDP }]);
+  const packet = frame.udp();
+  const frames = [[0, 0, ...packet], [...packet, 0, 0], packet.subarray(0, 38)];
+  let found: number[] = [];
+  await tryFunction((burst) => {
+    burst.adjust(0, 2);
+    burst.adjust(1, 2);
+    found = [...rules.firstOfEach(burst).subarray(0, burst.count)];
+  }, frames.map((bytes) => Uint8Array.from(bytes)));
+  deepEqual(found, [0, Ipv4Rules.NO_PACKET, Ipv4Rules.NO_PACKET]);
 });
 
 Deno.test("Ipv4Rules.first() does not look outside the frame", async () => {

@@ -1,5 +1,5 @@
 import type { Context, FrameFunction, Ipv4Rule, OptionsSchema } from "culvert-net/function";
-import { arp, ipv4, Ipv4Rules, parseIpv4Prefix, plainOptions } from "culvert-net/function";
+import { arp, Ipv4Rules, parseIpv4Prefix, plainOptions } from "culvert-net/function";
 
 /** `--set 'rules=deny tcp from any to 10.0.0.0/8:1-1023, allow ip from any to any'`. */
 export const options: OptionsSchema = plainOptions({ rules: "allow ip from any to any" });
@@ -36,12 +36,12 @@ function parseRule(text: string): Ipv4Rule & { isAllowed: boolean } {
 export function setup({ options }: Context<{ rules: string }>): FrameFunction {
   const parsed = options.rules.split(",").map((text) => parseRule(text.trim()));
   const rules = new Ipv4Rules(parsed);
+  const allowed = parsed.map(({ isAllowed }) => isAllowed);
   return (burst) => {
+    const found = rules.firstOfEach(burst);
     for (let i = 0; i < burst.count; i++) {
-      const at = ipv4.at(burst, i);
-      const rule = at < 0 ? -1 : rules.first(burst, i, at);
-      const isAllowed = rule < 0 ? at < 0 && arp.at(burst, i) >= 0 : parsed[rule].isAllowed;
-      if (!isAllowed) burst.drop(i);
+      const isArp = found[i] === Ipv4Rules.NO_PACKET && arp.at(burst, i) >= 0;
+      if (!isArp && allowed[found[i]] !== true) burst.drop(i);
     }
   };
 }

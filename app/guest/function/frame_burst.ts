@@ -247,6 +247,11 @@ export class FrameBurst {
     return this.#offset + index * this.#stride + (this.#words[(i << 1) + 1] & 0xffff);
   }
 
+  /** @ignore As {@linkcode words}, for functions of this package that change none of them. */
+  get descriptors(): Uint32Array {
+    return this.#words;
+  }
+
   /** @ignore The region's mbufs, for functions of this package that write whole words. */
   get memory(): Mbufs {
     return this.#mbufs;

@@ -1,6 +1,16 @@
 import type { FrameBurst } from "../function/frame_burst.ts";
 import { refuseOffset } from "../function/refuse.ts";
-import type { Ipv4Prefix } from "./ipv4.ts";
+import { DESCRIPTOR } from "../../memory/layout.ts";
+import { ipv4, type Ipv4Prefix } from "./ipv4.ts";
+import {
+  addRule,
+  type FieldSets,
+  joined,
+  numbersOf,
+  setsOf,
+  swapped,
+  VALUES,
+} from "./ipv4_rule_sets.ts";
 import { PROTOCOL } from "./transport.ts";
 
 /** What an IPv4 packet has to be to fit a rule: all of what is told. */
@@ -25,17 +35,29 @@ export interface Ipv4Rule {
 const ANY: Ipv4Prefix = { address: 0, mask: 0, bits: 0 };
 
 /** What stands for the ports of TCP and UDP that cannot be seen, and of packets without ports. */
-const UNSEEN = 65_536, NONE = 65_537;
+const UNSEEN = VALUES, NONE = VALUES + 1;
 
-/** Values of 16 bits; and with what stands for none. */
-const VALUES = 65_536, PORTS = 65_538;
+/** Values of a port, with what stands for none. */
+const PORTS = VALUES + 2;
 
 /** Where the values of a field begin among all: four halves of addresses, two ports. */
 const SOURCE_LOW = VALUES, DESTINATION_HIGH = 2 * VALUES, DESTINATION_LOW = 3 * VALUES;
 const SOURCE_PORT = 4 * VALUES, DESTINATION_PORT = SOURCE_PORT + PORTS;
 
-/** Bytes of a header without options. */
-const HEADER_BYTES = 20;
+/** Bytes of a header without options, and of one with the ports behind it. */
+const HEADER_BYTES = 20, WITH_PORTS_BYTES = 24;
+
+/** Offset of a header behind an Ethernet header without a tag. */
+const AT_UNTAGGED = 14;
+
+/** Bytes 12 to 14 of an untagged frame with such a header, as a word of this machine has them. */
+const PLAIN_IPV4 = 0x45_00_08;
+
+/** How many answers are kept: see `Ipv4Rules.firstOfEach()`. */
+const KEPT_BITS = 12, KEPT = 1 << KEPT_BITS;
+
+/** Odd numbers that spread keys over what is kept (Knuth, "multiplicative hashing"). */
+const SPREAD = 0x9e3779b1, SPREAD_TOO = 0x85ebca6b;
 
 /**
  * Finds the first of some rules that a packet fits, in a time that hardly depends on how many there
@@ -45,7 +67,7 @@ const HEADER_BYTES = 20;
  *
  * @example
  * ```ts
- * import { type Burst, ipv4, Ipv4Rules, parseIpv4Prefix, PROTOCOL } from "../../function.ts";
+ * import { type Burst, Ipv4Rules, parseIpv4Prefix, PROTOCOL } from "../../function.ts";
  *
  * const denied = new Ipv4Rules([
  *   { protocol: PROTOCOL.TCP, destinationPorts: [0, 1023] },
@@ -53,20 +75,31 @@ const HEADER_BYTES = 20;
  * ]);
  *
  * export default function (burst: Burst) {
- *   for (let i = 0; i < burst.count; i++) {
- *     const at = ipv4.at(burst, i);
- *     if (at >= 0 && denied.first(burst, i, at) >= 0) burst.drop(i);
- *   }
+ *   const rules = denied.firstOfEach(burst);
+ *   for (let i = 0; i < burst.count; i++) if (rules[i] >= 0) burst.drop(i);
  * }
  * ```
  */
 export class Ipv4Rules {
+  /** What {@linkcode firstOfEach} gives for a frame without a whole IPv4 packet. */
+  static readonly NO_PACKET: number = -2;
+
   /** 32-bit words of a set of rules. */
   private readonly words: number;
   /** By field and its value: where in {@linkcode sets} the set begins of rules that it fits. */
   private readonly at: Int32Array;
   /** A set of rules for each protocol, then those of the other fields. */
   private readonly sets: Int32Array;
+  /**
+   * By field and its value, as it stands on the wire: values with the same set have the same
+   * number. The sum of those of the first three fields tells the three sets, that of the others
+   * theirs. None if there are too many sets for that.
+   */
+  private readonly numbers?: Int32Array;
+  /** Answers that are kept: the two sums, and which rule it was. */
+  private readonly keys = new Int32Array(KEPT << 1).fill(-1);
+  private readonly kept = new Int32Array(KEPT);
+  private found = new Int32Array(0);
 
   /** Make the sets: that takes some milliseconds. */
   constructor(rules: readonly Ipv4Rule[]) {
@@ -81,8 +114,9 @@ export class Ipv4Rules {
     const protocols = new Int32Array(256 * words);
     rules.forEach(({ protocol }, rule) => {
       const [first, last] = protocol === undefined ? [0, 255] : [protocol, protocol];
-      for (let value = first; value <= last; value++) add(protocols, value * words, rule);
+      for (let value = first; value <= last; value++) addRule(protocols, value * words, rule);
     });
+    this.numbers = numbersOf(fields, words);
     let begin = protocols.length;
     for (const { at, sets } of fields) {
       for (let value = 0; value < at.length; value++) at[value] += begin;
@@ -90,6 +124,68 @@ export class Ipv4Rules {
     }
     this.at = joined(fields.map(({ at }) => at));
     this.sets = joined([protocols, ...fields.map(({ sets }) => sets)]);
+  }
+
+  /**
+   * For each frame of a burst the index of the first rule that its packet fits, or -1, or
+   * {@linkcode NO_PACKET}. That takes half the time of {@linkcode first} for each: packets whose
+   * fields have the same sets fit the same rule, and which it was is kept.
+   *
+   * @returns an array that the next call uses again.
+   */
+  firstOfEach(burst: FrameBurst): Int32Array {
+    const { count, memory, descriptors } = burst;
+    if (this.found.length < count) this.found = new Int32Array(burst.capacity);
+    const { found, numbers, keys, kept } = this;
+    if (numbers === undefined) {
+      for (let i = 0; i < count; i++) found[i] = this.firstIn(burst, i);
+      return found;
+    }
+    const { u32, offset, stride } = memory;
+    let lastAddresses = -1, lastPorts = -1, last = -1;
+    for (let i = 0; i < count; i++) {
+      const data = descriptors[(i << 1) + 1];
+      const index = descriptors[i << 1] & DESCRIPTOR.INDEX_MASK;
+      const byte = offset + index * stride + (data & 0xffff);
+      const word = byte >>> 2;
+      const second = u32[word + 4] | 0; // the packet's length
+      const third = u32[word + 5] | 0; // fragment, time to live, protocol
+      const bytes = (second & 0xff) << 8 | second >>> 8 & 0xff;
+      const protocol = third >>> 24;
+      const isPlain = (u32[word + 3] & 0xff_ff_ff) === PLAIN_IPV4 && (byte & 3) === 0 &&
+        bytes >= WITH_PORTS_BYTES && AT_UNTAGGED + bytes <= data >>> 16 &&
+        (third & 0xff1f) === 0 && (protocol === PROTOCOL.TCP || protocol === PROTOCOL.UDP);
+      if (!isPlain) {
+        found[i] = this.firstIn(burst, i);
+        continue;
+      }
+      const a = u32[word + 6] | 0, b = u32[word + 7] | 0;
+      const c = u32[word + 8] | 0, d = u32[word + 9] | 0;
+      const addresses = numbers[a >>> 16] + numbers[VALUES + (b & 0xffff)] +
+          numbers[2 * VALUES + (b >>> 16)] | 0;
+      const ports = numbers[3 * VALUES + (c & 0xffff)] + numbers[4 * VALUES + (c >>> 16)] +
+          numbers[5 * VALUES + (d & 0xffff)] + (protocol & 1) | 0; // TCP is even, UDP odd
+      if (addresses !== lastAddresses || ports !== lastPorts) {
+        lastAddresses = addresses;
+        lastPorts = ports;
+        const hash = Math.imul(addresses, SPREAD) ^ Math.imul(ports, SPREAD_TOO);
+        const slot = hash >>> 32 - KEPT_BITS, key = slot << 1;
+        if (keys[key] !== addresses || keys[key + 1] !== ports) {
+          keys[key] = addresses;
+          keys[key + 1] = ports;
+          kept[slot] = this.first(burst, i, AT_UNTAGGED);
+        }
+        last = kept[slot];
+      }
+      found[i] = last;
+    }
+    return found;
+  }
+
+  /** As {@linkcode first}, or {@linkcode NO_PACKET}. */
+  private firstIn(burst: FrameBurst, i: number): number {
+    const at = ipv4.at(burst, i);
+    return at < 0 ? Ipv4Rules.NO_PACKET : this.first(burst, i, at);
   }
 
   /**
@@ -140,36 +236,10 @@ function wordAt(u8: Uint8Array, byte: number): number {
   return u8[byte] | u8[byte + 1] << 8 | u8[byte + 2] << 16 | u8[byte + 3] << 24;
 }
 
-/** 16 bits with their bytes in the other order. */
-function swapped(value: number): number {
-  return (value & 0xff) << 8 | value >>> 8;
-}
-
-function joined(parts: readonly Int32Array[]): Int32Array {
-  const all = new Int32Array(parts.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const part of parts) {
-    all.set(part, at);
-    at += part.length;
-  }
-  return all;
-}
-
-function add(sets: Int32Array, at: number, rule: number): void {
-  sets[at + (rule >>> 5)] |= 1 << (rule & 31);
-}
-
 /** From where to where the upper (`shift` 16) or lower half of an address may be. */
 function halfOf({ address, mask }: Ipv4Prefix, shift: number): [first: number, last: number] {
   const first = address >>> shift & 0xffff;
   return [first, first | ~(mask >>> shift) & 0xffff];
-}
-
-/** Sets of rules by a field's value. Many values have the same set, which is there once. */
-interface FieldSets {
-  /** By value: where in {@linkcode sets} its set begins. */
-  readonly at: Int32Array;
-  readonly sets: Int32Array;
 }
 
 function portSets(
@@ -179,31 +249,4 @@ function portSets(
   const unseen = rules.map((rule) => rule[of] === undefined || rule.orUnseenPorts === true);
   const none = rules.map((rule) => rule[of] === undefined);
   return setsOf(rules.map((rule) => rule[of] ?? [0, VALUES - 1]), [unseen, none]);
-}
-
-/**
- * The sets of a field.
- *
- * @param ranges By rule, the first and the last value of 16 bits that fits.
- * @param others By value beyond 16 bits: whether it fits, by rule.
- */
-function setsOf(
-  ranges: readonly (readonly [first: number, last: number])[],
-  others: readonly (readonly boolean[])[] = [],
-): FieldSets {
-  const words = Math.ceil(ranges.length / 32);
-  // The values at which a set differs from that of the value before.
-  const bounds = [...new Set([0, ...ranges.flatMap(([first, last]) => [first, last + 1])])]
-    .filter((value) => value < VALUES).sort((a, b) => a - b)
-    .concat(others.map((_, k) => VALUES + k));
-  const at = new Int32Array(VALUES + others.length);
-  const sets = new Int32Array(bounds.length * words);
-  bounds.forEach((bound, set) => {
-    at.fill(set * words, bound);
-    ranges.forEach(([first, last], rule) => {
-      const fits = bound < VALUES ? bound >= first && bound <= last : others[bound - VALUES][rule];
-      if (fits) add(sets, set * words, rule);
-    });
-  });
-  return { at, sets };
 }
