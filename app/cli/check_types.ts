@@ -1,7 +1,13 @@
 import { resolve } from "node:path";
+import { fileURLToPath } from "node:url";
 import { CulvertError, UsageError } from "../../ffi/error.ts";
 import { isFile } from "../guest/function/function_name.ts";
 import { importMapUrl } from "./import_map.ts";
+
+/** What tells `deno check` of culvert's names; in a project with the package it finds them. */
+const OWN_NAMES = import.meta.url.endsWith(".ts")
+  ? `--config=${fileURLToPath(new URL("../../deno.json", import.meta.url))} `
+  : "";
 
 /** How `deno check` is to see files that it is given, whatever lies about. */
 const HOW = ["--quiet", "--no-config", "--no-lock", "--node-modules-dir=manual"];
@@ -35,7 +41,7 @@ export class TypeChecker implements Disposable {
       if (!(error instanceof Deno.errors.NotCapable)) throw error;
       const files = named.filter(hasTypes).join(" ");
       throw new UsageError(
-        `Cannot check types as culvert may not run Deno here: run deno check ${files}`,
+        `Cannot check types as culvert may not run Deno here: run deno check ${OWN_NAMES}${files}`,
       );
     }
     Deno.permissions.revokeSync({ name: "run" });

@@ -62,6 +62,16 @@ Deno.test("findFunction() refuses a name and a path that are not there", () => {
   });
 });
 
+Deno.test("findFunction() refuses a file that is no code by its name", () => {
+  for (const named of ["./a.txt", "./README", "../my.ts.bak", "./my.tsx"]) {
+    throws(() => findFunction(named), {
+      name: "UsageError",
+      message: `Cannot use function ${named} by its name: a file of yours ends in .ts, .js, .mts ` +
+        "or .mjs; icmpecho, io, l2fwd, mac, macswap, rxonly, txonly come with culvert",
+    });
+  }
+});
+
 Deno.test("Options that a function does not have, or of another kind, are refused by their key", async () => {
   using lab = new GuestLab();
   const refused = (name: string, set: Record<string, string>, message: string) =>

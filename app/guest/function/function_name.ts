@@ -8,13 +8,22 @@ const FOLDER = new URL("../functions/", import.meta.url);
 /** How those files end: they are bundled where this one is. */
 const ENDING = import.meta.url.endsWith(".ts") ? ".ts" : ".js";
 
+/** How files end that Deno runs. */
+const IS_CODE = /\.[cm]?[jt]s$/;
+
 /**
  * The file that `--function` names: a path, or the name of a function that comes with culvert.
  *
- * @throws {UsageError} if there is no such file.
+ * @throws {UsageError} if there is no such file, or it is neither TypeScript nor JavaScript.
  */
 export function findFunction(named: string): { name: string; url: string } {
   const isPath = isFile(named);
+  if (isPath && !IS_CODE.test(named)) {
+    throw new UsageError(
+      `Cannot use function ${named} by its name: a file of yours ends in .ts, .js, .mts or .mjs; ` +
+        `${functionNames().join(", ")} come with culvert`,
+    );
+  }
   const url = isPath ? pathToFileURL(resolve(named)) : new URL(`${named}${ENDING}`, FOLDER);
   if (exists(fileURLToPath(url))) return { name: isPath ? basename(named) : named, url: url.href };
   throw new UsageError(
@@ -29,7 +38,7 @@ export function findFunction(named: string): { name: string; url: string } {
 
 /** Whether a path is meant, not the name of a function that comes with culvert. */
 export function isFile(named: string): boolean {
-  return named.includes("/") || /\.[cm]?[jt]s$/.test(named);
+  return named.includes("/") || IS_CODE.test(named);
 }
 
 /** The functions that come with culvert. */
