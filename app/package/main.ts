@@ -17,6 +17,9 @@ const FOLDER = `${ROOT}.cache/package`;
 /** Machines that the package has a shim for, as Deno calls them. */
 const ARCHES = ["x86_64", "aarch64"];
 
+/** How the compiler makes a small shim: without symbols, and what only debuggers unwind by. */
+const SMALL = ["-s", "-fno-asynchronous-unwind-tables"];
+
 /** Run a program in a folder, and tell what it says. */
 async function run(cwd: string, ...[program, ...args]: readonly string[]): Promise<void> {
   const { success } = await new Deno.Command(program, { args, cwd }).spawn().status;
@@ -42,7 +45,7 @@ async function buildShims(): Promise<void> {
       continue;
     }
     const library = `${FOLDER}/dist/lib/${arch}/libculvert.so`;
-    await run(ROOT, Deno.execPath(), "run", "-A", "shim/build.ts", library, arch, "-s");
+    await run(ROOT, Deno.execPath(), "run", "-A", "shim/build.ts", library, arch, ...SMALL);
   }
 }
 
