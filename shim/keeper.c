@@ -229,7 +229,8 @@ static int32_t ask(const struct request *request, int *fds, uint32_t patience_ms
   int passed;
   *answer = send_request(request, fds, patience_ms);
   if (*answer < 0) return *answer;
-  if (shim_unix_receive(*answer, &value, &passed, 1) < 0) return -EPIPE;
+  int32_t received = shim_unix_receive(*answer, &value, &passed, 1);
+  if (received < 0) return received == -EMFILE ? received : -EPIPE;
   return passed >= 0 ? passed : (int32_t)value;
 }
 

@@ -117,7 +117,7 @@ SHIM_API int32_t shim_unix_say(int32_t fd, const char *text) {
 }
 
 /* Receive one number into *value, and a descriptor into *passed (-1 if none came); -EAGAIN if none
- * is there. */
+ * is there, -EMFILE if one came that we may not open, as too many are. */
 SHIM_API int32_t shim_unix_receive(int32_t fd, int64_t *value, int32_t *passed, uint32_t waits) {
   union { struct cmsghdr header; char space[CMSG_SPACE(sizeof(int))]; } control;
   struct iovec vector = {value, sizeof *value};
@@ -128,6 +128,7 @@ SHIM_API int32_t shim_unix_receive(int32_t fd, int64_t *value, int32_t *passed, 
   if (received < 0) return -errno;
   struct cmsghdr *header = CMSG_FIRSTHDR(&message);
   if (header && header->cmsg_type == SCM_RIGHTS) memcpy(passed, CMSG_DATA(header), sizeof(int));
+  if (received == sizeof *value && *passed < 0 && message.msg_flags & MSG_CTRUNC) return -EMFILE;
   return received == sizeof *value ? 0 : received == 0 ? -ECONNRESET : -EPROTO;
 }
 

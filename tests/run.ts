@@ -58,6 +58,7 @@ const TOGETHER = [
   "tests/system/metrics_test.ts",
   "tests/system/migration_test.ts",
   "tests/system/mirror_test.ts",
+  "tests/system/ordinary_user_test.ts",
   "tests/system/pcap_port_test.ts",
   "tests/system/privileges_test.ts",
   "tests/system/reconnector_test.ts",

@@ -3,6 +3,7 @@ import type { FunctionSpec } from "../guest/function/load.ts";
 import type { GuestOptions } from "../guest/guest_options.ts";
 import { runGuest } from "../guest/run_guest.ts";
 import { parseCoreList, usableCores } from "../linux/core_list.ts";
+import { checkOpenFiles } from "../linux/open_files.ts";
 import { checkRegionName } from "../memory/region_name.ts";
 import { logFor } from "./messages.ts";
 import { TypeChecker } from "./check_types.ts";
@@ -73,6 +74,7 @@ export function functionsOf(
 export async function guestCommand(parsed: Parsed<typeof GUEST>, lcoreUrl: URL): Promise<number> {
   const say = logFor("guest", parsed.values);
   const options = guestOptions(parsed);
+  checkOpenFiles("culvert guest", options.cores.length);
   const named = options.functions.map(({ named }) => named);
   using types = parsed.values.types ? new TypeChecker(named) : undefined;
   await types?.check(named);

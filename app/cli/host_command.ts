@@ -12,6 +12,7 @@ import { MORE_CORES, readRegions } from "./host_places.ts";
 import { capturePath } from "../region/capture_file.ts";
 import { hostLockPath } from "../region/host_lock.ts";
 import { parseCoreList, usableCores } from "../linux/core_list.ts";
+import { checkOpenFiles } from "../linux/open_files.ts";
 import { type Duties, endDuties } from "../linux/keeper.ts";
 import {
   dropPrivileges,
@@ -81,6 +82,7 @@ export async function hostCommand(parsed: Parsed<typeof HOST>): Promise<number> 
     throw new UsageError("Cannot reload as there is no configuration file: culvert host --config");
   };
   const options = await read();
+  checkOpenFiles("culvert host", options.cores.length);
   const say = logFor("host", values);
   const log = limitLog(say);
   const lcoreUrl = new URL("../host/lcore_worker.ts", import.meta.url);

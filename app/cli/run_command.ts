@@ -1,6 +1,7 @@
 import { runGuest } from "../guest/run_guest.ts";
 import { runHost } from "../host/run_host.ts";
 import { usableCores } from "../linux/core_list.ts";
+import { checkOpenFiles } from "../linux/open_files.ts";
 import { stdout } from "../linux/output.ts";
 import { BURST_DEFAULT } from "../ring/burst.ts";
 import { TypeChecker } from "./check_types.ts";
@@ -34,6 +35,7 @@ export async function runCommand(
   const regions = readRegions([{ name: "region", value: region }, ...given], cores.length);
   const ports = regions.flatMap(({ guests }) => guests.flatMap(({ ports }) => ports));
   const lcores = Math.max(...ports.map(({ queues = 1 }) => queues));
+  checkOpenFiles("culvert run", 2 * lcores);
   const functions = functionsOf(given, values);
   const named = functions.map(({ named }) => named);
   using types = values.types ? new TypeChecker(named) : undefined;

@@ -24,6 +24,8 @@ export interface OurProgram {
   readonly command: string;
   /** Its version; undefined if its files are gone. */
   readonly version: string | undefined;
+  /** Whether we may not look at its files: it is another user's. */
+  readonly isHidden?: boolean;
   /** Interfaces of its ports. */
   readonly interfaces: readonly string[];
 }

@@ -20,21 +20,26 @@ function anotherLayout(
   );
 }
 
-function checkPrograms(programs: readonly OurProgram[], version: string): Finding {
+function checkPrograms(running: readonly OurProgram[], version: string): Finding {
+  const programs = running.filter(({ isHidden }) => !isHidden);
+  const hidden = running.length - programs.length;
+  const besides = hidden > 0 ? `; root may see the versions of ${hidden} programs of others` : "";
   if (programs.length === 0) {
-    return good("versions", `culvert ${version}; no host, guest or server`);
+    return good("versions", `culvert ${version}${besides || "; no host, guest or server"}`);
   }
   const count = (command: string) => programs.filter((found) => found.command === command).length;
   const all = [...new Set(programs.map(({ command }) => command))]
     .map((command) => `${count(command)} ${command}`).join(", ");
   const others = programs.filter((found) => found.version !== version);
-  if (others.length === 0) return good("versions", `culvert ${version}, as all that run: ${all}`);
+  if (others.length === 0) {
+    return good("versions", `culvert ${version}, as all that run: ${all}${besides}`);
+  }
   const named = others.map(({ command, pid, version }) =>
     `${command} ${pid} is ${version ?? "of files that are gone"}`
   ).join(", ");
   return note(
     "versions",
-    `this is culvert ${version}; ${named}`,
+    `this is culvert ${version}; ${named}${besides}`,
     `start ${others.length === 1 ? "it" : "them"} anew: guests attach again by themselves`,
   );
 }

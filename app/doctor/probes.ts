@@ -48,14 +48,25 @@ function programs(): OurProgram[] {
     const args = read(`/proc/${pid}/cmdline`)?.split("\0") ?? [];
     const found = parseCommandLine(args);
     if (!found) return [];
-    const version = versionAt(orUndefined(() => Deno.realPathSync(`/proc/${pid}/cwd`)), found.main);
-    return [{ pid, version, command: found.command, interfaces: found.interfaces }];
+    const cwd = folderOf(pid);
+    const version = versionAt(cwd ?? "", found.main);
+    const isHidden = cwd === undefined && version === undefined;
+    return [{ pid, version, isHidden, command: found.command, interfaces: found.interfaces }];
   });
 }
 
+/** Where a process runs: undefined if we may not see that; empty if it is gone. */
+function folderOf(pid: number): string | undefined {
+  try {
+    return Deno.realPathSync(`/proc/${pid}/cwd`);
+  } catch (error) {
+    return error instanceof Deno.errors.PermissionDenied ? undefined : "";
+  }
+}
+
 /** The version of the program whose main file that is: beside it is the manifest, or one above. */
-function versionAt(cwd: string | undefined, main: string): string | undefined {
-  const path = main.startsWith("/") ? main : `${cwd ?? ""}/${main}`;
+function versionAt(cwd: string, main: string): string | undefined {
+  const path = main.startsWith("/") ? main : `${cwd}/${main}`;
   for (let folder = dirname(path); folder !== dirname(folder); folder = dirname(folder)) {
     for (const name of ["deno.json", "package.json"]) {
       const text = read(`${folder}/${name}`);

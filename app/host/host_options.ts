@@ -30,6 +30,9 @@ export interface HostOptions {
   readonly account?: Account;
 }
 
+/** Largest MTU of a host, in bytes: an mbuf holds the frame, and many NICs do no more. */
+export const MTU_MAX = 9216;
+
 /** A port whose frames are copied. */
 export interface MirrorOptions {
   /** It, as its guest has it. */

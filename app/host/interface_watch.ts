@@ -1,6 +1,7 @@
 import type { Log } from "../linux/log.ts";
 import { COUNTER } from "../port/counters.ts";
 import type { Interface } from "../port/interface.ts";
+import { MTU_MAX } from "./host_options.ts";
 import type { HostedPort } from "./hosted_ports.ts";
 import type { CountedPort } from "./summary.ts";
 
@@ -67,6 +68,12 @@ export class InterfaceWatch {
 
   #logMtu(port: HostedPort, { name, mtu }: Interface): void {
     const what = `the interface of port ${port.name} has an MTU of ${mtu}, --mtu is ${this.mtu}`;
+    if (mtu > MTU_MAX) {
+      const both = this.mtu === MTU_MAX ? "" : `, and --mtu ${MTU_MAX}`;
+      return this.log(
+        `${what}: longer frames are dropped; use ip link set ${name} mtu ${MTU_MAX}${both}`,
+      );
+    }
     if (mtu > this.mtu) return this.log(`${what}: longer frames are dropped; use --mtu ${mtu}`);
     if (mtu === this.mtu) return this.log(what);
     this.log(

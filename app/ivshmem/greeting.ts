@@ -1,4 +1,4 @@
-import { CulvertError } from "../../ffi/error.ts";
+import { CulvertError, ShimError } from "../../ffi/error.ts";
 import { shim } from "../../ffi/shim.ts";
 import { credentialsOf } from "./member.ts";
 import {
@@ -10,6 +10,8 @@ import {
   PROTOCOL_VERSION,
   receiveMessage,
 } from "./protocol.ts";
+
+const EMFILE = 24;
 
 /** Milliseconds that all the first messages may take. */
 export const GREETING_MS = 2000;
@@ -85,7 +87,10 @@ export class Greeting {
   }
 
   #whole(message: Message | "closed" | "broken", what: string): Message {
-    if (typeof message !== "string") return message;
+    if (typeof message !== "string") {
+      if (message.isCut) throw new ShimError(`join the region of ${this.path}`, EMFILE);
+      return message;
+    }
     this.isClosed = message === "closed";
     throw this.refuse(`the connection is ${message} where ${what} is wanted`);
   }

@@ -171,7 +171,8 @@ export class Peer {
     }
   }
 
-  #take({ value, fd }: Message, events: PeerEvent[]): void {
+  #take({ value, fd, isCut }: Message, events: PeerEvent[]): void {
+    if (isCut) return; // its doorbell is not rung: it naps
     const wrong = this.#faultOf(value, fd);
     if (wrong !== undefined) {
       if (fd !== NO_FD) shim.shim_fd_close(fd);
@@ -189,7 +190,7 @@ export class Peer {
     if (value === MEMORY) return "it sent memory once more";
     if (!isPeerId(value)) return `it sent the id ${value} where 0 to ${PEER_ID_MAX} are ids`;
     if (value === this.id && fd === NO_FD) {
-      return `it says that we, peer ${value}, have left (or we may open no more files)`;
+      return `it says that we, peer ${value}, have left`;
     }
     const vectors = value === this.id ? this.#vectors : this.#others.get(value);
     if (fd !== NO_FD && vectors?.length === PEER_VECTORS_MAX) {

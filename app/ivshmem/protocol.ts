@@ -44,6 +44,8 @@ export interface Message {
   readonly value: number;
   /** The descriptor that goes with it, or {@linkcode NO_FD}. */
   readonly fd: number;
+  /** Whether a descriptor came with it that we may not open, as too many are (EMFILE). */
+  readonly isCut?: boolean;
 }
 
 /** Why no message was received. */
@@ -64,6 +66,7 @@ export function receiveMessage(socket: number): Message | Silence {
   if (result === 0) return { value: Number(value[0]), fd: passed[0] };
   if (passed[0] >= 0) shim.shim_fd_close(passed[0]);
   const { code } = new ShimError("receive", -result);
+  if (code === "EMFILE") return { value: Number(value[0]), fd: NO_FD, isCut: true };
   if (code === "EAGAIN" || code === "EINTR") return "nothing";
   return code === "ECONNRESET" ? "closed" : "broken";
 }

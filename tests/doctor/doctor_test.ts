@@ -217,6 +217,17 @@ fails("a host, a guest and a server of other builds", {
   fix: /^start them anew/,
 });
 
+Deno.test("culvert doctor does not take another user's host for one whose files are gone", async () => {
+  const host = { command: "host", version: undefined, isHidden: true, interfaces: [] };
+  const programs = () => [{ ...host, pid: 10 }, { ...host, pid: 11 }];
+  deepEqual(await complaints({ programs }), []);
+  const text = doctorText(await examine(machine({ programs }), [], VERSION), false);
+  match(
+    text,
+    /^ok +versions +culvert 1\.2\.3; root may see the versions of 2 programs of others$/m,
+  );
+});
+
 Deno.test("culvert doctor looks at interfaces that it is told, and at each once", async () => {
   const [finding, ...others] = await complaints({}, ["eth1", "eth9"]);
   deepEqual([finding.check, others], ["offloads of eth9", []]);

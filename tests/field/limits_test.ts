@@ -16,6 +16,11 @@ Deno.test("A host whose --mtu does not fit an interface says so at the start", a
   await host.stderrLine(new RegExp(`${line(a.outer, 9000)}longer frames are dropped`));
   await host.stderrLine(new RegExp(`${line(b.outer, 1450)}it refuses longer frames; use ip link`));
   await host.stderrLine(/is ready/);
+  await lab.run("ip", "link", "set", a.outer, "mtu", "65535"); // as many as --mtu cannot be
+  const most = `ip link set ${a.outer} mtu 9216, and --mtu 9216$`;
+  await host.stderrLine(
+    new RegExp(`${line(a.outer, 65535)}longer frames are dropped; use ${most}`),
+  );
   await lab.run("ip", "link", "set", b.outer, "mtu", "1500");
   await host.stderrLine(/has an MTU of 1500, --mtu is 1500/);
   await lab.finishHost(host);

@@ -275,8 +275,7 @@ for (
     [
       "that we have left",
       (s) => s.says(1),
-      "it says that we, peer 1, have left (or we may open no " +
-      "more files)",
+      "it says that we, peer 1, have left",
     ],
   ] as [string, (server: ScriptedServer) => void, string][]
 ) {

@@ -146,9 +146,20 @@ Deno.test("An address that is not ours, and one that is taken, are told as what 
   assert.match(taken, /EADDRINUSE: see who listens there \(ss -ltnp\)/);
 });
 
-Deno.test("Too few descriptors are told with the limit to raise", async () => {
+Deno.test("Too few descriptors are told with the limit to raise, and how many it takes", async () => {
   await using lab = await Lab.open();
-  const under = ["sh", "-c", 'ulimit -n 24 && exec "$@"', "sh"];
-  const said = await refusal(lab, "host", ["--port", "ring", "--region", lab.newPath()], under);
-  assert.match(said, /EMFILE: raise the limit of open files \(ulimit -n\)$/);
+  const path = lab.newPath();
+  for (
+    const [task, args] of [
+      ["host", ["--port", "ring", "--region", path]],
+      ["guest", ["--region", path]],
+      ["run", ["--port", "ring"]],
+    ] as const
+  ) {
+    const under = ["prlimit", "--nofile=40:40"];
+    const said = await refusal(lab, task, [...args], under);
+    const needed = task === "run" ? 80 : 64;
+    const found = `Cannot run culvert ${task} as it may have 40 files open, and needs ${needed}`;
+    assert(said.endsWith(`${found}: raise the limit of open files (ulimit -n)`), said);
+  }
 });

@@ -10,6 +10,9 @@ import config from "../../deno.json" with { type: "json" };
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 
+/** A task whose permissions a command runs with. */
+export type Task = keyof typeof config.tasks;
+
 /** A user that nobody else is; it need not be in /etc/passwd. */
 export const UID = 47_321;
 
@@ -47,14 +50,15 @@ export class OtherUser implements AsyncDisposable {
 
   /** Start `culvert` as this user, with the permissions of a task. */
   culvert(
-    task: "host" | "guest",
+    task: Task,
     args: string[],
     { netns = "", capabilities = [] as string[] } = {},
   ): Running {
     const [, ...deno] = config.tasks[task].command
       .replace("app/main.ts", `${this.folder}/app/main.ts`)
-      .replace(".cache/", `${this.folder}/.cache/`)
-      .replace("--allow-read=.", `--allow-read=${this.folder}`)
+      .replace("=.cache/", `=${this.folder}/.cache/`)
+      .replace("--lock=deno.lock ", "")
+      .replace(/--allow-read=\.(?=[ ,])/, `--allow-read=${this.folder}`)
       .split(" ");
     const enter = netns ? ["ip", "netns", "exec", netns] : [];
     const under = this.become(...capabilities);

@@ -1,3 +1,4 @@
+import { MTU_MAX } from "../../host/host_options.ts";
 import { LEVELS, LOG_FORMATS } from "../../linux/log.ts";
 
 /** Cores to pin lcores to; which are taken if it is left out, each command says. */
@@ -40,7 +41,7 @@ export const MTU = {
   kind: "number",
   argument: "BYTES",
   least: 68,
-  most: 9216,
+  most: MTU_MAX,
   default: 1500,
 } as const;
 
