@@ -104,7 +104,7 @@ async function benchNoLoss(options: BenchOptions, network: Network): Promise<voi
   const { outer } = loop;
   await measureForwarders(options, {
     name,
-    inPlot: true,
+    inPlot: false,
     sample: (seconds) => rateWithoutLoss(loop, frameBytes, seconds / 6, GENERATOR_CORE),
     ours: () => startOurs(outer.map((name) => `packet:${name}`)),
     peers: {

@@ -108,9 +108,6 @@ async function rowOf(
 const IN_PLOT = [
   "ring SP/SC bulk, 8 B, two cores, burst 32",
   "ring MP/MC bulk, 8 B, two cores, burst 32",
-  "ring SP/SC bulk, 8 B, two processes, burst 32",
-  "ring RTS bulk, 8 B, two cores, burst 32",
-  "ring SP/SC zc, 8 B, two cores, burst 32",
   "ring SP/SC bulk, 8 B, one core, burst 32",
 ];
 
