@@ -73,24 +73,40 @@ function checkWipe(regions: HostOptions["regions"]): void {
   );
 }
 
+/** Options that are read once: what they ask for is done while the host starts. */
+const ONCE = ["may-add", "control"] as const;
+
 /** `culvert host`: returns the exit status. */
 export async function hostCommand(parsed: Parsed<typeof HOST>): Promise<number> {
-  const { values } = parsed;
-  const read = async () => hostOptions(await parsedWithConfig(parsed));
-  const reload = () => {
-    if (values.config !== undefined) return read();
-    throw new UsageError("Cannot reload as there is no configuration file: culvert host --config");
-  };
-  const options = await read();
+  const first = await parsedWithConfig(parsed);
+  const { values } = first;
+  const options = hostOptions(first);
   checkOpenFiles("culvert host", options.cores.length);
   const say = logFor("host", values);
   const log = limitLog(say);
   const lcoreUrl = new URL("../host/lcore_worker.ts", import.meta.url);
   const control = new HostControl();
+  const reload = async () => {
+    const next = await parsedWithConfig(parsed);
+    const other = ONCE.find((name) => next.values[name] !== values[name]);
+    if (other) throw new CulvertError(`Cannot change ${other} while the host runs: start it anew`);
+    const waited = await control.change(reloaded(control.options, hostOptions(next)));
+    logFor("host", next.values);
+    return waited;
+  };
   const drained = new AbortController();
-  const hangsUp = values.config === undefined ? undefined : () => reloadOn(control, reload, say);
+  const hangsUp = values.config === undefined ? undefined : () => reloadOn(reload, say);
   const stop = AbortSignal.any([stopSignal(say, { hangsUp }), drained.signal]);
-  const answers = answersOf({ control, reload, stop: () => drained.abort() });
+  const answers = answersOf({
+    control,
+    reload() {
+      if (values.config !== undefined) return reload();
+      throw new UsageError(
+        "Cannot reload as there is no configuration file: culvert host --config",
+      );
+    },
+    stop: () => drained.abort(),
+  });
   const server = serveControl(values.control, answers, options);
   const settled = () => {
     const duties = dutiesOf(options, values["may-add"], server?.path);
@@ -110,14 +126,10 @@ export async function hostCommand(parsed: Parsed<typeof HOST>): Promise<number> 
   return 0;
 }
 
-/** SIGHUP with a configuration file: read it again, and do what it says now. */
-async function reloadOn(
-  control: HostControl,
-  reload: () => Promise<HostOptions>,
-  say: Log,
-): Promise<void> {
+/** SIGHUP with a configuration file: do what it says now. */
+async function reloadOn(reload: () => Promise<number>, say: Log): Promise<void> {
   try {
-    const waited = await control.change(reloaded(control.options, await reload()));
+    const waited = await reload();
     say(`reloaded: frames have waited for ${waited.toFixed(0)} ms`);
   } catch (error) {
     if (!(error instanceof CulvertError)) throw error;

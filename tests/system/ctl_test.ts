@@ -164,23 +164,58 @@ Deno.test("culvert ctl changes a host, tells what it does, and says why it does 
 Deno.test("SIGHUP has a host do what its configuration says now; a wrong one changes nothing", async () => {
   await using lab = await Lab.open();
   const file = await Deno.makeTempFile({ suffix: ".toml" });
-  const write = (ports: string, rest = "") =>
-    Deno.writeTextFile(file, `${rest}\n[[region]]\nname = "${lab.region}"\nports = ${ports}\n`);
-  await write('["null:0", "ring"]');
-  const host = lab.culvert("host", ["--config", file, "--control", lab.region]);
-  await host.stderrLine(/is ready/);
-  await write('["null:0", "ring", "ring:b"]', "burst = 8");
+  const [tap, span] = [lab.name("t"), lab.name("s")];
+  const base = { control: lab.region, log: "json", "may-add": `none,${span}` };
+  const write = (ports: string[], rest: Record<string, unknown> = {}, region = "") => {
+    const all = Object.entries({ ...base, ...rest }).map(([name, value]) =>
+      `${name} = ${JSON.stringify(value)}\n`
+    );
+    const text = `${all.join("")}[[region]]\nname = "${lab.region}"\n${region}\n`;
+    return Deno.writeTextFile(file, `${text}ports = ${JSON.stringify(ports)}\n`);
+  };
+  const ports = [`tap:${tap}`, "ring"];
+  await write(ports);
+  const host = lab.culvert("host", ["--config", file]);
+  await host.stderrLine(/^\{.*is ready/);
+  const show = async () => JSON.parse((await ctl(lab, lab.region, "show")).stdout);
+  const does = async (...change: Parameters<typeof write>) => {
+    await write(...change);
+    host.kill("SIGHUP");
+    await host.stderrLine(/reloaded: frames have waited for \d+ ms/);
+    return await show();
+  };
+  const refuses = async (wanted: RegExp, ...change: Parameters<typeof write>) => {
+    await write(...change);
+    host.kill("SIGHUP");
+    match(await host.stderrLine(/goes on as before: /), wanted);
+  };
+  const now = await does([...ports, "ring:b"], { burst: 8, mtu: 1400 });
+  deepEqual([now.burst, now.mtu, now.regions[0].guests[0].ports.length], [8, 1400, 3]);
+  const mirror = [`${tap}=tap:${span}`];
+  await does(ports, { mirror, wipe: true, "debug-pool": true }, "mbufs = 1024\nring-size = 256");
+  ok(await lab.link(span), "the mirror is there");
+  const { stdout } = await ctl(lab, lab.region, `/mempool/info,${lab.region}`);
+  equal(JSON.parse(stdout).size, 1024);
+  const ring = await ctl(lab, lab.region, `/ring/info,${lab.region}/g0.p0.rx`);
+  match(ring.stdout, /: ?256\b/);
+  await does(ports);
+  equal(await lab.link(span), undefined);
+  await Deno.writeTextFile(file, '[[region]]\nports = ["null:0"');
   host.kill("SIGHUP");
-  await host.stderrLine(/reloaded: frames have waited for \d+ ms/);
-  const now = JSON.parse((await ctl(lab, lab.region, "show")).stdout);
-  deepEqual([now.burst, now.regions[0].guests[0].ports.length], [8, 3]);
-  await write('["null:0", "ring:b"', "burst = 8");
-  host.kill("SIGHUP");
-  await host.stderrLine(/goes on as before: Cannot use .*\.toml/);
-  await write('["null:0", "ring:b"]', 'cores = "0,1"');
-  host.kill("SIGHUP");
-  await host.stderrLine(/goes on as before: Cannot change its cores while the host runs/);
-  await write('["null:0", "ring:b"]');
+  match(await host.stderrLine(/goes on as before: /), /Cannot use .*\.toml/);
+  const others: [string, Record<string, unknown>, string?][] = [
+    ["its cores", { cores: "0,1" }],
+    ["its user or group", { user: "nobody" }],
+    ["its regions or their size", {}, 'size = "128M"'],
+    ["may-add", { "may-add": "eth*" }],
+    ["control", { control: "other" }],
+  ];
+  for (const [what, rest, region] of others) {
+    const wanted = new RegExp(`Cannot change ${what} while the host runs: start it anew`);
+    await refuses(wanted, ports, rest, region);
+  }
+  await refuses(/Cannot put 1000000 mbufs .* use --mbufs \d+/, ports, {}, "mbufs = 1000000");
+  await write(ports, { log: "text" });
   match((await ctl(lab, lab.region, "reload")).stdout, /^done/);
   equal((await host.stop("SIGTERM")).code, 0);
   await Deno.remove(file);

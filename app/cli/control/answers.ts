@@ -5,15 +5,18 @@ import { decodeRegion } from "../../inspect/decode.ts";
 import { COUNTER, droppedBy, DROPS } from "../../port/counters.ts";
 import { portText } from "../../port/port_spec.ts";
 import { VERSION } from "../version.ts";
-import { reloaded, withoutPort, withPort, withSetting } from "./changes.ts";
+import { withoutPort, withPort, withSetting } from "./changes.ts";
 import { type Answers, greeting } from "./control_server.ts";
 
 /** What answers ask of the program. */
 export interface Program {
   /** Of the host that runs. */
   readonly control: HostControl;
-  /** Reads the configuration again; rejects if there is none. */
-  reload(): Promise<HostOptions>;
+  /**
+   * Does what the configuration says now; fails if there is none. Returns the milliseconds for
+   * which frames have waited.
+   */
+  reload(): Promise<number>;
   /** Ends the host in order. */
   stop(): void;
 }
@@ -45,9 +48,8 @@ export function answersOf({ control, reload, stop }: Program): Answers {
     if (found) return found;
     throw new Error(`Cannot find ${name}: there are ${all.map((one) => one.name).join(", ")}`);
   };
-  const change = async (options: HostOptions) => ({
-    waited_ms: Math.round(await control.change(options)),
-  });
+  const told = (waited: number) => ({ waited_ms: Math.round(waited) });
+  const change = async (options: HostOptions) => told(await control.change(options));
   const answers: [string, (parameters: string) => unknown][] = [
     ["/", () => answers.map(([path]) => path)],
     ["/info", () => JSON.parse(greeting())],
@@ -90,7 +92,7 @@ export function answersOf({ control, reload, stop }: Program): Answers {
       const { name, value } = JSON.parse(text);
       return change(withSetting(control.options, name, String(value)));
     }],
-    ["/culvert/reload", async () => change(reloaded(control.options, await reload()))],
+    ["/culvert/reload", async () => told(await reload())],
     ["/culvert/drain", () => {
       stop();
       return { stopping: true };

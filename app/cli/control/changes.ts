@@ -97,7 +97,11 @@ function settingsOf(given: readonly Given[]): Partial<HostOptions> {
  */
 export function reloaded(options: HostOptions, wanted: HostOptions): HostOptions {
   const fixed = ({ regions, cores, account }: HostOptions) => ({
-    "its regions": regions.map(({ name, size, numaNode }) => ({ name, size, numaNode })),
+    "its regions or their size": regions.map(({ name, size, numaNode }) => ({
+      name,
+      size,
+      numaNode,
+    })),
     "its cores": cores,
     "its user or group": account ?? {},
   });
