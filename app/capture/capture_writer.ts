@@ -65,9 +65,15 @@ export class CaptureWriter {
    * Begin a file.
    *
    * @param description Of a pcapng file; undefined for pcap.
+   * @param isBegun Whether another writer has begun it, whose frames stay.
    */
-  constructor(file: Pick<CaptureFile, "writeSync">, private readonly description?: Description) {
+  constructor(
+    file: Pick<CaptureFile, "writeSync">,
+    private readonly description?: Description,
+    isBegun = false,
+  ) {
     this.#file = file;
+    if (isBegun) return;
     if (description === undefined) {
       this.#words(PCAP.NANOSECONDS, 2 | 4 << 16, 0, 0, SNAP_LENGTH, LINKTYPE_ETHERNET);
       return;

@@ -204,7 +204,7 @@ function checkPort(
     );
   }
   if (isOnInterface({ kind })) checkUsage(() => checkInterfaceName(name));
-  if (kind === "null" || kind === "pcap" || name === "") return;
+  if (kind === "null" || name === "") return;
   const found = ports.filter((port) => port.kind === kind && port.name === name).length;
   if (kind === "link" && found !== 2) {
     throw new UsageError(
@@ -213,6 +213,7 @@ function checkPort(
     );
   }
   if (kind !== "link" && found > 1) {
-    throw new UsageError(`Cannot use port ${kind}:${name} twice: name it once`);
+    const again = kind === "pcap" ? ", the second time as pcap:./IN" : "";
+    throw new UsageError(`Cannot use port ${kind}:${name} twice: name it once${again}`);
   }
 }

@@ -133,7 +133,7 @@ export class HostCourse {
       this.#ports.prepare([spec], mtu);
     } catch (error) {
       const isRefused = error instanceof CulvertError && ["EPERM", "EACCES"].includes(error.code!);
-      if (!isRefused) throw error;
+      if (!isRefused || !isOnInterface(spec)) throw error;
       throw new CulvertError(
         `Cannot add port ${portText(spec)} as the host has given up what that needs: start it ` +
           `anew with this port, or with --may-add ${spec.name} (may-add = "${spec.name}" in its file)`,
@@ -248,18 +248,18 @@ function checkSame(now: HostOptions, then: HostOptions): void {
 }
 
 /**
- * Hosts with these ports are not followed by another in the same process: the kernel's rings hold
- * mbufs of an XDP port, and what opens another one is given up; a pcap port would begin its files
- * again.
+ * A host with an XDP port is not followed by another in the same process: the kernel's rings hold
+ * mbufs of it, and what opens another one is given up.
  *
  * @throws {CulvertError} if there is such a port.
  */
 function checkLasting(...options: readonly HostOptions[]): void {
-  const found = options.flatMap(portsOf).find(({ kind }) => kind === "xdp" || kind === "pcap");
+  const found = options.flatMap(portsOf).find(({ kind }) => kind === "xdp");
   if (!found) return;
-  const why = found.kind === "xdp" ? "the kernel holds mbufs of it" : "its files would begin again";
   throw new CulvertError(
-    `Cannot change a host with port ${portText(found)} while it runs as ${why}: start it anew, ` +
-      "guests attach again by themselves",
+    `Cannot change a host with port ${
+      portText(found)
+    } while it runs as the kernel holds mbufs of ` +
+      "it: start it anew, guests attach again by themselves",
   );
 }

@@ -117,11 +117,11 @@ export function openedBy({ opened, mirror }: HostedPort): OpenedPort[] {
   return mirror ? [opened, mirror] : [opened];
 }
 
-/** Whether two are the same queue of one interface. */
+/** Whether two are the same queue of one interface, or have the same files. */
 function isSame(a: PlacedPort, b: PlacedPort): boolean {
   const [{ kind, name }, other] = [a.opened.setup, b.opened.setup];
   const isOne = kind === other.kind && name === other.name && a.queue === b.queue;
-  return isOne && (kind === "tap" || kind === "packet");
+  return isOne && (kind === "tap" || kind === "packet" || kind === "pcap");
 }
 
 /** Leave interfaces as they were found, as far as they still let us. */

@@ -6,7 +6,8 @@ import { tapIndex } from "./tap_port.ts";
 
 /**
  * Ports that stay open while one host after another has them: what comes meanwhile waits in the
- * kernel. Each host is lent descriptors of its own, which its lcores close.
+ * kernel, and a capture goes on where it was. Each host is lent descriptors of its own,
+ * which its lcores close.
  */
 export class KeptPorts {
   readonly #kept = new Map<string, OpenedPort>();
@@ -30,8 +31,8 @@ export class KeptPorts {
    */
   readonly lend = (spec: PortSpec, mtu: number): OpenedPort => {
     const kept = this.#keep(spec, mtu);
-    if (!kept.look) return kept;
-    const mac = kept.look()?.mac ?? kept.mac;
+    if (!isKept(kept)) return kept;
+    const mac = kept.look?.()?.mac ?? kept.mac;
     const others = kept.others?.map(copyOf);
     return { ...kept, mac, setup: copyOf(kept.setup), others, restore: () => {} };
   };
@@ -57,13 +58,18 @@ export class KeptPorts {
     if (failure !== undefined) throw failure;
   }
 
-  /** A port, which is kept if it has something of the kernel's. */
+  /** A port, which is kept if it has something that the next host is to have, too. */
   #keep(spec: PortSpec, mtu: number): OpenedPort {
     const key = portText(spec);
     const port = this.#kept.get(key) ?? this.open(spec, mtu);
-    if (port.look) this.#kept.set(key, port);
+    if (isKept(port)) this.#kept.set(key, port);
     return port;
   }
+}
+
+/** Whether it has an interface, or files. */
+function isKept({ look, setup }: OpenedPort): boolean {
+  return look !== undefined || setup.kind === "pcap";
 }
 
 /** Close what was lent, and no lcore has taken. */
@@ -73,6 +79,7 @@ export function closeLent(port: OpenedPort): void {
 
 function descriptorsOf(setup: PortSetup): number[] {
   if (setup.kind === "tap") return [setup.fd];
+  if (setup.kind === "pcap") return setup.fd < 0 ? [] : [setup.fd];
   return setup.kind === "packet" ? [setup.rxFd, setup.txFd, setup.wholeFd] : [];
 }
 
@@ -82,6 +89,9 @@ function copyOf(setup: PortSetup): PortSetup {
   if (setup.kind === "tap") {
     const index = tapIndex(setup.fd) ?? setup.index;
     return { ...setup, index, fd: copyDescriptor(setup.fd), kept };
+  }
+  if (setup.kind === "pcap") {
+    return setup.fd < 0 ? setup : { ...setup, fd: copyDescriptor(setup.fd) };
   }
   if (setup.kind !== "packet") return setup;
   const bound = shim.shim_packet_index(setup.rxFd);

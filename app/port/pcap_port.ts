@@ -18,6 +18,9 @@ const READ_ONLY = 3;
 /** All frames of a capture together. */
 const BYTES_MAX = 2 ** 30;
 
+/** Numbers that a port notes for the next one on its files. */
+const NOTES = 6;
+
 /** Nanoseconds after which a port that was not asked was asleep: it does not make up for that. */
 const ASLEEP_NS = 100e6;
 
@@ -43,6 +46,8 @@ export interface PcapSetup {
   readonly frames?: ReplayedFrames;
   /** The file that it writes; -1 for none. */
   readonly fd: number;
+  /** How far the last port on these files has come: what it notes when it is closed. */
+  readonly left: Float64Array<SharedArrayBuffer>;
 }
 
 /**
@@ -54,7 +59,8 @@ export function openPcap(name: string, options: PcapOptions): PcapSetup {
   const { input, output } = options;
   const frames = input === undefined ? undefined : readFrames(input);
   const fd = output === undefined ? -1 : createFile(output);
-  return { kind: "pcap", name, options, frames, fd };
+  const left = new Float64Array(new SharedArrayBuffer(8 * NOTES));
+  return { kind: "pcap", name, options, frames, fd, left };
 }
 
 function readFrames(path: string): ReplayedFrames {
@@ -93,7 +99,8 @@ function readFrames(path: string): ReplayedFrames {
  * A port on files (DPDK `net_pcap`): it receives the frames of a capture, and writes those that it
  * sends into another one. Bytes are copied here, so that it is no port for speed.
  *
- * Frames wait for a guest, and for mbufs: none is lost before the guest has it.
+ * Frames wait for a guest, and for mbufs: none is lost before the guest has it. The next port of
+ * the same setup goes on where this one was closed, in both files.
  */
 export class PcapPort implements HostPort {
   readonly name: string;
@@ -106,16 +113,20 @@ export class PcapPort implements HostPort {
   readonly #count: number;
   readonly #lapNs: number;
   readonly #output?: Output;
-  #next = 0;
-  #received = 0;
+  readonly #left: PcapSetup["left"];
+  #next: number;
+  #received: number;
   /** When the first frame of this lap was due, by the clock in nanoseconds. */
-  #lapAt = 0;
-  #startedAt = 0;
-  #askedAt = 0;
+  #lapAt: number;
+  #startedAt: number;
+  #askedAt: number;
 
   /** Takes over the file of `setup`: closing the port closes it. */
   constructor(setup: PcapSetup, resources: PortResources) {
-    const { name, options, frames, fd } = setup;
+    const { name, options, frames, fd, left } = setup;
+    this.#left = left;
+    [this.#next, this.#received, this.#lapAt, this.#startedAt, this.#askedAt] = left;
+    const hasBegun = left[NOTES - 1] !== 0;
     this.name = name;
     this.#options = options;
     this.#frames = frames;
@@ -124,7 +135,7 @@ export class PcapPort implements HostPort {
     const last = frames?.times.at(-1) ?? 0;
     // From the last frame to the first of the next lap as long as between two frames.
     this.#lapNs = last + (this.#count > 1 ? last / (this.#count - 1) : 1e9);
-    if (fd >= 0) this.#output = new Output(fd, name);
+    if (fd >= 0) this.#output = new Output(fd, name, hasBegun);
   }
 
   /** Whether there are frames to come: nothing wakes an lcore for them. */
@@ -173,6 +184,7 @@ export class PcapPort implements HostPort {
   }
 
   close(): void {
+    this.#left.set([this.#next, this.#received, this.#lapAt, this.#startedAt, this.#askedAt, 1]);
     this.#output?.close();
   }
 
@@ -215,20 +227,20 @@ class Output {
   readonly #fd: number;
   readonly #writer: CaptureWriter;
 
-  constructor(fd: number, name: string) {
+  constructor(fd: number, name: string, isBegun: boolean) {
     this.#fd = fd;
     const file = fileAt(fd, name);
-    this.#writer = new CaptureWriter({
-      writeSync: (bytes) => {
-        if (this.isBroken) return bytes.length;
-        try {
-          return file.writeSync(bytes);
-        } catch {
-          this.isBroken = true; // the disk is full; what comes is counted as refused
-          return bytes.length;
-        }
-      },
-    }, name.endsWith(".pcap") ? undefined : { interfaces: [{ name }] });
+    const writeSync = (bytes: Uint8Array) => {
+      if (this.isBroken) return bytes.length;
+      try {
+        return file.writeSync(bytes);
+      } catch {
+        this.isBroken = true; // the disk is full; what comes is counted as refused
+        return bytes.length;
+      }
+    };
+    const about = name.endsWith(".pcap") ? undefined : { interfaces: [{ name }] };
+    this.#writer = new CaptureWriter({ writeSync }, about, isBegun);
   }
 
   /** Write frames; returns how many were refused. */

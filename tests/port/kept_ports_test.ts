@@ -3,6 +3,7 @@ import { check } from "../../ffi/error.ts";
 import { shim } from "../../ffi/shim.ts";
 import { closeLent, KeptPorts } from "../../app/port/kept_ports.ts";
 import { type OpenedPort, type PortSetup, setupsOf } from "../../app/port/open_port.ts";
+import { fileTest, Folder } from "../ffi/folder.ts";
 import { parsePortSpec, portText } from "../../app/port/port_spec.ts";
 
 const TAP = parsePortSpec("tap:t0");
@@ -60,6 +61,21 @@ Deno.test("KeptPorts opens a port once, and lends descriptors of its own each ti
   ports.keepOnly([]);
   deepEqual(restored, ["tap:t0"]);
   notEqual(shim.shim_fd_same(fds[0], fds[0]), 1, "it is closed");
+});
+
+fileTest("KeptPorts opens the files of a pcap port once", () => {
+  using folder = new Folder();
+  const ports = new KeptPorts();
+  const spec = parsePortSpec(`pcap:,w=${folder.path}/out.pcapng`);
+  const setups = [ports.lend(spec, 1500), ports.lend(spec, 1500)].map(({ setup }) => setup);
+  const fds = setups.map((setup) => setup.kind === "pcap" ? setup.fd : -1);
+  notEqual(fds[0], fds[1]);
+  equal(shim.shim_fd_same(fds[0], fds[1]), 1);
+  fds.forEach((fd) => shim.shim_fd_close(fd));
+  ports.keepOnly([]);
+  const anew = ports.lend(spec, 1500);
+  closeLent(anew);
+  ports.keepOnly([]);
 });
 
 Deno.test("KeptPorts keeps what is named, and opens again what was closed", () => {

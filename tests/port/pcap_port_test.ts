@@ -2,6 +2,7 @@ import { deepEqual, equal, ok, throws } from "node:assert/strict";
 import { CaptureReader } from "../../app/capture/capture_reader.ts";
 import { CaptureWriter } from "../../app/capture/capture_writer.ts";
 import { Mbufs } from "../../app/mempool/mbuf.ts";
+import { copyDescriptor } from "../../app/linux/files.ts";
 import { Mempool } from "../../app/mempool/mempool.ts";
 import { COUNTER, newCounters } from "../../app/port/counters.ts";
 import { openPcap, PcapPort } from "../../app/port/pcap_port.ts";
@@ -39,8 +40,15 @@ function open(text: string) {
   const [counters] = newCounters(1);
   const options = parsePcapOptions(text);
   const setup = openPcap(`pcap:${text}`, options);
-  const port = new PcapPort(setup, { mbufs, mempool, counters, frameMax: 1522 });
+  let { fd } = setup;
+  let port = new PcapPort(setup, { mbufs, mempool, counters, frameMax: 1522 });
   const burst = Burst.of(32);
+  /** Close the port; the next one has the same files. */
+  const succeed = () => {
+    fd = fd < 0 ? -1 : copyDescriptor(fd);
+    port.close();
+    port = new PcapPort({ ...setup, fd }, { mbufs, mempool, counters, frameMax: 1522 });
+  };
   /** The frames of a burst, which are freed. */
   const receive = (max = 32) => {
     const n = port.rxBurst(burst, max);
@@ -53,7 +61,10 @@ function open(text: string) {
     return frames;
   };
   return {
-    port,
+    get port() {
+      return port;
+    },
+    succeed,
     counters,
     mempool,
     burst,
@@ -147,6 +158,34 @@ folderTest("A pcap port writes what it is sent, pcapng or pcap", (folder) => {
     equal(reader.next(), undefined);
     equal(lab.mempool.allocBurst(Burst.of(MBUFS), MBUFS), MBUFS);
   }
+});
+
+folderTest("The next pcap port goes on where the last one was closed, in both files", (folder) => {
+  for (const name of ["out.pcapng", "out.pcap"]) {
+    const lengths = [60, 61, 62, 63, 64, 65, 66];
+    capture(`${folder}/in.pcap`, lengths);
+    using lab = open(`${folder}/in.pcap,rate=max,w=${folder}/${name}`);
+    for (let turn = 0; turn < 3; turn++) {
+      const n = lab.port.rxBurst(lab.burst, 3);
+      equal(lab.port.txBurst(lab.burst, n), n);
+      lab.succeed();
+    }
+    equal(lab.port.hasFrames, false);
+    lab.port.close();
+    using file = Deno.openSync(`${folder}/${name}`);
+    const reader = new CaptureReader(file, name);
+    deepEqual(lengths.map(() => reader.next()?.bytes.length), lengths);
+    equal(reader.next(), undefined);
+  }
+});
+
+folderTest("The next pcap port of a loop keeps the rate: it makes up for no pause", (folder) => {
+  capture(`${folder}/in.pcap`, [60, 61, 62]);
+  using lab = open(`${folder}/in.pcap,loop,rate=10k`);
+  receiveFor(20, lab.receive);
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 150);
+  lab.succeed();
+  ok(lab.receive().length <= 1);
 });
 
 fileTest("A pcap port counts what it could not write as refused", () => {

@@ -16,7 +16,7 @@ function framesOf(path: string): string[] {
   return frames;
 }
 
-Deno.test("A host replays a capture to a guest that comes late, and writes what it sends, without a loss", async () => {
+Deno.test("A host replays a capture to a late guest, and writes what it sends, over changes, too", async () => {
   const dir = Deno.makeTempDirSync({ prefix: "culvert-pcap-" });
   await using lab = await Lab.open();
   const [input, output] = [`${dir}/in.pcap`, `${dir}/out.pcapng`];
@@ -31,8 +31,14 @@ Deno.test("A host replays a capture to a guest that comes late, and writes what 
   }
   const host = await lab.startHost([
     ...["--port", `pcap:${input},rate=4k`, "--port", `pcap:,w=${output}`, "--ring-size", "4096"],
+    ...["--control", lab.region],
   ]);
   const guest = await lab.startGuest(["--no-mac-updating", "-T", "0"]);
+  const more = `pcap:${input},rate=1,w=${dir}/more.pcapng`;
+  for (const verb of ["add", "del"]) {
+    const { code, stderr } = await lab.culvert("ctl", [lab.region, "port", verb, more]).ended();
+    assert.equal(code, 0, stderr);
+  }
   await until(() => framesOf(output).length === 5_000);
   await guest.stop();
   const { received, forwarded } = await lab.finishHost(host);

@@ -22,8 +22,10 @@ function forwarding(
 Deno.test("An interface of an xdp port goes down and up under traffic, and the account balances", async () => {
   await using lab = await Lab.open();
   const pair = await lab.namespacePair({ quiet: true });
-  const running = await forwarding(lab, pair);
+  const running = await forwarding(lab, pair, ["--control", lab.region]);
   const { host, wires } = running;
+  const refused = await lab.culvert("ctl", [lab.region, "port", "add", "null:0"]).ended();
+  assert.match(refused.stderr, /Cannot change a host with port xdp:\S+ while .* holds mbufs of it/);
   await lab.run("ip", "link", "set", pair.a.outer, "down");
   await host.stderrLine(new RegExp(`port ${pair.a.outer} is down`));
   await wires.b.send(testFrame(60), 50);
