@@ -1,4 +1,6 @@
 import { deepEqual, equal, rejects, throws } from "node:assert/strict";
+import * as v from "valibot";
+import type { FunctionModule } from "../../app/guest/function/function_module.ts";
 import { findFunction } from "../../app/guest/function/function_name.ts";
 import { functionNames } from "./function_names.ts";
 import { GuestLab, macOf, someFrame } from "./guest_lab.ts";
@@ -70,6 +72,22 @@ Deno.test("findFunction() refuses a file that is no code by its name", () => {
         "or .mjs; icmpecho, io, l2fwd, mac, macswap, rxonly, txonly come with culvert",
     });
   }
+});
+
+Deno.test("Options are described by a schema of valibot: what it refuses is told with the key", async () => {
+  using lab = new GuestLab();
+  const rate = v.pipe(v.string(), v.transform(Number), v.minValue(1, "that is less than 1"));
+  const seen: number[] = [];
+  const module: FunctionModule = {
+    options: v.strictObject({ rate }),
+    setup: ({ options }) => void seen.push((options as { rate: number }).rate),
+  };
+  await lab.chain(module, { rate: "50" });
+  deepEqual(seen, [50]);
+  const refused = (set: Record<string, string>, message: RegExp) =>
+    rejects(() => lab.chain(module, set), { name: "UsageError", message });
+  await refused({ rate: "0" }, /^Cannot set rate=0 of function test as that is less than 1$/);
+  await refused({ rate: "1", rat: "5" }, /^Cannot set rat=5 of function test as /);
 });
 
 Deno.test("Options that a function does not have, or of another kind, are refused by their key", async () => {

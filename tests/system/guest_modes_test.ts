@@ -198,6 +198,35 @@ Deno.test("culvert guest: --portmap says where frames go, on several cores too",
   await assertForwards(lab, running, new Map([[0, 3], [3, 0], [1, 2], [2, 1]]));
 });
 
+/** Spins for two seconds once a frame comes by port 2. */
+const SPINNING = `export default function (burst) {
+  if (burst.port !== 2 || burst.count === 0) return;
+  const end = performance.now() + 2000;
+  while (performance.now() < end);
+}
+`;
+
+Deno.test("culvert guest: a function that does not return for a second is named; other lcores go on", async () => {
+  await using lab = await Lab.open();
+  const folder = Deno.makeTempDirSync({ dir: ".cache", prefix: "spinning" });
+  await using _ = { [Symbol.asyncDispose]: () => Deno.remove(folder, { recursive: true }) };
+  await Deno.writeTextFile(`${folder}/spinning.ts`, SPINNING);
+  const args = ["--function", `${folder}/spinning.ts`, "-l", "0,1", "-q", "2", "-T", "0"];
+  const { host, guest, wires } = await forwardingOver(lab, 4, args);
+  const pass = async (from: number, to: number, frame: string) => {
+    await wires[from].send(frame);
+    await wires[to].arrived((found) => found === frame);
+  };
+  await wires[2].send(testFrame(62));
+  await guest.stderrLine(/function spinning\.ts has not returned for 1 s: lcore 1 stands still/);
+  await pass(0, 1, testFrame(60));
+  assert.deepEqual(wires[3].received, [], "the other lcore still spins");
+  await guest.stderrLine(/lcore 1 goes on/);
+  await wires[3].arrived((found) => found === testFrame(62));
+  await pass(2, 3, testFrame(64));
+  await lab.finish({ host, guest });
+});
+
 Deno.test("culvert guest: -T 1 prints the table that l2fwd users know", async () => {
   await using lab = await Lab.open();
   const { host, guest, wires } = await forwardingOver(lab, 2, ["-T", "1"]);
