@@ -1,7 +1,7 @@
 import type { FrameBurst } from "./function/frame_burst.ts";
 
 /** What is read of a burst once, not for each of its frames: that costs a fifth. */
-export type Frames = Pick<FrameBurst, "memory" | "words" | "count">;
+export type Frames = Pick<FrameBurst, "memory" | "descriptors" | "count">;
 
 /** 6 bytes as text: `02:00:00:00:00:01`. */
 export function formatMac(mac: Uint8Array): string {
@@ -21,12 +21,15 @@ export function addressWords(destination: Uint8Array, source: Uint8Array): Uint3
  *
  * @param addresses As {@linkcode addressWords} makes them.
  */
-export function writeAddresses({ memory, words, count }: Frames, addresses: Uint32Array): void {
+export function writeAddresses(
+  { memory, descriptors, count }: Frames,
+  addresses: Uint32Array,
+): void {
   // As int32: numbers beyond 2^31 would be kept as floating point.
   const first = addresses[0] | 0, second = addresses[1] | 0, third = addresses[2] | 0;
   const { u32 } = memory;
   for (let i = 0; i < count; i++) {
-    const byte = memory.frameByte(words[i << 1], words[(i << 1) + 1]);
+    const byte = memory.frameByte(descriptors[i << 1], descriptors[(i << 1) + 1]);
     if ((byte & 3) !== 0) {
       writeHalves(memory.u16, byte >>> 1, addresses);
       continue;
@@ -44,10 +47,10 @@ function writeHalves(u16: Uint16Array, at: number, addresses: Uint32Array): void
 }
 
 /** Swap destination and source address of each frame of a burst. */
-export function swapAddresses({ memory, words, count }: Frames): void {
+export function swapAddresses({ memory, descriptors, count }: Frames): void {
   const { u32 } = memory;
   for (let i = 0; i < count; i++) {
-    const byte = memory.frameByte(words[i << 1], words[(i << 1) + 1]);
+    const byte = memory.frameByte(descriptors[i << 1], descriptors[(i << 1) + 1]);
     if ((byte & 3) === 0) swapByWords(u32, byte >>> 2);
     else swapByHalves(memory.u16, byte >>> 1);
   }

@@ -40,8 +40,9 @@ export function setup({ options }: Context<{ rules: string }>): FrameFunction {
   return (burst) => {
     const found = rules.firstOfEach(burst);
     for (let i = 0; i < burst.count; i++) {
-      const isArp = found[i] === Ipv4Rules.NO_PACKET && arp.at(burst, i) >= 0;
-      if (!isArp && allowed[found[i]] !== true) burst.drop(i);
+      const rule = found[i];
+      const isArp = rule === Ipv4Rules.NO_PACKET && arp.at(burst, i) >= 0;
+      if (rule < 0 ? !isArp : !allowed[rule]) burst.drop(i);
     }
   };
 }
