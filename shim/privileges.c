@@ -175,11 +175,12 @@ static int32_t tell(const struct stat *status, uint32_t *words) {
   words[5] = status->st_uid;
   words[6] = status->st_gid;
   words[7] = (uint32_t)status->st_nlink;
+  words[8] = (uint32_t)(status->st_blocks / 8);
   return 0;
 }
 
 /* What lies at a path, links not followed: words 0..1 device, 2..3 inode, 4 mode, 5 user, 6 group,
- * 7 names. */
+ * 7 names, 8 pages of 4 KiB that it has. */
 SHIM_API int32_t shim_path_status(const char *path, uint32_t *words) {
   struct stat status;
   return shim_status(AT_FDCWD, path, &status) < 0 ? -errno : tell(&status, words);

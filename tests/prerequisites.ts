@@ -82,7 +82,7 @@ export async function installPrerequisites(): Promise<void> {
     );
     return;
   }
-  console.error(`Installing what the tests call: ${missing.join(" ")}`);
+  console.error(`Installing what the tests call, some minutes: ${missing.join(" ")}`);
   if (await apt("update") && await apt(...install)) return;
   throw new Error("Cannot install what the tests call, see above");
 }

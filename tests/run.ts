@@ -5,6 +5,7 @@
  * @module
  */
 import config from "../deno.json" with { type: "json" };
+import { takesAbout } from "../app/cli/duration.ts";
 import { type FileReport, readReport, type Report, slowest } from "./junit.ts";
 import { installPrerequisites } from "./prerequisites.ts";
 import { sourcesIn } from "./source_files.ts";
@@ -91,6 +92,9 @@ const TOGETHER = [
 /** What the task `unit` runs. */
 const UNIT = config.tasks.unit.command.split(" ").filter((word) => word.startsWith("tests/"));
 
+/** Seconds that all takes on two idle cores. */
+const TEST_SECONDS = 2040;
+
 /** Lines of the table of slow files. */
 const SLOWEST = 20;
 
@@ -140,6 +144,10 @@ async function openGate(): Promise<Outcome[] | undefined> {
 }
 
 async function testAll(): Promise<Outcome[]> {
+  console.log(`deno task test ${takesAbout(TEST_SECONDS)} on two idle cores; its parts, with the`);
+  console.log(
+    "time of each, are in tests/README.md, and can be run alone: deno task test PLACE ...",
+  );
   // The gate calls no program that has to be installed.
   const [units] = await Promise.all([openGate(), installPrerequisites()]);
   if (!units) {

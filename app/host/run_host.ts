@@ -10,6 +10,9 @@ import { HostCourse } from "./host_course.ts";
 import type { HostOptions, RegionOptions } from "./host_options.ts";
 import { regionBytesFor } from "./lay_out.ts";
 
+/** A region of so many bytes takes a second and more: that is told before. */
+const LARGE_BYTES = 2 ** 30;
+
 /** Interrupt vectors of a peer, where we start the server: for so many lcores at least. */
 const VECTORS_MIN = 4;
 
@@ -59,6 +62,9 @@ async function hostMemory(
 ): Promise<HostedMemory> {
   const { name, size, numaNode } = region;
   const newBytes = regionBytesFor(region, mtu);
+  if ((size ?? newBytes) >= LARGE_BYTES) {
+    log(`region ${name} is large: its memory takes about a second for each GiB`);
+  }
   const hosted = await hostRegionMemory(name, size, vectors, account, newBytes);
   try {
     if (numaNode !== undefined) bindToNode(hosted.memory, numaNode);

@@ -107,9 +107,11 @@ export interface FileStatus {
   readonly gid: number;
   /** How many names it has: none for a memfd, or a file that was removed. */
   readonly names: number;
+  /** Pages of 4 KiB that it has: fewer than its size tells, if it has holes. */
+  readonly pages: number;
 }
 
-const STATUS_WORDS = 8;
+const STATUS_WORDS = 9;
 
 /** Look at a path; undefined if nothing is there, or it cannot be seen. */
 export function statusOf(path: string): FileStatus | undefined {
@@ -136,6 +138,7 @@ function statusFrom(words: Uint32Array): FileStatus {
     uid: words[5],
     gid: words[6],
     names: words[7],
+    pages: words[8],
   };
 }
 

@@ -1,7 +1,14 @@
 import { check } from "../../ffi/error.ts";
 import { MappedMemory } from "../../ffi/mapped_memory.ts";
 import { shim } from "../../ffi/shim.ts";
-import { giveFile, isSameFile, type Owner, ownerFor, statusOf } from "../linux/owner.ts";
+import {
+  giveFile,
+  isSameFile,
+  type Owner,
+  ownerFor,
+  statusOf,
+  statusOfFile,
+} from "../linux/owner.ts";
 import { checkRegionBytes } from "../memory/region_size.ts";
 import { openLocked } from "./locked_file.ts";
 import { checkMayKeep, fileBytes, once, remove } from "../linux/files.ts";
@@ -15,6 +22,8 @@ import {
 
 /** Of a file's mode, the sticky bit: hosts have made this file, so a host may remove it. */
 const MADE_BY_HOST = 0o1000;
+
+const PAGE_BYTES = 4096;
 
 /** Milliseconds that guests may take, once the host has ended, to let go of its file. */
 const LET_GO_MS = 500, LOOK_MS = 10;
@@ -89,8 +98,12 @@ function isLetGo(fd: number): boolean {
   return isAlone === 1;
 }
 
-/** Give a file its size, and memory for all of it: what a sparse file lacks is SIGBUS later. */
+/**
+ * Give a file its size, and memory for all of it: what a sparse file lacks is SIGBUS later. What
+ * has all is left alone: for 4 GiB the kernel would look for seconds.
+ */
 function reserve(fd: number, bytes: number, path: string): void {
+  if (fileBytes(fd, path) === bytes && statusOfFile(fd, path).pages * PAGE_BYTES >= bytes) return;
   const result = shim.shim_file_resize(fd, BigInt(bytes));
   check(result, `get ${bytes} bytes for ${path}`, {
     EINVAL: "on hugetlbfs it must be a multiple of the page size; use --size 2M or more",

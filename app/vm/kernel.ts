@@ -89,7 +89,7 @@ async function downloadKernel(unpacked: string, options: KernelOptions): Promise
   await Deno.mkdir(options.cacheDir, { recursive: true });
   const work = await Deno.makeTempDir({ dir: options.cacheDir, prefix: "kernel-" });
   try {
-    options.log(`downloading ${name} (26 MB), once`);
+    options.log(`downloading ${name} (26 MB), once: 5 s and more, as the line is`);
     // As root, apt would try to download as user _apt, who may not write here.
     await runTool("apt-get", ["-q", "-o", "APT::Sandbox::User=root", "download", name], {
       cwd: work,

@@ -86,6 +86,18 @@ test("hostFile() goes on with a file that is there, and leaves it there", (fresh
   equal(fresh.isThere, true);
 });
 
+test("hostFile() gives a file that has holes all of its memory", (fresh) => {
+  for (const hole of [MIB, 4096]) {
+    fresh.fill(0);
+    fresh.fill(hole);
+    using file = Deno.openSync(fresh.path, { append: true });
+    file.writeSync(new Uint8Array(MIB - hole));
+    equal(Deno.statSync(fresh.path).blocks! * 512, MIB - hole);
+    hostFile(fresh.path, MIB).close();
+    equal(Deno.statSync(fresh.path).blocks! * 512, MIB);
+  }
+});
+
 test("hostFile() refuses a file that another host has, and does not touch it", (fresh) => {
   const first = hostFile(fresh.path, MIB);
   throws(() => hostFile(fresh.path, MIB), {

@@ -164,6 +164,7 @@ Deno.test("culvert host takes the smallest region and the largest, and says how 
   for (const [size, mebibytes] of [["1M", 1], ["4G", 4096]] as const) {
     const host = lab.host(["--port", "ring", "--size", size, "--mbufs", "64"]);
     await host.stderrLine(new RegExp(`is ready: .*, ${mebibytes} MiB$`));
+    assert.equal(/is large: its memory takes about a second/.test(host.stderr), size === "4G");
     const guest = await lab.startGuest();
     await lab.finish({ host, guest });
   }
