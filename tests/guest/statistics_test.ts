@@ -75,16 +75,34 @@ Deno.test("Statistics.table() begins a new period each time, and adds up the por
   );
 });
 
-Deno.test("Statistics.summary has what functions count, of all lcores together", () => {
-  const lcores = [1, 2].map((number) => {
+/** What the functions of two lcores have counted: 1 and 2 SYNs. */
+function countedByTwo(): SharedArrayBuffer[] {
+  return [1, 2].map((number) => {
     const buffer = new SharedArrayBuffer(COUNTERS_BYTES);
     const counters = new FunctionCounters(buffer);
     for (let k = 0; k < number; k++) counters.counter("SYNs").add();
     return buffer;
   });
+}
+
+Deno.test("Statistics.summary has what functions count, of all lcores together", () => {
+  const lcores = countedByTwo();
   equal(
     new Statistics([port(0)], () => lcores).summary,
     "received 0 frames, sent 0, dropped 0; SYNs: 3",
+  );
+});
+
+Deno.test("Statistics.table() ends with what functions count, and frames that they failed on", () => {
+  const lcores = countedByTwo();
+  const own = port(0);
+  own.counters[GUEST_COUNTER.FAILED] = 5;
+  equal(
+    new Statistics([own], () => lcores).table().split("\n").slice(-4).join("\n"),
+    `Counted by functions -------------------------------
+SYNs:                                  3
+Packets failed:                        5
+====================================================`,
   );
 });
 

@@ -111,7 +111,10 @@ Deno.test(`${SWAPS} swaps under ping lose no frame, keep state, and leave no mem
   assertBalanced(account((await host.stop()).stdout));
 });
 
-Deno.test("50 swaps under iperf3 and numbered frames, both ways, lose none of either", async () => {
+/** Swaps under traffic of 20 s: so many, or on a busy machine as many as there is time for. */
+const UNDER_TRAFFIC = { most: 100, least: 50 };
+
+Deno.test("swaps under iperf3 and numbered frames, both ways, lose none of either", async () => {
   await using lab = await Lab.open();
   using file = new FunctionFile();
   file.write(counting(0));
@@ -127,11 +130,12 @@ Deno.test("50 swaps under iperf3 and numbered frames, both ways, lose none of ei
     exchangeNumbered(lab, [a, b], { frames: 20_000, rate: 1000 }),
   ]).finally(() => isFlowing = false);
   let version = 0;
-  while (isFlowing && version < 50) {
+  while (isFlowing && version < UNDER_TRAFFIC.most) {
     file.write(counting(++version));
     await until(() => swapsOf(guest).length === version, `swap ${version} is told`);
   }
-  assert.ok(isFlowing || version === 50, `${version} swaps while traffic flows`);
+  console.log(`  ${version} swaps while traffic flows`);
+  assert.ok(version >= UNDER_TRAFFIC.least, `${version} swaps while traffic flows`);
   await flows;
   assert.ok(swapsOf(guest).every(([, , lost]) => lost === "0"));
   await guest.stop();
