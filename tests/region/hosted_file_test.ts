@@ -244,10 +244,10 @@ Deno.test({
     const order = { path: fresh.path, holders, milliseconds: 500 };
     const url = new URL("locked_file_worker.ts", import.meta.url);
     const all: RaceResult[] = await runWorkers(url, [order, order, order, order]);
-    for (const { held, refused, wrong } of all) {
-      deepEqual(wrong, []);
-      ok(held > 0 && refused > 0, `held ${held} times, refused ${refused} times`);
-    }
+    for (const { wrong } of all) deepEqual(wrong, []);
+    // On a busy machine one of them may be unlucky all the time.
+    ok(all.filter(({ held }) => held > 0).length > 1, JSON.stringify(all));
+    ok(all.some(({ refused }) => refused > 0), JSON.stringify(all));
     equal(fresh.isThere, false);
   },
 });
