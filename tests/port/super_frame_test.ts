@@ -446,6 +446,17 @@ for (const [what, key] of [["", []], [" with a key", [0, 0, 0, 9]]] as const) {
   });
 }
 
+Deno.test("SuperFrame in one mbuf may pass whole, but not in a tunnel: its outer sums are to be made", () => {
+  const short = { ...PLAIN, payload: PLAIN.payload.subarray(0, 1500) };
+  const { offload, checksum } = metadataOf(short, 700);
+  const frame = frameOf(short, false);
+  for (const [whole, before] of [[frame, 0], [inTunnel("vxlan", frame, 1, false), 50]] as const) {
+    using received = new Received(whole);
+    ok(received.begin({ offload, checksum: checksum + before }), "understood");
+    strictEqual(received.superFrame.mayPass(), before === 0);
+  }
+});
+
 Deno.test("SuperFrame says of one in a tunnel that it does not know that it is in a tunnel", () => {
   const { offload, checksum } = metadataOf(PLAIN, 1448);
   const frame = inTunnel("vxlan", frameOf(PLAIN, false), 1, false);
