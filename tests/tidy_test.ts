@@ -148,6 +148,14 @@ Deno.test("tidy: a URL becomes a path by fileURLToPath(), as .pathname keeps %20
   );
 });
 
+Deno.test("tidy: no duration is told by a clock that may be set", () => {
+  const clocks = /\bDate\.now\(|\bCLOCK_REALTIME\b/;
+  const found = [...TEXTS].filter(([file, text]) =>
+    /^(app|ffi|shim)\/.*\.(ts|c)$/.test(file) && clocks.test(withoutComments(text))
+  );
+  deepEqual(found.map(([file]) => file), ["shim/record.c"], "which stamps captured frames");
+});
+
 // Lines.
 
 const COLUMNS = 100;

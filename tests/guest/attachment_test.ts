@@ -81,6 +81,16 @@ for (const [state, name] of [[ATTACHING, "ATTACHING"], [RUNNING, "RUNNING"]] as 
   });
 }
 
+Deno.test("Claim where guests are asked to leave says who has asked, and that it may be over", async () => {
+  using lab = new TestHost();
+  lab.guest.askToLeave(true);
+  await rejects(attach(lab.memory, 0), {
+    name: "CulvertError",
+    message: "Cannot attach to region r0 as guests are asked to leave it: culvert unplug has asked " +
+      "for that; if none is at work now, one was broken off",
+  });
+});
+
 Deno.test("Claim of a place that a guest has left says that the host has not seen it yet", async () => {
   using lab = new TestHost();
   lab.guest.claim({ pid: 4711, wantsMbufs: false });

@@ -73,6 +73,7 @@ Deno.test("Two demos at once ping and send TCP through a guest, and leave nothin
     assert.match(text, / 5 received, 0% packet loss/);
     assert.equal(text.match(/bits\/sec.*receiver/g)?.length, 2, text);
     assert.match(text, /mbufs: 8192 of 8192 free/);
+    assert.doesNotMatch(text, /guest 0 died|waiting for/, "it began and ended in order");
     assert.deepEqual(await leftoversOf(ended), []);
   }
 });
