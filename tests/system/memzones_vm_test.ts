@@ -178,7 +178,11 @@ Deno.test("two VMs find memzones, rings and mempools by name, and share them wit
   await lab.nothingLeft();
 });
 
-Deno.test("checkAtomics() fails in a VM that QEMU emulates without atomics", async () => {
+/** Tries of what needs the VM and this process to run at the same time; a busy machine may not. */
+const TRIES = 3;
+
+/** Check atomics with a VM that QEMU emulates without; false if no addition was lost. */
+async function noticesLostAdditions(): Promise<boolean> {
   await using lab = await Lab.open();
   using stack = new DisposableStack();
   const common = stack.use(await labelled(lab, "common", MIB)).region;
@@ -207,7 +211,13 @@ Deno.test("checkAtomics() fails in a VM that QEMU emulates without atomics", asy
     additions: 10_000_000,
     core: cores[1],
   }]);
-  assert.match(`${answer}`, lost);
+  if (!lost.test(`${answer}`)) return false;
   assert.match((await report(vm, "failed")).message, lost);
   assert.equal((await vm.ended()).code, 1);
+  return true;
+}
+
+Deno.test("checkAtomics() fails in a VM that QEMU emulates without atomics", async () => {
+  let tries = 1;
+  while (!await noticesLostAdditions()) assert(++tries <= TRIES, "no addition was lost");
 });
