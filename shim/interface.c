@@ -46,8 +46,10 @@ SHIM_API int32_t shim_interface_get(const char *name, uint32_t *words) {
   words[2] = (uint32_t)request.ifr_mtu;
   if ((error = ask(SIOCGIFHWADDR, &request)) < 0) return error;
   words[3] = request.ifr_hwaddr.sa_family;
-  words[5] = 0;
   memcpy(&words[4], request.ifr_hwaddr.sa_data, 6);
+  struct ethtool_value link = {.cmd = ETHTOOL_GLINK};
+  request.ifr_data = (void *)&link; /* IFF_RUNNING may come up to a second later */
+  if (ask(SIOCETHTOOL, &request) == 0 && !link.data) words[1] &= ~(uint32_t)IFF_RUNNING;
   return 0;
 }
 

@@ -11,10 +11,11 @@ import { installPrerequisites } from "./prerequisites.ts";
 import { sourcesIn } from "./source_files.ts";
 
 /**
- * Files and folders whose tests run beside each other, two files at a time: they measure no time,
- * count no frames that a busy machine may lose, and try again if they need two threads that meet.
- * All others have the machine to themselves. The longest come first, or one of them would run alone
- * at the end.
+ * Files and folders whose tests run beside each other, three files at a time, as they wait more
+ * than they work: they measure no time, count no frames that a busy machine may lose, look at
+ * nothing that a machine has once, and try again if they need two threads that meet. All others
+ * have the machine to themselves. The longest come first, or one of them would run alone at the
+ * end.
  */
 const TOGETHER = [
   "tests/system/systemd_test.ts",
@@ -36,7 +37,6 @@ const TOGETHER = [
   "tests/system/advice_test.ts",
   "tests/system/caching_vm_test.ts",
   "tests/system/capture_filter_test.ts",
-  "tests/system/capture_lives_test.ts",
   "tests/system/capture_super_test.ts",
   "tests/system/capture_test.ts",
   "tests/system/clone_test.ts",
@@ -68,13 +68,10 @@ const TOGETHER = [
   "tests/system/service_test.ts",
   "tests/system/tagging_examples_test.ts",
   "tests/system/top_test.ts",
-  "tests/system/tutorial_test.ts",
   "tests/system/vm_doorbell_test.ts",
   "tests/system/wireshark_test.ts",
   "tests/bench/child_test.ts",
   "tests/bench/figures_test.ts",
-  "tests/bench/peers_test.ts",
-  "tests/bench/stop_test.ts",
   "tests/field/foreign_device_test.ts",
   "tests/field/limits_test.ts",
   "tests/field/links_test.ts",
@@ -107,7 +104,7 @@ interface Outcome extends Report {
 
 /** Run Deno. Returns whether it ended well. */
 async function deno(args: readonly string[]): Promise<boolean> {
-  const command = new Deno.Command(Deno.execPath(), { args: [...args], env: { DENO_JOBS: "2" } });
+  const command = new Deno.Command(Deno.execPath(), { args: [...args], env: { DENO_JOBS: "3" } });
   return (await command.spawn().status).success;
 }
 

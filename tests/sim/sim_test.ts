@@ -10,7 +10,10 @@ function simulate(seed: number, steps: number) {
   }
 }
 
-for (const seed of [1, 2, 3, 4]) {
+/** Of these all find a skipped check of the epoch, which few seeds do. */
+const SEEDS = [6, 9, 19, 20];
+
+for (const seed of SEEDS) {
   Deno.test(`hosts, guests and servers that fail anywhere keep their promises: seed ${seed}`, () => {
     const { faults, frames, hosts, guests } = simulate(seed, 60_000);
     deepEqual(faults, []);
