@@ -1,5 +1,6 @@
 import { CulvertError, UsageError } from "../../ffi/error.ts";
 import { FRAME_MIN_BYTES } from "../memory/layout.ts";
+import { receiversAt } from "../linux/packet_sockets.ts";
 import {
   findInterface,
   findInterfaceAgain,
@@ -21,6 +22,11 @@ import { openXdps, xdpNote, type XdpSetup } from "./xdp_setup.ts";
 
 const NULL_FRAME_BYTES = 64;
 const RING_PORT_SIZE = 1024;
+
+/** What is told of a packet port on whose interface somebody else has a packet socket. */
+const SHARED =
+  "another program receives all frames here, too, as a capture does, or another host: " +
+  "what two hosts forward arrives twice";
 
 /** A port without a kernel side; survives `postMessage`. */
 export interface MemorySetup {
@@ -74,6 +80,7 @@ export function openPort(spec: PortSpec, mtu: number): OpenedPort {
         `namespace: ${withoutPeer(spec.name) ?? "`ip link` lists them"}`,
     );
   }
+  const isShared = spec.kind === "packet" && receiversAt(before!.index) > 0;
   const restore = () => {
     if (!before || before.isUp) return;
     const now = findInterfaceAgain(before.index, spec.name);
@@ -84,7 +91,7 @@ export function openPort(spec: PortSpec, mtu: number): OpenedPort {
     const [setup, ...others] = setups;
     const look = () => lookAgain(setup.index, spec.name);
     const xdps = setups.filter((one) => one.kind === "xdp");
-    const note = xdps.length > 0 ? xdpNote(xdps) : undefined;
+    const note = xdps.length > 0 ? xdpNote(xdps) : isShared ? SHARED : undefined;
     const mac = look()?.mac ?? new Uint8Array(6);
     return { setup, ...others.length > 0 ? { others } : {}, mac, note, look, restore };
   } catch (error) {

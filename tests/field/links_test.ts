@@ -70,6 +70,25 @@ Deno.test("Frames for a macvtap that nobody reads do not stop those for others",
   await lab.finish(running);
 });
 
+Deno.test("A host on an interface where another one receives says that frames will arrive twice", async () => {
+  await using lab = await Lab.open();
+  const pair = await lab.namespacePair({ quiet: true });
+  const first = await lab.forwarding(pair);
+  const region = lab.newRegion();
+  const ports = [...packetPorts(pair.a, pair.b), "--region", region];
+  const second = await lab.startHost(ports);
+  const guest = await lab.startGuest(["--no-mac-updating", "-T", "0", "--region", region]);
+  const told = (port: string) => `port ${port}: another program receives all frames here, too`;
+  for (const { outer } of [pair.a, pair.b]) assert(second.stderr.includes(told(outer)));
+  assert.doesNotMatch(first.host.stderr, /another program/);
+  const frame = testFrame(99);
+  await first.wires.a.send(frame);
+  await first.wires.b.arrived((found) => found === frame, 2);
+  await guest.stop();
+  await lab.stopHost(second);
+  await lab.finish(first);
+});
+
 /** What happens to an interface while it is forwarded from and to. */
 const LIVES: Record<string, (lab: Lab, outer: string) => Promise<void>> = {
   "goes to another network namespace and comes back": async (lab, outer) => {
@@ -132,9 +151,11 @@ for (const kind of ["renamed", "moved to another namespace, and back,"] as const
     }
     await lab.run("ip", "link", "set", name, "up");
     await lab.run("ip", "link", "set", name, "down");
+    const wire = await lab.wire(b.inner, b.netns);
+    await wire.send(testFrame(60)); // a TAP that is down is seen by sending
+    await host.stderrLine(/ is down: /);
     await lab.run("ip", "link", "set", name, "up");
-    const wires = { a: await lab.wire(name), b: await lab.wire(b.inner, b.netns) };
-    await lab.flows(wires);
+    await lab.flows({ a: await lab.wire(name), b: wire });
     await lab.finish({ host, guest });
   });
 }
