@@ -86,7 +86,8 @@ Deno.test("Claim where guests are asked to leave says who has asked, and that it
   lab.guest.askToLeave(true);
   await rejects(attach(lab.memory, 0), {
     name: "CulvertError",
-    message: "Cannot attach to region r0 as guests are asked to leave it: culvert unplug has asked " +
+    message:
+      "Cannot attach to region r0 as guests are asked to leave it: culvert unplug has asked " +
       "for that; if none is at work now, one was broken off",
   });
 });
