@@ -10,6 +10,7 @@ import { CulvertError } from "../ffi/error.ts";
 import { benchAgainst } from "./against.ts";
 import { describeMachine, machineLines } from "./machine.ts";
 import { type BenchOptions, measureInTurns, type Measurement, type Row } from "./measurement.ts";
+import { benchCapture } from "./capture.ts";
 import { benchLatency } from "./latency.ts";
 import { benchMempool } from "./mempool.ts";
 import { Mood, moodOf } from "./mood.ts";
@@ -43,6 +44,7 @@ const BENCHES: Readonly<Record<Area, (options: BenchOptions) => Promise<void>>> 
   ports: benchPorts,
   tcp: benchTcp,
   latency: benchLatency,
+  capture: benchCapture,
   vm: benchVm,
   scale: benchScale,
 };

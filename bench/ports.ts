@@ -13,7 +13,14 @@ const FORWARDER_CORE = 0;
 const GENERATOR_CORE = 1;
 
 /** Rings and mbufs for the milliseconds in which the generator has the guest's core. */
-const ROOM = ["--size", "128M", "--mbufs", "32768", "--ring-size", "8192"];
+export const ROOM: readonly string[] = [
+  "--size",
+  "128M",
+  "--mbufs",
+  "32768",
+  "--ring-size",
+  "8192",
+];
 
 /** How many times each peer's rate is wanted. */
 const WANTED = { veth: 1.2, netTap: 6.5, hop: 0.95 };

@@ -9,6 +9,7 @@ export const AREA_SECONDS = {
   ports: 450,
   tcp: 480,
   latency: 80,
+  capture: 130,
   vm: 100,
   scale: 100,
   ring: 130,

@@ -18,6 +18,12 @@ const CHECKED_FRAMES = 200;
 /** Milliseconds of traffic before a sample. */
 const WARM_UP_MS = 1000;
 
+/** A generator that sends from now until it is disposed of. */
+interface Load extends AsyncDisposable {
+  /** Million frames delivered per second, over the next `seconds`. */
+  rate(seconds: number): Promise<number>;
+}
+
 /** What lies between two interfaces, loaded by one generator; the load of the areas with ports. */
 export class Wire {
   constructor(readonly from: WireEnd, readonly to: WireEnd) {}
@@ -30,12 +36,31 @@ export class Wire {
    * @throws {CulvertError} if frames arrive in part, changed, or not at all.
    */
   async measure(frameBytes: number, seconds: number, core: number): Promise<number> {
+    await using load = await this.load(frameBytes, core);
+    return await load.rate(seconds);
+  }
+
+  /**
+   * Start the generator, and warm up; as {@linkcode Wire.measure} does.
+   *
+   * @returns the running load, whose `rate` is in million frames delivered per second.
+   */
+  async load(frameBytes: number, core: number): Promise<Load> {
     await using checker = program(this.to, CHECKER, [frameBytes, CHECKED_FRAMES]);
     await checker.hear(/ready/);
-    await using generator = program(this.from, GENERATOR, [frameBytes, core]);
+    await using starting = new AsyncDisposableStack();
+    const generator = starting.use(program(this.from, GENERATOR, [frameBytes, core]));
     const started = performance.now();
     await generator.during("get whole frames", checker.hear(/whole/));
     await pause(Math.max(0, WARM_UP_MS - (performance.now() - started)));
+    const running = starting.move();
+    return {
+      rate: (seconds) => this.#rate(generator, seconds),
+      [Symbol.asyncDispose]: () => running.disposeAsync(),
+    };
+  }
+
+  async #rate(generator: Child, seconds: number): Promise<number> {
     const [start, before] = [performance.now(), await this.#delivered()];
     await generator.during("measure", pause(seconds * 1000), seconds + 1);
     const more = this.#moreThan(before);

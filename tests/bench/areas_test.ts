@@ -8,6 +8,7 @@ const RUNS: readonly (readonly [string, string, ...RegExp[]])[] = [
   ["path", "hugepages, 64 B", /^memory round trip, hugepages, 64 B +Mpps/m],
   ["ports", "without loss", /^veth .* without loss +Mpps/m],
   ["latency", "", /^one frame .* p99\.9 +ns/m, /^ping.* worst +us/m],
+  ["capture", ", 64 B", /^veth .* 64 B, captured +Mpps/m],
   ["vm", ", 64 B", /^tap -> host -> VM -> tap, 64 B +Mpps/m],
   ["scale", "", /8 guests/, /million mbufs/, /idle channel/],
   ["ring", "burst 128", /V8's limit/],
