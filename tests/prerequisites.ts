@@ -43,20 +43,54 @@ const LIBRARIES: Readonly<Record<string, string>> = {
   "/usr/lib/llvm-14/lib/clang/14.0.6/lib/linux/libclang_rt.tsan-x86_64.a": "libclang-rt-14-dev",
 };
 
+/** Programs that Debian 12 has in its backports alone, and their packages. */
+const BACKPORTS: Readonly<Record<string, string>> = { suricata: "suricata" };
+
 async function isThere(program: string): Promise<boolean> {
   const args = ["-c", `command -v ${program}`];
   return (await new Deno.Command("sh", { args, stdout: "null" }).output()).success;
 }
 
-async function missingPackages(): Promise<string[]> {
+async function missingPrograms(of: Readonly<Record<string, string>>): Promise<string[]> {
   const missing = [];
-  for (const [program, packages] of Object.entries(PACKAGES)) {
+  for (const [program, packages] of Object.entries(of)) {
     if (!await isThere(program)) missing.push(packages);
   }
+  return missing;
+}
+
+async function missingPackages(): Promise<string[]> {
+  const missing = await missingPrograms(PACKAGES);
   for (const [file, packages] of Object.entries(LIBRARIES)) {
     if (!await Deno.stat(file).catch(() => undefined)) missing.push(packages);
   }
   return missing.flatMap((packages) => packages.split(" "));
+}
+
+/**
+ * Install from Debian's backports, at the mirror that apt knows. Where packages come from otherwise
+ * stays as it is.
+ */
+async function installFromBackports(packages: readonly string[]): Promise<boolean> {
+  const format = "$(REPO_URI)";
+  const args = ["indextargets", "--format", format, "Codename: bookworm", "Created-By: Packages"];
+  const { stdout } = await new Deno.Command("apt-get", { args }).output();
+  const [mirror] = new TextDecoder().decode(stdout).split("\n");
+  const folder = await Deno.makeTempDir();
+  try {
+    await Deno.chmod(folder, 0o755);
+    for (const { name } of Deno.readDirSync("/etc/apt/sources.list.d")) {
+      await Deno.copyFile(`/etc/apt/sources.list.d/${name}`, `${folder}/${name}`);
+    }
+    const key = "signed-by=/usr/share/keyrings/debian-archive-keyring.gpg";
+    const source = `deb [${key}] ${mirror} bookworm-backports main\n`;
+    await Deno.writeTextFile(`${folder}/backports.list`, source);
+    const where = ["-o", `Dir::Etc::SourceParts=${folder}`];
+    const install = ["install", "-y", "--no-install-recommends", "-t", "bookworm-backports"];
+    return await apt(...where, "update") && await apt(...where, ...install, ...packages);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
 }
 
 async function apt(...args: string[]): Promise<boolean> {
@@ -73,16 +107,20 @@ async function apt(...args: string[]): Promise<boolean> {
  */
 export async function installPrerequisites(): Promise<void> {
   const missing = await missingPackages();
-  if (missing.length === 0) return;
+  const later = await missingPrograms(BACKPORTS);
+  if (missing.length + later.length === 0) return;
   const install = ["install", "-y", "--no-install-recommends", ...missing];
   if (Deno.uid() !== 0 || !await isThere("apt-get")) {
     console.error(
-      `Tests will fail, for these are not installed: ${missing.join(" ")}\nOn Debian, as ` +
-        `root:\n  apt-get ${install.join(" ")}`,
+      `Tests will fail, for these are not installed: ${[...missing, ...later].join(" ")}\nOn ` +
+        `Debian, as root:\n  apt-get ${install.join(" ")}\nand from backports: ${later.join(" ")}`,
     );
     return;
   }
-  console.error(`Installing what the tests call, some minutes: ${missing.join(" ")}`);
-  if (await apt("update") && await apt(...install)) return;
+  console.error(
+    `Installing what the tests call, some minutes: ${[...missing, ...later].join(" ")}`,
+  );
+  const areThere = missing.length === 0 || await apt("update") && await apt(...install);
+  if (areThere && (later.length === 0 || await installFromBackports(later))) return;
   throw new Error("Cannot install what the tests call, see above");
 }

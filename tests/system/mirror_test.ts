@@ -37,6 +37,30 @@ Deno.test("--mirror copies what a port receives and sends to a TAP, unchanged, V
   assert.equal(await lab.link(span), undefined, "the TAP goes with the host");
 });
 
+Deno.test("Suricata at a mirror sees each ping, and drops nothing", async () => {
+  await using lab = await Lab.open();
+  const { a, b } = await lab.namespacePair();
+  const span = lab.name("span");
+  const host = await lab.startHost([...packetPorts(a, b), "--mirror", `${a.outer}=tap:${span}`]);
+  const guest = await lab.startGuest(["--no-mac-updating", "-T", "0"]);
+  const logs = await Deno.makeTempDir({ prefix: "culvert-suricata-" });
+  const rule = 'alert icmp any any -> any any (msg:"ping"; itype:8; sid:1000001;)\n';
+  await Deno.writeTextFile(`${logs}/ping.rules`, rule);
+  const suricata = lab.start(
+    ...["suricata", "-i", span, "-S", `${logs}/ping.rules`, "-l", logs, "--runmode", "single"],
+    ...["-k", "none"],
+  );
+  const read = (name: string) => Deno.readTextFile(`${logs}/${name}`).catch(() => "");
+  await until(async () => /Engine started/.test(await read("suricata.log")), "it starts", 60_000);
+  await lab.inNamespace(a.netns, "ping", "-c", "5", "-i", "0.2", "-W", "5", b.ip4);
+  const alerts = async () => (await read("fast.log")).match(/\] ping \[/g)?.length;
+  await until(async () => await alerts() === 5, "an alert a ping");
+  await suricata.stop("SIGINT");
+  assert.match(await read("suricata.log"), /packets: \d+, drops: 0 /);
+  await Deno.remove(logs, { recursive: true });
+  await lab.finish({ host, guest });
+});
+
 Deno.test("A mirror that is down loses copies, and counts them; frames are forwarded all the same", async () => {
   await using lab = await Lab.open();
   const pair = await lab.namespacePair({ quiet: true });
