@@ -61,6 +61,12 @@ export const PROOFS = [
     minutes: 2,
   },
   {
+    task: "changes",
+    args: ["200"],
+    shows: "no frame is lost while a port comes and goes a hundred times",
+    minutes: 2,
+  },
+  {
     task: "frames",
     args: ["5000000"],
     shows: "ten million frames come through a guest process unchanged, in order",

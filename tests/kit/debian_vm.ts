@@ -1,13 +1,36 @@
 import assert from "node:assert/strict";
+import { fileURLToPath } from "node:url";
+import { cpioDirectory, cpioFile, encodeCpio } from "../../app/vm/cpio.ts";
+import { findKernel } from "../../app/vm/kernel.ts";
+import { readModules } from "../../app/vm/modules.ts";
 import type { Programs } from "./programs.ts";
 import type { Running } from "./running.ts";
 import { waitUntil } from "./wait.ts";
 
-/** What the VM has, besides systemd and a kernel. */
+/** What the VM has, besides systemd. */
 const PACKAGES = [
-  ...["systemd-sysv", "systemd", "dbus", "udev", "iproute2", "iputils-ping", "procps", "kmod"],
-  ...["linux-image-cloud-amd64", "initramfs-tools", "zstd", "openssh-server"],
+  ...["systemd-sysv", "systemd", "udev", "iproute2", "iputils-ping", "procps", "openssh-server"],
 ];
+
+/**
+ * Modules of its kernel, loaded before systemd starts: so the VM has no others, and no program that
+ * finds them.
+ */
+const MODULES = [
+  ...["virtio_pci", "virtio_blk", "crc32c_generic", "ext4", "virtio_net", "virtio_console"],
+  ...["tun", "veth"],
+];
+
+/** Loads them, and goes on with the disk. */
+const INIT = `#!/bin/busybox sh
+/bin/busybox mount -t devtmpfs dev /dev
+while read -r module; do /bin/busybox insmod "/modules/$module"; done < /modules/order
+until /bin/busybox mount -t ext4 /dev/vda /disk; do /bin/busybox usleep 50000; done
+exec /bin/busybox switch_root /disk /sbin/init
+`;
+
+/** The kernel that `culvert qemu` boots, too. */
+const CACHE = fileURLToPath(new URL("../../.cache/vm", import.meta.url));
 
 /** Downloading and unpacking it may take so long, and so may booting under emulation. */
 const BUILD_MS = 600_000, BOOT_MS = 300_000, COMMAND_MS = 120_000;
@@ -33,7 +56,24 @@ WantedBy=sysinit.target
 
 /** Units that would only take time. */
 const MASKED = ["apt-daily.timer", "apt-daily-upgrade.timer", "e2scrub_all.timer"]
-  .concat(["e2scrub_reap.service", "fstrim.timer", "dpkg-db-backup.timer"]);
+  .concat(["e2scrub_reap.service", "fstrim.timer", "dpkg-db-backup.timer"])
+  .concat(["systemd-timesyncd.service", "systemd-hwdb-update.service", "ldconfig.service"])
+  .concat(["getty@tty1.service", "serial-getty@ttyS0.service", "systemd-pstore.service"])
+  .concat(["systemd-logind.service"]);
+
+/** What the kernel unpacks first: busybox, modules, and `INIT`. */
+async function initrdOf(modules: string): Promise<Uint8Array> {
+  const all = await readModules(modules, MODULES, () => {/* it is built in */});
+  const order = all.map(({ name }) => `${name}\n`).join("");
+  const pieces = encodeCpio([
+    ...["dev", "disk"].map(cpioDirectory),
+    cpioFile("bin/busybox", await Deno.readFile("/bin/busybox"), true),
+    cpioFile("init", INIT, true),
+    ...all.map(({ name, content }) => cpioFile(`modules/${name}`, content)),
+    cpioFile("modules/order", order),
+  ]);
+  return new Uint8Array(await new Blob([...pieces] as BlobPart[]).arrayBuffer());
+}
 
 /** The root of a Debian with systemd, in a folder; it can be changed before it boots. */
 export class DebianRoot implements AsyncDisposable {
@@ -54,7 +94,7 @@ export class DebianRoot implements AsyncDisposable {
     );
     await root.write("usr/local/sbin/agent", AGENT, 0o755);
     await root.write("etc/systemd/system/agent.service", AGENT_UNIT);
-    await root.write("etc/fstab", "/dev/vda / ext4 rw 0 1\n");
+    await root.write("etc/fstab", "/dev/vda / ext4 rw 0 0\n");
     await root.write("etc/hostname", "debian\n");
     await root.systemctl("enable", "agent.service");
     await root.systemctl("mask", ...MASKED);
@@ -86,16 +126,15 @@ export class DebianRoot implements AsyncDisposable {
   async boot(...qemuArgs: string[]): Promise<DebianVm> {
     const disk = `${this.folder}.img`, socket = `${this.folder}.sock`;
     await this.#run("mkfs.ext4", "-q", "-d", this.folder, disk, "1600M");
-    const names = [...Deno.readDirSync(`${this.folder}/boot`)].map(({ name }) => name);
-    const found = (prefix: string) =>
-      `${this.folder}/boot/${names.find((name) => name.startsWith(prefix))}`;
+    const kernel = await findKernel({ cacheDir: CACHE, log() {} });
+    await Deno.writeFile(`${this.folder}.initrd`, await initrdOf(kernel.modules!));
     const qemu = this.programs.start(
       ...["qemu-system-x86_64", "-machine", "q35", "-accel", "tcg,thread=multi"],
       ...["-smp", "1,maxcpus=2", "-cpu", "max,erms=off,fsrm=off", "-m", "1024"],
       ...["-nodefaults", "-nographic", "-no-reboot", "-serial", "stdio"],
-      ...["-kernel", found("vmlinuz"), "-initrd", found("initrd")],
-      ...["-append", "root=/dev/vda rw console=ttyS0 no_timer_check"],
-      ...["-drive", `file=${disk},format=raw,if=virtio`, "-device", "virtio-serial"],
+      ...["-kernel", kernel.image, "-initrd", `${this.folder}.initrd`],
+      ...["-append", "console=ttyS0 quiet no_timer_check tsc=reliable"],
+      ...["-drive", `file=${disk},format=raw,if=virtio,cache=unsafe`, "-device", "virtio-serial"],
       ...["-chardev", `socket,id=agent,path=${socket},server=on,wait=off`],
       ...["-device", "virtserialport,chardev=agent,name=agent"],
       ...qemuArgs,

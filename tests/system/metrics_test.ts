@@ -4,6 +4,7 @@
  * @module
  */
 import assert from "node:assert/strict";
+import { startPrometheus } from "../kit/prometheus.ts";
 import { Lab, packetPorts, type Running, testFrame, until, waitUntil } from "../kit/lab.ts";
 
 /** Start it, for these regions, at a port that is free; returns where it listens. */
@@ -18,14 +19,6 @@ async function get(url: string): Promise<string> {
   const response = await fetch(url);
   assert.equal(response.status, 200, url);
   return await response.text();
-}
-
-/** A port that nobody listens at. */
-function freePort(): number {
-  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const { port } = listener.addr;
-  listener.close();
-  return port;
 }
 
 /** The sum of a metric's values whose labels contain `labels`; undefined if it has none. */
@@ -49,34 +42,6 @@ async function promtool(text: string): Promise<void> {
   const { code, stdout, stderr } = await child.output();
   const said = new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr);
   assert.deepEqual([code, said], [0, ""]);
-}
-
-/** A Prometheus that scrapes `target` each second; returns what asks it for values. */
-async function startPrometheus(lab: Lab, target: string) {
-  const folder = await Deno.makeTempDir({ prefix: "culvert-prometheus-" });
-  const config = `global: {scrape_interval: 1s}
-scrape_configs: [{job_name: culvert, static_configs: [{targets: ["${target}"]}]}]\n`;
-  await Deno.writeTextFile(`${folder}/prometheus.yml`, config);
-  const at = `127.0.0.1:${freePort()}`;
-  const program = lab.start(
-    "prometheus",
-    `--config.file=${folder}/prometheus.yml`,
-    `--storage.tsdb.path=${folder}/data`,
-    `--web.listen-address=${at}`,
-  );
-  const query = async (expression: string): Promise<{ metric: unknown; value: number }[]> => {
-    const url = `http://${at}/api/v1/query?query=${encodeURIComponent(expression)}`;
-    const response = await fetch(url).catch(() => undefined);
-    const answer = await response?.json().catch(() => undefined); // it has not begun yet
-    return (answer?.data?.result ?? []).map((
-      { metric, value }: { metric: unknown; value: [number, string] },
-    ) => ({ metric, value: Number(value[1]) }));
-  };
-  const stop = async () => {
-    await program.stop("SIGTERM");
-    await Deno.remove(folder, { recursive: true });
-  };
-  return { query, stop };
 }
 
 Deno.test("culvert metrics satisfies promtool and is scraped by Prometheus, across two hosts", async () => {

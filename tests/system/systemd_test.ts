@@ -1,7 +1,9 @@
 import { equal, match, ok } from "node:assert/strict";
+import { VERSION } from "../../app/cli/version.ts";
 import { DebianRoot } from "../kit/debian_vm.ts";
 import { InstalledPackage } from "../kit/installed_package.ts";
-import { Lab, packetPorts } from "../kit/lab.ts";
+import { Lab, packetPorts, until } from "../kit/lab.ts";
+import { freePort, startPrometheus } from "../kit/prometheus.ts";
 
 /** How exposed a unit may be at most, as `systemd-analyze security` tells it. */
 const EXPOSURE_MAX = {
@@ -13,30 +15,53 @@ const EXPOSURE_MAX = {
 
 const EDGE = `
 idle = "sleep"
+may-add = "v*"
 
 [[region]]
 name = "edge"
-ports = ["tap:tap0", "tap:tap1"]
+ports = ["tap:tap0", "tap:tap1", "packet:v0"]
 `;
 
 /** QEMU's user network, over which ssh comes. */
 const NETWORK = "[Match]\nName=en*\n[Network]\nDHCP=ipv4\n";
+
+/** Cables in the VM, whose other ends are put into namespaces. */
+const cable = (name: string) => `[NetDev]\nName=v${name}\nKind=veth\n[Peer]\nName=p${name}\n`;
+
+/** A namespace at the end of such a cable. */
+const namespace = (name: number) =>
+  `ip netns add n${name}; ip link set p${name} netns n${name}; ` +
+  `ip -n n${name} addr add 10.9.0.${name + 1}/24 dev p${name}; ip -n n${name} link set p${name} up`;
+
+/** Whether frames go through the VM's host and guest. */
+const PING = "ip netns exec n0 ping -c 2 -i 0.2 -W 20 10.9.0.2";
+
+/** Where the installed package is, and what is the next version in this test. */
+const PACKAGE = "usr/local/lib/node_modules/culvert-net", NEXT = "99.1.0";
 
 /** The process that a unit runs. */
 const mainPid = (unit: string) => `systemctl show --value -p MainPID ${unit}`;
 
 Deno.test("In a Debian with systemd", async (t) => {
   await using lab = await Lab.open();
-  await using installed = await InstalledPackage.create();
+  const making = InstalledPackage.create();
   await using root = await DebianRoot.create(lab);
+  await using installed = await making;
   await installed.into(`${root.folder}/usr/local`);
   await root.chroot("culvert", "units");
   await root.write("etc/systemd/network/net.network", NETWORK);
+  for (const name of ["0", "1"]) {
+    await root.write(`etc/systemd/network/${name}.netdev`, cable(name));
+  }
   await root.systemctl("enable", "systemd-networkd.service");
   await root.write("etc/culvert/edge.toml", EDGE);
   await root.write("etc/culvert/edge.server", "SERVER_OPTIONS=-l 64M -n 4\n");
   await root.systemctl("enable", "culvert-server@edge.socket", "culvert-host@edge.service");
   await root.systemctl("enable", "culvert-metrics.service");
+  await lab.run("cp", "-r", `${root.folder}/${PACKAGE}`, `${root.folder}/next`);
+  const bump =
+    `grep -rlF '"${VERSION}"' package.json dist | xargs sed -i 's/"${VERSION}"/"${NEXT}"/'`;
+  await lab.run("env", "-C", `${root.folder}/next`, "sh", "-c", bump);
 
   await t.step("units are sound, and leave little exposed", async () => {
     for (const [unit, most] of Object.entries(EXPOSURE_MAX)) {
@@ -64,53 +89,95 @@ Deno.test("In a Debian with systemd", async (t) => {
     ...["-device", "virtio-net,netdev=net"],
   );
 
+  const ssh = `ssh -p ${port} -i ${key} -oStrictHostKeyChecking=no -oUserKnownHostsFile=/dev/null`;
+  const inVm = (...command: string[]) =>
+    lab.start(...ssh.split(" "), "-oLogLevel=ERROR", ...command);
+  const scraped = `127.0.0.1:${freePort()}`;
+  const target = ["-N", "-L", `${scraped}:127.0.0.1:9497`, "root@127.0.0.1"];
+  /** What metrics of the VM say. */
+  const metrics = async () => {
+    const response = await fetch(`http://${scraped}/metrics`).catch(() => undefined);
+    return await response?.text() ?? "";
+  };
+  const tells = (wanted: RegExp) =>
+    until(async () => wanted.test(await metrics()), `metrics have ${wanted}`, 120_000);
+  /** Which host of the region this is: they are counted. */
+  const epoch = async () => Number(/host_epoch\{region="edge"\} (\d+)/.exec(await metrics())?.[1]);
+
   await t.step("a host and its server start at boot, as a user of their own", async () => {
     await vm.until("systemctl is-active culvert-host@edge || true", /^active$/);
     equal(await vm.run("systemctl is-active culvert-server@edge"), "active");
-    match(await vm.run("systemctl show -p StatusText culvert-host@edge"), /forwarding: tap0, tap1/);
+    const status = await vm.run("systemctl show -p StatusText culvert-host@edge");
+    match(status, /forwarding: tap0, tap1, v0/);
     equal(await vm.run(`stat -c %U /proc/$(${mainPid("culvert-host@edge")})`), "culvert");
-    match(await vm.run("culvert inspect edge"), /READY, alive, epoch 1, peer \d/);
   });
 
-  await t.step("metrics of it are served since then, too, as that user", async () => {
+  await t.step("metrics of it are served since then, too, which Prometheus scrapes", async () => {
     await vm.until("systemctl is-active culvert-metrics || true", /^active$/);
     equal(await vm.run(`stat -c %U /proc/$(${mainPid("culvert-metrics")})`), "culvert");
-    const scrape =
-      'exec 3<>/dev/tcp/127.0.0.1/9497; printf "GET /metrics HTTP/1.0\\r\\n\\r\\n" >&3; ' +
-      "grep culvert_port_up <&3";
-    await vm.until(`bash -c '${scrape}' || true`, /region="edge".*tap1/);
+    await vm.until("ip -4 route", /src 10/);
+    inVm(...target);
+    await tells(/culvert_host_up\{region="edge"\} 1\n/);
+    const prometheus = await startPrometheus(lab, scraped);
+    const isUp = async () => (await prometheus.query("sum(culvert_host_up)"))[0]?.value === 1;
+    await until(isUp, "Prometheus has scraped the host", 60_000);
+    await prometheus.stop();
   });
 
-  /** Wait until the same host is another peer: it is at the next server. */
-  const joinsAgain = async (make: string) => {
-    const [, id] = /peer (\d+)/.exec(await vm.run("culvert inspect edge"))!;
-    await vm.run(make);
-    const again = new RegExp(`READY, alive, epoch 1, peer (?!${id},)\\d`);
-    await vm.until("culvert inspect edge || true", again);
-  };
+  await t.step("a guest, and a port that is added, forward", async () => {
+    await vm.run("systemd-run -q --unit=l2fwd culvert guest --region edge --no-mac-updating");
+    for (const name of [0, 1]) await vm.run(namespace(name));
+    match(await vm.run("culvert ctl edge port add packet:v1"), /^done: frames have waited/);
+    await vm.run(PING);
+  });
+
+  await t.step("frames of the host that runs come over ssh into tshark", async () => {
+    const capture = "culvert capture v1 --region edge -c 10 -w -";
+    const path = await Deno.makeTempFile({ suffix: ".pcapng" });
+    const dump = lab.start("sh", "-c", `${ssh} root@127.0.0.1 ${capture} > ${path}`);
+    await dump.stderrLine(/captures v1 of region edge/, 60_000);
+    await vm.run(PING.replace("-c 2", "-c 6"));
+    equal((await dump.ended(60_000)).code, 0, dump.stderr);
+    const { stdout } = await lab.run("tshark", "-r", path, "-T", "fields", "-e", "icmp.type");
+    match(stdout, /^8$/m);
+    match(stdout, /^0$/m);
+    await Deno.remove(path);
+  });
+
+  await t.step("the next version has the same guest", async () => {
+    const [before, last] = [await vm.run(mainPid("l2fwd")), await epoch()];
+    await vm.run('sed -i \'s/"packet:v0"/&, "packet:v1"/\' /etc/culvert/edge.toml');
+    await vm.run(`mv /${PACKAGE} /last; mv /next /${PACKAGE}; culvert units`);
+    await vm.run("systemctl daemon-reload; systemctl restart culvert-host@edge culvert-metrics");
+    await tells(new RegExp(`build_info\\{version="${NEXT}"`));
+    await until(async () => await epoch() > last, "the next host is there", 60_000);
+    await vm.until(`${PING} || true`, /[12] received/);
+    equal(await vm.run(mainPid("l2fwd")), before);
+  });
 
   await t.step("a killed server goes on with its region, and its members find it", async () => {
-    await joinsAgain(`kill -9 $(${mainPid("culvert-server@edge")})`);
-    const log = await vm.run("journalctl -b --no-pager -u 'culvert-*'");
-    match(log, /the server is there again: we are peer \d+, others can join/);
+    const last = await epoch();
+    await vm.run(`kill -9 $(${mainPid("culvert-server@edge")})`);
+    const read = "journalctl -b --no-pager -u 'culvert-*'";
+    const again = /the server is there again: we are peer \d+, others can join/;
+    const log = await vm.until(`${read} --since=-60s`, again);
+    equal(await epoch(), last);
     ok(!/Got notification message from PID/.test(log), log);
-  });
-
-  await t.step("a server that is started again by hand does so, too", async () => {
-    await joinsAgain("systemctl restart culvert-server@edge");
   });
 
   await t.step(
     "a host that stands still is ended by its watchdog, and the next goes on",
     async () => {
+      const last = await epoch();
       await vm.run(`kill -STOP $(${mainPid("culvert-host@edge")})`);
-      await vm.until("culvert inspect edge || true", /READY, alive, epoch 2/);
+      await until(async () => await epoch() > last, "the next host is there", 60_000);
       match(await vm.run("journalctl -b --no-pager -u culvert-host@edge"), /Watchdog timeout/);
       equal(await vm.run("ls /sys/class/net | grep tap"), "tap0\ntap1");
     },
   );
 
   await t.step("stopping the host leaves no interface", async () => {
+    await vm.run("systemctl stop culvert-metrics l2fwd");
     await vm.run("systemctl stop culvert-host@edge culvert-server@edge.socket culvert-server@edge");
     equal(await vm.run("ls /sys/class/net | grep -c tap || true"), "0");
     equal(await vm.run("find /run/culvert ! -type d"), "");
@@ -119,21 +186,18 @@ Deno.test("In a Debian with systemd", async (t) => {
   await t.step("culvert vm-install makes its guest a service, which forwards", async () => {
     await vm.run("rm /usr/local/bin/culvert; mkdir -p /etc/culvert");
     await vm.run("echo 'GUEST_OPTIONS=--pci auto --no-mac-updating' > /etc/culvert/guest");
-    await vm.until("networkctl --no-pager list", /routable/);
-    const ssh =
-      `ssh -p ${port} -i ${key} -oStrictHostKeyChecking=no -oUserKnownHostsFile=/dev/null`;
     const args = ["vm-install", "root@127.0.0.1", "--ssh", ssh];
     const ended = await installed.command(".", ...args).ended(300_000);
     equal(ended.code, 0, ended.stdout + ended.stderr);
     match(ended.stdout, /culvert-guest.service runs in root@127.0.0.1/);
     await host.stderrLine(/guest 0 attached/);
-    await lab.inNamespace(a.netns, "ping", "-c", "3", "-W", "5", b.ip4);
+    await lab.inNamespace(a.netns, "ping", "-c", "1", "-W", "20", b.ip4);
     equal(await vm.run("systemctl is-active culvert-guest"), "active");
   });
 
   await t.step("a guest that is killed comes back", async () => {
     await vm.run(`kill -9 $(${mainPid("culvert-guest")})`);
     await host.stderrLine(/guest 0 attached/);
-    await lab.inNamespace(a.netns, "ping", "-c", "3", "-W", "5", b.ip4);
+    await lab.inNamespace(a.netns, "ping", "-c", "1", "-W", "20", b.ip4);
   });
 });
