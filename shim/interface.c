@@ -46,6 +46,7 @@ SHIM_API int32_t shim_interface_get(const char *name, uint32_t *words) {
   words[2] = (uint32_t)request.ifr_mtu;
   if ((error = ask(SIOCGIFHWADDR, &request)) < 0) return error;
   words[3] = request.ifr_hwaddr.sa_family;
+  words[5] = 0;
   memcpy(&words[4], request.ifr_hwaddr.sa_data, 6);
   struct ethtool_value link = {.cmd = ETHTOOL_GLINK};
   request.ifr_data = (void *)&link; /* IFF_RUNNING may come up to a second later */
@@ -61,13 +62,11 @@ SHIM_API int32_t shim_interface_name(uint32_t index, char *name) {
   return error;
 }
 
-/* How many receive queues an interface uses, and how many it sends by << 16; 1 each if its driver
- * does not say. */
+/* How many receive queues an interface uses | how many it sends by << 16; 1 each if none says. */
 SHIM_API int32_t shim_interface_queues(const char *name) {
   struct ethtool_channels channels = {.cmd = ETHTOOL_GCHANNELS};
   struct ifreq request;
-  int error = request_for(name, &request);
-  if (error < 0) return error;
+  if (request_for(name, &request) < 0) return -ENAMETOOLONG;
   request.ifr_data = (void *)&channels;
   if (ask(SIOCETHTOOL, &request) < 0) return 1 | 1 << 16;
   uint32_t receive = channels.rx_count + channels.combined_count;
