@@ -10,7 +10,7 @@ import type { GuestPlatform } from "./guest_platform.ts";
 import type { LoadedVersion } from "./lcore_run.ts";
 import type { RegionLink } from "./region_link.ts";
 import { checkSuccessor, type Swapped } from "./swap.ts";
-import { missing, reasonOf, waitedFor } from "./waiting.ts";
+import { openOrTell, reasonOf, waitedFor } from "./waiting.ts";
 
 /** Between two steps in milliseconds: in a hurry; while something is waited for; and otherwise. */
 const SOON_MS = 5, WAIT_MS = 100, QUIET_MS = 250;
@@ -156,8 +156,10 @@ export class Guest {
     }
     const { source, cores } = this.options;
     const { log, wake } = this.platform;
-    const link = this.#link = this.platform.openLink();
-    if (link === undefined) return this.#tell(missing(source, this.platform.regionNames));
+    const isWaiting = this.#patience === Infinity || this.#told !== "";
+    const tell = (line: string) => this.#tell(line);
+    const link = this.#link = openOrTell(source, this.platform, isWaiting, tell);
+    if (link === undefined) return;
     if ("pci" in source) log(link.description);
     if (this.#version.threads.length === 0) {
       const threads = cores.map((core) => this.platform.spawn(core));

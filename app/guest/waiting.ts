@@ -1,8 +1,10 @@
 import type { Attachment } from "./attachment.ts";
-import type { CulvertError } from "../../ffi/error.ts";
+import { CulvertError } from "../../ffi/error.ts";
+import { SILENT_SERVER_CODE } from "../ivshmem/greeting.ts";
 import { RegionNotReadyError } from "../memory/region.ts";
 import { isPath } from "../memory/region_name.ts";
-import type { RegionSource } from "./region_link.ts";
+import type { GuestPlatform } from "./guest_platform.ts";
+import type { RegionLink, RegionSource } from "./region_link.ts";
 
 /** A host that is started again is there sooner: only then it is told what is waited for. */
 const TELL_MS = 1000;
@@ -14,7 +16,7 @@ const LOST_MS = 10_000;
  * What a guest says while there is no region. `names` gives the regions that there are; in a VM,
  * the ivshmem devices.
  */
-export function missing(source: RegionSource, names: () => readonly string[]): string {
+function missing(source: RegionSource, names: () => readonly string[]): string {
   if ("pci" in source) {
     const found = names().join(", ") || "none";
     return `waiting for ivshmem device ${source.pci}; there are ${found}`;
@@ -22,6 +24,31 @@ export function missing(source: RegionSource, names: () => readonly string[]): s
   const waiting = `waiting for a host of region ${source.region}`;
   if (isPath(source.region)) return waiting;
   return `${waiting}; there are ${names().join(", ") || "none"}`;
+}
+
+/**
+ * Open the region, or tell what is waited for.
+ *
+ * @param isWaiting Whether the guest was attached before, or waits already: then it also waits for
+ * a server that is there and does not answer yet. Else somebody may have named the wrong socket.
+ * @returns undefined if there is no region yet.
+ * @throws {CulvertError} if it may not be opened.
+ */
+export function openOrTell(
+  source: RegionSource,
+  platform: Pick<GuestPlatform, "openLink" | "regionNames">,
+  isWaiting: boolean,
+  tell: (line: string) => void,
+): RegionLink | undefined {
+  try {
+    const link = platform.openLink();
+    if (link === undefined) tell(missing(source, platform.regionNames));
+    return link;
+  } catch (error) {
+    const isSilent = error instanceof CulvertError && error.code === SILENT_SERVER_CODE;
+    if (!isWaiting || !isSilent) throw error;
+    tell(`waiting for the server: ${error.message}`);
+  }
 }
 
 /**

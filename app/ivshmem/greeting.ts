@@ -13,17 +13,45 @@ import {
 
 const EMFILE = 24;
 
-/** Milliseconds that all the first messages may take. */
+/** Milliseconds that all the first messages may take, if nothing else is said. */
 export const GREETING_MS = 2000;
 
-/** The first messages of a server, within {@linkcode GREETING_MS} in all. */
+/** The code of the error that a server is there, and does not answer: it may do so yet. */
+export const SILENT_SERVER_CODE = "SILENT_SERVER";
+
+/**
+ * The error that says that the server at `path` does not answer.
+ *
+ * @param pid Its process; 0 if that is not known, as it is in another PID namespace.
+ * @param found What was waited for.
+ */
+export function silentServer(path: string, pid: number, found: string): CulvertError {
+  const who = pid > 0 ? ` (process ${pid})` : "";
+  return new CulvertError(
+    `Cannot use ${path} as its server${who} does not answer: ${found}; see whether it is stopped, ` +
+      `or no ivshmem server`,
+    { code: SILENT_SERVER_CODE },
+  );
+}
+
+/** The first messages of a server. */
 export class Greeting {
   /** Whether the server has closed the connection. */
   isClosed = false;
-  readonly #end = performance.now() + GREETING_MS;
+  readonly #end: number;
 
-  /** Over a connected socket, of the server at `path`. */
-  constructor(private readonly socket: number, private readonly path: string) {}
+  /**
+   * Over a connected socket, of the server at `path`.
+   *
+   * @param milliseconds How long all of them may take.
+   */
+  constructor(
+    private readonly socket: number,
+    private readonly path: string,
+    private readonly milliseconds: number,
+  ) {
+    this.#end = performance.now() + milliseconds;
+  }
 
   /** The error that says what was found. */
   refuse(found: string): CulvertError {
@@ -36,7 +64,7 @@ export class Greeting {
   /**
    * Take the server's version.
    *
-   * @throws {CulvertError} if it is another one, or does not come.
+   * @throws {CulvertError} if it is another one, or does not come ({@linkcode SILENT_SERVER_CODE}).
    */
   checkVersion(): void {
     const { value, fd } = this.#expect("its version");
@@ -76,14 +104,11 @@ export class Greeting {
   }
 
   #expect(what: string): Message {
-    const message = this.#receive(GREETING_MS);
+    const message = this.#receive(this.milliseconds);
     if (message !== "nothing") return this.#whole(message, what);
     const { pid } = credentialsOf(this.socket);
-    const who = pid > 0 ? ` (process ${pid})` : ""; // 0 in another PID namespace
-    throw new CulvertError(
-      `Cannot use ${this.path} as its server${who} does not answer: ${what} did not come within ` +
-        `${GREETING_MS / 1000} s; see whether it is stopped, or no ivshmem server`,
-    );
+    const found = `${what} did not come within ${Math.ceil(this.milliseconds / 1000)} s`;
+    throw silentServer(this.path, pid, found);
   }
 
   #whole(message: Message | "closed" | "broken", what: string): Message {

@@ -1,6 +1,6 @@
 import { check, CulvertError, FILE_ADVICE, ShimError } from "../../ffi/error.ts";
 import { cString, shim } from "../../ffi/shim.ts";
-import { Greeting, GREETING_MS } from "./greeting.ts";
+import { Greeting, GREETING_MS, silentServer } from "./greeting.ts";
 import { type Credentials, credentialsOf } from "./member.ts";
 import { isPeerId, MEMORY, type Message, NO_FD, PEER_ID_MAX, receiveMessage } from "./protocol.ts";
 
@@ -50,15 +50,18 @@ export class Peer {
    * Become a member of the region whose server listens at `path`.
    *
    * @param vectors How many it gives each peer, if that is known: for fewer it is waited longer.
+   * @param milliseconds How long its server may take to answer.
    * @returns undefined if none does, or it is just about to end.
-   * @throws {CulvertError} if it may not be reached, or does not speak the protocol.
+   * @throws {CulvertError} if it may not be reached, does not speak the protocol, or does not
+   * answer (only that has the code `SILENT_SERVER_CODE`).
    */
-  static connect(path: string, vectors = 1): Peer | undefined {
-    const socket = shim.shim_unix_connect(cString(path), GREETING_MS);
-    if (socket >= 0) return Peer.over(socket, path, vectors);
+  static connect(path: string, vectors = 1, milliseconds = GREETING_MS): Peer | undefined {
+    const socket = shim.shim_unix_connect(cString(path), milliseconds);
+    if (socket >= 0) return Peer.over(socket, path, vectors, milliseconds);
     const { code } = new ShimError("", -socket);
     if (code === "ENOENT" || code === "ECONNREFUSED" || code === "ENOTDIR") return undefined;
-    check(socket, `connect to ${path}`, { ...FILE_ADVICE, EAGAIN: "its server does not answer" });
+    if (code === "EAGAIN") throw silentServer(path, 0, "more wait for it than it lets wait");
+    check(socket, `connect to ${path}`, FILE_ADVICE);
   }
 
   /**
@@ -68,8 +71,13 @@ export class Peer {
    * another one may take its place.
    * @throws {CulvertError} if the server does not speak the protocol.
    */
-  static over(socket: number, path: string, vectors = 1): Peer | undefined {
-    const greeting = new Greeting(socket, path);
+  static over(
+    socket: number,
+    path: string,
+    vectors = 1,
+    milliseconds = GREETING_MS,
+  ): Peer | undefined {
+    const greeting = new Greeting(socket, path, milliseconds);
     let peer: Peer | undefined;
     try {
       greeting.checkVersion();

@@ -83,7 +83,7 @@ async function serverOf(name: string, vectors: number, starter: ServerStarter): 
   const path = socketPath(name);
   const end = performance.now() + SERVER_MS;
   for (let given: number | undefined;;) {
-    const peer = Peer.connect(path, given);
+    const peer = Peer.connect(path, given, SERVER_MS);
     if (peer) return peer;
     if (performance.now() > end) {
       throw new CulvertError(
@@ -97,7 +97,7 @@ async function serverOf(name: string, vectors: number, starter: ServerStarter): 
     } catch (error) {
       // Another host may have started one meanwhile, or the last one's may be about to end.
       if (!(error instanceof CulvertError)) throw error;
-      const other = Peer.connect(path);
+      const other = Peer.connect(path, vectors, SERVER_MS);
       if (other) return other;
       if (performance.now() > end || error.code !== ANOTHER_SERVER_CODE) throw error;
     }

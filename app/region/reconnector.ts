@@ -69,12 +69,13 @@ export class Reconnector {
 
   /** Undefined if nobody listens; "not yet" if a server does that will not do, or is slow. */
   #connect(last: Peer, now: number): Peer | "not yet" | undefined {
+    const begun = performance.now();
     try {
       return Peer.connect(this.path, last.vectors.length);
     } catch (error) {
       if (!(error instanceof CulvertError)) throw error;
       this.#tell(error.message);
-      this.#lookAt = now + WRONG_MS;
+      this.#lookAt = now + (performance.now() - begun) + WRONG_MS; // not all our time for that
       return "not yet";
     }
   }

@@ -1,5 +1,7 @@
 import { deepEqual, equal, ok, throws } from "node:assert/strict";
+import { check } from "../../ffi/error.ts";
 import { cString, shim } from "../../ffi/shim.ts";
+import { SILENT_SERVER_CODE } from "../../app/ivshmem/greeting.ts";
 import { Peer } from "../../app/ivshmem/peer.ts";
 import { fileTest, Folder } from "../ffi/folder.ts";
 import { MEMORY_BYTES, ScriptedServer } from "./scripted_server.ts";
@@ -253,9 +255,32 @@ for (const [what, speak] of [["nothing", () => {}], ["no memory", start]] as con
   test(`says of a server that sends ${what} that it does not answer, and which process it is`, () => {
     using server = new ScriptedServer();
     speak(server);
-    throws(() => Peer.over(server.client, server.path), { name: "CulvertError", message: SLOW });
+    const error = { name: "CulvertError", code: SILENT_SERVER_CODE, message: SLOW };
+    throws(() => Peer.over(server.client, server.path), error);
   });
 }
+
+test("says the same of a server for which so many wait that nobody else may", () => {
+  using server = new ScriptedServer();
+  const waiting = [server.client];
+  for (let i = 0; i < 65; i++) {
+    waiting.push(check(shim.shim_unix_connect(cString(server.path), 10), "connect"));
+  }
+  throws(() => Peer.connect(server.path, 1, 10), {
+    code: SILENT_SERVER_CODE,
+    message: `Cannot use ${server.path} as its server does not answer: more wait for it than it ` +
+      "lets wait; see whether it is stopped, or no ivshmem server",
+  });
+  for (const socket of waiting) shim.shim_fd_close(socket);
+});
+
+test("waits for a server as long as it is told to", () => {
+  using server = new ScriptedServer();
+  const start = performance.now();
+  throws(() => Peer.connect(server.path, 1, 100), { message: /did not come within 1 s/ });
+  ok(performance.now() - start < 1500);
+  shim.shim_fd_close(server.client);
+});
 
 test("refuses memory of no size, such as a socket", () => {
   using server = new ScriptedServer();

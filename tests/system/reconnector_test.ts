@@ -78,6 +78,28 @@ Deno.test("a guest that joined after the server was lost wakes its host, and is 
   await lab.finish({ host, guest: next });
 });
 
+Deno.test("a host that starts anew and its guest wait for a server that does not answer yet", async () => {
+  await using lab = await Lab.open();
+  const name = lab.newRegion();
+  const region = ["--region", name];
+  const server = await serve(lab, socketPath(name));
+  const host = await lab.startHost(["--port", "ring", "--mbufs", "1024", ...region]);
+  const guest = await lab.startGuest(region);
+  await server.freeze();
+  await lab.stopHost(host);
+  const next = lab.host(["--port", "ring", "--mbufs", "1024", ...region]);
+  await guest.stderrLine(
+    new RegExp(`waiting for the server: .*/${name}.sock as its server \\(process ${server.pid}\\)`),
+  );
+  await pause(2000); // more than a server is given by one who asks for the first time
+  server.kill("SIGCONT");
+  await next.stderrLine(/guest 0 attached/);
+  await guest.stderrLine(/forwarding/);
+  assert.equal((await guest.stop()).code, 0);
+  await lab.stopHost(next);
+  await server.stop();
+});
+
 Deno.test("culvert client finds its server again, and the peers that join it", async () => {
   await using lab = await Lab.open();
   const path = socketPath(lab.newRegion()); // by path: no host of ours starts a server there
