@@ -128,7 +128,7 @@ Deno.test("In a Debian with systemd", async (t) => {
     await vm.run("systemd-run -q --unit=l2fwd culvert guest --region edge --no-mac-updating");
     for (const name of [0, 1]) await vm.run(namespace(name));
     match(await vm.run("culvert ctl edge port add packet:v1"), /^done: frames have waited/);
-    await vm.run(PING);
+    await vm.until(`${PING} || true`, /[12] received/); // as soon as the guest has attached
   });
 
   await t.step("frames of the host that runs come over ssh into tshark", async () => {
