@@ -421,27 +421,43 @@ for (const kind of ["vxlan", "geneve"] as const) {
   }
 }
 
-for (const [what, key] of [["", []], [" with a key", [0, 0, 0, 9]]] as const) {
-  Deno.test(`SuperFrame cuts TCP in GRE${what} over IPv4`, () => {
-    const inGre = (frame: Uint8Array, id: number) => {
-      const bytes = 14 + 20 + 4 + key.length + frame.length;
-      const out = new Uint8Array(bytes);
-      const view = new DataView(out.buffer);
-      out.set([2, 0, 0, 0, 1, 1, 2, 0, 0, 0, 1, 2, 8, 0, 0x45]);
-      view.setUint16(16, bytes - 14);
-      view.setUint16(18, id);
-      out.set([0x40, 0, 64, 47], 20);
-      out.set([198, 18, 0, 1, 198, 18, 0, 2], 26);
-      view.setUint16(24, 0xffff - slowSum(out.subarray(14, 34)));
-      out.set([key.length ? 0x20 : 0, 0, 0x65, 0x58, ...key], 34);
-      out.set(frame, 38 + key.length);
-      return out;
-    };
-    const { offload, checksum } = metadataOf(PLAIN, 1448);
-    using received = new Received(inGre(frameOf(PLAIN, false), 1));
-    ok(received.begin({ offload, checksum: checksum + 38 + key.length }), "understood");
-    segmentsOf(PLAIN, 1448).forEach((segment, i) => {
-      strictEqual(hex(received.take()), hex(inGre(segment, 1 + i)), `segment ${i}`);
+/** A frame inside a tunnel over IPv4: of its bytes from `skipped` on, behind `header`. */
+function overIpv4(
+  frame: Uint8Array,
+  id: number,
+  { protocol, header, skipped }: { protocol: number; header: readonly number[]; skipped: number },
+): Uint8Array {
+  const bytes = 34 + header.length + frame.length - skipped;
+  const out = new Uint8Array(bytes);
+  const view = new DataView(out.buffer);
+  out.set([2, 0, 0, 0, 1, 1, 2, 0, 0, 0, 1, 2, 8, 0, 0x45]);
+  view.setUint16(16, bytes - 14);
+  view.setUint16(18, id);
+  out.set([0x40, 0, 64, protocol], 20);
+  out.set([198, 18, 0, 1, 198, 18, 0, 2], 26);
+  view.setUint16(24, 0xffff - slowSum(out.subarray(14, 34)));
+  out.set(header, 34);
+  out.set(frame.subarray(skipped), 34 + header.length);
+  return out;
+}
+
+for (
+  const [what, packet, protocol, header, skipped] of [
+    ["TCP in GRE", PLAIN, 47, [0, 0, 0x65, 0x58], 0],
+    ["TCP in GRE with a key", PLAIN, 47, [0x20, 0, 0x65, 0x58, 0, 0, 0, 9], 0],
+    ["TCP in IPv4 in GRE", PLAIN, 47, [0, 0, 8, 0], 14],
+    ["TCP in IPv4", PLAIN, 4, [], 14],
+    ["TCP in IPv6", { ...PLAIN, version: 6 as const }, 41, [], 14],
+  ] as const
+) {
+  Deno.test(`SuperFrame cuts ${what} over IPv4`, () => {
+    const tunnel = { protocol, header, skipped };
+    const { offload, checksum } = metadataOf(packet, 1448);
+    using received = new Received(overIpv4(frameOf(packet, false), 1, tunnel));
+    const moved = 34 + header.length - skipped;
+    ok(received.begin({ offload, checksum: checksum + moved }), "understood");
+    segmentsOf(packet, 1448).forEach((segment, i) => {
+      strictEqual(hex(received.take()), hex(overIpv4(segment, 1 + i, tunnel)), `segment ${i}`);
     });
   });
 }
