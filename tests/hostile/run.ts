@@ -7,6 +7,7 @@ import { takesAbout } from "../../app/cli/duration.ts";
 import type { Parsed } from "../../app/cli/options.ts";
 import { runTool } from "../../app/cli/run_program.ts";
 import { newSeed } from "../kit/random.ts";
+import { promisesVerdict } from "../kit/verdict.ts";
 import { reportText } from "../stage/report.ts";
 import { attackMemory, type AttackOrder } from "./memory_attack.ts";
 import { attackPorts } from "./port_attack.ts";
@@ -50,10 +51,7 @@ await runTool(HOSTILE, async ({ values }: Parsed<typeof HOSTILE>): Promise<numbe
   const left = [undefined, 0].map((after) => `${(100 * measureTurns(after).left).toFixed(0)} %`);
   console.log(`a sound guest keeps ${left[0]} of its rate with quarantine, ${left[1]} without`);
   for (const complaint of broken) console.log(`BROKEN: ${complaint}`);
-  console.log(
-    broken.length === 0
-      ? `GOOD: every promise was kept (seed ${seed})`
-      : `BAD: ${broken.length} promises were broken; repeat with --seed ${seed}`,
-  );
-  return Math.sign(broken.length);
+  const verdict = promisesVerdict(broken.length, seed);
+  console.log(verdict.line);
+  return verdict.isGood ? 0 : 1;
 });

@@ -7,6 +7,7 @@
 import { takesAbout } from "../../app/cli/duration.ts";
 import type { Parsed } from "../../app/cli/options.ts";
 import { runTool } from "../../app/cli/run_program.ts";
+import { countsVerdict } from "../kit/verdict.ts";
 import { type Check, CHECKS, CONTROLS } from "./controls.ts";
 import { Judge, nameOf } from "./judge.ts";
 import { LITMUS } from "./table.ts";
@@ -38,13 +39,12 @@ async function main({ values: { seconds } }: Parsed<typeof LITMUS>): Promise<num
       `${nameOf(control)} without ${control.without}: ${isGood ? "" : "NOT NOTICED: "}${text}`,
     );
   }
-  const isGood = wrong + unnoticed === 0;
-  console.log(
-    `${isGood ? "GOOD" : "BAD"}: ${CHECKS.length - wrong} of ${CHECKS.length} programs found ` +
-      `nothing wrong, ${controls.length - unnoticed} of ${controls.length} changes of the shim ` +
-      `were noticed`,
+  const verdict = countsVerdict(
+    [CHECKS.length - wrong, CHECKS.length, "programs found nothing wrong"],
+    [controls.length - unnoticed, controls.length, "changes of the shim were noticed"],
   );
-  return isGood ? 0 : 1;
+  console.log(verdict.line);
+  return verdict.isGood ? 0 : 1;
 }
 
 await runTool(LITMUS, main);

@@ -7,6 +7,7 @@ import { UsageError } from "../../ffi/error.ts";
 import { takesAbout } from "../../app/cli/duration.ts";
 import type { Parsed } from "../../app/cli/options.ts";
 import { runTool } from "../../app/cli/run_program.ts";
+import { countsVerdict } from "../kit/verdict.ts";
 import { MODELS, sizeFor, textOf } from "./models.ts";
 import {
   searchAll,
@@ -42,9 +43,9 @@ async function runAll(isLong: boolean): Promise<boolean> {
     good += shown.good.length;
     wrong += shown.wrong.length;
   }
-  const verdict = wrong === 0 ? "GOOD" : "BAD";
-  console.log(`${verdict}: ${good} of ${good + wrong} searches show what they should`);
-  return wrong === 0;
+  const verdict = countsVerdict([good, good + wrong, "searches show what they should"]);
+  console.log(verdict.line);
+  return verdict.isGood;
 }
 
 /** Returns whether the model holds. */

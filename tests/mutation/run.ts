@@ -5,6 +5,7 @@
  */
 import { takesAbout } from "../../app/cli/duration.ts";
 import { runTool } from "../../app/cli/run_program.ts";
+import { countsVerdict } from "../kit/verdict.ts";
 import { misfit, type Table, tryMutations } from "./mutants.ts";
 import { MUTATION } from "./table.ts";
 import { TABLES } from "./tables.ts";
@@ -28,8 +29,9 @@ async function main(): Promise<number> {
     for (const line of found) console.log(`WRONG: ${line}`);
     wrong += found.length;
   }
-  console.log(`${wrong === 0 ? "GOOD" : "BAD"}: ${total - wrong} of ${total} were noticed`);
-  return wrong === 0 ? 0 : 1;
+  const verdict = countsVerdict([total - wrong, total, "were noticed"]);
+  console.log(verdict.line);
+  return verdict.isGood ? 0 : 1;
 }
 
 await runTool(MUTATION, main);

@@ -1,5 +1,6 @@
 import { addJudgements, type Judgement } from "./accounts.ts";
 import type { Wrongs } from "../kit/flow_checker.ts";
+import { promisesVerdict } from "../kit/verdict.ts";
 import { quantile } from "./watch.ts";
 
 /** A second of a run. */
@@ -94,9 +95,7 @@ export function faultLines(faults: readonly FaultRecord[]): string[] {
 
 /** The last line of a report. */
 export function verdict({ broken, seed, faults }: StageReport): string {
-  return broken.length === 0
-    ? `GOOD: ${faults.length - 1} faults, every promise was kept (seed ${seed})`
-    : `BAD: ${broken.length} promises were broken; repeat with --seed ${seed}`;
+  return promisesVerdict(broken.length, seed, `${faults.length - 1} faults, `).line;
 }
 
 /** `1,234,567`. */
