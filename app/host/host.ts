@@ -124,12 +124,14 @@ export class Host {
     const cores = this.#threads.map(({ core }) => core).join(", ");
     log(`forwarding on core ${cores}, ports: ${portsText(this.ports)}`);
     for (const { name, opened: { note } } of this.ports) if (note) log(`port ${name}: ${note}`);
+    const begun = this.platform.clock();
+    for (const region of this.regions) region.showCounters(begun); // or no mbuf would seem free
     for (const region of this.regions) region.publish();
     this.#progress = new ProgressWatch(
       this.regions,
       this.ports,
       this.#threads.map(({ core }) => core),
-      this.platform.clock(),
+      begun,
       log,
     );
     for (const { name, path, bytes, handle: { vectors } } of this.regions) {

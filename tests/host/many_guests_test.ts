@@ -179,6 +179,12 @@ Deno.test("A link between two ports of one guest gives it back its own frames", 
   equal(lab.counters[3][COUNTER.TX], 50);
 });
 
+Deno.test("a region tells how many mbufs are free as soon as guests may come", () => {
+  using lab = new TestHost({ places: CHAINS["two regions"].places });
+  deepEqual(lab.memories.map(({ u32 }) => u32[HEADER.MBUFS_FREE]), [256, 256]);
+  lab.end();
+});
+
 Deno.test("HostedRegion.showCounters() writes each channel's counters, and free mbufs, into the region", () => {
   using lab = new TestHost({ places: CHAINS["two regions"].places });
   lab.attach("a0", "b0");
