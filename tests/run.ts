@@ -90,7 +90,7 @@ const TOGETHER = [
 const UNIT = config.tasks.unit.command.split(" ").filter((word) => word.startsWith("tests/"));
 
 /** Seconds that all takes on two idle cores. */
-const TEST_SECONDS = 2040;
+const TEST_SECONDS = 1100;
 
 /** Lines of the table of slow files. */
 const SLOWEST = 20;
