@@ -7,7 +7,8 @@ const SHARE = 0.02, KEPT_NS = 5 * SPIN_NS;
 /**
  * How long an lcore that finds nothing looks on before it sleeps: `SPIN_NS`, as long as spins that
  * nothing comes of take less than a fiftieth of its idle time; and not at all for a while after
- * another thread has waited for the core.
+ * another thread has waited for the core. That ends soon if work comes soon again and again: a
+ * spin would have found it.
  *
  * KVM's halt polling (Linux, Documentation/virt/kvm/halt-polling.rst) doubles a spin that was just
  * too short, and halves it after a long pause. Where a packet comes now and then and its answer
@@ -24,8 +25,9 @@ export class Spin {
 
   /** Work has come, so many nanoseconds after there was none. */
   learn(idle: number): void {
-    if (idle > SPIN_NS) this.#leftNs -= this.nanoseconds;
-    this.#leftNs = Math.min(this.#leftNs + idle * SHARE, KEPT_NS);
+    const isLong = idle > SPIN_NS;
+    if (isLong) this.#leftNs -= this.nanoseconds;
+    this.#leftNs = Math.min(this.#leftNs + (isLong ? idle * SHARE : idle), KEPT_NS);
   }
 
   /** Another thread has waited for the core. */
