@@ -5,20 +5,8 @@ import type { FunctionModule } from "../../app/guest/function/function_module.ts
 import type { LoadedVersion } from "../../app/guest/lcore_run.ts";
 import { TestHost } from "../host/test_host.ts";
 import { InlineThread } from "../lcore/inline_thread.ts";
+import { GUEST_DEFAULTS } from "./guest_defaults.ts";
 import { type TestLink, testLink } from "./test_link.ts";
-
-const OPTIONS: GuestOptions = {
-  source: { region: "r0" },
-  guest: 0,
-  cores: [0],
-  functions: [],
-  onError: "drop",
-  isChecked: false,
-  takesPushes: false,
-  statsPeriod: 0,
-  idle: "poll",
-  burst: 32,
-};
 
 const FUNCTIONS = {
   handles: [{ name: "io", options: {} }],
@@ -43,7 +31,7 @@ export class Pair implements Disposable {
   #now = 0;
 
   constructor(options: Partial<GuestOptions> = {}) {
-    this.guest = new Guest({ ...OPTIONS, ...options }, FUNCTIONS, {
+    this.guest = new Guest({ ...GUEST_DEFAULTS, ...options }, FUNCTIONS, {
       openLink: () => {
         this.opening();
         if (this.isThere) this.opened++;

@@ -2,21 +2,9 @@ import { deepEqual, throws } from "node:assert/strict";
 import type { GuestOptions } from "../../app/guest/guest_options.ts";
 import { planLcores } from "../../app/guest/plan_lcores.ts";
 import type { VirtualPortHandle } from "../../app/guest/virtual_port.ts";
+import { GUEST_DEFAULTS } from "./guest_defaults.ts";
 import { newGuestCounters } from "./guest_counters.ts";
 import { macOf } from "./guest_lab.ts";
-
-const OPTIONS: GuestOptions = {
-  source: { region: "culvert0" },
-  guest: 0,
-  cores: [0],
-  functions: [],
-  onError: "drop",
-  isChecked: false,
-  takesPushes: false,
-  statsPeriod: 10,
-  idle: "adaptive",
-  burst: 32,
-};
 
 function ports(count: number): VirtualPortHandle[] {
   return Array.from({ length: count }, (_, number) => ({
@@ -33,9 +21,9 @@ function plan(
   { answers = false, ...options }: Partial<GuestOptions> & { answers?: boolean },
   count: number,
 ): string[] {
-  return planLcores({ ...OPTIONS, ...options }, answers, ports(count)).map(({ core, lanes }) =>
-    `${core}: ${lanes.map(({ from, to }) => `${from.number}>${to.number}`).join(" ")}`
-  );
+  return planLcores({ ...GUEST_DEFAULTS, ...options }, answers, ports(count)).map((
+    { core, lanes },
+  ) => `${core}: ${lanes.map(({ from, to }) => `${from.number}>${to.number}`).join(" ")}`);
 }
 
 for (
@@ -100,9 +88,9 @@ function planQueues(cores: number[], counts: number[], portsPerLcore?: number): 
     }))
   );
   const text = ({ number, queue }: VirtualPortHandle) => `${number}.${queue?.number ?? 0}`;
-  return planLcores({ ...OPTIONS, cores, portsPerLcore }, false, all).map(({ core, lanes }) =>
-    `${core}: ${lanes.map(({ from, to }) => `${text(from)}>${text(to)}`).join(" ")}`
-  );
+  return planLcores({ ...GUEST_DEFAULTS, cores, portsPerLcore }, false, all).map((
+    { core, lanes },
+  ) => `${core}: ${lanes.map(({ from, to }) => `${text(from)}>${text(to)}`).join(" ")}`);
 }
 
 Deno.test("planLcores() gives an lcore the same queues of all ports", () => {

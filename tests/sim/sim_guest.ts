@@ -8,6 +8,7 @@ import { GuestLcore, type GuestLcoreHandle } from "../../app/guest/guest_lcore.t
 import { PeerLink, type RegionLink } from "../../app/guest/region_link.ts";
 import { testLink } from "../guest/test_link.ts";
 import { InlineThread } from "../lcore/inline_thread.ts";
+import { GUEST_DEFAULTS } from "../guest/guest_defaults.ts";
 import type { Frames } from "./frames.ts";
 import { Process, SimMemory, type Thread } from "./processes.ts";
 import type { Scheduler } from "./scheduler.ts";
@@ -117,18 +118,7 @@ export class SimGuest implements Thread {
     const { scheduler, region, number, makesFrames } = this.place;
     const process = this.process = new Process(`${this.name} ${++this.starts}`, () => this.kill());
     process.busy++; // the step that this is
-    const options = {
-      source: { region },
-      guest: number,
-      cores: [0],
-      functions: [],
-      onError: "drop",
-      isChecked: false,
-      takesPushes: false,
-      statsPeriod: 0,
-      idle: "poll",
-      burst: 8,
-    } as const;
+    const options = { ...GUEST_DEFAULTS, source: { region }, guest: number, burst: 8 };
     const handle = { name: "sim", options: {} };
     const offloads = !makesFrames && scheduler.random.below(3) > 0;
     const functions = {
