@@ -183,6 +183,7 @@ folderTest("The next pcap port of a loop keeps the rate: it makes up for no paus
   capture(`${folder}/in.pcap`, [60, 61, 62]);
   using lab = open(`${folder}/in.pcap,loop,rate=10k`);
   receiveFor(20, lab.receive);
+  while (lab.receive().length > 1); // what a busy machine was late for
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 150);
   lab.succeed();
   ok(lab.receive().length <= 1);
