@@ -59,8 +59,6 @@ export const LONG_FILES: Readonly<Record<string, readonly string[]>> = {
     "tests/port/super_frame_test.ts",
     "tests/ring/ring_end_test.ts",
     "tests/ring/spsc_ring_test.ts",
-    "tests/system/bad_input_test.ts",
-    "tests/system/ivshmem_server_test.ts",
     "tests/toolkit/frames_test.ts",
   ],
   "each offset of the region is written in one place": ["app/memory/layout.ts"],

@@ -97,7 +97,7 @@ for (
       ok(pids.length === 1 && pids[0] > 0, "one guest");
       Deno.kill(pids[0], "SIGKILL");
       const { code, stdout: verdict, stderr } = await running.ended();
-      match(stderr, /Cannot go on with (culvert guest|the guests) as it ended, SIGKILL/);
+      match(stderr, /with (culvert guest|the guests) as it ended, SIGKILL\. Its last lines:\n\S/);
       match(verdict, new RegExp(`^failed: .*${only}.*SIGKILL$`, "m"));
       equal(code, 1);
       await leavesNothing(running.pid);

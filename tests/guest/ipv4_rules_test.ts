@@ -131,6 +131,20 @@ Deno.test("Ipv4Rules keeps apart what differs in addresses alone", async () => {
   deepEqual(await firsts(rules, frames), expected);
 });
 
+Deno.test("Ipv4Rules keeps packets apart though 2^33 different ones are too many to number", async () => {
+  // 2046 values, and those below and above, are 2048 sets a field: the third one's numbers have
+  // the factor 2^22, and sets that are 1024 apart would have the same number as an int32.
+  const values = Array.from({ length: 2046 }, (_, k) => `${k + 1 >>> 8}.${k + 1 & 0xff}`);
+  const rules = values.map((value): Ipv4Rule => ({
+    source: parseIpv4Prefix(`${value}.${value}`),
+    destination: parseIpv4Prefix(`${value}.0.0/16`),
+  }));
+  const frames = [7, 7 + 1024, 7].map((k) =>
+    frame.udp({ sourceIp: `${values[7]}.${values[7]}`, destinationIp: `${values[k]}.0.1` })
+  );
+  deepEqual(await firsts(rules, frames), [7, -1, 7]);
+});
+
 Deno.test("Ipv4Rules keeps apart what differs in ports or protocol alone", async () => {
   const rules = Array.from({ length: 32 }, (_, k): Ipv4Rule => ({
     protocol: k % 2 === 0 ? PROTOCOL.TCP : PROTOCOL.UDP,

@@ -1,25 +1,20 @@
 import { deepEqual, equal } from "node:assert/strict";
 import { dataWord } from "../../app/mempool/mbuf.ts";
 import { COUNTER, droppedBy } from "../../app/port/counters.ts";
-import { KernelPort } from "../../app/port/kernel_port.ts";
 import { Burst } from "../../app/ring/burst.ts";
+import { PlainKernelPort } from "./plain_kernel_port.ts";
 import { PortLab } from "./port_lab.ts";
 
 const [EAGAIN, EPERM, EMSGSIZE, ENETDOWN, ENOBUFS] = [11, 1, 90, 100, 105];
 
 /** A port whose kernel refuses frames by their length, as sendmmsg() does. */
-class RefusingPort extends KernelPort {
-  readonly name = "refusing";
-  readonly pollable = [];
+class RefusingPort extends PlainKernelPort {
   readonly sent: number[] = [];
   /** What the kernel says of frames of a length: an errno. */
   readonly refused = new Map<number, number>();
   carrier = true;
   carrierLooks = 0;
-  protected receive(): number {
-    return 0;
-  }
-  protected send(_: number, burst: Burst, count: number, at: number): number {
+  protected override send(_: number, burst: Burst, count: number, at: number): number {
     for (let i = 0; i < count; i++) {
       const length = burst.words[2 * (at + i) + 1] >>> 16;
       const errno = this.refused.get(length);
@@ -28,20 +23,10 @@ class RefusingPort extends KernelPort {
     }
     return count;
   }
-  protected discard(): number {
-    return 0;
-  }
-  protected recover(): boolean {
-    return true;
-  }
-  protected hasCarrier(): boolean {
+  protected override hasCarrier(): boolean {
     this.carrierLooks++;
     return this.carrier;
   }
-  protected mtu(): number {
-    return 1500;
-  }
-  protected closeSockets(): void {}
 }
 
 /** Send frames of these lengths in one burst: how many the port has taken. */

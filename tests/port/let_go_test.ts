@@ -2,43 +2,27 @@ import { equal } from "node:assert/strict";
 import { shim } from "../../ffi/shim.ts";
 import { dataWord } from "../../app/mempool/mbuf.ts";
 import { COUNTER, droppedBy, newCounters } from "../../app/port/counters.ts";
-import { KernelPort } from "../../app/port/kernel_port.ts";
 import { LinkPort } from "../../app/port/link_port.ts";
 import { RingPort } from "../../app/port/ring_port.ts";
+import { PlainKernelPort } from "./plain_kernel_port.ts";
 import { PortLab } from "./port_lab.ts";
 import { Burst } from "../../app/ring/burst.ts";
 
 /** A kernel port at which `waiting` frames of 60 bytes wait. */
-class SlotPort extends KernelPort {
+class SlotPort extends PlainKernelPort {
   waiting = 0;
-  get name(): string {
-    return "slots";
-  }
-  get pollable(): number[] {
-    return [];
-  }
-  protected receive(_: number, __: Burst, ___: number, room: number, count: number): number {
+  protected override receive(
+    _: number,
+    __: Burst,
+    ___: number,
+    room: number,
+    count: number,
+  ): number {
     const n = Math.min(count & 0xffff, this.waiting);
     this.waiting -= n;
     for (let i = 0; i < n; i++) shim.shim_store_release(room, 4 * i, 60); // its length
     return n;
   }
-  protected send(_: number, __: Burst, count: number): number {
-    return count;
-  }
-  protected discard(): number {
-    return 0;
-  }
-  protected recover(): boolean {
-    return true;
-  }
-  protected hasCarrier(): boolean {
-    return true;
-  }
-  protected mtu(): number {
-    return 1500;
-  }
-  protected closeSockets(): void {}
 }
 
 Deno.test("KernelPort.letGo() frees its slots, counts the frames in them, and goes on", () => {

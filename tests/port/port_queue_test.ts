@@ -1,6 +1,6 @@
 import { deepEqual, equal } from "node:assert/strict";
-import { KernelPort } from "../../app/port/kernel_port.ts";
 import { newQueues, PortQueue } from "../../app/port/port_queue.ts";
+import { PlainKernelPort } from "./plain_kernel_port.ts";
 import { PortLab } from "./port_lab.ts";
 
 /** The queues of a port on interface 7, each as its lcore has it. */
@@ -41,23 +41,10 @@ Deno.test("PortQueue that had settled half begins anew if a queue leaves meanwhi
   equal(all[0].hasSettled(), true);
 });
 
-/** A kernel port whose interface is there. */
-class PlainPort extends KernelPort {
-  readonly name = "plain";
-  readonly pollable = [];
-  protected discard = () => 0;
-  protected receive = () => 0;
-  protected send = () => 0;
-  protected recover = () => true;
-  protected hasCarrier = () => true;
-  protected mtu = () => 1500;
-  protected closeSockets(): void {}
-}
-
 Deno.test("KernelPort of a queue is up again only once all queues are there", () => {
   using lab = new PortLab(64);
   const [own, other] = newQueues(2, 7);
-  const port = new PlainPort(lab, own);
+  const port = new PlainKernelPort(lab, own);
   const second = new PortQueue(other);
   const look = () => {
     port.refresh();
@@ -68,7 +55,7 @@ Deno.test("KernelPort of a queue is up again only once all queues are there", ()
   deepEqual([look(), look(), look()], [false, false, false]);
   second.moveTo(7);
   deepEqual([look(), look()], [false, true]);
-  const alone = new PlainPort(lab);
+  const alone = new PlainKernelPort(lab);
   alone.isUp = false;
   alone.refresh();
   equal(alone.isUp, true);

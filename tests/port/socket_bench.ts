@@ -1,10 +1,10 @@
 import { equal, ok } from "node:assert/strict";
 import { shim } from "../../ffi/shim.ts";
 import { DESCRIPTOR, DESCRIPTOR_FLAG, SUPER_HEADER } from "../../app/memory/layout.ts";
-import { KernelPort } from "../../app/port/kernel_port.ts";
 import { Burst } from "../../app/ring/burst.ts";
 import { ConnectedSockets } from "../ffi/connected_sockets.ts";
 import { frameOf, metadataOf, type Packet } from "./packets.ts";
+import { PlainKernelPort } from "./plain_kernel_port.ts";
 import { PortLab } from "./port_lab.ts";
 
 /** Mbufs of a bench, and long ones unless told. */
@@ -20,9 +20,7 @@ export interface Shown {
 }
 
 /** A port that receives from a socket, and keeps what it is told to send. */
-export class SocketPort extends KernelPort {
-  readonly name = "socket";
-  readonly pollable: number[] = [];
+export class SocketPort extends PlainKernelPort {
   readonly sent: Shown[] = [];
   mtuBytes = 1500;
   /** The errno of the next frames that are sent; 0 for those that are taken. */
@@ -31,11 +29,23 @@ export class SocketPort extends KernelPort {
   constructor(readonly lab: PortLab, private readonly fd: number) {
     super(lab);
   }
-  protected receive(map: number, slots: Burst, word: number, room: number, count: number): number {
+  protected override receive(
+    map: number,
+    slots: Burst,
+    word: number,
+    room: number,
+    count: number,
+  ): number {
     return shim.shim_tap_rx(this.fd, map, slots.map, word, room, count | HAS_HEADERS);
   }
   /** Into a pipe of two sockets of its own, so that the shim itself tells what it sends. */
-  protected send(map: number, burst: Burst, count: number, at: number, headers: number): number {
+  protected override send(
+    map: number,
+    burst: Burst,
+    count: number,
+    at: number,
+    headers: number,
+  ): number {
     for (let i = 0; i < count; i++) {
       const [errno = 0] = this.results;
       if (errno !== 0 && i > 0) return i;
@@ -53,19 +63,9 @@ export class SocketPort extends KernelPort {
     }
     return count;
   }
-  protected discard(): number {
-    return 0;
-  }
-  protected recover(): boolean {
-    return true;
-  }
-  protected hasCarrier(): boolean {
-    return true;
-  }
-  protected mtu(): number {
+  protected override mtu(): number {
     return this.mtuBytes;
   }
-  protected closeSockets(): void {}
 }
 
 /** A port, and the kernel at its other side. */
