@@ -21,7 +21,6 @@ interface Line {
   readonly unit: string;
   readonly value: number;
   readonly better?: Better;
-  readonly inPlot?: boolean;
 }
 
 /**
@@ -60,9 +59,9 @@ export async function benchAgainst(
     );
   }
   const peer = `culvert ${await commitOf(other)}`;
-  for (const [name, { line: { unit, better = "less", inPlot = false }, sides }] of both) {
+  for (const [name, { line: { unit, better = "less" }, sides }] of both) {
     const found = compare(better, sides[0], new Map([[peer, sides[1]]]));
-    report({ area, name, unit, better, inPlot, settings: { turns }, ...found });
+    report({ area, name, unit, better, settings: { turns }, ...found });
   }
 }
 

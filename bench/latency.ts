@@ -45,7 +45,6 @@ async function measureReadings(
       ...row,
       name: row.of(name),
       better: "less",
-      inPlot: i === 0,
       warmsUp: true,
       ours: own[i],
       peers: peers ? [{ name: peer.name, sample: others[i], ...readings[name] }] : [],

@@ -108,11 +108,11 @@ async function benchPeers(
   for (const [i, area] of areas.entries()) {
     console.error(`${area}: ${expected([area])}; with what follows ${expected(areas.slice(i))}`);
     const measure = async (row: Row) => {
-      const { name, unit, better, inPlot = false, settings, limit } = row;
+      const { name, unit, better, settings, limit } = row;
       if (!isAsked(name)) return;
       const lineNs = await mood.measure();
       const progress = (done: number, total: number) => show(`${name}: ${done} of ${total}`);
-      const about = { area, name, unit, better, inPlot, lineNs, lines: moodOf(lineNs) };
+      const about = { area, name, unit, better, lineNs, lines: moodOf(lineNs) };
       await attempt(name, async () => {
         const found = await measureInTurns(row, turns, progress);
         show("");

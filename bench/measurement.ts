@@ -27,8 +27,6 @@ export interface Measurement extends Spread {
   readonly name: string;
   readonly unit: string;
   readonly better: Better;
-  /** Whether it is one of the few that the plot shows. */
-  readonly inPlot: boolean;
   /** Nanoseconds that a cache line took to the other core and back, just before. */
   readonly lineNs?: number;
   /** The same in a word: lines travel quickly, or not. */
@@ -53,7 +51,6 @@ export interface Row {
   readonly name: string;
   readonly unit: string;
   readonly better: Better;
-  readonly inPlot?: boolean;
   readonly settings?: Readonly<Record<string, string | number>>;
   /** See {@linkcode Measurement.limit}. */
   readonly limit?: number;

@@ -44,7 +44,6 @@ export async function benchMempool({ scale, peers, measure }: BenchOptions): Pro
       name: `mempool descriptors, burst ${burst}${held > burst ? `, ${held} held` : ""}`,
       unit: "ns",
       better: "less",
-      inPlot: burst === 32 && held === 32,
       settings: RTE_MEMPOOL,
       ours: async () => await lcore.ask(order) / mbufs,
       peers: sample ? [{ name: "DPDK rte_mempool", sample }] : [],

@@ -85,7 +85,6 @@ export async function benchPath(options: BenchOptions): Promise<void> {
       await options.measure({
         ...ROW,
         name,
-        inPlot: isHuge,
         settings: { burst: BURST, seconds },
         ours: () => sample(region, frameBytes, seconds, MACSWAP),
         peers: options.peers ? peerRows(peersOn(isHuge, other), frameBytes, seconds, row) : [],

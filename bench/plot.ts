@@ -23,14 +23,35 @@ svg { font: 13px system-ui, -apple-system, "Segoe UI", Roboto, sans-serif }
   .ahead { fill: #3fb950 } .behind { fill: #f0883e }
 }`;
 
+/** The rows that the plot shows, where we are ahead and where we are behind, and their titles. */
+export const SHOWN: ReadonlyMap<string, string> = new Map([
+  ["memory round trip, hugepages, 64 B", "Frames of 64 B to a guest process and back, in memory"],
+  [
+    "veth -> host -> guest -> veth, 64 B",
+    "Frames of 64 B from veth to veth through a guest process",
+  ],
+  ["tap -> host -> guest -> tap, 64 B", "Frames of 64 B from TAP to TAP through a guest process"],
+  ["tap -> host -> VM -> tap, 64 B", "Frames of 64 B from TAP to TAP through an emulated VM"],
+  [
+    "IPv4 from a to b, veth -> host -> guest -> veth",
+    "TCP from veth to veth through a guest process",
+  ],
+  ["ping, host and guest asleep, p50", "Ping through host and guest, both asleep, median"],
+  [
+    "ring SP/SC bulk, 8 B, two cores, burst 32",
+    "Ring between two cores, an element of 8 B, 32 at once",
+  ],
+  ["mempool descriptors, burst 32", "Mempool, an mbuf taken and given back, 32 at once"],
+]);
+
 /**
  * Results as a picture in SVG: for each row a bar of ours and one of each peer, where longer is
- * better whatever the unit; with the figures, their range, and the ratio. It shows the rows that
- * are marked for it, or all if none is.
+ * better whatever the unit; with the figures, their range, and the ratio. It shows the rows of
+ * {@linkcode SHOWN}, or all if none of them is there.
  */
 export function plotSvg({ machine, measurements }: Results): string {
-  const marked = measurements.filter(({ inPlot }) => inPlot);
-  const rows = marked.length > 0 ? marked : measurements;
+  const shown = measurements.filter(({ name }) => SHOWN.has(name));
+  const rows = shown.length > 0 ? shown : measurements;
   let y = TOP;
   const drawn = rows.map((row) => {
     const top = y;
@@ -74,7 +95,7 @@ function drawRow(row: Measurement, top: number): string {
       text(right + 7, y + 10.5, "ink small", value) + (i === 0 ? "" : ratioText(row, i - 1, y));
   });
   const lines = row.lines && (row.lines === "near" ? "quickly" : "slowly");
-  return text(20, top + 12, "ink row", row.name) +
+  return text(20, top + 12, "ink row", SHOWN.get(row.name) ?? row.name) +
     text(WIDTH - 20, top + 12, "faint small", lines ? `cache lines travel ${lines}` : "", "end") +
     bars.join("");
 }

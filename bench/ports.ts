@@ -45,7 +45,6 @@ async function benchVeths(options: BenchOptions, network: Network): Promise<void
   const wire = new Wire({ name: a.inner, netns: a.netns }, { name: b.inner, netns: b.netns });
   for (const frameBytes of [64, 1500]) {
     const row = {
-      inPlot: frameBytes === 64,
       sample: (seconds: number) => wire.measure(frameBytes, seconds, GENERATOR_CORE),
     };
     const peers = (wanted?: number) => ({
@@ -83,7 +82,6 @@ async function benchTaps(options: BenchOptions, network: Network): Promise<void>
   const wire = new Wire({ name: taps[0] }, { name: taps[1] });
   await measureForwarders(options, {
     name: "tap -> host -> guest -> tap, 64 B",
-    inPlot: true,
     sample: (seconds) => wire.measure(64, seconds, GENERATOR_CORE),
     ours: () => startOurs(ports),
     peers: {
@@ -96,7 +94,6 @@ async function benchTaps(options: BenchOptions, network: Network): Promise<void>
 /** A load, and what may carry it. */
 interface Forwarders {
   readonly name: string;
-  readonly inPlot: boolean;
   /** Measures what forwards just now. */
   readonly sample: (seconds: number) => Promise<number>;
   readonly ours: Start;
@@ -111,7 +108,6 @@ async function benchNoLoss(options: BenchOptions, network: Network): Promise<voi
   const { outer } = loop;
   await measureForwarders(options, {
     name,
-    inPlot: false,
     sample: (seconds) => rateWithoutLoss(loop, frameBytes, seconds / 6, GENERATOR_CORE),
     ours: () => startOurs(outer.map((name) => `packet:${name}`)),
     peers: {
@@ -123,7 +119,7 @@ async function benchNoLoss(options: BenchOptions, network: Network): Promise<voi
 
 async function measureForwarders(
   { scale, peers, measure }: BenchOptions,
-  { name, inPlot, sample, ...forwarders }: Forwarders,
+  { name, sample, ...forwarders }: Forwarders,
 ): Promise<void> {
   const seconds = SAMPLE_SECONDS * scale;
   const sampleOf = (start: Start) => async () => {
@@ -134,7 +130,6 @@ async function measureForwarders(
     name,
     unit: "Mpps",
     better: "more",
-    inPlot,
     settings: { seconds },
     warmsUp: true,
     ours: sampleOf(forwarders.ours),

@@ -93,7 +93,7 @@ async function rowOf(
   const pauses = await pausesOf(own);
   const name = nameOf(mode, burst);
   const row = {
-    ...{ name, unit: "ns", better: "less", inPlot: IN_PLOT.includes(name) } as const,
+    ...{ name, unit: "ns", better: "less" } as const,
     ours: () => own(pauses),
   };
   if (!rteRing) return { ...row, settings: { pauses }, peers: [] };
@@ -103,13 +103,6 @@ async function rowOf(
   const peer = { name: `DPDK rte_ring ${mode.how}`, sample: () => other(peerPauses) };
   return { ...row, settings: { pauses, peerPauses }, peers: [peer] };
 }
-
-/** What the plot shows: where we are ahead, and where we are behind. */
-const IN_PLOT = [
-  "ring SP/SC bulk, 8 B, two cores, burst 32",
-  "ring MP/MC bulk, 8 B, two cores, burst 32",
-  "ring SP/SC bulk, 8 B, one core, burst 32",
-];
 
 function nameOf({ mode, how, elementBytes, cores, ends }: MeasuredMode, burst: number): string {
   const sync = { spsc: "SP/SC", mpmc: "MP/MC", hts: "HTS", rts: "RTS" }[mode];

@@ -45,7 +45,6 @@ export async function benchScale(options: BenchOptions): Promise<void> {
     await measure({
       ...row,
       name,
-      inPlot: guests === 8,
       settings: { burst: BURST, seconds },
       ours: ours(guests),
       peers: peers ? [{ name: "one guest", sample: ours(1), wanted: WANTED }] : [],

@@ -136,7 +136,6 @@ async function measureStream(
     name: `${family} ${direction}, ${way}`,
     unit: "Gb/s",
     better: "more",
-    inPlot: family === "IPv4" && direction === "from a to b",
     settings: { seconds },
     warmsUp: true,
     ours: sampleOf(forwarders.ours),

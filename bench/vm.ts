@@ -48,7 +48,6 @@ export async function benchVm({ scale, peers, measure }: BenchOptions): Promise<
     name: `tap -> host -> VM -> tap, ${FRAME_BYTES} B`,
     unit: "Mpps",
     better: "more",
-    inPlot: true,
     settings: { seconds },
     warmsUp: true,
     ours: async () => {

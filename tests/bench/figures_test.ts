@@ -1,7 +1,7 @@
 import { deepEqual, equal, match, ok, rejects } from "node:assert/strict";
 import { madeFiles, withFigures } from "../../bench/figures.ts";
 import { compare, measureInTurns, type Measurement, readingsOf } from "../../bench/measurement.ts";
-import { plotSvg } from "../../bench/plot.ts";
+import { plotSvg, SHOWN } from "../../bench/plot.ts";
 import { markdownTable, tableLines } from "../../bench/result_table.ts";
 import { verdictLines } from "../../bench/verdict.ts";
 import { figure, jsonLines, readResults, type Results } from "../../bench/results.ts";
@@ -21,7 +21,6 @@ const ROW: Measurement = {
   name: "trip",
   unit: "Mpps",
   better: "more",
-  inPlot: true,
   lines: "far",
   value: 70,
   min: 60,
@@ -38,6 +37,11 @@ Deno.test("the plot, and the tables in bench/README.md, are those of bench/resul
     const url = new URL(`../../bench/${name}`, import.meta.url);
     ok(await Deno.readTextFile(url) === text, `run "deno task figures": ${name} is another`);
   }
+});
+
+Deno.test("The plot shows each row that it has a title for", async () => {
+  const { "results.svg": svg } = await madeFiles();
+  equal(svg.match(/class="ink row"/g)?.length, SHOWN.size);
 });
 
 Deno.test("measureInTurns() alternates, and does not count the first turn", async () => {
