@@ -119,7 +119,7 @@ Deno.test("qemuArguments() never leaves TCG with one possible processor", () => 
 
 Deno.test("qemuArguments() names one accelerator and never falls back to another", () => {
   const tcg = qemuArguments(OPTIONS);
-  strictEqual(valueOf(tcg, "-accel"), "tcg,thread=multi,tb-size=64");
+  strictEqual(valueOf(tcg, "-accel"), "tcg,thread=multi,tb-size=256");
   strictEqual(valueOf(tcg, "-cpu"), "max,erms=off,fsrm=off");
   const kvm = qemuArguments({ ...OPTIONS, accel: "kvm" });
   strictEqual(valueOf(kvm, "-accel"), "kvm");
