@@ -3,7 +3,6 @@ import { versionText } from "../../app/cli/version.ts";
 import { frame } from "../../app/testing.ts";
 import { pcapFile } from "../capture/capture_files.ts";
 import { InstalledPackage } from "../kit/installed_package.ts";
-import { pushIntoVm } from "./package_vm.ts";
 
 /** As much as a package may have, in bytes. */
 const PACKAGE_MAX = 500_000;
@@ -251,11 +250,6 @@ Deno.test("The npm package, in a folder with a space", async (t) => {
       match(pushed.stdout, /^guest 0: swapped mine\.ts in/, pushed.stderr);
       for (const running of [taker, host]) equal((await running.stop()).code, 0, running.stderr);
     },
-  );
-
-  await t.step(
-    "a VM runs a function, and takes what is pushed while frames flow",
-    () => pushIntoVm(installed),
   );
 
   await t.step("culvert build-shim builds the shim that is missing", async () => {

@@ -4,7 +4,7 @@
  * @module
  */
 import { equal, match } from "node:assert/strict";
-import type { InstalledPackage } from "../kit/installed_package.ts";
+import { InstalledPackage } from "../kit/installed_package.ts";
 import { assertNothingBroken, untilReachable } from "../kit/kernel_traffic.ts";
 import { BOOT_MS, Lab, packetPorts } from "../kit/lab.ts";
 import { PushedFiles, saying } from "../kit/pushed_files.ts";
@@ -16,11 +16,10 @@ const IMAGE_MS = 60_000 + BOOT_MS;
 /** An emulated machine that others slow down takes its time to start Workers. */
 const PATIENT = ["--timeout", "150"];
 
-/**
- * A function of a user's file runs in a VM, with all commands those of the package; others are
- * pushed while numbered frames flow: none is lost, and one with a mistake does not take over.
- */
-export async function pushIntoVm(installed: InstalledPackage): Promise<void> {
+// All commands are those of the package. The last file that is pushed has a mistake, and does not
+// take over.
+Deno.test("The npm package's VM runs a user's function, and takes what is pushed; no frame is lost", async () => {
+  await using installed = await InstalledPackage.create();
   await using lab = await Lab.open();
   using files = new PushedFiles();
   const culvert = (...args: string[]) =>
@@ -57,4 +56,4 @@ export async function pushIntoVm(installed: InstalledPackage): Promise<void> {
   await assertNothingBroken(lab, a, b);
   equal((await vm.stop("SIGINT")).code, 130);
   await lab.finishHost(host);
-}
+});
