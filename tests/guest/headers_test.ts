@@ -22,7 +22,7 @@ import {
   vlan,
 } from "../../app/function.ts";
 import { GuestLab } from "./guest_lab.ts";
-import { slowSum } from "./slow_checksum.ts";
+import { slowSum } from "../kit/slow_checksum.ts";
 
 /** Let a function work on one frame; what is sent of it. */
 async function worked(frame: Uint8Array, work: (burst: Burst) => void): Promise<Uint8Array> {

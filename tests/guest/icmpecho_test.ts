@@ -1,7 +1,7 @@
 import { deepEqual, equal } from "node:assert/strict";
 import fc from "fast-check";
 import { GuestLab, macOf, someFrame } from "./guest_lab.ts";
-import { putChecksum, slowSum } from "./slow_checksum.ts";
+import { putChecksum, slowSum } from "../kit/slow_checksum.ts";
 
 const ASKING_MAC = Uint8Array.of(0x52, 0x54, 0, 1, 2, 3);
 const ASKED_MAC = Uint8Array.of(2, 0, 0, 0, 0, 9);

@@ -1,7 +1,7 @@
 import { deepEqual, equal } from "node:assert/strict";
 import { dataWord } from "../../app/mempool/mbuf.ts";
 import { GuestLab, macOf, someFrame } from "./guest_lab.ts";
-import { slowSum } from "./slow_checksum.ts";
+import { slowSum } from "../kit/slow_checksum.ts";
 import { burstOf } from "../kit/burst_of.ts";
 
 /** The host lends `count` empty mbufs, full of old bytes. */

@@ -11,22 +11,11 @@ import {
   type Words,
   wordsOf,
 } from "../../app/port/checksum.ts";
+import { slowSum } from "../kit/slow_checksum.ts";
 
 const HEADER_BYTES = { 4: 14 + 20, 6: 14 + 40 } as const;
 const TCP = { number: 6, bytes: 20, checksum: 16 } as const;
 const UDP = { number: 17, bytes: 8, checksum: 6 } as const;
-
-/** RFC 1071 by the letter: big-endian words, the carry added in at once. */
-function slowSum(bytes: Iterable<number>): number {
-  const all = [...bytes];
-  if (all.length % 2 === 1) all.push(0);
-  let total = 0;
-  for (let i = 0; i < all.length; i += 2) {
-    total += all[i] * 256 + all[i + 1];
-    if (total > 0xffff) total -= 0xffff;
-  }
-  return total;
-}
 
 /** 0 and 0xffff are the same number in ones' complement. */
 function sameSum(a: number, b: number): boolean {

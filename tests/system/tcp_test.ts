@@ -175,6 +175,14 @@ async function assertWhole(setting: Setting, target: string, tags = ""): Promise
   assert(received.longest > 4 * MTU, `longest frame received: ${received.longest} bytes`);
 }
 
+/** Both ends enter VLAN 42, one after the other: until then they do not hear each other. */
+async function bothEnterVlan({ lab, a, b }: Setting): Promise<void> {
+  await enterVlan(lab, a, 42);
+  assert.equal(await ping(lab, a, b.ip4, 1, { patience: 500 }), 0, "one end only in the VLAN");
+  await enterVlan(lab, b, 42);
+  assert.equal(await ping(lab, a, b.ip4, 10, { bytes: 1472 }), 10, "frames of 1518 bytes");
+}
+
 for (
   const { what, open, cutBy } of [
     { what: "AF_PACKET on veths with all their offloads", open: betweenVeths, cutBy: "host" },
@@ -203,10 +211,7 @@ for (
     await using lab = await Lab.open();
     const setting = await open(lab, WHOLE);
     const { a, b } = setting;
-    await enterVlan(lab, a, 42);
-    assert.equal(await ping(lab, a, b.ip4, 1, { patience: 500 }), 0, "one end only in the VLAN");
-    await enterVlan(lab, b, 42);
-    assert.equal(await ping(lab, a, b.ip4, 10, { bytes: 1472 }), 10, "frames of 1518 bytes");
+    await bothEnterVlan(setting);
     await iperf(lab, a, b, b.ip4, ...TCP);
     await iperf(lab, a, b, b.ip4, ...TCP, "-R");
     await iperf(lab, a, b, b.ip6, ...TCP, "-6");
@@ -228,10 +233,7 @@ Deno.test("TCP in a VLAN goes through AF_XDP", async () => {
   await using lab = await Lab.open();
   const setting = await betweenXdp(lab, "xdp");
   const { a, b } = setting;
-  await enterVlan(lab, a, 42);
-  assert.equal(await ping(lab, a, b.ip4, 1, { patience: 500 }), 0, "one end only in the VLAN");
-  await enterVlan(lab, b, 42);
-  assert.equal(await ping(lab, a, b.ip4, 10, { bytes: 1472 }), 10, "frames of 1518 bytes");
+  await bothEnterVlan(setting);
   await iperf(lab, a, b, b.ip4, ...TCP);
   await iperf(lab, a, b, b.ip6, ...TCP, "-6", "-R");
   await finish(setting);
