@@ -4,6 +4,7 @@
  * @module
  */
 import assert from "node:assert/strict";
+import { cString, shim } from "../../ffi/shim.ts";
 import { Lab, packetPorts, testFrame } from "../kit/lab.ts";
 
 const TOO_LONG =
@@ -34,6 +35,33 @@ Deno.test("Frames for an interface without carrier are told so, and others go on
   await lab.flows({ a, b });
   const { dropped } = await lab.finish(running);
   assert.equal(dropped.get(NO_CARRIER), 9, JSON.stringify([...dropped]));
+});
+
+/** Makes a TAP, and gives it a carrier or takes it away, as lines of its input say. */
+const SWITCHED_TAP = `
+import fcntl, os, struct, sys
+tap = os.open("/dev/net/tun", os.O_RDWR)
+fcntl.ioctl(tap, 0x400454ca, struct.pack("16sH22x", sys.argv[1].encode(), 0x1002)) # TUNSETIFF
+print("READY", flush=True)
+for line in sys.stdin:
+    fcntl.ioctl(tap, 0x400454e2, struct.pack("i", int(line))) # TUNSETCARRIER
+    print("CARRIER", flush=True)
+`;
+
+Deno.test("A carrier that comes and goes within a second is seen at once, before IFF_RUNNING", async () => {
+  await using lab = await Lab.open();
+  const name = lab.name("t");
+  const tap = lab.start("/usr/bin/python3", "-c", SWITCHED_TAP, name);
+  await tap.stdoutLine(/READY/);
+  await lab.run("ip", "link", "set", name, "up");
+  const words = new Uint32Array(6), IFF_RUNNING = 0x40;
+  for (const carrier of [0, 1, 0, 1, 0, 1]) {
+    await tap.write(`${carrier}`);
+    await tap.stdoutLine(/CARRIER/);
+    assert.equal(shim.shim_interface_get(cString(name), words), 0);
+    assert.equal(words[1] & IFF_RUNNING, carrier * IFF_RUNNING);
+  }
+  tap.kill("SIGKILL");
 });
 
 /** Opens a macvtap, as QEMU does for a VM that is paused: frames wait there, and nobody reads. */
