@@ -111,8 +111,11 @@ Deno.test(`${SWAPS} swaps under ping lose no frame, keep state, and leave no mem
   assertBalanced(account((await host.stop()).stdout));
 });
 
-/** Swaps under traffic of 20 s: so many, or on a busy machine as many as there is time for. */
-const UNDER_TRAFFIC = { most: 100, least: 50 };
+/** Seconds of traffic: 8, or with 500 swaps 40. */
+const SECONDS = 8 * SWAPS / 100;
+
+/** Swaps meanwhile: so many, or on a busy machine as many as there is time for. */
+const UNDER_TRAFFIC = { most: 5 * SECONDS, least: 2 * SECONDS };
 
 Deno.test("swaps under iperf3 and numbered frames, both ways, lose none of either", async () => {
   await using lab = await Lab.open();
@@ -124,10 +127,10 @@ Deno.test("swaps under iperf3 and numbered frames, both ways, lose none of eithe
   await untilReachable(lab, a, b);
 
   let isFlowing = true;
-  const seconds = ["-t", "20", "--bidir", "--bitrate", "100M"];
+  const seconds = ["-t", `${SECONDS}`, "--bidir", "--bitrate", "100M"];
   const flows = Promise.all([
     iperf(lab, a, b, b.ip4, ...seconds),
-    exchangeNumbered(lab, [a, b], { frames: 20_000, rate: 1000 }),
+    exchangeNumbered(lab, [a, b], { frames: 1000 * SECONDS, rate: 1000 }),
   ]).finally(() => isFlowing = false);
   let version = 0;
   while (isFlowing && version < UNDER_TRAFFIC.most) {
