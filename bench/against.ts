@@ -24,10 +24,12 @@ interface Line {
 }
 
 /**
- * Measure an area of this checkout beside that of another: whole runs of both benches in turns,
- * each short and without peers, and the rows that both have.
+ * Measure an area of this checkout beside that of another: runs of both benches in turns, each of
+ * whole samples and without peers, and the rows that both have. Samples are not short: how soon V8
+ * has compiled a loop is no part of its speed.
  *
  * @param directory The other checkout of culvert; its shim is built if need be.
+ * @param only What the names of rows have in them, `""` for all.
  * @param report Told each row in the end.
  * @throws {CulvertError} with the last lines of a bench that fails or is silent; or if they share
  * no row.
@@ -36,16 +38,18 @@ export async function benchAgainst(
   directory: string,
   area: string,
   turns: number,
+  only: string,
   report: (measurement: Measurement) => void,
 ): Promise<void> {
   const other = (await Deno.realPath(directory)) + "/";
-  const oursFirst = [await prepare(ROOT, area), await prepare(other, area)];
+  const oursFirst = [await prepare(ROOT, area, only), await prepare(other, area, only)];
   const values = new Map<string, { line: Line; sides: [number[], number[]] }>();
   for (let turn = 0; turn < turns; turn++) {
     console.error(`${area}: turn ${turn + 1} of ${turns}`);
     for (const [side, run] of oursFirst.entries()) {
       for (const line of await run()) {
         const name = line.name!.replace(OLD_ROW, "memory round trip, 4 KiB pages, $1");
+        if (!name.includes(only)) continue;
         const row = values.get(name) ?? { line, sides: [[], []] };
         row.sides[side].push(line.value);
         values.set(name, row);
@@ -66,16 +70,22 @@ export async function benchAgainst(
 }
 
 /** Build a checkout's shim, and find out how its bench is asked for an area. */
-async function prepare(root: string, area: string): Promise<() => Promise<Line[]>> {
+async function prepare(
+  root: string,
+  area: string,
+  only: string,
+): Promise<() => Promise<Line[]>> {
   const deno = Deno.execPath();
   await run(`shim of ${root}`, [deno, "task", "--quiet", "--config", `${root}deno.json`, "shim"]);
   const bench = [deno, "run", "-A", "--no-check", `${root}bench/main.ts`];
   const usage = await run(`bench of ${root}`, [...bench, "--help"]);
-  const what = usage.includes("[AREA]") ? [area] : ["--only", OLD_NAMES[area] ?? area];
+  const what = usage.includes("[AREA]")
+    ? [area, "--turns", "1", ...only === "" ? [] : ["--only", only]]
+    : ["--only", OLD_NAMES[area] ?? area];
   return async () => {
     const file = await Deno.makeTempFile({ prefix: "culvert-bench-" });
     try {
-      const args = [...what, "--quick", "--no-peers", "--json", file];
+      const args = [...what, "--no-peers", "--json", file];
       await run(`bench of ${root}`, [...bench, ...args]);
       const lines: Line[] = (await Deno.readTextFile(file)).trim().split("\n")
         .map((line) => JSON.parse(line));

@@ -54,7 +54,7 @@ type Values = Parsed<typeof BENCH>["values"];
 /** Measure areas; false if a row or an area failed. */
 async function bench(areas: readonly Area[], values: Values): Promise<boolean> {
   const { json, plot, against, quick } = values;
-  const turns = values.turns ?? (against !== undefined ? 10 : quick ? 2 : TURNS);
+  const turns = values.turns ?? (quick ? 2 : TURNS);
   const begun = performance.now();
   const machine = await describeMachine(Deno.args, quick ? QUICK : undefined);
   const measurements: Measurement[] = [];
@@ -69,7 +69,7 @@ async function bench(areas: readonly Area[], values: Values): Promise<boolean> {
   };
   console.error(machineLines(machine).join("\n"));
   if (against !== undefined) {
-    for (const area of areas) await benchAgainst(against, area, turns, report);
+    for (const area of areas) await benchAgainst(against, area, turns, values.only ?? "", report);
   } else {
     await benchPeers(areas, turns, values, report, (failure) => failures.push(failure));
   }

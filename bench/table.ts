@@ -50,7 +50,7 @@ export const BENCH = {
       argument: "N",
       least: 1,
       most: 1000,
-      otherwise: `${TURNS}, with --quick 2, with --against 10`,
+      otherwise: `${TURNS}, with --quick 2`,
       about: "how many turns of ours and each peer's",
     },
     "only": {

@@ -2,6 +2,7 @@ import { CulvertError } from "../../ffi/error.ts";
 import { DESCRIPTOR, DESCRIPTOR_FLAG, FRAME_MIN_BYTES, SUPER_HEADER } from "../memory/layout.ts";
 import { cellsIn, longBytes, type MbufGeometry } from "../mempool/mbuf.ts";
 import type { Burst } from "../ring/burst.ts";
+import type { TakenBack } from "./taken_back.ts";
 
 /** Most guests that the ledger can tell apart. */
 export const GUESTS_MAX = 127;
@@ -23,46 +24,6 @@ function refuseFlags(): never {
     "Cannot lend an mbuf as it is shared, or its frame goes on in others: only whole frames of one " +
       "holder go to a guest; use Frames.linearize() or Frames.copy() before",
   );
-}
-
-/** What the ledger counts of an lcore's dealings with one guest. */
-export interface TakenBack {
-  /** Frames that the guest had been lent. */
-  frames: number;
-  /** Frames that the guest made in mbufs lent empty. */
-  originated: number;
-  /** Mbufs that came back with an offset or length that no frame has; freed, not sent. */
-  malformed: number;
-  /** How many of {@linkcode malformed} had been lent with a frame. */
-  malformedFrames: number;
-  /** Handles that were not the guest's to give: made up, another's, or given twice. */
-  foreign: number;
-  /** How many of {@linkcode foreign} name no mbuf. */
-  beyond: number;
-  /** How many of {@linkcode foreign} are of mbufs that another guest holds. */
-  anothers: number;
-  /** How many of {@linkcode malformed} reach out of their mbuf. */
-  outside: number;
-  /** How many of {@linkcode malformed} are too short, those of no bytes among them. */
-  short: number;
-  /** How many of {@linkcode malformed} are longer than the frame limit. */
-  long: number;
-}
-
-/** Nothing taken back yet. */
-export function nothingTaken(): TakenBack {
-  return {
-    frames: 0,
-    originated: 0,
-    malformed: 0,
-    malformedFrames: 0,
-    foreign: 0,
-    beyond: 0,
-    anothers: 0,
-    outside: 0,
-    short: 0,
-    long: 0,
-  };
 }
 
 /**
@@ -154,10 +115,11 @@ export class Ledger {
     const [words, bads] = [burst.words, malformed.words];
     const empty = codeOf(guest);
     const framed = empty + 1;
-    let good = 0;
+    const usual = shared ? 0 : this.#takeUsual(words, count, framed);
+    let good = usual << 1;
     let bad = 0;
-    let frames = 0;
-    for (let i = 0, end = count << 1; i < end; i += 2) {
+    let frames = usual;
+    for (let i = good, end = count << 1; i < end; i += 2) {
       const index = words[i] & DESCRIPTOR.INDEX_MASK;
       const flags = words[i] & SUPER;
       const word1 = words[i + 1];
@@ -283,6 +245,26 @@ export class Ledger {
     if (length < FRAME_MIN_BYTES) taken.short++;
     else if (length > this.frameMax) taken.long++;
     else taken.outside++;
+  }
+
+  /**
+   * Take back plain frames up to the first descriptor that is something else, or not as it should
+   * be; returns how many. They stay where they are.
+   */
+  #takeUsual(words: Uint32Array, count: number, framed: number): number {
+    const owners = this.#owners;
+    const [lengths, stride] = [this.frameMax - FRAME_MIN_BYTES, this.#stride];
+    for (let i = 0, end = count << 1; i < end; i += 2) {
+      const index = words[i];
+      const word1 = words[i + 1];
+      const length = word1 >>> 16;
+      if (
+        index > DESCRIPTOR.INDEX_MASK || owners[index] !== framed ||
+        (length - FRAME_MIN_BYTES) >>> 0 > lengths || (word1 & 0xffff) + length > stride
+      ) return i >>> 1;
+      owners[index] = HOST;
+    }
+    return count;
   }
 
   /** Make mbuf `index` the host's. Returns its old code, or HOST if it was not the guest's. */

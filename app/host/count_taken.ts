@@ -1,4 +1,4 @@
-import type { TakenBack } from "../channel/ledger.ts";
+import type { TakenBack } from "../channel/taken_back.ts";
 import { COUNTER, type Counters } from "../port/counters.ts";
 
 /** Count the malformed frames that were taken back, by kind; `taken` has none then. */

@@ -1,5 +1,6 @@
 import { deepEqual, equal, ok } from "node:assert/strict";
-import { Ledger, nothingTaken } from "../../app/channel/ledger.ts";
+import { Ledger } from "../../app/channel/ledger.ts";
+import { nothingTaken } from "../../app/channel/taken_back.ts";
 import { runWorkers } from "../ffi/run_workers.ts";
 import type { LedgerAnswer, LedgerOrder } from "./ledger_worker.ts";
 import { Burst } from "../../app/ring/burst.ts";

@@ -1,5 +1,6 @@
 import { deepEqual, equal, throws } from "node:assert/strict";
-import { GUESTS_MAX, Ledger, nothingTaken, type TakenBack } from "../../app/channel/ledger.ts";
+import { GUESTS_MAX, Ledger } from "../../app/channel/ledger.ts";
+import { nothingTaken, type TakenBack } from "../../app/channel/taken_back.ts";
 import { DESCRIPTOR_FLAG } from "../../app/memory/layout.ts";
 import { dataWord } from "../../app/mempool/mbuf.ts";
 import fc from "fast-check";

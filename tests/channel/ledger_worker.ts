@@ -1,4 +1,5 @@
-import { Ledger, nothingTaken } from "../../app/channel/ledger.ts";
+import { Ledger } from "../../app/channel/ledger.ts";
+import { nothingTaken } from "../../app/channel/taken_back.ts";
 import { dataWord } from "../../app/mempool/mbuf.ts";
 import { shim } from "../../ffi/shim.ts";
 import { meetAt, serveOrder, type StartLine } from "../ffi/run_workers.ts";

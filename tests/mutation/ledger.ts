@@ -24,6 +24,30 @@ export const LEDGER: Table = {
       to: "else if (!shared);",
     },
     {
+      what: "the ledger takes a run of frames from whoever gives them",
+      file: "channel/ledger.ts",
+      from: "index > DESCRIPTOR.INDEX_MASK || owners[index] !== framed ||",
+      to: "index > DESCRIPTOR.INDEX_MASK ||",
+    },
+    {
+      what: "the ledger takes a run of frames twice",
+      file: "channel/ledger.ts",
+      from: "owners[index] = HOST;\n    }\n    return count;",
+      to: "}\n    return count;",
+    },
+    {
+      what: "the ledger lets frames of a run be too short or too long",
+      file: "channel/ledger.ts",
+      from: "(length - FRAME_MIN_BYTES) >>> 0 > lengths ||",
+      to: "",
+    },
+    {
+      what: "the ledger lets a frame of a run end beyond its mbuf",
+      file: "channel/ledger.ts",
+      from: " || (word1 & 0xffff) + length > stride\n",
+      to: "\n",
+    },
+    {
       what: "the ledger takes empty mbufs from whoever gives them",
       file: "channel/ledger.ts",
       from: "if (owner !== code && owner !== code + 1) return HOST;",

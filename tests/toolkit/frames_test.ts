@@ -1,5 +1,6 @@
 import { deepEqual, equal, match, ok } from "node:assert/strict";
-import { Ledger, nothingTaken } from "../../app/channel/ledger.ts";
+import { Ledger } from "../../app/channel/ledger.ts";
+import { nothingTaken } from "../../app/channel/taken_back.ts";
 import { DESCRIPTOR, DESCRIPTOR_FLAG } from "../../app/memory/layout.ts";
 import { Frames } from "../../app/toolkit/frames.ts";
 import { dataWord, MbufView } from "../../app/mempool/mbuf.ts";
