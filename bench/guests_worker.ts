@@ -25,7 +25,7 @@ const scope = self as unknown as {
   postMessage(end: "ended"): void;
 };
 
-let plan = { guests: 0, core: 0, prepared: prepareFunctions({ specs: [] }) };
+let plan = { guests: 0, core: 0, prepared: prepareFunctions({ specs: [], idle: "poll" }) };
 const orders: { command: CommandWord; handle: GuestLcoreHandle }[] = [];
 
 function turnAll(lcores: readonly GuestLcore[]): void {
@@ -38,7 +38,7 @@ function turnAll(lcores: readonly GuestLcore[]): void {
 scope.onmessage = async ({ data }) => {
   if ("guests" in data) {
     const { guests, core, specs } = data;
-    plan = { guests, core, prepared: prepareFunctions({ specs }) };
+    plan = { guests, core, prepared: prepareFunctions({ specs, idle: "poll" }) };
     return;
   }
   if (orders.push({ ...data, command: new CommandWord(data.command) }) < plan.guests) return;

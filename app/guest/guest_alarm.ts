@@ -6,6 +6,7 @@ import type { TxBuffer } from "./tx_buffer.ts";
 
 /** Wakes a guest's lcore when the host has lent something on one of its channels. */
 export class GuestAlarm implements Alarm {
+  readonly fds: readonly number[];
   readonly #flags: SleepFlag[] = [];
   readonly #lanes: GuestLane[] = [];
 
@@ -20,7 +21,9 @@ export class GuestAlarm implements Alarm {
     private readonly memory: MappedMemory,
     private readonly outputs: readonly TxBuffer[],
     private readonly wake?: { readonly fd: number; readonly vector: number },
-  ) {}
+  ) {
+    this.fds = wake ? [wake.fd] : [];
+  }
 
   /** Sleep only while this lane has nothing to do. The flag is that of its rx channel. */
   add(lane: GuestLane): void {
@@ -31,10 +34,6 @@ export class GuestAlarm implements Alarm {
   /** Whether it ever rings. */
   get canNotify(): boolean {
     return this.wake !== undefined;
-  }
-
-  get fds(): number[] {
-    return this.wake ? [this.wake.fd] : [];
   }
 
   raise(): void {

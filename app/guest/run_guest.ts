@@ -33,7 +33,7 @@ export async function runGuest(
   const timer = new WakeableTimer();
   const wake = () => timer.wake();
   const { functions } = await loadFunctions(options.functions);
-  const preparation: Preparation = { specs: options.functions };
+  const preparation: Preparation = { specs: options.functions, idle: options.idle };
   const guest = new Guest(options, functions, {
     openLink: () => openRegionLink(options.source, log),
     regionNames: () => "pci" in options.source ? deviceNames() : regionNames(),

@@ -55,7 +55,8 @@ export class HostCourse {
     private readonly log: Log,
     private readonly control: HostControl,
   ) {
-    this.#threads = new KeptThreads((core) => new LcoreWorker(lcoreUrl, core, log).prepare());
+    const { idle } = options;
+    this.#threads = new KeptThreads((core) => new LcoreWorker(lcoreUrl, core, log).prepare(idle));
   }
 
   /**

@@ -66,6 +66,7 @@ export class Idle {
   #fds = new Int32Array(0);
   /** The same without the alarm's: in a nap nobody drains those, so that it would be none. */
   #napFds = new Int32Array(0);
+  #what = "";
   readonly #clock: () => number;
   #turns = 0;
   #idleSince = 0;
@@ -107,6 +108,7 @@ export class Idle {
   watch(fds: readonly number[]): void {
     this.#fds = Int32Array.from(this.#alarm ? [...this.#alarm.fds, ...fds] : fds);
     this.#napFds = Int32Array.from(fds);
+    this.#what = `sleep on ${this.#fds.length} descriptors`;
   }
 
   /** A turn found work. */
@@ -149,7 +151,7 @@ export class Idle {
     alarm.raise();
     shim.shim_full_fence(); // F1, pairs with F2 in Doorbell.notify()
     if (!alarm.hasWork()) {
-      check(shim.shim_poll(this.#fds, this.#fds.length, this.sleepMaxUs), this.#what());
+      check(shim.shim_poll(this.#fds, this.#fds.length, this.sleepMaxUs), this.#what);
       for (const fd of alarm.fds) if (shim.shim_eventfd_drain(fd) > 0) this.#hasRung = true;
     }
     alarm.lower();
@@ -163,12 +165,8 @@ export class Idle {
     this.#deafNaps = DEAF_NAPS;
   }
 
-  #what(): string {
-    return `sleep on ${this.#fds.length} descriptors`;
-  }
-
   #nap(): void {
-    check(shim.shim_poll(this.#napFds, this.#napFds.length, this.#napMicroseconds), this.#what());
+    check(shim.shim_poll(this.#napFds, this.#napFds.length, this.#napMicroseconds), this.#what);
     if (this.#deafNaps > 0) this.#deafNaps--;
     const most = this.#alarm?.hasPeers === false ? NAP_ALONE_US : NAP_MAX_US;
     this.#napMicroseconds = Math.min(this.#napMicroseconds * 2, most);

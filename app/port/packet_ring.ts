@@ -23,6 +23,9 @@ const BLOCK_BYTES = 1 << 16, SLOT_BYTES = 1984, BLOCKS = 64;
 const SLOTS_OF_BLOCK = Math.floor(BLOCK_BYTES / SLOT_BYTES);
 const SLOTS = BLOCKS * SLOTS_OF_BLOCK;
 
+/** Where in a slot a frame begins that {@linkcode PacketArrivals} makes: behind its header. */
+const FRAME_AT = 96;
+
 /** The word that has the number of the next slot, as there. */
 const NEXT = SLOTS_OF_BLOCK * SLOT_BYTES / 4;
 
@@ -107,6 +110,32 @@ export class PacketRing {
 
   /** Give the memory back: it would keep the socket open. */
   unmap(): void {
+    this.#memory.close();
+  }
+}
+
+/** The kernel's part in a ring that no socket has, for a rehearsal. */
+export class PacketArrivals {
+  /** Bytes of the ring. */
+  static readonly bytes = BigInt(BLOCKS * BLOCK_BYTES);
+  readonly #memory: MappedMemory;
+
+  /** At a file of so many zeros. */
+  constructor(fd: number) {
+    this.#memory = mapOf(fd);
+  }
+
+  /** Let a frame of zeros arrive. The one before it must have been received. */
+  next(frameBytes: number): void {
+    const { u32 } = this.#memory;
+    const word = wordOf(u32[NEXT]);
+    u32[word + 1] = u32[word + 2] = frameBytes; // tp_len, tp_snaplen
+    u32[word + 3] = FRAME_AT; // tp_mac
+    this.#memory.store(word, USER);
+  }
+
+  /** Give the memory back. */
+  close(): void {
     this.#memory.close();
   }
 }

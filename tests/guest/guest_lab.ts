@@ -201,7 +201,7 @@ export function someFrame(bytes: number, seed = 1): Uint8Array {
 
 /** What an lcore's Worker is to load. */
 export function preparationOf(named: string): Preparation {
-  return { specs: [{ named, set: {} }] };
+  return { specs: [{ named, set: {} }], idle: "poll" };
 }
 
 /** How {@linkcode GuestLab.through} goes. */

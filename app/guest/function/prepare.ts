@@ -1,5 +1,7 @@
 import { type Functions, type FunctionSpec, type LoadedFunction, loadFunctions } from "./load.ts";
 import { Progress } from "./progress.ts";
+import type { IdleMode } from "../../lcore/idle.ts";
+import { rehearse } from "../rehearsal.ts";
 import { Rejections } from "../trial/rejections.ts";
 import { tryOut } from "../trial/try_out.ts";
 
@@ -7,6 +9,8 @@ import { tryOut } from "../trial/try_out.ts";
 export interface Preparation {
   /** The functions, in order. */
   readonly specs: readonly FunctionSpec[];
+  /** What the lcore does when idle. */
+  readonly idle: IdleMode;
   /** If they are to be tried: the thread is of no other use then, as they keep what they like. */
   readonly trial?: {
     /** How many ports the guest has. */
@@ -17,13 +21,15 @@ export interface Preparation {
 }
 
 /**
- * Load functions in the thread of an lcore; or try them on a burst in a thread of its own.
+ * Load functions in the thread of an lcore, which rehearses before; or try them on a burst in a
+ * thread of its own.
  *
  * @throws {CulvertError} if they cannot be loaded, or fail.
  */
 export async function prepareFunctions(
-  { specs, trial }: Preparation,
+  { specs, idle, trial }: Preparation,
 ): Promise<{ prepared: readonly LoadedFunction[]; report: Functions }> {
+  if (!trial) rehearse(idle);
   using rejections = trial && new Rejections();
   const { loaded, functions } = await loadFunctions(specs);
   if (trial) tryOut(loaded, trial.ports, new Progress(trial.progress));
