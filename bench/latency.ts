@@ -6,7 +6,7 @@ import { type BenchOptions, median, readingsOf, type Row } from "./measurement.t
 import { requirePrograms } from "./peers/requirements.ts";
 import { vhostOneFrame } from "./peers/vhost_one_frame.ts";
 import { GUEST_CORE, oneFrame, regionFile } from "./round_trip.ts";
-import { startOurs } from "./tcp.ts";
+import { startOnOneCore, startOurs } from "./tcp.ts";
 import { inNetns, startBridge } from "./wire.ts";
 
 /** Pings of a sample, and the seconds between two: long enough for both sides to fall asleep. */
@@ -71,9 +71,14 @@ async function benchOneFrame(options: BenchOptions): Promise<void> {
 }
 
 async function benchPing(options: BenchOptions): Promise<void> {
-  const of = (reading: string) => `ping, host and guest asleep, ${reading}`;
   const readings = { "p50": { wanted: 1 / 2.5 }, "worst": {} };
-  if (!Object.keys(readings).some((reading) => options.isAsked(of(reading)))) return;
+  const placements = { "": startOurs, " on one core": startOnOneCore };
+  const rowsOf = (where: string) => (reading: string) =>
+    `ping, host and guest asleep${where}, ${reading}`;
+  const asked = Object.entries(placements).filter(([where]) =>
+    Object.keys(readings).some((reading) => options.isAsked(rowsOf(where)(reading)))
+  );
+  if (asked.length === 0) return;
   await requirePrograms("ping");
   await using network = new Network();
   const { a, b } = await network.namespacePair();
@@ -84,13 +89,15 @@ async function benchPing(options: BenchOptions): Promise<void> {
     const times = await ping(a, b, pings);
     return [median(times), Math.max(...times)];
   };
-  await measureReadings(
-    options,
-    { of, unit: "us", settings: { pings, interval: INTERVAL } },
-    readings,
-    through(() => startOurs(a, b)),
-    { name: "kernel bridge", take: through(() => startBridge([a.outer, b.outer])) },
-  );
+  for (const [where, start] of asked) {
+    await measureReadings(
+      options,
+      { of: rowsOf(where), unit: "us", settings: { pings, interval: INTERVAL } },
+      readings,
+      through(() => start(a, b)),
+      { name: "kernel bridge", take: through(() => startBridge([a.outer, b.outer])) },
+    );
+  }
 }
 
 /** Round trips in microseconds; each ping has to come back. */

@@ -32,7 +32,7 @@ export async function benchTcp(options: BenchOptions): Promise<void> {
   await requirePrograms("iperf3");
   await using network = new Network();
   const { a, b } = await network.namespacePair();
-  const ports = [a, b].map(({ outer }) => `packet:${outer}`);
+  const ports = packetPorts(a, b);
   const bridge = { start: () => startBridge([a.outer, b.outer]), wanted: WANTED.bridge };
   for (const family of FAMILIES) {
     for (const direction of DIRECTIONS) {
@@ -145,7 +145,16 @@ async function measureStream(
 
 /** Host and guest between the two namespaces; both sleep when there is nothing to do. */
 export function startOurs(a: CableEnd, b: CableEnd): Promise<AsyncDisposable> {
-  return startOursBetween([a, b].map(({ outer }) => `packet:${outer}`), "adaptive");
+  return startOursBetween(packetPorts(a, b), "adaptive");
+}
+
+/** The same on one core, where a spin would keep the other one from it. */
+export function startOnOneCore(a: CableEnd, b: CableEnd): Promise<AsyncDisposable> {
+  return startOursBetween(packetPorts(a, b), "sleep", HOST_CORE);
+}
+
+function packetPorts(a: CableEnd, b: CableEnd): string[] {
+  return [a, b].map(({ outer }) => `packet:${outer}`);
 }
 
 /** What spins keeps the ends of a stream from the core: so they sleep at once, unless told. */
