@@ -7,6 +7,10 @@ import { exchangeNumbered, ROOM } from "../kit/vm.ts";
 /** How often a port comes and goes while frames are under way. */
 const TIMES = Number(Deno.args[0] ?? 60);
 
+/** How often one does under iperf3's load, after such pauses; and for how long that lasts. */
+const CHANGES = Deno.args.length > 0 ? TIMES : 4, PAUSE_MS = 250;
+const SECONDS = Math.ceil(CHANGES * 0.6) + 2;
+
 /** As many as take that long, on a busy machine. */
 const RATE = 800, FRAMES = RATE / 4 * TIMES;
 
@@ -93,26 +97,38 @@ Deno.test("A TAP that was deleted, and made anew by its host, is not made anew b
   equal(await index(), undefined);
 });
 
-Deno.test("TCP goes on while a port comes and goes", async () => {
+Deno.test(`iperf3 loses no datagram, and its TCP goes on, while a port comes and goes ${CHANGES} times`, async () => {
   await using lab = await Lab.open();
   const { a, b } = await lab.namespacePair();
   const host = await startHost(lab, [...packetPorts(a, b)]);
   const guest = await lab.startGuest(["--no-mac-updating", "-T", "0"]);
-  const server = lab.start("ip", "netns", "exec", b.netns, "iperf3", "-s", "-1", "--forceflush");
-  await server.stdoutLine(/listening/);
-  const load = lab.inNamespace(a.netns, "iperf3", "-c", b.ip4, "-t", "6", "--json");
   using client = new Client(lab.region);
-  for (const verb of ["add", "del", "add", "del"]) {
-    await new Promise((resolve) => setTimeout(resolve, 500));
-    const answer = client.ask(`/culvert/port/${verb},{"port":"null:0"}`);
-    ok("waited_ms" in (answer as object), JSON.stringify(answer));
-  }
-  const { end, intervals } = JSON.parse((await load).stdout);
-  console.log(`  ${(end.sum_received.bits_per_second / 1e6).toFixed(0)} Mb/s`);
+  const load = async (...args: string[]) => {
+    const server = lab.start("ip", "netns", "exec", b.netns, "iperf3", "-s", "-1", "--forceflush");
+    await server.stdoutLine(/listening/);
+    const iperf3 = ["ip", "netns", "exec", a.netns, "iperf3", "-c", b.ip4, "-t", String(SECONDS)];
+    const loading = lab.start(...iperf3, "--json", ...args).ended(2000 * SECONDS);
+    for (let change = 0; change < CHANGES; change++) {
+      await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
+      const verb = change % 2 === 0 ? "add" : "del";
+      const answer = client.ask(`/culvert/port/${verb},{"port":"null:0"}`);
+      ok("waited_ms" in (answer as object), JSON.stringify(answer));
+    }
+    const { stdout } = await loading;
+    equal((await server.ended()).code, 0, stdout);
+    return JSON.parse(stdout);
+  };
+  const { end, intervals } = await load();
+  const { imissed } = client.ask("/ethdev/stats,0") as { imissed: number };
+  const rate = (end.sum_received.bits_per_second / 1e6).toFixed(0);
+  console.log(`  TCP: ${rate} Mb/s, ${imissed} frames had no room in the kernel`);
   ok(end.sum_received.bits_per_second > 1e7);
   const last = intervals.slice(-3).map(({ sum }: { sum: { bytes: number } }) => sum.bytes);
   ok(last.some((bytes: number) => bytes > 0), `it flows at the end, once TCP tries again: ${last}`);
-  equal((await server.ended()).code, 0);
+  const { end: { sum } } = await load("-u", "-b", "10M", "-l", "1200", "-w", "2M"); // room for what waited
+  console.log(`  UDP: ${sum.lost_packets} of ${sum.packets} datagrams lost`);
+  ok(sum.packets > 500 * SECONDS);
+  equal(sum.lost_packets, 0);
   await guest.stop();
   await lab.stopHost(host);
 });
