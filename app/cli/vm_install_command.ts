@@ -33,23 +33,34 @@ systemctl daemon-reload
 systemctl enable culvert-guest.service
 systemctl restart culvert-guest.service`;
 
-const CLOUD_INIT = `#cloud-config
-packages: [npm]
-runcmd:
-  - [npm, install, --global, --prefix, /usr/local, culvert-net@${VERSION}]
-  - [/usr/local/bin/culvert, units]
-  - [systemctl, daemon-reload]
-  - [systemctl, enable, --now, culvert-guest.service]`;
+/** Fetches the archive in the VM: cloud-init is Python, so there is one. */
+const FETCH = "import shutil, sys, urllib.request as web; " +
+  "shutil.copyfileobj(web.urlopen(sys.argv[1]), sys.stdout.buffer)";
+
+/** What stands between the quotes of a shell, and in YAML, as it is. */
+const PLAIN_URL = /^https?:\/\/[^\s'\\]+$/;
+
+/** What cloud-init is told, for a VM that fetches the archive from `url`. */
+function cloudConfig(url: string): string {
+  if (!PLAIN_URL.test(url)) {
+    throw new UsageError(`Cannot fetch ${url}: write --cloud-init http://HOST/culvert.tgz`);
+  }
+  const script = `python3 -c '${FETCH}' '${url}' | {\n${INSTALL}\n}`;
+  return `#cloud-config\nruncmd:\n  - |\n${script.replace(/^/gm, "    ")}`;
+}
 
 /** `culvert vm-install`: returns the exit status. */
 export async function vmInstallCommand(
   { values, positionals: [vm] }: Parsed<typeof VM_INSTALL>,
 ): Promise<number> {
-  if (values["cloud-init"] === (vm !== undefined)) {
-    throw new UsageError("Cannot install in no VM or two ways: write root@VM, or --cloud-init");
+  const { ssh, archive, "cloud-init": url } = values;
+  if ([vm, archive, url].filter((way) => way !== undefined).length !== 1) {
+    throw new UsageError(
+      "Cannot install in no VM or two ways: write root@VM, --archive FILE or --cloud-init URL",
+    );
   }
-  if (vm === undefined) {
-    stdout.line(CLOUD_INIT);
+  if (url !== undefined) {
+    stdout.line(cloudConfig(url));
     return 0;
   }
   const folder = installationFolder("install in a VM");
@@ -57,16 +68,23 @@ export async function vmInstallCommand(
   const place = `node_modules/@deno/${PLATFORMS[Deno.build.arch]}/deno`;
   const tar = new Deno.Command("tar", {
     args: [
-      ...["-czf", "-", `--transform=s,^${basename(deno)}$,${place},`],
+      ...["--force-local", "-czf", archive ?? "-", `--transform=s,^${basename(deno)}$,${place},`],
       ...["-C", folder, "bin", "dist", "package.json", "-C", dirname(deno), basename(deno)],
     ],
     stdout: "piped",
   }).spawn();
-  const [program, ...args] = values.ssh.split(" ");
+  if (vm === undefined) {
+    await tar.stdout.cancel();
+    const { code } = await tar.status;
+    if (code === 0) stdout.line(`${archive} has culvert ${VERSION} and Deno: see --cloud-init`);
+    return code;
+  }
+  const [program, ...args] = ssh.split(" ");
   stdout.line(`copying culvert ${VERSION} and Deno, some 50 MB, to ${vm}`);
-  const ssh = new Deno.Command(program, { args: [...args, vm, INSTALL], stdin: "piped" }).spawn();
-  await tar.stdout.pipeTo(ssh.stdin).catch(() => {}); // ssh tells why it reads no further
-  const [packed, { success, code }] = await Promise.all([tar.status, ssh.status]);
+  const remote = new Deno.Command(program, { args: [...args, vm, INSTALL], stdin: "piped" })
+    .spawn();
+  await tar.stdout.pipeTo(remote.stdin).catch(() => {}); // ssh tells why it reads no further
+  const [packed, { success, code }] = await Promise.all([tar.status, remote.status]);
   if (success && packed.success) {
     stdout.line(`culvert-guest.service runs in ${vm}; its options: /etc/culvert/guest`);
     return 0;

@@ -10,6 +10,7 @@ import { waitUntil } from "./wait.ts";
 /** What the VM has, besides systemd. */
 const PACKAGES = [
   ...["systemd-sysv", "systemd", "udev", "iproute2", "iputils-ping", "procps", "openssh-server"],
+  "cloud-init",
 ];
 
 /**
@@ -59,7 +60,7 @@ const MASKED = ["apt-daily.timer", "apt-daily-upgrade.timer", "e2scrub_all.timer
   .concat(["e2scrub_reap.service", "fstrim.timer", "dpkg-db-backup.timer"])
   .concat(["systemd-timesyncd.service", "systemd-hwdb-update.service", "ldconfig.service"])
   .concat(["getty@tty1.service", "serial-getty@ttyS0.service", "systemd-pstore.service"])
-  .concat(["systemd-logind.service"]);
+  .concat(["systemd-logind.service", "cloud-config.service"]);
 
 /** What the kernel unpacks first: busybox, modules, and `INIT`. */
 async function initrdOf(modules: string): Promise<Uint8Array> {

@@ -36,8 +36,27 @@ const namespace = (name: number) =>
 /** Whether frames go through the VM's host and guest. */
 const PING = "ip netns exec n0 ping -c 2 -i 0.2 -W 20 10.9.0.2";
 
-/** Where the installed package is, and what is the next version in this test. */
-const PACKAGE = "usr/local/lib/node_modules/culvert-net", NEXT = "99.1.0";
+/** Where npm puts the package, where cloud-init does, and the next version in this test. */
+const PACKAGE = "usr/local/lib/node_modules/culvert-net", FOLDER = "/usr/local/lib/culvert";
+const NEXT = "99.1.0";
+
+/** Of all that cloud-init can do, what its text needs. */
+const CLOUD = `
+datasource_list: [NoCloud]
+network: {config: disabled}
+cloud_init_modules: [write-files, runcmd]
+cloud_final_modules: [scripts-user]
+`;
+
+/** What an operator adds to the text. */
+const GUEST = `
+write_files:
+  - path: /etc/culvert/guest
+    content: GUEST_OPTIONS=--pci auto --no-mac-updating
+`;
+
+/** Where cloud-init finds its text if there is no cloud. */
+const SEED = "var/lib/cloud/seed/nocloud";
 
 /** The process that a unit runs. */
 const mainPid = (unit: string) => `systemctl show --value -p MainPID ${unit}`;
@@ -63,6 +82,36 @@ Deno.test("In a Debian with systemd", async (t) => {
     `grep -rlF '"${VERSION}"' package.json dist | xargs sed -i 's/"${VERSION}"/"${NEXT}"/'`;
   await lab.run("env", "-C", `${root.folder}/next`, "sh", "-c", bump);
 
+  const says = async (...args: string[]) => {
+    const { code, stdout, stderr } = await installed.command(".", ...args).ended(300_000);
+    equal(code, 0, stdout + stderr);
+    return stdout;
+  };
+  const archive = `${root.folder}.tgz`;
+  await says("vm-install", "--archive", archive);
+  await using web = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, async () => {
+    return new Response((await Deno.open(archive)).readable);
+  });
+  const from = `http://10.0.2.2:${web.addr.port}/culvert.tgz`;
+  const text = await says("vm-install", "--cloud-init", from);
+  await root.write("etc/cloud/cloud.cfg.d/99_test.cfg", CLOUD);
+  await root.write(`${SEED}/meta-data`, "instance-id: debian\n");
+  await root.write(`${SEED}/user-data`, text + GUEST);
+
+  const page = await Deno.readTextFile(new URL("../../app/vm/README.md", import.meta.url));
+  const [rule] = /\/dev\/hugepages\/edge rw,/.exec(page)!;
+  for (const [name, line] of [["with", rule], ["without", ""]]) {
+    const profile = `profile ${name} {\n#include <abstractions/libvirt-qemu>\n${line}\n}\n`;
+    await root.write(`apparmor/${name}`, `#include <tunables/global>\n${profile}`);
+    const [path, features] = [`${root.folder}/apparmor/${name}`, "/etc/apparmor.d/abi/3.0"];
+    const how = ["--skip-kernel-load", "--skip-cache", `--features-file=${features}`];
+    await lab.run("apparmor_parser", ...how, `--ofile=${path}.bin`, path);
+  }
+
+  await t.step("cloud-init finds its text valid", async () => {
+    await root.chroot("cloud-init", "schema", "--config-file", `/${SEED}/user-data`);
+  });
+
   await t.step("units are sound, and leave little exposed", async () => {
     for (const [unit, most] of Object.entries(EXPOSURE_MAX)) {
       const { stdout } = await lab.run(
@@ -85,7 +134,7 @@ Deno.test("In a Debian with systemd", async (t) => {
   await using vm = await root.boot(
     ...["-object", `memory-backend-file,id=region,share=on,mem-path=${region},size=${bytes}`],
     ...["-device", "ivshmem-plain,memdev=region"],
-    ...["-netdev", `user,id=net,restrict=on,hostfwd=tcp:127.0.0.1:${port}-:22`],
+    ...["-netdev", `user,id=net,hostfwd=tcp:127.0.0.1:${port}-:22`],
     ...["-device", "virtio-net,netdev=net"],
   );
 
@@ -103,6 +152,15 @@ Deno.test("In a Debian with systemd", async (t) => {
     until(async () => wanted.test(await metrics()), `metrics have ${wanted}`, 120_000);
   /** Which host of the region this is: they are counted. */
   const epoch = async () => Number(/host_epoch\{region="edge"\} (\d+)/.exec(await metrics())?.[1]);
+
+  await t.step("cloud-init has made a guest a service, which forwards", async () => {
+    match(await vm.run("cloud-init status"), /status: done/);
+    await host.stderrLine(/guest 0 attached/);
+    await lab.inNamespace(a.netns, "ping", "-c", "1", "-W", "20", b.ip4);
+    equal(await vm.run("systemctl is-active culvert-guest"), "active");
+    equal(await vm.run("systemctl is-enabled culvert-guest"), "enabled");
+    await vm.run("systemctl stop culvert-guest"); // it would be in the way of the others
+  });
 
   await t.step("a host and its server start at boot, as a user of their own", async () => {
     await vm.until("systemctl is-active culvert-host@edge || true", /^active$/);
@@ -125,7 +183,7 @@ Deno.test("In a Debian with systemd", async (t) => {
   });
 
   await t.step("a guest, and a port that is added, forward", async () => {
-    await vm.run("systemd-run -q --unit=l2fwd culvert guest --region edge --no-mac-updating");
+    await vm.run("systemd-run -q --unit=l2fwd culvert guest --region edge --no-mac-updating -T 0");
     for (const name of [0, 1]) await vm.run(namespace(name));
     match(await vm.run("culvert ctl edge port add packet:v1"), /^done: frames have waited/);
     await vm.until(`${PING} || true`, /[12] received/); // as soon as the guest has attached
@@ -144,15 +202,19 @@ Deno.test("In a Debian with systemd", async (t) => {
     await Deno.remove(path);
   });
 
-  await t.step("the next version has the same guest", async () => {
+  await t.step("the next version of host and server has the same guest and memory", async () => {
     const [before, last] = [await vm.run(mainPid("l2fwd")), await epoch()];
     await vm.run('sed -i \'s/"packet:v0"/&, "packet:v1"/\' /etc/culvert/edge.toml');
-    await vm.run(`mv /${PACKAGE} /last; mv /next /${PACKAGE}; culvert units`);
-    await vm.run("systemctl daemon-reload; systemctl restart culvert-host@edge culvert-metrics");
+    await vm.run(`rm -rf ${FOLDER}; mv /next ${FOLDER}; culvert units; systemctl daemon-reload`);
+    await vm.run("systemctl restart culvert-server@edge culvert-host@edge culvert-metrics");
     await tells(new RegExp(`build_info\\{version="${NEXT}"`));
     await until(async () => await epoch() > last, "the next host is there", 60_000);
     await vm.until(`${PING} || true`, /[12] received/);
     equal(await vm.run(mainPid("l2fwd")), before);
+    const log = await vm.run("journalctl -b --no-pager -u 'culvert-[hs]*'");
+    match(log, /is ready: 64 MiB, the memory that is open as descriptor/);
+    match(log, /received \d+ = forwarded \d+ \+ dropped \d+$/m);
+    match(log, /mbufs: (\d+) of \1 free/);
   });
 
   await t.step("a killed server goes on with its region, and its members find it", async () => {
@@ -184,12 +246,9 @@ Deno.test("In a Debian with systemd", async (t) => {
   });
 
   await t.step("culvert vm-install makes its guest a service, which forwards", async () => {
-    await vm.run("rm /usr/local/bin/culvert; mkdir -p /etc/culvert");
-    await vm.run("echo 'GUEST_OPTIONS=--pci auto --no-mac-updating' > /etc/culvert/guest");
-    const args = ["vm-install", "root@127.0.0.1", "--ssh", ssh];
-    const ended = await installed.command(".", ...args).ended(300_000);
-    equal(ended.code, 0, ended.stdout + ended.stderr);
-    match(ended.stdout, /culvert-guest.service runs in root@127.0.0.1/);
+    await vm.run("rm /usr/local/bin/culvert");
+    const said = await says("vm-install", "root@127.0.0.1", "--ssh", ssh);
+    match(said, /culvert-guest.service runs in root@127.0.0.1/);
     await host.stderrLine(/guest 0 attached/);
     await lab.inNamespace(a.netns, "ping", "-c", "1", "-W", "20", b.ip4);
     equal(await vm.run("systemctl is-active culvert-guest"), "active");

@@ -4,7 +4,7 @@ import type { Command } from "../command.ts";
 export const VM_INSTALL = {
   name: "vm-install",
   summary: "install culvert's guest as a service in a VM that runs already",
-  usage: ["root@VM [--ssh COMMAND]", "--cloud-init"],
+  usage: ["root@VM [--ssh COMMAND]", "--archive FILE", "--cloud-init URL"],
   options: {
     "ssh": {
       kind: "text",
@@ -12,10 +12,15 @@ export const VM_INSTALL = {
       default: "ssh",
       about: "what reaches the VM: put root@VM and a shell's command line behind it",
     },
+    "archive": {
+      kind: "text",
+      argument: "FILE",
+      about: "write what would be copied, a tar, for VMs that fetch it when they boot",
+    },
     "cloud-init": {
-      kind: "flag",
-      about:
-        "print what cloud-init needs instead, for a VM that is about to boot and can reach npm",
+      kind: "text",
+      argument: "URL",
+      about: "print what cloud-init needs, for a VM that is about to boot: the archive is at URL",
     },
   },
   positionals: [{ name: "root@VM", about: "the VM, as ssh knows it", optional: true }],
@@ -25,6 +30,12 @@ export const VM_INSTALL = {
     "culvert qemu, culvert plug). What runs here is copied to /usr/local/lib/culvert, and " +
     "culvert-guest.service started, now and at each boot. Its options are in /etc/culvert/guest: " +
     "GUEST_OPTIONS=--pci auto --guest 1. Again, it installs a newer version.",
+    "A VM with cloud-init does the same at its first boot, if it reaches a web server with the " +
+    "archive: user data is what --cloud-init prints, to which you may add, for example write_files.",
   ],
-  examples: [{ line: "culvert vm-install root@web1" }],
+  examples: [
+    { line: "culvert vm-install root@web1" },
+    { line: "culvert vm-install --archive /srv/www/culvert.tgz" },
+    { line: "culvert vm-install --cloud-init http://10.0.0.1/culvert.tgz > user-data" },
+  ],
 } as const satisfies Command;
