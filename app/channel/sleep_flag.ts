@@ -33,7 +33,7 @@ export class SleepFlag {
   /** About to sleep. The caller fences (F1), and looks at its rings once more, before it does. */
   raise(): void {
     this.#count = (this.#count + 1) >>> 0;
-    // R1, pairs with A1: who sees the flag sees the vector that was stored before it.
+    // R1, pairs with A1: a side that sees the flag sees the vector stored before it.
     this.#memory.store(this.#word, this.#count);
   }
 

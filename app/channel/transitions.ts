@@ -14,7 +14,7 @@ export const GUEST_STATE_NAMES = Object.keys(GUEST_STATE) as (keyof typeof GUEST
 const { ABSENT, ATTACHING, RUNNING, DETACHING, QUARANTINED, RETIRED } = GUEST_STATE;
 
 /**
- * Who may change the state from what to what. What is not here is forbidden; the reasons:
+ * Which side may change the state from what to what. What is not here is forbidden; the reasons:
  *
  * - ABSENT -> RUNNING: the host must reset the rings in between.
  * - RUNNING -> ATTACHING: the frames that the guest holds would be forgotten.

@@ -61,7 +61,7 @@ function coreTable(cpus: readonly Cpu[]): string[] {
   ], ["left", ...columns.map(() => "left" as const)]);
 }
 
-/** A row for each kind of cache that is the same everywhere but for who shares it. */
+/** A row for each kind of cache that is the same everywhere, but for the cores that share it. */
 function cacheRows(cpus: readonly Cpu[]): string[][] {
   const suffix = { Data: "d", Instruction: "i", Unified: "" };
   const sharers = new Map<string, Set<string>>();

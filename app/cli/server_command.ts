@@ -28,7 +28,7 @@ const SERVED_MAX_BYTES = 2 ** 40;
 export interface ServerCommandOptions extends ServerOptions {
   /** Not as a daemon. */
   readonly foreground: boolean;
-  /** Say who joins and leaves. */
+  /** Say which peers join and leave. */
   readonly verbose: boolean;
   /** The size that was asked for, in bytes. */
   readonly asked: number;
@@ -94,7 +94,7 @@ export async function serverCommand(parsed: Parsed<typeof SERVER>): Promise<numb
   if (asked !== bytes) sayAtOnce(`-l ${asked} is rounded up to ${bytes} bytes, a power of two`);
   if (!options.foreground) return await serveAsDaemon(options);
   const limited = limitLog(say);
-  // Who joins and leaves is said with -v; with a log that tells everything, too.
+  // Peers that join and leave are told with -v, and in a log that tells everything.
   const level = options.verbose ? "info" : "debug";
   const log: ServerLog = {
     event: (line) => say(line, { level }),
@@ -145,7 +145,7 @@ async function serveAsDaemon(options: ServerCommandOptions): Promise<number> {
 
 const say = sayFor("server");
 
-/** Said before whoever starts the server is told that it is ready: that one reads no further. */
+/** Said before the program that starts the server is told that it is ready: it reads no further. */
 function sayAtOnce(line: string, level: Level = "info"): void {
   if (!logWriter.isWritten(level)) return;
   writeAtOnce(`${logWriter.text("culvert server", line, { level })}\n`);

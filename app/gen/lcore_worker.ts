@@ -18,7 +18,7 @@ export interface GeneratorOrder {
 /** The library of histograms, loaded when latencies are asked for. */
 type Histograms = typeof import("hdr-histogram-js");
 
-/** Not a literal, so that nobody needs it who does not ask. */
+/** Not a literal, so that it is loaded only where it is asked for. */
 const HISTOGRAMS = "hdr-histogram-js";
 
 /** Times from 1 ns to 10 s, to three digits. */

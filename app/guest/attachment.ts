@@ -137,7 +137,7 @@ export class Attachment {
     return this.#host.silence(this.memory.load(HEADER.HEARTBEAT), now) < HOST_TIMEOUT_MS;
   }
 
-  /** Show whoever looks at the region what functions count in each lcore; some times a second. */
+  /** Show in the region what functions count in each lcore; some times a second. */
   showCounters(lcores: readonly ArrayBufferLike[]): void {
     if (!this.isOver) this.state.showCounters(lcores);
   }
@@ -153,7 +153,7 @@ export class Attachment {
     this.state.takesPushes = areTaken;
   }
 
-  /** What was pushed since the last time, if anything: who pushed it is told that it was seen. */
+  /** What was pushed since the last time, if anything: its sender is told that it was seen. */
   nextPush(): Push | undefined {
     const pushes = this.#pushes;
     const text = pushes && !this.isOver ? pushes.box.take(this.guest, pushes.last) : undefined;

@@ -72,7 +72,7 @@ export class GuestLoop {
     for (let i = 0; i < lanes.length; i++) moved += lanes[i].turn(chain);
 
     if (moved === 0) this.flush();
-    // Before it waits: who is woken has other things to do.
+    // Before it waits: an lcore that is woken has other things to do.
     if (moved === 0 || this.#turn % TURNS_PER_CLOCK === 0) this.#lookAtClock();
     this.#turn = this.#turn + 1 | 0;
     if (moved > 0) this.#idle.reset();

@@ -209,7 +209,7 @@ export class Guest {
     this.#forward(this.#attachment, now);
   }
 
-  /** Let go of a file: who has it open at a host's end keeps it there. */
+  /** Let go of a file: a program that has it open when its host ends keeps it there. */
   #openAgainLater(): void {
     this.#link!.close();
     this.#link = undefined;

@@ -29,7 +29,8 @@ export interface RegionLink {
   /** How to be woken, and to wake the host by its peer id; undefined if neither is possible. */
   interrupts(host: number | undefined): Interrupts | undefined;
   /**
-   * Hear who has come and gone; some times a second, or the server takes us for one that hangs.
+   * Hear which peers have come and gone, some times a second: else the server takes us for one that
+   * hangs.
    * `now` is a clock in milliseconds.
    */
   poll(now: number): void;
@@ -182,7 +183,7 @@ export class PeerLink implements RegionLink {
     this.log(`the server is there again: we are peer ${peer.id}`);
   }
 
-  /** The host finds the server again too, and says in the region who it is there. */
+  /** The host finds the server again too, and says in the region which peer it is. */
   #followHost(): void {
     const id = this.memory.load(HEADER.HOST_PEER) - 1;
     if (this.#used === undefined || id === this.#host?.id) return;

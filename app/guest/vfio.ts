@@ -70,7 +70,7 @@ export function openInterrupts(address: string): DeviceInterrupts {
     );
     const set = new Uint8Array([...new Uint8Array(irqs.buffer), ...bytesOf(vectors)]);
     check(shim.shim_ioctl(device, VFIO.DEVICE_SET_IRQS, set, 0), `take interrupts of ${address}`);
-    becomeMaster(address); // what was rung until now is lost: who sleeps looks at its rings first
+    becomeMaster(address); // loses earlier rings: an lcore looks at its rings before it sleeps
     return { vectors, close };
   } catch (error) {
     close();

@@ -133,7 +133,7 @@ class RxEnd {
     return this.#channel.lend.dequeueBurst(burst, max, at);
   }
 
-  /** Tell who looks that this lcore comes round its loop: some times a second. */
+  /** Show in the region that this lcore comes round its loop: some times a second. */
   tellRounds(): void {
     this.#channel.tellRounds(++this.#rounds);
   }

@@ -13,7 +13,7 @@ import type { ViolationCounters } from "./violation_counters.ts";
 
 /** What supervisors need of the region that their guests are in. */
 export interface SupervisedRegion {
-  /** Who holds which mbuf. */
+  /** Which guest holds which mbuf. */
   readonly ledger: Ledger;
   /** The main thread's own end: what a guest held is freed there. */
   readonly mempool: Mempool;
@@ -177,7 +177,7 @@ export class GuestSupervisor {
     if (this.#phase === "quiesced") this.#closed();
   }
 
-  /** Nobody is there: see who claims the place. */
+  /** Nobody is there: see whether a guest claims the place. */
   #receive(now: number, word: number): void {
     const { state } = this.guest;
     if (this.#isQuarantined) return state.quarantine();

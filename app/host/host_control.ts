@@ -2,7 +2,7 @@ import { CulvertError } from "../../ffi/error.ts";
 import type { Host } from "./host.ts";
 import type { HostOptions } from "./host_options.ts";
 
-/** What a host is to do from now on, and who waits for it. */
+/** What a host is to do from now on, and the client that waits for it. */
 export interface Change {
   /** Instead of what it does. */
   readonly options: HostOptions;

@@ -146,7 +146,7 @@ export class HostCourse {
   /** The host of a change; of the options before if that cannot be. The last one is over. */
   #succeed(last: Host, change: Change): Host {
     last.close();
-    closeBursts(); // those of its mempools: it was the only one who had some in this thread
+    closeBursts(); // those of its mempools: no other one had some in this thread
     const settling = { guests: this.#attached, until: performance.now() + SETTLE_MS };
     this.#settling = settling;
     try {
@@ -162,7 +162,7 @@ export class HostCourse {
     }
   }
 
-  /** Tell who wanted a change that it is done: guests are back, or will not be so soon. */
+  /** Tell the client that a change is done: guests are back, or will not be so soon. */
   #settle(host: Host): void {
     const settling = this.#settling;
     if (!settling) return;

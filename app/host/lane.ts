@@ -75,7 +75,7 @@ export class Lane {
    * @param channel The rings to the guest, of which the lane uses the host's ends.
    * @param counters The port's: port and lane both write there, in this lcore.
    * @param burst Frames that one turn of the loop moves in one direction at most.
-   * @param watch Who looks at the port's frames.
+   * @param watch What looks at the port's frames.
    */
   constructor(
     port: HostPort,

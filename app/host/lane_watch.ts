@@ -5,7 +5,7 @@ import { COUNTER } from "../port/counters.ts";
 import { Burst } from "../ring/burst.ts";
 import type { Mirror } from "./mirror.ts";
 
-/** Who looks at the frames of a lane: captures, and a mirror. Frames stay the lane's. */
+/** What looks at the frames of a lane: captures, and a mirror. Frames stay the lane's. */
 export class LaneWatch {
   readonly #capture: CapturePoint;
   readonly #mirror?: Mirror;
@@ -24,7 +24,7 @@ export class LaneWatch {
     this.#givenBack = Burst.of(burst);
   }
 
-  /** Once a burst, before any of its frames: look who wants them. */
+  /** Once a burst, before any of its frames: see which captures want them. */
   look(): void {
     this.#capture.look();
   }

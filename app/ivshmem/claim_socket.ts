@@ -28,7 +28,7 @@ export interface ClaimedSocket {
  * folder is locked meanwhile: of two servers that find one dead socket, one would remove the
  * other's.
  *
- * @param owner Who may connect.
+ * @param owner The user and the group that may connect.
  * @throws {CulvertError} if somebody answers there, or it may not be made.
  */
 export async function claimSocket(

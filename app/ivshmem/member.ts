@@ -2,7 +2,7 @@ import { check, ShimError } from "../../ffi/error.ts";
 import { shim } from "../../ffi/shim.ts";
 import { type Announced, Outbox, type Sending } from "./outbox.ts";
 
-/** Who is at the other end of a socket, as of when it connected. */
+/** The process at the other end of a socket, as it was when it connected. */
 export interface Credentials {
   /** Process id; 0 if it is in another PID namespace. */
   readonly pid: number;
@@ -13,7 +13,7 @@ export interface Credentials {
 }
 
 /**
- * Who is at the other end of a UNIX socket (`SO_PEERCRED`).
+ * The process at the other end of a UNIX socket (`SO_PEERCRED`).
  *
  * @throws {ShimError} if it is no socket.
  */
@@ -28,7 +28,7 @@ export type Heard = "nothing" | "left" | { readonly bytes: number; readonly desc
 
 /** A connection of the server: its socket, its vectors, and what is still to be said to it. */
 export class Member implements Announced {
-  /** Who it is. */
+  /** The process. */
   readonly credentials: Credentials;
   /** Its vectors. */
   readonly eventfds: readonly number[];

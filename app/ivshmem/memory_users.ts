@@ -7,7 +7,7 @@ const READ_ONLY_FOLLOWING = 3, READ_WRITE_FOLLOWING = 5;
 /**
  * Tells whether anybody but this server has its memory open to write, or mapped so: a VM that got
  * it as `mem-path=/proc/PID/fd/N`, or from another server of the same memory, is no peer of this
- * one. Who only reads, as `culvert top` does, keeps no region.
+ * one. A program that only reads, as `culvert top` does, keeps no region.
  *
  * The kernel knows how often a file was opened to write. So what the server hands out was opened by
  * itself, and what it asks by is open for reading alone.

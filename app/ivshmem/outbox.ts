@@ -16,7 +16,7 @@ export type Sending =
 /** How the kernel says "later", which no poll(2) waits for. */
 const LATER = ["ETOOMANYREFS", "ENOBUFS", "ENOMEM"];
 
-/** Of whom members are told. */
+/** The members that others are told of. */
 export interface Announced {
   /** Its id. */
   readonly id: number;

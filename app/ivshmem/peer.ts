@@ -22,7 +22,7 @@ const POLL_MAX = 4096;
 /** What a peer hears from its server. */
 export type PeerEvent =
   | { readonly kind: "joined"; readonly id: number }
-  /** Its eventfds are to be closed by who gets this, once no lcore uses them. */
+  /** The receiver closes its eventfds, once no lcore uses them. */
   | { readonly kind: "left"; readonly id: number; readonly eventfds: readonly number[] }
   /** Nobody joins or leaves any more as far as we hear; all else goes on. Comes once. */
   | { readonly kind: "server-gone"; readonly reason: string };

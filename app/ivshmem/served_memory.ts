@@ -48,7 +48,7 @@ export function roundedUp(bytes: number): number {
  *
  * @param label What a memfd is called in /proc.
  * @param bytes A power of two; inherited memory keeps its own size.
- * @param owner Who may open it, if it is made: by path, or its descriptor again.
+ * @param owner The user that may open it, if it is made: by path, or its descriptor again.
  * @throws {CulvertError} if there is none to be had, or what is there has another size.
  */
 export function makeMemory(

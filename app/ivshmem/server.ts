@@ -97,7 +97,7 @@ export class IvshmemServer {
     this.#wake = check(shim.shim_eventfd(), "make an eventfd");
   }
 
-  /** Who is there, in the order of their coming. */
+  /** The members, in the order in which they joined. */
   get members(): { id: number; credentials: Credentials; backlog: number }[] {
     return this.#members.map(({ id, credentials, backlog }) => ({ id, credentials, backlog }));
   }

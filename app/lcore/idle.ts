@@ -15,7 +15,7 @@ const TAKEN_NS = 10_000;
 const NAP_MIN_US = 50;
 const NAP_MAX_US = 1000;
 
-/** Those of an lcore that waits for ports alone, which end its sleep, and for a guest to come. */
+/** Those of an lcore that waits for a guest, and for ports alone, which end its sleep. */
 const NAP_ALONE_US = 25_000;
 
 /** Longest sleep of one that is woken: then it looks after its ports. */

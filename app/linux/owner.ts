@@ -12,7 +12,7 @@ export interface Account {
   readonly group?: string;
 }
 
-/** Who may open a socket or a file. */
+/** The user and the group that may open a socket or a file. */
 export interface Owner {
   /** Its user; {@linkcode SAME} for ours. */
   readonly uid: number;

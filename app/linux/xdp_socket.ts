@@ -50,9 +50,9 @@ export interface KernelRing {
   readonly memory: MappedMemory;
   /** Entries, a power of two. */
   readonly size: number;
-  /** Written by who adds entries. */
+  /** Written by the side that adds entries. */
   readonly producer: number;
-  /** Written by who takes them. */
+  /** Written by the side that takes them. */
   readonly consumer: number;
   /** Written by the kernel. */
   readonly flags: number;

@@ -258,7 +258,7 @@ export const SUPER_FRAME_MAX = 0xffff;
  *  byte 24       where the checksum is, from there (16)
  * ```
  *
- * Bytes of a frame are counted from its first one: who puts a header before the frame counts on.
+ * Bytes of a frame are counted from its first one: code that puts a header before it counts on.
  */
 export const SUPER_HEADER = { START: 16, END: 28 } as const;
 
@@ -323,7 +323,7 @@ export function guestBytes(channels: number): number {
 
 /**
  * Where `culvert push` leaves a function for a guest of the region, in words from the memzone's
- * start; there is one such memzone. (p) is written by who pushes. The host reads none of it.
+ * start; there is one such memzone. (p) is written by `culvert push`. The host reads none of it.
  *
  * ```text
  *  byte 0        SEQUENCE (p): another number for each push, published last; 0: taken back

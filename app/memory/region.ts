@@ -21,9 +21,9 @@ export class RegionNotReadyError extends CulvertError {}
 /**
  * A region: shared memory with a header and a directory of memzones (`layout.ts`).
  *
- * Who builds it adds memzones, before and after it is published; who attaches finds them by name,
+ * The host that builds it adds memzones, before and after it is published; peers find them by name,
  * and those that come later by {@linkcode refresh}. A memzone is never removed: nobody could know
- * that all who found it have let go of it.
+ * that all peers that found it have let go of it.
  *
  * @example
  * ```ts

@@ -25,7 +25,7 @@ const CHUNK = 64;
 
 /** How {@linkcode CheckedMempool} is used. */
 export interface CheckedOptions extends CacheOptions {
-  /** Who allocates and frees here, such as "lcore 3": 15 bytes at most. "somebody" unless told. */
+  /** The user that allocates and frees here: "lcore 3", of 15 bytes at most; or "somebody". */
   readonly user?: string;
   /**
    * Called with each problem. If it is left out, a call throws the first problem when it is done.
@@ -37,7 +37,7 @@ export interface CheckedOptions extends CacheOptions {
 
 /** What a Worker needs to use a checked mempool; survives `postMessage`. */
 export interface CheckedMempoolHandle extends MempoolHandle {
-  /** The record of who has what. */
+  /** The record of each mbuf's user. */
   readonly watch: MempoolWatchHandle;
   /** The mempool's number, 1 to 31, in its descriptors. */
   readonly number: number;
@@ -71,7 +71,7 @@ let made = 0;
  * ```
  */
 export class CheckedMempool extends Mempool {
-  /** Who has what. */
+  /** The user of each mbuf. */
   readonly watch: MempoolWatch;
   readonly #user: number;
   readonly #userName: string;
@@ -105,7 +105,7 @@ export class CheckedMempool extends Mempool {
    * As {@linkcode create}, without a cache, and with no number in the descriptors: they may be lent
    * to a guest that is not trusted.
    *
-   * @param user Who allocates and frees here.
+   * @param user The name of what allocates and frees here.
    * @param long The mempool of long mbufs: those are not checked.
    */
   static createUntagged(

@@ -16,7 +16,7 @@ export interface MempoolWatchHandle {
 export interface WatchedMbuf {
   /** `spoiled`: the record has been overwritten. */
   readonly state: "free" | "allocated" | "spoiled";
-  /** Who allocated or freed it last; "nobody" if it never was. */
+  /** The user that allocated or freed it last; "nobody" if it never was. */
   readonly user: string;
   /** How often it was allocated, modulo 2^32. */
   readonly times: number;

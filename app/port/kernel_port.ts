@@ -28,8 +28,8 @@ export function frameMaxOf(mtu: number): number {
 
 /**
  * A port whose other side is the kernel: it receives into mbufs, one shim call a burst, and makes
- * whole frames of what offloads have left half-done, or passes super-frames whole to who takes
- * them.
+ * whole frames of what offloads have left half-done, or passes super-frames whole to a receiver
+ * that takes them.
  */
 export abstract class KernelPort implements HostPort {
   abstract readonly name: string;

@@ -20,7 +20,7 @@ const SLOT_MASK = LINK_SIZE - 1;
  * copy is what isolates the guests of two regions from each other.
  *
  * A super-frame passes whole, between regions as a copy with a header that was checked, or is cut
- * if who receives does not take it.
+ * if the receiver does not take it.
  *
  * Both ends belong to one lcore, so that nothing here is shared between threads.
  */

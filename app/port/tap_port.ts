@@ -182,7 +182,7 @@ export class TapPort extends KernelPort {
     return shim.shim_discard(this.#setup.fd, 1) !== -EBADFD;
   }
 
-  /** A TAP that we made goes with it; another one is as it was for who opens it next. */
+  /** A TAP that we made goes with it; another one is as it was, for the next program. */
   protected closeSockets(): void {
     this.offload(false);
     shim.shim_fd_close(this.#setup.fd);

@@ -73,7 +73,7 @@ export class XdpQueue {
   readonly #resources: QueueResources;
   readonly #mbufsPerByte: number;
   readonly #batch = Burst.of(XDP_BATCH);
-  /** Whether there were not mbufs enough for the kernel. Whoever reads it sets it to false. */
+  /** Whether there were too few mbufs for the kernel. The reader sets it to false. */
   wasStarved = false;
   /** Mbufs that the kernel has to receive into. */
   #filled = 0;

@@ -34,7 +34,7 @@ const LET_GO_MS = 500, LOOK_MS = 10;
  * for the next host.
  *
  * @param bytes Undefined for what is there.
- * @param owner Who may open it, if it is new; and who may have made it, beside us and root.
+ * @param owner The user that may open it, if it is new, and may have made it, beside us and root.
  * @param newBytes Its size if it is new, and `bytes` is undefined.
  * @throws {CulvertError} if it cannot be made, has another size or owner, or another host has it.
  */

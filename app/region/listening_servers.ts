@@ -27,7 +27,7 @@ export function listeningServers(): ListeningServer[] {
   return listeningIn(SOCKET_FOLDER, ".sock").map(({ path, inode }) => ({ region: path, inode }));
 }
 
-/** The names of regions that have a server, to be told to who names another. */
+/** The names of regions that have a server, for a user who names another one. */
 export function regionNames(): string {
   return listeningServers().map(({ region }) => region).join(", ") || "none";
 }

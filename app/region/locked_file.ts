@@ -23,7 +23,7 @@ export interface LockedFile {
  * Open a region's file and lock it, or make it. Hosts that start or end at the same time make and
  * remove it meanwhile: what we get is what others find at that path from now on.
  *
- * @param owner Who may have made it, beside us and root.
+ * @param owner The user that may have made it, beside us and root.
  * @param mayMake Called before it is made.
  * @throws {CulvertError} if another host has it, it is somebody else's, or may not be opened.
  */

@@ -26,7 +26,7 @@ export interface HostedMemory {
   readonly memory: MappedMemory;
   /** Where it is, for people. */
   readonly path: string;
-  /** Our connection to the server, if there is one. Who polls it closes what it gives away. */
+  /** Our connection to the server, if there is one. Its reader closes what it gives away. */
   readonly peer?: Peer;
   /**
    * What others have done to its file: cut it short, so that it is lost, or put another in its

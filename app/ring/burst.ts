@@ -51,7 +51,7 @@ export class Burst {
   readonly descriptorWords: Uint32Array<SharedArrayBuffer>;
   /** The same, each descriptor as a number of 8 bytes: to be moved, as its value means nothing. */
   readonly descriptors: Float64Array<SharedArrayBuffer>;
-  /** Elements in use, for those who pass a burst on with its count. Nothing here reads it. */
+  /** Elements in use, for code that passes a burst on with its count. Nothing here reads it. */
   count = 0;
 
   private constructor(

@@ -158,7 +158,7 @@ export class SpscRing extends Ring {
   commit(n: number): void {
     if (!(n > 0)) return;
     this.#producer = (this.#producer + n) | 0;
-    // S1, pairs with L1: who sees the position sees the slots and the frames they name.
+    // S1, pairs with L1: the side that sees the position sees the slots and their frames.
     shim.shim_store_release(this.map, this.producerWord, this.#producer >>> 0);
   }
 
@@ -189,7 +189,7 @@ export class SpscRing extends Ring {
   finish(n: number): void {
     if (!(n > 0)) return;
     this.#consumer = (this.#consumer + n) | 0;
-    // S2, pairs with L2: who sees the position may overwrite the slots, for we have read them.
+    // S2, pairs with L2: the side that sees the position may overwrite the slots that we have read.
     shim.shim_store_release(this.map, this.consumerWord, this.#consumer >>> 0);
   }
 

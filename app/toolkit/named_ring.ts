@@ -27,7 +27,7 @@ export interface SpscOptions extends RingShape {
 
 /**
  * A ring for any number of producers and consumers, of all programs together: {@linkcode MpmcRing}.
- * The region knows its shape, so who attaches may leave that out.
+ * The region knows its shape, so a program that attaches may leave that out.
  */
 export interface MpmcOptions extends MpmcShape {
   /** Which ring. */
@@ -78,7 +78,7 @@ export function addRing(
   checkRingSize(size);
   checkElementBytes(shape.elementBytes);
   checkCapacity(shape.capacity, size);
-  // At least 8 bytes a slot for spsc, so that who inspects the region need not know the elements.
+  // At least 8 bytes a slot for spsc, so that `inspect` need not know the elements.
   const room = options.kind === "spsc" && shape.elementBytes < 8 ? 8 : shape.elementBytes;
   const bytes = bytesOf(options.kind, size, room);
   const zone = region.addMemzone(name, ZONE_KIND_OF[options.kind], bytes, size, ({ offset }) => {

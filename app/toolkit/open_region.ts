@@ -123,7 +123,7 @@ function opened(
   return { region, close, [Symbol.dispose]: close };
 }
 
-/** Hear who joins and leaves, or the server would take this peer for one that hangs. */
+/** Hear which peers join and leave, or the server would take this peer for one that hangs. */
 function listen(peer: Peer | undefined): void {
   for (const event of peer?.poll() ?? []) {
     if (event.kind === "left") event.eventfds.forEach((fd) => shim.shim_fd_close(fd));

@@ -40,7 +40,7 @@ Deno.test("RegionPeers knows who is there, who has left, and closes what nobody 
   first.close();
 });
 
-Deno.test("RegionPeers that have lost the server still wake and are woken by those of before", () => {
+Deno.test("RegionPeers without a server still wake the peers that they knew, and are woken by them", () => {
   const first = new FakePeer(0);
   const { peers, log, found } = peersOf(first);
   const eventfds = first.joins(1);

@@ -17,7 +17,7 @@ export const FRAMES: Table = {
       tests: RACE,
     },
     {
-      what: "who finds two holders takes himself for the last",
+      what: "one of two references is taken for the last",
       file: "toolkit/refcount.ts",
       from: "if (othersOf(metadata, index) === 0) return true;",
       to: "if (othersOf(metadata, index) <= 1) return true;",

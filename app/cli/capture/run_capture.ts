@@ -140,7 +140,7 @@ async function follow(
   return isThere ? "" : "the host has ended: ";
 }
 
-/** Tells whoever captures that the host has other ports now: the capture goes on as it is. */
+/** Tells the user that the host has other ports now: the capture goes on as it is. */
 class PortWatch {
   #generation: number;
   #known: readonly number[];

@@ -14,7 +14,7 @@ export type KnownKeys = Readonly<Record<string, readonly string[]>>;
  *
  * @param file Its name, for errors.
  * @param schema Makes what it is checked by. Tables take the keys alone that they know.
- * @param known Told to those who write another key.
+ * @param known The keys that an error names if the file has another one.
  * @returns its content, as the schema has made it.
  * @throws {ConfigError} that names all faults of the file.
  */

@@ -37,7 +37,7 @@ export class ControlServer {
   /**
    * Listen.
    *
-   * @param owner Who may connect.
+   * @param owner The user and the group that may connect.
    * @throws {ShimError} if it cannot be listened there.
    */
   constructor(readonly path: string, private readonly answers: Answers, owner: Owner) {

@@ -165,7 +165,7 @@ function plain(text: string): string {
   );
 }
 
-/** Deno advises to give it a flag, but `culvert` is who starts Deno. */
+/** Deno advises to give it a flag, but the command `culvert` starts Deno. */
 export function withoutFlag(text: string): string {
   return text.replace(/, run again with the --allow-[\w-]+ flag/, ": functions do not have that");
 }

@@ -35,7 +35,7 @@ export const icmp = {
   type: (burst: FrameBurst, i: number, at: number): number => burst.u8(i, at),
   /** What the type is about, more closely. */
   code: (burst: FrameBurst, i: number, at: number): number => burst.u8(i, at + 1),
-  /** Of an echo: who asks. */
+  /** Of an echo: the identifier of the program that asks. */
   identifier: (burst: FrameBurst, i: number, at: number): number => burst.u16(i, at + 4),
 
   /**
@@ -58,7 +58,7 @@ export const icmp = {
     setWord(burst, i, at, 0, type << 8 | burst.u8(i, at + 1));
   },
 
-  /** Of an echo: set who asks. */
+  /** Of an echo: set the identifier of the program that asks. */
   setIdentifier: (burst: FrameBurst, i: number, at: number, identifier: number): void => {
     setWord(burst, i, at, 4, identifier);
   },

@@ -58,7 +58,7 @@ export interface TcpFields extends UdpFields {
 export interface EchoFields extends Ipv4Fields {
   /** Whether it is a reply: a request unless told. */
   readonly reply?: boolean;
-  /** Who asks: 1 unless told. */
+  /** The identifier of the program that asks: 1 unless told. */
   readonly identifier?: number;
   /** The how many-th: 1 unless told. */
   readonly sequence?: number;
