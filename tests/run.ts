@@ -79,11 +79,12 @@ const TOGETHER = [
   "tests/hostile/dying_creator_test.ts",
   "tests/litmus",
   "tests/model",
-  "tests/mutation",
   "tests/shells",
-  "tests/stress",
   "tests/vm",
 ];
+
+/** Files and folders that run beside each other, too, before what they do not call is installed. */
+const EARLY = ["tests/stress", "tests/mutation"];
 
 /** What the task `unit` runs. */
 const UNIT = placesOf(config.tasks.unit.command);
@@ -147,27 +148,35 @@ async function openGate(): Promise<Outcome[] | undefined> {
   return isSound && units.every(({ isGood }) => isGood) ? units : undefined;
 }
 
+/** Run what calls no program that has to be installed: undefined if the gate fails. */
+async function testEarly(): Promise<Outcome[][] | undefined> {
+  const units = await openGate();
+  return units && [units, [await test("tests_early", [...ALL, "--parallel", ...EARLY])]];
+}
+
 async function testAll(): Promise<Outcome[]> {
   console.log(`deno task test ${takesAbout(TEST_SECONDS)} on two idle cores; its parts, with the`);
   console.log(
     "time of each, are in tests/README.md, and can be run alone: deno task test PLACE ...",
   );
-  // The gate calls no program that has to be installed.
-  const [units] = await Promise.all([openGate(), installPrerequisites()]);
-  if (!units) {
+  const [done] = await Promise.all([testEarly(), installPrerequisites()]);
+  if (!done) {
     console.log("deno task ok fails, see above: the other tests are left out");
     Deno.exit(1);
   }
+  const [units, early] = done;
   const together = await test("tests_together", [...ALL, "--parallel", ...TOGETHER]);
   // The unit tests that the gate skips lack a permission there, but not here.
   const isDone = ({ skipped }: FileReport) => skipped === 0;
   const again = units.flatMap(({ files }) => files).filter((file) => !isDone(file))
     .map(({ file }) => file);
   const rest = sourcesIn("tests/", ["_test.ts"])
-    .filter((file) => again.includes(file) || !isIn([...UNIT, ...TOGETHER, ...MACHINES], file));
+    .filter((file) =>
+      again.includes(file) || !isIn([...UNIT, ...EARLY, ...TOGETHER, ...MACHINES], file)
+    );
   const alone = await test("tests_alone", [...ALL, ...rest]);
   const gate = units.map((unit) => ({ ...unit, files: unit.files.filter(isDone) }));
-  return [...gate, together, alone];
+  return [...gate, ...early, together, alone];
 }
 
 async function testSome(places: readonly string[]): Promise<Outcome[]> {
