@@ -1,5 +1,6 @@
 import { MappedMemory } from "../../ffi/mapped_memory.ts";
 import { CheckedMempool, type CheckedMempoolHandle } from "../mempool/checked_mempool.ts";
+import { newLongFreeRing } from "../mempool/free_ring.ts";
 import type { MbufGeometry } from "../mempool/mbuf.ts";
 import { Mempool } from "../mempool/mempool.ts";
 import type { MempoolHandle } from "../mempool/mempool_handle.ts";
@@ -13,7 +14,7 @@ export function createMempool(
   geometry: MbufGeometry,
   onProblem?: (problem: { readonly message: string }) => void,
 ): Mempool {
-  const long = Mempool.fillLong(geometry);
+  const long = newLongFreeRing(geometry);
   return onProblem
     ? CheckedMempool.createUntagged(geometry.count, "host", onProblem, long)
     : Mempool.create(geometry.count, 0, long);

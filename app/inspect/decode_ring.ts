@@ -1,7 +1,7 @@
 import type { MappedMemory } from "../../ffi/mapped_memory.ts";
 import { LINE_BYTES, MEMPOOL, MPMC, MPMC_END, MPMC_SYNC, RING } from "../memory/layout.ts";
 import type { Memzone } from "../memory/zone.ts";
-import { freeRingSize } from "../mempool/mempool_handle.ts";
+import { freeRingSize } from "../mempool/free_ring.ts";
 import { MpmcRing } from "../ring/mpmc_ring.ts";
 import { isRingSize } from "../ring/ring_size.ts";
 import { SpscRing } from "../ring/spsc_ring.ts";

@@ -1,13 +1,12 @@
 import { CulvertError } from "../../ffi/error.ts";
-import { MappedMemory } from "../../ffi/mapped_memory.ts";
 import { DESCRIPTOR, DESCRIPTOR_FLAG } from "../memory/layout.ts";
 import { Burst, checkBurst } from "../ring/burst.ts";
-import { MpmcRing } from "../ring/mpmc_ring.ts";
 import type { CacheOptions } from "./cache_options.ts";
 import { Guards } from "./guards.ts";
 import type { Mbufs } from "./mbuf.ts";
 import { Mempool } from "./mempool.ts";
-import { freeRingSize, type MempoolHandle } from "./mempool_handle.ts";
+import { newFreeRing } from "./free_ring.ts";
+import type { MempoolHandle } from "./mempool_handle.ts";
 import { inWords, type MempoolProblem } from "./mempool_problem.ts";
 import { MempoolWatch, type MempoolWatchHandle, type WatchedMbuf } from "./mempool_watch.ts";
 
@@ -123,9 +122,8 @@ export class CheckedMempool extends Mempool {
     options: CheckedOptions,
     long?: MempoolHandle,
   ): CheckedMempool {
-    const memory = MappedMemory.ofProcess(MpmcRing.bytes(freeRingSize(total)));
     const watch = MempoolWatch.create(total).handle;
-    return new CheckedMempool({ ...Mempool.fill(memory, 0, total), long, watch, number }, options);
+    return new CheckedMempool({ ...newFreeRing(total), long, watch, number }, options);
   }
 
   /**

@@ -1,10 +1,11 @@
 import { MappedMemory } from "../../ffi/mapped_memory.ts";
-import { cellsOfLong, DESCRIPTOR, MPMC } from "../memory/layout.ts";
+import { DESCRIPTOR } from "../memory/layout.ts";
 import { Burst, descriptorsOf, descriptorWordsOf } from "../ring/burst.ts";
 import { MpmcRing } from "../ring/mpmc_ring.ts";
 import { BULK_MAX, CACHE_SIZE, type CacheOptions, checkedCache } from "./cache_options.ts";
-import { EMPTY_DATA, type MbufGeometry } from "./mbuf.ts";
-import { freeRingSize, type MempoolHandle } from "./mempool_handle.ts";
+import { newFreeRing, visitFreeRing } from "./free_ring.ts";
+import { EMPTY_DATA } from "./mbuf.ts";
+import type { MempoolHandle } from "./mempool_handle.ts";
 
 /**
  * A fixed set of mbufs: a free ring of their indexes that all lcores share, and in front of it a
@@ -72,34 +73,7 @@ export class Mempool {
     long?: MempoolHandle,
   ): Mempool {
     checkedCache(total, cache);
-    const memory = MappedMemory.ofProcess(MpmcRing.bytes(freeRingSize(total)));
-    return new Mempool({ ...Mempool.fill(memory, 0, total), long }, cache);
-  }
-
-  /**
-   * Make a free ring of the mbufs 0 to `total - 1`, all free, in zeroed memory from byte `offset`
-   * on; or of as many whose indexes begin at `first` and are `step` apart.
-   */
-  static fill(
-    memory: MappedMemory,
-    offset: number,
-    total: number,
-    first = 0,
-    step = 1,
-  ): MempoolHandle {
-    const ringSize = freeRingSize(total);
-    const ring = new MpmcRing(memory, offset, ringSize);
-    ring.reserveBulk(total);
-    for (let i = 0; i < total; i++) ring.words[i] = first + i * step;
-    ring.commit(total);
-    return { memory: memory.handle, offset, ringSize, total };
-  }
-
-  /** Make the free ring of long mbufs, all free, that lie behind the others of a region. */
-  static fillLong({ stride, count, long = 0 }: MbufGeometry): MempoolHandle | undefined {
-    if (long === 0) return undefined;
-    const memory = MappedMemory.ofProcess(MpmcRing.bytes(freeRingSize(long)));
-    return Mempool.fill(memory, 0, long, count, cellsOfLong(stride));
+    return new Mempool({ ...newFreeRing(total), long }, cache);
   }
 
   /**
@@ -189,12 +163,7 @@ export class Mempool {
    * thread may be allocating or freeing meanwhile.
    */
   walkFree(visit: (index: number) => void): void {
-    const { memory, offset, ringSize } = this.handle;
-    const { u32 } = new MappedMemory(memory);
-    const start = offset >>> 2;
-    const first = u32[start + MPMC.CONSUMER_TAIL];
-    const n = Math.min((u32[start + MPMC.PRODUCER_TAIL] - first) >>> 0, ringSize);
-    for (let i = 0; i < n; i++) visit(u32[start + MPMC.SLOTS + ((first + i) & (ringSize - 1))]);
+    visitFreeRing(this.handle, visit);
     for (let i = 0; i < this.#cached; i++) visit(this.#indexes[2 * i]);
   }
 

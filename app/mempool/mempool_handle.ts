@@ -13,8 +13,3 @@ export interface MempoolHandle {
   /** The mempool of the long ones, if there are any: their indexes are `total` and above. */
   readonly long?: MempoolHandle;
 }
-
-/** Slots of the free ring of `total` mbufs. */
-export function freeRingSize(total: number): number {
-  return 2 ** Math.max(1, Math.ceil(Math.log2(total)));
-}

@@ -16,7 +16,7 @@ import { GUARD_BYTES, Guards } from "../mempool/guards.ts";
 import { type MbufGeometry, Mbufs } from "../mempool/mbuf.ts";
 import { MbufMetadata } from "./mbuf_metadata.ts";
 import { Mempool } from "../mempool/mempool.ts";
-import { freeRingSize } from "../mempool/mempool_handle.ts";
+import { fillFreeRing, freeRingSize } from "../mempool/free_ring.ts";
 import { MempoolWatch } from "../mempool/mempool_watch.ts";
 
 /** A mempool in a region, and its mbufs. */
@@ -171,7 +171,7 @@ export function addMempool(
   region.addMemzone(name, ZONE_KIND.MEMPOOL, bytes, stride, ({ offset }) => {
     const { memory } = region;
     memory.u32[(offset >>> 2) + MEMPOOL.COUNT] = count;
-    Mempool.fill(memory, offset + ring, count);
+    fillFreeRing(memory, offset + ring, count);
     if (guard === 0) return;
     memory.u32[(offset >>> 2) + MEMPOOL.GUARD] = guard;
     memory.u32[(offset >>> 2) + MEMPOOL.NUMBER] = newNumber(region);

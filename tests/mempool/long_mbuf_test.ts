@@ -7,6 +7,7 @@ import { deepEqual, equal, ok } from "node:assert/strict";
 import { cellsOfLong, SUPER_FRAME_MAX } from "../../app/memory/layout.ts";
 import { CheckedMempool } from "../../app/mempool/checked_mempool.ts";
 import { cellsIn, countIn, Mbufs } from "../../app/mempool/mbuf.ts";
+import { newLongFreeRing } from "../../app/mempool/free_ring.ts";
 import { Mempool } from "../../app/mempool/mempool.ts";
 import { Burst } from "../../app/ring/burst.ts";
 import { freshMemory } from "../ffi/fresh_memory.ts";
@@ -47,12 +48,12 @@ Deno.test("Mbufs are a geometry: cellsIn() counts the long ones, as it does in w
 
 for (
   const [name, create] of [
-    ["Mempool", () => Mempool.create(100, 0, Mempool.fillLong(GEOMETRY))],
+    ["Mempool", () => Mempool.create(100, 0, newLongFreeRing(GEOMETRY))],
     [
       "CheckedMempool",
       () => {
         const fail = ({ message }: { message: string }) => ok(false, message);
-        return CheckedMempool.createUntagged(100, "test", fail, Mempool.fillLong(GEOMETRY));
+        return CheckedMempool.createUntagged(100, "test", fail, newLongFreeRing(GEOMETRY));
       },
     ],
   ] as const
@@ -73,7 +74,7 @@ for (
 }
 
 Deno.test("Mempool.close() gives the long mbufs of this thread's cache back, too", () => {
-  const pool = Mempool.create(100, 0, Mempool.fillLong(GEOMETRY));
+  const pool = Mempool.create(100, 0, newLongFreeRing(GEOMETRY));
   const other = Mempool.attach(pool.handle);
   const burst = Burst.of(8);
   equal(other.long!.allocBulk(burst, 2), 2);
@@ -84,6 +85,6 @@ Deno.test("Mempool.close() gives the long mbufs of this thread's cache back, too
 });
 
 Deno.test("Mempool without long mbufs has none", () => {
-  equal(Mempool.fillLong({ ...GEOMETRY, long: 0 }), undefined);
+  equal(newLongFreeRing({ ...GEOMETRY, long: 0 }), undefined);
   equal(Mempool.create(10).long, undefined);
 });

@@ -1,6 +1,7 @@
 import { equal } from "node:assert/strict";
 import { MappedMemory } from "../../ffi/mapped_memory.ts";
 import { cellsIn, Mbufs } from "../../app/mempool/mbuf.ts";
+import { newLongFreeRing } from "../../app/mempool/free_ring.ts";
 import { Mempool } from "../../app/mempool/mempool.ts";
 import { type Counters, newCounters } from "../../app/port/counters.ts";
 import type { PortResources } from "../../app/port/port_resources.ts";
@@ -21,7 +22,7 @@ export class PortLab implements PortResources, Disposable {
     const geometry = { offset: 0, stride: STRIDE, count: total, long };
     this.#memory = MappedMemory.ofProcess(cellsIn(geometry) * STRIDE);
     this.mbufs = new Mbufs(this.#memory, geometry);
-    this.mempool = Mempool.create(total, 0, Mempool.fillLong(geometry));
+    this.mempool = Mempool.create(total, 0, newLongFreeRing(geometry));
   }
 
   /** Check that each mbuf is free, once. */
