@@ -41,7 +41,7 @@ export interface Overflow {
  * The headers are read once, into private memory: a guest that writes in the mbuf meanwhile can
  * spoil the frame and nothing else. A segment's payload is copied and summed by the shim.
  *
- * It may also pass whole, to a receiver that takes that: then {@linkcode headerTo} makes its header,
+ * It may also pass whole, to a receiver that takes that: then {@linkcode headerTo} makes a header,
  * and {@linkcode completePartial} writes the partial checksum that goes with that.
  */
 export class SuperFrame {
