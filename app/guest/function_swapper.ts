@@ -134,9 +134,8 @@ export class FunctionSwapper {
     const ports = this.guest.forwarding?.ports ?? PORTS;
     const progress = new SharedArrayBuffer(PROGRESS_BYTES);
     const { trial, lcores: threads } = this.#spares.take();
-    const { idle } = this.options;
-    trial.prepare({ specs, idle, trial: { ports, progress } } satisfies Preparation);
-    for (const thread of threads) thread.prepare({ specs, idle } satisfies Preparation);
+    trial.prepare({ specs, trial: { ports, progress } } satisfies Preparation);
+    for (const thread of threads) thread.prepare({ specs } satisfies Preparation);
     try {
       const ready = Promise.all(
         [trial, ...threads].map(({ ready }) => ready as Promise<Functions>),

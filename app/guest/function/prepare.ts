@@ -9,8 +9,8 @@ import { tryOut } from "../trial/try_out.ts";
 export interface Preparation {
   /** The functions, in order. */
   readonly specs: readonly FunctionSpec[];
-  /** What the lcore does when idle. */
-  readonly idle: IdleMode;
+  /** What the lcore does when idle, if it is to rehearse: a next version would wait for that. */
+  readonly idle?: IdleMode;
   /** If they are to be tried: the thread is of no other use then, as they keep what they like. */
   readonly trial?: {
     /** How many ports the guest has. */
@@ -21,7 +21,7 @@ export interface Preparation {
 }
 
 /**
- * Load functions in the thread of an lcore, which rehearses before; or try them on a burst in a
+ * Load functions in the thread of an lcore, which may rehearse before; or try them on a burst in a
  * thread of its own.
  *
  * @throws {CulvertError} if they cannot be loaded, or fail.
@@ -29,7 +29,7 @@ export interface Preparation {
 export async function prepareFunctions(
   { specs, idle, trial }: Preparation,
 ): Promise<{ prepared: readonly LoadedFunction[]; report: Functions }> {
-  if (!trial) rehearse(idle);
+  if (idle) rehearse(idle);
   using rejections = trial && new Rejections();
   const { loaded, functions } = await loadFunctions(specs);
   if (trial) tryOut(loaded, trial.ports, new Progress(trial.progress));
