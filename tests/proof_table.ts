@@ -73,13 +73,6 @@ export const PROOFS = [
     minutes: 2,
   },
   {
-    task: "machines",
-    args: [],
-    shows:
-      "a Debian with systemd, libvirt, hotplug, two VMs in a row, and arm64 do as they are told",
-    minutes: 12,
-  },
-  {
     task: "soak",
     args: ["--minutes", "5"],
     shows: "every frame is right, in order or counted as lost, while things die",

@@ -18,6 +18,7 @@ import { sourcesIn } from "./source_files.ts";
  * end.
  */
 const TOGETHER = [
+  ...placesOf(config.tasks.machines.command),
   "tests/system/restart_test.ts",
   "tests/system/vm_lives_test.ts",
   "tests/system/package_test.ts",
@@ -88,9 +89,6 @@ const EARLY = ["tests/stress", "tests/mutation"];
 
 /** What the task `unit` runs. */
 const UNIT = placesOf(config.tasks.unit.command);
-
-/** What the task `machines` runs, which is left to `deno task proof`. */
-const MACHINES = placesOf(config.tasks.machines.command);
 
 /** Seconds that all takes on two idle cores. */
 const TEST_SECONDS = 840;
@@ -171,9 +169,7 @@ async function testAll(): Promise<Outcome[]> {
   const again = units.flatMap(({ files }) => files).filter((file) => !isDone(file))
     .map(({ file }) => file);
   const rest = sourcesIn("tests/", ["_test.ts"])
-    .filter((file) =>
-      again.includes(file) || !isIn([...UNIT, ...EARLY, ...TOGETHER, ...MACHINES], file)
-    );
+    .filter((file) => again.includes(file) || !isIn([...UNIT, ...EARLY, ...TOGETHER], file));
   const alone = await test("tests_alone", [...ALL, ...rest]);
   const gate = units.map((unit) => ({ ...unit, files: unit.files.filter(isDone) }));
   return [...gate, ...early, together, alone];
