@@ -6,7 +6,7 @@
  */
 
 /** The number that {@linkcode shim_abi} must return: `SHIM_ABI` in `shim/shim.h`. */
-export const SHIM_ABI = 14;
+export const SHIM_ABI = 13;
 
 /** What `Deno.dlopen` is told of the shim. */
 export const SYMBOLS = {
@@ -90,8 +90,8 @@ export const SYMBOLS = {
   shim_thread_slice: { parameters: ["u32"], result: "i32" },
   // int32_t shim_thread_pin(uint32_t core)
   shim_thread_pin: { parameters: ["u32"], result: "i32" },
-  // int32_t shim_thread_avoid(int32_t thread, uint32_t core)
-  shim_thread_avoid: { parameters: ["i32", "u32"], result: "i32" },
+  // int32_t shim_thread_may_run_on(uint32_t core)
+  shim_thread_may_run_on: { parameters: ["u32"], result: "i32" },
   // double shim_clock(void)
   shim_clock: { parameters: [], result: "f64" },
   // int32_t shim_eventfd(void)

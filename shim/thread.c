@@ -38,13 +38,12 @@ SHIM_API int32_t shim_thread_pin(uint32_t core) {
   return sched_setaffinity(0, sizeof set, &set) < 0 ? -errno : 0;
 }
 
-/* Keep a thread of this process from one core, if it has others. */
-SHIM_API int32_t shim_thread_avoid(int32_t thread, uint32_t core) {
+/* 1 if the process may run on this core, else 0. */
+SHIM_API int32_t shim_thread_may_run_on(uint32_t core) {
   cpu_set_t set;
-  if (core >= CPU_SETSIZE) return -EINVAL;
-  if (sched_getaffinity(thread, sizeof set, &set) < 0) return -errno;
-  CPU_CLR(core, &set);
-  return sched_setaffinity(thread, sizeof set, &set) < 0 ? -errno : 0;
+  if (core >= CPU_SETSIZE) return 0;
+  if (sched_getaffinity(getpid(), sizeof set, &set) < 0) return -errno;
+  return CPU_ISSET(core, &set) ? 1 : 0;
 }
 
 /* Monotonic nanoseconds; exact to the nanosecond for the first 104 days after boot. */
@@ -54,7 +53,9 @@ SHIM_API double shim_clock(void) {
   return (double)now.tv_sec * 1e9 + (double)now.tv_nsec;
 }
 
-/* Sleep until a descriptor is readable or the time is up. Returns how many are readable. */
+/*
+ * Sleep until one of the descriptors is readable or the time is up. Returns how many are readable.
+ */
 SHIM_API int32_t shim_poll(const int32_t *fds, uint32_t count, uint32_t microseconds) {
   struct pollfd polled[SHIM_POLL];
   struct timespec limit = {microseconds / 1000000, (microseconds % 1000000) * 1000L};

@@ -7,6 +7,7 @@
 /** Exports that only tests use, by the reason. */
 export const FOR_TESTS: Readonly<Record<string, readonly string[]>> = {
   "reads what the kernel or a program prints: tests have the output of other machines": [
+    "app/linux/cpu_layout.ts parseCpuList",
     "app/linux/owner.ts findGroup",
     "app/linux/pci.ts parsePciDevices",
     "app/region/cached_bar.ts parseResource",

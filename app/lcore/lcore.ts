@@ -1,5 +1,4 @@
 import type { LineAbout, Log } from "../linux/log.ts";
-import { keepHelpersFrom } from "../linux/helper_threads.ts";
 import { check, CulvertError } from "../../ffi/error.ts";
 import { shim } from "../../ffi/shim.ts";
 import { type CommandHandle, CommandWord } from "./command.ts";
@@ -160,7 +159,7 @@ function newRun<Result>(): PromiseWithResolvers<Result> {
  * Called by an lcore's module: prepare, wait for an order, pin this thread, run the loop, answer.
  *
  * The thread is pinned just before its loop runs: threads that it made after that would inherit the
- * mask, and V8's helpers must not run on the lcore's core, if there are others.
+ * mask, and V8's helpers must not run on the lcore's core.
  */
 export function serveLcore<Handle, Result, Given = undefined, Prepared = undefined>(
   loop: (
@@ -194,7 +193,6 @@ export function serveLcore<Handle, Result, Given = undefined, Prepared = undefin
     try {
       const prepared = (await preparing)?.prepared as Prepared;
       check(shim.shim_thread_pin(core), `pin a thread to core ${core}`);
-      keepHelpersFrom(core);
       shim.shim_thread_slice(SLICE_NS); // a wish: a kernel or a sandbox may not know it
       const log: Log = (line, about) =>
         scope.postMessage({ line, ...about === undefined ? {} : { about } });

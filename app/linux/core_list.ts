@@ -1,11 +1,13 @@
 import { UsageError } from "../../ffi/error.ts";
-import { parseCpuList } from "./cpu_layout.ts";
-import { readKernelFile } from "./kernel_file.ts";
+import { shim } from "../../ffi/shim.ts";
 
 /** Cores that this process may run on, lowest first. */
 export function usableCores(): number[] {
-  const [, list = ""] = /^Cpus_allowed_list:\s+(.*)$/m.exec(readKernelFile("/proc/self/status"))!;
-  return parseCpuList(list);
+  const cores = [];
+  for (let core = 0; core < 1024; core++) {
+    if (shim.shim_thread_may_run_on(core) === 1) cores.push(core);
+  }
+  return cores;
 }
 
 /**

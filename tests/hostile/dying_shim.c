@@ -28,7 +28,7 @@ static const char *const idle[] = {
     "shim_abi",          "shim_load_acquire", "shim_fenced_load", "shim_full_fence",  "shim_pause",
     "shim_yield",        "shim_clock",        "shim_poll",        "shim_poll_events", "shim_unix_receive",
     "shim_unix_discard", "shim_eventfd_drain", "shim_file_size",  "shim_file_read",   "shim_unix_peer",
-    "shim_interface_get", "shim_map_cells", "shim_path_status",
+    "shim_thread_may_run_on", "shim_interface_get", "shim_map_cells", "shim_path_status",
     "shim_fd_status",    0};
 
 OURS static int is_ours(const char *wanted) {

@@ -183,7 +183,7 @@ static void on_threads(void) {
   uint32_t count = below(4) ? below(SHIM_POLL + 1) : (uint32_t)odd_number() | (SHIM_POLL + 1);
   switch (below(8)) {
     case 0: shim_thread_pin((uint32_t)odd_number()); break;
-    case 1: shim_thread_avoid(odd_number(), (uint32_t)odd_number()); break;
+    case 1: shim_thread_may_run_on((uint32_t)odd_number()); break;
     case 2: if (shim_clock() <= 0) abort(); break;
     case 3: keep(shim_eventfd()); break;
     case 4: shim_eventfd_signal(some_file()); break;

@@ -46,7 +46,7 @@ int32_t shim_fd_close(int32_t fd);
 
 int32_t shim_thread_slice(uint32_t nanoseconds);
 int32_t shim_thread_pin(uint32_t core);
-int32_t shim_thread_avoid(int32_t thread, uint32_t core);
+int32_t shim_thread_may_run_on(uint32_t core);
 double shim_clock(void);
 int32_t shim_eventfd(void);
 int32_t shim_eventfd_signal(int32_t fd);

@@ -27,7 +27,7 @@ import {
   ringFrom,
   ZONE,
 } from "./memzones_plan.ts";
-import { usableCores } from "../../app/linux/core_list.ts";
+import { shim } from "../../ffi/shim.ts";
 import { runWorkers } from "../ffi/run_workers.ts";
 import type { AtomicsAnswer, AtomicsOrder } from "../toolkit/atomics_check_worker.ts";
 import { Burst } from "../../app/ring/burst.ts";
@@ -194,7 +194,8 @@ async function noticesLostAdditions(): Promise<boolean> {
   addMemzone(own, ZONE.CONFIG, 64);
   own.publish();
   // A core each: on a busy machine both may have the same one all the time, and nothing is lost.
-  const cores = usableCores();
+  const cores = Array.from({ length: 1024 }, (_, core) => core)
+    .filter((core) => shim.shim_thread_may_run_on(core) === 1);
   const onItsCore = ["taskset", "-c", `${cores[0]}`];
   const vm = startVm(lab, GUESTS[0], [common, own], ["-smp", "1,maxcpus=1"], onItsCore);
   stack.defer(() => endQemus(common.name));
