@@ -22,7 +22,7 @@ export class InstalledPackage extends Programs {
   private constructor(
     /** An empty folder, with a space in its name, in which the programs run. */
     readonly folder: string,
-    /** The package's file. */
+    /** The package's file, a copy. */
     readonly tarball: string,
   ) {
     super();
@@ -36,15 +36,20 @@ export class InstalledPackage extends Programs {
   /** Make the package and install it as `npm install -g` does. */
   static async create(): Promise<InstalledPackage> {
     const parent = await Deno.makeTempDir({ prefix: "culvert-test-" });
-    const { version } = JSON.parse(await Deno.readTextFile(`${ROOT}deno.json`));
-    const made = new InstalledPackage(
-      `${parent}/a folder`,
-      `${ROOT}.cache/package/culvert-net-${version}.tgz`,
-    );
+    const made = new InstalledPackage(`${parent}/a folder`, `${parent}/culvert-net.tgz`);
     await Deno.mkdir(made.folder);
-    await made.#succeeds(Deno.execPath(), "task", "-q", "package");
+    await made.#make();
     await made.into(`${made.folder}/prefix`);
     return made;
+  }
+
+  /** All tests that want it make it in the same place: one after the other. */
+  async #make(): Promise<void> {
+    const { version } = JSON.parse(await Deno.readTextFile(`${ROOT}deno.json`));
+    using lock = await Deno.open(`${ROOT}.cache/package.lock`, { create: true, write: true });
+    await lock.lock(true);
+    await this.#succeeds(Deno.execPath(), "task", "-q", "package");
+    await Deno.copyFile(`${ROOT}.cache/package/culvert-net-${version}.tgz`, this.tarball);
   }
 
   /** Install it into one more folder, as `npm install -g --prefix` does. */

@@ -64,6 +64,7 @@ const mainPid = (unit: string) => `systemctl show --value -p MainPID ${unit}`;
 Deno.test("In a Debian with systemd", async (t) => {
   await using lab = await Lab.open();
   const making = InstalledPackage.create();
+  making.catch(() => {/* told below */});
   await using root = await DebianRoot.create(lab);
   await using installed = await making;
   await installed.into(`${root.folder}/usr/local`);
