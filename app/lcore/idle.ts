@@ -50,7 +50,8 @@ export interface Alarm {
  * - `adaptive` does so for as long as it pays, 0.2 ms at most ({@linkcode Spin}), then sleeps.
  * - `sleep` sleeps at once.
  *
- * While it looks it offers its core to threads that wait for it.
+ * While it looks it offers its core to threads that wait for it: not in the first turns, as long as
+ * nobody has taken it, for work may come at once, and an offer is a system call.
  *
  * A sleep lasts until a port has frames or the {@linkcode Alarm} rings, 0.25 s at most. An lcore
  * whose alarm does not ring for all, or rings again and again for nothing, takes naps instead, 50
@@ -73,6 +74,8 @@ export class Idle {
   /** Until then. */
   #idleNs = 0;
   #isTired = false;
+  /** Whether another thread has taken the core when it was offered last. */
+  #isCoreWanted = false;
   #napMicroseconds = NAP_MIN_US;
   #hasRung = false;
   #inSuccession = 0;
@@ -140,8 +143,10 @@ export class Idle {
     const spinNs = this.#spin?.nanoseconds ?? this.#spinNs;
     this.#isTired = now - this.#idleSince >= spinNs;
     if (this.#isTired) return this.wait();
+    if (turn === 0 && !this.#isCoreWanted) return;
     shim.shim_yield();
-    if (!this.#spin || this.#clock() - now < TAKEN_NS) return;
+    this.#isCoreWanted = this.#clock() - now >= TAKEN_NS;
+    if (!this.#spin || !this.#isCoreWanted) return;
     this.#spin.giveWay();
     this.#isTired = true;
   }
