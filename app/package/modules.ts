@@ -1,4 +1,5 @@
 import { transform } from "esbuild";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { CulvertError } from "../../ffi/error.ts";
 
@@ -32,6 +33,9 @@ const SMALL = {
 
 /** A string that names a module of ours: a path relative to its file, or a name in a folder. */
 const MODULE = /"(\.{1,2}\/[^"\n]*|\w+)\.ts"/g;
+
+/** In types: the path of a module that they need. */
+const NEEDED = /^(?:import|export) [^"]*"(\.[^"]*)\.js";$/gm;
 
 /** In a comment of types: the line that imports the library from where it lies in a clone. */
 const LIBRARY = /(\* .*\bfrom )"[./]*\/(api|function|testing)\.ts"/g;
@@ -70,7 +74,8 @@ export async function writeModules(to: string): Promise<void> {
 }
 
 /**
- * The types of the library, as `deno transpile --declaration` makes them.
+ * The types of the library, as `deno transpile --declaration` makes them: for each module of ours
+ * that the entries import, of which those are left out that no type needs.
  *
  * @param entries Modules that users import.
  * @param to The folder that gets them, beside those of what they import.
@@ -84,22 +89,23 @@ export async function writeTypes(entries: readonly string[], to: string): Promis
     if (!success) {
       throw new CulvertError(`Cannot make types as Deno says: ${new TextDecoder().decode(stderr)}`);
     }
-    for (const file of filesIn(scratch).filter((name) => name.endsWith(".d.ts"))) {
-      const text = (await Deno.readTextFile(`${scratch}/${file}`))
+    const written = new Set<string>();
+    const writeWithNeeded = async (module: string) => {
+      if (written.has(module)) return;
+      written.add(module);
+      const text = (await Deno.readTextFile(`${scratch}/${module}.d.ts`))
         .replace(/^\/\/\/ <amd-module .*\n/, "")
         .replaceAll(LIBRARY, libraryLine)
         .replaceAll(MODULE, '"$1.js"');
-      await write(`${to}/${file}`, text);
-    }
+      await write(`${to}/${module}.d.ts`, text);
+      for (const [, path] of text.matchAll(NEEDED)) {
+        await writeWithNeeded(join(dirname(module), path));
+      }
+    };
+    for (const entry of entries) await writeWithNeeded(entry.replace(/\.ts$/, ""));
   } finally {
     await Deno.remove(scratch, { recursive: true });
   }
-}
-
-function filesIn(root: string, folder = ""): string[] {
-  return [...Deno.readDirSync(`${root}/${folder}`)].flatMap(({ name, isDirectory }) =>
-    isDirectory ? filesIn(root, `${folder}${name}/`) : [folder + name]
-  );
 }
 
 /** Write a file, with the folders above it. */

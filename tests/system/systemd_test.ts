@@ -150,7 +150,7 @@ Deno.test("In a Debian with systemd", async (t) => {
     return await response?.text() ?? "";
   };
   const tells = (wanted: RegExp) =>
-    until(async () => wanted.test(await metrics()), `metrics have ${wanted}`, 120_000);
+    until(async () => wanted.test(await metrics()), `metrics have ${wanted}`, 180_000);
   /** Which host of the region this is: they are counted. */
   const epoch = async () => Number(/host_epoch\{region="edge"\} (\d+)/.exec(await metrics())?.[1]);
 
@@ -179,7 +179,7 @@ Deno.test("In a Debian with systemd", async (t) => {
     await tells(/culvert_host_up\{region="edge"\} 1\n/);
     const prometheus = await startPrometheus(lab, scraped);
     const isUp = async () => (await prometheus.query("sum(culvert_host_up)"))[0]?.value === 1;
-    await until(isUp, "Prometheus has scraped the host", 60_000);
+    await until(isUp, "Prometheus has scraped the host", 180_000);
     await prometheus.stop();
   });
 
@@ -194,9 +194,9 @@ Deno.test("In a Debian with systemd", async (t) => {
     const capture = "culvert capture v1 --region edge -c 10 -w -";
     const path = await Deno.makeTempFile({ suffix: ".pcapng" });
     const dump = lab.start("sh", "-c", `${ssh} root@127.0.0.1 ${capture} > ${path}`);
-    await dump.stderrLine(/captures v1 of region edge/, 60_000);
+    await dump.stderrLine(/captures v1 of region edge/, 180_000);
     await vm.run(PING.replace("-c 2", "-c 6"));
-    equal((await dump.ended(60_000)).code, 0, dump.stderr);
+    equal((await dump.ended(180_000)).code, 0, dump.stderr);
     const { stdout } = await lab.run("tshark", "-r", path, "-T", "fields", "-e", "icmp.type");
     match(stdout, /^8$/m);
     match(stdout, /^0$/m);
@@ -209,7 +209,7 @@ Deno.test("In a Debian with systemd", async (t) => {
     await vm.run(`rm -rf ${FOLDER}; mv /next ${FOLDER}; culvert units; systemctl daemon-reload`);
     await vm.run("systemctl restart culvert-server@edge culvert-host@edge culvert-metrics");
     await tells(new RegExp(`build_info\\{version="${NEXT}"`));
-    await until(async () => await epoch() > last, "the next host is there", 60_000);
+    await until(async () => await epoch() > last, "the next host is there", 180_000);
     await vm.until(`${PING} || true`, /[12] received/);
     equal(await vm.run(mainPid("l2fwd")), before);
     const log = await vm.run("journalctl -b --no-pager -u 'culvert-[hs]*'");
@@ -233,7 +233,7 @@ Deno.test("In a Debian with systemd", async (t) => {
     async () => {
       const last = await epoch();
       await vm.run(`kill -STOP $(${mainPid("culvert-host@edge")})`);
-      await until(async () => await epoch() > last, "the next host is there", 60_000);
+      await until(async () => await epoch() > last, "the next host is there", 180_000);
       match(await vm.run("journalctl -b --no-pager -u culvert-host@edge"), /Watchdog timeout/);
       equal(await vm.run("ls /sys/class/net | grep tap"), "tap0\ntap1");
     },
