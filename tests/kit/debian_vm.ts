@@ -34,7 +34,7 @@ exec /bin/busybox switch_root /disk /sbin/init
 const CACHE = fileURLToPath(new URL("../../.cache/vm", import.meta.url));
 
 /** Downloading and unpacking it may take so long, and so may booting under emulation. */
-const BUILD_MS = 600_000, BOOT_MS = 600_000, COMMAND_MS = 120_000;
+const BUILD_MS = 600_000, BOOT_MS = 600_000, COMMAND_MS = 300_000;
 
 /** Does what comes by a virtio port, a line at a time; answers what it said, a NUL, its status. */
 const AGENT = `#!/bin/bash

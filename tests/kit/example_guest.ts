@@ -88,7 +88,7 @@ export async function pings(
   ip: string,
   ...args: string[]
 ): Promise<number> {
-  const ping = ["ping", "-q", "-W", "1", ...args, ip];
+  const ping = ["ping", "-q", "-W", "3", ...args, ip];
   const { stdout } = await lab.tryRun("ip", "netns", "exec", netns, ...ping);
   return Number(/(\d+) received/.exec(stdout)?.[1]);
 }
