@@ -56,7 +56,7 @@ export class FlowPort implements HostPort {
     const n = mempool.allocBurst(burst, max, at);
     const words = burst.words;
     for (let i = at; i < at + n; i++) words[(i << 1) + 1] = this.#word1;
-    if (at === 0) mbufs.prefetch(burst, n); // as the peers' generators do
+    mbufs.prefetch(burst, n, at); // as the peers' generators do
     this.#write(words, n, at, this.#sent & 0xffff);
     this.#sent += n;
     counters[COUNTER.RX] += n;

@@ -168,8 +168,8 @@ export class Mbufs {
   /**
    * Fetch the first cache line of each frame of a burst, to be written. One shim call, or none.
    */
-  prefetch(burst: Burst, count: number): void {
-    if (this.isForPorts) shim.shim_prefetch(this.map, burst.map, burst.word, count);
+  prefetch(burst: Burst, count: number, at = 0): void {
+    if (this.isForPorts) shim.shim_prefetch(this.map, burst.map, burst.word + 2 * at, count);
   }
 }
 

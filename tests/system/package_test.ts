@@ -1,4 +1,6 @@
 import { deepEqual, equal, match, ok } from "node:assert/strict";
+import { readdirSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { versionText } from "../../app/cli/version.ts";
 import { frame } from "../../app/testing.ts";
 import { pcapFile } from "../capture/capture_files.ts";
@@ -82,6 +84,20 @@ Deno.test("The npm package, in a folder with a space", async (t) => {
   await Deno.mkdir(`${folder}/functions`);
   await Deno.mkdir(`${folder}/elsewhere`);
   await Deno.writeTextFile(`${folder}/functions/mine.ts`, FUNCTION);
+
+  await t.step("types name no file that is not there", () => {
+    const files = readdirSync(`${root}/types`, { encoding: "utf8", recursive: true });
+    const types = files.filter((file) => file.endsWith(".d.ts")).map((file) =>
+      `${root}/types/${file}`
+    );
+    ok(types.length > 10);
+    for (const file of types) {
+      const text = Deno.readTextFileSync(file);
+      for (const [, path] of text.matchAll(/^(?! *\*).*"(\.[^"]+)\.js"/gm)) {
+        Deno.statSync(join(dirname(file), `${path}.d.ts`));
+      }
+    }
+  });
 
   await t.step(`has less than ${PACKAGE_MAX} bytes and no install scripts`, async () => {
     ok((await Deno.stat(installed.tarball)).size < PACKAGE_MAX);
