@@ -1,3 +1,10 @@
+/** A test that failed. */
+interface Failure {
+  readonly name: string;
+  /** What it threw. */
+  readonly text: string;
+}
+
 /** What a JUnit report of `deno test` says of a test file. */
 export interface FileReport {
   readonly file: string;
@@ -5,6 +12,7 @@ export interface FileReport {
   readonly seconds: number;
   readonly passed: number;
   readonly skipped: number;
+  readonly failures: readonly Failure[];
 }
 
 /** What a JUnit report of `deno test` says. */
@@ -24,16 +32,35 @@ function attribute(xml: string, name: string): string {
   return new RegExp(`^[^>]*?\\b${name}="([^"]*)"`).exec(xml)?.[1] ?? "";
 }
 
+const ENTITIES: Readonly<Record<string, string>> = { lt: "<", gt: ">", quot: '"', apos: "'" };
+
+/** Text as it was before it was put into XML. */
+function plain(xml: string): string {
+  return xml.replace(/&(lt|gt|quot|apos);/g, (_, name) => ENTITIES[name])
+    .replace(/&#(\d+);/g, (_, code) => String.fromCodePoint(Number(code)))
+    .replaceAll("&amp;", "&");
+}
+
+/** How a test failed: undefined if it did not. */
+function readFailure(test: string): Failure | undefined {
+  const [, text] = /<failure\b[^>]*>([^]*?)<\/failure>/.exec(test) ?? [];
+  return text === undefined
+    ? undefined
+    : { name: plain(attribute(test, "name")), text: plain(text) };
+}
+
 /** Read a report, which is empty if tests have crashed. */
 export function readReport(xml: string): Report {
   const files = parts(xml, "testsuite").map((suite) => {
     const tests = parts(suite, "testcase");
     const skipped = parts(suite, "skipped").length;
+    const failures = tests.flatMap((test) => readFailure(test) ?? []);
     return {
       file: attribute(suite, "name").replace(/^\.\//, ""),
       seconds: tests.reduce((sum, test) => sum + Number(attribute(test, "time")), 0),
-      passed: tests.length - skipped - parts(suite, "failure").length,
+      passed: tests.length - skipped - failures.length,
       skipped,
+      failures,
     };
   });
   const [total = ""] = parts(xml, "testsuites");
@@ -49,4 +76,11 @@ export function slowest(reports: readonly Report[], count: number): string[] {
   }
   return [...seconds].sort(([, a], [, b]) => b - a).slice(0, count)
     .map(([file, seconds]) => `${seconds.toFixed(1).padStart(7)} s  ${file}`);
+}
+
+/** The tests that failed in some reports, each with what it threw. */
+export function failures(reports: readonly Report[]): string[] {
+  return reports.flatMap(({ files }) => files).flatMap(({ file, failures }) =>
+    failures.map(({ name, text }) => `${file}: ${name}\n${text.trim().replace(/^/gm, "    ")}`)
+  );
 }

@@ -1,5 +1,5 @@
 import { deepEqual } from "node:assert/strict";
-import { readReport, slowest } from "./junit.ts";
+import { failures, readReport, slowest } from "./junit.ts";
 
 const XML = `<?xml version="1.0" encoding="UTF-8"?>
 <testsuites name="deno test" tests="4" failures="1" errors="0" time="4.5">
@@ -8,8 +8,10 @@ const XML = `<?xml version="1.0" encoding="UTF-8"?>
         </testcase>
     </testsuite>
     <testsuite name="./tests/b/c_test.ts" tests="3" disabled="0" errors="0" failures="1">
-        <testcase name="c" classname="./tests/b/c_test.ts" time="2.500" line="9" col="6">
-            <failure message="Uncaught AssertionError">a &lt; b</failure>
+        <testcase name="c &gt; d" classname="./tests/b/c_test.ts" time="2.500" line="9" col="6">
+            <failure message="Uncaught AssertionError">a &lt; b
+&apos;&amp;lt;&#39;
+</failure>
         </testcase>
         <testcase name="d" classname="./tests/b/c_test.ts" time="0.750" line="10" col="6">
         </testcase>
@@ -24,8 +26,14 @@ Deno.test("readReport() counts tests, and the seconds of each file", () => {
   deepEqual(readReport(XML), {
     failed: 1,
     files: [
-      { file: "tests/a_test.ts", seconds: 1.25, passed: 1, skipped: 0 },
-      { file: "tests/b/c_test.ts", seconds: 3.25, passed: 1, skipped: 1 },
+      { file: "tests/a_test.ts", seconds: 1.25, passed: 1, skipped: 0, failures: [] },
+      {
+        file: "tests/b/c_test.ts",
+        seconds: 3.25,
+        passed: 1,
+        skipped: 1,
+        failures: [{ name: "c > d", text: "a < b\n'&lt;'\n" }],
+      },
     ],
   });
 });
@@ -38,4 +46,8 @@ Deno.test("slowest() sorts files by the seconds that they took in all reports", 
   const report = readReport(XML);
   deepEqual(slowest([report, report], 1), ["    6.5 s  tests/b/c_test.ts"]);
   deepEqual(slowest([report], 20), ["    3.3 s  tests/b/c_test.ts", "    1.3 s  tests/a_test.ts"]);
+});
+
+Deno.test("failures() tells which tests failed, and what each threw", () => {
+  deepEqual(failures([readReport(XML)]), ["tests/b/c_test.ts: c > d\n    a < b\n    '&lt;'"]);
 });

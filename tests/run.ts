@@ -6,7 +6,7 @@
  */
 import config from "../deno.json" with { type: "json" };
 import { takesAbout } from "../app/cli/duration.ts";
-import { type FileReport, readReport, type Report, slowest } from "./junit.ts";
+import { failures, type FileReport, readReport, type Report, slowest } from "./junit.ts";
 import { installPrerequisites } from "./prerequisites.ts";
 import { sourcesIn } from "./source_files.ts";
 
@@ -183,6 +183,7 @@ async function testSome(places: readonly string[]): Promise<Outcome[]> {
 const outcomes = Deno.args.length === 0 ? await testAll() : await testSome(Deno.args);
 console.log(`The ${SLOWEST} slowest test files:`);
 for (const line of slowest(outcomes, SLOWEST)) console.log(line);
+for (const failure of failures(outcomes)) console.log(`FAILED ${failure}`);
 const bad = outcomes.filter(({ isGood }) => !isGood);
 for (const { name } of bad) console.log(`Not all is well with ${name}, see above`);
 const files = outcomes.flatMap(({ files }) => files);
