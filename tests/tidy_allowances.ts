@@ -49,18 +49,6 @@ export const FOR_TESTS: Readonly<Record<string, readonly string[]>> = {
 
 /** Files that may have more lines, by the reason. */
 export const LONG_FILES: Readonly<Record<string, readonly string[]>> = {
-  "the tests of one class, program or protocol": [
-    "tests/channel/ledger_test.ts",
-    "tests/guest/attachment_test.ts",
-    "tests/inspect/decode_test.ts",
-    "tests/ivshmem/peer_test.ts",
-    "tests/linux/cpu_layout_test.ts",
-    "tests/memory/region_test.ts",
-    "tests/port/super_frame_test.ts",
-    "tests/ring/ring_end_test.ts",
-    "tests/ring/spsc_ring_test.ts",
-    "tests/toolkit/frames_test.ts",
-  ],
   "each offset of the region is written in one place": ["app/memory/layout.ts"],
   "each command and tool is a task": ["deno.json"],
 };

@@ -1,66 +1,21 @@
+import { nothingTaken } from "../../app/channel/taken_back.ts";
 import { deepEqual, equal, throws } from "node:assert/strict";
-import { GUESTS_MAX, Ledger } from "../../app/channel/ledger.ts";
-import { nothingTaken, type TakenBack } from "../../app/channel/taken_back.ts";
+import { GUESTS_MAX } from "../../app/channel/ledger.ts";
 import { DESCRIPTOR_FLAG } from "../../app/memory/layout.ts";
 import { dataWord } from "../../app/mempool/mbuf.ts";
-import fc from "fast-check";
-import { Burst } from "../../app/ring/burst.ts";
-import { burstOf, wordsOf } from "../kit/burst_of.ts";
-
-const COUNT = 64;
-const STRIDE = 2048;
-const FRAME_MAX = 1518;
-const GOOD = dataWord(128, 60);
-type Counted = Pick<
-  TakenBack,
-  "frames" | "originated" | "malformed" | "malformedFrames" | "foreign"
->;
-const NOTHING: Counted = countedOf(nothingTaken());
-
-/** What was counted, but for the kinds of violations. */
-function countedOf(taken: TakenBack): Counted {
-  const { frames, originated, malformed, malformedFrames, foreign } = taken;
-  return { frames, originated, malformed, malformedFrames, foreign };
-}
-
-/** A ledger of 64 mbufs, all the host's. */
-function ledgerOf({ several = false, frameMax = FRAME_MAX } = {}): Ledger {
-  const geometry = { offset: 0, stride: STRIDE, count: COUNT };
-  return new Ledger(new SharedArrayBuffer(COUNT), geometry, frameMax, several);
-}
-
-/** How many mbufs `guest` holds, by the bytes of the ledger. */
-function heldBy(ledger: Ledger, guest: number): number {
-  return [...new Uint8Array(ledger.buffer)].filter((code) => code === 1 + 2 * guest).length +
-    ledger.framesHeldBy(guest);
-}
-
-/** Descriptors of these mbufs, with good frames in them. */
-function descriptorsOf(indexes: readonly number[], word1 = GOOD): Burst {
-  return burstOf(indexes.flatMap((index) => [index, word1]));
-}
-
-/** Hand the burst to `takeFrames`; tell all that comes of it. */
-function takeFrames(ledger: Ledger, guest: number, burst: Burst) {
-  const all = nothingTaken();
-  const malformed = Burst.of(burst.capacity);
-  const good = ledger.takeFrames(burst, burst.count, guest, malformed, all);
-  const taken = countedOf(all);
-  return {
-    all,
-    good: wordsOf(burst, good),
-    malformed: [...malformed.words],
-    taken,
-  };
-}
-
-/** The same for `takeEmpties`: the mbufs that are good. */
-function takeEmpties(ledger: Ledger, guest: number, burst: Burst) {
-  const all = nothingTaken();
-  const good = ledger.takeEmpties(burst, burst.count, guest, all);
-  const taken = countedOf(all);
-  return { all, good: Array.from({ length: good }, (_, i) => burst.words[2 * i]), taken };
-}
+import { burstOf } from "../kit/burst_of.ts";
+import {
+  COUNT,
+  descriptorsOf,
+  FRAME_MAX,
+  GOOD,
+  heldBy,
+  ledgerOf,
+  NOTHING,
+  STRIDE,
+  takeEmpties,
+  takeFrames,
+} from "./ledger_calls.ts";
 
 for (const several of [false, true]) {
   const name = several ? "Ledger for several lcores" : "Ledger";
@@ -255,72 +210,6 @@ Deno.test("Ledger.lend() looks past the number of a mempool for debugging in a d
   equal(heldBy(ledger, 0), 1);
   ledger.unlend(descriptorsOf([0x10000003]), 1);
   equal(heldBy(ledger, 0), 0);
-});
-
-Deno.test("Ledger conserves mbufs and gives none to two, whatever guests hand over", () => {
-  const index = fc.oneof(fc.nat(COUNT + 3), fc.nat(0xffffffff));
-  const word1 = fc.oneof(fc.constant(GOOD), fc.nat(0xffffffff));
-  const step = fc.tuple(
-    fc.constantFrom("lend", "lendEmpty", "frames", "empties", "sweep"),
-    fc.nat(2),
-    fc.array(fc.tuple(index, word1), { maxLength: 20 }),
-  );
-  fc.assert(fc.property(fc.boolean(), fc.array(step, { maxLength: 30 }), (several, steps) => {
-    const ledger = ledgerOf({ several });
-    const owner = new Map<number, { guest: number; frame: boolean }>(); // absent: the host's
-    for (const [call, guest, handed] of steps) {
-      if (call === "lend" || call === "lendEmpty") {
-        const free = handed.map(([index]) => index % COUNT).filter((index) => !owner.has(index));
-        const burst = descriptorsOf([...new Set(free)]);
-        ledger.lend(burst, burst.count, guest, call === "lend");
-        for (const index of new Set(free)) owner.set(index, { guest, frame: call === "lend" });
-        continue;
-      }
-      const wanted: number[] = [];
-      const counted = { ...NOTHING };
-      const before = [...owner].filter(([, { guest: holder }]) => holder === guest);
-      if (call === "sweep") {
-        const freed: number[] = [];
-        const frames = before.filter(([, { frame }]) => frame).length;
-        deepEqual(ledger.sweep(guest, (index) => freed.push(index)), {
-          mbufs: before.length,
-          frames,
-        });
-        deepEqual(freed, before.map(([index]) => index).sort((a, b) => a - b));
-        for (const index of freed) owner.delete(index);
-        continue;
-      }
-      for (const [word0, word1] of handed) {
-        const index = word0 & 0xffffff;
-        const held = owner.get(index);
-        if (held?.guest !== guest) {
-          counted.foreign++;
-          continue;
-        }
-        owner.delete(index);
-        const [offset, length] = [word1 & 0xffff, word1 >>> 16];
-        const isGood = length >= 14 && length <= FRAME_MAX && offset + length <= STRIDE;
-        if (call === "empties") {
-          wanted.push(index);
-          counted.frames += held.frame ? 1 : 0;
-        } else if (isGood) {
-          wanted.push(index, word1);
-          counted[held.frame ? "frames" : "originated"]++;
-        } else {
-          counted.malformed++;
-          counted.malformedFrames += held.frame ? 1 : 0;
-        }
-      }
-      const burst = burstOf(handed.flat());
-      const { good, taken } = (call === "frames" ? takeFrames : takeEmpties)(ledger, guest, burst);
-      deepEqual(good, wanted);
-      deepEqual(taken, counted);
-    }
-    for (let guest = 0; guest < 3; guest++) {
-      const held = [...owner.values()].filter((held) => held.guest === guest).length;
-      equal(heldBy(ledger, guest), held);
-    }
-  }));
 });
 
 for (const flag of ["MORE", "SHARED"] as const) {

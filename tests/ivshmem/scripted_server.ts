@@ -51,11 +51,21 @@ export class ScriptedServer implements Disposable {
     return eventfd;
   }
 
-  /** The whole greeting, in QEMU's order: others, two vectors each, then `id`'s own two. */
-  greets(id: number, others: readonly number[] = []): Map<number, number[]> {
+  /** The first two messages of the greeting: the protocol's version, and the client's `id`. */
+  saysId(id: number): void {
     this.says(0);
     this.says(id);
+  }
+
+  /** The first three messages of the greeting: version, the client's `id`, memory. */
+  saysMemory(id: number): void {
+    this.saysId(id);
     this.says(-1, this.memoryFd);
+  }
+
+  /** The whole greeting, in QEMU's order: others, two vectors each, then `id`'s own two. */
+  greets(id: number, others: readonly number[] = []): Map<number, number[]> {
+    this.saysMemory(id);
     return new Map(
       [...others, id].map((peer) => [peer, [this.saysVector(peer), this.saysVector(peer)]]),
     );

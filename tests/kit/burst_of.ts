@@ -13,3 +13,8 @@ export function burstOf(words: ArrayLike<number>, elementBytes: ElementBytes = 8
 export function wordsOf({ words, wordsPerElement }: Burst, count: number): number[] {
   return Array.from(words.subarray(0, count * wordsPerElement));
 }
+
+/** A burst of `count` elements of one word each, numbered from `first` on. */
+export function numbers(count: number, first = 0): Burst {
+  return burstOf(Array.from({ length: count }, (_, i) => first + i), 4);
+}

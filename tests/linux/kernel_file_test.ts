@@ -2,7 +2,7 @@ import { equal, throws } from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { readKernelFile } from "../../app/linux/kernel_file.ts";
 
-const LONG_FILE = fileURLToPath(new URL("../memory/region_test.ts", import.meta.url));
+const LONG_FILE = fileURLToPath(new URL("../memory/region_attach_test.ts", import.meta.url));
 
 Deno.test("readKernelFile() reads a file to its end, in however many pieces it comes", () => {
   const text = Deno.readTextFileSync(LONG_FILE);

@@ -5,7 +5,12 @@ const RACE = ["toolkit/multicast_stress_test.ts"];
 /** Frames of several segments, or with several holders. */
 export const FRAMES: Table = {
   what: "frames",
-  tests: ["toolkit/frames_test.ts"],
+  tests: [
+    "toolkit/frames_test.ts",
+    "toolkit/frames_copy_test.ts",
+    "toolkit/frames_check_test.ts",
+    "toolkit/frames_property_test.ts",
+  ],
   mutations: [
     {
       what: "the last holder is found in two steps",

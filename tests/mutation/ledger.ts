@@ -9,7 +9,7 @@ const LATER = "if (index % 4096 === 0) {\n" +
 /** Who owns which mbuf. */
 export const LEDGER: Table = {
   what: "the ledger",
-  tests: ["channel/ledger_test.ts"],
+  tests: ["channel/ledger_test.ts", "channel/ledger_property_test.ts"],
   mutations: [
     {
       what: "the ledger takes frames from whoever gives them",

@@ -6,7 +6,10 @@ export const RINGS: Table = {
   tests: [
     "ring/mpmc_ring_test.ts",
     "ring/spsc_ring_test.ts",
+    "ring/spsc_positions_test.ts",
+    "ring/spsc_property_test.ts",
     "ring/ring_end_test.ts",
+    "ring/preempted_end_test.ts",
     "ring/ring_property_test.ts",
     "ring/burst_test.ts",
   ],
@@ -47,7 +50,7 @@ export const RINGS: Table = {
       file: "ring/multi_end.ts",
       from: ": this.swapHead(head, n);",
       to: ": (this.swapHead(head, n), head);",
-      tests: ["ring/ring_end_test.ts"], // others would wait for ever
+      tests: ["ring/preempted_end_test.ts"], // others would wait for ever
     },
     {
       what: "OppositeTail never loads the tail again when it is old",

@@ -5,18 +5,13 @@ import type { Sharing } from "../../app/ring/sharing.ts";
 import fc from "fast-check";
 import { freshMemory } from "../ffi/fresh_memory.ts";
 import { Burst } from "../../app/ring/burst.ts";
-import { burstOf, wordsOf } from "../kit/burst_of.ts";
+import { burstOf, numbers, wordsOf } from "../kit/burst_of.ts";
 
 const SIZE = 8;
 const SHARINGS: Sharing[] = ["single", "multi"];
 const MODES = SHARINGS.flatMap((producers) =>
   SHARINGS.map((consumers) => ({ producers, consumers }))
 );
-
-/** `count` elements from `first` on. */
-function numbered(count: number, first = 0): Burst {
-  return burstOf(Array.from({ length: count }, (_, i) => first + i), 4);
-}
 
 /** What the next `max` elements are. */
 function dequeued(ring: MpmcRing, max: number): number[] {
@@ -36,8 +31,8 @@ for (const mode of MODES) {
     using memory = freshMemory(4096);
     const ring = new MpmcRing(memory, 0, SIZE, mode);
     equal(ring.dequeueBurst(Burst.of(1, 4), 1), 0);
-    equal(ring.enqueueBurst(numbered(3), 3), 3);
-    equal(ring.enqueueBulk(numbered(2, 3), 2), 2);
+    equal(ring.enqueueBurst(numbers(3), 3), 3);
+    equal(ring.enqueueBulk(numbers(2, 3), 2), 2);
     equal(ring.count, 5);
     deepEqual(dequeued(ring, 4), upFrom(0, 4));
     deepEqual(dequeued(ring, 4), upFrom(4, 1));
@@ -47,13 +42,13 @@ for (const mode of MODES) {
   Deno.test(`${name}.enqueueBurst() takes only what fits, enqueueBulk() all or none`, () => {
     using memory = freshMemory(4096);
     const ring = new MpmcRing(memory, 0, SIZE, mode);
-    equal(ring.enqueueBulk(numbered(9), 9), 0);
-    equal(ring.enqueueBurst(numbered(9), 9), 8);
-    equal(ring.enqueueBurst(numbered(1), 1) + ring.enqueueBulk(numbered(1), 1), 0);
+    equal(ring.enqueueBulk(numbers(9), 9), 0);
+    equal(ring.enqueueBurst(numbers(9), 9), 8);
+    equal(ring.enqueueBurst(numbers(1), 1) + ring.enqueueBulk(numbers(1), 1), 0);
     equal(ring.count, 8);
     deepEqual(dequeued(ring, 2), upFrom(0, 2));
-    equal(ring.enqueueBulk(numbered(3, 8), 3), 0);
-    equal(ring.enqueueBulk(numbered(2, 8), 2), 2);
+    equal(ring.enqueueBulk(numbers(3, 8), 3), 0);
+    equal(ring.enqueueBulk(numbers(2, 8), 2), 2);
     deepEqual(dequeued(ring, 9), upFrom(2, 8));
   });
 
@@ -61,7 +56,7 @@ for (const mode of MODES) {
     using memory = freshMemory(4096);
     const ring = new MpmcRing(memory, 0, SIZE, mode);
     const elements = burstOf(Array(9).fill(0xee), 4);
-    ring.enqueueBulk(numbered(8), 8);
+    ring.enqueueBulk(numbers(8), 8);
     equal(ring.dequeueBulk(elements, 9), 0);
     equal(elements.words[0], 0xee, "nothing was read");
     equal(ring.dequeueBulk(elements, 5), 5);
@@ -77,7 +72,7 @@ for (const mode of MODES) {
       ring.reset(position);
       let sent = 0, received = 0;
       for (let i = 0; i < 20; i++) {
-        sent += ring.enqueueBurst(numbered(i % 11, sent), i % 11);
+        sent += ring.enqueueBurst(numbers(i % 11, sent), i % 11);
         const n = Math.min(sent - received, 5);
         equal(ring.count, sent - received);
         deepEqual(dequeued(ring, 5), upFrom(received, n));
@@ -104,7 +99,7 @@ for (const mode of MODES) {
           if (call === "enqueueBurst" || call === "enqueueBulk") {
             const free = SIZE - model.length;
             const wanted = n <= free ? n : call === "enqueueBurst" ? free : 0;
-            equal(ring[call](numbered(n, next), n), wanted);
+            equal(ring[call](numbers(n, next), n), wanted);
             for (let i = 0; i < wanted; i++) model.push(next++);
           } else {
             const used = model.length;
@@ -123,11 +118,11 @@ for (const mode of MODES) {
 Deno.test("MpmcRing.enqueueBurst() counts no slot as free that a consumer is still reading", () => {
   using memory = freshMemory(4096);
   const ring = new MpmcRing(memory, 0, SIZE);
-  ring.enqueueBulk(numbered(8), 8);
+  ring.enqueueBulk(numbers(8), 8);
   memory.u32[MPMC.CONSUMER_HEAD] = 3; // another consumer has claimed three and not finished
-  equal(ring.enqueueBurst(numbered(1), 1), 0);
+  equal(ring.enqueueBurst(numbers(1), 1), 0);
   memory.u32[MPMC.CONSUMER_TAIL] = 3;
-  equal(ring.enqueueBurst(numbered(9, 8), 9), 3);
+  equal(ring.enqueueBurst(numbers(9, 8), 9), 3);
 });
 
 Deno.test("MpmcRing.dequeueBurst() counts no slot as used that a producer is still filling", () => {
@@ -144,7 +139,7 @@ Deno.test("MpmcRing.bytes() covers the last slot and no more", () => {
   memory.u32.fill(0xeeeeeeee);
   const ring = new MpmcRing(memory, 1024, SIZE);
   ring.reset();
-  equal(ring.enqueueBulk(numbered(8), 8), 8);
+  equal(ring.enqueueBulk(numbers(8), 8), 8);
   equal(memory.u32[(1024 + MpmcRing.bytes(SIZE)) / 4 - 1], 7);
   equal(memory.u32[(1024 + MpmcRing.bytes(SIZE)) / 4], 0xeeeeeeee);
   equal(memory.u32[1024 / 4 - 1], 0xeeeeeeee);
@@ -153,9 +148,9 @@ Deno.test("MpmcRing.bytes() covers the last slot and no more", () => {
 Deno.test("MpmcRing shares its memory with others made over it", () => {
   using memory = freshMemory(4096);
   const [one, two] = [new MpmcRing(memory, 0, SIZE), new MpmcRing(memory, 0, SIZE)];
-  one.enqueueBulk(numbered(5), 5);
-  two.enqueueBulk(numbered(3, 5), 3);
-  equal(one.enqueueBurst(numbered(1), 1), 0);
+  one.enqueueBulk(numbers(5), 5);
+  two.enqueueBulk(numbers(3, 5), 3);
+  equal(one.enqueueBurst(numbers(1), 1), 0);
   deepEqual(dequeued(two, 4), upFrom(0, 4));
   deepEqual(dequeued(one, 4), upFrom(4, 4));
 });
