@@ -90,9 +90,16 @@ export const BURSTS: Table = {
     {
       what: "a mempool takes elements of another size",
       file: "ring/burst.ts",
+      from: "wordsPerElement === DESCRIPTOR.WORDS ? capacity : 0;",
+      to: "capacity;",
+      tests: MEMPOOL,
+    },
+    {
+      what: "a ring takes elements of another size",
+      file: "ring/burst.ts",
       from: "burst.wordsPerElement !== width || ",
       to: "",
-      tests: MEMPOOL,
+      tests: BURST,
     },
     {
       what: "Burst.of() gives a word to two bursts",

@@ -75,7 +75,8 @@ async function playProcess(seconds: number): Promise<SleeperAnswer[]> {
   }
 }
 
-const SECONDS = 2;
+/** How long something is looked for that must not happen, and most, that must: it ends the game. */
+const SECONDS = 2, PATIENCE_SECONDS = 60;
 
 const ENOUGH = 500;
 
@@ -95,7 +96,7 @@ Deno.test("no wake-up is lost between a Worker and a process", async () => {
 });
 
 Deno.test("wake-ups are lost without the second look", async () => {
-  const answers = await playWorkers(false, 10, 1);
+  const answers = await playWorkers(false, PATIENCE_SECONDS, 1);
   const lost = answers.reduce((sum, { lost }) => sum + lost, 0);
   ok(lost > 0, `none was, of ${answers[0].raised + answers[1].raised} sleeps`);
 });
@@ -113,7 +114,7 @@ async function shakeHands(lacks: Lack): Promise<HandshakeAnswer> {
       lacks,
       memory: memory.handle,
       start,
-      seconds: lacks === "nothing" ? SECONDS : 10,
+      seconds: lacks === "nothing" ? SECONDS : PATIENCE_SECONDS,
     })),
   );
   return { ...sleeper, rang: ringer.rang };
