@@ -40,8 +40,7 @@ export class Outstanding {
 
   /** What `guest` holds, for `writer` to count: nobody else may count by that number. */
   of(guest: number, writer: number): OutstandingCount {
-    const { writers, holdMax } = this.handle;
-    return new OutstandingCount(this.#balances, guest * writers * LINE, writers, writer, holdMax);
+    return new OutstandingCount(this.#balances, this.handle, guest, writer);
   }
 }
 
@@ -51,23 +50,21 @@ export class OutstandingCount {
   readonly #first: number;
   readonly #end: number;
   readonly #own: number;
-  readonly #isCapped: boolean;
-  readonly #holdMax: number;
+  /** Mbufs that the guest may hold; -1: no limit. */
+  readonly #limit: number;
 
   /** See {@linkcode Outstanding.of}. */
   constructor(
     balances: Int32Array<SharedArrayBuffer>,
-    first: number,
-    writers: number,
+    { writers, holdMax }: OutstandingHandle,
+    guest: number,
     writer: number,
-    holdMax: number,
   ) {
     this.#balances = balances;
-    this.#first = first;
-    this.#end = first + writers * LINE;
-    this.#own = first + writer * LINE;
-    this.#isCapped = holdMax !== Infinity;
-    this.#holdMax = this.#isCapped ? holdMax : 0;
+    this.#first = guest * writers * LINE;
+    this.#end = this.#first + writers * LINE;
+    this.#own = this.#first + writer * LINE;
+    this.#limit = holdMax === Infinity ? -1 : holdMax;
   }
 
   /** Mbufs that the guest holds: out of date at once while other writers are at work. */
@@ -80,8 +77,8 @@ export class OutstandingCount {
 
   /** How many of `n` more mbufs the guest may hold. */
   mayHold(n: number): number {
-    if (!this.#isCapped) return n;
-    const room = this.#holdMax - this.mbufs;
+    if (this.#limit < 0) return n;
+    const room = this.#limit - this.mbufs;
     return room >= n ? n : room > 0 ? room : 0;
   }
 

@@ -84,9 +84,8 @@ export function withSetting(options: HostOptions, name: string, text: string): H
 /** Those of {@linkcode SETTABLE} that were given, as a host's options have them. */
 function settingsOf(given: readonly Given[]): Partial<HostOptions> {
   const values = valuesOf(HOST.options, given);
-  const names = { "stats-period": "statsPeriod", "quarantine-after": "quarantineAfter" };
-  const others: Readonly<Record<string, string>> = { ...names, "hold-max": "holdMax" };
-  return Object.fromEntries(given.map(({ name }) => [others[name] ?? name, values[name]]));
+  const keyOf = (name: string) => name.replace(/-(.)/g, (_, letter) => letter.toUpperCase());
+  return Object.fromEntries(given.map(({ name }) => [keyOf(name), values[name]]));
 }
 
 /**
