@@ -24,6 +24,13 @@ import type { MempoolHandle } from "./mempool_handle.ts";
  * const burst = Burst.of(32);
  * console.assert(pool.allocBulk(burst, 32) === 32);
  * pool.free(burst, 32);
+ *
+ * const { handle } = pool; // in a program: posted to a Worker
+ * const worker = Mempool.attach(handle, { cacheSize: 64 });
+ * worker.allocBulk(burst, 10);
+ * worker.free(burst, 10);
+ * console.assert(pool.available === 1000 - 74, "the Worker's cache is not ours");
+ * worker.close();
  * console.assert(pool.available === 1000);
  * ```
  */
@@ -81,21 +88,6 @@ export class Mempool {
    *
    * @param cache The cache of this thread; a number is a `cacheSize`.
    * @throws {CulvertError} if there is no such cache.
-   *
-   * @example
-   * ```ts
-   * import { Burst, Mempool } from "../api.ts";
-   *
-   * const pool = Mempool.create(1000);
-   * const { handle } = pool; // in a program: posted to a Worker
-   * const workers = Mempool.attach(handle, { cacheSize: 64 });
-   * const burst = Burst.of(10);
-   * workers.allocBulk(burst, 10);
-   * workers.free(burst, 10);
-   * console.assert(pool.available === 1000 - 74, "the Worker's cache is not ours");
-   * workers.close();
-   * console.assert(pool.available === 1000);
-   * ```
    */
   static attach(handle: MempoolHandle, cache: number | CacheOptions = CACHE_SIZE): Mempool {
     return new Mempool(handle, cache);
@@ -167,10 +159,7 @@ export class Mempool {
     for (let i = 0; i < this.#cached; i++) visit(this.#indexes[2 * i]);
   }
 
-  /**
-   * Visit each mbuf, 0 to `total - 1`, and whether it is free to this thread: see
-   * {@linkcode walkFree}.
-   */
+  /** Visit each mbuf, and whether it is free to this thread: see {@linkcode walkFree}. */
   walk(visit: (index: number, isFree: boolean) => void): void {
     const { total } = this.handle;
     const isFree = new Uint8Array(total);
