@@ -36,8 +36,8 @@ const mapped = new Set<WebAssembly.Memory>();
 const closed = new Map<number, WebAssembly.Memory[]>();
 
 /**
- * So many others of its size are closed before a memory is used again: until then, whoever has kept
- * a view of it by mistake reads zeros, not what is another's.
+ * So many others of its size are closed before a memory is used again: until then, a program that
+ * has kept a view of it by mistake reads zeros, not another's data.
  */
 const RESTING = 16;
 

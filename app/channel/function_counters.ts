@@ -65,9 +65,9 @@ class SlotCounter implements Counter {
 }
 
 /**
- * What was counted in some memory of {@linkcode COUNTERS_BYTES} for each lcore: sums by name.
- * Whoever can write the memory may have written anything: what is no number is left out, and a name
- * ends where it is no text.
+ * What was counted in some memory of {@linkcode COUNTERS_BYTES} for each lcore: sums by name. Any
+ * member of the region may have written anything there: values that are no numbers are left out,
+ * and a name ends where it is no text.
  */
 export function readCounters(bytes: Uint8Array): Map<string, number> {
   const copy = bytes.slice(); // a guest may write meanwhile

@@ -21,18 +21,18 @@ const { SUPER } = DESCRIPTOR_FLAG;
 
 function refuseFlags(): never {
   throw new CulvertError(
-    "Cannot lend an mbuf as it is shared, or its frame goes on in others: only whole frames of one " +
-      "holder go to a guest; use Frames.linearize() or Frames.copy() before",
+    "Cannot lend an mbuf as it is shared, or its frame goes on in others: only whole frames that " +
+      "nobody shares go to a guest; use Frames.linearize() or Frames.copy() before",
   );
 }
 
 /**
  * The host's private record of who owns each mbuf: one byte an mbuf, and one for each cell of a
- * long one, of which the first is that mbuf's. Nobody owns the others, so that a handle that
- * points into a long mbuf is a foreign one.
+ * long one, of which the first is that mbuf's. Nobody owns the others, so that a handle that points
+ * into a long mbuf is a foreign one.
  *
- * Whatever comes back from a guest is looked up here before it is believed, so that a handle made
- * up, given twice or stolen from another guest is a number in a counter and nothing else. With
+ * Each handle that comes back from a guest is looked up here before it is used, so that one that is
+ * made up, given twice or stolen from another guest is counted and has no other effect. With
  * several host lcores a take-back is a compare-and-swap, since a hostile guest could hand the same
  * mbuf to two of them at once; with one lcore plain accesses do.
  */
@@ -66,10 +66,11 @@ export class Ledger {
   }
 
   /**
-   * Write down that `guest` now holds these mbufs, `withFrame` or empty. Before they are published.
+   * Record that `guest` now holds these mbufs, `withFrame` or empty: call it before they are
+   * published.
    *
-   * @throws {CulvertError} if one is part of a frame of several segments, or may have other
-   * holders: no port of ours receives such. They are not to be published then.
+   * @throws {CulvertError} if one is part of a frame of several segments, or may be shared, as no
+   * port of ours receives any. None may be published then.
    * @returns the first words of all descriptors, by OR: SUPER is in it if there is a super-frame.
    */
   lend(burst: Burst, count: number, guest: number, withFrame: boolean): number {

@@ -7,9 +7,9 @@ import { SLEEP } from "../memory/layout.ts";
  * would wake it.
  *
  * No wake-up is lost: the sleeper raises the flag, fences, looks at its rings once more, sleeps;
- * the other side publishes, fences, looks at the flag. Whoever comes second sees what the first one
- * wrote (Dekker). The flag counts, odd while asleep, so that a {@linkcode Doorbell} is rung once a
- * sleep.
+ * the other side publishes, fences, looks at the flag. The side that comes second sees what the
+ * first one wrote (Dekker). The flag counts, odd while asleep, so that a {@linkcode Doorbell} is
+ * rung once a sleep.
  */
 export class SleepFlag {
   readonly #memory: MappedMemory;

@@ -33,7 +33,7 @@ export interface Push {
   answer(state: number, text: string): void;
 }
 
-/** A channel, and whose it is. */
+/** A channel, and the port and queue that it is for. */
 export interface FoundChannel extends Required<ChannelDescription> {
   /** Where it lies. */
   readonly place: ChannelPlace;
@@ -43,7 +43,7 @@ export interface FoundChannel extends Required<ChannelDescription> {
   readonly queue: number;
 }
 
-/** The channels of a guest, so many. */
+/** The `count` channels of a guest. */
 function channelsIn(region: Region, guest: number, count: number): FoundChannel[] {
   const found: FoundChannel[] = [];
   for (let port = 0; found.length < count; port++) {
@@ -75,7 +75,7 @@ export class Attachment {
   readonly lease: Lease;
   /** Where the region's mbufs lie, as its directory said when the place was claimed. */
   readonly geometry: MbufGeometry;
-  /** Those of the virtual ports, and of each queue, by number. */
+  /** The channels of all virtual ports and their queues, by number. */
   readonly channels: readonly FoundChannel[];
   readonly #host: HeartbeatWatch;
   #pushes?: { readonly box: PushBox; last: number };
@@ -121,7 +121,7 @@ export class Attachment {
     if (!this.isOver) this.state.offloads = offloads;
   }
 
-  /** Say which peer we are, since our server has gone and come again so many times. */
+  /** Say which peer we are, now that our server was replaced `times` times. */
   tellPeer(peer: number | undefined, times: number): void {
     if (peer !== undefined && times > 0 && !this.isOver) this.state.introduceAgain(peer, times);
   }

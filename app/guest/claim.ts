@@ -18,7 +18,7 @@ export class AskedToLeaveError extends CulvertError {}
 export class Claim {
   readonly #region: Region;
   readonly #state: GuestState;
-  /** Until when the host may take the mbufs back of the guest that we were before. */
+  /** Until when the host may take back the mbufs that we held as a guest before. */
   readonly #takenOverBy?: number;
   /** Our incarnation, once the place is claimed, and until when the host may let us in. */
   #claimed?: { readonly incarnation: number; readonly by: number };
@@ -79,7 +79,7 @@ export class Claim {
       return new Attachment(this.#region, this.guest, state, incarnation, now);
     }
     const { stateName } = state;
-    state.move("guest", GUEST_STATE.ATTACHING, GUEST_STATE.DETACHING); // lest it stay claimed
+    state.move("guest", GUEST_STATE.ATTACHING, GUEST_STATE.DETACHING); // or it stays claimed
     throw this.#refusal(`its host says ${stateName}`, "see what the host logs, and try again");
   }
 
@@ -87,7 +87,7 @@ export class Claim {
     return this.#region.epoch === this.#region.knownEpoch;
   }
 
-  /** Claim the place: returns the incarnation that we are. */
+  /** Claim the place; returns our incarnation. */
   #claim(): number {
     const { guest } = this;
     const state = this.#state;

@@ -1,7 +1,7 @@
 import type { Functions } from "./function/load.ts";
 import type { GuestLcoreHandle } from "./guest_lcore.ts";
 
-/** What the functions that come with culvert do to addresses; l2fwd does as it is told. */
+/** What culvert's own functions do to addresses; what l2fwd does is an option. */
 const ADDRESSES: Readonly<Record<string, string>> = {
   io: "MAC addresses stay as they are",
   mac: "MAC addresses are rewritten",

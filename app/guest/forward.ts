@@ -10,7 +10,7 @@ import type { TxBuffer } from "./tx_buffer.ts";
  */
 const DRAIN_NS = 100_000;
 
-/** Nanoseconds between two times that the loop tells that it comes round, and how busy it is. */
+/** Nanoseconds between two reports that the loop runs, and between two of how busy it is. */
 const ROUNDS_NS = 100e6, BUSY_NS = 1e9;
 
 /** Busy turns between two looks at the clock: a fraction of the drain time. */
@@ -29,7 +29,7 @@ export class GuestLoop {
   #turn = 0;
   #flushedAt = 0;
   #toldAt = 0;
-  /** When it was told last how busy the loop is, and for how long it had been idle by then. */
+  /** When the loop last reported how busy it is, and for how long it had been idle by then. */
   #busySince = 0;
   #idleNs = 0;
 

@@ -18,7 +18,7 @@ const LOADING_MS = 60_000;
 /** Ports of the trial while the guest has none. */
 const PORTS = 2;
 
-/** Lets the functions of a guest be followed by others: new versions of files, what was pushed. */
+/** Replaces the functions of a guest by others: new versions of files, or pushed ones. */
 export class FunctionSwapper {
   readonly #spares: SpareThreads;
   /** How many swaps were asked for and are not done. */
@@ -27,7 +27,7 @@ export class FunctionSwapper {
   #specs: readonly FunctionSpec[];
   /** Files that were saved since the last swap for that began. */
   #saved?: { name: string; readonly functions: Set<number> };
-  /** The last push, until its turn comes: one may hold a megabyte, so that no others wait. */
+  /** The last push, until its turn comes. Only one waits, as it may hold a megabyte. */
   #pushed?: Push;
   /** Settles when all swaps that were asked for are done. */
   #last: Promise<unknown> = Promise.resolve();

@@ -18,7 +18,7 @@ export class FunctionWatch {
   /** By folder; a folder stays watched once it is. */
   readonly #watchers = new Map<string, Deno.FsWatcher | undefined>();
   readonly #functions: readonly Watched[];
-  /** Of each function its own file, and those that it imports. */
+  /** For each function its own file and the files that it imports. */
   #files: readonly Set<string>[] = [];
   /** Files that were saved since the quiet began. */
   readonly #saved = new Set<string>();

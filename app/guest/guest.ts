@@ -12,13 +12,13 @@ import type { RegionLink } from "./region_link.ts";
 import { checkSuccessor, type Swapped } from "./swap.ts";
 import { openOrTell, reasonOf, waitedFor } from "./waiting.ts";
 
-/** Between two steps in milliseconds: in a hurry; while something is waited for; and otherwise. */
+/** Milliseconds between two steps: in a hurry; while the guest waits for something; otherwise. */
 const SOON_MS = 5, WAIT_MS = 100, QUIET_MS = 250;
 
-/** A host that is restarting has the region half-built for a moment. */
+/** Milliseconds for which a region may be unsound, as a host that restarts builds it. */
 const PATIENCE_MS = 3000;
 
-/** A device that is to be unplugged should be gone by then; a guest kernel takes 5 s and more. */
+/** Milliseconds within which a device should be unplugged; a guest kernel takes 5 s and more. */
 const UNPLUG_MS = 30_000;
 
 /**
@@ -59,7 +59,7 @@ export class Guest {
   #claimingSince?: number;
   /** Since when the device should be unplugged. */
   #unpluggedSince = 0;
-  /** How long it does not matter if the region is not sound: its host may be just building it. */
+  /** For how long the region may be unsound: its host may be just building it. */
   #patience = PATIENCE_MS;
   /** The last line about what is waited for. */
   #told = "";
@@ -209,7 +209,7 @@ export class Guest {
     this.#forward(this.#attachment, now);
   }
 
-  /** Let go of a file: a program that has it open when its host ends keeps it there. */
+  /** Let go of a region's file: a host that ends does not remove a file that a program has open. */
   #openAgainLater(): void {
     this.#link!.close();
     this.#link = undefined;

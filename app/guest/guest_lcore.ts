@@ -36,9 +36,9 @@ export interface GuestLcoreHandle {
   readonly counters: SharedArrayBuffer;
   /** How far the functions have come: `PROGRESS_BYTES`, zeros at first. */
   readonly progress: SharedArrayBuffer;
-  /** What the lcore was that this one takes over from, if there was one. */
+  /** What the lcore leaves that this one takes over from, if there was one. */
   readonly before?: LcoreLegacy;
-  /** How to be woken, and to wake the host; undefined if that is not to be had. */
+  /** How to be woken, and to wake the host; undefined if there are no interrupts. */
   readonly interrupts?: Interrupts;
   /** Whether the host wakes us. */
   readonly isNotified: boolean;

@@ -6,7 +6,7 @@ import type { RegionLink } from "./region_link.ts";
 export interface GuestPlatform {
   /** Opens the region; undefined if there is none yet. */
   openLink(): RegionLink | undefined;
-  /** The names of the regions that there are, for a user who has written another one. */
+  /** The names of the regions that there are, for a user who has misspelled one. */
   regionNames(): readonly string[];
   /** Makes the thread of an lcore. */
   spawn(core: number): GuestThread;

@@ -18,8 +18,8 @@ export function encodePushed(pushed: PushedFunction): Uint8Array<ArrayBuffer> {
 }
 
 /**
- * What was pushed. Its hash is right, so that one program has written all of it; but any program
- * may have.
+ * Decode what was pushed. Its hash is right, so that one program has written all of it; but that
+ * may be any program.
  *
  * @throws {CulvertError} if it is no such thing.
  */

@@ -13,7 +13,7 @@ import { isPath, socketPath } from "../memory/region_name.ts";
 import { type Interrupts, REGISTER } from "./interrupts.ts";
 import { type DeviceInterrupts, openInterrupts } from "./vfio.ts";
 
-/** A region of this machine, by name or path; or else the PCI device that it is. */
+/** A region of this machine by its name or path, or a PCI device whose memory is the region. */
 export type RegionSource = { readonly region: string } | { readonly pci: string };
 
 /** A guest's way to a region: its memory, and its place among the region's peers. */
@@ -29,9 +29,8 @@ export interface RegionLink {
   /** How to be woken, and to wake the host by its peer id; undefined if neither is possible. */
   interrupts(host: number | undefined): Interrupts | undefined;
   /**
-   * Hear which peers have come and gone, some times a second: else the server takes us for one that
-   * hangs.
-   * `now` is a clock in milliseconds.
+   * Read which peers have come and gone, some times a second, or the server would take us for a
+   * peer that hangs. `now` is a clock in milliseconds.
    */
   poll(now: number): void;
   /** Whether the host that {@linkcode interrupts} was asked for last is known to be gone. */
@@ -94,19 +93,21 @@ function fileLink(region: string, { memory, close }: OpenedRegion): RegionLink {
 export class PeerLink implements RegionLink {
   readonly memory: MappedMemory;
   readonly description: string;
-  /** What lcores may be using: the host's eventfds. The numbers stay, what they name may change. */
+  /**
+   * The host's eventfds, which lcores may be using. Their numbers stay, what they name may change.
+   */
   #used?: readonly number[];
   /** The host as the server knows it: its eventfds there, and its id. */
   #host?: { readonly eventfds: readonly number[]; readonly id: number };
   /** Hosts' eventfds that are to be closed once no lcore can be using them. */
   readonly #old: number[] = [];
   #connection: Peer;
-  /** As what we attached: our lcores may be waiting for its vectors. */
+  /** The peer as which we attached: our lcores may be waiting for its vectors. */
   #attached: Peer;
   reconnected = 0;
   hostHasLeft = false;
 
-  /** As the peer that `connection` is. `reconnector` finds the server again. */
+  /** Use the membership that `connection` is; `reconnector` finds the server again. */
   constructor(
     region: string,
     private readonly opened: OpenedRegion,
@@ -167,7 +168,7 @@ export class PeerLink implements RegionLink {
     for (const fd of this.#old.splice(0)) shim.shim_fd_close(fd);
   }
 
-  /** Close what we were, but for the first, which is not ours. */
+  /** Close a former membership, but not the first one, which the caller closes. */
   #leave(peer: Peer): void {
     if (peer !== this.opened.peer) peer.close();
   }

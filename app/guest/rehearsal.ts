@@ -14,7 +14,7 @@ import { TrialRegion } from "./trial/trial_region.ts";
 
 const BURST = 32, FRAME_MAX = 1522;
 
-/** Two, so that V8 expects no certain function: users' functions are not called. */
+/** Two functions, so that V8 does not compile for one alone; no function of users' is called. */
 const FUNCTIONS: readonly LoadedFunction[] = [() => {}, () => {}].map((nothing) => ({
   handle: { name: "rehearsal", options: {} },
   module: { default: nothing, offloads: true },

@@ -6,8 +6,8 @@ import type { GuestLcoreHandle, Saved } from "./guest_lcore.ts";
 export type GuestWorker = LcoreWorker<GuestLcoreHandle, Saved>;
 
 /**
- * Threads for functions that take over: they have loaded all but these. Loading takes 100 ms, in an
- * emulated VM some seconds.
+ * Threads for functions that take over: all is loaded but the functions. Loading takes 100 ms, in
+ * an emulated VM some seconds.
  */
 export class SpareThreads {
   #threads: readonly GuestWorker[] = [];
@@ -16,7 +16,7 @@ export class SpareThreads {
    * None yet.
    *
    * @param lcoreUrl The module of the lcores.
-   * @param cores Those of the lcores.
+   * @param cores The cores of the lcores.
    * @param log Told what their functions log.
    */
   constructor(

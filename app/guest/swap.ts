@@ -18,7 +18,7 @@ export interface Swapped {
 export class FunctionSwap {
   /** The others stop; those that take over start; the others go back to work. */
   phase: "stopping" | "starting" | "back" = "stopping";
-  /** What those that stop have left. */
+  /** What the lcores that stop have left. */
   legacy: readonly LcoreLegacy[] = [];
   /** Why those that were to take over could not. */
   error?: Error;

@@ -178,8 +178,8 @@ export type { RxEnd, TxEnd };
 
 /**
  * The guest's ends of channels, as one lcore has them. A ring end keeps its own position, so that
- * two objects for one end would publish over each other. Ends are made here alone, and once:
- * whoever asks for one again gets the same.
+ * two objects for one end would publish over each other. So all ends are made here, each once; a
+ * second request gets the same object.
  */
 export class VirtualPorts {
   readonly #ends = new Map<number, PortEnd>();

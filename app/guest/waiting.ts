@@ -6,10 +6,12 @@ import { isPath } from "../memory/region_name.ts";
 import type { GuestPlatform } from "./guest_platform.ts";
 import type { RegionLink, RegionSource } from "./region_link.ts";
 
-/** A host that is started again is there sooner: only then it is told what is waited for. */
+/**
+ * Milliseconds until a guest says what it waits for: a host that is started again is there sooner.
+ */
 const TELL_MS = 1000;
 
-/** After so long without a host, a VM may have memory that no host will ever come to. */
+/** Milliseconds without a host after which a VM may have memory that no host will ever use. */
 const LOST_MS = 10_000;
 
 /**

@@ -1,12 +1,11 @@
 import type { PortSetup } from "../port/open_port.ts";
 
 /**
- * Which lcore runs which port, or which queue of one: they are dealt in turn, but for a link's
- * second end, which follows its first, since the two share memory without any ordering.
+ * Deal ports, or their queues, to lcores in turn. The second end of a link goes to the lcore of the
+ * first, since the two share memory without any ordering.
  *
  * @param lcores How many there are, at least 1.
- * @returns the lcore of each port, from 0. None is left out: those beyond the highest are not
- * needed.
+ * @returns the lcore of each port, from 0. Lcores above the highest of these get none.
  */
 export function dealPorts(setups: readonly PortSetup[], lcores: number): number[] {
   const links = new Map<string, number>();

@@ -2,33 +2,35 @@ import { COUNTER } from "../port/counters.ts";
 import type { HostedPort } from "./hosted_ports.ts";
 import type { HostedGuest } from "./hosted_region.ts";
 
-/** Milliseconds that a host which stops waits for frames that are with guests and in links. */
+/** Milliseconds for which a host that stops waits for frames in guests and links. */
 export const DRAIN_MS = 500;
 
-/** Looks in a row that must find all quiet: an lcore may be in the middle of a turn. */
+/** Checks in a row that must find no frame under way: an lcore may be in the middle of a turn. */
 const QUIET_LOOKS = 2;
 
-/** The end of a host, as it takes no more frames from ports: those under way come home. */
+/**
+ * Waits, once a host takes no more frames from ports, until those under way have been sent or
+ * freed.
+ */
 export class Drain {
   #looks = 0;
 
-  /** Begin; `end` is when it is too late, by the clock of {@linkcode isOver}. */
+  /** Begin to wait, until the time `end` at most, by the clock of {@linkcode isOver}. */
   constructor(
     private readonly guests: readonly HostedGuest[],
     private readonly ports: readonly HostedPort[],
     private readonly end: number,
   ) {}
 
-  /** Whether all frames have come home, or it is too late. Look some times a second. */
+  /** Whether no frame is under way any more, or the time is up. Call it some times a second. */
   isOver(now: number): boolean {
     this.#looks = this.#isQuiet() ? this.#looks + 1 : 0;
     return now >= this.end || this.#looks >= QUIET_LOOKS;
   }
 
   /**
-   * Whether no frame is with a guest or in a link. Frames move while we look, from where we have
-   * not looked yet to where we have; but then a port has sent some between the first look and the
-   * last.
+   * Whether no frame is with a guest or in a link. A frame that moves meanwhile may be seen in
+   * neither place, but then a port has sent some between the first look and the last.
    */
   #isQuiet(): boolean {
     const before = this.#sent();

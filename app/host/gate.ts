@@ -9,7 +9,7 @@ import { LINE } from "../memory/layout.ts";
 const OPEN = 1;
 const WANTS_MBUFS = 2;
 const NOTIFIES = 4;
-/** Lanes let go of all mbufs, and touch none. */
+/** Lanes free all their mbufs, and touch none. */
 const SHUT = 8;
 /** The guest takes super-frames: the one bit that may change while the gate is open. */
 const OFFLOADS = 16;

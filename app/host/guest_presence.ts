@@ -3,9 +3,9 @@ import type { Eventfds, RegionPeers } from "./region_peers.ts";
 
 /** Where a guest was seen to be a peer. */
 interface Seen {
-  /** At the server that we were at then. */
+  /** The guest's eventfds at the server that the host was connected to then. */
   readonly eventfds: Eventfds;
-  /** What its state word said then: changes with each server that the guest is at. */
+  /** `presenceOf()` its state word then: it changes with each server that the guest joins. */
   readonly said: number;
 }
 

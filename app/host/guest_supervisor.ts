@@ -19,7 +19,7 @@ export interface SupervisedRegion {
   readonly mempool: Mempool;
   /** The region's peers, of whom the guest may be one. */
   readonly peers: RegionPeers;
-  /** Wipes all mbufs, of which no lane holds any; undefined if they are not to be wiped. */
+  /** Wipes all mbufs, while no lane has any; undefined if they are not to be wiped. */
   readonly wipe?: () => void;
   /** Wakes the lcores, to look at a gate. */
   wakeLcores(): void;
@@ -35,7 +35,7 @@ export interface SupervisedGuest {
   readonly name: string;
   /** Its control memzone. */
   readonly state: GuestState;
-  /** In front of it. */
+  /** The gate in front of it. */
   readonly gate: Gate;
   /** What it holds, for the main thread to count. */
   readonly outstanding: OutstandingCount;
@@ -109,7 +109,7 @@ export class GuestSupervisor {
     return this.#phase === "closed";
   }
 
-  /** Whether the guest is in quarantine: we decide that, its state word is only told. */
+  /** Whether the guest is in quarantine. The host decides that; the state word only shows it. */
   get isQuarantined(): boolean {
     return this.#isQuarantined;
   }

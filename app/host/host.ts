@@ -21,10 +21,10 @@ import { namesFor } from "./names.ts";
 import { ProgressWatch } from "./progress_watch.ts";
 import { type CountedPort, summaryText } from "./summary.ts";
 
-/** Between two steps in milliseconds: while a guest comes or goes, while frames do, otherwise. */
+/** Milliseconds between two steps: while a guest comes or goes, while frames move, otherwise. */
 const STEP_MS = 10, BUSY_STEP_MS = 100, QUIET_STEP_MS = 250;
 
-/** Between two times that counters are written into the regions. */
+/** Milliseconds between two times that counters are written into the regions. */
 const COUNTERS_MS = 100;
 
 /**

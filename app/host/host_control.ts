@@ -2,18 +2,18 @@ import { CulvertError } from "../../ffi/error.ts";
 import type { Host } from "./host.ts";
 import type { HostOptions } from "./host_options.ts";
 
-/** What a host is to do from now on, and the client that waits for it. */
+/** New options for a host, and the client that waits until they hold. */
 export interface Change {
-  /** Instead of what it does. */
+  /** The options that replace the present ones. */
   readonly options: HostOptions;
-  /** Told that frames flow again. */
+  /** Called when frames flow again. */
   done(): void;
-  /** Told why the host goes on as before. */
+  /** Called with the reason if the host goes on as before. */
   failed(error: unknown): void;
 }
 
 /**
- * A hold on a host that runs. A change of its options is a new host in the same process: ports,
+ * Changes the options of a host that runs. Each change makes a new host in the same process: ports,
  * threads and regions stay, frames wait in the kernel meanwhile, guests attach again.
  */
 export class HostControl {
@@ -33,7 +33,7 @@ export class HostControl {
   }
 
   /**
-   * What the host does.
+   * The host's present options.
    *
    * @throws {CulvertError} if it does not forward yet.
    */
@@ -43,7 +43,7 @@ export class HostControl {
   }
 
   /**
-   * Have the host do something else.
+   * Have the host run with other options.
    *
    * @returns the milliseconds for which frames have waited, until guests were back.
    * @throws {CulvertError} if that cannot be done, and the host goes on as before; or if another

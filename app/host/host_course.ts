@@ -23,10 +23,10 @@ const LOST_KEEPER =
   "the keeper has ended: forwarding goes on, but an interface that is made anew is not " +
   "opened, a server that is killed has no successor, and what is to be undone in the end stays";
 
-/** Milliseconds that frames may take to come home before a change: the machine may be busy. */
+/** Milliseconds for which a change waits for frames under way: the machine may be busy. */
 const CHANGE_DRAIN_MS = 2000;
 
-/** Milliseconds that guests may take to attach again before a change is called done. */
+/** Milliseconds for which a change waits for guests to attach again before it is called done. */
 const SETTLE_MS = 3000;
 
 /** The hosts of one program: the first, and one after each change of its options. */
@@ -83,7 +83,7 @@ export class HostCourse {
         this.#begin(host, options);
         const change = await this.#follow(host, options.statsPeriod);
         if (!change) return host.summary;
-        host = this.#succeed(host, change);
+        host = this.#takeOver(host, change);
         ({ options } = host);
       }
     } finally {
@@ -143,10 +143,12 @@ export class HostCourse {
     }
   }
 
-  /** The host of a change; of the options before if that cannot be. The last one is over. */
-  #succeed(last: Host, change: Change): Host {
+  /**
+   * Make the host that follows `last`: with the change, or with the options before if that fails.
+   */
+  #takeOver(last: Host, change: Change): Host {
     last.close();
-    closeBursts(); // those of its mempools: no other one had some in this thread
+    closeBursts(); // of the mempools of `last`: nothing else in this thread has made bursts
     const settling = { guests: this.#attached, until: performance.now() + SETTLE_MS };
     this.#settling = settling;
     try {
@@ -162,7 +164,7 @@ export class HostCourse {
     }
   }
 
-  /** Tell the client that a change is done: guests are back, or will not be so soon. */
+  /** Tell the client that a change is done: guests have attached again, or take too long. */
   #settle(host: Host): void {
     const settling = this.#settling;
     if (!settling) return;
@@ -219,7 +221,7 @@ export class HostCourse {
   }
 }
 
-/** How many guests forward now that these options have, too. */
+/** How many of the guests that forward now have a place in these options, too. */
 function attachedTo(host: Host, { regions }: HostOptions): number {
   return host.regions.reduce((sum, { name, guests }) => {
     const wanted = regions.find((region) => region.name === name)?.guests ?? [];
@@ -236,7 +238,7 @@ function portsOf({ regions, mirrors = [] }: HostOptions): PortSpec[] {
   return [...ports, ...mirrors.map(({ to }) => to)];
 }
 
-/** While a port is open one way, it is not opened another: its frames would come twice. */
+/** Check that no port that is open is opened in another way, too: its frames would come twice. */
 function checkSame(now: HostOptions, then: HostOptions): void {
   for (const port of portsOf(then).filter(isOnInterface)) {
     const before = portsOf(now).find(({ kind, name }) => kind === port.kind && name === port.name);
@@ -249,8 +251,8 @@ function checkSame(now: HostOptions, then: HostOptions): void {
 }
 
 /**
- * A host with an XDP port is not followed by another in the same process: the kernel's rings hold
- * mbufs of it, and what opens another one is given up.
+ * Check that no host has an XDP port, as it cannot be changed: the kernel's rings hold its mbufs,
+ * and the capabilities that open another such port have been given up.
  *
  * @throws {CulvertError} if there is such a port.
  */

@@ -56,7 +56,7 @@ export interface RegionHandle {
   readonly ledger: SharedArrayBuffer;
   /** Whether other lcores use the ledger too. */
   readonly shared: boolean;
-  /** What its guests hold. */
+  /** How many mbufs each guest holds. */
   readonly outstanding: OutstandingHandle;
   /** Long mbufs that one guest may hold; `Infinity` for no limit. */
   readonly longMax: number;
@@ -80,7 +80,7 @@ export interface GuestHandle {
   readonly number: number;
   /** The gate in front of it, opened and closed by the main thread. */
   readonly gate: MappedMemoryHandle;
-  /** Where at the gate this lcore acknowledges. */
+  /** The number by which this lcore acknowledges at the gate. */
   readonly follower: number;
 }
 
@@ -96,17 +96,17 @@ export interface LaneHandle {
   readonly point?: number;
   /** The channel, in the guest's region. */
   readonly place: ChannelPlace;
-  /** The port's. */
+  /** The port's counters. */
   readonly counters: Counters;
 }
 
 /** Makes a lane's port of what the main thread has opened. */
 export type MakePort = (setup: PortSetup, resources: PortResources) => HostPort;
 
-/** Problems with mbufs that an lcore logs; those that it finds later are like these. */
+/** Most problems with mbufs that an lcore logs: later ones are likely to be the same. */
 const PROBLEMS_MAX = 100;
 
-/** A region, as one lcore uses it: this lcore's own ends of what all share. */
+/** A region, as one lcore uses it: its own objects over the memory that all lcores share. */
 class LcoreRegion {
   readonly memory: MappedMemory;
   readonly mbufs: Mbufs;
@@ -149,9 +149,9 @@ class LcoreRegion {
 
 /** A host lcore in its own thread: ports, channels and gates, and the loop over them. */
 export class HostLcore {
-  /** One a port. */
+  /** One for each port. */
   readonly lanes: readonly Lane[];
-  /** One a guest. */
+  /** One for each guest. */
   readonly gates: readonly GateFollower[];
   readonly #regions: readonly LcoreRegion[];
   readonly #loop: HostLoop;

@@ -12,13 +12,13 @@ import type { CountedPort } from "./summary.ts";
 
 /** A port that a host has opened; if it has several queues, one of them. */
 export interface HostedPort extends PlacedPort {
-  /** Open, on its way to its lcore. */
+  /** The open port, on its way to its lcore. */
   readonly opened: OpenedPort;
-  /** Open too, if its frames are copied there. */
+  /** The open TAP of its mirror, if its frames are copied. */
   readonly mirror?: OpenedPort;
   /** What logs and tables call it. */
   readonly name: string;
-  /** Written by its lcore. */
+  /** Its counters, written by its lcore. */
   readonly counters: Counters;
   /** The lcore that runs it, from 0. */
   readonly lcore: number;
@@ -27,7 +27,7 @@ export interface HostedPort extends PlacedPort {
 /**
  * Open all ports of a host, and deal their queues to its lcores.
  *
- * @param before Those of the host before this one: counters go on from theirs.
+ * @param before The ports of the host before this one, whose counters go on.
  * @returns them by region, guest, virtual port and queue, in the order of the options.
  * @throws {CulvertError} if one cannot be opened. Those that were are as they were before.
  */

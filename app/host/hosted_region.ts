@@ -30,19 +30,19 @@ export interface HostedGuest extends LaidOutGuest {
   readonly points: readonly number[];
   /** The lcores that have ports of it: each acknowledges at the gate by its place in this list. */
   readonly lcores: readonly number[];
-  /** In front of it. */
+  /** The gate in front of it. */
   readonly gate: Gate;
-  /** Follows its life. */
+  /** Follows its states. */
   readonly supervisor: GuestSupervisor;
-  /** What it has done wrong. */
+  /** Its violations, by kind. */
   readonly violations: ViolationCounters;
 }
 
 /** One region of a host, as its main thread sees it: memory, mempool, ledger, the guests' lives. */
 export class HostedRegion implements SupervisedRegion {
-  /** In the order of the options. */
+  /** Its guests, in the order of the options. */
   readonly guests: readonly HostedGuest[];
-  /** What the lcores need of it. */
+  /** What lcores need to know of it. */
   readonly handle: RegionHandle;
   readonly ledger: Ledger;
   readonly mempool: Mempool;
@@ -56,7 +56,7 @@ export class HostedRegion implements SupervisedRegion {
   readonly #shortage: MbufShortage;
 
   /**
-   * Lay it out. It is not open to guests before {@linkcode publish}.
+   * Lay the region out. It is not open to guests before {@linkcode publish}.
    *
    * @param ports For each guest of `options` its ports.
    * @param before The same region of the host before this one.
@@ -149,7 +149,7 @@ export class HostedRegion implements SupervisedRegion {
     return this.hosted.memory.bytes;
   }
 
-  /** Mbufs that are free, except those in the caches of lcores; and all; the long ones likewise. */
+  /** Free mbufs, but for those in lcores' caches, and all mbufs; the same for long ones. */
   get mbufs(): CountedMbufs {
     const { available, handle: { total }, long } = this.mempool;
     const counted = { name: this.name, available, total };
@@ -168,7 +168,7 @@ export class HostedRegion implements SupervisedRegion {
       });
   }
 
-  /** Open it to guests. */
+  /** Open the region to guests. */
   publish(): void {
     this.#laidOut.region.publish();
   }

@@ -8,7 +8,7 @@ import type { CountedPort } from "./summary.ts";
 /** Milliseconds between two looks at the interfaces. */
 const LOOK_MS = 1000;
 
-/** Logs what ports go down or up, whose interface does not fit the host, and what becomes of it. */
+/** Logs which ports go down or up, and which interfaces do not fit the host. */
 export class InterfaceWatch {
   readonly #known = new Map<CountedPort & HostedPort, Interface>();
   #wasDown: boolean[] = [];
@@ -17,8 +17,8 @@ export class InterfaceWatch {
   /**
    * Look for the first time.
    *
-   * @param ports With their queues summed.
-   * @param mtu Of the host, in bytes.
+   * @param ports The ports, with their queues summed.
+   * @param mtu The host's MTU in bytes.
    */
   constructor(
     private readonly ports: readonly (CountedPort & HostedPort)[],

@@ -5,7 +5,7 @@ import { COUNTER } from "../port/counters.ts";
 import { Burst } from "../ring/burst.ts";
 import type { Mirror } from "./mirror.ts";
 
-/** What looks at the frames of a lane: captures, and a mirror. Frames stay the lane's. */
+/** Shows a lane's frames to captures and to a mirror. Frames stay the lane's. */
 export class LaneWatch {
   readonly #capture: CapturePoint;
   readonly #mirror?: Mirror;
@@ -41,17 +41,17 @@ export class LaneWatch {
     this.#mirror?.send(burst, count);
   }
 
-  /** Of those that were received, or to be sent, some are dropped. */
+  /** Frames `from` to `to - 1`, of those received or about to be sent, are dropped. */
   dropped(from: number, to: number, reason: number): void {
     this.#capture.mark(from, to, reason);
   }
 
-  /** The guest has sent what is no frame. */
+  /** The guest has sent malformed frames. */
   malformed(burst: Burst, count: number): void {
     this.#capture.addDrops(burst, count, OUTBOUND, COUNTER.MALFORMED);
   }
 
-  /** The guest has given mbufs back: what it says of frames in them. */
+  /** The guest has given mbufs back, with the frames in them that it did not send. */
   givenBack(burst: Burst, count: number): void {
     if (!this.#capture.look()) return;
     const [from, to] = [burst.words, this.#givenBack.words];
@@ -65,7 +65,7 @@ export class LaneWatch {
     this.#capture.publish();
   }
 
-  /** The burst is dealt with: captures may see what they have of it. */
+  /** The burst is done: publish the captured frames. */
   publish(): void {
     this.#capture.publish();
   }

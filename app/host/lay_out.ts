@@ -20,21 +20,22 @@ import { XDP_BATCH } from "../port/xdp_queue.ts";
 import { XDP_HEADROOM_BYTES } from "../port/xdp_umem.ts";
 import { type HostOptions, MBUFS_DEFAULT, type RegionOptions } from "./host_options.ts";
 
-/** Smallest region that is made where nobody has told its size. */
+/** Smallest size in bytes of a new region, unless the options say another. */
 const REGION_BYTES_LEAST = 64 << 20;
 
-/** Header, directory, control memzones and what is pushed, with room for memzones of others. */
+/** Bytes for header, directory, control memzones, pushed functions, and memzones of users. */
 const REST_BYTES = 2 << 20;
 
-/** Mbufs that a port keeps for the next frames that the kernel gives it, be it idle or not. */
+/** Mbufs that a port always keeps for the next frames from the kernel. */
 const KEPT_BY_PORT = 32;
 
-/** Long mbufs where there is room, and how few are not worth it. */
+/** Most long mbufs of a region, and the fewest that are worth having. */
 const LONG_MOST = 256, LONG_LEAST = 16;
 
 /**
- * Long mbufs for super-frames, behind mbufs of `stride` bytes: no more than half of what is `free`
- * then, as users may add memzones. None if there is no room for many: super-frames are cut then.
+ * How many long mbufs for super-frames to make, behind mbufs of `stride` bytes: at most half of the
+ * bytes that are `free` then, as users may add memzones. None if only a few would fit: super-frames
+ * are cut then.
  */
 function longFor(free: number, stride: number): number {
   const fit = Math.floor(free / 2 / (stride * cellsOfLong(stride)));
@@ -49,35 +50,37 @@ function keptBy({ setup }: OpenedPort): number {
 
 /** An open port, or one of its queues, and which it is. */
 export interface PlacedPort {
-  /** It. */
+  /** The open port. */
   readonly opened: OpenedPort;
-  /** Of the port among its guest's, from 0. */
+  /** Number of the port among its guest's, from 0. */
   readonly port: number;
-  /** Of the queue, from 0. */
+  /** Number of the queue, from 0. */
   readonly queue: number;
-  /** How many the port has. */
+  /** How many queues the port has. */
   readonly queues: number;
 }
 
-/** A region that is laid out, and where everything lies: knowledge that guests cannot change. */
+/**
+ * A region that is laid out, and where everything lies, in private memory that no guest can change.
+ */
 export interface LaidOutRegion {
-  /** Not yet open to guests: that is `publish()`. */
+  /** The region, not open to guests before `publish()`. */
   readonly region: Region;
   /** Where its mbufs lie. */
   readonly geometry: MbufGeometry;
   /** Longest frame in bytes: Ethernet header, two tags, MTU; no FCS. */
   readonly frameMax: number;
-  /** In the order of the options. */
+  /** Its guests, in the order of the options. */
   readonly guests: readonly LaidOutGuest[];
 }
 
 /** A place for a guest, and what lies there. */
 export interface LaidOutGuest {
-  /** From 0; what the ledger calls it. */
+  /** Its number, from 0, as in the ledger. */
   readonly number: number;
   /** Its control memzone. */
   readonly state: GuestState;
-  /** By virtual port, and queue. */
+  /** Its channels, by virtual port and queue. */
   readonly places: readonly ChannelPlace[];
 }
 
@@ -96,8 +99,7 @@ function headroomOf(kinds: readonly PortKind[]): number {
 }
 
 /**
- * Bytes of a new region for these guests, whose size nobody has told: a power of two, 64 MiB or
- * more.
+ * Size of a new region for these guests, if the options say none: a power of two, 64 MiB or more.
  *
  * @param mtu In bytes.
  */

@@ -5,14 +5,14 @@ import { COUNTER, type Counters } from "../port/counters.ts";
 const AGAIN_MS = 10_000;
 
 /** A guest, and how many mbufs it holds. */
-export interface Holder {
+export interface GuestMbufs {
   /** What the log calls it. */
   readonly name: string;
   /** Mbufs that it holds. */
   readonly mbufs: number;
 }
 
-/** Logs who holds a region's mbufs when frames are dropped for want of them. */
+/** Logs which guests hold a region's mbufs when frames are dropped for lack of mbufs. */
 export class MbufShortage {
   #dropped = 0;
   #toldAt = -AGAIN_MS;
@@ -31,7 +31,7 @@ export class MbufShortage {
   step(
     now: number,
     { available, total }: { available: number; total: number },
-    guests: readonly Holder[],
+    guests: readonly GuestMbufs[],
   ): void {
     const dropped = this.ports.reduce(
       (sum, counters) => sum + counters[COUNTER.NO_MBUF] + counters[COUNTER.HOLD_MAX],
@@ -43,12 +43,12 @@ export class MbufShortage {
     this.#toldAt = now;
     const held = guests.reduce((sum, { mbufs }) => sum + mbufs, 0);
     const rest = Math.max(0, total - available - held);
-    const holders = [...guests, { name: "ports and lcores", mbufs: rest }]
+    const counts = [...guests, { name: "ports and lcores", mbufs: rest }]
       .filter(({ mbufs }) => mbufs > 0)
       .map(({ name, mbufs }) => `${mbufs} by ${name}`);
     this.log(
       `${more} frames dropped for want of mbufs: of ${total}, ${available} are free, held are ` +
-        `${holders.join(", ") || "none"} (--mbufs, --hold-max)`,
+        `${counts.join(", ") || "none"} (--mbufs, --hold-max)`,
       { level: "warning" },
     );
   }

@@ -18,7 +18,7 @@ export class Mirror {
    * Take over what `setup` has open.
    *
    * @param makePort Makes the port that sends.
-   * @param counters Of the port whose frames these are.
+   * @param counters The counters of the port whose frames are copied.
    */
   constructor(
     setup: PortSetup,

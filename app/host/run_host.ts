@@ -10,7 +10,7 @@ import { HostCourse } from "./host_course.ts";
 import type { HostOptions, RegionOptions } from "./host_options.ts";
 import { regionBytesFor } from "./lay_out.ts";
 
-/** A region of so many bytes takes a second and more: that is told before. */
+/** To set up a region of so many bytes takes a second or more, and is announced. */
 const LARGE_BYTES = 2 ** 30;
 
 /** Interrupt vectors of a peer, where we start the server: for so many lcores at least. */

@@ -14,9 +14,9 @@ export interface CountedMbufs {
   readonly name: string;
   /** Mbufs that are free. */
   readonly available: number;
-  /** All. */
+  /** All mbufs. */
   readonly total: number;
-  /** Of the long ones, likewise; left out if there are none. */
+  /** The same for long mbufs; left out if there are none. */
   readonly long?: { readonly available: number; readonly total: number };
 }
 
@@ -28,7 +28,7 @@ export interface Account {
   readonly originated: number;
   /** Frames that ports sent. */
   readonly forwarded: number;
-  /** By reason, none that is 0. */
+  /** Frames that were dropped, by reason; only reasons that occurred. */
   readonly dropped: ReadonlyMap<string, number>;
 }
 

@@ -8,10 +8,10 @@ import { COUNTER, type Counters } from "../port/counters.ts";
 export const QUARANTINE_AFTER = 1000;
 
 /**
- * What one look may add at most, as parts of the limit. A position that is not possible is counted
- * each time that an lcore sees it, a million times a second, and may be one word that a paused
- * guest wrote late: it has to last for some looks. Of a state there is one look only, so that it
- * counts for more.
+ * Most that one look may add, as parts of the limit. An impossible position is counted each time
+ * that an lcore sees it, a million times a second, though a paused guest may have written it once,
+ * late: only one that stays for several looks reaches the limit. A wrong state is seen once, so
+ * that it counts more.
  */
 const POSITION_PARTS = 4, STATE_PARTS = 16;
 
@@ -31,9 +31,9 @@ const KINDS: readonly (readonly [counter: number, what: string])[] = [
 ];
 
 /**
- * What one guest has done that no sound guest does, by kind, for as long as this host lives:
- * whoever is in the guest's place answers for all who were there before. Each hour half of it
- * weighs no more. For the main thread; lcores only count.
+ * The violations in one guest's place, by kind, for as long as this host lives: those of all guests
+ * that were in the place count, and each hour the count is halved. For the main thread; lcores only
+ * count.
  */
 export class ViolationCounters {
   readonly #ports: readonly Counters[];
@@ -49,7 +49,7 @@ export class ViolationCounters {
    * Nothing wrong so far; what the counters have of a host before this one does not weigh.
    *
    * @param ports The counters of all ports that the guest has.
-   * @param limit Violations that are one too many; 0 for never.
+   * @param limit Violations after which the guest is put in quarantine; 0 for never.
    */
   constructor(ports: readonly Counters[], limit: number) {
     this.#ports = ports;
@@ -63,7 +63,7 @@ export class ViolationCounters {
     this.#states++;
   }
 
-  /** The guest has said of itself what cannot be. */
+  /** The guest has introduced itself with impossible values. */
   countIntroduction(): void {
     this.#introductions++;
   }

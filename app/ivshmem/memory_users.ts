@@ -25,7 +25,7 @@ export class MemoryUsers {
     this.#openToHandOut();
   }
 
-  /** Whether somebody has it. Those who have it as `memoryFd`, as peers do, count. */
+  /** Whether anybody has the memory, by `memoryFd` too, as peers do. */
   get areThere(): boolean {
     // What we hand out is given up first, or it would be somebody's.
     check(shim.shim_fd_copy(this.#own, this.memoryFd), "give up the memory");

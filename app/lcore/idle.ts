@@ -11,14 +11,14 @@ const TURNS_PER_CLOCK = 8;
 /** A thread that offers its core to others has it back sooner, if there are none. */
 const TAKEN_NS = 10_000;
 
-/** Sleeps of an lcore that nobody wakes grow from the one to the other. */
+/** Shortest and longest sleep of an lcore that nobody wakes: sleeps grow from one to the other. */
 const NAP_MIN_US = 50;
 const NAP_MAX_US = 1000;
 
-/** Those of an lcore that waits for a guest, and for ports alone, which end its sleep. */
+/** Sleep of an lcore that waits for a guest, and for ports alone, whose frames end it. */
 const NAP_ALONE_US = 25_000;
 
-/** Longest sleep of one that is woken: then it looks after its ports. */
+/** Longest sleep of an lcore that is woken: then it looks after its ports. */
 const SLEEP_MAX_US = 250_000;
 
 /**
@@ -31,11 +31,11 @@ const FALSE_ALARMS_MAX = 64, DEAF_NAPS = 100;
 export interface Alarm {
   /** Readable when somebody has rung: eventfds. */
   readonly fds: readonly number[];
-  /** Whether all who may have work ring, as things are. */
+  /** Whether all that may bring work also ring, as things are. */
   readonly canNotify: boolean;
-  /** Whether there is anybody who may have work; left out: there is. */
+  /** Whether there is anything that may bring work; left out: there is. */
   readonly hasPeers?: boolean;
-  /** Tell all who may have work that this lcore is about to sleep. */
+  /** Tell all that may bring work that this lcore is about to sleep. */
   raise(): void;
   /** Tell them that it is awake. */
   lower(): void;

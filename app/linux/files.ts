@@ -47,7 +47,8 @@ const KIND = 0o170000, REGULAR = 0o100000, WRITABLE_BY_OTHERS = 0o022;
 
 /**
  * See that a file that was there beforehand is ours, root's or its owner-to-be's, and that nobody
- * else may write it but the group that may: whoever made it for us would still have it open.
+ * else may write it but the group that may: another user who made it for us would still have it
+ * open.
  *
  * @param action What is done with it: `serve /dev/shm/culvert0`.
  * @throws {CulvertError} if not.

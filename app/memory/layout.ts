@@ -14,7 +14,7 @@
  * Ownership: the host writes header and channel descriptions before `version` is published and not
  * again. Memzones may be added later: an entry is whole, and what it names is filled, before
  * ZONE_COUNT is published; none ever changes or goes away. A ring's producer line belongs to its
- * producer, its consumer line to its consumer; an mbuf belongs to whoever the host's ledger says.
+ * producer, its consumer line to its consumer; an mbuf belongs to the side that the ledger says.
  * Words that different sides write never share 128 bytes (two cache lines, since the adjacent-line
  * prefetcher pairs them).
  *

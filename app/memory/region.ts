@@ -272,7 +272,7 @@ export class Region {
 
   /** Tell guests that this host goes away. */
   close(): void {
-    // A server looks here for whether a host has ended: whatever a guest has written over it.
+    // Whatever a guest has written over it: a server reads here whether a host has ended.
     this.memory.u32[HEADER.MAGIC_0] = MAGIC[0];
     this.memory.u32[HEADER.MAGIC_1] = MAGIC[1];
     this.memory.store(HEADER.STATE, REGION_STATE.CLOSED);

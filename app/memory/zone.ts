@@ -74,8 +74,8 @@ export function readDirectory(memory: MappedMemory): Memzone[] {
 }
 
 /**
- * Write `zone` as the directory's entry at `index`, the next one, and publish it. The index is the
- * caller's: whoever shares the region could have changed the count in it.
+ * Write `zone` as the directory's entry at `index`, the next one, and publish it. The caller gives
+ * the index: any member of the region could have changed the count in it.
  */
 export function writeEntry(memory: MappedMemory, index: number, zone: Memzone): void {
   const word = (DIRECTORY_BYTES >>> 2) + index * ENTRY.WORDS;

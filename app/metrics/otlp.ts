@@ -21,7 +21,7 @@ export async function exportByOtlp(snapshot: Snapshot): Promise<void> {
   const meter = metrics.getMeter("culvert");
   const instruments = new Map(FAMILIES.map(({ name, kind, help }) => {
     const make = kind === "counter" ? "createObservableCounter" : "createObservableGauge";
-    // As Prometheus would call it: whoever receives both has one name, and adds `_total` itself.
+    // As Prometheus has it, so that both have one name; the receiver adds `_total` itself.
     return [name, meter[make](PREFIX + name, { description: help })] as const;
   }));
   meter.addBatchObservableCallback((result) => {

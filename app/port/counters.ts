@@ -127,7 +127,7 @@ export function newCounters(ports: number): Counters[] {
   );
 }
 
-/** Those that count nothing: of several queues the highest one tells. */
+/** Counters that are states: a port with several queues has the highest value of any queue. */
 const STATES: readonly number[] = [COUNTER.DOWN, COUNTER.BURST, COUNTER.CORE, COUNTER.SHOWN_MS];
 
 /** The counters of a port whose queues have these. */

@@ -14,7 +14,7 @@ export interface Interface {
   readonly name: string;
   /** Whether it is administratively up. */
   readonly isUp: boolean;
-  /** Whether a cable, or what stands for one, leads to somebody: frames go nowhere if not. */
+  /** Whether the link has a carrier: without one, frames go nowhere. */
   readonly hasCarrier: boolean;
   /** Its MTU in bytes. */
   readonly mtu: number;

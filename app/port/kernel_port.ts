@@ -40,7 +40,9 @@ export abstract class KernelPort implements HostPort {
   readonly #capture: CapturePoint;
   readonly #rx: RxSlots;
   readonly #whole: WholeFrames;
-  /** Whether all is sent with headers: since the last look a super-frame was, and order is kept. */
+  /**
+   * Whether all frames are sent with headers, to keep the order: a super-frame was, not long ago.
+   */
   #sendsWhole = false;
   #hasSentWhole = false;
   readonly #sendSegments: SegmentSender = (burst, count) => this.#sendAllOf(burst, count);
@@ -234,7 +236,7 @@ export abstract class KernelPort implements HostPort {
     return this.#carrier ? COUNTER.TX_FULL : COUNTER.NO_CARRIER;
   }
 
-  /** Whether the queues of the port are where this one is; frames until then are dropped. */
+  /** Whether all queues of the port are on one interface; frames that come before are dropped. */
   #hasSettled(queue: PortQueue): boolean {
     if (!queue.hasSettled()) return false;
     const frames = Math.max(0, this.discard(WAITING_MAX));

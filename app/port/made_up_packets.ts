@@ -3,7 +3,7 @@ import { cString, shim } from "../../ffi/shim.ts";
 import { PacketArrivals } from "./packet_ring.ts";
 import type { PacketSetup } from "./packet_port.ts";
 
-/** A socket that anybody may have: the kernel takes messages that begin with zeros for none. */
+/** A socket that needs no privilege: the kernel ignores messages that begin with zeros. */
 const AF_NETLINK = 16, SOCK_RAW = 3, NETLINK_ROUTE = 0;
 
 /**

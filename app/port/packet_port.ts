@@ -36,7 +36,10 @@ export interface PacketSetup {
   readonly wholeFd: number;
   /** If the port has several queues: its sockets are this one's. */
   readonly queue?: QueueSetup;
-  /** Those that are kept for the port's next host, in this order: they are to name what is open. */
+  /**
+   * Descriptors that are kept for the port's next host, in this order: they are to name what is
+   * open.
+   */
   readonly kept?: readonly number[];
 }
 

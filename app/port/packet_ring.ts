@@ -85,9 +85,9 @@ export class PacketRing {
   }
 
   /**
-   * Some times a second: make the ring anew if the kernel gets on no more. After a super-frame of a
-   * kind that offload headers have no word for, such as SCTP's, it takes the next slot for taken
-   * for ever (net/packet/af_packet.c, `tpacket_rcv()`: rx_owner_map).
+   * Some times a second: make the ring anew if the kernel is stuck. After a super-frame of a kind
+   * that offload headers cannot describe, such as SCTP's, it considers the next slot occupied for
+   * ever (net/packet/af_packet.c, `tpacket_rcv()`: rx_owner_map).
    *
    * @param missed Frames that the kernel has dropped since the last time.
    */
@@ -120,7 +120,7 @@ export class PacketArrivals {
   static readonly bytes = BigInt(BLOCKS * BLOCK_BYTES);
   readonly #memory: MappedMemory;
 
-  /** At a file of so many zeros. */
+  /** Map a file of {@linkcode PacketArrivals.bytes} zeros. */
   constructor(fd: number) {
     this.#memory = mapOf(fd);
   }

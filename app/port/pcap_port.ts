@@ -15,18 +15,18 @@ import type { HostPort } from "./port.ts";
 /** `access` of `shim_file_open()`: read-only, links followed. */
 const READ_ONLY = 3;
 
-/** All frames of a capture together. */
+/** Most bytes of all frames of a capture together. */
 const BYTES_MAX = 2 ** 30;
 
-/** Numbers that a port notes for the next one on its files. */
+/** How many numbers a port leaves to the next one on its files. */
 const NOTES = 6;
 
-/** Nanoseconds after which a port that was not asked was asleep: it does not make up for that. */
+/** Nanoseconds without a call after which a port was asleep: it does not catch up on that time. */
 const ASLEEP_NS = 100e6;
 
 /** The frames of a capture, in memory that goes to the lcore as it is. */
 export interface ReplayedFrames {
-  /** One behind the other. */
+  /** All bytes, one frame behind the other. */
   readonly bytes: Uint8Array<SharedArrayBuffer>;
   /** Where each begins, and behind the last where that ends. */
   readonly starts: Uint32Array;

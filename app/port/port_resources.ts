@@ -16,6 +16,6 @@ export interface PortResources {
   readonly frameMax: number;
   /** The mbufs as AF_XDP's memory, if a port of the region needs that. */
   readonly umem?: Umem;
-  /** Where its frames are captured: whoever calls the port adds those that it moves. */
+  /** Where its frames are captured: the caller of the port adds the frames that it moves. */
   readonly capture?: CapturePoint;
 }

@@ -87,7 +87,10 @@ export class SuperFrameHeaders {
     return this.ip.read(this.words, network, known, type);
   }
 
-  /** Of a packet with a routing header that we cannot read: what its partial checksum implies. */
+  /**
+   * The pseudo-header's sum as the partial checksum implies it, where we cannot read a routing
+   * header.
+   */
   #toldPseudoHeader(length: number): number {
     const { transport } = this.ip;
     const field = get16(this.words.u8, transport + (this.isTcp ? TCP_CHECKSUM : UDP_CHECKSUM));

@@ -113,7 +113,7 @@ export class XdpQueue {
     return this.#tx.position - this.#counted | 0;
   }
 
-  /** Those of them that would have been counted. */
+  /** Frames in the tx ring that the kernel has not taken, and that would be counted. */
   get uncounted(): number {
     let frames = 0;
     for (let at = this.#counted; at !== this.#tx.position; at = at + 1 | 0) {

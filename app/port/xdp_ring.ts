@@ -19,9 +19,9 @@ export class XdpRing {
   readonly mask: number;
   /** The word at which entry 0 begins. */
   readonly first: number;
-  /** Ours: of the next entry. */
+  /** Our position: that of the next entry. */
   position = 0;
-  /** The kernel's, of a ring from which we take, when it was last looked at. */
+  /** The kernel's position when we last loaded it, in a ring from which we take. */
   #theirs = 0;
   readonly #ring: KernelRing;
 

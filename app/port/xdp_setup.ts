@@ -32,7 +32,7 @@ export interface XdpSetup {
   readonly link: number;
   /** The socket by which the interface is promiscuous. */
   readonly promiscuity: number;
-  /** A socket for each receive queue: of those that are this queue's of the port. */
+  /** A socket for each of the interface's receive queues that this queue of the port serves. */
   readonly sockets: readonly number[];
   /** If the port has several queues; the first one alone has program, link and promiscuity. */
   readonly queue?: QueueSetup;
@@ -97,7 +97,7 @@ export function openXdps(name: string, wanted: XdpMode | undefined, queues: numb
 }
 
 /**
- * Attach what a port has to another interface: the one that came in the place of the first.
+ * Attach a port's program and sockets to the interface that came in the place of the first.
  *
  * @throws {ShimError} if that cannot be done.
  */

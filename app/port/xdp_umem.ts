@@ -27,7 +27,7 @@ export interface Umem {
  * Register a region's mbufs as a UMEM, whose chunks they are: the kernel copies received frames
  * into them, and sends from them.
  *
- * @param ports That share it. Half of the mbufs are theirs to receive into.
+ * @param ports How many ports share it. Half of the mbufs are theirs to receive into.
  * @throws {CulvertError} if mbufs are too long for that, or too much memory to be locked.
  */
 export function registerMbufs(

@@ -3,9 +3,9 @@ import { shim } from "../../ffi/shim.ts";
 
 /** How long a load of 8 bytes takes, in nanoseconds. */
 export interface Caching {
-  /** From the region. */
+  /** A load from the region. */
   readonly region: number;
-  /** From memory of this process alone. */
+  /** A load from memory of this process alone. */
   readonly own: number;
 }
 

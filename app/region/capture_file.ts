@@ -20,7 +20,7 @@ const READ_WRITE = 1, CREATE = 2;
 
 const SUFFIX = ".capture";
 
-/** What forbids a host to make the file: it goes on, and nobody can capture. */
+/** Errors after which a host goes on without the file, and nobody can capture. */
 const NOT_HERE = ["EACCES", "ENOENT", "EPERM", "EROFS"];
 
 /** The end of a file beyond which the shim cannot write. */
@@ -73,7 +73,7 @@ function removeIfLeft(path: string): boolean {
 
 /** The capture area of a region that we host, for all hosts that this program has in turn. */
 export interface HostedCapture {
-  /** It, and where its ports are. */
+  /** The area, and where its ports are. */
   readonly places: AreaPlaces;
   /** Tell captures that the host ends, unmap and remove it. No lcore may be using it any more. */
   close(): void;
@@ -81,8 +81,8 @@ export interface HostedCapture {
 
 /**
  * Make a region's capture area: a file of the host's user alone, whatever group may use the region,
- * since what is captured is every guest's. Memory for rings is got by those who capture. It is
- * locked as long as it is mapped here, by which others know that its host lives.
+ * since what is captured is every guest's. Programs that capture get the memory for their rings.
+ * The file is locked as long as it is mapped here, which tells others that its host lives.
  *
  * @param lcores The host's.
  * @param account The host's.
@@ -124,7 +124,7 @@ export function makeCaptureArea(
 
 /** The capture area of a host that runs. */
 export interface OpenedCapture {
-  /** It, mapped. */
+  /** The area, mapped. */
   readonly area: CaptureArea;
   /** Whether its host still uses it. */
   isThere(): boolean;
@@ -186,7 +186,7 @@ export function isProcess(pid: number): boolean {
   return statusOf(`/proc/${pid}`) !== undefined;
 }
 
-/** Write zeros: what a file system is full for is told now, and no signal to the host later. */
+/** Write zeros: that a file system is full is an error now, not a signal to the host later. */
 function fill(fd: number, path: string, byte: number, bytes: number): void {
   const zeros = new Uint8Array(1 << 20);
   for (let at = byte; at < byte + bytes;) {

@@ -2,7 +2,9 @@ import { findIvshmem, type IvshmemDevice, ivshmemDevices, mapFirstPage } from ".
 import { HEADER, MAGIC } from "../memory/layout.ts";
 import type { MappedMemory } from "../../ffi/mapped_memory.ts";
 
-/** First pages that were mapped to look at, by their devices' addresses: a look maps none twice. */
+/**
+ * First pages of devices that were mapped, by the devices' addresses, so that none is mapped twice.
+ */
 const pages = new Map<string, MappedMemory>();
 
 /**

@@ -6,12 +6,12 @@ import { isPath, SOCKET_FOLDER, socketPath } from "../memory/region_name.ts";
 import { openLocked } from "./locked_file.ts";
 import { once } from "../linux/files.ts";
 
-/** Nobody's but ours, and root's. */
+/** The file is for us and root alone. */
 const OURS: Owner = { uid: SAME, gid: SAME, mode: 0o600 };
 
 /** The right to be the host of a region that has a server. */
 export interface HostLock {
-  /** Let another host be it. */
+  /** Let another host have the region. */
   release(): void;
 }
 

@@ -30,7 +30,7 @@ const LET_GO_MS = 500, LOOK_MS = 10;
 
 /**
  * Make, or find and reuse, a region in a file, which is locked. At the end it is removed if a host
- * has made it, this one or one before, and nobody has it mapped any more: a VM does, and needs it
+ * has made it, this one or one before, unless it is still mapped: a VM has it mapped, and needs it
  * for the next host.
  *
  * @param bytes Undefined for what is there.
@@ -52,7 +52,7 @@ export function hostFile(
   const end = once(() => {
     memory?.close();
     if (isOurs && !isReplaced() && isLetGo(fd)) remove(path);
-    shim.shim_fd_close(fd); // with it goes the lock
+    shim.shim_fd_close(fd); // this gives the lock back, too
   });
   let memory: MappedMemory | undefined;
   try {
@@ -99,8 +99,8 @@ function isLetGo(fd: number): boolean {
 }
 
 /**
- * Give a file its size, and memory for all of it: what a sparse file lacks is SIGBUS later. What
- * has all is left alone: for 4 GiB the kernel would look for seconds.
+ * Give a file its size, and memory for all of it: a hole in a sparse file may be a SIGBUS later. A
+ * file without holes is left alone: for 4 GiB the kernel would search for seconds.
  */
 function reserve(fd: number, bytes: number, path: string): void {
   if (fileBytes(fd, path) === bytes && statusOfFile(fd, path).pages * PAGE_BYTES >= bytes) return;

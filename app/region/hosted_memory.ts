@@ -24,7 +24,7 @@ export type { HostedMemory } from "./region_claim.ts";
 
 const READ_ONLY_FOLLOWING = 3;
 
-/** Milliseconds in which a server that just ends, or just starts, must have done so. */
+/** Milliseconds that a server may take to end or to start. */
 const SERVER_MS = 10_000;
 
 /**
@@ -34,7 +34,7 @@ const SERVER_MS = 10_000;
  *
  * @param bytes Undefined for what is there, or `newBytes`.
  * @param vectors Interrupt vectors of each peer, if a server has to be started.
- * @param account Whose server and file that is, if they are made.
+ * @param account The owner of server and file, if they are made.
  * @param newBytes Its size if it is new, and `bytes` is undefined.
  * @throws {CulvertError} if it cannot be made, has another size, or another host has it.
  */
@@ -121,7 +121,7 @@ function hostServed(
     const own = cString(`/proc/self/fd/${peer.memoryFd}`);
     lock = check(shim.shim_file_open(own, READ_ONLY_FOLLOWING), `open region ${region} again`);
     // Memory without a name belongs to one server, whose hosts the lock above keeps apart. If it is
-    // locked all the same, a peer has done that, and is not heeded.
+    // locked all the same, a peer has done that, which does not matter.
     const { names } = statusOfFile(lock, region);
     if (hostLock && names === 0) shim.shim_file_lock(lock);
     else lockRegion(lock, region);

@@ -6,7 +6,7 @@ const LISTENS = 0x10000;
 
 /** A UNIX socket where somebody listens. */
 export interface ListeningSocket {
-  /** Where it is: of the path, what was not given. */
+  /** Where it is: the part of the path that the star stands for. */
   readonly path: string;
   /** Its inode, as `/proc/PID/fd` shows it. */
   readonly inode: number;
@@ -27,12 +27,12 @@ export function listeningServers(): ListeningServer[] {
   return listeningIn(SOCKET_FOLDER, ".sock").map(({ path, inode }) => ({ region: path, inode }));
 }
 
-/** The names of regions that have a server, for a user who names another one. */
+/** The names of regions that have a server, for a user who has misspelled one. */
 export function regionNames(): string {
   return listeningServers().map(({ region }) => region).join(", ") || "none";
 }
 
-/** What listens at `folder`/*`ending`, in order; of each path what the star is. */
+/** The sockets that listen at `folder`/*`ending`, in order. */
 export function listeningIn(folder: string, ending: string): ListeningSocket[] {
   return parseListening(readKernelFile("/proc/net/unix"), folder, ending);
 }

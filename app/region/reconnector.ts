@@ -4,7 +4,10 @@ import { Peer } from "../ivshmem/peer.ts";
 import { PEER_ID_MAX } from "../ivshmem/protocol.ts";
 import type { ServerStarter } from "./server_starter.ts";
 
-/** Milliseconds between two looks for a server, and where one is that will not do. */
+/**
+ * Milliseconds until the next look: if nobody listens, and if the server that listens is a wrong
+ * one.
+ */
 const LOOK_MS = 100, WRONG_MS = 1000;
 
 /** Milliseconds after which a server that was started and is not ready is started again. */
@@ -16,9 +19,9 @@ const START_MS = 10_000;
 const RETRY_MS = 1000, RETRY_MAX_MS = 10_000;
 
 /**
- * Finds the server of a region again, when the one that we joined is gone: whoever has started it,
- * it must hand out the same memory, and as many vectors. Eventfds outlive their server, so that
- * members who know each other go on ringing each other meanwhile.
+ * Finds the server of a region again, when the one that we joined is gone. Anybody may have started
+ * it, but it must hand out the same memory, and as many vectors. Eventfds outlive their server, so
+ * that members that know each other go on notifying each other meanwhile.
  */
 export class Reconnector {
   #lookAt = 0;
@@ -34,7 +37,7 @@ export class Reconnector {
   /**
    * For a region whose server listens at `path`.
    *
-   * @param log Told why a server that is there will not do.
+   * @param log Told why a server that listens is a wrong one.
    * @param starter Starts another one, if we are the one to do so.
    */
   constructor(
@@ -46,7 +49,7 @@ export class Reconnector {
   /**
    * Join again if that can be done now: to be called some times a second while we are cut off.
    *
-   * @param last As what we were a member before. It stays open: its eventfds may be in use.
+   * @param last Our membership before. It stays open: its eventfds may be in use.
    * @param now A clock in milliseconds.
    */
   attempt(last: Peer, now: number): Peer | undefined {
@@ -67,7 +70,7 @@ export class Reconnector {
     return undefined;
   }
 
-  /** Undefined if nobody listens; "not yet" if a server does that will not do, or is slow. */
+  /** Undefined if nobody listens; "not yet" if a server does that is a wrong one, or slow. */
   #connect(last: Peer, now: number): Peer | "not yet" | undefined {
     const begun = performance.now();
     try {
@@ -75,7 +78,8 @@ export class Reconnector {
     } catch (error) {
       if (!(error instanceof CulvertError)) throw error;
       this.#tell(error.message);
-      this.#lookAt = now + (performance.now() - begun) + WRONG_MS; // not all our time for that
+      // From the end of the attempt on, which may have taken long.
+      this.#lookAt = now + (performance.now() - begun) + WRONG_MS;
       return "not yet";
     }
   }
@@ -115,7 +119,7 @@ export class Reconnector {
     }
   }
 
-  /** Why the server that was begun will not come; undefined as long as it may. */
+  /** Why the server that was begun has failed; undefined as long as it may still come. */
   #failureOf(starter: ServerStarter, now: number): string | undefined {
     const news = starter.news();
     if (now > this.#begunAt + START_MS) return `no server was there within ${START_MS / 1000} s`;

@@ -79,13 +79,13 @@ export class ServerStart {
     );
   }
 
-  /** Hear it no more; it goes on. */
+  /** Stop listening; the server goes on. */
   close(): void {
     shim.shim_fd_close(this.ends.report);
     shim.shim_fd_close(this.ends.said);
   }
 
-  /** A server that says more than is kept is silent to us, and may have to wait. */
+  /** Read what the server says, as much as is kept; a server that says more may have to wait. */
   #listen(): void {
     const bytes = new Uint8Array(4096);
     while (!this.#isSilent) {

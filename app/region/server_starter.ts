@@ -26,7 +26,7 @@ export class ServerStarter {
   /**
    * Begin to start the server; {@linkcode news} tells what becomes of it.
    *
-   * @param memory What it is to serve; if left out, it makes some.
+   * @param memory The memory that it is to serve; if left out, it makes some.
    * @throws {CulvertError} if the keeper has ended, or hangs.
    */
   begin(memory?: GivenMemory): void {
@@ -58,7 +58,7 @@ export class ServerStarter {
     return { pid, said: start.said };
   }
 
-  /** Start none any more. Servers that were started go on. */
+  /** Start no more servers. Those that were started go on. */
   close(): void {
     this.#start?.close();
     this.#start = undefined;

@@ -30,7 +30,7 @@ const taken: MappedMemory[] = [];
  * A burst lies in memory that the shim knows by a number, so that one call copies it. That memory
  * is taken until {@linkcode closeBursts}: make bursts while setting up, and use them again.
  *
- * Whoever takes a burst takes `(burst, count, at = 0)`: elements `at` to `at + count - 1`. It
+ * A method that takes a burst takes `(burst, count, at = 0)`: elements `at` to `at + count - 1`. It
  * throws, with nothing done, if the burst is shorter than that.
  *
  * @example

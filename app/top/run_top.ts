@@ -20,7 +20,7 @@ export interface TopOptions {
 const FIRST_MS = 500;
 
 /**
- * Show what regions do, until `signal`, the key q, or the end of whoever reads.
+ * Show what regions do, until `signal`, the key q, or the end of the program that reads it.
  *
  * @throws {CulvertError} if a region that was named is neither name nor path.
  */

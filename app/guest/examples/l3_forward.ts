@@ -12,7 +12,7 @@ function parseRoute(text: string) {
   return { ...parseIpv4Prefix(prefix), port: Number(port), nextHop };
 }
 
-/** IPv4 routes by the longest prefix; who sends a packet that runs out of hops is told (ICMP). */
+/** Routes IPv4 by the longest prefix; tells the sender if a packet runs out of hops (ICMP). */
 export function setup({ options, ports }: Context<Record<string, string>>): FrameFunction {
   const address = parseIpv4(options.address);
   const routes = options.routes.split(",").map((text) => parseRoute(text.trim()));

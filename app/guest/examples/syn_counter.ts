@@ -7,7 +7,7 @@ export const options: OptionsSchema = plainOptions({ seconds: 10 });
 /** Most sources that are told apart, and that are logged. */
 const SOURCES_MAX = 65_536, TOP = 10;
 
-/** TCP connections that are asked for: a counter of all, and a log of who asks for most. */
+/** Counts TCP connections that are asked for, and logs the sources that ask for most. */
 export function setup(
   { options, counter, every, log }: Context<{ seconds: number }>,
 ): FrameFunction {

@@ -36,7 +36,7 @@ const AGAIN_MS = 1000;
 export class Chain {
   /** Bursts in which a function has thrown, or done to frames what cannot be sent. */
   failures = 0;
-  /** What was thrown last, or found. */
+  /** The last error that a function has thrown, or that was found in what it did. */
   thrown?: unknown;
   /** Those that work on bursts, and their numbers among all. */
   readonly #functions: readonly FrameFunction[];

@@ -6,9 +6,9 @@ import { placeIn } from "./place.ts";
 import { refuseFrame, refuseOffset } from "./refuse.ts";
 
 /**
- * A {@linkcode FrameBurst} that looks at all that a function does, for `--check`, `culvert try` and
- * tests: what would be found once the function has returned is refused where it is done, or the
- * place is kept; and indexes, offsets and lengths have to be whole numbers.
+ * A {@linkcode FrameBurst} that checks all that a function does, for `--check`, `culvert try` and
+ * tests. A mistake that would be found after the function has returned throws at once, or its place
+ * in the file is kept; indexes, offsets and lengths have to be whole numbers.
  */
 export function checkedBurst(...parts: ConstructorParameters<typeof FrameBurst>): FrameBurst {
   return new CheckedBurst(...parts);

@@ -23,7 +23,7 @@ export interface Context<Options = unknown> {
   readonly options: Options;
   /** Milliseconds that have passed since some moment: read it each time as `context.now`. */
   readonly now: number;
-  /** Something to count by. */
+  /** Gives the counter of a name. */
   readonly counter: (name: string) => Counter;
   /**
    * Call `work` each time that so many milliseconds have passed, between two bursts: not more often

@@ -2,10 +2,12 @@ import { DESCRIPTOR_FLAG, FRAME_MIN_BYTES } from "../../memory/layout.ts";
 import type { Mbufs } from "../../mempool/mbuf.ts";
 import type { Burst } from "../../ring/burst.ts";
 
-/** Of a mark: the frame goes where its lane goes, or nowhere; or it is a port's number and 1. */
+/** Marks of a frame: NONE, for its lane's port; DROP; any other is a port's number, plus 1. */
 export const MARK = { NONE: 0, DROP: 255 } as const;
 
-/** A function has done to its frames what cannot be sent: it is told where, if that is known. */
+/**
+ * A function has made of its frames what cannot be sent; the message says where, if that is known.
+ */
 export class MisuseError extends RangeError {
   /**
    * What was done.
@@ -33,9 +35,9 @@ export class Frames {
   areWordsKnown = false;
   /** Two words a frame, its descriptor. */
   readonly words: Uint32Array;
-  /** One of {@linkcode MARK}, or a port's number and 1, for each frame. */
+  /** For each frame one of {@linkcode MARK}, or a port's number plus 1. */
   readonly marks: Uint8Array;
-  /** Where a function has changed a frame, if somebody has looked: by its index. */
+  /** By a frame's index, where a function has changed it; kept only by a checked burst. */
   readonly places: (string | undefined)[] = [];
   /** The words as they were before the function got them. */
   readonly #kept: Uint32Array;
@@ -63,8 +65,8 @@ export class Frames {
   }
 
   /**
-   * Begin a burst of `count` frames. The lengths of what is no frame now are 0, so that it cannot
-   * be read or written.
+   * Begin a burst of `count` frames. Descriptors behind them get the length 0, so that no function
+   * can read or write there.
    */
   begin(count: number): void {
     const { words } = this;
@@ -91,13 +93,13 @@ export class Frames {
     return (this.words[i << 1] & DESCRIPTOR_FLAG.SUPER) !== 0;
   }
 
-  /** Say where frame `i` goes: one of {@linkcode MARK}, or a port's number and 1. */
+  /** Say where frame `i` goes: one of {@linkcode MARK}, or a port's number plus 1. */
   mark(i: number, mark: number): void {
     this.marks[i] = mark;
     this.isMarked = true;
   }
 
-  /** Frame `i` has other bytes of its mbuf now: word 1 of its descriptor. */
+  /** Set word 1 of the descriptor of frame `i`: which bytes of its mbuf the frame has now. */
   resize(i: number, word1: number): void {
     const { words } = this;
     words[(i << 1) + 1] = word1;
@@ -165,7 +167,7 @@ export class Frames {
   }
 
   /**
-   * Mark frames to be dropped that no port sends, as they are too short or too long.
+   * Mark as dropped the frames that are too short or too long to be sent.
    *
    * @param dropped Told why.
    * @returns how many there are.
@@ -237,7 +239,7 @@ export class Frames {
     return -2;
   }
 
-  /** What the kernel is told of a super-frame lies in front of it. */
+  /** Refuse a super-frame that was moved: its offload header lies in front of it. */
   #checkSuper(): void {
     for (let i = 0; i < this.count; i++) {
       if (!this.isSuper(i)) continue;

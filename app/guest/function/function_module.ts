@@ -10,7 +10,7 @@ export type FrameFunction = (burst: FrameBurst) => void;
  * (https://standardschema.dev, version 1).
  */
 export interface OptionsSchema {
-  /** What it does, by that specification. */
+  /** The properties that the specification asks for. */
   readonly "~standard": {
     /** Check the values that were given by `--set`; what comes out is what the function gets. */
     validate(value: unknown): Validated | Promise<Validated>;
@@ -46,8 +46,8 @@ export interface FunctionModule {
   /** Frames go back by the port that they came by, unless it sends them elsewhere. */
   readonly answers?: boolean;
   /**
-   * What the file's next version, once it is saved, is to know: anything that `structuredClone()`
-   * can copy. Each lcore has its own.
+   * Gives what the file's next version, once it is saved, is to know: anything that
+   * `structuredClone()` can copy. Each lcore has its own.
    */
   save?(): unknown;
   /** Called after `setup()`, before the first burst, with what the version before has saved. */

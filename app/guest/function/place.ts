@@ -1,4 +1,4 @@
-/** Files of ours that a function calls, and that call it: what it does wrong is seen there. */
+/** Our own files that a function calls, or that call it: its mistakes are found there. */
 const OURS = /app\/guest\/(function|headers|trial)\/|app\/guest\/(guest_lane|forward)\./;
 
 /** Where in a user's file an error came from: the innermost line of its stack that is not ours. */

@@ -9,9 +9,14 @@ import { tryOut } from "../trial/try_out.ts";
 export interface Preparation {
   /** The functions, in order. */
   readonly specs: readonly FunctionSpec[];
-  /** What the lcore does when idle, if it is to rehearse: a next version would wait for that. */
+  /**
+   * What the lcore does when idle, if it is to rehearse. Later versions do not, to start sooner.
+   */
   readonly idle?: IdleMode;
-  /** If they are to be tried: the thread is of no other use then, as they keep what they like. */
+  /**
+   * Left out if they are not to be tried. A thread that tries them is not used again, as modules
+   * keep state.
+   */
   readonly trial?: {
     /** How many ports the guest has. */
     readonly ports: number;

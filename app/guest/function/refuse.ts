@@ -1,4 +1,4 @@
-/** What is asked of a burst that a function has used wrongly. */
+/** What an error says of a burst that a function has used wrongly. */
 export interface Frames {
   /** How many frames it has. */
   readonly count: number;

@@ -37,7 +37,9 @@ export function absolute(imports: unknown, folder: string): Imports {
   );
 }
 
-/** A file of JSON, with comments and commas too many as Deno allows them; undefined without it. */
+/**
+ * Read JSON, with the comments and trailing commas that Deno allows; undefined if there is no file.
+ */
 function readJson(path: string): Record<string, unknown> | undefined {
   let text: string;
   try {

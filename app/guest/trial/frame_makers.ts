@@ -50,7 +50,7 @@ export interface TcpFields extends UdpFields {
   readonly sequence?: number;
   /** The acknowledgement number: 0 unless told. */
   readonly acknowledgement?: number;
-  /** 65535 unless told. */
+  /** The window: 65535 unless told. */
   readonly window?: number;
 }
 
@@ -60,7 +60,7 @@ export interface EchoFields extends Ipv4Fields {
   readonly reply?: boolean;
   /** The identifier of the program that asks: 1 unless told. */
   readonly identifier?: number;
-  /** The how many-th: 1 unless told. */
+  /** The sequence number: 1 unless told. */
   readonly sequence?: number;
 }
 

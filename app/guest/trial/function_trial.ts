@@ -24,7 +24,7 @@ export interface SentFrame {
   readonly bytes: Uint8Array;
   /** When, in milliseconds after the beginning. */
   readonly at: number;
-  /** Which of the frames that were given it is, from 0; none if a function has made it. */
+  /** Its number among the frames that were given, from 0; left out if a function has made it. */
   readonly frame?: number;
 }
 
@@ -43,7 +43,7 @@ export interface TriedFrame {
 /** The `setup()` of a function has thrown. */
 export class SetupError extends Error {
   /**
-   * It was that of this function.
+   * The `setup()` of the function of this name.
    *
    * @param cause What it has thrown.
    */

@@ -2,8 +2,8 @@ import { CulvertError } from "../../../ffi/error.ts";
 import { told } from "../function/chain.ts";
 
 /**
- * What functions leave to be done later, and is found to fail then: nothing waits for a promise or
- * a timer of a function, and Deno would end the program.
+ * Finds errors in what functions leave to be done later: nothing waits for their promises and
+ * timers, so that Deno would end the program.
  */
 export class Rejections implements Disposable {
   readonly #reasons: unknown[] = [];
@@ -23,7 +23,7 @@ export class Rejections implements Disposable {
   }
 
   /**
-   * Let what is to be done at once be done.
+   * Let promises and timers that are due run.
    *
    * @throws {CulvertError} with what was rejected first, if anything was until now.
    */

@@ -35,7 +35,7 @@ export class ScratchFrame {
   readonly burst: FrameBurst = new FrameBurst(frames, mbufs, [], noSource);
 
   /**
-   * Zeros.
+   * A frame of zeros.
    *
    * @throws {RangeError} if it is too long.
    */

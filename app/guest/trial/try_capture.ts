@@ -9,7 +9,7 @@ const BURST_NS = 100_000n;
 export interface CaptureStep {
   /** The frames of the capture. */
   readonly given: readonly CapturedFrame[];
-  /** What became of each; of one that no mbuf has room for, nothing. */
+  /** What became of each; undefined for a frame that no mbuf has room for. */
   readonly tried: readonly (TriedFrame | undefined)[];
   /** What was sent, in the order of time: of frames of the capture the time is theirs. */
   readonly sent: readonly CapturedFrame[];
