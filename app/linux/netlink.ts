@@ -15,6 +15,7 @@
  *
  * @module
  */
+import { joinBytes } from "./join_bytes.ts";
 import { check, INTERFACE_ADVICE, ShimError } from "../../ffi/error.ts";
 import { cString, shim } from "../../ffi/shim.ts";
 
@@ -68,7 +69,7 @@ export function addAddress(name: string, address: string, prefix: number): void 
   const words = new Uint32Array(6);
   check(shim.shim_interface_get(cString(name), words), action, INTERFACE_ADVICE);
   const bytes = Uint8Array.from(address.split("."), Number);
-  const fixed = concat([Uint8Array.of(AF_INET, prefix, 0, 0), u32(words[0])]);
+  const fixed = joinBytes([Uint8Array.of(AF_INET, prefix, 0, 0), u32(words[0])]);
   const local = [attribute(IFA_LOCAL, bytes), attribute(IFA_ADDRESS, bytes)];
   ask(action, RTM_NEWADDR, NLM_F_EXCL_AND_CREATE, fixed, ...local);
 }
@@ -80,13 +81,13 @@ export function setUp(name: string): void {
 
 /** Send one request to the kernel, and have its answer: nothing, or an error. */
 function ask(action: string, type: number, flags: number, ...parts: Uint8Array[]): void {
-  const body = concat(parts);
+  const body = joinBytes(parts);
   const header = new Uint8Array(16);
   const view = new DataView(header.buffer);
   view.setUint32(0, header.length + body.length, true);
   view.setUint16(4, type, true);
   view.setUint16(6, NLM_F_REQUEST_AND_ACK | flags, true);
-  const message = concat([header, body]);
+  const message = joinBytes([header, body]);
   const answer = new Uint8Array(8192);
   const socket = check(
     shim.shim_socket_open(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE),
@@ -113,7 +114,7 @@ function link(): Uint8Array {
 }
 
 function attribute(type: number, ...value: Uint8Array[]): Uint8Array {
-  const bytes = concat(value);
+  const bytes = joinBytes(value);
   const padded = new Uint8Array(4 + bytes.length + 3 & ~3);
   new DataView(padded.buffer).setUint16(0, 4 + bytes.length, true);
   new DataView(padded.buffer).setUint16(2, type, true);
@@ -123,14 +124,4 @@ function attribute(type: number, ...value: Uint8Array[]): Uint8Array {
 
 function u32(value: number): Uint8Array {
   return new Uint8Array(Uint32Array.of(value).buffer);
-}
-
-function concat(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
-  const all = new Uint8Array(parts.reduce((total, part) => total + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    all.set(part, at);
-    at += part.length;
-  }
-  return all;
 }

@@ -59,18 +59,6 @@ export function* encodeCpio(entries: Iterable<CpioEntry>): Generator<Uint8Array<
   yield header({ path: "TRAILER!!!", mode: 0, content: new Uint8Array(0) }, 0);
 }
 
-/** Joins chunks into one array. */
-export function joinBytes(chunks: Iterable<Uint8Array>): Uint8Array<ArrayBuffer> {
-  const list = [...chunks];
-  const joined = new Uint8Array(list.reduce((sum, chunk) => sum + chunk.length, 0));
-  let offset = 0;
-  for (const chunk of list) {
-    joined.set(chunk, offset);
-    offset += chunk.length;
-  }
-  return joined;
-}
-
 function* withParents(entries: Iterable<CpioEntry>): Generator<CpioEntry> {
   const seen = new Set<string>();
   for (const entry of entries) {

@@ -1,3 +1,5 @@
+import { joinBytes } from "../../app/linux/join_bytes.ts";
+
 /** A frame for {@linkcode pcapFile}. */
 export interface RecordFields {
   readonly time: bigint;
@@ -26,17 +28,7 @@ export function pcapFile(
     const part = isNano ? fraction : fraction / 1000n;
     parts.push(words(little, Number(seconds), Number(part), bytes.length, wireBytes), bytes);
   }
-  return joined(parts);
-}
-
-function joined(parts: readonly Uint8Array[]): Uint8Array {
-  const all = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const part of parts) {
-    all.set(part, at);
-    at += part.length;
-  }
-  return all;
+  return joinBytes(parts);
 }
 
 function padded(bytes: Uint8Array): Uint8Array {
@@ -48,7 +40,7 @@ function padded(bytes: Uint8Array): Uint8Array {
 /** A block of pcapng. */
 export function block(little: boolean, type: number, body: Uint8Array): Uint8Array {
   const length = 12 + padded(body).length;
-  return joined([words(little, type, length), padded(body), words(little, length)]);
+  return joinBytes([words(little, type, length), padded(body), words(little, length)]);
 }
 
 /** The header of a section. */
@@ -67,7 +59,7 @@ export function interfaceBlock(
     halves(code, value.length),
     padded(Uint8Array.from(value)),
   ]);
-  return block(little, 1, joined([halves(linkType, 0), words(little, snapLength), ...all]));
+  return block(little, 1, joinBytes([halves(linkType, 0), words(little, snapLength), ...all]));
 }
 
 /** An enhanced packet block. */
@@ -82,6 +74,6 @@ export function packetBlock(
   return block(
     little,
     6,
-    joined([words(little, port, high, low, bytes.length, wireBytes), bytes]),
+    joinBytes([words(little, port, high, low, bytes.length, wireBytes), bytes]),
   );
 }

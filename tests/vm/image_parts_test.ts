@@ -1,6 +1,7 @@
 import { deepStrictEqual, match, strictEqual, throws } from "node:assert/strict";
 import { parseLdd } from "../../app/vm/base.ts";
-import { cpioDirectory, cpioFile, cpioLink, encodeCpio, joinBytes } from "../../app/vm/cpio.ts";
+import { joinBytes } from "../../app/linux/join_bytes.ts";
+import { cpioDirectory, cpioFile, cpioLink, encodeCpio } from "../../app/vm/cpio.ts";
 import { initScript, parseExitStatus } from "../../app/vm/init.ts";
 import { dependenciesOf, modulesDep } from "../../app/vm/modules.ts";
 import { runTool, runToolForText } from "../../app/vm/tools.ts";
