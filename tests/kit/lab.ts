@@ -106,6 +106,16 @@ export class Lab extends Network {
     }
   }
 
+  /** Set an interface down and up again, and again, while frames come by both wires. */
+  async flap(name: string, { a, b }: { a: Wire; b: Wire }): Promise<void> {
+    await using _there = a.traffic(testFrame(60));
+    await using _back = b.traffic(testFrame(1514));
+    for (let i = 0; i < 8; i++) {
+      await this.run("ip", "link", "set", name, "down");
+      await this.run("ip", "link", "set", name, "up");
+    }
+  }
+
   /** Stop a guest and its host: both must end with status 0, with nothing lost or left behind. */
   async finish({ host, guest }: Pick<Forwarding, "host" | "guest">): Promise<HostAccount> {
     const guestEnded = await guest.stop();

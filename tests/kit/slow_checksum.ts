@@ -1,11 +1,15 @@
-/** RFC 1071 by the letter: big-endian words, each carry added at once. 0xffff if all is sound. */
-export function slowSum(bytes: Iterable<number>): number {
-  const all = [...bytes];
-  if (all.length % 2 === 1) all.push(0);
+/**
+ * RFC 1071 by the letter: big-endian words, each carry added at once. 0xffff if all is sound. A
+ * part of an odd length ends with a zero byte.
+ */
+export function slowSum(...parts: Iterable<number>[]): number {
   let total = 0;
-  for (let i = 0; i < all.length; i += 2) {
-    total += all[i] * 256 + all[i + 1];
-    if (total > 0xffff) total -= 0xffff;
+  for (const part of parts) {
+    const bytes = Uint8Array.from(part);
+    for (let i = 0; i < bytes.length; i += 2) {
+      total += bytes[i] * 256 + (bytes[i + 1] ?? 0);
+      if (total > 0xffff) total -= 0xffff;
+    }
   }
   return total;
 }

@@ -3,6 +3,8 @@
  *
  * @module
  */
+import { slowSum } from "../kit/slow_checksum.ts";
+
 export const TCP = { number: 6, checksum: 16 } as const;
 export const UDP = { number: 17, checksum: 6 } as const;
 export const [FIN, PSH, ACK, CWR] = [0x01, 0x08, 0x10, 0x80];
@@ -41,18 +43,6 @@ export const PLAIN: Packet = {
   flags: ACK | PSH | FIN | CWR,
   payload: Uint8Array.from({ length: 5000 }, (_, i) => i * 7 + (i >> 8)),
 };
-
-/** RFC 1071 by the letter: big-endian words, the carry added in at once. */
-export function slowSum(...parts: Uint8Array[]): number {
-  let total = 0;
-  for (const part of parts) {
-    for (let i = 0; i < part.length; i += 2) {
-      total += part[i] * 256 + (part[i + 1] ?? 0);
-      if (total > 0xffff) total -= 0xffff;
-    }
-  }
-  return total;
-}
 
 /** Write a frame out, field by field: its checksum `complete`, or a partial one as Linux's. */
 export function frameOf(packet: Packet, complete: boolean): Uint8Array {

@@ -1,5 +1,6 @@
 import { ok, strictEqual } from "node:assert/strict";
-import { frameOf, metadataOf, PLAIN, segmentsOf, slowSum, TCP, UDP } from "./packets.ts";
+import { frameOf, metadataOf, PLAIN, segmentsOf, TCP, UDP } from "./packets.ts";
+import { slowSum } from "../kit/slow_checksum.ts";
 import { Received } from "./received.ts";
 
 const TUNNELS = { vxlan: 4789, geneve: 6081 } as const;

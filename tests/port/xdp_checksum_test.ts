@@ -4,6 +4,7 @@ import { Mbufs } from "../../app/mempool/mbuf.ts";
 import { crc32c } from "../../app/port/crc32c.ts";
 import { finishPartialChecksum } from "../../app/port/xdp_checksum.ts";
 import { Random } from "../kit/random.ts";
+import { slowSum } from "../kit/slow_checksum.ts";
 
 const TCP = 6, UDP = 17, SCTP = 132, GRE = 47;
 const CHECKSUM_AT: Record<number, number> = { [TCP]: 16, [UDP]: 6, [SCTP]: 8 };
@@ -21,18 +22,6 @@ interface Packet {
   readonly content: Uint8Array;
   /** Bytes behind the packet. */
   readonly padding?: number;
-}
-
-/** RFC 1071 by the letter. */
-function slowSum(...parts: Uint8Array[]): number {
-  let total = 0;
-  for (const part of parts) {
-    for (let i = 0; i < part.length; i += 2) {
-      total += part[i] * 256 + (part[i + 1] ?? 0);
-      if (total > 0xffff) total -= 0xffff;
-    }
-  }
-  return total;
 }
 
 /** The IP packet with its checksum finished, or as a sender leaves it to a NIC. */

@@ -63,14 +63,7 @@ Deno.test("An interface that flaps under traffic is followed, and the account ba
   await using lab = await Lab.open();
   const three = await forwardingThree(lab);
   const { pair, wires } = three;
-  {
-    await using _there = wires.a.traffic(testFrame(60));
-    await using _back = wires.b.traffic(testFrame(1514));
-    for (let i = 0; i < 8; i++) {
-      await lab.run("ip", "link", "set", pair.a.outer, "down");
-      await lab.run("ip", "link", "set", pair.a.outer, "up");
-    }
-  }
+  await lab.flap(pair.a.outer, wires);
   await lab.flows(wires);
   await lab.finish(three);
 });

@@ -32,14 +32,7 @@ Deno.test("An interface of an xdp port goes down and up under traffic, and the a
   await lab.run("ip", "link", "set", pair.a.outer, "up");
   await host.stderrLine(new RegExp(`port ${pair.a.outer} is up again`));
   await lab.flows(wires);
-  {
-    await using _there = wires.a.traffic(testFrame(60));
-    await using _back = wires.b.traffic(testFrame(1514));
-    for (let i = 0; i < 8; i++) {
-      await lab.run("ip", "link", "set", pair.a.outer, "down");
-      await lab.run("ip", "link", "set", pair.a.outer, "up");
-    }
-  }
+  await lab.flap(pair.a.outer, wires);
   await lab.flows(wires);
   const found = await lab.finish(running);
   assert((found.dropped.get("port down") ?? 0) >= 50);
