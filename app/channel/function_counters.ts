@@ -27,7 +27,7 @@ export class FunctionCounters {
   /**
    * Use {@linkcode COUNTERS_BYTES} of `buffer`, zeros at first.
    *
-   * @param before What was counted by the lcore of before: counters of the same name go on.
+   * @param before What the lcore before this one counted: counters of the same name go on.
    */
   constructor(
     readonly buffer: SharedArrayBuffer,
@@ -38,8 +38,8 @@ export class FunctionCounters {
   }
 
   /**
-   * The counter of that name, made if it is new; all further ones are one when there are too many.
-   * Of a long name what fits counts.
+   * The counter of that name, made if it is new; when there are too many, all new names share one.
+   * A long name is cut off.
    */
   counter(longName: string): Counter {
     const name = cutName(longName);

@@ -119,8 +119,9 @@ export class GuestState {
   }
 
   /**
-   * Guest: as `peer`, say for a guest that was retired here that it touches nothing any more: it
-   * was the same process or machine, as its peer id tells; where it had none, anybody may.
+   * Guest: as `peer`, say for a guest that was retired here that it touches nothing any more. It
+   * was the same process or machine, as its peer id tells; for a guest without a peer id anybody
+   * may say so.
    */
   takeOver(peer: number | undefined): boolean {
     const found = this.word;
@@ -129,7 +130,9 @@ export class GuestState {
       this.#swap(found, word.withState(found, DETACHING));
   }
 
-  /** Guest: its peer id at the server that has replaced another one, for the `times`-th time. */
+  /**
+   * Guest: say its peer id at a new server, which has replaced another one for the `times`-th time.
+   */
   introduceAgain(peer: number, times: number): void {
     const claimed = this.#claimed;
     if (claimed === undefined) return;

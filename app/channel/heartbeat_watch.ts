@@ -1,9 +1,9 @@
-/** Tells for how long a counter has stood still that its writer keeps counting while it lives. */
+/** Tells for how long a counter has stood still that its writer raises as long as it lives. */
 export class HeartbeatWatch {
   #count: number;
   #changedAt: number;
 
-  /** What it counts now; `now` is a clock in milliseconds. */
+  /** Begin with the present count; `now` is a clock in milliseconds. */
   constructor(count: number, now: number) {
     this.#count = count;
     this.#changedAt = now;

@@ -37,7 +37,7 @@ export class TryReport {
   /**
    * What was counted, several lines.
    *
-   * @param counters Those of the function, by name.
+   * @param counters The function's counters, by name.
    * @param frameMax Bytes that a frame may have.
    */
   summary(counters: Readonly<Record<string, number>>, frameMax: number): string[] {

@@ -13,7 +13,7 @@ import { checkVersions } from "./check_versions.ts";
 /**
  * All checks, in the order in which they are told.
  *
- * @param interfaces To look at, besides those of hosts that run.
+ * @param interfaces Interfaces to look at, besides those of hosts that run.
  * @param version Ours.
  */
 export async function examine(

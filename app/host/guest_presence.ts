@@ -5,7 +5,7 @@ import type { Eventfds, RegionPeers } from "./region_peers.ts";
 interface Seen {
   /** The guest's eventfds at the server that the host was connected to then. */
   readonly eventfds: Eventfds;
-  /** `presenceOf()` its state word then: it changes with each server that the guest joins. */
+  /** `presenceOf()` of its state word then: it changes with each server that the guest joins. */
   readonly said: number;
 }
 

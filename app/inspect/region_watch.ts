@@ -39,9 +39,9 @@ export interface RegionLook {
  * server may go, and others of its name may come.
  *
  * The memory of a NAME is asked of its server, as a peer that leaves again at once; it is then
- * opened anew for reading alone. So neither root nor `/proc` is needed: whoever may use the region
- * may watch it. What is there already is not asked for again before another socket, or another
- * file, is in its place.
+ * opened anew for reading alone. So neither root nor `/proc` is needed: each user that may use the
+ * region may watch it. What is there already is not asked for again before another socket, or
+ * another file, is in its place.
  */
 export class WatchedRegion {
   readonly #path: string;

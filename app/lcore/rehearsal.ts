@@ -21,7 +21,7 @@ const SLEEP_NS = 100e6, SPIN_NS = 50e6;
 export interface Rehearsed {
   /** Frames that the lcore was given. */
   readonly given: number;
-  /** Those of them that came out where they were to. */
+  /** Frames of these that the other port sent. */
   readonly passed: number;
 }
 

@@ -2,8 +2,8 @@ import { CulvertError } from "../../ffi/error.ts";
 import { readKernelFile } from "./kernel_file.ts";
 
 /**
- * Files that a program has open when it begins, with its ports, and those of one lcore's thread.
- * Deno ends with a trace of its own where a thread cannot have them.
+ * Open files of a program when it begins, with its ports, and those of one lcore's thread. Deno
+ * ends with a trace of its own where a thread cannot have them.
  */
 const OF_PROGRAM = 48, OF_LCORE = 16;
 

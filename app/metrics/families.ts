@@ -14,7 +14,7 @@ export type Labels = Readonly<Record<string, string>>;
 
 /** One value of a metric. */
 interface Sample {
-  /** Beside those of its region, guest or port. */
+  /** Its labels, beside the labels of its region, guest or port. */
   readonly labels?: Labels;
   readonly value: number;
 }

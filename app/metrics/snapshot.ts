@@ -32,7 +32,7 @@ export class Snapshot {
     now: number,
   ): void {
     const runs = new Map(looks.map(({ name, run }) => [name, run]));
-    // Of a region that is being built counters are half those of the host before.
+    // While a region is being built, some of its counters are still the former host's.
     const whole = regions.filter(({ report: { host } }) =>
       host !== null && host.state !== "BUILDING"
     );

@@ -247,7 +247,7 @@ export class LinkPort implements HostPort {
 }
 
 /**
- * Join the ends of links among an lcore's ports: those of one name.
+ * Join the two ends of each link among an lcore's ports: they have one name.
  *
  * @param ports Each link with both its ends.
  */

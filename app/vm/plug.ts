@@ -142,8 +142,7 @@ export async function regionDevices(qmp: QmpClient): Promise<PluggedRegion[]> {
 }
 
 /**
- * Unplug a device and release what is behind it. Whoever uses it in the guest must have let go of
- * it.
+ * Unplug a device and release what is behind it. Programs in the guest must have let go of it.
  *
  * @param patience Milliseconds that the guest's kernel may take: with PCI Express's own hotplug
  * more than 5 s.

@@ -81,7 +81,7 @@ export function withSetting(options: HostOptions, name: string, text: string): H
   return { ...options, ...settingsOf(given) };
 }
 
-/** Those of {@linkcode SETTABLE} that were given, as a host's options have them. */
+/** The {@linkcode SETTABLE} options that were given, as a host's options have them. */
 function settingsOf(given: readonly Given[]): Partial<HostOptions> {
   const values = valuesOf(HOST.options, given);
   const keyOf = (name: string) => name.replace(/-(.)/g, (_, letter) => letter.toUpperCase());

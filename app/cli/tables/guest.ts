@@ -95,9 +95,9 @@ export const GUEST = {
     "push": {
       kind: "flag",
       group: FUNCTIONS,
-      about: "take functions that culvert push leaves in the region. Whoever can write there can " +
-        "run code in this guest, with its rights: programs of the host, and other guests of the " +
-        "region",
+      about: "take functions that culvert push leaves in the region. A program that can write " +
+        "there can run code in this guest, with its rights: one of the host, or another guest of " +
+        "the region",
     },
     "mac-updating": {
       kind: "flag",

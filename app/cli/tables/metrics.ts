@@ -12,15 +12,15 @@ export const METRICS = {
       kind: "text",
       argument: "ADDRESS:PORT",
       default: "127.0.0.1:9497",
-      about: "where to listen, as 127.0.0.1:9497, [::1]:9497 or 0.0.0.0:9497. Whoever reaches it " +
-        "may read all that there is",
+      about: "where to listen, as 127.0.0.1:9497, [::1]:9497 or 0.0.0.0:9497. Everybody who " +
+        "reaches it may read all that there is",
     },
     ...LOG,
   },
   text: [
     "A process of its own, so that hosts need no network permission. It reads regions as " +
-    "`culvert top` does: whoever may use a region may run it. Regions and hosts may come and go; " +
-    "counters go on when a host begins anew, for as long as this process runs.",
+    "`culvert top` does: each user that may use a region may run it. Regions and hosts may come " +
+    "and go; counters go on when a host begins anew, for as long as this process runs.",
     [
       ["/metrics", "for Prometheus. Names begin with culvert_, drops have a label for the reason"],
       ["/", "a page with plots of the last ten minutes, live; it needs nothing from elsewhere"],

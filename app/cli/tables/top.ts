@@ -42,7 +42,7 @@ export const TOP = {
       ["up, down", "scroll; so do k, j and the page keys"],
     ],
     "Regions and hosts may come and go. What a region says is read from its memory, which its " +
-    "server hands out to whoever may use the region (--group of host and server), mapped for " +
+    "server hands out to users that may use the region (--group of host and server), mapped for " +
     "reading alone; host and guests are not slowed down.",
   ],
   examples: [{ line: "culvert top" }, { line: "culvert top culvert0 -n 1 | cat" }],

@@ -64,9 +64,9 @@ export class FrameBurst {
   }
 
   /**
-   * For those who count cycles: two words a frame, its descriptor. Word 0 has the mbuf index in its
-   * lower 24 bits, word 1 the data offset (16 bits) and, above it, the length (16). They may be
-   * changed: frames may be put into another order, but each is sent once.
+   * For functions that have to be fast: two words a frame, its descriptor. Word 0 has the mbuf
+   * index in its lower 24 bits, word 1 the data offset (16 bits) and, above it, the length (16).
+   * They may be changed: frames may be put into another order, but each is sent once.
    */
   get words(): Uint32Array {
     return this.#frames.showWords();

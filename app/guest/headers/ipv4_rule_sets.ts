@@ -48,7 +48,7 @@ export function setsOf(
 /**
  * What `Ipv4Rules.numbers` is, of values that are 16 bits; undefined if there are too many sets.
  *
- * @param words Those of a set.
+ * @param words How many words a set has.
  */
 export function numbersOf(fields: readonly FieldSets[], words: number): Int32Array | undefined {
   const numbers = new Int32Array(fields.length * VALUES);

@@ -92,8 +92,8 @@ export class Ipv4Rules {
   private readonly sets: Int32Array;
   /**
    * By field and its value, as it stands on the wire: values with the same set have the same
-   * number. The sum of those of the first three fields tells the three sets, that of the others
-   * theirs. None if there are too many sets for that.
+   * number. The sum of the numbers of the first three fields tells their three sets, the sum of the
+   * others tells theirs. None if there are too many sets for that.
    */
   private readonly numbers?: Int32Array;
   /** Answers that are kept: the two sums, and which rule it was. */
