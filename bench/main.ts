@@ -13,7 +13,7 @@ import { type BenchOptions, measureInTurns, type Measurement, type Row } from ".
 import { benchCapture } from "./capture.ts";
 import { benchLatency } from "./latency.ts";
 import { benchMempool } from "./mempool.ts";
-import { Mood, moodOf } from "./mood.ts";
+import { distanceOf, LineLatency } from "./line_latency.ts";
 import { benchPath } from "./path.ts";
 import { plotSvg } from "./plot.ts";
 import { benchPorts } from "./ports.ts";
@@ -86,7 +86,7 @@ async function benchPeers(
   report: (measurement: Measurement) => void,
   fail: (failure: string) => void,
 ): Promise<void> {
-  using mood = new Mood();
+  using line = new LineLatency();
   const isAsked = (name: string) => name.includes(only);
   const expected = (of: readonly Area[]) => {
     const seconds = of.reduce((sum, area) => sum + AREA_SECONDS[area], 0) * turns / TURNS;
@@ -110,9 +110,9 @@ async function benchPeers(
     const measure = async (row: Row) => {
       const { name, unit, better, settings, limit } = row;
       if (!isAsked(name)) return;
-      const lineNs = await mood.measure();
+      const lineNs = await line.measure();
       const progress = (done: number, total: number) => show(`${name}: ${done} of ${total}`);
-      const about = { area, name, unit, better, lineNs, lines: moodOf(lineNs) };
+      const about = { area, name, unit, better, lineNs, lines: distanceOf(lineNs) };
       await attempt(name, async () => {
         const found = await measureInTurns(row, turns, progress);
         show("");

@@ -19,7 +19,7 @@ export function tableLines(measurements: readonly Measurement[]): string[] {
   return all.map((row) => used.map((i) => padded(row[i], i, widths[i])).join("  ").trimEnd());
 }
 
-/** The results as a Markdown table: one number a cell; the last column tells the mood. */
+/** The results as a Markdown table: one number a cell; the last says whether lines were near. */
 export function markdownTable(measurements: readonly Measurement[]): string {
   const rows = measurements.flatMap((m) => cells(m, () => m.lines ?? ""));
   const all = [HEAD.with(-1, "lines"), ...rows];

@@ -212,7 +212,7 @@ Deno.test(`tidy: no file has more than ${LINES} lines, but those that are listed
 const UNWANTED: readonly RegExp[] = [
   /\b(TODO|FIXME|XXX)\b/,
   /limbo|farewell|besieg|rejoin|own_file|holdings/i,
-  /(?<![a-z])(conduct|siege|temper|crew|deed)s?(?![a-z])/i,
+  /(?<![a-z])(conduct|siege|temper|crew|deed|mood)s?(?![a-z])/i,
   /\b(newBurst|IndexBurst|isRung|discardBurst)\b/,
   /\/work\//,
   /\bissue #?\d|\bregistry\./i,

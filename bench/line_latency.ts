@@ -1,18 +1,19 @@
 import { MappedMemory } from "../ffi/mapped_memory.ts";
 import { AskedWorker } from "./asked_worker.ts";
-import type { MoodOrder } from "./mood_worker.ts";
+import type { LineOrder } from "./line_latency_worker.ts";
 
 const TURNS = 20_000;
 const BYTES = 4096;
 
 /**
- * How quickly a cache line travels between cores 0 and 1 just now. Virtual machines have moods that
- * last for minutes: a figure of one cannot be compared with a figure of another.
+ * How quickly a cache line travels between cores 0 and 1 just now. In virtual machines that changes
+ * every few minutes: figures taken while lines are near do not compare with figures taken while
+ * they are far.
  */
-export class Mood implements Disposable {
+export class LineLatency implements Disposable {
   readonly #memory = MappedMemory.ofProcess(BYTES);
   readonly #ends = [0, 1].map(() =>
-    new AskedWorker<MoodOrder, number>(new URL("./mood_worker.ts", import.meta.url))
+    new AskedWorker<LineOrder, number>(new URL("./line_latency_worker.ts", import.meta.url))
   );
   #runs = 0;
 
@@ -33,11 +34,12 @@ export class Mood implements Disposable {
 }
 
 /**
- * Up to here lines travel quickly: of the moods that were seen, one is 130 to 350, one above 475.
+ * Most nanoseconds of a line that is near: of those that were seen, some took 130 to 350, and the
+ * others more than 475.
  */
 const NEAR_NS = 400;
 
-/** The mood in a word. */
-export function moodOf(lineNs: number): "near" | "far" {
+/** The same in a word. */
+export function distanceOf(lineNs: number): "near" | "far" {
   return lineNs <= NEAR_NS ? "near" : "far";
 }

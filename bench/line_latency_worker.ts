@@ -8,7 +8,7 @@ import { MappedMemory, type MappedMemoryHandle } from "../ffi/mapped_memory.ts";
 import { shim } from "../ffi/shim.ts";
 
 /** What each end is told. */
-export interface MoodOrder {
+export interface LineOrder {
   readonly memory: MappedMemoryHandle;
   readonly core: number;
   /** How often the line comes back. */
@@ -18,11 +18,11 @@ export interface MoodOrder {
 }
 
 const scope = self as unknown as {
-  onmessage: (event: MessageEvent<MoodOrder>) => void;
+  onmessage: (event: MessageEvent<LineOrder>) => void;
   postMessage(nanoseconds: number): void;
 };
 
-function bounce(map: number, { core, turns, base }: MoodOrder): number {
+function bounce(map: number, { core, turns, base }: LineOrder): number {
   const start = shim.shim_clock();
   for (let turn = 0; turn < turns; turn++) {
     const mine = base + 2 * turn + core;
