@@ -4,7 +4,15 @@ import { WakeableTimer } from "../lcore/wakeable_timer.ts";
 import { stdout } from "../linux/output.ts";
 import { History } from "./history.ts";
 import { Screen } from "./screen.ts";
-import { type Found, type Line, plainLines, type Sort, SORTS, viewLines } from "./view.ts";
+import {
+  type Found,
+  type Line,
+  plainLines,
+  problemTexts,
+  type Sort,
+  SORTS,
+  viewLines,
+} from "./view.ts";
 
 /** What `culvert top` is asked to do. */
 export interface TopOptions {
@@ -61,13 +69,16 @@ async function showLines(
   const timer = new WakeableTimer();
   signal.addEventListener("abort", () => timer.wake());
   const looks = new Looks(watch);
+  let told: readonly string[] = [];
   await timer.wait(FIRST_MS);
   for (let shown = 0; shown < count && !signal.aborted; shown++) {
     if (shown > 0) await timer.wait(interval * 1000);
     if (signal.aborted) return;
     const time = new Date().toTimeString().slice(0, 8);
-    const lines = plainLines(looks.next(), time);
-    stdout.line(lines.length > 0 ? lines.join("\n") : `${time} no region here`);
+    const found = looks.next();
+    const lines = plainLines(found, time, told);
+    told = problemTexts(found);
+    if (lines.length > 0) stdout.line(lines.join("\n"));
     await stdout.flush();
     if (stdout.isBroken) return;
   }

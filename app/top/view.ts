@@ -54,7 +54,6 @@ export function viewLines(found: Found, wishes: Wishes, history: History, width:
     ...problemLines(looks),
     ...regions.flatMap((region) => regionLines(region, wishes)),
   ];
-  if (looks.length === 0) lines.push({ text: "no region here: culvert host makes one" });
   const rows = regions.flatMap((region) => region.ports.map((port) => ({ region, port })));
   if (rows.length === 0) return lines;
   const names = rows.map(({ region, port }) => portName(region, port, regions.length > 1));
@@ -71,7 +70,9 @@ export function viewLines(found: Found, wishes: Wishes, history: History, width:
   return lines;
 }
 
+/** What keeps regions from being shown. */
 function problemLines(looks: readonly RegionLook[]): Line[] {
+  if (looks.length === 0) return [{ text: "no region here: culvert host makes one" }];
   return looks.filter(({ report }) => report === undefined).map(({ name, problem }) => ({
     text: problem ?? `region ${name}: not there`,
     style: "bad",
@@ -213,10 +214,20 @@ function sorted<T extends { port: PortFigures }>(rows: readonly T[], sort: Sort)
   }
 }
 
-/** The same for programs and logs: a line a port, with all words written out. */
-export function plainLines({ regions, looks }: Found, time: string): string[] {
-  const lines = problemLines(looks).map(({ text }) => `${time} ${text}`);
-  for (const { name, ports, report: { host, guests }, mbufs, lcores } of regions) {
+/** What keeps regions from being shown, a line each. */
+export function problemTexts({ looks }: Found): string[] {
+  return problemLines(looks).map(({ text }) => text);
+}
+
+/**
+ * The same for programs and logs: a line a port, with all words written out.
+ *
+ * @param told The {@linkcode problemTexts} of the last look, which are not told again.
+ */
+export function plainLines(found: Found, time: string, told: readonly string[] = []): string[] {
+  const problems = problemTexts(found).filter((text) => !told.includes(text));
+  const lines = problems.map((text) => `${time} ${text}`);
+  for (const { name, ports, report: { host, guests }, mbufs, lcores } of found.regions) {
     const busy = lcores.map(({ core, busy }) => ` core ${core} busy ${percent(busy)} %`).join("");
     const alive = host?.isAlive === false ? " silent" : "";
     lines.push(

@@ -143,8 +143,11 @@ Deno.test("culvert top in a pipe writes lines, also of regions that go and come 
   assert.deepEqual([code, stderr], [0, ""]);
   // deno-lint-ignore no-control-regex
   assert.doesNotMatch(stdout, /\x1b/);
-  const once = lab.culvert("top", [lab.newPath(), "-n", "1"]);
-  assert.match((await once.ended()).stdout, /^\d\d:\d\d:\d\d region \/dev\/shm\/\S+: not there\n$/);
+  const absent = lab.culvert("top", [lab.newPath(), "-n", "3", "-i", "0.5"]);
+  assert.match(
+    (await absent.ended()).stdout,
+    /^\d\d:\d\d:\d\d region \/dev\/shm\/\S+: not there\n$/,
+  );
   await lab.nothingLeft();
 });
 

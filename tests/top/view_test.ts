@@ -4,7 +4,7 @@ import { figuresOf } from "../../app/inspect/figures.ts";
 import { COUNTER } from "../../app/port/counters.ts";
 import { percent, short, sparkline } from "../../app/top/format.ts";
 import { History } from "../../app/top/history.ts";
-import { plainLines, viewLines } from "../../app/top/view.ts";
+import { plainLines, problemTexts, viewLines } from "../../app/top/view.ts";
 import { SampleRegion } from "../inspect/sample_region.ts";
 
 /** What is found in a region whose port received 2 million frames in the last second. */
@@ -111,6 +111,18 @@ Deno.test("plainLines() has a line a port, with drops by reason", () => {
     "12:00:00 r0 g0 tap0 rx 2.000000 Mpps 1.344000 Gb/s tx 0.000000 Mpps 0.000000 Gb/s dropped " +
     "1234 (1234/s) ring_full 1234 (1234/s)",
   ]);
+});
+
+Deno.test("plainLines() tells what keeps a region from being shown once, until that changes", () => {
+  const absent = { looks: [{ name: "r0", run: "" }], regions: [] };
+  const refused = { looks: [{ name: "r0", run: "", problem: "Cannot open r0" }], regions: [] };
+  const none = { looks: [], regions: [] };
+  deepEqual(plainLines(absent, "12:00:00"), ["12:00:00 region r0: not there"]);
+  deepEqual(plainLines(absent, "12:00:01", problemTexts(absent)), []);
+  deepEqual(plainLines(refused, "12:00:02", problemTexts(absent)), ["12:00:02 Cannot open r0"]);
+  const [line] = plainLines(none, "12:00:03", problemTexts(refused));
+  deepEqual(line, "12:00:03 no region here: culvert host makes one");
+  deepEqual(plainLines(none, "12:00:04", problemTexts(none)), []);
 });
 
 Deno.test("short() writes three digits and a unit", () => {

@@ -33,7 +33,8 @@ export const TOP = {
     "which each core had work, the lives of guests; of each port frames and bits a second " +
     "(on the wire: with FCS, preamble and gap), drops a second and in all, how full its rx and " +
     "tx rings and its bursts are, and its frames of the last looks. Into a pipe it writes lines, " +
-    "with drops by their reasons. With NO_COLOR set there are no colours.",
+    "with drops by their reasons, and says once that a region is not there. With NO_COLOR set " +
+    "there are no colours.",
     "Keys:",
     [
       ["q", "quit"],
