@@ -6,7 +6,7 @@
  */
 
 /** The number that {@linkcode shim_abi} must return: `SHIM_ABI` in `shim/shim.h`. */
-export const SHIM_ABI = 13;
+export const SHIM_ABI = 14;
 
 /** What `Deno.dlopen` is told of the shim. */
 export const SYMBOLS = {
@@ -86,8 +86,8 @@ export const SYMBOLS = {
   // void shim_prefetch(int32_t frames, int32_t burst, uint32_t word, uint32_t count)
   shim_prefetch: { parameters: ["i32", "i32", "u32", "u32"], result: "void" },
 
-  // int32_t shim_thread_slice(uint32_t nanoseconds)
-  shim_thread_slice: { parameters: ["u32"], result: "i32" },
+  // int32_t shim_thread_share(uint32_t slice, int32_t nice)
+  shim_thread_share: { parameters: ["u32", "i32"], result: "i32" },
   // int32_t shim_thread_pin(uint32_t core)
   shim_thread_pin: { parameters: ["u32"], result: "i32" },
   // int32_t shim_thread_may_run_on(uint32_t core)

@@ -6,7 +6,7 @@
 
 #include <stdint.h>
 
-#define SHIM_ABI 13
+#define SHIM_ABI 14
 #define SHIM_API __attribute__((visibility("default")))
 
 enum { SHIM_MAPS = 2048, SHIM_BURST = 256, SHIM_POLL = 1024 };

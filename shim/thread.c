@@ -18,14 +18,14 @@ struct attributes {
   uint64_t slice, deadline, period;
 };
 
-/* Have the calling thread run soon after it was woken, also where others use the core: it asks for
- * short slices, of so many nanoseconds, and so has early deadlines. Its share stays the same. By
- * EEVDF, from Linux 6.12 on; older kernels, and other policies, take no notice. */
-SHIM_API int32_t shim_thread_slice(uint32_t nanoseconds) {
+/* How the calling thread shares its core: slices of so many nanoseconds, short ones let it run soon
+ * after it was woken (from Linux 6.12 on); a nice level, added to its own, lowers its share. */
+SHIM_API int32_t shim_thread_share(uint32_t slice, int32_t nice) {
   struct attributes found = {0};
   if (syscall(SYS_sched_getattr, 0, &found, sizeof found, 0) < 0) return -errno;
   if (found.policy != SCHED_OTHER) return 0;
-  found.slice = nanoseconds;
+  found.slice = slice;
+  found.nice += nice;
   return syscall(SYS_sched_setattr, 0, &found, 0) < 0 ? -errno : 0;
 }
 

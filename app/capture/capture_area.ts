@@ -268,6 +268,11 @@ function descriptionOf(generation: number): number {
   return DESCRIPTIONS + (generation & 1) * TEXT_BYTES;
 }
 
+/** What share of a ring so many bytes of records fill. */
+export function ringShare(bytes: number): number {
+  return bytes / RECORD_RING.BYTES;
+}
+
 /** The byte, from the begin of a ring's records, of what is at a position. */
 export function recordByte(position: number): number {
   return position & RECORD_RING.BYTES - 1;

@@ -1,6 +1,14 @@
 import { CulvertError } from "../../ffi/error.ts";
 import type { MappedMemory } from "../../ffi/mapped_memory.ts";
-import { type CaptureArea, LOST, recordByte, RING_HEAD, SEEN, SESSIONS } from "./capture_area.ts";
+import {
+  type CaptureArea,
+  LOST,
+  recordByte,
+  RING_HEAD,
+  ringShare,
+  SEEN,
+  SESSIONS,
+} from "./capture_area.ts";
 import { RECORD, RECORD_BYTES_MIN } from "./record.ts";
 
 /** Milliseconds in which an owner that reads must have counted up its beat. */
@@ -42,9 +50,10 @@ class RecordReader {
     return this.#records + recordByte(this.position) >>> 2;
   }
 
-  /** See what has come. */
-  look(): void {
+  /** See what has come: what share of the ring it fills. */
+  look(): number {
     this.#published = this.#load();
+    return ringShare(this.#published - this.position | 0);
   }
 
   /** Go behind a record. */
@@ -88,6 +97,7 @@ export class CaptureSession {
   readonly #rings: readonly RecordReader[];
   readonly #before: readonly number[][];
   #drained = 0;
+  #filled = 0;
 
   private constructor(
     private readonly area: CaptureArea,
@@ -167,7 +177,7 @@ export class CaptureSession {
   drain(visit: Visit, settle: () => void): number {
     const { u32 } = this.area.memory;
     let count = 0;
-    for (const ring of this.#rings) ring.look();
+    this.#filled = Math.max(...this.#rings.map((ring) => ring.look()));
     for (let ring; (ring = this.#earliest(u32)) !== undefined;) {
       const at = ring.next();
       const length = u32[at + RECORD.LENGTH];
@@ -186,6 +196,11 @@ export class CaptureSession {
     for (const ring of this.#rings) ring.release();
     this.#drained += count;
     return count;
+  }
+
+  /** What share of the fullest ring had records when it was drained last: 0 to 1. */
+  get filled(): number {
+    return this.#filled;
   }
 
   /** Frames of a port of ours since the begin: those that were there, those that had no room. */

@@ -193,7 +193,7 @@ export function serveLcore<Handle, Result, Given = undefined, Prepared = undefin
     try {
       const prepared = (await preparing)?.prepared as Prepared;
       check(shim.shim_thread_pin(core), `pin a thread to core ${core}`);
-      shim.shim_thread_slice(SLICE_NS); // a wish: a kernel or a sandbox may not know it
+      shim.shim_thread_share(SLICE_NS, 0); // a wish: a kernel or a sandbox may not know it
       const log: Log = (line, about) =>
         scope.postMessage({ line, ...about === undefined ? {} : { about } });
       scope.postMessage({ result: loop(handle, new CommandWord(command), log, prepared) });

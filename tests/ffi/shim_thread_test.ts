@@ -32,12 +32,14 @@ Deno.test("shim_thread_may_run_on() is 0 for a core that does not exist", () => 
   for (const core of [1023, 1024, 2 ** 32 - 1]) equal(shim.shim_thread_may_run_on(core), 0);
 });
 
-/** What a thread is told that was pinned to a core, and asked for short slices. */
+/** What a thread is told that was pinned to a core, and asked for short slices and a small share. */
 interface Told {
   readonly pinned: number;
-  readonly sliced: number;
+  readonly shared: number;
   readonly allowed?: string;
   readonly slice?: string;
+  /** Its nice level before, and then. */
+  readonly levels: readonly [number, number];
 }
 
 async function ask(core: number): Promise<Told> {
@@ -45,11 +47,12 @@ async function ask(core: number): Promise<Told> {
   return (await runWorkers<number, Told>(url, [core]))[0];
 }
 
-Deno.test("shim_thread_slice() gives the calling thread short slices, where the kernel has such", async () => {
+Deno.test("shim_thread_share() gives the calling thread a nice level, and short slices where the kernel has such", async () => {
   const core = Array.from({ length: 1023 }, (_, core) => core)
     .find((core) => shim.shim_thread_may_run_on(core) === 1)!;
-  const { sliced, slice } = await ask(core);
-  equal(sliced, 0);
+  const { shared, slice, levels: [before, level] } = await ask(core);
+  equal(shared, 0);
+  equal(level, Math.min(before + 3, 19));
   if (slice !== undefined) equal(slice, "200000"); // Linux before 6.12 has no such line
 });
 

@@ -1,14 +1,20 @@
 import { cString, shim } from "../../ffi/shim.ts";
 import { serveOrder } from "./run_workers.ts";
 
-/** Pin this thread, ask for slices of 0.2 ms, and tell what the kernel says of it. */
+/** Pin this thread, ask for slices of 0.2 ms and nice level 3, and tell what the kernel says of it. */
 serveOrder((core: number) => {
   const pinned = shim.shim_thread_pin(core);
-  const sliced = shim.shim_thread_slice(200_000);
+  const before = niceLevel();
+  const shared = shim.shim_thread_share(200_000, 3);
   const allowed = /^Cpus_allowed_list:\s+(.*)$/m.exec(read("status"))?.[1];
   const slice = /^se\.slice\s+:\s+(\d+)$/m.exec(read("sched"))?.[1];
-  return { pinned, sliced, allowed, slice };
+  return { pinned, shared, allowed, slice, levels: [before, niceLevel()] };
 });
+
+/** proc(5): the 19th field of stat, of which the second is a name in parentheses. */
+function niceLevel(): number {
+  return Number(read("stat").split(") ")[1].split(" ")[16]);
+}
 
 /** What the kernel says of this thread; nothing in a file that it has not. */
 function read(name: string): string {

@@ -44,7 +44,7 @@ int32_t shim_file_resize(int32_t fd, uint64_t bytes);
 int32_t shim_file_lock(int32_t fd);
 int32_t shim_fd_close(int32_t fd);
 
-int32_t shim_thread_slice(uint32_t nanoseconds);
+int32_t shim_thread_share(uint32_t slice, int32_t nice);
 int32_t shim_thread_pin(uint32_t core);
 int32_t shim_thread_may_run_on(uint32_t core);
 double shim_clock(void);
