@@ -20,7 +20,7 @@ import { isInstalled, requirePrograms } from "./required_programs.ts";
 const REGION = `demo-${Deno.pid}`;
 const [NEAR_A, NEAR_B] = [`demo-a-${Deno.pid}`, `demo-b-${Deno.pid}`];
 const [ADDRESS_A, ADDRESS_B] = ["10.98.0.1", "10.98.0.2"];
-const START_MS = 15_000;
+const START_MS = 60_000;
 const VM_START_MS = 90_000;
 
 /** What iperf3 listens at, and our own TCP load. */

@@ -32,7 +32,7 @@ Deno.test("shim_thread_may_run_on() is 0 for a core that does not exist", () => 
   for (const core of [1023, 1024, 2 ** 32 - 1]) equal(shim.shim_thread_may_run_on(core), 0);
 });
 
-/** What a thread is told that was pinned to a core, and asked for short slices and a small share. */
+/** What a thread is told that was pinned to a core, and asked for another share of it. */
 interface Told {
   readonly pinned: number;
   readonly shared: number;
@@ -47,7 +47,7 @@ async function ask(core: number): Promise<Told> {
   return (await runWorkers<number, Told>(url, [core]))[0];
 }
 
-Deno.test("shim_thread_share() gives the calling thread a nice level, and short slices where the kernel has such", async () => {
+Deno.test("shim_thread_share() gives the calling thread a nice level, and short slices", async () => {
   const core = Array.from({ length: 1023 }, (_, core) => core)
     .find((core) => shim.shim_thread_may_run_on(core) === 1)!;
   const { shared, slice, levels: [before, level] } = await ask(core);

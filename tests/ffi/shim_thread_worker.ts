@@ -1,7 +1,7 @@
 import { cString, shim } from "../../ffi/shim.ts";
 import { serveOrder } from "./run_workers.ts";
 
-/** Pin this thread, ask for slices of 0.2 ms and nice level 3, and tell what the kernel says of it. */
+/** Pin this thread, ask for slices of 0.2 ms and nice level 3; tell what the kernel says. */
 serveOrder((core: number) => {
   const pinned = shim.shim_thread_pin(core);
   const before = niceLevel();

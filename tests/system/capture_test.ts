@@ -6,6 +6,7 @@
 import assert from "node:assert/strict";
 import { CaptureReader } from "../../app/capture/capture_reader.ts";
 import type { CapturedFrame } from "../../app/capture/capture.ts";
+import { processesNaming } from "../kit/processes.ts";
 import { type Ended, Lab, packetPorts, pause, type Running, testFrame, until } from "../kit/lab.ts";
 
 const CUSTOMER_TAG = "8100a064", SERVICE_TAG = "88a800c8";
@@ -15,6 +16,12 @@ async function startCapture(lab: Lab, args: string[], region = lab.region): Prom
   const running = lab.culvert("capture", ["--region", region, ...args]);
   await running.stderrLine(/captures /);
   return running;
+}
+
+/** The nice level of a process's main thread: the 19th field of its stat, behind its name. */
+function niceLevel(pid: number): number {
+  const [, fields] = Deno.readTextFileSync(`/proc/${pid}/stat`).split(") ");
+  return Number(fields.split(" ")[16]);
 }
 
 /** All frames of a file, and what stopped the reader. */
@@ -211,6 +218,8 @@ Deno.test("A capture that is killed leaves a file of whole frames, and its place
   for (let i = 0; i < 6; i++) { // there are places for four
     const path = `${dir}/${i}.pcapng`;
     const capture = await startCapture(lab, ["-w", path]);
+    const [pid] = processesNaming(path);
+    assert.equal(niceLevel(pid), niceLevel(Deno.pid) + 5);
     await a.send(testFrame(70 + i), 5);
     await until(() => framesOf(path).frames.length === 5);
     await capture.stop("SIGKILL");
