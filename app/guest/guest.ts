@@ -15,8 +15,11 @@ import { openOrTell, reasonOf, waitedFor } from "./waiting.ts";
 /** Milliseconds between two steps: in a hurry; while the guest waits for something; otherwise. */
 const SOON_MS = 5, WAIT_MS = 100, QUIET_MS = 250;
 
-/** Milliseconds for which a region may be unsound, as a host that restarts builds it. */
-const PATIENCE_MS = 3000;
+/**
+ * Milliseconds for which a region may be unsound, as a host that restarts builds it, or its place
+ * taken: a host sees after 2 s that a guest has died, one that is busy later.
+ */
+const PATIENCE_MS = 5000;
 
 /** Milliseconds within which a device should be unplugged; a guest kernel takes 5 s and more. */
 const UNPLUG_MS = 30_000;

@@ -53,13 +53,13 @@ Deno.test("Guest claims its place again when the host has retired it", () => {
   ]);
 });
 
-Deno.test("Guest bears a region that is not sound for three seconds, unless it was attached before", () => {
+Deno.test("Guest bears a region that is not sound for five seconds, unless it was attached before", () => {
   using pair = new Pair({ guest: 1 });
   pair.turns(90);
   deepEqual(pair.log, []);
   pair.turns(100);
   equal(pair.log.length, 1, pair.log.join("\n"));
-  throws(() => pair.turns(300), {
+  throws(() => pair.turns(500), {
     name: "CulvertError",
     message: /^Cannot use region r0 as guest 1 /,
   });

@@ -143,14 +143,14 @@ Deno.test("A TAP that was not ours is not made again, but taken up when it is ba
   assert(await lab.link(a, netns), "it is left in place");
 });
 
-Deno.test("A guest that is started at once after one was killed waits for its place", async () => {
+Deno.test("A guest that is started where one is waits for its place, and has it once that is killed", async () => {
   await using lab = await Lab.open();
   const region = ["--region", lab.newPath()]; // a file: only its heartbeat tells that a guest is dead
   const pair = await lab.namespacePair({ quiet: true });
   const { host, guest, wires } = await lab.forwarding(pair, { host: region, guest: region });
-  await guest.stop("SIGKILL");
   const next = lab.guest(["--no-mac-updating", ...region]);
   await next.stderrLine(/waiting for the host: .*guest 0 is there already/);
+  await guest.stop("SIGKILL");
   await next.stderrLine(/forwarding/);
   await lab.flows(wires);
   await lab.finish({ host, guest: next });
