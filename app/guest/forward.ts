@@ -6,7 +6,7 @@ import type { TxBuffer } from "./tx_buffer.ts";
 
 /**
  * Frames leave after this time even if the burst is not full (DPDK `BURST_TX_DRAIN_US`), or after a
- * turn that found nothing: then there is nothing to wait for.
+ * turn that found less than a burst: then there is nothing to wait for.
  */
 const DRAIN_NS = 100_000;
 
@@ -26,6 +26,7 @@ export class GuestLoop {
   readonly #tellBusy: (share: number) => void;
   readonly #idle: Idle;
   readonly #clock: () => number;
+  readonly #burst: number;
   #turn = 0;
   #flushedAt = 0;
   #toldAt = 0;
@@ -55,6 +56,7 @@ export class GuestLoop {
   ) {
     this.#lanes = lanes;
     this.#outputs = outputs;
+    this.#burst = Math.min(...outputs.map(({ burst }) => burst));
     this.#chain = chain;
     this.#isOver = isOver;
     this.#beat = beat;
@@ -71,9 +73,9 @@ export class GuestLoop {
     let moved = 0;
     for (let i = 0; i < lanes.length; i++) moved += lanes[i].turn(chain);
 
-    if (moved === 0) this.flush();
-    // Before it waits: an lcore that is woken has other things to do.
-    if (moved === 0 || this.#turn % TURNS_PER_CLOCK === 0) this.#lookAtClock();
+    if (moved < this.#burst) this.flush();
+    // Before it sleeps: an lcore that is woken has other things to do.
+    if (moved > 0 ? this.#turn % TURNS_PER_CLOCK === 0 : !this.#idle.looksOn) this.#lookAtClock();
     this.#turn = this.#turn + 1 | 0;
     if (moved > 0) this.#idle.reset();
     else this.#idle.wait();

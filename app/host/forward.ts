@@ -63,8 +63,8 @@ export class HostLoop {
       lane.lendMbufs();
     }
 
-    // Before it waits: an lcore that is woken has other things to do.
-    if (moved === 0 || this.#turn % TURNS_PER_CLOCK === 0) this.#lookAtClock();
+    // Before it sleeps: an lcore that is woken has other things to do.
+    if (moved > 0 ? this.#turn % TURNS_PER_CLOCK === 0 : !this.#idle.looksOn) this.#lookAtClock();
     this.#turn = this.#turn + 1 | 0;
     if (moved > 0) this.#idle.reset();
     else this.#idle.wait();

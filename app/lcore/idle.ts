@@ -5,8 +5,11 @@ import { Spin } from "./spin.ts";
 /** How an lcore waits that has nothing to do. */
 export type IdleMode = "poll" | "adaptive" | "sleep";
 
-/** Turns without sleep between two looks at the clock, and two offers of the core to others. */
-const TURNS_PER_CLOCK = 8;
+/**
+ * Turns without sleep between two looks at the clock, and two offers of the core to others: some 2
+ * us, longer than the answer to one frame takes.
+ */
+const TURNS_PER_CLOCK = 32;
 
 /** A thread that offers its core to others has it back sooner, if there are none. */
 const TAKEN_NS = 10_000;
@@ -127,6 +130,11 @@ export class Idle {
     this.#inSuccession = 0;
   }
 
+  /** Whether {@linkcode wait} would do no more than pause, as things are. */
+  get looksOn(): boolean {
+    return !this.#isTired && this.#turns % TURNS_PER_CLOCK !== 0;
+  }
+
   /** A turn found nothing. */
   wait(): void {
     if (!this.#isTired) this.#look();
@@ -137,7 +145,7 @@ export class Idle {
   /** Spin on, or, if that was long enough, sleep. */
   #look(): void {
     const turn = this.#turns++;
-    if (turn % TURNS_PER_CLOCK !== 0) return shim.shim_pause(4);
+    if (turn % TURNS_PER_CLOCK !== 0) return shim.shim_pause(1);
     const now = this.#clock();
     if (turn === 0) this.#idleSince = now;
     const spinNs = this.#spin?.nanoseconds ?? this.#spinNs;

@@ -214,7 +214,8 @@ Deno.test("The host switches off a capture that has not beaten for ten seconds, 
   using lab = new TestHost({ captured: true });
   const session = await claim(lab);
   const isOn = () => lab.area.memory.u32[lab.area.switchWord(0)] !== 0;
-  const seconds = (count: number) => lab.turns(100 * count);
+  /** An lcore that polls looks at the clock in each 32nd turn, and does so ten times a second. */
+  const seconds = (count: number) => lab.turns(32 * 10 * count);
   seconds(9);
   session.step();
   seconds(9);
