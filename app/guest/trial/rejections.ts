@@ -28,7 +28,7 @@ export class Rejections implements Disposable {
    * @throws {CulvertError} with what was rejected first, if anything was until now.
    */
   async check(): Promise<void> {
-    // Two turns of the event loop: on a busy machine one timer came before Deno told of a rejection.
+    // Two turns of the event loop: on a busy machine one ended before Deno told of a rejection.
     for (let turn = 0; turn < 2; turn++) await new Promise((resolve) => setTimeout(resolve));
     if (this.#reasons.length === 0) return;
     throw new CulvertError(
