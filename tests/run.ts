@@ -9,6 +9,7 @@ import { takesAbout } from "../app/cli/duration.ts";
 import { failures, type FileReport, readReport, type Report, slowest } from "./junit.ts";
 import { installPrerequisites } from "./prerequisites.ts";
 import { sourcesIn } from "./source_files.ts";
+import { UNIT_FILES } from "./unit_files.ts";
 
 /**
  * Files and folders whose tests run beside each other, three files at a time, as they wait more
@@ -87,9 +88,6 @@ const TOGETHER = [
 /** Files and folders that run beside each other, too, before what they do not call is installed. */
 const EARLY = ["tests/stress", "tests/mutation"];
 
-/** What the task `unit` runs. */
-const UNIT = placesOf(config.tasks.unit.command);
-
 /** Seconds that all takes on two idle cores. */
 const TEST_SECONDS = 1500;
 
@@ -120,19 +118,14 @@ async function test(name: string, command: readonly string[]): Promise<Outcome> 
 
 const ALL = ["test", "-A", "--no-check"];
 
-/** The files, folders and patterns that a command names. */
+/** The files and folders that a command names. */
 function placesOf(command: string): string[] {
   return command.split(" ").filter((word) => word.startsWith("tests/"));
 }
 
-/** Whether a file is one of `places`: files, folders, and patterns of files in a folder. */
+/** Whether a file is one of `places`, or in one. */
 function isIn(places: readonly string[], file: string): boolean {
-  return places.some((place) => {
-    const [folder, pattern] = place.split("*");
-    if (pattern === undefined) return file === place || file.startsWith(`${place}/`);
-    const name = file.slice(folder.length);
-    return file.startsWith(folder) && name.endsWith(pattern) && !name.includes("/");
-  });
+  return places.some((place) => file === place || file.startsWith(`${place}/`));
 }
 
 /**
@@ -169,7 +162,7 @@ async function testAll(): Promise<Outcome[]> {
   const again = units.flatMap(({ files }) => files).filter((file) => !isDone(file))
     .map(({ file }) => file);
   const rest = sourcesIn("tests/", ["_test.ts"])
-    .filter((file) => again.includes(file) || !isIn([...UNIT, ...EARLY, ...TOGETHER], file));
+    .filter((file) => again.includes(file) || !isIn([...UNIT_FILES, ...EARLY, ...TOGETHER], file));
   const alone = await test("tests_alone", [...ALL, ...rest]);
   const gate = units.map((unit) => ({ ...unit, files: unit.files.filter(isDone) }));
   return [...gate, ...early, together, alone];

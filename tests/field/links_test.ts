@@ -135,10 +135,7 @@ const LIVES: Record<string, (lab: Lab, outer: string) => Promise<void>> = {
     await lab.run("ip", "link", "set", other, "up");
   },
   "is put into a bridge": async (lab, outer) => {
-    const bridge = lab.name("br");
-    lab.removeLink(bridge);
-    await lab.run("ip", "link", "add", bridge, "type", "bridge");
-    await lab.run("ip", "link", "set", outer, "master", bridge);
+    await lab.run("ip", "link", "set", outer, "master", await lab.bridge());
   },
   "gets another MAC address": async (lab, outer) => {
     await lab.run("ip", "link", "set", outer, "address", "02:00:00:00:77:01");

@@ -81,18 +81,6 @@ export async function connects(
   return await connection(lab, end, ip, port) !== "";
 }
 
-/** How many of `count` echo requests at once are answered. */
-export async function pings(
-  lab: Lab,
-  { netns }: CableEnd,
-  ip: string,
-  ...args: string[]
-): Promise<number> {
-  const ping = ["ping", "-q", "-W", "3", ...args, ip];
-  const { stdout } = await lab.tryRun("ip", "netns", "exec", netns, ...ping);
-  return Number(/(\d+) received/.exec(stdout)?.[1]);
-}
-
 /** What a guest's last table says that a counter has counted. */
 export function countOf({ stdout }: Running, name: string): number | undefined {
   const found = [...stdout.matchAll(new RegExp(`^${name}: +(\\d+)$`, "gm"))].at(-1);

@@ -57,6 +57,15 @@ export class Network extends Programs {
     this.#links.push(name);
   }
 
+  /** A bridge that is down, and sends no frame of its own. */
+  async bridge(): Promise<string> {
+    const bridge = this.name("br");
+    await this.run("ip", "link", "add", bridge, "type", "bridge", "mcast_snooping", "0");
+    this.removeLink(bridge);
+    await this.#withoutIpv6(bridge);
+    return bridge;
+  }
+
   /** A network namespace with `lo` up. */
   async namespace({ quiet = false } = {}): Promise<string> {
     const netns = this.name("ns");

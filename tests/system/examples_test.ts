@@ -4,7 +4,8 @@
  * @module
  */
 import assert from "node:assert/strict";
-import { between, connects, countOf, example, peerServer, pings } from "../kit/example_guest.ts";
+import { between, connects, countOf, example, peerServer } from "../kit/example_guest.ts";
+import { ping } from "../kit/kernel_traffic.ts";
 import { type CableEnd, Lab, packetPorts, until } from "../kit/lab.ts";
 
 Deno.test("acl: the kernel's TCP, UDP and ping get through as the rules say", async () => {
@@ -20,7 +21,7 @@ Deno.test("acl: the kernel's TCP, UDP and ping get through as the rules say", as
     [true, false, false, true],
   );
   assert.equal(await connects(lab, b, a.ip4, 8000), true, "the rule names the other source");
-  assert.equal(await pings(lab, a, b.ip4, "-c", "1"), 0);
+  assert.equal(await ping(lab, a, b.ip4, 1, { patience: 2000 }), 0);
   const { dropped } = await lab.finish({ host, guest });
   assert((dropped.get("dropped by the guest") ?? 0) >= 3);
 });
@@ -29,8 +30,8 @@ Deno.test("rate_limit: of a burst of pings as many are answered as the bucket ha
   await using lab = await Lab.open();
   const set = { rate: 0, burst: 14, per: "source" };
   const { a, b, host, guest } = await between(lab, example("rate_limit", set));
-  assert.equal(await pings(lab, a, b.ip4, "-c", "20", "-i", "0.01"), 14);
-  assert.equal(await pings(lab, b, a.ip4, "-c", "1"), 0, "its replies took its tokens");
+  assert.equal(await ping(lab, a, b.ip4, 20, { also: ["-i", "0.01"], patience: 2000 }), 14);
+  assert.equal(await ping(lab, b, a.ip4, 1, { patience: 2000 }), 0, "its replies took its tokens");
   const { dropped } = await lab.finish({ host, guest });
   assert.equal(dropped.get("dropped by the guest"), 7);
 });
@@ -48,7 +49,10 @@ Deno.test("a chain of acl, rate_limit and syn_counter: each sees what the one be
   assert.equal(await connects(lab, a, b.ip4, 8001), false);
   await until(() => countOf(guest, "TCP SYN") === 5);
   await guest.stderrLine(/TCP SYN: 10\.77\.0\.1 \d$/);
-  assert.equal(await pings(lab, a, b.ip4, "-c", "200", "-i", "0.002") < 150, true);
+  assert.equal(
+    await ping(lab, a, b.ip4, 200, { also: ["-i", "0.002"], patience: 2000 }) < 150,
+    true,
+  );
   assert.equal(await connects(lab, a, b.ip4, 8000), false, "no tokens are left");
   assert.equal(countOf(guest, "TCP SYN"), 5);
   await lab.finish({ host, guest });
@@ -64,12 +68,12 @@ Deno.test("learning_switch: four namespaces ping each other, and others do not s
   const guest = await lab.startGuest([...example("learning_switch"), "-T", "0"]);
   for (const from of ends) {
     for (const to of ends) {
-      if (from !== to) assert.equal(await pings(lab, from, to.ip4, "-c", "1"), 1);
+      if (from !== to) assert.equal(await ping(lab, from, to.ip4, 1), 1);
     }
   }
   const before = wire.received.length;
-  assert.equal(await pings(lab, a, b.ip4, "-c", "50", "-i", "0.005"), 50);
-  assert.equal(await pings(lab, c, a.ip4, "-c", "50", "-i", "0.005"), 50);
+  assert.equal(await ping(lab, a, b.ip4, 50), 50);
+  assert.equal(await ping(lab, c, a.ip4, 50), 50);
   const own = d.mac.replaceAll(":", ""); // a reply to its last ping may be read late
   const seen = wire.received.slice(before)
     .filter((frame) => frame.slice(24, 28) === "0800" && !frame.startsWith(own));

@@ -154,9 +154,7 @@ Deno.test("Flows stay in order while a TAP of two queues is deleted and made aga
   const host = await lab.startHost([...ports, "-l", "0,1"]);
   let guest = await lab.startGuest(GUEST);
   // The TAP's far side: a bridge to b, as the TAP is made again in this namespace.
-  const bridge = lab.name("br");
-  await lab.run("ip", "link", "add", bridge, "type", "bridge");
-  lab.removeLink(bridge);
+  const bridge = await lab.bridge();
   await lab.run("ip", "link", "set", bridge, "up");
   const join = (link: string) => lab.run("ip", "link", "set", link, "master", bridge);
   await join(b.outer);

@@ -4,7 +4,7 @@
  * @module
  */
 import assert from "node:assert/strict";
-import { between, connects, countOf, example, peerServer, pings } from "../kit/example_guest.ts";
+import { between, connects, countOf, example, peerServer } from "../kit/example_guest.ts";
 import { assertNothingBroken, enterVlan, iperf, ping } from "../kit/kernel_traffic.ts";
 import { type CableEnd, Lab, packetPorts, testFrame, until } from "../kit/lab.ts";
 
@@ -14,14 +14,14 @@ Deno.test("responder: answers the kernel's ARP and ping for an address that nobo
   for (const end of [a, b]) {
     const sizes = [["-s", "0"], ["-s", "1472"], ["-R"]]; // and with options in the IPv4 header
     for (const size of sizes) {
-      assert.equal(await pings(lab, end, "10.77.0.9", "-c", "3", "-i", "0.01", ...size), 3);
+      assert.equal(await ping(lab, end, "10.77.0.9", 3, { also: size }), 3);
     }
     const neighbours = await lab.run("ip", "-n", end.netns, "neighbour", "show", "10.77.0.9");
     assert(neighbours.stdout.includes((await lab.link(end.outer))!.address), neighbours.stdout);
   }
   await peerServer(lab, b, 8000);
   assert.equal(await connects(lab, a, b.ip4, 8000), true, "all else goes on");
-  assert.equal(await pings(lab, a, b.ip4, "-c", "1"), 1);
+  assert.equal(await ping(lab, a, b.ip4, 1), 1);
   await assertNothingBroken(lab, a, b);
   await lab.finish({ host, guest });
 });

@@ -50,9 +50,7 @@ for (const mode of MODES) {
 Deno.test("xdp:IFACE of a driver without XDP is generic, and says so", async () => {
   await using lab = await Lab.open();
   const { a, b } = await lab.namespacePair({ quiet: true });
-  const outer = lab.name("br");
-  await lab.run("ip", "link", "add", outer, "type", "bridge");
-  lab.removeLink(outer);
+  const outer = await lab.bridge();
   await lab.run("ip", "link", "set", b.outer, "master", outer);
   await lab.run("ip", "link", "set", outer, "up");
   const pair = { a, b: { ...b, outer } };

@@ -1,0 +1,3 @@
+import { loadUnitTests } from "./unit_files.ts";
+
+await loadUnitTests(0);
