@@ -11,7 +11,7 @@ function simulate(seed: number, steps: number) {
 }
 
 /** Of these all find a skipped check of the epoch, which few seeds do. */
-const SEEDS = [6, 9, 19, 20];
+const SEEDS = [12, 21, 29, 44];
 
 for (const seed of SEEDS) {
   Deno.test(`hosts, guests and servers that fail anywhere keep their promises: seed ${seed}`, () => {
