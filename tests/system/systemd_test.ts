@@ -2,7 +2,7 @@ import { equal, match, ok } from "node:assert/strict";
 import { VERSION } from "../../app/cli/version.ts";
 import { DebianRoot } from "../kit/debian_vm.ts";
 import { InstalledPackage } from "../kit/installed_package.ts";
-import { Lab, packetPorts, until } from "../kit/lab.ts";
+import { BOOT_MS, Lab, packetPorts, until } from "../kit/lab.ts";
 import { freePort, startPrometheus } from "../kit/prometheus.ts";
 
 /** How exposed a unit may be at most, as `systemd-analyze security` tells it. */
@@ -84,7 +84,7 @@ Deno.test("In a Debian with systemd", async (t) => {
   await lab.run("env", "-C", `${root.folder}/next`, "sh", "-c", bump);
 
   const says = async (...args: string[]) => {
-    const { code, stdout, stderr } = await installed.command(".", ...args).ended(300_000);
+    const { code, stdout, stderr } = await installed.command(".", ...args).ended(2 * BOOT_MS);
     equal(code, 0, stdout + stderr);
     return stdout;
   };
@@ -150,13 +150,13 @@ Deno.test("In a Debian with systemd", async (t) => {
     return await response?.text() ?? "";
   };
   const tells = (wanted: RegExp) =>
-    until(async () => wanted.test(await metrics()), `metrics have ${wanted}`, 180_000);
+    until(async () => wanted.test(await metrics()), `metrics have ${wanted}`, BOOT_MS);
   /** Which host of the region this is: they are counted. */
   const epoch = async () => Number(/host_epoch\{region="edge"\} (\d+)/.exec(await metrics())?.[1]);
 
   await t.step("cloud-init has made a guest a service, which forwards", async () => {
     match(await vm.run("cloud-init status"), /status: done/);
-    await host.stderrLine(/guest 0 attached/);
+    await host.stderrLine(/guest 0 attached/, BOOT_MS);
     await lab.inNamespace(a.netns, "ping", "-c", "1", "-W", "20", b.ip4);
     equal(await vm.run("systemctl is-active culvert-guest"), "active");
     equal(await vm.run("systemctl is-enabled culvert-guest"), "enabled");
@@ -179,7 +179,7 @@ Deno.test("In a Debian with systemd", async (t) => {
     await tells(/culvert_host_up\{region="edge"\} 1\n/);
     const prometheus = await startPrometheus(lab, scraped);
     const isUp = async () => (await prometheus.query("sum(culvert_host_up)"))[0]?.value === 1;
-    await until(isUp, "Prometheus has scraped the host", 180_000);
+    await until(isUp, "Prometheus has scraped the host", BOOT_MS);
     await prometheus.stop();
   });
 
@@ -194,9 +194,9 @@ Deno.test("In a Debian with systemd", async (t) => {
     const capture = "culvert capture v1 --region edge -c 10 -w -";
     const path = await Deno.makeTempFile({ suffix: ".pcapng" });
     const dump = lab.start("sh", "-c", `${ssh} root@127.0.0.1 ${capture} > ${path}`);
-    await dump.stderrLine(/captures v1 of region edge/, 180_000);
+    await dump.stderrLine(/captures v1 of region edge/, BOOT_MS);
     await vm.run(PING.replace("-c 2", "-c 6"));
-    equal((await dump.ended(180_000)).code, 0, dump.stderr);
+    equal((await dump.ended(BOOT_MS)).code, 0, dump.stderr);
     const { stdout } = await lab.run("tshark", "-r", path, "-T", "fields", "-e", "icmp.type");
     match(stdout, /^8$/m);
     match(stdout, /^0$/m);
@@ -209,7 +209,7 @@ Deno.test("In a Debian with systemd", async (t) => {
     await vm.run(`rm -rf ${FOLDER}; mv /next ${FOLDER}; culvert units; systemctl daemon-reload`);
     await vm.run("systemctl restart culvert-server@edge culvert-host@edge culvert-metrics");
     await tells(new RegExp(`build_info\\{version="${NEXT}"`));
-    await until(async () => await epoch() > last, "the next host is there", 180_000);
+    await until(async () => await epoch() > last, "the next host is there", BOOT_MS);
     await vm.until(`${PING} || true`, /[12] received/);
     equal(await vm.run(mainPid("l2fwd")), before);
     const log = await vm.run("journalctl -b --no-pager -u 'culvert-[hs]*'");
@@ -233,7 +233,7 @@ Deno.test("In a Debian with systemd", async (t) => {
     async () => {
       const last = await epoch();
       await vm.run(`kill -STOP $(${mainPid("culvert-host@edge")})`);
-      await until(async () => await epoch() > last, "the next host is there", 180_000);
+      await until(async () => await epoch() > last, "the next host is there", BOOT_MS);
       match(await vm.run("journalctl -b --no-pager -u culvert-host@edge"), /Watchdog timeout/);
       equal(await vm.run("ls /sys/class/net | grep tap"), "tap0\ntap1");
     },
@@ -250,14 +250,14 @@ Deno.test("In a Debian with systemd", async (t) => {
     await vm.run("rm /usr/local/bin/culvert");
     const said = await says("vm-install", "root@127.0.0.1", "--ssh", ssh);
     match(said, /culvert-guest.service runs in root@127.0.0.1/);
-    await host.stderrLine(/guest 0 attached/);
+    await host.stderrLine(/guest 0 attached/, BOOT_MS);
     await lab.inNamespace(a.netns, "ping", "-c", "1", "-W", "20", b.ip4);
     equal(await vm.run("systemctl is-active culvert-guest"), "active");
   });
 
   await t.step("a guest that is killed comes back", async () => {
     await vm.run(`kill -9 $(${mainPid("culvert-guest")})`);
-    await host.stderrLine(/guest 0 attached/);
+    await host.stderrLine(/guest 0 attached/, BOOT_MS);
     await lab.inNamespace(a.netns, "ping", "-c", "1", "-W", "20", b.ip4);
   });
 });

@@ -76,8 +76,8 @@ Deno.test("a host is killed and started again: its VM without doorbells attaches
   await untilReachable(lab, a, b, BOOT_MS);
   await host.stop("SIGKILL");
   const next = lab.host([...ports, "-l", "0"]);
-  await next.stderrLine(/guest 0 attached/);
-  await untilReachable(lab, a, b);
+  await next.stderrLine(/guest 0 attached/, BOOT_MS);
+  await untilReachable(lab, a, b, BOOT_MS);
   await assertHostPolls(lab, a, b.ip4);
   assert.equal(
     vm.stdout.match(/region is PCI device/g)?.length,
