@@ -1,6 +1,7 @@
-import { equal, match, rejects } from "node:assert/strict";
+import { equal, rejects } from "node:assert/strict";
 import { AskedWorker } from "../../bench/asked_worker.ts";
 import { Child } from "../../bench/child.ts";
+import { until } from "../kit/wait.ts";
 
 const sh = (script: string, options = {}) => new Child("program", ["sh", "-c", script], options);
 
@@ -58,7 +59,8 @@ Deno.test("Child: a program does not outlive the one that started it, however th
   const parent = new Deno.Command(Deno.execPath(), { args, stdout: "piped" }).spawn();
   const reader = parent.stdout.getReader();
   const pid = Number(new TextDecoder().decode((await reader.read()).value));
-  match(await Deno.readTextFile(`/proc/${pid}/comm`), /sleep/);
+  const comm = async () => await Deno.readTextFile(`/proc/${pid}/comm`);
+  await until(async () => await comm() === "sleep\n", "the shell has become sleep");
   parent.kill("SIGKILL");
   await parent.status;
   await reader.cancel();

@@ -2,6 +2,7 @@ import { equal, match, ok } from "node:assert/strict";
 import { VERSION } from "../../app/cli/version.ts";
 import { DebianRoot } from "../kit/debian_vm.ts";
 import { InstalledPackage } from "../kit/installed_package.ts";
+import { untilReachable } from "../kit/kernel_traffic.ts";
 import { BOOT_MS, Lab, packetPorts, until } from "../kit/lab.ts";
 import { freePort, startPrometheus } from "../kit/prometheus.ts";
 
@@ -157,7 +158,7 @@ Deno.test("In a Debian with systemd", async (t) => {
   await t.step("cloud-init has made a guest a service, which forwards", async () => {
     match(await vm.run("cloud-init status"), /status: done/);
     await host.stderrLine(/guest 0 attached/, BOOT_MS);
-    await lab.inNamespace(a.netns, "ping", "-c", "1", "-W", "20", b.ip4);
+    await untilReachable(lab, a, b, BOOT_MS);
     equal(await vm.run("systemctl is-active culvert-guest"), "active");
     equal(await vm.run("systemctl is-enabled culvert-guest"), "enabled");
     await vm.run("systemctl stop culvert-guest"); // it would be in the way of the others
@@ -251,13 +252,13 @@ Deno.test("In a Debian with systemd", async (t) => {
     const said = await says("vm-install", "root@127.0.0.1", "--ssh", ssh);
     match(said, /culvert-guest.service runs in root@127.0.0.1/);
     await host.stderrLine(/guest 0 attached/, BOOT_MS);
-    await lab.inNamespace(a.netns, "ping", "-c", "1", "-W", "20", b.ip4);
+    await untilReachable(lab, a, b, BOOT_MS);
     equal(await vm.run("systemctl is-active culvert-guest"), "active");
   });
 
   await t.step("a guest that is killed comes back", async () => {
     await vm.run(`kill -9 $(${mainPid("culvert-guest")})`);
     await host.stderrLine(/guest 0 attached/, BOOT_MS);
-    await lab.inNamespace(a.netns, "ping", "-c", "1", "-W", "20", b.ip4);
+    await untilReachable(lab, a, b, BOOT_MS);
   });
 });
