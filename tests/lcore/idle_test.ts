@@ -283,3 +283,16 @@ Deno.test("Idle refuses more descriptors than can be slept on, rather than not t
   idle.watch(Array.from({ length: 2000 }, () => 0));
   throws(() => idle.wait(), /^ShimError: Cannot sleep on 2000 descriptors/);
 });
+
+Deno.test("Idle.looksOn is true but in each 32nd turn, and until it would sleep", () => {
+  const looks = (mode: "poll" | "sleep") => {
+    const idle = new Idle(mode, new NotingAlarm(-1, true), () => 0, 0);
+    return Array.from({ length: 66 }, (_, turn) => {
+      const isLooking = idle.looksOn;
+      idle.wait();
+      return isLooking ? [] : turn;
+    }).flat();
+  };
+  deepEqual(looks("poll"), [0, 32, 64]);
+  equal(looks("sleep").length, 66);
+});
