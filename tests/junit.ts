@@ -84,3 +84,17 @@ export function failures(reports: readonly Report[]): string[] {
     failures.map(({ name, text }) => `${file}: ${name}\n${text.trim().replace(/^/gm, "    ")}`)
   );
 }
+
+/** Whether tests of a file failed. */
+export function hasFailed({ failures }: FileReport): boolean {
+  return failures.length > 0;
+}
+
+/** A report without the files of which tests failed. */
+export function withoutFailed(report: Report): Report {
+  const failed = report.files.filter(hasFailed).flatMap(({ failures }) => failures).length;
+  return {
+    failed: report.failed - failed,
+    files: report.files.filter((file) => !hasFailed(file)),
+  };
+}

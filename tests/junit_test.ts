@@ -1,5 +1,5 @@
 import { deepEqual } from "node:assert/strict";
-import { failures, readReport, slowest } from "./junit.ts";
+import { failures, hasFailed, readReport, slowest, withoutFailed } from "./junit.ts";
 
 const XML = `<?xml version="1.0" encoding="UTF-8"?>
 <testsuites name="deno test" tests="4" failures="1" errors="0" time="4.5">
@@ -50,4 +50,10 @@ Deno.test("slowest() sorts files by the seconds that they took in all reports", 
 
 Deno.test("failures() tells which tests failed, and what each threw", () => {
   deepEqual(failures([readReport(XML)]), ["tests/b/c_test.ts: c > d\n    a < b\n    '&lt;'"]);
+});
+
+Deno.test("withoutFailed() leaves out files of which tests failed, not errors outside of tests", () => {
+  const report = readReport(XML.replace('errors="0" time', 'errors="2" time'));
+  deepEqual(report.files.filter(hasFailed).map(({ file }) => file), ["tests/b/c_test.ts"]);
+  deepEqual(withoutFailed(report), { failed: 2, files: [report.files[0]] });
 });

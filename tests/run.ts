@@ -6,7 +6,15 @@
  */
 import config from "../deno.json" with { type: "json" };
 import { takesAbout } from "../app/cli/duration.ts";
-import { failures, type FileReport, readReport, type Report, slowest } from "./junit.ts";
+import {
+  failures,
+  type FileReport,
+  hasFailed,
+  readReport,
+  type Report,
+  slowest,
+  withoutFailed,
+} from "./junit.ts";
 import { installPrerequisites } from "./prerequisites.ts";
 import { sourcesIn } from "./source_files.ts";
 import { UNIT_FILES } from "./unit_files.ts";
@@ -91,6 +99,9 @@ const EARLY = ["tests/stress", "tests/mutation"];
 /** Seconds that all takes on two idle cores. */
 const TEST_SECONDS = 1500;
 
+/** Files that run again at most if a test of theirs fails: more are no accident. */
+const AGAIN_MAX = 4;
+
 /** Lines of the table of slow files. */
 const SLOWEST = 20;
 
@@ -145,6 +156,24 @@ async function testEarly(): Promise<Outcome[][] | undefined> {
   return units && [units, [await test("tests_early", [...ALL, "--parallel", ...EARLY])]];
 }
 
+/**
+ * Run files of which a test failed once more, with nothing beside them: a machine that is shared
+ * may be busy for longer than any wait has patience. What fails twice has failed; what fails once
+ * is told, for it may be a race.
+ */
+async function testAgain(outcomes: readonly Outcome[]): Promise<Outcome[]> {
+  const files = outcomes.flatMap(({ files }) => files).filter(hasFailed).map(({ file }) => file);
+  if (files.length === 0 || files.length > AGAIN_MAX) return [...outcomes];
+  console.log("Tests of these files failed; the files run again, with nothing beside them:");
+  for (const failure of failures(outcomes)) console.log(`FAILED ONCE ${failure}`);
+  const others = outcomes.map((outcome) => {
+    const rest = withoutFailed(outcome);
+    const isGood = outcome.isGood || (rest.failed === 0 && outcome.failed > 0);
+    return { ...outcome, ...rest, isGood };
+  });
+  return [...others, await test("tests_again", [...ALL, ...files])];
+}
+
 async function testAll(): Promise<Outcome[]> {
   console.log(`deno task test ${takesAbout(TEST_SECONDS)} on two idle cores; its parts, with the`);
   console.log(
@@ -165,7 +194,7 @@ async function testAll(): Promise<Outcome[]> {
     .filter((file) => again.includes(file) || !isIn([...UNIT_FILES, ...EARLY, ...TOGETHER], file));
   const alone = await test("tests_alone", [...ALL, ...rest]);
   const gate = units.map((unit) => ({ ...unit, files: unit.files.filter(isDone) }));
-  return [...gate, ...early, together, alone];
+  return await testAgain([...gate, ...early, together, alone]);
 }
 
 async function testSome(places: readonly string[]): Promise<Outcome[]> {

@@ -1,8 +1,10 @@
+import { shim } from "../../ffi/shim.ts";
+
 /** Tells a worker that all of them are there: word 0 of memory that they share. */
 export type StartLine = Int32Array<SharedArrayBuffer>;
 
 /** A worker that has not answered by now never will. */
-const PATIENCE_MS = 20_000;
+const PATIENCE_MS = 60_000;
 
 /**
  * Run the module at `url` in one Worker per order. Each gets its order, answers once by
@@ -49,4 +51,16 @@ export function meetAt(line: StartLine, workers: number): void {
     if (tries === workers * 10) throw new Error(`only ${here} of ${workers} workers came`);
     Atomics.wait(line, 0, here, 1000);
   }
+}
+
+/**
+ * Worker: whether it may end. It may after so many milliseconds, but on a busy machine not before
+ * it has done more than `enough`, for which it has ten seconds.
+ */
+export function timeUp(milliseconds: number, enough: number): (done: number) => boolean {
+  const end = shim.shim_clock() + milliseconds * 1e6;
+  return (done) => {
+    const late = shim.shim_clock() - end;
+    return late > 0 && (done > enough || late > 10e9);
+  };
 }

@@ -7,6 +7,9 @@ import { Burst } from "../../app/ring/burst.ts";
 
 const url = new URL("./mempool_worker.ts", import.meta.url);
 
+/** Mbufs that each has to allocate to show anything. */
+const ENOUGH = 100;
+
 /** `deno test ... tests/mempool -- --seconds 15` runs longer. */
 const seconds = Number(Deno.args[Deno.args.indexOf("--seconds") + 1] ?? 0.4) || 0.4;
 
@@ -19,6 +22,7 @@ for (const [total, cacheSize] of [[400, 0], [400, 32], [4096, 256]]) {
       cacheSize,
       workers: 2,
       milliseconds: seconds * 1000,
+      enough: ENOUGH,
       shared: new Int32Array(new SharedArrayBuffer(4)),
       held: new Uint8Array(new SharedArrayBuffer(total)),
     };
@@ -28,7 +32,7 @@ for (const [total, cacheSize] of [[400, 0], [400, 32], [4096, 256]]) {
     ]);
     for (const { allocated, wrong, partial } of answers) {
       deepEqual({ wrong, partial }, { wrong: 0, partial: 0 });
-      ok(allocated > 100, `only ${allocated} were allocated: too few to show anything`);
+      ok(allocated > ENOUGH, `only ${allocated} were allocated: too few to show anything`);
     }
     equal(pool.available, total);
     const burst = Burst.of(total);

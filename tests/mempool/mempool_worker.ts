@@ -1,8 +1,7 @@
 import { Mempool } from "../../app/mempool/mempool.ts";
 import type { MempoolHandle } from "../../app/mempool/mempool_handle.ts";
-import { shim } from "../../ffi/shim.ts";
 import { Random } from "../kit/random.ts";
-import { meetAt, serveOrder, type StartLine } from "../ffi/run_workers.ts";
+import { meetAt, serveOrder, type StartLine, timeUp } from "../ffi/run_workers.ts";
 import { Burst } from "../../app/ring/burst.ts";
 
 /** What each Worker is to do. */
@@ -12,6 +11,8 @@ export interface MempoolOrder {
   readonly seed: number;
   readonly workers: number;
   readonly milliseconds: number;
+  /** Mbufs to allocate at least, if that takes longer. */
+  readonly enough: number;
   readonly shared: StartLine;
   /** 1 for each mbuf that somebody holds. */
   readonly held: Uint8Array<SharedArrayBuffer>;
@@ -42,8 +43,8 @@ serveOrder((order: MempoolOrder): MempoolAnswer => {
   };
 
   meetAt(order.shared, order.workers);
-  const end = shim.shim_clock() + order.milliseconds * 1e6;
-  while (shim.shim_clock() < end) {
+  const isUp = timeUp(order.milliseconds, order.enough);
+  while (!isUp(allocated)) {
     const n = 1 + random.below(64);
     const isBulk = random.below(2) === 1;
     if (mine + n > HOLD_MAX || random.below(2) === 1) free(Math.min(n, mine));

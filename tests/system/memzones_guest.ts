@@ -79,6 +79,7 @@ function hammer(common: Region, party: number): void {
   const hammer = new Hammer(pool, mbufs, 1 + party);
   until("the host stops it", () => {
     for (let i = 0; i < STEPS; i++) hammer.step();
+    control.store(CONTROL.ALLOCATED + party, hammer.allocated);
     return control.load(CONTROL.STOP) === 1;
   });
   say({ what: "hammered", ...hammer.end() });

@@ -28,7 +28,14 @@ export const ZONE = {
 } as const;
 
 /** Words of the control memzone. */
-export const CONTROL = { STOP: 0 } as const;
+export const CONTROL = {
+  STOP: 0,
+  /** What each guest has allocated: a word each. */
+  ALLOCATED: 1,
+} as const;
+
+/** Mbufs that each party has to allocate to show anything. */
+export const ENOUGH = 1000;
 
 /** The ring by which `from` sends the other guest frames. */
 export function ringFrom(from: string): string {
@@ -101,6 +108,11 @@ export class Hammer {
     for (let i = this.#held; i < this.#held + got; i++) this.#stamp(i, 0, this.owner);
     this.#held += got;
     this.#allocated += got;
+  }
+
+  /** Mbufs allocated so far. */
+  get allocated(): number {
+    return this.#allocated;
   }
 
   /** Give all back. */

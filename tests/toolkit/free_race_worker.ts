@@ -5,7 +5,7 @@ import { Mbufs } from "../../app/mempool/mbuf.ts";
 import { MbufMetadata, type MbufMetadataHandle } from "../../app/toolkit/mbuf_metadata.ts";
 import { Mempool } from "../../app/mempool/mempool.ts";
 import type { MempoolHandle } from "../../app/mempool/mempool_handle.ts";
-import { meetAt, serveOrder, type StartLine } from "../ffi/run_workers.ts";
+import { meetAt, serveOrder, type StartLine, timeUp } from "../ffi/run_workers.ts";
 import { Burst } from "../../app/ring/burst.ts";
 
 /** What each Worker is to do. */
@@ -16,6 +16,8 @@ export interface FreeRaceOrder {
   readonly self: number;
   readonly workers: number;
   readonly milliseconds: number;
+  /** Rounds at least, if they take longer. */
+  readonly enough: number;
   /** The descriptors of a round, which Worker 0 writes. */
   readonly words: Uint32Array<SharedArrayBuffer>;
   /**
@@ -30,7 +32,7 @@ export interface FreeRaceAnswer {
   readonly lost: number;
 }
 
-const ENOUGH = -1;
+const ENDED = -1;
 
 /** Round after round, all Workers free the same frames, in the same order, at the same time. */
 serveOrder((order: FreeRaceOrder): FreeRaceAnswer => {
@@ -51,23 +53,23 @@ serveOrder((order: FreeRaceOrder): FreeRaceAnswer => {
     }
   };
   meetAt(shared, workers);
-  const end = shim.shim_clock() + order.milliseconds * 1e6;
+  const isUp = timeUp(order.milliseconds, order.enough);
   while (true) {
     if (order.self === 0) {
       lost = pool.inUse;
-      if (lost > 0 || shim.shim_clock() > end) break;
+      if (lost > 0 || isUp(rounds)) break;
       for (let n = 0; n < total;) n += pool.allocBurst(burst, 64, n);
       for (let i = 0; i < total; i++) frames.addReferences(burst, i, workers - 1);
       order.words.set(burst.words);
       Atomics.add(shared, 1, 1);
-    } else if (waitFor(1, (begun) => begun !== rounds) === ENOUGH) break;
+    } else if (waitFor(1, (begun) => begun !== rounds) === ENDED) break;
     rounds++;
     burst.words.set(order.words);
     frames.free(burst, total);
     Atomics.add(shared, 2, 1);
     if (order.self === 0) waitFor(2, (done) => done === rounds * workers);
   }
-  if (order.self === 0) Atomics.store(shared, 1, ENOUGH);
+  if (order.self === 0) Atomics.store(shared, 1, ENDED);
   memory.close();
   return { rounds, lost };
 });

@@ -8,6 +8,9 @@ import type { FreeRaceAnswer, FreeRaceOrder } from "./free_race_worker.ts";
 import type { HoldRaceOrder } from "./hold_race_worker.ts";
 import type { MulticastAnswer, MulticastOrder } from "./multicast_worker.ts";
 
+/** Frames that each has to receive, and rounds there have to be, to show anything. */
+const ENOUGH = 100, ROUNDS = 10;
+
 const url = new URL("./multicast_worker.ts", import.meta.url);
 
 /** `deno test ... tests/mempool -- --seconds 15` runs longer. */
@@ -27,6 +30,7 @@ for (const [workers, total, slots] of [[2, 64, 16], [3, 500, 128]]) {
       slots,
       workers,
       milliseconds: seconds * 1000,
+      enough: ENOUGH,
       shared: new Int32Array(new SharedArrayBuffer(4)),
     };
     const answers = await runWorkers<MulticastOrder, MulticastAnswer>(
@@ -35,7 +39,7 @@ for (const [workers, total, slots] of [[2, 64, 16], [3, 500, 128]]) {
     );
     for (const { received, spoiled, unsound } of answers) {
       deepEqual({ spoiled, unsound }, { spoiled: 0, unsound: 0 });
-      ok(received > 100, `only ${received} were received: too few to show anything`);
+      ok(received > ENOUGH, `only ${received} were received: too few to show anything`);
     }
     deepEqual(auditMempool(lab.pool), []);
     equal(lab.pool.available, total);
@@ -53,6 +57,7 @@ Deno.test("frames that two Workers free at the same time go back once", async ()
     stride: STRIDE,
     workers: 2,
     milliseconds: seconds * 1000,
+    enough: ROUNDS,
     words: new Uint32Array(new SharedArrayBuffer(2 * 4 * 256)),
     shared: new Int32Array(new SharedArrayBuffer(12)),
   };
@@ -60,7 +65,7 @@ Deno.test("frames that two Workers free at the same time go back once", async ()
     new URL("./free_race_worker.ts", import.meta.url),
     [{ ...order, self: 0 }, { ...order, self: 1 }],
   );
-  for (const { rounds } of answers) ok(rounds > 10, `${rounds} rounds are too few`);
+  for (const { rounds } of answers) ok(rounds > ROUNDS, `${rounds} rounds are too few`);
   equal(answers[0].lost, 0);
   deepEqual(auditMempool(lab.pool), []);
 });
