@@ -17,8 +17,8 @@ export interface Instruction {
  *
  * @param bytes Where the frame lies.
  * @param from Its first byte there.
- * @param captured Bytes that are there.
- * @param wire Bytes that it had.
+ * @param captured Bytes of it that were captured.
+ * @param wire Bytes that it had on the wire.
  */
 export type Filter = (bytes: Uint8Array, from: number, captured: number, wire: number) => number;
 
@@ -46,13 +46,12 @@ const TESTS: Readonly<Record<number, (b: string) => string>> = {
 const MEMORY_WORDS = 16;
 
 /**
- * Turn a filter into a function. A jump is a turn of a loop around a `switch`: V8 makes a table of
- * that, and libpcap's `protochain` jumps back.
+ * Compile a filter into a function of JavaScript. A jump is one more turn of a loop around a
+ * `switch`: V8 makes a jump table of it, and a jump may lead back, as in libpcap's `protochain`.
  *
- * A load that reaches behind the captured bytes ends it with 0, as in the kernel.
+ * A load that reaches behind the captured bytes ends the filter with 0, as in the kernel.
  *
- * @throws {CulvertError} if there is an instruction that the classic filter has not, or a jump that
- *   leads out of it.
+ * @throws {CulvertError} if an instruction is unknown, or a jump leads out of the filter.
  */
 export function filterOf(program: readonly Instruction[]): Filter {
   const targets = new Set([0]);

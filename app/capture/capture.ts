@@ -11,11 +11,11 @@ export interface CapturedFrame {
   readonly wireBytes: number;
   /** The number of the interface that it came by, from 0; a pcap file has one interface. */
   readonly port: number;
-  /** When, in nanoseconds since 1970. */
+  /** The time, in nanoseconds since 1970. */
   readonly time: bigint;
   /** Its epb_flags, in pcapng: bits 0 and 1 tell the direction, 1 inbound, 2 outbound. */
   readonly flags?: number;
-  /** What is said of it, in pcapng. */
+  /** Its comment, in pcapng. */
   readonly comment?: string;
 }
 
@@ -25,7 +25,7 @@ export interface InterfaceCounts {
   readonly port: number;
   /** Frames that came by there. */
   readonly received: number;
-  /** How many of them were lost before anybody could look at them. */
+  /** How many of these were lost, as there was no room for them. */
   readonly lost: number;
   /** Frames that the filter let through. */
   readonly accepted: number;
@@ -47,7 +47,7 @@ const CHUNK_BYTES = 1 << 16;
 /** No frame or block has more bytes: a longer one is a sign that the file is damaged. */
 const BYTES_MAX = 1 << 24;
 
-/** The bytes of a file, in order. No more of it is in memory than was asked for last. */
+/** Reads the bytes of a file in order, a chunk at a time. */
 export class CaptureBytes {
   readonly #file: Pick<CaptureFile, "readSync">;
   #buffer = new Uint8Array(CHUNK_BYTES);
@@ -71,9 +71,9 @@ export class CaptureBytes {
   }
 
   /**
-   * The next `bytes`, as a view that is valid until the next call; they are read.
+   * Take the next `bytes` of the file, as a view that is valid until the next call.
    *
-   * @throws {CulvertError} if the file ends before, or has a size that cannot be.
+   * @throws {CulvertError} if the file ends before that, or so many bytes are impossible.
    */
   take(bytes: number, what: string): DataView {
     if (bytes < 0 || bytes > BYTES_MAX) this.refuse(`${what} has ${bytes} bytes there`);
@@ -114,7 +114,7 @@ export class CaptureBytes {
 }
 
 /**
- * Say that frames are of another kind of link.
+ * Refuse a capture whose frames are of another kind of link.
  *
  * @throws {CulvertError} always.
  */
@@ -127,7 +127,7 @@ export function refuseLinkType(name: string, linkType: number): never {
   );
 }
 
-/** Link types that people have met. */
+/** Names of other link types that captures often have. */
 const LINK_TYPES: Readonly<Record<number, string>> = {
   0: "loopback of BSD",
   101: "raw IP",

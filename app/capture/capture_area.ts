@@ -7,7 +7,9 @@ const MAGIC = 0x43565043, VERSION = 2;
 /** Captures that may run at the same time. */
 export const SESSIONS = 4;
 
-/** Most ports of one area, and bytes of what is said of them. Where nothing is, costs nothing. */
+/**
+ * Most ports of one area, and bytes for their description. Parts that are not used take no memory.
+ */
 const PORTS_MAX = 4096, TEXT_BYTES = 1 << 20;
 
 /** Of a ring of records, in bytes: `struct record_ring` in shim/record.c. */
@@ -29,8 +31,9 @@ export const RING_HEAD = {
 export const SNAP_MAX: number = RECORD_RING.LONGEST - 64;
 
 /**
- * Words of the area's first page, written by the host: the magic number last. GENERATION counts its
- * changes of ports; TEXT is two words, the lengths of what is said of them in even and odd ones.
+ * Words of the area's first page, written by the host: the magic number last. GENERATION counts the
+ * changes of the host's ports; TEXT is two words, the lengths of the description of the ports in
+ * even and in odd generations.
  */
 const HEADER = {
   MAGIC: 0,
@@ -45,17 +48,17 @@ const HEADER = {
 /** Words of a session, in front of its counts. */
 const SESSION_HEAD = { OWNER: 0, BEAT: 1, WORDS: 32 } as const;
 
-/** Numbers (64 bits each) that are counted of a port in a session. Written by the port's lcore. */
+/** Counters (64 bits each) of a port in a session. Written by the port's lcore. */
 export const SEEN = 0, LOST = 1;
 const COUNTS = 2;
 
 /** A port, as its host describes it. */
 export interface AreaPort {
-  /** As the command line names it: `eth1`, `null:64`. */
+  /** Its name on the command line: `eth1`, `null:64`. */
   readonly name: string;
   /** The guest that has it. */
   readonly guest: number;
-  /** Its number among the guest's. */
+  /** Its number among the guest's ports. */
   readonly port: number;
   /** Which of its queues this is, if it has several. */
   readonly queue?: number;
@@ -63,7 +66,7 @@ export interface AreaPort {
   readonly frameMax: number;
 }
 
-/** A port, as an area has it. */
+/** A port with its place in an area. */
 export interface CapturedPort extends AreaPort {
   /** The number of its place there, for as long as the area lasts. */
   readonly point: number;
@@ -84,13 +87,13 @@ const RINGS = DESCRIPTIONS + 2 * TEXT_BYTES;
 const RING_BYTES = RECORD_RING.HEAD + RECORD_RING.BYTES + RECORD_RING.LONGEST;
 
 /**
- * Memory between a host and those who capture at its ports: a file that the host's user and root
- * alone may open, and no part of a region. So a guest can neither switch a capture on nor see what
- * it takes.
+ * Memory that a host shares with programs that capture at its ports: a file that only the host's
+ * user and root may open, and no part of a region. So a guest can neither switch a capture on nor
+ * see what it takes.
  *
  * A capture takes a session, and sets its bit in the switch of each port; the port's lcore looks
- * there once a burst, and copies the beginnings of the frames into its ring of that session. What
- * finds no room is counted, and the frame goes on.
+ * there once a burst, and copies the beginnings of the frames into its ring of that session. A
+ * frame that finds no room in the ring is counted, and goes on.
  *
  * The area outlives changes of the host's ports: a port that stays, or that comes again, keeps its
  * place, so that captures go on.
@@ -103,7 +106,7 @@ export class CaptureArea {
   /**
    * Use an area that a host has made.
    *
-   * @throws {CulvertError} if it is none, or of another version.
+   * @throws {CulvertError} if the memory is no area, or one of another version.
    */
   constructor(readonly memory: MappedMemory, name: string) {
     const u32 = this.#u32 = memory.u32;
@@ -111,7 +114,7 @@ export class CaptureArea {
     const isKnown = memory.load(HEADER.MAGIC) === MAGIC && u32[HEADER.VERSION] === VERSION;
     if (!isKnown || CaptureArea.bytesFor(lcores) > memory.bytes) {
       throw new CulvertError(
-        `Cannot capture at ${name} as its host is of another version: use that one's`,
+        `Cannot capture at ${name} as its host is of another version: use the same build`,
       );
     }
   }
@@ -121,7 +124,7 @@ export class CaptureArea {
     return RINGS + SESSIONS * lcores * RING_BYTES;
   }
 
-  /** Lay one out in memory that is all zeros, as yet without ports. */
+  /** Lay out an area without ports in memory that is all zeros. */
   static create(memory: MappedMemory, lcores: number): CaptureArea {
     memory.u32[HEADER.VERSION] = VERSION;
     memory.u32[HEADER.LCORES] = lcores;
@@ -152,7 +155,7 @@ export class CaptureArea {
   /**
    * Say what ports the host has now; no lcore may be at work.
    *
-   * @throws {CulvertError} if there is no room for that.
+   * @throws {CulvertError} if there is no room for their description.
    */
   tell(ports: readonly CapturedPort[]): void {
     const text = new TextEncoder().encode(JSON.stringify(ports));
@@ -214,12 +217,12 @@ export class CaptureArea {
   }
 }
 
-/** An area, as a host sees it that has one set of ports after another. */
+/** Gives the ports of a host their places in its area, through all changes of the ports. */
 export class AreaPlaces {
-  /** By guest, name, and which of those that are alike: the place that such a port has had. */
+  /** Places by guest, name, and number among the ports of the same guest and name. */
   readonly #points = new Map<string, number>();
 
-  /** Of an area that has no ports yet. */
+  /** `area` has no ports yet. */
   constructor(readonly area: CaptureArea) {}
 
   /**
@@ -227,7 +230,7 @@ export class AreaPlaces {
    * work.
    *
    * @returns the place of each.
-   * @throws {CulvertError} if they are too many.
+   * @throws {CulvertError} if there are too many ports.
    */
   take(ports: readonly AreaPort[]): number[] {
     if (ports.length > PORTS_MAX) throw tooMany(ports.length);
@@ -243,7 +246,7 @@ export class AreaPlaces {
     return points;
   }
 
-  /** A place that nobody has had; if there is none, that of a port that has gone. */
+  /** A place that no port has had; if there is none, the place of a port that has gone. */
   #add(key: string, present: readonly string[]): number {
     let point = this.#points.size;
     if (point >= PORTS_MAX) {
@@ -263,7 +266,7 @@ function tooMany(ports: number): CulvertError {
   );
 }
 
-/** Where a generation's description begins: not where that before it does. */
+/** Where a generation's description begins: not where the one of the generation before it does. */
 function descriptionOf(generation: number): number {
   return DESCRIPTIONS + (generation & 1) * TEXT_BYTES;
 }
@@ -273,7 +276,7 @@ export function ringShare(bytes: number): number {
   return bytes / RECORD_RING.BYTES;
 }
 
-/** The byte, from the begin of a ring's records, of what is at a position. */
+/** Where a position is, in bytes from the beginning of a ring's records. */
 export function recordByte(position: number): number {
   return position & RECORD_RING.BYTES - 1;
 }

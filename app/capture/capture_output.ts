@@ -14,7 +14,7 @@ export interface OutputFiles {
 
 /** Files that take turns. */
 export interface FileRing {
-  /** How many are kept. */
+  /** How many files are kept. */
   readonly files: number;
   /** Bytes after which the next one is begun. */
   readonly bytes: number;
@@ -22,7 +22,7 @@ export interface FileRing {
 
 /**
  * Where a capture goes: a file; or several that take turns, of which the oldest is removed, as in
- * dumpcap's ring buffer: `NAME_00001_20261130123456.pcapng`. Each is whole by itself.
+ * dumpcap's ring buffer: `NAME_00001_20261130123456.pcapng`. Each file is complete by itself.
  */
 export class CaptureOutput {
   readonly #made: string[] = [];
@@ -58,12 +58,12 @@ export class CaptureOutput {
     this.#turn();
   }
 
-  /** Write what waits. */
+  /** Write what is in the buffer. */
   flush(): void {
     this.#writer.flush();
   }
 
-  /** Write what was counted, and close the file. */
+  /** Write the statistics of the interfaces, and close the file. */
   end(): void {
     const end = now();
     try {

@@ -23,7 +23,7 @@ export class RecordWriter {
   #first = 0;
   #count = 0;
 
-  /** Of one session. */
+  /** For one session and one lcore. */
   constructor(area: CaptureArea, session: number, lcore: number) {
     this.#memory = area.memory;
     this.#byte = area.ringByte(session, lcore);
@@ -31,7 +31,10 @@ export class RecordWriter {
     this.#records = area.recordsOf(session, lcore).byte;
   }
 
-  /** Write records of `count` frames; returns how many had room. None is to be seen yet. */
+  /**
+   * Write records of `count` frames; returns how many had room. The capture sees none of them
+   * before {@linkcode publish}.
+   */
   add(mbufs: number, { map, word }: Frames, count: number, at: number, label: number): number {
     const memory = this.#memory;
     this.#first = memory.u32[this.#head + RING_HEAD.PENDING];
@@ -41,7 +44,7 @@ export class RecordWriter {
     return this.#count = n > 0 ? n : 0;
   }
 
-  /** Say of frames `from` to `to - 1` of the last ones why they are dropped. */
+  /** Write into the records of frames `from` to `to - 1` of the last `add` why they are dropped. */
   mark(from: number, to: number, reason: number): void {
     const { u32 } = this.#memory;
     const end = to < this.#count ? to : this.#count;
@@ -57,14 +60,14 @@ export class RecordWriter {
   /** Let the capture see all that was written. */
   publish(): void {
     const pending = this.#memory.u32[this.#head + RING_HEAD.PENDING];
-    // Pairs with the capture's load: it sees what records say no later than that they are there.
+    // Pairs with the capture's load: with the position it sees all words of the records before it.
     this.#memory.store(this.#head + RING_HEAD.PUBLISHED, pending);
   }
 }
 
 /** The rings of one lcore, which its points share: one a session. */
 export class CaptureLcore {
-  /** By session. */
+  /** The lcore's end of each session's ring. */
   readonly writers: readonly RecordWriter[];
 
   /** Of lcore number `lcore`. */
@@ -104,7 +107,7 @@ export class CapturePoint {
     this.#counts = this.#writers.map((_, session) => area!.counts(session, port));
   }
 
-  /** Look whether anybody captures here; what follows until the next look goes by that. */
+  /** Look whether anybody captures here. The other methods go by that until the next look. */
   look(): boolean {
     return (this.#on = this.#switches[this.#switch]) !== 0;
   }
@@ -123,7 +126,7 @@ export class CapturePoint {
     }
   }
 
-  /** Say why frames `from` to `to - 1` of those that were added last are dropped. */
+  /** Write into the records of frames `from` to `to - 1` of the last `add` why they are dropped. */
   mark(from: number, to: number, reason: number): void {
     if (this.#on === 0) return;
     for (let session = 0, on = this.#on; session < this.#writers.length; session++) {
@@ -146,7 +149,7 @@ export class CapturePoint {
     }
   }
 
-  /** Ten times a second: switch off what a capture that was killed has left on. */
+  /** Switch off sessions whose captures were killed; to be called ten times a second. */
   refresh(): void {
     const area = this.#area;
     if (area === undefined || !this.look()) return;

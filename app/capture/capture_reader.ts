@@ -4,8 +4,8 @@ import { isPcap, readPcap } from "./pcap.ts";
 import { isPcapng, PcapngReader } from "./pcapng.ts";
 
 /**
- * Reads a capture of Ethernet frames, one after another: pcap, of micro- or nanoseconds, or
- * pcapng, in either byte order. Never more of it is in memory than a frame and a chunk.
+ * Reads a capture of Ethernet frames, one after another: pcap, of micro- or nanoseconds, or pcapng,
+ * in either byte order. No more of the file is in memory than a frame and a chunk.
  */
 export class CaptureReader {
   readonly #pcapng?: PcapngReader;
@@ -30,7 +30,7 @@ export class CaptureReader {
     }
   }
 
-  /** Interfaces that it has told of so far. */
+  /** Interfaces that the file has described so far. */
   get interfaces(): number {
     return this.#pcapng?.interfaces ?? 1;
   }

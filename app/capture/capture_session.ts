@@ -18,12 +18,14 @@ const BEAT_MS = 300;
 const RELEASE_BYTES = 1 << 18;
 
 /**
- * Milliseconds that an lcore may take for the burst that it had begun when we switched off; and
- * those after which we wait no longer, on a machine where it has no core.
+ * After a session is switched off, lcores may still add the burst that they had begun: milliseconds
+ * between two looks for it, and after which we wait no longer, as an lcore may have no core.
  */
 const SETTLE_MS = 20, SETTLE_MAX_MS = 1000;
 
-/** Is given each record: its words, where it begins, and its length in bytes. */
+/**
+ * Called with each record: the words of the memory, where it begins in them, its length in bytes.
+ */
 export type Visit = (words: Uint32Array, at: number, length: number) => void;
 
 /** The reader's end of one ring. */
@@ -50,24 +52,29 @@ class RecordReader {
     return this.#records + recordByte(this.position) >>> 2;
   }
 
-  /** See what has come: what share of the ring it fills. */
+  /** Load up to where records are published; returns what share of the ring is yet to be read. */
   look(): number {
     this.#published = this.#load();
     return ringShare(this.#published - this.position | 0);
   }
 
-  /** Go behind a record. */
+  /** Step over a record of `length` bytes. */
   pass(length: number): void {
     this.position = this.position + length | 0;
   }
 
-  /** Whether the next record can be so long: up to where records are published. */
+  /**
+   * Whether the next record can have `length` bytes: it ends where records are published, or
+   * before.
+   */
   canBe(length: number): boolean {
     return length >= RECORD_BYTES_MIN && length % 4 === 0 &&
       length <= (this.#published - this.position | 0);
   }
 
-  /** Go behind all that has come: where the next record begins is unknown. */
+  /**
+   * Step over all published records: behind a wrong length the beginning of the next is unknown.
+   */
   skip(): void {
     this.position = this.#published;
   }
@@ -77,7 +84,7 @@ class RecordReader {
     return (this.position - this.#released | 0) >= RELEASE_BYTES;
   }
 
-  /** Give the lcore the room of all that was passed. */
+  /** Give the lcore the room of all records that were stepped over. */
   release(): void {
     this.#released = this.position;
     this.#memory.store(this.#head + RING_HEAD.CONSUMED, this.position);
@@ -117,9 +124,9 @@ export class CaptureSession {
    * @param ports The ports, by their numbers in the area.
    * @param snap Bytes of a frame that are copied.
    * @param pid Our process.
-   * @param isThere Whether there is such a process.
-   * @param reserve Gets memory for a part of the area, from a byte on: so many bytes.
-   * @throws {CulvertError} if all are taken.
+   * @param isThere Whether a process of this number runs.
+   * @param reserve Gets memory for `bytes` of the area, from `byte` on.
+   * @throws {CulvertError} if all sessions are taken.
    */
   static async claim(
     area: CaptureArea,
@@ -156,7 +163,10 @@ export class CaptureSession {
     );
   }
 
-  /** Tell that we are here: at least once a second. Switches on what was switched off meanwhile. */
+  /**
+   * Tell host and other captures that we live; to be called more often than every 300 ms. Switches
+   * ports on again that the host has switched off meanwhile.
+   */
   step(): void {
     const { area, session } = this;
     const { u32 } = area.memory;
@@ -168,11 +178,11 @@ export class CaptureSession {
   }
 
   /**
-   * Visit the records that have come, in the order of their times. Behind one whose length cannot
-   * be, those of its ring are left out.
+   * Visit the published records, in the order of their times. If the length of one is impossible,
+   * the rest of its ring is left out.
    *
-   * @param settle Called now and then: records that were visited may be written over after that.
-   * @returns how many there were.
+   * @param settle Called now and then: lcores may write over the visited records after that.
+   * @returns how many records were visited.
    */
   drain(visit: Visit, settle: () => void): number {
     const { u32 } = this.area.memory;
@@ -203,7 +213,10 @@ export class CaptureSession {
     return this.#filled;
   }
 
-  /** Frames of a port of ours since the begin: those that were there, those that had no room. */
+  /**
+   * Frames of the port number `at` of ours since the session began: all, and those that had no
+   * room.
+   */
   counted(at: number): { seen: number; lost: number } {
     const counts = this.area.counts(this.session, this.ports[at]);
     const before = this.#before[at];
@@ -226,7 +239,7 @@ export class CaptureSession {
     Atomics.store(this.area.memory.u32, this.area.ownerWord(this.session), 0);
   }
 
-  /** Records that were written for us since the begin. */
+  /** Records that were written for us since the session began. */
   get #recorded(): number {
     const counted = this.ports.map((_, at) => this.counted(at));
     return counted.reduce((sum, { seen, lost }) => sum + seen - lost, 0);

@@ -17,10 +17,10 @@ import {
 /** Bytes that are written together, unless a frame is longer. */
 const CHUNK_BYTES = 1 << 18;
 
-/** Blocks of so many bytes are written from where they are. */
+/** Blocks of at least so many bytes are not copied before they are written. */
 const DIRECT_BYTES = 1 << 14;
 
-/** The file says that frames of so many bytes may come, unless told. */
+/** The most bytes of a frame that a file announces, unless told otherwise. */
 const SNAP_LENGTH = 262_144;
 
 /** Ten to the power of minus nine seconds. */
@@ -36,11 +36,11 @@ export interface DescribedInterface {
   readonly about?: string;
 }
 
-/** What a pcapng file says at its begin. */
+/** What a pcapng file says at its beginning. */
 export interface Description {
   /** The interfaces, by their numbers. */
   readonly interfaces: readonly DescribedInterface[];
-  /** Bytes of a frame that are captured at most; one for all, else tcpdump reads none. */
+  /** Bytes of a frame that are captured at most; of all interfaces, or tcpdump refuses the file. */
   readonly snapLength?: number;
   /** The program that writes it. */
   readonly program?: string;
@@ -51,8 +51,8 @@ type BlockOption = readonly [code: number, bytes: Uint8Array];
 
 /**
  * Writes a capture, in little-endian byte order and nanoseconds: pcapng with an interface for each
- * port, or pcap, which does not tell ports. What is written to the file at a time ends with a
- * block, so that one whose program was killed is whole.
+ * port, or pcap, which does not tell ports. Each write to the file ends with a whole block, so that
+ * the file is readable if the program is killed.
  */
 export class CaptureWriter {
   readonly #file: Pick<CaptureFile, "writeSync">;
@@ -65,7 +65,7 @@ export class CaptureWriter {
    * Begin a file.
    *
    * @param description Of a pcapng file; undefined for pcap.
-   * @param isBegun Whether another writer has begun it, whose frames stay.
+   * @param isBegun Whether another writer has begun the file: its frames stay.
    */
   constructor(
     file: Pick<CaptureFile, "writeSync">,
@@ -94,7 +94,7 @@ export class CaptureWriter {
     }
   }
 
-  /** Bytes that the file has, those that wait included. */
+  /** Bytes that the file has, those in the buffer included. */
   get length(): number {
     return this.#written + this.#used;
   }
@@ -128,10 +128,10 @@ export class CaptureWriter {
   }
 
   /**
-   * Write what was counted of an interface.
+   * Write the statistics of an interface.
    *
-   * @param start When it was begun to count, in nanoseconds since 1970.
-   * @param end When that ended.
+   * @param start When counting began, in nanoseconds since 1970.
+   * @param end When counting ended.
    */
   writeCounts(counts: InterfaceCounts, start: bigint, end: bigint): void {
     const { port, received, lost, accepted, written } = counts;
@@ -145,7 +145,7 @@ export class CaptureWriter {
     ]);
   }
 
-  /** Write what waits. */
+  /** Write what is in the buffer. */
   flush(): void {
     this.#writeAll(this.#bytes.subarray(0, this.#used));
     this.#used = 0;

@@ -6,8 +6,8 @@ import {
 } from "./capture.ts";
 
 /**
- * A pcapng file (draft-ietf-opsawg-pcapng): blocks, each with its type and length in front, and
- * the length behind once more. Sections begin with a header that tells the byte order; in each,
+ * A pcapng file (draft-ietf-opsawg-pcapng): blocks, each of which begins with its type and length,
+ * and ends with its length again. Sections begin with a header that tells the byte order; in each,
  * interfaces are numbered from 0 by the order of their descriptions.
  */
 export const PCAPNG = {
@@ -108,7 +108,10 @@ export class PcapngReader {
     this.#body(start.getUint32(0, this.#little), 4);
   }
 
-  /** What is in a block of `length`, of which `read` bytes are read beside type and length. */
+  /**
+   * The content of a block of `length` bytes, of which `read` bytes beside type and length are
+   * read.
+   */
   #body(length: number, read = 0): DataView {
     const rest = length - FRAMING_BYTES - read;
     if (rest < 0 || length % 4 !== 0) this.bytes.refuse(`a block has ${length} bytes`);
@@ -209,7 +212,7 @@ export class PcapngReader {
 /**
  * How timestamps are read.
  *
- * @param resolution A power of ten, or with its highest bit set of two, that a second is cut into.
+ * @param resolution Units of a second: a power of ten; if the highest bit is set, of two.
  * @param offset Seconds to be added.
  */
 function timeBy(resolution: number, offset: bigint): Interface["timeOf"] {

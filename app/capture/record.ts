@@ -24,7 +24,7 @@
  * @module
  */
 
-/** Words of a record, from its begin. */
+/** Words of a record, from its beginning. */
 export const RECORD = {
   LENGTH: 1,
   PORT: 2,

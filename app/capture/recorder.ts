@@ -11,18 +11,18 @@ export interface RecorderOptions {
   readonly snap: number;
   /** Lets frames through; all if left out. */
   readonly filter?: Filter;
-  /** Frames after which it is enough. */
+  /** Frames to be recorded before the capture ends. */
   readonly count: number;
   /** Frames a second at most. */
   readonly rate: number;
-  /** What is said of a frame that is dropped for this reason. */
+  /** The comment of a frame that is dropped for this reason. */
   readonly reasonText: (reason: number) => string;
 }
 
 /** Chooses among records, and writes those that are wanted: whole runs of them at a time. */
 export class Recorder {
   readonly #options: RecorderOptions;
-  /** By the area's number of a port its interface; -1 for ports that are not captured. */
+  /** Interfaces by the area's numbers of their ports; -1 for ports that are not captured. */
   readonly #interfaces: Int32Array;
   readonly #accepted: Float64Array;
   readonly #written: Float64Array;
@@ -54,7 +54,7 @@ export class Recorder {
     this.#written = new Float64Array(options.ports.length);
   }
 
-  /** Whether there are as many frames as were wanted. */
+  /** Whether as many frames are recorded as were wanted. */
   get isFull(): boolean {
     return this.#left <= 0;
   }
@@ -64,7 +64,7 @@ export class Recorder {
     return { accepted: this.#accepted[at], written: this.#written[at] };
   }
 
-  /** Record it, if it is wanted. */
+  /** Record the frame whose record begins at word `at` and has `length` bytes, if it is wanted. */
   visit(words: Uint32Array, at: number, length: number): void {
     const { filter, snap, rate } = this.#options;
     const port = this.#interfaces[words[at + RECORD.PORT]];
@@ -81,7 +81,7 @@ export class Recorder {
     else this.#append(words, at, port, length);
   }
 
-  /** Write what waits: its memory may be written over after that. */
+  /** Write the records that are yet to be written: lcores may write over them after that. */
   settle(): void {
     if (this.#from < this.#to) {
       this.writer.writeBlocks(this.#u8.subarray(this.#from << 2, this.#to << 2));
@@ -113,7 +113,7 @@ export class Recorder {
     });
   }
 
-  /** Whether there is room for it among those of its second. */
+  /** Whether `rate` has room for this frame in its second. */
   #mayPass(words: Uint32Array, at: number): boolean {
     const time = words[at + RECORD.TIME_HIGH] * 2 ** 32 + words[at + RECORD.TIME_LOW];
     const second = Math.floor(time / 1e9);

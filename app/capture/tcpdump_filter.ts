@@ -2,10 +2,10 @@ import { CulvertError, UsageError } from "../../ffi/error.ts";
 import { type Filter, filterOf } from "./bpf.ts";
 
 /**
- * Compile a filter of libpcap's language (pcap-filter(7)) for Ethernet, by tcpdump: nobody else's
- * compiler knows that language as well.
+ * Compile a filter of libpcap's language (pcap-filter(7)) for Ethernet, by running tcpdump, which
+ * has libpcap's own compiler.
  *
- * @throws {UsageError} if it is none.
+ * @throws {UsageError} if tcpdump refuses it.
  * @throws {CulvertError} if there is no tcpdump.
  */
 export function compileFilter(text: string): Filter {

@@ -9,8 +9,8 @@ import { socketPath } from "../memory/region_name.ts";
 const LOOK_MS = 20;
 
 /**
- * The region of one demo, seen as its member: what its host and its guest are doing, and which
- * server has to be gone when the demo is.
+ * The region of one demo, which we join as a member: we see what its host and its guest do, and
+ * know which server has to end with the demo.
  */
 export class DemoRegion implements AsyncDisposable {
   readonly #path: string;
@@ -18,7 +18,7 @@ export class DemoRegion implements AsyncDisposable {
   #memory?: MappedMemory;
   #server?: Process;
 
-  /** Nobody need serve it yet. */
+  /** The region need not have a server yet. */
   constructor(name: string) {
     this.#path = socketPath(name);
   }
@@ -33,7 +33,7 @@ export class DemoRegion implements AsyncDisposable {
     return this.#report?.guests[0]?.state === "RUNNING";
   }
 
-  /** Be no member any more: as long as there are members, the server stays. */
+  /** Leave the region: its server stays as long as it has members. */
   leave(): void {
     this.#memory?.close();
     this.#peer?.close();
@@ -41,8 +41,8 @@ export class DemoRegion implements AsyncDisposable {
   }
 
   /**
-   * Have the server end, and wait until it has. Its host has ended: the server would end by itself,
-   * a moment later; but not if the host was killed.
+   * End the server, and wait until it has ended. After the end of its host the server would end by
+   * itself, a moment later; but not if the host was killed.
    */
   async [Symbol.asyncDispose](): Promise<void> {
     if (!this.#server) this.#join();

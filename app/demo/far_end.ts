@@ -1,7 +1,7 @@
 /**
- * `far_end.ts NEAR ADDRESS`: the process that keeps a network namespace, in which it was started.
- * It makes a veth: the interface `far` here, the interface `NEAR` in its parent's namespace. It
- * ends with its stdin, at the latest when its parent ends; namespace and veth end with it.
+ * `far_end.ts NEAR ADDRESS`: keeps the network namespace alive that it was started in. It makes a
+ * veth: the interface `far` here, the interface `NEAR` in its parent's namespace. It ends with its
+ * stdin, at the latest when its parent ends; namespace and veth end with it.
  *
  * @module
  */

@@ -16,14 +16,14 @@ import { inOwnNamespaces } from "./own_namespaces.ts";
 import { Program } from "./program.ts";
 import { isInstalled, requirePrograms } from "./required_programs.ts";
 
-/** Of this run: others may be under way. A name of an interface has 15 characters at most. */
+/** Names of this run, as others may be under way. An interface's name has 15 characters at most. */
 const REGION = `demo-${Deno.pid}`;
 const [NEAR_A, NEAR_B] = [`demo-a-${Deno.pid}`, `demo-b-${Deno.pid}`];
 const [ADDRESS_A, ADDRESS_B] = ["10.98.0.1", "10.98.0.2"];
 const START_MS = 60_000;
 const VM_START_MS = 90_000;
 
-/** What iperf3 listens at, and our own TCP load. */
+/** The port that iperf3 and our own TCP load listen at. */
 const TCP_PORT = 5201;
 
 const PING = fileURLToPath(new URL("./ping.ts", import.meta.url));
@@ -52,7 +52,7 @@ function step(what: string): void {
   stdout.line(`\n[${++steps}/5] ${what}`);
 }
 
-/** All that is made is removed when this returns or throws, last first. */
+/** Everything that this makes is removed when it returns or throws, the last first. */
 async function demo(
   isVm: boolean,
   qemuArgs: string[],

@@ -34,7 +34,7 @@ export class Namespace implements AsyncDisposable {
     if (!isUp) {
       const said = (await new Response(holder.stderr).text()).trim();
       throw new CulvertError(
-        `Cannot make a network namespace with the veth ${near} as it says: ${said} (in a ` +
+        `Cannot make a network namespace with the veth ${near}: ${said} (in a ` +
           "container: is it a privileged one?)",
       );
     }

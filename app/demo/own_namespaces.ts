@@ -21,7 +21,7 @@ export async function inOwnNamespaces(command: readonly string[]): Promise<numbe
   if (!probe.success) {
     const said = new TextDecoder().decode(probe.stderr).trim();
     throw new CulvertError(
-      `Cannot make namespaces of our own as it says: ${said}: some systems forbid them, see ` +
+      `Cannot make namespaces of our own: ${said}: some systems forbid them, see ` +
         "`sysctl user.max_user_namespaces kernel.apparmor_restrict_unprivileged_userns`",
     );
   }
@@ -29,7 +29,8 @@ export async function inOwnNamespaces(command: readonly string[]): Promise<numbe
     args: [...UNSHARE, ...WITH_US, "sh", "-c", SCRIPT, "sh", ...command],
     stdin: "null",
   }).spawn();
-  // A Ctrl-C or a closed terminal may reach the program without us: twice is as good as once.
+  // A Ctrl-C or a closed terminal may reach the program directly, too: a second signal does no
+  // harm.
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
     Deno.addSignalListener(signal, () => child.kill(signal));
   }

@@ -1,14 +1,14 @@
 import { CulvertError } from "../../ffi/error.ts";
 import { stdout } from "../linux/output.ts";
 
-/** How long a program may take to end after a SIGINT. */
+/** Milliseconds that a program may take to end after a SIGINT. */
 const DETACH_MS = 5000;
 
-/** Between two looks whether a program has done what is waited for. */
+/** Milliseconds between two looks whether a program has done what we wait for. */
 const LOOK_MS = 50;
 
 /**
- * The kernel sends SIGINT to the command behind this one when the demo ends, even if it is killed.
+ * Put before a command: the kernel sends it SIGINT when the demo ends, even if the demo is killed.
  */
 export const WITH_US: readonly string[] = ["setpriv", "--pdeathsig", "INT", "--"];
 
@@ -42,10 +42,10 @@ export class Program implements AsyncDisposable {
 
   /**
    * Wait until the program has done something: until `isDone()`, which is asked some times a
-   * second. What it says of that is shown before this returns.
+   * second. What the program prints of it is shown before this returns.
    *
    * @param what What it is to do: `listen`.
-   * @throws {CulvertError} if it ends before, or does not do it in time.
+   * @throws {CulvertError} if the program ends before, or does not do it in time.
    */
   async does(what: string, milliseconds: number, isDone: () => boolean): Promise<void> {
     const deadline = performance.now() + milliseconds;

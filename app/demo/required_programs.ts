@@ -18,7 +18,7 @@ export async function isInstalled(program: string): Promise<boolean> {
 }
 
 /**
- * See that programs are installed.
+ * Check that programs are installed.
  *
  * @throws {CulvertError} naming all that are not, and the command that installs them.
  */

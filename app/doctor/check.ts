@@ -5,7 +5,7 @@ export type State = "good" | "note" | "bad";
 export interface Finding {
   /** What was looked at: a word or two. */
   readonly check: string;
-  /** How it stands. */
+  /** The result. */
   readonly state: State;
   /** What was found. */
   readonly found: string;

@@ -9,7 +9,7 @@ const REGION_BYTES = 64 * 2 ** 20;
 const HUGEPAGES = "/sys/kernel/mm/hugepages/hugepages-2048kB";
 const HUGEPAGE_BYTES = 2 ** 21;
 
-/** What VMs are run by. */
+/** Whether VMs can run on the processor itself. */
 export function checkKvm(probes: Probes): Finding {
   switch (probes.open("/dev/kvm")) {
     case "opened":
@@ -31,7 +31,7 @@ export function checkKvm(probes: Probes): Finding {
   }
 }
 
-/** Room for a region by name or in /dev/shm. */
+/** Room for a region in /dev/shm. */
 export function checkSharedMemory({ freeBytes }: Probes): Finding {
   const free = freeBytes("/dev/shm");
   if (free === undefined) {
@@ -41,7 +41,7 @@ export function checkSharedMemory({ freeBytes }: Probes): Finding {
   if (free >= REGION_BYTES) return good("shared memory", text);
   return note(
     "shared memory",
-    `${text}: a region has 64 MiB unless told`,
+    `${text}: a region has 64 MiB unless told otherwise`,
     "mount -o remount,size=1G /dev/shm, or culvert host --size",
   );
 }
@@ -104,8 +104,8 @@ export function checkGovernor({ read, cores }: Probes): Finding {
     "governor",
     `${slow[0].governor} on core ${
       cpuListText(slow.map(({ core }) => core))
-    }: a core that naps is ` +
-      "slow to come back",
+    }: a core that was idle is ` +
+      "slow to speed up",
     "cpupower frequency-set -g performance",
   );
 }

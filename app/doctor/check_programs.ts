@@ -1,12 +1,14 @@
 import { QEMU } from "../vm/qemu.ts";
 import { bad, type Finding, good, note, type Probes } from "./check.ts";
 
-/** Where RHEL and its like have theirs. */
+/** Where RHEL and its derivatives have QEMU. */
 const ELSEWHERE = "/usr/libexec/qemu-kvm";
 
 const DEVICES = ["ivshmem-plain", "ivshmem-doorbell"];
 
-/** Whether QEMU has the device that a region is in a VM. RHEL's and KubeVirt's have not. */
+/**
+ * Whether QEMU has the devices by which a VM sees a region. RHEL's and KubeVirt's QEMU have not.
+ */
 export async function checkQemu(probes: Probes): Promise<Finding> {
   let help: string | undefined;
   let program = QEMU;
@@ -67,7 +69,7 @@ export async function checkOffloads(
   return await Promise.all(interfaces.map(async (name) => {
     const check = `offloads of ${name}`;
     if (probes.read(`/sys/class/net/${name}/mtu`) === undefined) {
-      return bad(check, `there is no interface ${name} here`, "ip link lists those that there are");
+      return bad(check, `there is no interface ${name} here`, "ip link lists all interfaces");
     }
     const features = await probes.run("ethtool", "-k", name);
     if (features === undefined) {

@@ -1,6 +1,6 @@
 import { bad, type Finding, good, note, type Probes } from "./check.ts";
 
-/** Bits of `CapEff` in /proc/self/status (capability.h), and what wants each. */
+/** Bits of `CapEff` in /proc/self/status (capability.h), and what needs each. */
 const CAPABILITIES = [
   { bit: 13, name: "CAP_NET_RAW", use: "packet ports" },
   { bit: 12, name: "CAP_NET_ADMIN", use: "TAPs, promiscuity" },
@@ -28,7 +28,7 @@ export function checkCapabilities(probes: Probes): Finding {
   );
 }
 
-/** Where TAPs are made. */
+/** Whether TAPs can be made. */
 export function checkTun(probes: Probes): Finding {
   const path = "/dev/net/tun";
   switch (probes.open(path)) {
@@ -41,7 +41,7 @@ export function checkTun(probes: Probes): Finding {
   }
 }
 
-/** How much memory we may pin, which `xdp:` ports do. */
+/** Whether we may pin as much memory as `xdp:` ports do. */
 export function checkMemlock(probes: Probes): Finding {
   if (has(probes, IPC_LOCK)) return good("memlock", "CAP_IPC_LOCK: no limit");
   const limit = limitOf(probes, "Max locked memory");
@@ -54,7 +54,7 @@ export function checkMemlock(probes: Probes): Finding {
   );
 }
 
-/** How many files may be open at a time. */
+/** Whether enough files may be open at a time. */
 export function checkDescriptors(probes: Probes): Finding {
   const limit = limitOf(probes, "Max open files");
   if (limit >= DESCRIPTORS) return good("open files", `${limit}`);

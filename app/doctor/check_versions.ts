@@ -32,10 +32,10 @@ function checkPrograms(running: readonly OurProgram[], version: string): Finding
     .map((command) => `${count(command)} ${command}`).join(", ");
   const others = programs.filter((found) => found.version !== version);
   if (others.length === 0) {
-    return good("versions", `culvert ${version}, as all that run: ${all}${besides}`);
+    return good("versions", `culvert ${version}, as all programs that run: ${all}${besides}`);
   }
   const named = others.map(({ command, pid, version }) =>
-    `${command} ${pid} is ${version ?? "of files that are gone"}`
+    `${command} ${pid} is ${version ?? "from files that are gone"}`
   ).join(", ");
   return note(
     "versions",

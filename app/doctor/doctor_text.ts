@@ -7,7 +7,7 @@ const WORDS: Readonly<Record<State, { word: string; colour: number }>> = {
   bad: { word: "BAD", colour: 31 },
 };
 
-/** A line a finding. */
+/** The findings as text, a line each. */
 export function doctorText(findings: readonly Finding[], isColoured: boolean): string {
   const width = Math.max(...findings.map(({ check }) => check.length));
   return findings.map(({ check, state, found, fix }) => {

@@ -8,7 +8,7 @@ import { listeningServers } from "../region/listening_servers.ts";
 import { parseCommandLine } from "./command_line.ts";
 import type { Opened, OurProgram, Probes, SeenRegion } from "./check.ts";
 
-/** This machine. Takes Deno's `-A`. */
+/** Probes of the machine that this program runs on. They need Deno's `-A`. */
 export function probesOfThisMachine(): Probes {
   return { read, open, run, cores: usableCores(), freeBytes, programs, regions };
 }
@@ -64,7 +64,10 @@ function folderOf(pid: number): string | undefined {
   }
 }
 
-/** The version of the program whose main file that is: beside it is the manifest, or one above. */
+/**
+ * The version of the program whose main file is `main`: from the nearest manifest in a folder
+ * above.
+ */
 function versionAt(cwd: string, main: string): string | undefined {
   const path = main.startsWith("/") ? main : `${cwd}/${main}`;
   for (let folder = dirname(path); folder !== dirname(folder); folder = dirname(folder)) {
@@ -88,7 +91,7 @@ function regions(): SeenRegion[] {
       return [{ region, layout, hash }];
     } catch (error) {
       if (!(error instanceof CulvertError)) throw error;
-      return []; // it may end just now, or be another user's
+      return []; // the server may have ended just now, or be another user's
     }
   });
 }

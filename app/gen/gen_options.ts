@@ -1,4 +1,4 @@
-/** Bytes of frames, without FCS, as they take turns. */
+/** Bytes of frames, without FCS: the frames have these sizes in turn. */
 export type Sizes = readonly number[];
 
 /**
@@ -15,11 +15,11 @@ export const SIZE_MIN = 60;
 
 /** What is sent in a trial. */
 export interface TrialOptions {
-  /** Tells its frames from those of other trials: 32 bits. */
+  /** Tells the trial's frames from those of other trials: 32 bits. */
   readonly id: number;
   /** Frames a second; Infinity for as many as are taken. */
   readonly rate: number;
-  /** For how long. */
+  /** For how long frames are sent. */
   readonly seconds: number;
   /** How long frames then have to come back; 2 s unless told (RFC 2544, 23). */
   readonly settleSeconds?: number;
@@ -49,14 +49,14 @@ export interface TrialResult {
   readonly seconds: number;
   /** How many of them came back, once or more. */
   readonly received: number;
-  /** Frames behind one that was sent after them (RFC 4737). */
+  /** Frames that came after a frame that was sent later (RFC 4737). */
   readonly reordered: number;
-  /** Frames that came once more. */
+  /** Frames that came again. */
   readonly duplicated: number;
-  /** Frames of others. */
+  /** Received frames that are not of this trial. */
   readonly others: number;
-  /** Of the sent ones: those that the kernel refused. They are lost. */
+  /** Frames among the sent ones that the kernel refused: they are lost. */
   readonly refused: number;
-  /** If it was asked for, and any came back. */
+  /** How long the frames took, if that was asked for and any came back. */
   readonly latency?: Latency;
 }

@@ -24,23 +24,23 @@ const RX_MBUFS = 1024;
 
 const RX_BURST = 64;
 
-/** How long frames that are under way are waited for unless told (RFC 2544, 23). */
+/** How long the generator waits for frames that are under way, unless told (RFC 2544, 23). */
 const SETTLE_SECONDS = 2;
 
 /** How much longer it may take to send all frames of a trial, where the machine has other work. */
 const LATE_NS = 1e9;
 
-/** Between two looks at interfaces that were down. */
+/** Nanoseconds between two looks at interfaces that were down. */
 const REFRESH_NS = 100e6;
 
 /** The longest time that a histogram has, in nanoseconds. */
 const LATENCY_MAX = 10e9;
 
-/** Counts values; of hdr-histogram-js. */
+/** Counts values: what is used of a histogram of hdr-histogram-js. */
 export interface Histogram {
   /** Count one. */
   recordValue(value: number): void;
-  /** No more than so many of a hundred values are higher. */
+  /** The value that `percentile` of a hundred values do not exceed. */
   getValueAtPercentile(percentile: number): number;
   /** The lowest one. */
   readonly minNonZeroValue: number;
@@ -54,11 +54,11 @@ export interface GeneratorSetup {
   readonly tx: PortSetup;
   /** The open port that they come back by; undefined if it is the same. */
   readonly rx?: PortSetup;
-  /** The MAC addresses that frames go to, and come from. */
+  /** The destination and the source MAC address of frames. */
   readonly addresses: { readonly to: Uint8Array; readonly from: Uint8Array };
-  /** Of frames. */
+  /** The sizes of frames. */
   readonly sizes: Sizes;
-  /** Of the interfaces, in bytes. */
+  /** MTU of the interfaces, in bytes. */
   readonly mtu: number;
 }
 
@@ -74,7 +74,7 @@ export class Generator {
   readonly #burst: Burst = Burst.of(RX_BURST);
   readonly #found: Numbered = { number: 0, time: 0 };
 
-  /** Takes over what the setup has open. */
+  /** Takes over the ports that the setup has open. */
   constructor({ tx, rx, addresses, sizes, mtu }: GeneratorSetup) {
     const frameMax = frameMaxOf(mtu);
     const stride = Math.max(2368, Math.ceil((frameMax + 256) / 64) * 64);
@@ -141,7 +141,7 @@ export class Generator {
     if (!this.#isOne) this.#tx.close();
   }
 
-  /** Receive a burst; returns how many frames are of others. */
+  /** Receive a burst; returns how many of its frames are not of the trial. */
   #receive(id: number, sequence: Sequence, histogram?: Histogram): number {
     const [burst, found] = [this.#burst, this.#found];
     const n = this.#rx.rxBurst(burst, RX_BURST);

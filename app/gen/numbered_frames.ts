@@ -5,7 +5,7 @@ import { SIZE_MIN, type Sizes, SIZES_MAX } from "./gen_options.ts";
 
 /**
  * A numbered frame: UDP in IPv4, between the networks that RFC 2544 has for benchmarks. Word 0 of
- * what is in it tells the trial, word 1 the number, words 2 and 3 when it was sent.
+ * its payload is the trial's id, word 1 the number, words 2 and 3 the time when it was sent.
  */
 const HEADERS_BYTES = 42;
 const WORDS = { ID: 0, NUMBER: 1, TIME_LOW: 2, TIME_HIGH: 3 } as const;
@@ -38,7 +38,7 @@ export class NumberedFrames {
    *
    * @param first The first of {@linkcode MBUFS} mbufs that are ours.
    * @param sizes In the order in which they are sent.
-   * @param addresses The MAC addresses that they go to, and come from.
+   * @param addresses Their destination and source MAC addresses.
    */
   constructor(
     mbufs: Mbufs,
@@ -76,7 +76,7 @@ export class NumberedFrames {
     }
   }
 
-  /** So many were sent; returns their bytes. */
+  /** Take note that the next `count` frames were sent; returns their bytes. */
   sent(count: number): number {
     let bytes = 0;
     for (let i = 0; i < count; i++) bytes += this.burst.words[2 * (this.#at + i) + 1] >>> 16;
@@ -97,7 +97,7 @@ export interface Numbered {
   time: number;
 }
 
-/** Read a received frame into `found`; false if it is none of the trial. */
+/** Read a received frame into `found`; false if the frame is not of trial `id`. */
 export function readNumbered(
   mbufs: Mbufs,
   word0: number,
@@ -134,7 +134,7 @@ function frameOf(
   view.setUint16(12, 0x0800);
   view.setUint16(14, 0x4500);
   view.setUint16(16, bytes - 14);
-  view.setUint16(20, 0x4000); // not to be cut
+  view.setUint16(20, 0x4000); // don't fragment
   view.setUint16(22, 64 << 8 | 17);
   view.setUint32(26, SOURCE);
   view.setUint32(30, DESTINATION);

@@ -14,7 +14,7 @@ export interface GenOptions {
   readonly rx?: PortSpec;
   /** 6 bytes: the MAC address that frames go to; undefined: that of the port that receives. */
   readonly to?: Uint8Array;
-  /** Of frames, in bytes. */
+  /** Sizes of frames, in bytes. */
   readonly sizes: Sizes;
   /** Whether times are measured. */
   readonly latency: boolean;
@@ -22,7 +22,7 @@ export interface GenOptions {
   readonly core: number;
 }
 
-/** Of the interfaces: TAPs that are made, and the longest frame. */
+/** The MTU of TAPs that are made, which also limits the frames. */
 const MTU = 1500;
 
 /** An open generator. */

@@ -6,7 +6,7 @@ export interface SearchStep {
   readonly rate: number;
   /** What became of them. */
   readonly result: TrialResult;
-  /** Whether no more was lost than may be. */
+  /** Whether no more frames were lost than may be lost. */
   readonly isPassed: boolean;
 }
 
@@ -20,7 +20,7 @@ export function lossOf({ sent, received }: TrialResult): number {
   return sent > 0 ? (sent - received) / sent : 1;
 }
 
-/** The highest rate without loss is told to so much of itself. */
+/** The search ends once the highest rate is known to so much of itself. */
 const RESOLUTION = 0.01;
 
 /**

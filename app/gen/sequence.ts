@@ -1,19 +1,19 @@
-/** Frames that one may be late by, and still be told from a duplicate; a power of two. */
+/** By how many frames one may be late and still be told from a duplicate; a power of two. */
 const WINDOW = 1 << 20;
 const MASK = WINDOW - 1;
 
-/** Counts numbered frames as they come: those that are new, out of order, or come once more. */
+/** Counts numbered frames as they come: new ones, those out of order, and those that come again. */
 export class Sequence {
   /** Numbers that came, each once. */
   received = 0;
-  /** Those among them that came behind a higher one (RFC 4737, 3.3). */
+  /** Numbers among these that came after a higher one (RFC 4737, 3.3). */
   reordered = 0;
   /** Frames whose number had come before, or came too late to tell. */
   duplicated = 0;
   readonly #seen = new Uint8Array(WINDOW);
   #next = 0;
 
-  /** A frame of this number has come. */
+  /** Count a frame of this number. */
   add(number: number): void {
     const seen = this.#seen;
     if (number >= this.#next) {

@@ -1,10 +1,10 @@
 /**
  * Decode a region by reading alone.
  *
- * Host and guests go on while we look: what stands in one report are words of slightly different
- * moments. Positions of a ring are read again until they are of one moment; counters are as old as
- * the host's last publication of them. Nothing is believed that was read: a region may be
- * half-built, of another version, truncated or garbage, and is described as far as it can be.
+ * Host and guests go on while we read, so the words of one report are of slightly different
+ * moments. The positions of a ring are read again until they are of one moment; counters are as old
+ * as the host's last publication of them. No word is trusted: a region may be half-built, of
+ * another version, truncated or garbage, and is described as far as that is possible.
  *
  * @module
  */
@@ -84,7 +84,8 @@ export function decodeRegion(memory: MappedMemory): RegionReport {
 }
 
 /**
- * Tell from two looks at a region, at least a third of a second apart, who is alive.
+ * Tell from two looks at a region, at least a third of a second apart, whether its host, its guests
+ * and their lcores are alive.
  *
  * @returns `now` with every `isAlive` and `isTurning` filled in.
  */
@@ -138,18 +139,20 @@ function problemsOf(
     return [isBlank ? "blank: no host has begun it" : "no region: Culvert's magic is not there"];
   }
   if (version !== LAYOUT_VERSION && version !== 0) {
-    return [`of layout version ${version}, this build reads ${LAYOUT_VERSION}: use its own build`];
+    return [
+      `of layout version ${version}, this build reads ${LAYOUT_VERSION}: use the build that made it`,
+    ];
   }
   if (hash !== LAYOUT_HASH) return ["of another layout: use the build that made it"];
   const problems = [];
-  if (version === 0) problems.push("half-built: its host is still at it, or died over it");
+  if (version === 0) problems.push("half-built: its host still builds it, or died at that");
   if (host!.bytes !== memory.bytes) {
     problems.push(`the header says ${host!.bytes} bytes where there are ${memory.bytes}`);
   }
   const count = memory.load(HEADER.ZONE_COUNT);
   const most = entriesIn(memory);
   if (count > most) {
-    problems.push(`the directory counts ${count} memzones, of which ${most} can be there`);
+    problems.push(`the directory counts ${count} memzones: there is room for ${most}`);
   }
   return problems;
 }
@@ -170,12 +173,12 @@ function problemOf(memory: MappedMemory, zone: Memzone, all: readonly Memzone[])
   const { name, kind, offset, size, parameter } = zone;
   const end = offset + size;
   if (name === "") return "it has no name";
-  if (offset < ZONES_BYTES) return "it lies over header or directory";
+  if (offset < ZONES_BYTES) return "it lies over the header or the directory";
   if (offset % LINE_BYTES !== 0) return `it is not aligned to ${LINE_BYTES} bytes`;
   if (end > memory.bytes) return `it ends at ${end}, behind the region's end`;
   for (const other of all) {
     if (other === zone) continue;
-    if (other.name === name) return "there is another of that name";
+    if (other.name === name) return "another memzone has the same name";
     if (other.offset < end && offset < other.offset + other.size) {
       return `it overlaps ${other.name}`;
     }

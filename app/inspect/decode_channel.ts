@@ -22,10 +22,10 @@ export function orNull(word: number): number | null {
   return word === 0 ? null : word - 1;
 }
 
-/** Most channels that a guest has: what a spoiled directory says beyond that is not looked at. */
+/** Most channels that a guest has: a higher number in a spoiled directory is not believed. */
 const CHANNELS_MAX = 32;
 
-/** A guest's control memzone, which is large enough. */
+/** Decode a guest's control memzone. The caller has checked that it is large enough. */
 export function decodeGuest(
   memory: MappedMemory,
   { name, offset, parameter }: Memzone,
@@ -53,14 +53,16 @@ export function decodeGuest(
   };
 }
 
-/** What a guest may say of its lcores: each share is one, and those behind a gap do not count. */
+/**
+ * The busy shares of a guest's lcores, as the guest wrote them: the first impossible one ends them.
+ */
 function busyOf(word: (at: number) => number): number[] {
   const told = Array.from({ length: BUSY_LCORES }, (_, lcore) => word(GUEST.BUSY + lcore));
   const end = told.findIndex((part) => part === 0 || part > 1001);
   return told.slice(0, end < 0 ? BUSY_LCORES : end).map((part) => (part - 1) / 1000);
 }
 
-/** A channel's memzone, which is large enough. */
+/** Decode a channel's memzone. The caller has checked that it is large enough. */
 export function decodeChannel(memory: MappedMemory, { name, offset }: Memzone): ChannelReport {
   const { u8, u32 } = memory;
   const start = offset >>> 2;

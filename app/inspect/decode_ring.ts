@@ -7,7 +7,7 @@ import { isRingSize } from "../ring/ring_size.ts";
 import { SpscRing } from "../ring/spsc_ring.ts";
 import type { MempoolReport, RingReport } from "./region_report.ts";
 
-/** How often positions are read again that change meanwhile. */
+/** How many times positions are read that change meanwhile. */
 const TRIES = 32;
 
 /** Most mbufs that descriptors can name. */
@@ -20,7 +20,7 @@ export function ringProblem({ parameter, size }: Memzone, kind: RingReport["kind
   return needed > size ? `${parameter} slots do not fit into ${size} bytes` : null;
 }
 
-/** Why a mempool's memzone cannot hold what it says; null if it can. */
+/** Why a mempool's memzone cannot hold the mbufs that it counts; null if it can. */
 export function mempoolProblem(memory: MappedMemory, zone: Memzone): string | null {
   const { size, parameter: stride } = zone;
   if (size < MEMPOOL.FREE_RING * 4) return `${size} bytes are too few`;
@@ -37,7 +37,7 @@ function mbufsIn(memory: MappedMemory, { offset }: Memzone): number {
   return memory.u32[(offset >>> 2) + MEMPOOL.COUNT];
 }
 
-/** Positions of one moment: read again while others move them. */
+/** Positions of a ring: of one moment, if they are steady. */
 interface Positions {
   readonly producer: number;
   readonly consumer: number;
@@ -47,10 +47,11 @@ interface Positions {
 }
 
 /**
- * Read positions until the consumer's did not change meanwhile, or all tries are used up.
+ * Read positions until the consumer's is the same before and after the others, or all tries are
+ * used up.
  *
- * The producer moves on while we read, but never more than all slots ahead of where the consumer
- * still is.
+ * The producer moves on while we read. As the consumer has not moved, the producer is at most all
+ * slots ahead of it.
  */
 function readPositions(
   memory: MappedMemory,
@@ -73,12 +74,12 @@ function judge(name: string, kind: RingReport["kind"], slots: number, at: Positi
   const problem = isPossible || !at.isSteady
     ? null
     : claimed > slots
-    ? `the producer is ${claimed} ahead of the consumer, of ${slots} slots`
+    ? `the producer is ${claimed} slots ahead of the consumer, in a ring of ${slots}`
     : `${used} elements are there, but only ${claimed} were claimed`;
   return { name, kind, slots, producer, consumer, used: Math.min(used, slots), problem };
 }
 
-/** A ring with one producer and one consumer; its memzone is sound. */
+/** Decode a ring with one producer and one consumer, whose memzone is sound. */
 export function decodeSpsc(memory: MappedMemory, { name, offset, parameter }: Memzone): RingReport {
   const start = offset >>> 2;
   const producer = start + RING.PRODUCER;
@@ -87,7 +88,7 @@ export function decodeSpsc(memory: MappedMemory, { name, offset, parameter }: Me
   return judge(name, "spsc", parameter, positions);
 }
 
-/** A ring with several producers and consumers; its memzone is sound. */
+/** Decode a ring with several producers and consumers, whose memzone is sound. */
 export function decodeMpmc(memory: MappedMemory, { name, offset, parameter }: Memzone): RingReport {
   return mpmcAt(memory, name, offset >>> 2, parameter);
 }
@@ -102,7 +103,7 @@ function mpmcAt(memory: MappedMemory, name: string, start: number, slots: number
   return judge(name, "mpmc", slots, positions);
 }
 
-/** A mempool in the region; its memzone is sound. */
+/** Decode a mempool in the region, whose memzone is sound. */
 export function decodeMempool(memory: MappedMemory, zone: Memzone): MempoolReport {
   const count = Math.min(mbufsIn(memory, zone), MBUFS_MAX);
   const start = (zone.offset >>> 2) + MEMPOOL.FREE_RING;

@@ -29,13 +29,13 @@ export interface Flow {
 
 /** Frames that were dropped for one reason. */
 export interface Drop {
-  /** As metrics call the reason: `ring_full`. */
+  /** The reason as metrics call it: `ring_full`. */
   readonly label: string;
-  /** In words. */
+  /** The reason in words. */
   readonly reason: string;
-  /** In all. */
+  /** Frames in all. */
   readonly frames: number;
-  /** A second. */
+  /** Frames a second. */
   readonly frameRate: number;
 }
 
@@ -53,17 +53,17 @@ export interface PortFigures {
   readonly guest: string;
   /** Its number among the guest's ports, from 0. */
   readonly number: number;
-  /** As the host calls it: `tap0`. */
+  /** Its name at the host: `tap0`. */
   readonly name: string;
   /** The cores that forward for it, by queue; none if the host does not tell. */
   readonly cores: readonly number[];
   /** Whether its interface is down. */
   readonly isDown: boolean;
-  /** From the port to the guest. */
+  /** Frames from the port to the guest. */
   readonly rx: Flow;
-  /** From the guest to the port. */
+  /** Frames from the guest to the port. */
   readonly tx: Flow;
-  /** By reason; those that are 0 are left out. */
+  /** Drops by reason; reasons without drops are left out. */
   readonly drops: readonly Drop[];
   /** All of {@linkcode drops}. */
   readonly dropped: Pick<Drop, "frames" | "frameRate">;
@@ -77,9 +77,9 @@ export interface PortFigures {
 export interface LcoreFigures {
   /** The core that it is pinned to. */
   readonly core: number;
-  /** For how long it has run, and for how long of that it had nothing to do. */
+  /** Seconds for which it has run. */
   readonly seconds: number;
-  /** See {@linkcode seconds}. */
+  /** Seconds of these in which it had nothing to do. */
   readonly idleSeconds: number;
   /** Share of the time in which it had work, 0 to 1; undefined after one look. */
   readonly busy?: number;
@@ -89,7 +89,7 @@ export interface LcoreFigures {
 export interface RegionFigures {
   /** Its name or path. */
   readonly name: string;
-  /** As it was found. */
+  /** What was found in it. */
   readonly report: RegionReport;
   /** Ports of all guests, in the order of the directory. */
   readonly ports: readonly PortFigures[];
@@ -180,7 +180,7 @@ function portFigures(
   };
 }
 
-/** All ports of an lcore say the same of it. */
+/** The lcores of these channels. All channels of an lcore say the same of it. */
 function lcoreFigures(
   channels: readonly ChannelReport[],
   lastOf: ReadonlyMap<string, ChannelReport>,

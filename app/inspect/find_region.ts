@@ -8,7 +8,7 @@ import { isPath } from "../memory/region_name.ts";
 import { listeningServers } from "../region/listening_servers.ts";
 import { INSPECT_MIN_BYTES } from "./decode.ts";
 
-/** open(2) read-only: as the path stands; links followed, as those in /proc are. */
+/** How `shim_file_open()` opens for reading: no link; with links followed, such as in /proc. */
 const READ_ONLY = 0, READ_ONLY_LINKED = 3;
 
 const PAGE_BYTES = 4096;
@@ -70,7 +70,7 @@ export function findPciRegion(address: string): FoundRegion {
   }
 }
 
-/** Map a region: what was opened read-only is mapped for reading alone. */
+/** Map a region for reading alone, from a descriptor that was opened for reading. */
 export function mapReadOnly(fd: number, bytes: number, path: string): MappedMemory {
   if (bytes < INSPECT_MIN_BYTES) {
     throw new CulvertError(
@@ -82,7 +82,7 @@ export function mapReadOnly(fd: number, bytes: number, path: string): MappedMemo
   return MappedMemory.ofFile(fd, mapped, `region ${path}`);
 }
 
-/** To be asked before opening: a device may act on being opened, and a FIFO may block. */
+/** Check a path before it is opened: a device may act on being opened, and a FIFO may block. */
 function checkIsFile(path: string): void {
   let found: Deno.FileInfo;
   try {
@@ -93,7 +93,7 @@ function checkIsFile(path: string): void {
   if (found.isFile) return;
   throw new CulvertError(
     found.isSocket
-      ? `Cannot inspect ${path} as it is a server's socket, and to join would be told to all peers: ` +
+      ? `Cannot inspect ${path} as it is a server's socket, and all peers would see us join: ` +
         `name the region, or its memory: /proc/PID/fd/N`
       : `Cannot inspect ${path} as it is no file: name a region's memory`,
   );
@@ -117,7 +117,7 @@ function memfdPath(region: string): string {
     const others = [...new Set(all.map((memfd) => memfd.region))].join(", ") || "none";
     throw new CulvertError(
       `Cannot find region ${region} as no process that we may look into has it: there are ${others}; ` +
-        `run as root, or name a path (of a server's -M /dev/shm/NAME, of its -m /proc/PID/fd/N)`,
+        `run as root, or name a path (/dev/shm/NAME of a server's -M, /proc/PID/fd/N of its -m)`,
     );
   }
   const memories = new Map(found.map((memfd) => [memfd.identity, memfd.path]));
@@ -131,8 +131,8 @@ function memfdPath(region: string): string {
 }
 
 /**
- * Of several memories of one name, that of the process whose socket is the region's: a VM may still
- * have an older one.
+ * Of several memories of one name the one that the region's server has open, as the process with
+ * the region's socket: a VM may still have an older one.
  */
 function servedMemory(region: string, found: readonly OpenMemfd[]): string | undefined {
   const sockets = listeningServers().filter((server) => server.region === region)

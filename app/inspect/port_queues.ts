@@ -4,9 +4,9 @@ import type { ChannelReport } from "./region_report.ts";
 
 /** A port of a guest, with the channel of each of its queues. */
 export interface PortReport {
-  /** As the first channel is called: `g0.p1`. */
+  /** The name of its first channel, without a queue: `g0.p1`. */
   readonly name: string;
-  /** By queue, one at least. */
+  /** The channel of each queue, at least one. */
   readonly channels: readonly ChannelReport[];
 }
 
@@ -16,7 +16,7 @@ export function portsOf(channels: readonly ChannelReport[]): PortReport[] {
   return [...Map.groupBy(channels, nameOf)].map(([name, channels]) => ({ name, channels }));
 }
 
-/** The counters of a port, by their places in `COUNTER`: those of its queues together. */
+/** The counters of a port, by their places in `COUNTER`: the sums over its queues. */
 export function countersOf({ channels }: PortReport): Float64Array {
   const all = channels.map(({ counters }) => {
     const values = [...COUNTER_KEYS].map(([at, key]) => [at, counters[key] ?? 0]);

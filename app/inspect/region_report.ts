@@ -1,6 +1,6 @@
 /**
- * What `culvert inspect` says of a region, in the form that `--json` prints: keys are never left
- * out, what cannot be told is null.
+ * What `culvert inspect` says of a region, in the form that `--json` prints: no key is ever left
+ * out, and a value that cannot be told is null.
  *
  * @module
  */
@@ -71,7 +71,7 @@ export interface ZoneReport {
 
 /** A guest's control memzone. */
 export interface GuestReport {
-  /** Of the memzone: `g0`. */
+  /** Name of the memzone: `g0`. */
   readonly name: string;
   /** A key of `GUEST_STATE`, or the number if it is none. */
   readonly state: string;
@@ -102,11 +102,14 @@ export interface GuestReport {
 /** One side's sleeping flag on a channel. */
 export interface SleepReport {
   /**
-   * Whether the lcore came round its loop between two looks; null after one look, or if nobody
-   * tells.
+   * Whether the lcore came round its loop between two looks; null after one look, or if the lcore
+   * does not tell.
    */
   readonly isTurning: boolean | null;
-  /** Goes up some times a second while it does, modulo 2^32; 0 if nobody tells. */
+  /**
+   * Goes up some times a second while the lcore comes round its loop, modulo 2^32; 0 if it does not
+   * tell.
+   */
   readonly rounds: number;
   /** Whether the lcore sleeps. */
   readonly isAsleep: boolean;
@@ -118,11 +121,11 @@ export interface SleepReport {
 
 /** A channel: one port of the host, as one guest sees it. */
 export interface ChannelReport {
-  /** Of the memzone: `g0.p1`. */
+  /** Name of the memzone: `g0.p1`. */
   readonly name: string;
   /** The host's port. */
   readonly portName: string;
-  /** As `52:54:00:12:34:56`. */
+  /** The MAC address, as `52:54:00:12:34:56`. */
   readonly mac: string;
   /** Longest frame in bytes, FCS not included. */
   readonly frameMax: number;
@@ -132,17 +135,19 @@ export interface ChannelReport {
   readonly hostSleep: SleepReport;
   /** The guest's lcore. */
   readonly guestSleep: SleepReport;
-  /** The host's counters of the port, by the names of `COUNTER`, of a moment ago. */
+  /**
+   * The host's counters of the port, by the names of `COUNTER`, as the host last published them.
+   */
   readonly counters: Readonly<Record<string, number | null>>;
 }
 
 /** A ring's positions. */
 export interface RingReport {
-  /** Of the memzone: `g0.p1.rx`. */
+  /** Name of the memzone: `g0.p1.rx`. */
   readonly name: string;
   /** One producer and one consumer, or several. */
   readonly kind: "spsc" | "mpmc";
-  /** How many there are. */
+  /** Slots of the ring. */
   readonly slots: number;
   /** Elements ever enqueued, modulo 2^32. */
   readonly producer: number;
@@ -150,32 +155,32 @@ export interface RingReport {
   readonly consumer: number;
   /** Slots in use. */
   readonly used: number;
-  /** Why these positions cannot be; null if they can. */
+  /** Why these positions are impossible; null if they are possible. */
   readonly problem: string | null;
 }
 
 /** A memzone of mbufs. */
 export interface MbufsReport {
-  /** Of the memzone. */
+  /** Name of the memzone. */
   readonly name: string;
-  /** How many fit, but for long ones. */
+  /** How many mbufs fit, long ones not counted. */
   readonly count: number;
-  /** Long ones, for super-frames. */
+  /** Long mbufs, for super-frames. */
   readonly long: number;
-  /** Bytes from one to the next. */
+  /** Bytes from one mbuf to the next. */
   readonly stride: number;
 }
 
 /** A mempool in the region. */
 export interface MempoolReport {
-  /** Of the memzone. */
+  /** Name of the memzone. */
   readonly name: string;
   /** Mbufs in all. */
   readonly count: number;
-  /** Bytes from one to the next. */
+  /** Bytes from one mbuf to the next. */
   readonly stride: number;
-  /** Mbufs in the free ring; those in somebody's cache are not. */
+  /** Mbufs in the free ring. Mbufs in the caches of lcores are not among them. */
   readonly free: number;
-  /** Why the free ring's positions cannot be; null if they can. */
+  /** Why the free ring's positions are impossible; null if they are possible. */
   readonly problem: string | null;
 }

@@ -11,13 +11,13 @@ import { decodeRegion, withLives } from "./decode.ts";
 import { mapReadOnly } from "./find_region.ts";
 import type { RegionReport } from "./region_report.ts";
 
-/** `shim_file_open`: for reading alone, as the path stands; with links followed, as in /proc. */
+/** How `shim_file_open()` opens for reading: no link; with links followed, such as in /proc. */
 const READ_ONLY = 0, READ_ONLY_LINKED = 3;
 
-/** Of a mode: what kind of file it is; a regular one; a socket. */
+/** The bits of a mode that tell what kind of file it is; and the kinds. */
 const KIND = 0o170000, REGULAR = 0o100000, SOCKET = 0o140000, LINK = 0o120000;
 
-/** Milliseconds until the next try, where there is nothing yet, and where something was wrong. */
+/** Milliseconds until the next try: if the region is not there yet, and if it could not be read. */
 const ABSENT_MS = 1000, WRONG_MS = 5000;
 
 /** A region as it was found in one look. */
@@ -26,9 +26,7 @@ export interface RegionLook {
   readonly name: string;
   /** What is in it; undefined if it is not there, or cannot be read. */
   readonly report?: RegionReport;
-  /**
-   * Which memory it is, and which host's of that memory: another one has counters that begin at 0.
-   */
+  /** Names the memory and its host: if either is another one, counters have begun at 0 again. */
   readonly run: string;
   /** Why it cannot be read. */
   readonly problem?: string;
@@ -36,12 +34,12 @@ export interface RegionLook {
 
 /**
  * A region that is looked at again and again, for as long as the program runs: its memory, host and
- * server may go, and others of its name may come.
+ * server may end, and new ones of the same name may take their places.
  *
- * The memory of a NAME is asked of its server, as a peer that leaves again at once; it is then
- * opened anew for reading alone. So neither root nor `/proc` is needed: each user that may use the
- * region may watch it. What is there already is not asked for again before another socket, or
- * another file, is in its place.
+ * For a NAME we join its server as a peer, receive the memory, open it anew for reading alone, and
+ * leave at once. So neither root nor the `/proc` of other processes is needed: each user that may
+ * use the region may watch it. Memory that is mapped is not asked for again until another socket,
+ * or another file, is at the region's path.
  */
 export class WatchedRegion {
   readonly #path: string;
@@ -54,7 +52,7 @@ export class WatchedRegion {
   #last?: RegionReport;
   #run = "";
 
-  /** Nobody has looked yet. */
+  /** Watch a region by its name or path. Nothing is opened before the first {@linkcode look}. */
   constructor(readonly name: string) {
     this.#path = isPath(name) ? name : socketPath(name);
   }
@@ -78,7 +76,7 @@ export class WatchedRegion {
     return { name, report, run: this.#run };
   }
 
-  /** Let go of the memory. It may be looked for again. */
+  /** Unmap the memory. The next {@linkcode look} may map it again. */
   close(): void {
     this.#memory?.close();
     this.#memory = undefined;
@@ -136,7 +134,7 @@ export class WatchedRegion {
   /** Ask the server for the memory. */
   #ask(): void {
     const peer = Peer.connect(this.#path, 0);
-    if (peer === undefined) return; // it has ended: another socket will come
+    if (peer === undefined) return; // the server has ended: the next one makes another socket
     const path = `/proc/self/fd/${peer.memoryFd}`;
     try {
       const fd = shim.shim_file_open(cString(path), READ_ONLY_LINKED);
@@ -155,7 +153,7 @@ export class WatchedRegion {
     if (this.#isFile && isClosed(fd, this.name)) return;
     const { device, inode } = statusOfFile(fd, `region ${this.name}`);
     const identity = `${device}:${inode}`;
-    if (this.#memory && identity === this.#memoryIdentity) return; // another server of the same
+    if (this.#memory && identity === this.#memoryIdentity) return; // the next server has the same
     const memory = mapReadOnly(fd, fileBytes(fd, this.name), this.name);
     this.close();
     this.#memory = memory;
@@ -171,18 +169,20 @@ function isClosed(fd: number, name: string): boolean {
   return words[HEADER.MAGIC_0] === MAGIC[0] && words[HEADER.STATE] === REGION_STATE.CLOSED;
 }
 
-/** Several regions that are looked at together: those that were named, or all that are served. */
+/** Several regions that are looked at together: the named ones, or all that have a server here. */
 export class RegionWatch {
   readonly #regions = new Map<string, WatchedRegion>();
 
-  /** Names and paths of regions; none: whatever regions there are, they come and go. */
+  /**
+   * Watch these names and paths of regions; without any, at each look the regions that there are.
+   */
   constructor(private readonly names: readonly string[]) {}
 
   /**
    * Look at each, once.
    *
    * @param now A clock in milliseconds.
-   * @returns those that are there or were named, in the order of their names.
+   * @returns the named regions in their order; without names, those that are there, sorted by name.
    */
   look(now: number): RegionLook[] {
     const isNamed = this.names.length > 0;
@@ -200,7 +200,7 @@ export class RegionWatch {
     return looks.sort((a, b) => isNamed ? 0 : a.name < b.name ? -1 : 1);
   }
 
-  /** Let go of all memory. */
+  /** Unmap all memory. */
   close(): void {
     for (const region of this.#regions.values()) region.close();
     this.#regions.clear();

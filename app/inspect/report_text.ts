@@ -11,7 +11,7 @@ import type {
 } from "./region_report.ts";
 import { alignColumns, bar, bytesText, shares } from "./table.ts";
 
-/** A region for people: sections with aligned columns, rings and memory drawn. */
+/** A region as text for people: sections with aligned columns, and bars for rings and memory. */
 export function reportText(source: string, report: RegionReport): string {
   const lines = [`region at ${source}, ${bytesText(report.bytes)}`];
   for (const problem of report.problems) lines.push(`  ! ${problem}`);
@@ -54,7 +54,7 @@ function hostLines(host: HostReport, { mbufs }: RegionReport): string[] {
   return lines;
 }
 
-/** Nobody beats in the state in which nobody is there. */
+/** Whether the heartbeat moves; nothing in a state in which no host or guest is there. */
 function lifeText(state: string, isAlive: boolean | null): string {
   if (isAlive === null || state === "ABSENT" || state === "CLOSED") return "";
   return isAlive ? ", alive" : ", silent: its heartbeat stands still";
@@ -108,7 +108,7 @@ function sleepText(
   return `${stalled}${isAsleep ? "asleep" : "awake"}, slept ${sleeps}x, ${waker}`;
 }
 
-/** Of each ring its fill, and the slots in which producer and consumer are. */
+/** For each ring its fill, and the positions of producer and consumer. */
 function ringLines(rings: readonly RingReport[], prefix = ""): string[] {
   const rows = rings.map(({ name, kind, slots, producer, consumer, used, problem }) => [
     name.slice(prefix.length),

@@ -1,4 +1,4 @@
-/** Shares of 0 to 1, of one after another: `12 %, 100 %`. */
+/** Shares of 0 to 1 as percentages: `12 %, 100 %`. */
 export function shares(values: readonly number[]): string {
   return values.map((value) => `${Math.round(value * 100)} %`).join(", ");
 }

@@ -32,7 +32,7 @@ function labelsText(labels: Labels): string {
   return `{${pairs.join(",")}}`;
 }
 
-/** A label's value may have anything in it, names of ports are not ours. */
+/** A label's value may have any character in it: users choose the names of ports. */
 function escaped(value: string): string {
   return value.replaceAll("\\", "\\\\").replaceAll('"', '\\"').replaceAll("\n", "\\n");
 }

@@ -21,7 +21,7 @@ interface Sample {
 
 /** A metric. */
 export interface Family {
-  /** Without `culvert_` in front and, of a counter, `_total` behind. */
+  /** Its name, without `culvert_` in front and, of a counter, `_total` behind. */
   readonly name: string;
   /** A counter only goes up, a gauge is as things are. */
   readonly kind: "counter" | "gauge";

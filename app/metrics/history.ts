@@ -10,9 +10,9 @@ type Values = Readonly<Record<string, number | null>>;
 export interface Series {
   /** `port`, `core` or `region`. */
   readonly kind: string;
-  /** As the page calls it. */
+  /** Its name on the page. */
   readonly label: string;
-  /** By name; each as long as the times. */
+  /** Figures by name; each list is as long as the list of times. */
   readonly values: Record<string, (number | null)[]>;
 }
 

@@ -3,10 +3,12 @@ import { PREFIX } from "./exposition.ts";
 import { FAMILIES } from "./families.ts";
 import type { Snapshot } from "./snapshot.ts";
 
-/** Loaded only when telemetry is on. In `import()` itself, Deno would look for it at once. */
+/** Loaded only when telemetry is on. No literal in `import()`: Deno would look for it at once. */
 const API = "@opentelemetry/api";
 
-/** What turns Deno's own OpenTelemetry on, which does all the rest: OTEL_EXPORTER_OTLP_*. */
+/**
+ * The variable that turns Deno's own OpenTelemetry on, which exports as OTEL_EXPORTER_OTLP_* say.
+ */
 const SWITCH = "OTEL_DENO";
 
 /** Whether Deno's OpenTelemetry is on: it takes `true` or `1`. */
@@ -21,7 +23,8 @@ export async function exportByOtlp(snapshot: Snapshot): Promise<void> {
   const meter = metrics.getMeter("culvert");
   const instruments = new Map(FAMILIES.map(({ name, kind, help }) => {
     const make = kind === "counter" ? "createObservableCounter" : "createObservableGauge";
-    // As Prometheus has it, so that both have one name; the receiver adds `_total` itself.
+    // The prefix is that for Prometheus, so that both have one name; the receiver adds `_total`
+    // itself.
     return [name, meter[make](PREFIX + name, { description: help })] as const;
   }));
   meter.addBatchObservableCallback((result) => {

@@ -1,7 +1,7 @@
 /** The page of `culvert metrics`, as `deno task page` makes it: all that it needs is in it. */
 const PAGE = new URL("../../.cache/page/index.html", import.meta.url);
 
-/** The page's text. Where it was not made, one that says so. */
+/** The page's text. If it was not made, the text of a page that says so. */
 export function pageText(): string {
   try {
     return Deno.readTextFileSync(PAGE);

@@ -14,15 +14,15 @@ import { pageText } from "./page_file.ts";
 export interface MetricsOptions {
   /** Names and paths of regions; none: all that have a server. */
   readonly regions: readonly string[];
-  /** Where to listen. */
+  /** The address to listen at. */
   readonly hostname: string;
-  /** See {@linkcode hostname}. */
+  /** The TCP port to listen at. */
   readonly port: number;
-  /** Of this program. */
+  /** The version of this program. */
   readonly version: string;
 }
 
-/** Between two looks at the regions, in milliseconds. */
+/** Milliseconds between two looks at the regions. */
 const LOOK_MS = 1000;
 
 /**
@@ -101,7 +101,7 @@ class WatchedMetrics {
     for (const look of looks) this.#tell(look);
     this.#last = new Map(looks.map((look) => [look.name, look]));
     this.snapshot.update(this.#regions, looks, now);
-    // From a clock that is never set: a page asks for what is newer than what it has.
+    // By a clock that is never set, as a page asks for all that is newer than its last time.
     this.#history.add(this.#regions, (performance.timeOrigin + now) / 1000);
   }
 
@@ -129,7 +129,7 @@ class WatchedMetrics {
     this.#watch.close();
   }
 
-  /** A problem is told once, until it is another. */
+  /** Log a region's problem once, and again when it is another one. */
   #tell({ name, problem = "" }: RegionLook): void {
     if (problem !== (this.#told.get(name) ?? "") && problem !== "") {
       this.log(problem, { level: "warning" });
@@ -154,7 +154,7 @@ function stateOf({ name, report: { host, guests }, mbufs, ports }: RegionFigures
   };
 }
 
-/** The page needs nothing from elsewhere, and nobody is to frame it. */
+/** The page loads nothing from elsewhere, and no other page may frame it. */
 const POLICY =
   "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; connect-src 'self'; " +
   "img-src data:; frame-ancestors 'none'; base-uri 'none'; form-action 'none'";

@@ -16,7 +16,7 @@ export class Snapshot {
   readonly #totals = new Totals();
   #measured: readonly Measured[] = [];
 
-  /** All metrics, also those that have no values. */
+  /** All metrics, also the ones without values. */
   get measured(): readonly Measured[] {
     return this.#measured;
   }

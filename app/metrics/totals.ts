@@ -1,25 +1,25 @@
-/** Regions that were not seen for so long, in milliseconds, are forgotten. */
+/** Milliseconds after which a region that was not seen again is forgotten. */
 const FORGET_MS = 3_600_000;
 
-/** Counters of a region that were not in its last look: more are forgotten, as guests name some. */
+/** Most counters that are kept of a region without being in its last look: guests can name any. */
 const ABSENT_MAX = 1000;
 
 /** What is known of one counter. */
 interface Total {
-  /** Which host, or guest, has counted it: another one begins at 0. */
+  /** The run of the host that has counted it: in another run counters begin at 0. */
   run: string;
-  /** What that one said last. */
+  /** Its value at the last look. */
   last: number;
-  /** What those before it have counted. */
+  /** The sum over the runs before. */
   before: number;
 }
 
 /** What is known of a region. */
 interface Known {
-  /** By name of the counter: the one that was told last is the last one. */
+  /** By the name of the counter, in the order in which they were told last. */
   readonly totals: Map<string, Total>;
   readonly seenAt: number;
-  /** How many were told since then. */
+  /** How many counters were told since then. */
   told: number;
 }
 

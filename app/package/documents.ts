@@ -7,13 +7,13 @@ const DOCUMENTS = [
   ...["app/guest/README.md", "app/guest/TUTORIAL.md"],
 ];
 
-/** What those show: the plot, and functions to begin with. */
+/** What the documents show: the plot, and functions to begin with. */
 const PICTURE = "bench/results.svg", EXAMPLES = "app/guest/examples";
 
 /** A link in Markdown, or a picture: `[text](path)`. */
 const LINK = /(!?)\[([^\]]*)\]\((?!https?:|#)([^)#]+)(#[^)]*)?\)/g;
 
-/** The document as the package has it: what links to a file that is not in it is text alone. */
+/** The text of a document, in which links to files that the package has not become plain text. */
 function withoutDeadLinks(document: string, text: string, files: readonly string[]): string {
   return text.replaceAll(LINK, (link, _picture, words, path) => {
     const target = join(dirname(document), path).replace(/\/$/, "");

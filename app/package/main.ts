@@ -20,7 +20,7 @@ const ARCHES = ["x86_64", "aarch64"];
 /** How the compiler makes a small shim: without symbols, and what only debuggers unwind by. */
 const SMALL = ["-s", "-fno-asynchronous-unwind-tables"];
 
-/** Run a program in a folder, and tell what it says. */
+/** Run a program in a folder; its output goes to ours. */
 async function run(cwd: string, ...[program, ...args]: readonly string[]): Promise<void> {
   const { success } = await new Deno.Command(program, { args, cwd }).spawn().status;
   if (!success) throw new CulvertError(`Cannot make the package as ${program} failed: see above`);
@@ -55,7 +55,7 @@ async function versionOf(name: string): Promise<string> {
   return imports[name].slice(`npm:${name}@`.length);
 }
 
-/** The import map of functions that a user's file has beside no package.json. */
+/** The import map of a user's functions that lie in no project with the package. */
 function importsText(): string {
   const imports = Object.entries(EXPORTS).map(([name, module]) => [
     name.replace(".", "culvert-net"),
@@ -64,7 +64,7 @@ function importsText(): string {
   return JSON.stringify({ imports: Object.fromEntries(imports) }, null, 2) + "\n";
 }
 
-/** Seconds that it takes, most of them for types and shims. */
+/** Seconds that making the package takes, most of them for types and shims. */
 const SECONDS = 20;
 
 async function main(): Promise<number> {

@@ -1,6 +1,6 @@
 import { VERSION } from "../cli/version.ts";
 
-/** What users import, by its name behind `culvert-net`. */
+/** The modules that users import, by what follows `culvert-net` in their names. */
 export const EXPORTS: Readonly<Record<string, string>> = {
   ".": "app/api",
   "./function": "app/function",
@@ -13,13 +13,13 @@ export interface Dependencies {
   readonly deno: string;
   /** The version of esbuild that bundles a VM's guest app. */
   readonly esbuild: string;
-  /** The version of what tells percentiles of latencies. */
+  /** The version of the library that tells percentiles of latencies. */
   readonly "hdr-histogram-js": string;
-  /** The version of what `culvert metrics` exports by. */
+  /** The version of the API by which `culvert metrics` exports to OTLP. */
   readonly "@opentelemetry/api": string;
   /** The version of the parser of configuration files. */
   readonly "toml-eslint-parser": string;
-  /** The version of what checks them. */
+  /** The version of the library that checks these. */
   readonly valibot: string;
 }
 

@@ -22,7 +22,7 @@ const CHANGES: Readonly<Record<string, readonly (readonly [found: string, wanted
   ],
 };
 
-/** How esbuild writes a module: small, but with names, which stacks tell. */
+/** How esbuild writes a module: small, but with all names, which stack traces show. */
 const SMALL = {
   loader: "ts",
   format: "esm",
@@ -40,7 +40,7 @@ const NEEDED = /^(?:import|export) [^"]*"(\.[^"]*)\.js";$/gm;
 /** In a comment of types: the line that imports the library from where it lies in a clone. */
 const LIBRARY = /(\* .*\bfrom )"[./]*\/(api|function|testing)\.ts"/g;
 
-/** What users call it. */
+/** The same line, with the name by which users import the library. */
 function libraryLine(_line: string, start: string, module: string): string {
   return `${start}"culvert-net${module === "api" ? "" : `/${module}`}"`;
 }
@@ -74,11 +74,11 @@ export async function writeModules(to: string): Promise<void> {
 }
 
 /**
- * The types of the library, as `deno transpile --declaration` makes them: for each module of ours
- * that the entries import, of which those are left out that no type needs.
+ * The types of the library, as `deno transpile --declaration` makes them: for the entries, and for
+ * each module whose types these need.
  *
  * @param entries Modules that users import.
- * @param to The folder that gets them, beside those of what they import.
+ * @param to The folder that gets them.
  */
 export async function writeTypes(entries: readonly string[], to: string): Promise<void> {
   const scratch = await Deno.makeTempDir({ prefix: "culvert-package-" });

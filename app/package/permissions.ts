@@ -1,6 +1,6 @@
 /**
- * What each command needs of Deno. The tasks of deno.json and the package's launcher are made of
- * it: a test compares them.
+ * What each command needs of Deno. The package's launcher is made from this table; the tasks of
+ * deno.json have the same permissions: a test compares them.
  *
  * @module
  */
@@ -31,7 +31,7 @@ type Needs = "everything" | {
 
 const MEMORY = ["/run/culvert", "/dev/shm", "/dev/hugepages"];
 
-/** By command. */
+/** What each command needs, by its name. */
 const NEEDS: Readonly<Record<string, Needs>> = {
   host: { shim: true, read: [CODE, ...MEMORY], write: MEMORY },
   check: { shim: true, read: [CODE] },

@@ -20,7 +20,7 @@ export class History {
     this.#rates = rates;
   }
 
-  /** Of a port, the oldest first. */
+  /** The rates of a port, the oldest first. */
   of(region: string, port: { readonly guest: string; readonly number: number }): readonly number[] {
     return this.#rates.get(keyOf(region, port)) ?? [];
   }

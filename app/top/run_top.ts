@@ -20,7 +20,7 @@ export interface TopOptions {
   readonly regions: readonly string[];
   /** Seconds between two looks. */
   readonly interval: number;
-  /** How often to show something, then end; undefined: until told to. */
+  /** How many times to show figures before the end; undefined: until `signal`. */
   readonly count?: number;
 }
 
@@ -42,7 +42,7 @@ export async function runTop(options: TopOptions, signal: AbortSignal): Promise<
   }
 }
 
-/** Look again and again; each look has its figures since the last one. */
+/** Looks at all regions, and calculates figures from each look and the one before it. */
 class Looks {
   #last: readonly RegionLook[];
 

@@ -6,10 +6,10 @@ const ENTER = "\x1b[?1049h\x1b[?25l\x1b[2J", LEAVE = "\x1b[?25h\x1b[?1049l";
 const HOME = "\x1b[H", END_OF_LINE = "\x1b[K", END_OF_SCREEN = "\x1b[J", PLAIN = "\x1b[0m";
 const STYLES = { head: "\x1b[1m", bad: "\x1b[31m", dim: "\x1b[2m" } as const;
 
-/** Smallest screen that is drawn on: on a smaller one lines are cut. */
+/** The size that is assumed of a terminal that does not tell its own. */
 const SIZE_MIN = { columns: 80, rows: 24 };
 
-/** Keys by what a terminal sends. */
+/** Names of keys, by what a terminal sends for them. */
 const KEYS: Readonly<Record<string, string>> = {
   "\x1b[A": "up",
   "\x1b[B": "down",
@@ -23,15 +23,15 @@ const KEYS: Readonly<Record<string, string>> = {
 };
 
 /**
- * The terminal at stdin and stdout, as a screen of its own: it is as it was once the screen is
- * closed, however the program ends.
+ * The terminal at stdin and stdout, switched to a screen of its own. Once the screen is closed, or
+ * Deno.exit() ends the program, the terminal is as it was before.
  */
 export class Screen implements Disposable {
   #isOpen = true;
   readonly #isRaw: boolean;
   readonly #restore = () => this[Symbol.dispose]();
 
-  /** Take it. */
+  /** Switch the terminal to this screen. */
   constructor() {
     this.#isRaw = Deno.stdin.isTerminal();
     if (this.#isRaw) Deno.stdin.setRaw(true);
@@ -39,7 +39,7 @@ export class Screen implements Disposable {
     write(ENTER);
   }
 
-  /** Whether stdout is one. */
+  /** Whether stdout is a terminal. */
   static isThere(): boolean {
     return Deno.stdout.isTerminal();
   }
@@ -50,7 +50,7 @@ export class Screen implements Disposable {
       const { columns, rows } = Deno.consoleSize();
       return columns > 0 && rows > 0 ? { columns, rows } : SIZE_MIN;
     } catch {
-      return SIZE_MIN; // it has gone: writing says so
+      return SIZE_MIN; // the terminal has gone: the next write tells so
     }
   }
 
@@ -66,7 +66,9 @@ export class Screen implements Disposable {
     return write(HOME + texts.join("\r\n") + END_OF_SCREEN);
   }
 
-  /** Tell `take` of each key that is pressed, by its name; `end` if none will come any more. */
+  /**
+   * Call `take` with the name of each key that is pressed, and with `end` when no more can come.
+   */
   async readKeys(take: (key: string) => void): Promise<void> {
     if (!this.#isRaw) return;
     const bytes = new Uint8Array(64);
@@ -84,7 +86,7 @@ export class Screen implements Disposable {
     take("end");
   }
 
-  /** Give it back. */
+  /** Give the terminal back. */
   [Symbol.dispose](): void {
     if (!this.#isOpen) return;
     this.#isOpen = false;
@@ -92,7 +94,7 @@ export class Screen implements Disposable {
     write(LEAVE);
     try {
       if (this.#isRaw) Deno.stdin.setRaw(false);
-    } catch { // it has gone
+    } catch { // the terminal has gone
     }
   }
 }

@@ -19,15 +19,15 @@ export type Sort = typeof SORTS[number];
 
 /** What the user has asked for. */
 export interface Wishes {
-  /** By what ports are sorted. */
+  /** What ports are sorted by. */
   readonly sort: Sort;
-  /** Whether drops are told by reason, and all rings. */
+  /** Whether to show drops by reason, and all rings. */
   readonly hasDetails: boolean;
 }
 
 /** One line, without colours. */
 export interface Line {
-  /** Not yet cut to the width. */
+  /** The text, not yet cut to the width of the screen. */
   readonly text: string;
   /** How it stands out: a heading; something is wrong; less important. */
   readonly style?: "head" | "bad" | "dim";
@@ -37,14 +37,14 @@ export interface Line {
 export interface Found {
   /** Regions that can be read. */
   readonly regions: readonly RegionFigures[];
-  /** All, those that cannot be read among them. */
+  /** All looks, also at regions that cannot be read. */
   readonly looks: readonly RegionLook[];
 }
 
-/** The width at which all columns fit that are always there. */
+/** The width at which all permanent columns fit. */
 const WIDTH_MIN = 80;
 
-/** What a column for bursts takes, and from which width on there is one. */
+/** The width of the column for bursts, and the width of the screen from which on it is there. */
 const BURST_WIDTH = 10, WIDTH_WITH_BURSTS = 96;
 
 /** All lines, however many: those of regions, lcores and guests, then the table of ports. */
@@ -124,21 +124,21 @@ function regionLines(
   return lines;
 }
 
-/** What ports move together. */
+/** What several ports move, in sum. */
 function rateText(flows: readonly Flow[]): string {
   const sum = (figure: (flow: Flow) => number) =>
     flows.reduce((all, flow) => all + figure(flow), 0);
   return `${short(sum(({ frameRate }) => frameRate))}/s ${short(sum(({ bitRate }) => bitRate))}b/s`;
 }
 
-/** Columns of the table, in characters; 0: it is left out. */
+/** Widths of the table's columns, in characters; 0: the column is left out. */
 interface Columns {
   readonly name: number;
   readonly bursts: number;
   readonly spark: number;
 }
 
-/** What is left of a line beside name, bursts and sparkline. */
+/** Characters that all columns take but name, bursts and sparkline. */
 const FIXED = 7 + 7 + 7 + 7 + 7 + 8 + 8;
 
 function columnsFor(width: number, longestName: number): Columns {
@@ -220,9 +220,9 @@ export function problemTexts({ looks }: Found): string[] {
 }
 
 /**
- * The same for programs and logs: a line a port, with all words written out.
+ * The figures for programs and logs: a line for each region, guest and port, all words written out.
  *
- * @param told The {@linkcode problemTexts} of the last look, which are not told again.
+ * @param told The {@linkcode problemTexts} of the last look, which are not repeated.
  */
 export function plainLines(found: Found, time: string, told: readonly string[] = []): string[] {
   const problems = problemTexts(found).filter((text) => !told.includes(text));

@@ -46,7 +46,7 @@ Deno.test("culvert doctor has nothing to say where all is well, and tells what i
       /^ok +capabilities +CAP_NET_RAW, CAP_NET_ADMIN$/m,
       /^ok +cores +isolated: 2-3$/m,
       /^ok +offloads of eth1 +none that hurts$/m,
-      /^ok +versions +culvert 1\.2\.3, as all that run: 1 host$/m,
+      /^ok +versions +culvert 1\.2\.3, as all programs that run: 1 host$/m,
     ]
   ) match(text, line);
 });
@@ -213,7 +213,7 @@ fails("a host, a guest and a server of other builds", {
 }, {
   check: "versions",
   state: "note",
-  found: /host 10 is 1\.2\.2, guest 11 is 1\.2\.2, server 12 is of files that are gone/,
+  found: /host 10 is 1\.2\.2, guest 11 is 1\.2\.2, server 12 is from files that are gone/,
   fix: /^start them anew/,
 });
 

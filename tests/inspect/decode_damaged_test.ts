@@ -21,13 +21,13 @@ for (
     [
       "a half-built",
       (s) => s.memory.store(HEADER.VERSION, 0),
-      "half-built: its host is still at it, or died over it",
+      "half-built: its host still builds it, or died at that",
       true,
     ],
     [
       "a newer",
       (s) => s.memory.store(HEADER.VERSION, 77),
-      `of layout version 77, this build reads ${LAYOUT_VERSION}: use its own build`,
+      `of layout version 77, this build reads ${LAYOUT_VERSION}: use the build that made it`,
       false,
     ],
     [
@@ -51,7 +51,7 @@ for (
     [
       "an overcounted",
       (s) => s.memory.u32[HEADER.ZONE_COUNT] = 1e9,
-      `the directory counts 1000000000 memzones, of which ${ZONES_MAX} can be there`,
+      `the directory counts 1000000000 memzones: there is room for ${ZONES_MAX}`,
       true,
     ],
   ] as [string, (sample: SampleRegion) => void, string | undefined, boolean][]
@@ -83,7 +83,13 @@ Deno.test("decodeRegion() tells memory that nobody has begun from memory that is
 
 for (
   const [what, name, field, value, problem] of [
-    ["lies over the header", "notes", ENTRY.OFFSET, 4096, /^it lies over header or directory$/],
+    [
+      "lies over the header",
+      "notes",
+      ENTRY.OFFSET,
+      4096,
+      /^it lies over the header or the directory$/,
+    ],
     ["is not aligned", "notes", ENTRY.OFFSET, 1000001, /^it is not aligned to 128 bytes$/],
     ["leaves the region", "notes", ENTRY.SIZE, 0xffffffff, /^it ends at \d+, behind the region's/],
     ["lies over another", "notes", ENTRY.OFFSET, 16384, /^it overlaps g0$/],
@@ -117,7 +123,7 @@ Deno.test("decodeRegion() flags names that occur twice", () => {
   const [rx, tx] = ["g0.p0.rx", "g0.p0.tx"].map((name) => entryWord(names.indexOf(name)));
   sample.memory.u32.copyWithin(tx, rx, rx + 8);
   const problems = decodeRegion(sample.memory).zones.map(({ problem }) => problem).filter(Boolean);
-  deepEqual(problems, Array(2).fill("there is another of that name"));
+  deepEqual(problems, Array(2).fill("another memzone has the same name"));
 });
 
 Deno.test("decodeRegion() reads a region of which only the beginning is there", () => {

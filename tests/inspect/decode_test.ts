@@ -94,7 +94,7 @@ Deno.test("decodeRegion() flags positions that cannot be", () => {
   sample.memory.u32[work + MPMC.PRODUCER_TAIL] = 4;
   const problems = decodeRegion(sample.memory).rings.filter((ring) => ring.problem !== null);
   deepEqual(problems.map(({ name, used, problem }) => [name, used, problem]), [
-    ["g0.p0.rx", RING_SIZE, "the producer is 65 ahead of the consumer, of 64 slots"],
+    ["g0.p0.rx", RING_SIZE, "the producer is 65 slots ahead of the consumer, in a ring of 64"],
     ["work", 4, "4 elements are there, but only 3 were claimed"],
   ]);
 });

@@ -50,7 +50,7 @@ channels
   g0.p0  port tap0, 52:54:00:12:34:56, frames to 1522 bytes behind 128 of headroom
       lcores: host awake, slept 0x, woken by nobody; guest asleep, slept 1x, woken by nobody
       rx          [######..................]  16  of 64  producer    16  consumer  0
-      tx          [########################]  64  of 64  producer  1000  consumer  0  ! the producer is 1000 ahead of the consumer, of 64 slots
+      tx          [########################]  64  of 64  producer  1000  consumer  0  ! the producer is 1000 slots ahead of the consumer, in a ring of 64
       lend        [........................]   0  of 64  producer     0  consumer  0
       giveback    [........................]   0  of 64  producer     0  consumer  0
       port: received 1234567, sent 7, dropped 30; doorbells rung 4
@@ -97,7 +97,7 @@ Deno.test("reportText() says little of what it cannot decode, and calls it by it
     reportText("r0", decodeRegion(sample.memory)),
     `\
 region at r0, 1 MiB
-  ! of layout version 1, this build reads ${LAYOUT_VERSION}: use its own build
+  ! of layout version 1, this build reads ${LAYOUT_VERSION}: use the build that made it
   layout  version 1, hash ${HASH}, not this build's`,
   );
 });

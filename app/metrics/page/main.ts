@@ -1,6 +1,7 @@
 /// <reference lib="dom" />
 /**
- * The page of `culvert metrics`, in a browser: asks once a second for what is new, shows it.
+ * The page of `culvert metrics`, in a browser: asks the server once a second for new values, and
+ * shows them.
  *
  * @module
  */
@@ -14,7 +15,7 @@ interface Answer {
   readonly regions: RegionState[];
 }
 
-/** Looks that are shown, and between two times that the server is asked, in milliseconds. */
+/** Looks that are shown, and milliseconds between two requests to the server. */
 const LENGTH = 600, ASK_MS = 1000;
 
 const byId = (id: string) => document.getElementById(id)!;
@@ -22,7 +23,7 @@ const plots = new Plots(byId("plots"));
 let times: number[] = [];
 let series = new Map<string, Series>();
 
-/** Put what is new behind what is known: a series that has come or gone has nulls elsewhere. */
+/** Put new values behind the known ones: a series that was not there before begins with nulls. */
 function take(answer: Answer): void {
   const known = times.length;
   const next = new Map<string, Series>();

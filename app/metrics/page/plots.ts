@@ -1,13 +1,13 @@
 /// <reference lib="dom" />
 import uPlot from "uplot";
 
-/** What the server tells of one port, core or region, as long as the times. */
+/** Values of one port, core or region; each list is as long as the list of times. */
 export interface Series {
   /** `port`, `core` or `region`. */
   readonly kind: string;
   /** What its lines are called. */
   readonly label: string;
-  /** By what is measured; null where nothing was. */
+  /** Values by what is measured; null where nothing was measured. */
   readonly values: Record<string, (number | null)[]>;
 }
 
@@ -18,7 +18,7 @@ interface Sort {
   readonly kind: string;
   /** The highest value, if it is known. */
   readonly most?: number;
-  /** By what a line's name ends, and the value that it shows. */
+  /** For each line the end of its name, and the value that it shows. */
   readonly lines: readonly (readonly [suffix: string, value: string])[];
 }
 
@@ -63,11 +63,11 @@ export function short(value: number | null, unit = ""): string {
   return text + " kMGT"[step].trim() + unit;
 }
 
-/** The plots of a page, made anew when there are others to show. */
+/** The plots of a page. They are made anew when other lines are to be shown. */
 export class Plots {
   #plots: { sort: Sort; plot: uPlot; labels: string }[] = [];
 
-  /** Below `place`, whose width they have. */
+  /** Plots are put into `place`, and have its width. */
   constructor(private readonly place: HTMLElement) {
     addEventListener("resize", () => {
       for (const { plot } of this.#plots) {

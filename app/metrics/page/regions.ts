@@ -17,7 +17,7 @@ export interface RegionState {
   readonly host: string;
   /** Whether its host lives. */
   readonly isAlive: boolean;
-  /** Of its mempool. */
+  /** Mbufs of its mempool. */
   readonly mbufs: { readonly free: number; readonly total: number };
   /** Its places for guests. */
   readonly guests: readonly {
@@ -39,7 +39,9 @@ export interface RegionState {
   }[];
 }
 
-/** An element with text, or with others, in it. Names of ports are not ours: never as HTML. */
+/**
+ * An element that holds text or other elements. Text is never HTML: users choose names of ports.
+ */
 function element(tag: string, content: string | readonly Node[], className = ""): HTMLElement {
   const made = document.createElement(tag);
   if (typeof content === "string") made.textContent = content;
