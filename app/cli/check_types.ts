@@ -4,24 +4,29 @@ import { CulvertError, UsageError } from "../../ffi/error.ts";
 import { isFile } from "../guest/function/function_name.ts";
 import { importMapUrl } from "./import_map.ts";
 
-/** What tells `deno check` of culvert's names; in a project with the package it finds them. */
+/**
+ * The option that tells `deno check` culvert's names; in a project with the package it finds them.
+ */
 const OWN_NAMES = import.meta.url.endsWith(".ts")
   ? `--config=${fileURLToPath(new URL("../../deno.json", import.meta.url))} `
   : "";
 
-/** How `deno check` is to see files that it is given, whatever lies about. */
+/**
+ * Options by which `deno check` ignores projects and lock files beside the files that it checks.
+ */
 const HOW = ["--quiet", "--no-config", "--no-lock", "--node-modules-dir=manual"];
 
 /**
- * Checks the types of functions, as `deno check` does, also of those that are saved later. A
- * process of its own starts Deno for that: we may not any more, whatever a function tries.
+ * Checks the types of functions, as `deno check` does, also of functions that are saved later. A
+ * process of its own runs Deno for that, as this process gives up the right to run programs: no
+ * function can use it.
  */
 export class TypeChecker implements Disposable {
   readonly #requests: WritableStreamDefaultWriter<Uint8Array<ArrayBuffer>>;
   readonly #answers: ReadableStreamDefaultReader<string>;
 
   /**
-   * Start that process, and give up the right to start any.
+   * Start the process that runs Deno, and give up the right to run programs.
    *
    * @param named What `--function` names.
    * @throws {UsageError} if we may not run Deno.
@@ -48,7 +53,7 @@ export class TypeChecker implements Disposable {
   }
 
   /**
-   * Check those that are files in TypeScript. One check at a time.
+   * Check the functions that are files in TypeScript. One check at a time.
    *
    * @param named What `--function` names.
    * @throws {CulvertError} with what `deno check` says, if a type is wrong.
@@ -63,12 +68,12 @@ export class TypeChecker implements Disposable {
     throw new CulvertError(`Cannot use ${files.join(", ")} as deno check says:\n${said}`);
   };
 
-  /** Let that process end. */
+  /** Let the process that runs Deno end. */
   [Symbol.dispose](): void {
     this.#requests.close().catch(() => {/* it has ended */});
   }
 
-  /** What Deno says, called with these arguments; nothing if all is well. */
+  /** What Deno prints if it fails with these arguments; nothing if it does not fail. */
   async #ask(args: readonly string[]): Promise<string> {
     let answer = "";
     try {
@@ -76,7 +81,7 @@ export class TypeChecker implements Disposable {
       while (!answer.endsWith("\n")) answer += (await this.#answers.read()).value!;
       return JSON.parse(answer);
     } catch (cause) {
-      throw new CulvertError("Cannot check types as what does that has ended: start culvert anew", {
+      throw new CulvertError("Cannot check types as their checker has ended: start culvert anew", {
         cause,
       });
     }

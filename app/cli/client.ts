@@ -6,10 +6,10 @@ import { PollSet, READABLE } from "../linux/poll_set.ts";
 import { textOf } from "./help.ts";
 import { CLIENT_COMMANDS } from "./tables/client.ts";
 
-/** What came of a command. */
+/** How a command ended. */
 export type Outcome = "done" | "failed" | "quit";
 
-/** Between two looks for a server that is gone, in milliseconds. */
+/** Milliseconds between two tries to find a server that is gone. */
 const LOOK_MS = 200;
 
 /** Longest wait that a command may ask for: a day. */
@@ -39,7 +39,7 @@ export class Client {
    * A client of a region; the peer is closed by {@linkcode listen} in the end.
    *
    * @param say Told what there is to say, without the line's end.
-   * @param reconnector Finds the server again if it goes; if left out, nobody does.
+   * @param reconnector Finds the server again if it goes; left out, the client stays without one.
    */
   constructor(
     peer: Peer,
@@ -86,7 +86,9 @@ export class Client {
     this.#heard();
   }
 
-  /** Carry out a line: commands with ";" between them. What follows a failure is left. */
+  /**
+   * Carry out a line: commands with ";" between them. Commands behind one that fails are left out.
+   */
   async run(line: string): Promise<Outcome> {
     for (
       const command of line.split(";").map((text) => text.trim()).filter((text) => text !== "")
@@ -126,7 +128,7 @@ export class Client {
     }
   }
 
-  /** As QEMU's client prints it. */
+  /** Our id, the peers, and their vectors, as QEMU's client prints them. */
   #dump(): string {
     const { id, vectors, others } = this.#peer;
     const lines = (eventfds: readonly number[]) =>

@@ -13,9 +13,9 @@ import type { CLIENT } from "./tables/client.ts";
 export interface ClientOptions {
   /** The server's socket, a path. */
   readonly socket: string;
-  /** Undefined if they come from stdin. */
+  /** The commands; undefined if they come from stdin. */
   readonly commands?: readonly string[];
-  /** Say what we are. */
+  /** Say which peer we are. */
   readonly verbose: boolean;
 }
 

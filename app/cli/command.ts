@@ -42,7 +42,7 @@ export interface NumberOption extends ValuedOption {
   readonly least: number;
   /** The highest; without it there is no limit. */
   readonly most?: number;
-  /** If left out. */
+  /** The value if the option is left out. */
   readonly default?: number;
 }
 
@@ -50,7 +50,7 @@ export interface NumberOption extends ValuedOption {
 export interface SizeOption extends ValuedOption {
   /** Its kind. */
   readonly kind: "size";
-  /** If left out, as it is written on the command line. */
+  /** The value if the option is left out, as it is written on the command line. */
   readonly default?: string;
 }
 
@@ -62,7 +62,7 @@ export interface ChoiceOption extends ValuedOption {
   readonly choices: readonly string[];
   /** What each choice means, if it is not plain: help lists them then, a line or more each. */
   readonly meanings?: Readonly<Record<string, string>>;
-  /** If left out. */
+  /** The value if the option is left out. */
   readonly default?: string;
 }
 
@@ -80,7 +80,7 @@ export interface TextOption extends ValuedOption {
   readonly kind: "text";
   /** What a value may be, or begin with: shells offer these words. */
   readonly words?: readonly string[];
-  /** If left out. */
+  /** The value if the option is left out. */
   readonly default?: string;
 }
 
@@ -121,11 +121,11 @@ export interface Example {
   readonly about?: string;
 }
 
-/** All that is told of a command, and how its command line is read. */
+/** A command: what help tells of it, and how its command line is read. */
 export interface Command {
   /** As it is typed. */
   readonly name: string;
-  /** What its name stands behind; `culvert` unless told. */
+  /** The program that the command belongs to; `culvert` if left out. */
   readonly program?: "culvert" | "deno task";
   /** What it does: one line, without a full stop. */
   readonly summary: string;

@@ -34,7 +34,7 @@ function connect(name: string): PacketSocket {
   });
 }
 
-/** What to ask for; "stats" is several questions. */
+/** The request to be sent; "stats" stands for several. */
 function requestsOf(words: readonly string[], { guest, region }: Values): string {
   const [first, second, third, fourth] = words;
   const add = (port: string, guest: number) =>

@@ -2,10 +2,10 @@
 const DISTANCE_MAX = 2;
 
 /**
- * The word that was probably meant by one that is not among them: at most two letters differ, are
- * missing, too many or exchanged, and fewer than half; or the beginning was written.
+ * The one of `words` that was probably meant by `word`: at most two letters of it, and fewer than
+ * half, are wrong, missing, too many or exchanged; or `word` is the beginning of it alone.
  *
- * @returns Undefined if there is none.
+ * @returns the word; undefined if there is none.
  */
 export function didYouMean(word: string, words: readonly string[]): string | undefined {
   const limit = Math.min(DISTANCE_MAX, Math.floor((word.length - 1) / 2));

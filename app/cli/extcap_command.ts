@@ -11,7 +11,7 @@ import { stopSignal } from "./stop_signal.ts";
 import type { EXTCAP } from "./tables/extcap.ts";
 import { VERSION } from "./version.ts";
 
-/** What interfaces are called: this, and the region. */
+/** The beginning of an interface's name, before the name of its region. */
 const PREFIX = "culvert-";
 
 /**
@@ -37,7 +37,7 @@ export async function extcapCommand({ values }: Parsed<typeof EXTCAP>): Promise<
   }
   if (values["extcap-dlts"]) return print(["dlt {number=1}{name=EN10MB}{display=Ethernet}"]);
   if (values["extcap-config"]) return print(SETTINGS);
-  if (!values.capture) return 0; // the filter is all that was to be looked at
+  if (!values.capture) return 0; // Wireshark only asks whether the filter is right
   if (values.fifo === undefined) throw new UsageError("Cannot capture without --fifo PATH");
   const say = sayFor("extcap");
   const words = values.ports?.split(/\s+/).filter((word) => word !== "") ?? [];

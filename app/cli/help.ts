@@ -14,13 +14,13 @@ import {
 /** Columns of a terminal. */
 const WIDTH = 80;
 
-/** Where descriptions begin; what stands left of them and is longer gets a line of its own. */
+/** The column where descriptions begin; a term that is too long gets a line of its own. */
 const COLUMN = 23;
 
 /** The same, in the list of commands. */
 const OVERVIEW_COLUMN = 14;
 
-/** Command lines break before options: these stay with their values. */
+/** Where command lines may break: before an option, which stays with its value. */
 const BEFORE_OPTION = / (?=\[?-)/;
 
 /** What `culvert COMMAND --help` shows: all that the command's table tells, 80 columns wide. */
@@ -46,7 +46,7 @@ export function helpText(command: Command): string {
   ].join("\n\n");
 }
 
-/** Examples that speak for themselves stand together, the others below what they are for. */
+/** Examples without a description stand together, each other one below its description. */
 function exampleBlocks(examples: readonly Example[]): string[] {
   const plain = examples.filter(({ about }) => about === undefined);
   const heading = plain.length === 1 ? "example:" : "examples:";

@@ -73,7 +73,7 @@ function checkWipe(regions: HostOptions["regions"]): void {
   );
 }
 
-/** Options that are read once: what they ask for is done while the host starts. */
+/** Options that a reload cannot change: they take effect while the host starts. */
 const ONCE = ["may-add", "control"] as const;
 
 /** `culvert host`: returns the exit status. */
@@ -126,7 +126,7 @@ export async function hostCommand(parsed: Parsed<typeof HOST>): Promise<number> 
   return 0;
 }
 
-/** SIGHUP with a configuration file: do what it says now. */
+/** Reload the configuration file, on SIGHUP. */
 async function reloadOn(reload: () => Promise<number>, say: Log): Promise<void> {
   try {
     const waited = await reload();
@@ -154,7 +154,9 @@ function patternsOf(text = ""): string[] {
   return text.split(",").map((word) => word.trim()).filter((word) => word !== "");
 }
 
-/** What a host may have to open again, and what it removes in the end. */
+/**
+ * The interfaces that the keeper may have to open again, and the files that it removes in the end.
+ */
 function dutiesOf(
   { regions, mirrors = [] }: HostOptions,
   mayAdd: string | undefined,

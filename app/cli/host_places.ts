@@ -43,8 +43,8 @@ interface Begun {
  * `--region` begins a region, `--guest` a place in it, `--port` adds a port to that. A single
  * `--region` may also stand behind all ports.
  *
- * @param lcores How many the host has.
- * @param more How it gets more of them; left out if it has all that there are.
+ * @param lcores How many lcores the host has.
+ * @param more What gives the host more lcores, for errors; left out if it has all that there are.
  * @throws {UsageError} naming the option, what was found and what is wanted.
  */
 export function readRegions(
@@ -65,7 +65,7 @@ export function readRegions(
 }
 
 /**
- * See that a host of so many lcores can have these regions.
+ * Check that a host of so many lcores can have these regions.
  *
  * @throws {UsageError} if not.
  */
@@ -75,7 +75,7 @@ export function checkRegions(regions: readonly RegionOptions[], lcores: number):
   for (const port of ports) checkPort(port, ports, lcores, MORE_CORES);
 }
 
-/** What is refused by `work` is told with the place where it stands, if that is in a file. */
+/** Do `work`. If it refuses something that stands in a file, the error tells the place. */
 function tellingOrigin<T>(origin: string | undefined, work: () => T): T {
   try {
     return work();
@@ -163,7 +163,7 @@ class RegionReader {
   }
 }
 
-/** The region, if it can be one. */
+/** Check the options of a region, and return it. */
 function checked(region: RegionOptions): RegionOptions {
   const { name, size, ringSize, guests } = region;
   checkUsage(() => checkRingSize(ringSize));

@@ -22,7 +22,7 @@ const OWN = fileURLToPath(
  * The import map of these files, as a URL: what their projects say; and culvert's own names, which
  * lead to this build.
  *
- * @param types Whether it is to check types by.
+ * @param types Whether the map is for checking types.
  */
 export function importMapUrl(files: readonly string[], types = false): string {
   const users = files.map((file) => Object.entries(userImports(file))).reverse().flat();

@@ -23,7 +23,7 @@ export interface InspectOptions {
 }
 
 /**
- * Between two looks, in milliseconds. Hosts beat a hundred times a second, guests ten times: a
+ * Milliseconds between two looks. A host or guest that lives beats at least four times a second: a
  * heartbeat that is the same after this time stands still.
  */
 const LOOK_MS = 500;

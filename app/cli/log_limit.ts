@@ -6,7 +6,7 @@ const BURST = 50, PER_SECOND = 10;
 /** Milliseconds after which it is said how many lines were held back. */
 const REPORT_MS = 1000;
 
-/** What a {@linkcode limitLog} asks of its surroundings. */
+/** The clock of a {@linkcode limitLog}. */
 export interface LogClock {
   /** Milliseconds. */
   now(): number;
@@ -14,13 +14,13 @@ export interface LogClock {
   later(work: () => void, milliseconds: number): void;
 }
 
-/** What a log may be limited by. */
+/** How {@linkcode limitLog} limits a log. */
 export interface LogLimits {
   /** The time. */
   readonly clock?: LogClock;
 }
 
-/** What is left to a cause, and how many of its lines were held back. */
+/** Lines that a cause may still write now, and how many of its lines were held back. */
 interface Account {
   left: number;
   at: number;
@@ -32,23 +32,24 @@ const CLOCK: LogClock = {
   later: (work, milliseconds) => Deno.unrefTimer(setTimeout(work, milliseconds)),
 };
 
-/** A log, and what says at once how many lines of it are still held back. */
+/** A log that holds lines back, and can tell at once how many. */
 export interface LimitedLog {
   /**
-   * Say a line, unless there were too many of its cause: each cause, of which there must be few,
-   * has a limit of its own. A line that is rare is always said.
+   * Write a line, unless its cause has written too many: each cause, of which there must be few,
+   * has a limit of its own. A rare line is always written.
    */
   (line: string, about?: LineAbout): void;
-  /** Call it in the end. */
+  /** Tell how many lines are held back now; to be called in the end. */
   flush(): void;
 }
 
 /**
- * Hold back what would fill a disk: of each cause 50 lines may come at once, 10 a second for long.
- * Lines that are held back are counted, and their number is said a second later. A guest must not
- * be able to make its host write without end, nor to hide by its lines what others are to be told.
+ * Hold back lines that would fill a disk: each cause may write 50 lines at once, and 10 a second in
+ * the long run. Lines that are held back are counted, and a second later the log tells their
+ * number. A guest must not be able to make its host write without end, nor to crowd out the lines
+ * of others.
  *
- * @param say What writes a line.
+ * @param say Writes a line.
  */
 export function limitLog(
   say: Log,

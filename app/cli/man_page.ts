@@ -130,7 +130,7 @@ function paragraph(text: string): string[] {
   return wrap(escaped(text), WIDTH).map(plain);
 }
 
-/** Text without what man(7) takes for an escape, its dashes as a shell wants them. */
+/** Text with its backslashes escaped for man(7), and dashes that can be copied into a shell. */
 function escaped(text: string): string {
   return text.replaceAll("\\", "\\e").replaceAll("-", "\\-");
 }

@@ -1,7 +1,7 @@
 import { stderrIsJournal } from "../linux/journal.ts";
 import { type Level, type Log, type LogFormat, logWriter } from "../linux/log.ts";
 
-/** What says a line of a command on stderr, as `culvert host: LINE`. It never fails. */
+/** The log of a command: writes lines to stderr, as `culvert host: LINE`. It never fails. */
 export function sayFor(command: string): Log {
   return (line, about) => logWriter.line(`culvert ${command}`, line, about);
 }

@@ -1,5 +1,5 @@
 /**
- * The commands `culvert completions` and `culvert man`: what is made of the option tables.
+ * The commands `culvert completions` and `culvert man`: texts that are made from the option tables.
  *
  * @module
  */

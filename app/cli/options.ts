@@ -36,13 +36,13 @@ export interface Given {
   readonly name: string;
   /** What it was given. */
   readonly value: boolean | number | string | readonly string[];
-  /** Where it stands, as `FILE:LINE:COLUMN`, if not on the command line. */
+  /** Where it stands, as `FILE:LINE:COLUMN`; undefined on the command line. */
   readonly origin?: string;
 }
 
 /** A command line that was understood. */
 export interface Parsed<T extends Command = Command> {
-  /** Of every option of the table. */
+  /** The values of all options of the table. */
   readonly values: Values<T["options"]>;
   /** The options that were given, in their order. */
   readonly given: readonly Given[];
@@ -53,7 +53,7 @@ export interface Parsed<T extends Command = Command> {
 }
 
 /**
- * Read a command line by the command's option table; undefined if help was asked for.
+ * Read a command line by the command's option table; undefined if it asks for help.
  *
  * @throws {UsageError} naming the option, what was found and what is wanted.
  */

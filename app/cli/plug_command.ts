@@ -92,12 +92,12 @@ export async function unplugCommand({ values }: Parsed<typeof UNPLUG>): Promise<
   return 0;
 }
 
-/** The region's file; undefined if nobody keeps the region any more and that does not matter. */
+/** The region's file; undefined with `force`, if the region has no server any more. */
 function tryLocate(region: string, force: boolean): string | undefined {
   return unless(force, () => locateRegion(region).path);
 }
 
-/** A request, unless the guest cannot be asked and need not be. */
+/** Ask the guest to detach; undefined with `force`, if it cannot be asked. */
 function tryDetachRequest(
   path: string | undefined,
   name: string,
@@ -112,7 +112,7 @@ function tryDetachRequest(
   });
 }
 
-/** With --force, what goes wrong is told and passed over. */
+/** Do `body`. With `force`, an error is printed, and is no obstacle. */
 function unless<T>(force: boolean, body: () => T): T | undefined {
   try {
     return body();

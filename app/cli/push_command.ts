@@ -52,7 +52,7 @@ export async function pushCommand({ values, positionals }: Parsed<typeof PUSH>):
   return 0;
 }
 
-/** Leave a text for the guest, and wait for what it says. */
+/** Leave a text for the guest, and wait for the guest's answer. */
 async function push(
   name: string,
   text: Uint8Array<ArrayBuffer>,
@@ -81,7 +81,7 @@ async function push(
       throw refuse("keeps the function that was there", answer.text);
     }
     if (answer === undefined && box.sequence !== sequence) {
-      throw refuse("was sent another one at the same time", "push again");
+      throw refuse("was sent another function at the same time", "push again");
     }
     if (performance.now() > end) break;
     await new Promise((resolve) => setTimeout(resolve, LOOK_MS));

@@ -26,7 +26,7 @@ const SERVED_MAX_BYTES = 2 ** 40;
 
 /** What `culvert server` is asked to do. */
 export interface ServerCommandOptions extends ServerOptions {
-  /** Not as a daemon. */
+  /** Whether to stay in the foreground, and be no daemon. */
   readonly foreground: boolean;
   /** Say which peers join and leave. */
   readonly verbose: boolean;
@@ -94,18 +94,18 @@ export async function serverCommand(parsed: Parsed<typeof SERVER>): Promise<numb
   if (asked !== bytes) sayAtOnce(`-l ${asked} is rounded up to ${bytes} bytes, a power of two`);
   if (!options.foreground) return await serveAsDaemon(options);
   const limited = limitLog(say);
-  // Peers that join and leave are told with -v, and in a log that tells everything.
+  // Lines on peers that join and leave are of level info with -v, of level debug without.
   const level = options.verbose ? "info" : "debug";
   const log: ServerLog = {
     event: (line) => say(line, { level }),
     trouble: (line) => limited(line, { level: "warning" }),
   };
   let { report } = options;
-  const manager = report === undefined ? new ServiceManager() : undefined; // else a host's, not its
+  const manager = report === undefined ? new ServiceManager() : undefined; // else a host's
   try {
     await runServer(options, stopSignal(say), log, (line) => {
       dropPrivileges(options.account ?? {}, { interfaces: [], files: madeFiles(options) });
-      const isStillRoot = !options.untilUnused && ownsRootsFiles(); // or a host has said so
+      const isStillRoot = !options.untilUnused && ownsRootsFiles(); // else the host has said so
       giveUpPermissions();
       sayAtOnce(line);
       if (isStillRoot) sayAtOnce(STILL_ROOT, "warning");
@@ -145,7 +145,10 @@ async function serveAsDaemon(options: ServerCommandOptions): Promise<number> {
 
 const say = sayFor("server");
 
-/** Said before the program that starts the server is told that it is ready: it reads no further. */
+/**
+ * Write a line at once: the program that starts a server reads its lines only until the server
+ * reports that it is ready.
+ */
 function sayAtOnce(line: string, level: Level = "info"): void {
   if (!logWriter.isWritten(level)) return;
   writeAtOnce(`${logWriter.text("culvert server", line, { level })}\n`);
@@ -155,6 +158,6 @@ function writeAtOnce(text: string): void {
   try { // a full disk or a reader that is gone must not end the server
     Deno.stderr.writeSync(new TextEncoder().encode(text));
   } catch {
-    // Then nobody hears it.
+    // Then the line is lost.
   }
 }

@@ -6,10 +6,10 @@ import { stderr, stdout } from "../linux/output.ts";
 /** A terminal and a task runner may both pass on one Ctrl-C: signals so close are one. */
 const ONE_SIGNAL_MS = 1000;
 
-/** How long an orderly end may take. */
+/** Milliseconds that an orderly end may take. */
 const DEADLINE_MS = 10_000;
 
-/** Between two looks for a launcher that is gone. */
+/** Milliseconds between two looks whether the launcher is gone. */
 const LAUNCHER_MS = 1000;
 
 /** Exit status of a program that was asked a second time to end. */
@@ -29,7 +29,7 @@ export interface StopOptions {
  * has gone. A second signal ends the process at once, and so does a deadline: a loop that does not
  * return must not keep a process for ever.
  *
- * @param say Told what nobody else says.
+ * @param say Writes that the launcher is gone, or that the program does not end in time.
  */
 export function stopSignal(
   say: Log,
@@ -63,12 +63,13 @@ export function stopSignal(
       stop(name);
     });
   }
-  // With a limit of file sizes a write fails then: it does not end a forwarder. Only now, for with
-  // a first listener Deno catches SIGHUP, too, and nothing tells any more that nohup ignores it.
+  // A write beyond the limit of file sizes is to fail, not to end a forwarder. This listener comes
+  // after outlivesTerminal(): once there is one, Deno catches SIGHUP, too, and nothing tells any
+  // more that nohup has it ignored.
   Deno.addSignalListener("SIGXFSZ", () => {});
   whenLauncherIsGone(controller.signal, (gone) => {
-    if (hasHungUp) return; // the closed terminal has ended it, and is to end nothing else
-    say(`stops, as what has started it is gone: ${gone}`);
+    if (hasHungUp) return; // the closed terminal has ended the launcher, but must not end us
+    say(`stops, as the program that started it is gone: ${gone}`);
     stop("its launcher's end");
   });
   return controller.signal;

@@ -19,9 +19,9 @@ import { TryReport } from "./try_report.ts";
 /** Ports that a guest has for a capture of one interface. */
 const PORTS_DEFAULT = 2;
 
-/** Where lines go. */
+/** The output of `culvert try`. */
 export interface TryOutput {
-  /** What was asked for. */
+  /** Write a line. */
   line(text: string): void;
   /** Settles when lines are written. */
   flush(): Promise<void>;
@@ -76,7 +76,7 @@ export async function tryCommand(
   return trial.failures > 0 ? 1 : 0;
 }
 
-/** FUNCTION, and those of `--function`, each with what `--set` gives behind it. */
+/** FUNCTION, and the functions of `--function`, each with the `--set` options behind it. */
 function chainOf(named: string, given: Parsed<typeof TRY>["given"]): FunctionSpec[] {
   const specs = [{ named, set: {} as Record<string, string> }];
   for (const { name, value } of given) {
@@ -96,7 +96,9 @@ function setUp(...[loaded, options]: ConstructorParameters<typeof FunctionTrial>
   }
 }
 
-/** The frames of a capture, of which the first is read now: interfaces are told of before it. */
+/**
+ * The frames of a capture, of which the first is read now: a file describes interfaces before it.
+ */
 function withFirst(reader: CaptureReader): () => CapturedFrame | undefined {
   const first = reader.next();
   let isRead = false;

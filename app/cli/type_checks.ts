@@ -1,6 +1,6 @@
 /**
- * Runs Deno with the arguments of each line of its input, a list in JSON; answers, as a line of
- * JSON, what that said if it failed, and nothing if not.
+ * Runs Deno with the arguments of each line of its input, a list in JSON; answers each with a line
+ * of JSON: what Deno printed if it failed, else an empty text.
  *
  * @module
  */

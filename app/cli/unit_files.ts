@@ -4,7 +4,7 @@ const USER = "culvert";
 /** Where files of systemd lie in a file system. */
 const UNITS = "etc/systemd/system";
 
-/** What a service may not do that only forwards: see systemd.exec(5). */
+/** What systemd forbids a service that only forwards: see systemd.exec(5). */
 const HARDENING = `
 NoNewPrivileges=yes
 ProtectSystem=strict
@@ -114,7 +114,7 @@ Also=culvert-server@%i.socket
 `;
 }
 
-/** Settings but one. */
+/** The settings without one of them. */
 function without(settings: string, name: string): string {
   return settings.split("\n").filter((line) => !line.startsWith(`${name}=`)).join("\n");
 }

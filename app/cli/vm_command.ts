@@ -17,7 +17,7 @@ import type { Parsed } from "./options.ts";
 import { functionFiles, qemuRequest } from "./qemu_request.ts";
 import type { IMAGE, QEMU } from "./tables/vm.ts";
 
-/** The program's folder. What a VM boots is not an import. */
+/** The program's folder. The module that a VM boots is found there: nothing imports it. */
 const APP = new URL("../", import.meta.url);
 
 /** How to build an image, as the command line of `culvert image` or `culvert qemu` asks for it. */

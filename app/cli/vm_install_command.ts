@@ -9,13 +9,17 @@ import { VERSION } from "./version.ts";
 /** Where culvert is in the VM. */
 const FOLDER = "/usr/local/lib/culvert";
 
-/** What `uname -m` says, and what npm calls it, of the machines that there are shims for. */
+/**
+ * The machines that there are shims for, by what `uname -m` says: what npm calls their platform.
+ */
 const PLATFORMS: Readonly<Record<string, string>> = {
   x86_64: "linux-x64-glibc",
   aarch64: "linux-arm64-glibc",
 };
 
-/** Run in the VM, by any POSIX shell. It reads a tar; until that is there the last one stays. */
+/**
+ * Run in the VM, by any POSIX shell. It reads a tar; until it has all of that, the last one stays.
+ */
 const INSTALL = `set -eu
 machine=$(uname -m)
 if [ "$machine" != ${Deno.build.arch} ]; then
@@ -33,11 +37,11 @@ systemctl daemon-reload
 systemctl enable culvert-guest.service
 systemctl restart culvert-guest.service`;
 
-/** Fetches the archive in the VM: cloud-init is Python, so there is one. */
+/** Fetches the archive in the VM: cloud-init is written in Python, so the VM has Python. */
 const FETCH = "import shutil, sys, urllib.request as web; " +
   "shutil.copyfileobj(web.urlopen(sys.argv[1]), sys.stdout.buffer)";
 
-/** What stands between the quotes of a shell, and in YAML, as it is. */
+/** A URL that means itself between a shell's quotes and in YAML. */
 const PLAIN_URL = /^https?:\/\/[^\s'\\]+$/;
 
 /** What cloud-init is told, for a VM that fetches the archive from `url`. */
@@ -56,7 +60,7 @@ export async function vmInstallCommand(
   const { ssh, archive, "cloud-init": url } = values;
   if ([vm, archive, url].filter((way) => way !== undefined).length !== 1) {
     throw new UsageError(
-      "Cannot install in no VM or two ways: write root@VM, --archive FILE or --cloud-init URL",
+      "Cannot install as one way is wanted: write root@VM, --archive FILE or --cloud-init URL",
     );
   }
   if (url !== undefined) {

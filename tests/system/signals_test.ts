@@ -45,7 +45,10 @@ Deno.test("A host ends in order, and says why, when the deno task that started i
   const host = childrenOf(task.pid).find(({ pid }) => commandOf(pid).includes("app/main.ts"))!;
   task.kill("SIGKILL");
   await until(() => !isThere(host.pid), "the host ends");
-  assert.match(task.stderr, /culvert host: stops, as what has started it is gone: \S+ task -q/);
+  assert.match(
+    task.stderr,
+    /culvert host: stops, as the program that started it is gone: \S+ task -q/,
+  );
   assertBalanced(account(task.stdout));
   await lab.nothingLeft();
 });

@@ -26,12 +26,15 @@ const FILTER_BYTES = 256;
 const PAUSE_MIN_MS = 1, PAUSE_MAX_MS = 16, FILLED = 0.25;
 
 /**
- * Milliseconds between two turns of the event loop, which hears signals. One costs more than the
- * records of a look do, so that the thread sleeps in the shim meanwhile.
+ * Milliseconds between two turns of the event loop, which hears signals. A turn costs more than the
+ * records of one look, so between turns the thread sleeps in the shim.
  */
 const HEAR_MS = 100;
 
-/** Above that of lcores on the same core, which get three times as much of it as we. */
+/**
+ * Our nice level. An lcore on the same core has a lower one, and gets three times as much of it as
+ * we.
+ */
 const NICE = 5;
 
 /** Milliseconds between two looks for a host that has gone. */
@@ -41,17 +44,17 @@ const NO_DESCRIPTORS = new Int32Array(0);
 
 /** What is captured, and where it goes. */
 export interface CaptureOptions {
-  /** Its name or path. */
+  /** The region's name or path. */
   readonly region: string;
-  /** Which of the host's ports. */
+  /** Chooses among the host's ports. */
   readonly choose: (ports: readonly CapturedPort[]) => CapturedPort[];
   /** A file, or `-` for stdout. */
   readonly path: string;
-  /** Bytes of a frame. */
+  /** Bytes of a frame that are recorded. */
   readonly snap: number;
   /** Lets frames through; all if left out. */
   readonly filter?: Filter;
-  /** Frames after which it ends. */
+  /** Frames after which the capture ends. */
   readonly count: number;
   /** Frames a second at most. */
   readonly rate: number;
@@ -59,7 +62,7 @@ export interface CaptureOptions {
   readonly ring?: FileRing;
   /** Told what happens. */
   readonly say: (line: string) => void;
-  /** Ends it. */
+  /** Ends the capture. */
   readonly signal: AbortSignal;
 }
 
@@ -115,7 +118,7 @@ async function captureAt(opened: OpenedCapture, options: CaptureOptions): Promis
   }
 }
 
-/** Returns why it ended, if that is worth a word. */
+/** Capture until there is a reason to end; returns the reason, if it is not the user's wish. */
 async function follow(
   opened: OpenedCapture,
   session: CaptureSession,
@@ -126,7 +129,7 @@ async function follow(
   const { signal } = watch.options;
   const visit = recorder.visit.bind(recorder);
   const settle = recorder.settle.bind(recorder);
-  shim.shim_thread_share(0, NICE); // a wish, as for lcores
+  shim.shim_thread_share(0, NICE); // if it is refused, we go on without
   const start = performance.now();
   let [drainedAt, heardAt, lookedAt, isThere] = [start, start, start, true];
   try {
@@ -168,7 +171,7 @@ class PortWatch {
   #known: readonly number[];
   readonly #hasAll: boolean;
 
-  /** The host had these ports in that generation, of which those that were chosen are captured. */
+  /** The host had `ports` in `generation`; of these, `chosen` are captured. */
   constructor(
     private readonly area: CaptureArea,
     generation: number,
@@ -202,7 +205,7 @@ class PortWatch {
   }
 }
 
-/** What is said of a dropped frame. The host's numbers of reasons are those of its counters. */
+/** The comment of a dropped frame. The number of a reason is that of its counter. */
 function reasonText(number: number): string {
   const reason = DROPS.find(({ counter }) => counter === number)?.reason ?? `reason ${number}`;
   return reason.startsWith("dropped") ? reason : `dropped: ${reason}`;
@@ -244,7 +247,7 @@ const STDOUT = {
   close() {},
 };
 
-/** By the shim: Deno opens files below /dev, such as those in /dev/shm, under `-A` only. */
+/** Files are opened by the shim: Deno opens files below /dev, as in /dev/shm, under `-A` only. */
 const FILES: OutputFiles = {
   create(path) {
     if (path === "-") return STDOUT;

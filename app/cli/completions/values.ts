@@ -28,7 +28,7 @@ export function offerForArgument({ name, choices = [] }: Positional): Offer {
   return { words: choices, from: placeOf(name) };
 }
 
-/** The names of arguments say what they are. */
+/** Where a shell finds the values of an argument, by the argument's name. */
 function placeOf(argument: string): Offer["from"] {
   if (/^(NAME\|PATH|REGION)$/.test(argument)) return "regions";
   if (/^(FILE|PIDFILE|SOCKET)$/.test(argument)) return "files";

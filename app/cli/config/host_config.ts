@@ -97,7 +97,7 @@ function givenBy(toml: Toml, file: string): Given[] {
   ];
 }
 
-/** One value, or all of an option that may be given again and again. */
+/** The values of an option: one, or several of an option that may be repeated. */
 function valuesIn(name: string, value: Scalar | readonly string[]): Given["value"][] {
   const { kind } = (GENERAL as Readonly<Record<string, { kind: string }>>)[name];
   const all = kind === "text" && Array.isArray(value) ? value : [value];

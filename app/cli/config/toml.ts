@@ -15,7 +15,10 @@ export type Path = readonly (string | number)[];
 export interface Toml {
   /** Its content: objects, arrays, strings, numbers, booleans and dates. */
   readonly value: unknown;
-  /** Where the value at `path` has its key, or whatever on the way to it is in the file. */
+  /**
+   * Where the key of the value at `path` stands; if the file has none, where that of its parent
+   * does.
+   */
   placeOf(path: Path): Place;
 }
 

@@ -13,7 +13,7 @@ export type KnownKeys = Readonly<Record<string, readonly string[]>>;
  * Read a TOML file, and check it.
  *
  * @param file Its name, for errors.
- * @param schema Makes what it is checked by. Tables take the keys alone that they know.
+ * @param schema Makes the schema that the file is checked by. Its tables refuse unknown keys.
  * @param known The keys that an error names if the file has another one.
  * @returns its content, as the schema has made it.
  * @throws {ConfigError} that names all faults of the file.

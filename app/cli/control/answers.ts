@@ -10,7 +10,7 @@ import { type Answers, greeting } from "./control_server.ts";
 
 /** What answers ask of the program. */
 export interface Program {
-  /** Of the host that runs. */
+  /** Controls the host that runs. */
   readonly control: HostControl;
   /**
    * Does what the configuration says now; fails if there is none. Returns the milliseconds for
@@ -101,7 +101,7 @@ export function answersOf({ control, reload, stop }: Program): Answers {
   return new Map(answers);
 }
 
-/** As `rte_eth_stats` calls it. */
+/** Counters of a port by the names of `rte_eth_stats`. */
 function statsOf(counters: Float64Array): Record<string, number> {
   return {
     ipackets: counters[COUNTER.RX],

@@ -17,7 +17,7 @@ export interface Place {
 }
 
 /**
- * A host's options with one more port, at the end of its guest's; a guest that there is not, is
+ * A host's options with one more port, behind its guest's others; a guest that is not there is
  * added.
  *
  * @throws {CulvertError} if that cannot be.
@@ -89,8 +89,8 @@ function settingsOf(given: readonly Given[]): Partial<HostOptions> {
 }
 
 /**
- * What a host that runs can become of other options, such as those of a file that was changed: its
- * regions and cores stay.
+ * Check that a host that runs can take over other options, such as those of a file that was
+ * changed: its regions and cores have to stay.
  *
  * @throws {CulvertError} if regions, their memory or cores are others.
  */

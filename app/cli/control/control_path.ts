@@ -1,8 +1,8 @@
 import { UsageError } from "../../../ffi/error.ts";
 
-/** Where the folder of each host's control is. */
+/** The folder that has a folder for the control socket of each host. */
 export const CONTROL_FOLDER = "/run/culvert/dpdk";
-/** What is behind such a folder in the path of its socket. */
+/** The end of a control socket's path, behind the host's folder. */
 export const CONTROL_SOCKET = "/dpdk_telemetry.v2";
 
 /**

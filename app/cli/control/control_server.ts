@@ -9,10 +9,10 @@ import { VERSION } from "../version.ts";
 /** Clients at a time; more wait. */
 const CLIENTS_MAX = 16;
 
-/** What a path answers, with the text behind its comma. */
+/** Makes a path's answer; `parameters` is the text behind its comma. */
 export type Answer = (parameters: string) => unknown;
 
-/** The paths that there are. */
+/** The paths that can be asked for. */
 export type Answers = ReadonlyMap<string, Answer>;
 
 /** What a client is told first, as DPDK's telemetry has it (rte_telemetry, version 2). */
@@ -38,7 +38,7 @@ export class ControlServer {
    * Listen.
    *
    * @param owner The user and the group that may connect.
-   * @throws {ShimError} if it cannot be listened there.
+   * @throws {ShimError} if the path cannot be listened at.
    */
   constructor(readonly path: string, private readonly answers: Answers, owner: Owner) {
     this.#listener = listen(path);
@@ -119,7 +119,7 @@ export class ControlServer {
   }
 }
 
-/** In the place of a socket at which nobody answers any more. */
+/** Listen at `path`. A socket that nobody answers at any more is replaced. */
 function listen(path: string): number {
   let fd = shim.shim_unix_listen_packets(cString(path));
   if (fd < 0) {

@@ -32,7 +32,7 @@ const VXLAN_BYTES = 50;
 /** What links between hosts usually carry. */
 const MTU_BETWEEN = 1500;
 
-/** Interface names are no longer, and these have nothing that a shell would read. */
+/** An interface's name, with nothing in it that means something to a shell. */
 const LINK = /^[\w.-]{1,15}$/;
 
 /**

@@ -56,19 +56,18 @@ export const CAPTURE = {
     "ring": {
       kind: "text",
       argument: "FILESxBYTES",
-      about:
-        "several files in turn, as 10x100M: a number and the time come into their names, and " +
-        "the oldest is removed",
+      about: "several files in turn, as 10x100M: their names get a number and the time, and the " +
+        "oldest is removed",
     },
   },
   text: [
     "A frame is recorded where it comes in, before the guest, and where it goes out, behind it: " +
     "each port is an interface, and the direction is that of the port (inbound: received). " +
-    "Frames that are dropped have the reason as comment. Those of one burst have one time, to " +
-    "the nanosecond, when the host took it. What found no room is counted, and stands in the " +
+    "Frames that are dropped have the reason as comment. All frames of one burst have one time, " +
+    "in nanoseconds: when the host took the burst. Frames that found no room are counted in the " +
     "file's statistics (isb_ifdrop): the host never waits for a capture.",
-    "The host's user and root may capture. The host copies 256 bytes of each frame at least if " +
-    "there is a filter, which looks at these.",
+    "The host's user and root may capture. With a filter the host copies at least 256 bytes of " +
+    "each frame, for the filter to look at.",
     "Exit status: 0, 1 if there is nothing to capture or the file cannot be written, 2 for a " +
     "wrong command line.",
   ],

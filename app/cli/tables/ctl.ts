@@ -10,7 +10,7 @@ export const CTL = {
     "guest": {
       ...GUEST_NUMBER,
       default: 0,
-      about: "the guest that gets a port; one that there is not, is added",
+      about: "the guest that gets a port; it is added if the host does not have it",
     },
     "region": {
       kind: "text",
@@ -40,8 +40,8 @@ export const CTL = {
     "A change lets frames wait in the kernel until guests have attached again, and loses none; how " +
     "long that was is printed. Interfaces that are added have to be among those of --may-add. " +
     "Regions, their memory and cores stay as they are: they need a restart, as does any change of a " +
-    "host with ports xdp: or pcap:. A configuration file is not written: what the next start is to " +
-    "know has to be written there, too.",
+    "host with a port xdp:. A configuration file is not written: write there, too, what the next " +
+    "start is to know.",
     "The socket speaks DPDK's telemetry protocol: /ethdev/list, /ethdev/stats,0, /ring/info,NAME, " +
     "/mempool/info,NAME and others; / lists them. DPDK's own client finds it by " +
     "RUNTIME_DIRECTORY=/run/culvert dpdk-telemetry.py -f NAME.",

@@ -10,7 +10,7 @@ export const EXTCAP = {
     "extcap-version": {
       kind: "text",
       argument: "VERSION",
-      about: "Wireshark's; it does not matter",
+      about: "the version of Wireshark; it does not matter",
     },
     "extcap-interface": {
       kind: "text",
@@ -24,7 +24,7 @@ export const EXTCAP = {
       argument: "FILTER",
       about: "the capture filter; without --capture it is only checked",
     },
-    "capture": { kind: "flag", about: "capture until the signal to end" },
+    "capture": { kind: "flag", about: "capture until SIGINT or SIGTERM" },
     "fifo": { kind: "text", argument: "PATH", about: "where the capture is written" },
     "ports": {
       kind: "text",
@@ -42,8 +42,8 @@ export const EXTCAP = {
     },
   },
   text: [
-    "Wireshark calls it, once it is in a folder of Wireshark's: a program of two lines there, " +
-    "executable, is enough. Only the host's user and root see regions.",
+    "Wireshark runs this command if one of its extcap folders has an executable file that does: " +
+    "two lines of shell are enough. Only the host's user and root see regions.",
   ],
   examples: [
     { line: "mkdir -p ~/.config/wireshark/extcap; cd ~/.config/wireshark/extcap" },

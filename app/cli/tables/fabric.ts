@@ -22,7 +22,7 @@ export const FABRIC = {
         all: "everything, under headings",
         interfaces: "a shell script, to be run as root once",
         frr: "/etc/frr/frr.conf; bgpd has to be on in /etc/frr/daemons",
-        join: "a shell script, to be run once culvert host is ready: its TAPs into the bridge",
+        join: "a shell script, to be run once culvert host is ready: puts its TAPs into the bridge",
       },
       about: "what to print",
     },

@@ -51,16 +51,16 @@ export const GEN = {
       least: 0,
       most: 100,
       default: 0,
-      about: "of the frames that may be lost in --search",
+      about: "share of the frames that may be lost in a trial of --search",
     },
     "core": { ...CORES, argument: "CORE", otherwise: "the last", about: "the core to run on" },
     "json": { kind: "flag", about: "a line for each trial, for programs" },
   },
   text: [
-    "Frames are UDP in IPv4, from 198.18.0.1 to 198.19.0.1, port 7 (RFC 2544, appendix C). One is " +
-    "lost that has not come back; reordered, if one that was sent later has come before " +
-    "(RFC 4737). The time of a frame runs from just before the system call that sends its burst " +
-    "until the generator has it back: one thread does both.",
+    "Frames are UDP in IPv4, from 198.18.0.1 to 198.19.0.1, port 7 (RFC 2544, appendix C). A " +
+    "frame is lost if it has not come back, and reordered if a frame that was sent later came " +
+    "before it (RFC 4737). The time of a frame runs from just before the " +
+    "system call that sends its burst until the generator has it back: one thread does both.",
     "RFC 2544 asks for --seconds 60. A generator on the same machine competes with what it " +
     "measures: give it a core of its own.",
     "Exit status: 0, 1 if nothing came back or it cannot run, 2 for a wrong command line.",

@@ -57,7 +57,7 @@ export const GUEST = {
       kind: "text",
       argument: '"(0,1)(2,3)"',
       otherwise: "neighbours; an odd one to itself",
-      about: "forward between these",
+      about: "pairs of ports to forward between",
     },
     "function": {
       kind: "text",
@@ -88,16 +88,15 @@ export const GUEST = {
     "check": {
       kind: "flag",
       group: FUNCTIONS,
-      about: "look at all that functions do, and tell the place where one does what cannot be " +
-        "sent; slower",
+      about: "check all that functions do while they do it, and tell the place of a mistake in " +
+        "their files; slower",
     },
     "types": { ...TYPES, group: FUNCTIONS },
     "push": {
       kind: "flag",
       group: FUNCTIONS,
-      about: "take functions that culvert push leaves in the region. A program that can write " +
-        "there can run code in this guest, with its rights: one of the host, or another guest of " +
-        "the region",
+      about: "take functions that culvert push leaves in the region. The host and other guests " +
+        "can write there: each of them can then run code in this guest, with its rights",
     },
     "mac-updating": {
       kind: "flag",

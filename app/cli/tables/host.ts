@@ -1,7 +1,7 @@
 import type { Command } from "../command.ts";
 import { BURST, CORES, GUEST_NUMBER, IDLE, LOG, MTU, STATS_PERIOD } from "./shared.ts";
 
-const REGIONS = "of the region that they stand behind, or, before the first, of all regions";
+const REGIONS = "of the region before them, or of all regions if they stand before the first";
 const OF_THE_HOST = "of the host";
 
 /** `culvert host`. Ports, guests and regions are read in the order in which they are given. */
@@ -17,8 +17,8 @@ export const HOST = {
       kind: "text",
       argument: "FILE",
       about:
-        "read regions, guests, ports and options from a TOML file; options that are given, too, " +
-        "win. `culvert check FILE` tries one",
+        "read regions, guests, ports and options from a TOML file; options on the command line " +
+        "win. `culvert check FILE` checks one",
     },
     "port": {
       kind: "text",
@@ -33,21 +33,21 @@ export const HOST = {
       ...GUEST_NUMBER,
       many: true,
       otherwise: "0",
-      about: "the ports behind this are those of guest N",
+      about: "the ports behind this belong to guest N",
     },
     "region": {
       kind: "text",
       argument: "NAME|PATH",
       many: true,
       otherwise: "culvert0",
-      about: "the guests and ports behind this are in this region, which is where guests find " +
-        "the host. A single one may also come last",
+      about: "the guests and ports behind this are in this region, where guests find the host. A " +
+        "single --region may also come last",
     },
     "size": {
       kind: "size",
       argument: "BYTES",
       many: true,
-      otherwise: "as it is; if it is new what its mbufs need, 64M at least",
+      otherwise: "as it is; of a new region what its mbufs need, at least 64M",
       group: REGIONS,
       about: "its size, a power of two",
     },
@@ -135,8 +135,8 @@ export const HOST = {
     "debug-pool": {
       kind: "flag",
       group: OF_THE_HOST,
-      about: "look each mbuf up that is allocated or freed, and log what is freed twice or not " +
-        "to be freed, and who had it last. For one who changes the host; some 70 ns an mbuf",
+      about: "check each mbuf that is allocated or freed, and log which was freed twice, or was " +
+        "not to be freed, with its last owner. For work on the host's code; costs 70 ns an mbuf",
     },
     "stats-period": {
       ...STATS_PERIOD,
@@ -151,7 +151,8 @@ export const HOST = {
       argument: "NAME",
       group: OF_THE_HOST,
       about: "listen for `culvert ctl NAME`, and for DPDK's telemetry clients, at " +
-        "/run/culvert/dpdk/NAME/dpdk_telemetry.v2. Who may connect may change what it forwards",
+        "/run/culvert/dpdk/NAME/dpdk_telemetry.v2. Who may connect may change what the host " +
+        "forwards",
     },
     "may-add": {
       kind: "text",
@@ -172,14 +173,14 @@ export const HOST = {
       argument: "NAME",
       group: OF_THE_HOST,
       about: "the user to become once all is set up; the server becomes it, too, and sockets and " +
-        "region files are that user's. Recommended where root starts it: root's files are " +
-        "root's even without capabilities",
+        "region files are that user's. Recommended if root starts the host: even without " +
+        "capabilities root may write root's files",
     },
   },
   text: [
     "Kinds of ports:",
     [
-      ["tap:NAME", "a TAP: made, and gone at the end, or one that is there"],
+      ["tap:NAME", "a TAP: made, and removed in the end; or one that is there"],
       [
         "packet:IFACE[,visible]",
         "an existing interface, by AF_PACKET, promiscuous meanwhile. Captures on this machine " +
@@ -188,8 +189,8 @@ export const HOST = {
       [
         "xdp:IFACE[,native|,generic]",
         "an existing interface, by AF_XDP, whose frames the kernel copies into mbufs itself; they " +
-        "are taken away from the host's own stack meanwhile. native: in the driver, or else not " +
-        "at all; generic: in front of the stack, where any interface has it",
+        "are taken away from the host's own stack meanwhile. native: in the driver or not at " +
+        "all; generic: in front of the stack, possible at any interface",
       ],
       [
         "...,queues=N",
@@ -215,11 +216,12 @@ export const HOST = {
     "there is none, and ends when nobody uses the region. A PATH is a server's socket, or a file " +
     "in /dev/shm or on hugetlbfs. Started again, a host goes on with the region that is there.",
     "SIGINT, SIGTERM or a closed terminal (SIGHUP) makes the host take back what is under way and " +
-    "print a summary; so does the end of the npx or deno task that started it. A second signal " +
-    "ends it at once, and so do 10 s. To leave it running: nohup, setsid or systemd-run.",
-    "Once set up it gives up all capabilities in all threads, and what Deno permits. A small " +
-    "process, culvert-keeper, keeps what it needs to open the interfaces that were named, if " +
-    "they are deleted and made again, and to start the server of a NAME again, if it is killed.",
+    "print a summary; so does the end of the npx or deno task that started it. With --config " +
+    "SIGHUP reads the file again, and ends nothing. A second signal ends the host at once, and " +
+    "after 10 s it ends in any case. To leave it running: nohup, setsid or systemd-run.",
+    "Once set up it gives up all capabilities in all threads, and all of Deno's permissions. A " +
+    "small process, culvert-keeper, keeps what it needs to open the interfaces that were named, " +
+    "if they are deleted and made again, and to start the server of a NAME, if it is killed.",
   ],
   examples: [
     {

@@ -43,8 +43,9 @@ export const UNPLUG = {
   summary: "take a region from a VM that runs",
   usage: ["--qmp SOCKET [--region NAME|PATH] [--id NAME] [options]"],
   intro: [
-    "Asks the guest to leave the region and waits until it has, since memory that goes away kills " +
-    "who touches it; then unplugs the device. The guest waits for another. An ivshmem-doorbell " +
+    "Asks the guest to leave the region and waits until it has, since the kernel kills a program " +
+    "that touches memory which has gone; then unplugs the device. The guest waits for another " +
+    "region. An ivshmem-doorbell " +
     "is not unplugged: QEMU (7.2, and later ones as far as we know) frees memory twice when one " +
     "goes after another peer has left, and mostly dies.",
   ],

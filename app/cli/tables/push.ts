@@ -48,8 +48,8 @@ export const PUSH = {
   text: [
     "The file is bundled here with all that it imports, and left in the region. The guest, which " +
     "was started with --push, tries it on a burst of its own, lets it take over between two " +
-    "bursts, and answers. What it logs and throws names lines of your files. The guest's next " +
-    "start is as it was: a VM's image holds what it was made with.",
+    "bursts, and answers. What it logs and throws names lines of your files. When " +
+    "the guest starts again, it has the functions of its own command line, in a VM of its image.",
     "Exit status: 0 if the function has taken over, 1 if it has not, 2 for a wrong command line.",
   ],
   examples: [

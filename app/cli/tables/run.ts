@@ -25,7 +25,7 @@ export const RUN = {
   },
   text: [
     "The host has the first core, the guest the last; frames go between them through a region, " +
-    "as they do between processes. There is no privilege drop, and nobody else can attach: " +
+    "as they do between processes. It keeps its privileges, and no other guest can attach: " +
     "culvert host and culvert guest are for that.",
   ],
   examples: [{ line: "culvert run --port packet:a --port packet:b --function ./my.ts" }],

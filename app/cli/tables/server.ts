@@ -31,8 +31,8 @@ export const SERVER = {
       argument: "N",
       least: 3,
       most: 2 ** 20,
-      about: "serve the memory that is open as descriptor N: a host whose server has ended " +
-        "starts another one so",
+      about: "serve the memory that is open as descriptor N: with this a host whose server has " +
+        "ended starts another one",
     },
     "first-id": {
       kind: "number",
@@ -83,8 +83,8 @@ export const SERVER = {
     "until-unused": {
       kind: "flag",
       about: "end when no peer is connected and the host has closed the region, or never began " +
-        "it; 60 s after the last peer if a host died in it. A host that finds no server starts " +
-        "one so",
+        "it; 60 s after the last peer if a host died in it. With this a host that finds no " +
+        "server starts one",
     },
     "group": {
       kind: "text",
@@ -94,7 +94,7 @@ export const SERVER = {
     "user": {
       kind: "text",
       argument: "NAME",
-      about: "the user to become once it is ready, who then may connect",
+      about: "the user to become once it is ready; that user may connect",
     },
   },
   text: [

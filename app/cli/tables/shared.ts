@@ -1,7 +1,7 @@
 import { MTU_MAX } from "../../host/host_options.ts";
 import { LEVELS, LOG_FORMATS } from "../../linux/log.ts";
 
-/** Cores to pin lcores to; which are taken if it is left out, each command says. */
+/** Cores to pin lcores to. Each command says which it takes if the option is left out. */
 export const CORES = {
   kind: "text",
   short: "l",
@@ -18,17 +18,18 @@ export const BURST = {
   about: "frames that are moved at a time",
 } as const;
 
-/** What an lcore does that finds nothing. */
+/** What an lcore does that finds no work. */
 export const IDLE = {
   kind: "choice",
   argument: "MODE",
   choices: ["poll", "adaptive", "sleep"],
   default: "adaptive",
-  about: "when there is nothing to do: poll, sleep until a doorbell rings, or adaptive: poll as " +
-    "long as that pays, 0.2 ms at most, then sleep. Where there is no doorbell, a sleep is a nap of up to 1 ms",
+  about: "when there is nothing to do: poll; sleep until frames or a doorbell come; or adaptive: " +
+    "poll as long as that pays, 0.2 ms at most, then sleep. Where there is no doorbell, a sleep " +
+    "is a nap of up to 1 ms",
 } as const;
 
-/** The number of a guest; which it is if left out, each command says. */
+/** The number of a guest. Each command says which it is if the option is left out. */
 export const GUEST_NUMBER = {
   kind: "number",
   argument: "N",
@@ -99,7 +100,7 @@ export const LOG = {
     argument: "LEVEL",
     choices: LEVELS,
     default: "info",
-    about: "tell lines of this level and more important ones",
+    about: "write lines of this level and more important ones",
   },
   "log": {
     kind: "choice",

@@ -16,7 +16,7 @@ export const TOP = {
       most: 3600,
       decimals: true,
       default: 1,
-      about: "between two looks",
+      about: "seconds between two looks",
     },
     "count": {
       kind: "number",
@@ -24,7 +24,7 @@ export const TOP = {
       argument: "TIMES",
       least: 1,
       most: 1e9,
-      otherwise: "until it is told to",
+      otherwise: "until SIGINT, or the key q",
       about: "end after so many looks",
     },
   },

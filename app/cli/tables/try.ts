@@ -44,7 +44,7 @@ export const TRY = {
     },
     "mtu": {
       ...MTU,
-      about: "the mbufs have room for such frames at least",
+      about: "the mbufs have room for frames of this MTU at least",
     },
     "on-error": {
       kind: "choice",

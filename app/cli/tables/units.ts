@@ -33,10 +33,11 @@ export const UNITS = {
         "METRICS_OPTIONS=--listen 10.0.0.7:9497",
       ],
     ],
-    "Hosts, servers and metrics run as user culvert, which they come with. The host has CAP_NET_RAW and " +
-    "CAP_NET_ADMIN until it is set up. A host that no longer forwards is ended by its watchdog, " +
-    "and started again. Write them again after an upgrade. They start this very installation, " +
-    "which user culvert has to be able to read: npm install -g --prefix /usr/local.",
+    "Hosts, servers and metrics run as user culvert, which systemd-sysusers makes. The host has " +
+    "CAP_NET_RAW, CAP_NET_ADMIN and CAP_BPF until it is set up. A host that no longer forwards " +
+    "is ended by its watchdog, and started again. Write the units again after an upgrade. They " +
+    "start this very installation, which user culvert has to be able to read: " +
+    "npm install -g --prefix /usr/local.",
   ],
   examples: [
     {

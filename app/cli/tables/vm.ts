@@ -118,7 +118,7 @@ export const QEMU = {
     "master": {
       kind: "flag",
       about: "migration takes the content of regions along, and overwrites the destination's; " +
-        "without it QEMU refuses to migrate",
+        "without this option QEMU refuses to migrate",
     },
     "qmp": {
       ...QMP,

@@ -10,7 +10,7 @@ export const VM_INSTALL = {
       kind: "text",
       argument: "COMMAND",
       default: "ssh",
-      about: "what reaches the VM: put root@VM and a shell's command line behind it",
+      about: "the program that reaches the VM; root@VM and a command for its shell are added",
     },
     "archive": {
       kind: "text",
@@ -29,7 +29,7 @@ export const VM_INSTALL = {
     "it needs neither npm nor a network of its own, but a device ivshmem-plain or -doorbell (see " +
     "culvert qemu, culvert plug). What runs here is copied to /usr/local/lib/culvert, and " +
     "culvert-guest.service started, now and at each boot. Its options are in /etc/culvert/guest: " +
-    "GUEST_OPTIONS=--pci auto --guest 1. Again, it installs a newer version.",
+    "GUEST_OPTIONS=--pci auto --guest 1. Run again, the command installs a newer version.",
     "A VM with cloud-init does the same at its first boot, if it reaches a web server with the " +
     "archive: user data is what --cloud-init prints, to which you may add, for example write_files.",
   ],
