@@ -100,13 +100,17 @@ async function benchPing(options: BenchOptions): Promise<void> {
   }
 }
 
-/** Round trips in microseconds; each ping has to come back. */
+/**
+ * Round trips in microseconds; each ping has to come back. One more is sent and not counted, as the
+ * program waits two round trips for its last answer, no more.
+ */
 async function ping(a: CableEnd, b: CableEnd, count: number): Promise<number[]> {
   await using child = new Child("ping", [
-    ...[...inNetns(a.netns), "ping", "-c", String(count), "-i", String(INTERVAL), b.ip4],
+    ...[...inNetns(a.netns), "ping", "-c", String(count + 1), "-i", String(INTERVAL), b.ip4],
   ]);
   const text = await child.finish();
-  const times = [...text.matchAll(/time=([\d.]+) ms/g)].map(([, ms]) => Number(ms) * 1000);
+  const times = [...text.matchAll(/icmp_seq=(\d+) .* time=([\d.]+) ms/g)]
+    .filter(([, number]) => Number(number) <= count).map(([, , ms]) => Number(ms) * 1000);
   if (times.length === count) return times;
   throw new CulvertError(`Cannot measure pings as ${times.length} of ${count} came back`);
 }
