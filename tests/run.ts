@@ -97,7 +97,7 @@ const TOGETHER = [
 const EARLY = ["tests/stress", "tests/mutation"];
 
 /** Seconds that all takes on two idle cores. */
-const TEST_SECONDS = 1500;
+const TEST_SECONDS = 1800;
 
 /** Files that run again at most if a test of theirs fails: more are no accident. */
 const AGAIN_MAX = 4;
@@ -139,22 +139,8 @@ function isIn(places: readonly string[], file: string): boolean {
   return places.some((place) => file === place || file.startsWith(`${place}/`));
 }
 
-/**
- * Run what `deno task ok` runs: undefined if it fails. Unit tests run in two processes, not in two
- * threads of one: some of them count the descriptors that the process has open.
- */
-async function openGate(): Promise<Outcome[] | undefined> {
-  const half = (nth: number) =>
-    test(`tests_unit_${nth}`, ["task", "-q", "unit", `--shard=${nth}/2`]);
-  const [isSound, ...units] = await Promise.all([deno(["task", "-q", "check"]), half(1), half(2)]);
-  return isSound && units.every(({ isGood }) => isGood) ? units : undefined;
-}
-
-/** Run what calls no program that has to be installed: undefined if the gate fails. */
-async function testEarly(): Promise<Outcome[][] | undefined> {
-  const units = await openGate();
-  return units && [units, [await test("tests_early", [...ALL, "--parallel", ...EARLY])]];
-}
+/** The tests that failed in files that then ran again, each with what it threw. */
+const failedOnce: string[] = [];
 
 /**
  * Run files of which a test failed once more, with nothing beside them: a machine that is shared
@@ -164,14 +150,32 @@ async function testEarly(): Promise<Outcome[][] | undefined> {
 async function testAgain(outcomes: readonly Outcome[]): Promise<Outcome[]> {
   const files = outcomes.flatMap(({ files }) => files).filter(hasFailed).map(({ file }) => file);
   if (files.length === 0 || files.length > AGAIN_MAX) return [...outcomes];
-  console.log("Tests of these files failed; the files run again, with nothing beside them:");
-  for (const failure of failures(outcomes)) console.log(`FAILED ONCE ${failure}`);
+  console.log(`Tests failed of ${files.join(" and ")}: they run again, with nothing beside them`);
+  failedOnce.push(...failures(outcomes));
   const others = outcomes.map((outcome) => {
     const rest = withoutFailed(outcome);
     const isGood = outcome.isGood || (rest.failed === 0 && outcome.failed > 0);
     return { ...outcome, ...rest, isGood };
   });
   return [...others, await test("tests_again", [...ALL, ...files])];
+}
+
+/**
+ * Run what `deno task ok` runs: undefined if it fails. Unit tests run in two processes, not in two
+ * threads of one: some of them count the descriptors that the process has open.
+ */
+async function openGate(): Promise<Outcome[] | undefined> {
+  const half = (nth: number) =>
+    test(`tests_unit_${nth}`, ["task", "-q", "unit", `--shard=${nth}/2`]);
+  const [isSound, ...halves] = await Promise.all([deno(["task", "-q", "check"]), half(1), half(2)]);
+  const units = await testAgain(halves);
+  return isSound && units.every(({ isGood }) => isGood) ? units : undefined;
+}
+
+/** Run what calls no program that has to be installed: undefined if the gate fails. */
+async function testEarly(): Promise<Outcome[][] | undefined> {
+  const units = await openGate();
+  return units && [units, [await test("tests_early", [...ALL, "--parallel", ...EARLY])]];
 }
 
 async function testAll(): Promise<Outcome[]> {
@@ -205,6 +209,7 @@ async function testSome(places: readonly string[]): Promise<Outcome[]> {
 const outcomes = Deno.args.length === 0 ? await testAll() : await testSome(Deno.args);
 console.log(`The ${SLOWEST} slowest test files:`);
 for (const line of slowest(outcomes, SLOWEST)) console.log(line);
+for (const failure of failedOnce) console.log(`FAILED ONCE ${failure}`);
 for (const failure of failures(outcomes)) console.log(`FAILED ${failure}`);
 const bad = outcomes.filter(({ isGood }) => !isGood);
 for (const { name } of bad) console.log(`Not all is well with ${name}, see above`);
