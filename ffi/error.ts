@@ -8,7 +8,7 @@ export class CulvertError extends Error {
   /** What went wrong, for a caller that acts on it: an errno's name, or a word of ours. */
   readonly code?: string;
 
-  /** Of a message `Cannot ACTION as FOUND: WANTED`. */
+  /** An error whose message reads `Cannot ACTION as FOUND: WANTED`. */
   constructor(message: string, options: ErrorOptions & { readonly code?: string } = {}) {
     super(message, options);
     this.code = options.code;
@@ -22,14 +22,15 @@ export class UsageError extends CulvertError {
 }
 
 /**
- * What to do next, or that by the errno's name. The same errno means one thing of a file and
- * another of an interface: the advice is chosen by what was tried.
+ * What a user may do next: one text, or a text for each errno's name. The same errno means one
+ * thing for a file and another for an interface, so the caller passes the advice that fits its
+ * action.
  */
 export type Advice = string | Readonly<Record<string, string>>;
 
 const NOT_OURS = "see whose it is (ls -ld), and become that user, join the group, or run as root";
 
-/** Advice on what could not be done with a path. */
+/** Advice for an action on a path that the kernel has refused. */
 export const FILE_ADVICE: Readonly<Record<string, string>> = {
   EACCES: NOT_OURS,
   EPERM: NOT_OURS,
@@ -47,7 +48,7 @@ const NOT_GRANTED =
 
 const NO_INTERFACE = "there is no interface of that name here; ip link lists them";
 
-/** Advice on what could not be done with an interface or a packet socket. */
+/** Advice for an action on an interface or a packet socket that the kernel has refused. */
 export const INTERFACE_ADVICE: Readonly<Record<string, string>> = {
   EPERM: NOT_GRANTED,
   EACCES: NOT_GRANTED,
@@ -63,7 +64,8 @@ export class ShimError extends CulvertError {
   declare readonly code: string;
 
   /**
-   * Its message is `Cannot open TAP tap0 as the kernel says EBUSY`, and the advice behind a colon.
+   * Its message is `Cannot open TAP tap0 as the kernel says EBUSY`, then a colon and the advice, if
+   * there is any.
    *
    * @param action What was being done, with the path or interface: `open TAP tap0`.
    * @param errno The positive errno value.
@@ -77,7 +79,7 @@ export class ShimError extends CulvertError {
 }
 
 const NAMES = new Map(Object.entries(constants.errno).map(([name, value]) => [value, name]));
-NAMES.set(11, "EAGAIN"); // has a second name
+NAMES.set(11, "EAGAIN"); // EWOULDBLOCK has the same number
 NAMES.set(77, "EBADFD"); // node:os does not list these
 NAMES.set(109, "ETOOMANYREFS");
 
@@ -86,7 +88,7 @@ export function errnoName(errno: number): string {
   return NAMES.get(errno) ?? `errno ${errno}`;
 }
 
-/** What to do next whatever was tried: these errnos mean one thing each. */
+/** Advice on errnos that mean the same for every action. */
 const ANYWHERE: Readonly<Record<string, string>> = {
   ENOMEM: "make it smaller, or free memory",
   ENOSPC: "make it smaller, or free memory",
@@ -96,7 +98,7 @@ const ANYWHERE: Readonly<Record<string, string>> = {
 };
 
 /**
- * Pass on a shim result that is not negative.
+ * Return the result of a shim's function if it is not negative.
  *
  * @throws {ShimError} if it is `-errno`.
  */
@@ -106,11 +108,11 @@ export function check(result: number, action: string, advice?: Advice): number {
 }
 
 /**
- * What Deno threw because the kernel refused something, told like a call into the shim.
+ * Turn an error that Deno threw because the kernel refused something into a {@linkcode ShimError}.
  *
- * @param action What was being done; `use` and the path that Deno names, if left out.
+ * @param action What was being done; if left out, `use PATH`, with the path in Deno's message.
  * @param advice What to do next.
- * @returns The error itself if the kernel did not say it.
+ * @returns `error` itself if it does not come from the kernel.
  */
 export function kernelError(
   error: unknown,

@@ -6,7 +6,9 @@ const WASM_PAGE = 65536;
 /** Most pages of a WebAssembly memory. */
 const WASM_PAGES_MAX = 65536;
 
-/** Pages of hugetlbfs lie at multiples of their size, where V8 puts a memory by chance alone. */
+/**
+ * Huge pages have to be mapped at multiples of their size. V8 puts a memory there only by chance.
+ */
 const HUGE_PAGE = 2 << 20;
 
 const EINVAL = 22, ENFILE = 23;
@@ -26,18 +28,21 @@ export interface MappedMemoryHandle {
   readonly bytes: number;
 }
 
-/** What this thread has mapped: a collected memory would unmap pages that the shim still uses. */
+/**
+ * The memories that this thread has mapped. Here the garbage collector leaves them alone: it would
+ * unmap pages that the shim still uses.
+ */
 const mapped = new Set<WebAssembly.Memory>();
 
 /**
- * What this thread has closed, by its pages, the first closed in front. V8 never gives addresses
- * back where others may have a view of them, so that they are used again.
+ * The memories that this thread has closed, by their number of pages, in the order of closing. They
+ * are used again, since V8 keeps the addresses of a memory that others may have a view of.
  */
 const closed = new Map<number, WebAssembly.Memory[]>();
 
 /**
- * So many others of its size are closed before a memory is used again: until then, a program that
- * has kept a view of it by mistake reads zeros, not another's data.
+ * How many memories of one size stay closed before the first of them is used again. Until then a
+ * program that has kept a view of it by mistake reads zeros, not the data of another mapping.
  */
 const RESTING = 16;
 
@@ -60,7 +65,7 @@ export class MappedMemory {
   /** Its size in bytes. */
   readonly bytes: number;
 
-  /** Adopt a memory that {@linkcode handle} describes: one mapped by this process. */
+  /** Use the memory that {@linkcode handle} describes, which this process has mapped. */
   constructor(readonly handle: MappedMemoryHandle) {
     const buffer = handle.memory.buffer as unknown as SharedArrayBuffer;
     this.u32 = new Uint32Array(buffer, handle.start, handle.bytes / 4);
@@ -108,8 +113,8 @@ export class MappedMemory {
   }
 
   /**
-   * Unmap. Views of it read zeros for a while, then what is mapped there later: nobody, in no
-   * thread, may still be using it.
+   * Unmap the memory. No thread may be using it any more: a view of it reads zeros for a while, and
+   * later whatever is mapped there then.
    */
   close(): void {
     check(shim.shim_unmap(this.map), "unmap memory");
@@ -119,7 +124,10 @@ export class MappedMemory {
   }
 }
 
-/** Map a file over a fresh memory, with room to spare if it is of hugepages and did not fit. */
+/**
+ * Map a file over a new memory. If the kernel refuses the address, as it may for huge pages, map it
+ * over a larger memory, at an address that the kernel takes.
+ */
 function place(
   fd: number,
   bytes: number,
@@ -143,7 +151,7 @@ function place(
   return { memory, start: 0, map };
 }
 
-/** Keep addresses at which nothing is mapped, to be used again. */
+/** Keep a memory over which nothing is mapped, to use it again. */
 function keep(memory: WebAssembly.Memory): void {
   const pages = memory.buffer.byteLength / WASM_PAGE;
   const alike = closed.get(pages);
@@ -151,7 +159,7 @@ function keep(memory: WebAssembly.Memory): void {
   else closed.set(pages, [memory]);
 }
 
-/** Addresses for a mapping, which is zeros as yet: some that rest, or new ones. */
+/** A memory for a mapping, all zeros: one that was closed long ago, or a new one. */
 function newMemory(bytes: number): WebAssembly.Memory {
   const pages = Math.ceil(bytes / WASM_PAGE);
   const alike = closed.get(pages) ?? [];

@@ -8,7 +8,7 @@
 /** The number that {@linkcode shim_abi} must return: `SHIM_ABI` in `shim/shim.h`. */
 export const SHIM_ABI = 14;
 
-/** What `Deno.dlopen` is told of the shim. */
+/** The shim's functions, as `Deno.dlopen` takes them. */
 export const SYMBOLS = {
   // uint32_t shim_abi(void)
   shim_abi: { parameters: [], result: "u32" },

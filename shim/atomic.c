@@ -1,6 +1,4 @@
-/*
- * Atomic access to words of a map, and the hints that go with it. An out-of-range word is always 0.
- */
+/* Atomic access to words of a map, and hints. A word outside of its map reads as 0. */
 #include "shim.h"
 
 #include <errno.h>
@@ -39,8 +37,8 @@ SHIM_API uint32_t shim_compare_exchange(int32_t map, uint32_t word, uint32_t exp
   return expected;
 }
 
-/* As shim_compare_and_swap, of two words at once; the first one is even. -1 if they are not in the
- * map. */
+/* As shim_compare_and_swap, for two words at once, the first of which has an even number. -1 if
+ * they are outside of the map. */
 SHIM_API int32_t shim_compare_and_swap_pair(int32_t map, uint32_t word, uint32_t expected_low,
                                             uint32_t expected_high, uint32_t low, uint32_t high) {
   uint32_t *at = word_at(map, word | 1, 0);
@@ -59,7 +57,7 @@ SHIM_API uint32_t shim_fetch_add(int32_t map, uint32_t word, uint32_t addend) {
 
 SHIM_API void shim_full_fence(void) { __atomic_thread_fence(__ATOMIC_SEQ_CST); }
 
-/* A full fence, then a load: what was stored before is visible before this is read. */
+/* A full fence, then a load: earlier stores are visible to others before the word is read. */
 SHIM_API uint32_t shim_fenced_load(int32_t map, uint32_t word) {
   uint32_t zero = 0;
   __atomic_thread_fence(__ATOMIC_SEQ_CST);
@@ -79,7 +77,7 @@ SHIM_API void shim_pause(uint32_t times) {
   while (times-- > 0) relax();
 }
 
-/* Wait for the word to be `turn`, so many pauses at most, then store with release ordering: 1. */
+/* Once the word is `turn`, store `value` with release ordering: 1. After `pauses` waits: 0. */
 SHIM_API int32_t shim_store_in_turn(int32_t map, uint32_t word, uint32_t turn, uint32_t value,
                                     uint32_t pauses) {
   uint32_t *at = word_at(map, word, 0);
@@ -107,15 +105,15 @@ static inline void copy_slots(uint32_t *slots, uint32_t *own, uint64_t words, ui
   copy_words(reads ? own : slots, reads ? slots : own, words);
 }
 
-/* `first` words up to the last slot, the rest from the first one on. Out of line: inlined, it slows
- * all copies. */
+/* Copy `first` words up to the end of the slots, and the rest from their start. Not inlined: that
+ * would slow down all copies. */
 static __attribute__((noinline)) void copy_round(uint32_t *slots, uint32_t size, uint32_t first,
                                                  uint32_t *own, uint64_t words, uint32_t reads) {
   copy_slots(slots + size - first, own, first, reads);
   copy_slots(slots, own + first, words - first, reads);
 }
 
-/* 1 if the word was `turn`, and now is `turn + n`, released. */
+/* If the word is `turn`, store `turn + n` with release ordering: 1. Otherwise 0. */
 static inline int32_t publish(const struct shim_map *map, uint32_t word, uint32_t turn,
                               uint32_t n) {
   uint32_t *at = (uint32_t *)(void *)map->base + word;
@@ -131,8 +129,8 @@ static inline int32_t publish(const struct shim_map *map, uint32_t word, uint32_
  * another value, or is no word of the map, return 0. If slots or burst reach out of their maps, or
  * there are fewer than `n` slots, do nothing and return -EFAULT.
  *
- * To claim first: if the head, the word before the tail, is `turn`, set it to `turn + n`,
- * sequentially consistent. If it has another value, do nothing and return -EAGAIN.
+ * If `route` says to claim, first set the head, the word before the tail, from `turn` to
+ * `turn + n`, sequentially consistent. If it has another value, do nothing and return -EAGAIN.
  *
  * route, from its least bit on: the ring's map (11), the burst's map (11), log2 of the slots' words
  * (5), log2 of an element's words (2), 1 to read the slots (1), 1 to claim (1).
@@ -158,8 +156,8 @@ SHIM_API int32_t shim_slots_copy(uint32_t route, uint32_t slots, uint32_t burst,
   return publish(map, tail, turn, n);
 }
 
-/* Fetch the first cache line of each frame, to be written. Their mbufs are in the map `frames`,
- * `count` descriptors of them from word `word` of the map `burst` on. */
+/* Prefetch the first cache line of each frame, for writing. The mbufs are in the map `frames`;
+ * their `count` descriptors begin at word `word` of the map `burst`. */
 SHIM_API void shim_prefetch(int32_t frames, int32_t burst, uint32_t word, uint32_t count) {
   const struct shim_map *m = &shim_maps[frames & (SHIM_MAPS - 1)];
   const uint32_t *descriptors = shim_descriptors(burst, word, count);

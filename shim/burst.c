@@ -1,4 +1,4 @@
-/* Bursts of frames between a file descriptor and the mbufs that a burst of descriptors names. */
+/* Receive bursts of frames from a socket or a TAP into mbufs, and send them from there. */
 #define _GNU_SOURCE
 #include "shim.h"
 
@@ -20,7 +20,7 @@ struct rx_meta {
 
 enum { SHIM_OVERFLOW = 1 << 18 };
 
-/* A map with what is received beside the mbufs, for each frame of a burst. */
+/* What a map has of each received frame of a burst that is not in the frame's mbuf. */
 struct rx_room {
   struct rx_meta meta[SHIM_BURST];
   uint8_t overflow[][SHIM_OVERFLOW]; /* the rest of a frame that is longer than its mbuf's room */
@@ -35,14 +35,14 @@ static struct rx_room *rx_room_of(int32_t map, uint32_t count) {
   return bytes <= m->bytes ? (struct rx_room *)(void *)m->base : 0;
 }
 
-/* `count` of the receiving calls: frames (16), long mbufs (8), 1 if an offload header comes before
- * each frame (1). The long mbufs' descriptors lie in front of the others. */
+/* The parameter `count` of the functions that receive: frames (16), long mbufs (8), 1 if an offload
+ * header comes before each frame (1). Long mbufs' descriptors lie in front of the others. */
 #define RX_COUNT(count) ((count) & 0xffff)
 #define RX_LONGS(count) ((count) >> 16 & 0xff)
 #define RX_HAS_HEADERS(count) ((count) >> 24 & 1)
 
-/* Where a frame goes: its mbuf, what is behind that mbuf's room in a long mbuf, what is behind that
- * one's in the overflow. */
+/* Where a frame goes: its first `room` bytes into its mbuf, those up to `rest` into a long mbuf, if
+ * there is one, and all others into the overflow. */
 struct rx_target {
   uint8_t *frame, *behind;
   uint32_t room, rest;
@@ -63,7 +63,7 @@ static int rx_target_of(const struct shim_map *map, const uint32_t *descriptors,
   return 0;
 }
 
-/* The vectors of such a frame from `vectors` on; how many. */
+/* Write the I/O vectors of a target. Returns how many. */
 static size_t rx_vectors(const struct rx_target *target, uint8_t *overflow, struct iovec *vectors) {
   size_t n = 0;
   vectors[n++] = (struct iovec){target->frame, target->room};
@@ -73,9 +73,8 @@ static size_t rx_vectors(const struct rx_target *target, uint8_t *overflow, stru
   return n;
 }
 
-/* A frame of `length` bytes has come. One that is longer than its mbuf's room is then in the long
- * mbuf from its first byte on. Descriptors came in with their room as length, and leave with the
- * bytes that are in it. */
+/* A frame of `length` bytes was received. If it is longer than its mbuf's room, copy its first
+ * bytes too into the long mbuf. A descriptor's length is its room before, and its bytes after. */
 static void rx_settle(const struct rx_target *target, uint32_t *own, uint32_t longs,
                       uint32_t length) {
   uint32_t *more = own - 2 * longs;
@@ -95,8 +94,8 @@ static struct rx_meta meta_of(const struct virtio_net_hdr *header, uint32_t leng
 }
 
 /* The ring by which an AF_PACKET socket hands frames over (TPACKET_V2): blocks of slots. Behind the
- * slots of the first block, where the kernel does not write, is the number of the next slot: who
- * takes the socket over goes on there. */
+ * slots of the first block, where the kernel does not write, is the number of the next slot: a
+ * thread that takes the socket over goes on there. */
 enum { RING_BLOCK = 1 << 16, RING_SLOT = 1984, RING_SLOTS = RING_BLOCK / RING_SLOT };
 #define RX_LOST UINT32_MAX
 
@@ -113,8 +112,8 @@ static void scatter(const uint8_t *from, uint32_t count, const struct iovec *vec
   }
 }
 
-/* Take the frame of a slot to vectors of which the first is for its header; the frame's length.
- * One that is too long for the slot waits in the socket, or there was no room for it: RX_LOST. */
+/* Copy a slot's frame to `vectors`, the first for its header, and return its length. A frame too
+ * long for the slot is read from the socket; if that had no room for it, return RX_LOST. */
 static uint32_t take(int fd, const struct tpacket2_hdr *slot, struct iovec *vectors, size_t count) {
   const uint8_t *data = (const uint8_t *)slot + slot->tp_mac;
   struct msghdr message = {.msg_iov = vectors, .msg_iovlen = count};
@@ -129,10 +128,10 @@ static uint32_t take(int fd, const struct tpacket2_hdr *slot, struct iovec *vect
   return got < (ssize_t)header ? RX_LOST : (uint32_t)got - (uint32_t)header;
 }
 
-/* Receive frames from an AF_PACKET socket into the mbufs of `frames` that the descriptors from word
- * `word` of the map `burst` on name. `maps`: of meta and overflow (16), of the socket's ring (16).
- * `count`: see RX_COUNT. Frames that wait for long mbufs come with the next call. Returns how many,
- * 0 if none waits. */
+/* Receive frames from an AF_PACKET socket into mbufs of the map `frames`, whose descriptors begin
+ * at word `word` of the map `burst`. `maps`: the map with the rx_room (16), the socket's ring (16).
+ * `count`: see RX_COUNT. A long frame without a long mbuf waits for the next call. Returns how many
+ * came. */
 SHIM_API int32_t shim_packet_rx(int32_t fd, int32_t frames, int32_t burst, uint32_t word,
                                 int32_t maps, uint32_t count) {
   uint32_t n = RX_COUNT(count), longs = RX_LONGS(count), i;
@@ -165,13 +164,13 @@ SHIM_API int32_t shim_packet_rx(int32_t fd, int32_t frames, int32_t burst, uint3
   return (int32_t)i;
 }
 
-/* What comes before a frame that is sent: 12 bytes for each in a map, of which 10 are sent; zeros,
- * as no offload is asked for; or nothing. */
+/* What is sent before each frame: an offload header from a map, where it has 12 bytes of which 10
+ * are sent; zeros, which ask for no offload; or nothing. */
 enum { TX_NO_HEADERS = -1, TX_ZEROS = -2, TX_HEADER = 12 };
 
 static const uint8_t zeros[sizeof(struct virtio_net_hdr)];
 
-/* The headers of `count` frames, or NULL if a map has no room for them. `headers`: one of those
+/* The headers of `count` frames, or NULL if they reach out of their map. `headers`: one of the two
  * above, or a map (16) and the number of the first header there (15). */
 static const uint8_t *tx_headers(int32_t headers, uint32_t count) {
   if (headers < 0) return zeros;
@@ -180,7 +179,7 @@ static const uint8_t *tx_headers(int32_t headers, uint32_t count) {
   return end <= m->bytes ? m->base + first * TX_HEADER : 0;
 }
 
-/* The vectors of a frame; how many, 0 if it is outside the mbufs. */
+/* Write the I/O vectors of a frame. Returns how many, 0 if it is outside of the mbufs. */
 static size_t tx_vectors(int32_t frames, const uint32_t *descriptor, int32_t headers,
                          const uint8_t *header, struct iovec *vectors) {
   uint8_t *frame = shim_frame(map_of(frames), descriptor);
@@ -212,8 +211,8 @@ SHIM_API int32_t shim_packet_tx(int32_t fd, int32_t frames, int32_t burst, uint3
   return sent < 0 ? -errno : sent;
 }
 
-/* Receive frames from a TAP, as shim_packet_rx does. Without headers their meta are lengths, and
- * the rest is 0. */
+/* Receive frames from a TAP, as shim_packet_rx does. Without offload headers, rx_meta has lengths
+ * only, and zeros. */
 SHIM_API int32_t shim_tap_rx(int32_t fd, int32_t frames, int32_t burst, uint32_t word, int32_t room,
                              uint32_t count) {
   uint32_t n = RX_COUNT(count), longs = RX_LONGS(count);

@@ -37,7 +37,7 @@ static void on_bus_error(int number, siginfo_t *what, void *context) {
   else sigaction(SIGBUS, &before, 0); /* and fault again */
 }
 
-/* Called when a file is mapped. Faults in other memory go to the handler of before, which is
+/* Called when a file is mapped. Faults in other memory go to the handler that was there before,
  * Rust's. */
 void shim_watch_bus_errors(void) {
   struct sigaction action = {.sa_sigaction = on_bus_error, .sa_flags = SA_SIGINFO | SA_ONSTACK};
@@ -46,7 +46,7 @@ void shim_watch_bus_errors(void) {
   sigaction(SIGBUS, &action, &before);
 }
 
-/* 1 if some of the map's file was gone when it was touched: it reads as zeros since. */
+/* 1 if a thread touched a part of the map that its file had lost: the map is zeros since. */
 SHIM_API int32_t shim_map_is_lost(int32_t map) {
   if (map < 0 || map >= SHIM_MAPS) return -EBADF;
   return __atomic_load_n(&shim_lost[map], __ATOMIC_ACQUIRE);

@@ -1,5 +1,5 @@
-/* Eventfds: doorbells. O_NONBLOCK belongs to the open file, which all who were handed an eventfd
- * share: any of them may clear it, and fill or empty the counter. So we rely on it nowhere. */
+/* Eventfds: doorbells. All peers that were handed an eventfd share one open file, so each of them
+ * may clear its O_NONBLOCK, and fill or empty its counter. Nothing here relies on O_NONBLOCK. */
 #define _GNU_SOURCE
 #include "shim.h"
 
@@ -16,9 +16,9 @@
 enum { REQUESTS = 64 };
 
 /* A write to an eventfd has no flag of its own that keeps it from blocking. Asynchronous I/O has
- * another way: the kernel signals an eventfd when a request is complete, and that saturates. Ours
- * are complete when io_submit() returns: reads of nothing. One context for all threads, made before
- * anybody can use up what the machine has of them (fs.aio-max-nr). */
+ * another way: the kernel signals an eventfd when a request is complete, and that saturates. Our
+ * requests read an empty file, and are complete when io_submit() returns. All threads use one
+ * context, made at the start: later the machine may have none left (fs.aio-max-nr). */
 static aio_context_t requests;
 static int nothing = -1;
 
@@ -34,16 +34,14 @@ static int submit(int32_t fd) {
   return (int)syscall(SYS_io_submit, requests, 1, &list);
 }
 
-/* Take note of completions, so that there is room for more. */
+/* Take completed requests out of the context, so that there is room for more. */
 static void reap(void) {
   struct io_event events[REQUESTS];
   struct timespec at_once = {0, 0};
   syscall(SYS_io_getevents, requests, 0, REQUESTS, events, &at_once);
 }
 
-/*
- * By write(), without asynchronous I/O: who clears the flag between our two calls still blocks us.
- */
+/* Signal without asynchronous I/O: a peer that clears O_NONBLOCK between our calls can block us. */
 static int32_t write_one(int32_t fd) {
   uint64_t one = 1;
   struct pollfd polled = {.fd = fd, .events = POLLOUT};
@@ -59,7 +57,7 @@ SHIM_API int32_t shim_eventfd(void) {
   return fd < 0 ? -errno : fd;
 }
 
-/* Never blocks. One that is signalled 2^64 - 1 times stays so. */
+/* Signal an eventfd. Never blocks: a counter at its limit stays there. */
 SHIM_API int32_t shim_eventfd_signal(int32_t fd) {
   if (!requests) return write_one(fd);
   if (submit(fd) == 1) return 0;

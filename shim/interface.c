@@ -62,7 +62,7 @@ SHIM_API int32_t shim_interface_name(uint32_t index, char *name) {
   return error;
 }
 
-/* How many receive queues an interface uses | how many it sends by << 16; 1 each if none says. */
+/* An interface's receive queues | its send queues << 16; 1 each if it does not tell. */
 SHIM_API int32_t shim_interface_queues(const char *name) {
   struct ethtool_channels channels = {.cmd = ETHTOOL_GCHANNELS};
   struct ifreq request;
@@ -120,8 +120,8 @@ int32_t tap_open(const char *name, uint32_t is_multi) {
   return -error;
 }
 
-/* Open a TAP by name: a new one, or one that exists, or a queue of a multi-queue one; if `is_multi`
- * a queue of such a one, which may be new. There is an offload header before each frame, but no
+/* Open a TAP by name, which is made if there is none; of a TAP with several queues, a queue. With
+ * `is_multi` a new TAP can have several. There is an offload header before each frame, but no
  * offload: the kernel completes checksums and splits super-frames before we see them. */
 SHIM_API int32_t shim_tap_open(const char *name, uint32_t is_multi) {
   return keeper_ask(tap_open(name, is_multi), SHIM_KEEPER_TAP, name, is_multi, 0);
@@ -133,7 +133,7 @@ static int set_option(int fd, int option, int value) {
   return setsockopt(fd, SOL_PACKET, option, &value, sizeof value);
 }
 
-/* What a receiving socket asks for: offload headers, everybody's frames but our own. */
+/* Set a socket up to receive: offload headers, all frames but those that this machine sends. */
 static int prepare_receive(int fd, int index, int buffer) {
   struct packet_mreq promiscuous = {.mr_ifindex = index, .mr_type = PACKET_MR_PROMISC};
   if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &buffer, sizeof buffer) < 0)
@@ -143,10 +143,10 @@ static int prepare_receive(int fd, int index, int buffer) {
   return setsockopt(fd, SOL_PACKET, PACKET_ADD_MEMBERSHIP, &promiscuous, sizeof promiscuous);
 }
 
-/* What a sending socket asks for: to bypass the queueing discipline (but not to be visible, nor for
- * super-frames: a device that cannot segment drops those), and room for more frames than a device
- * may hold back. A macvtap that nobody reads keeps 500 frames, and with the usual room they
- * stop the socket for everybody. */
+/* Set a socket up to send: past the queueing discipline, unless captures are to see its frames or
+ * it sends super-frames, which a device that cannot segment would drop; and with room for more
+ * frames than one receiver may hold back. A macvtap that nobody reads keeps 500 frames: with the
+ * usual room these stop the socket for all receivers. */
 static int prepare_send(int fd, uint32_t way) {
   int room = SEND_BUFFER;
   if (setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &room, sizeof room) < 0)
@@ -173,24 +173,24 @@ int32_t packet_open(const char *name, uint32_t buffer) {
   return -error;
 }
 
-/* Open an AF_PACKET socket on an interface: to receive (promiscuous until closed, with a buffer of
- * `buffer` bytes, SHIM_RECEIVE or more), or to send: SHIM_SEND_PAST, where captures see nothing,
- * SHIM_SEND_VISIBLE or SHIM_SEND_WHOLE. */
+/* Open an AF_PACKET socket on an interface. To receive, `buffer` is the size of its buffer,
+ * SHIM_RECEIVE or more; the interface is promiscuous until the socket is closed. To send, it is
+ * SHIM_SEND_PAST, whose frames captures do not see, SHIM_SEND_VISIBLE or SHIM_SEND_WHOLE. */
 SHIM_API int32_t shim_packet_open(const char *name, uint32_t buffer) {
   return keeper_ask(packet_open(name, buffer), SHIM_KEEPER_PACKET, name, buffer, 0);
 }
 
-/* The number of the interface that a socket is bound to; 0 or less once that has gone, or left our
- * namespace. */
+/* The number of the interface that a socket is bound to; 0 or less once the interface has gone, or
+ * has left our namespace. */
 SHIM_API int32_t shim_packet_index(int32_t fd) {
   struct sockaddr_ll address = {0};
   socklen_t length = sizeof address;
   return getsockname(fd, (struct sockaddr *)&address, &length) < 0 ? -errno : address.sll_ifindex;
 }
 
-/* Have a socket that receives share its interface's frames with those of a group, by the hash of
- * their flow; `group` -1: a new one. A group does not heed PACKET_IGNORE_OUTGOING before Linux 6.2,
- * so that a filter does it. Returns the group. */
+/* Put a socket that receives into a fanout group, among whose sockets the kernel divides frames by
+ * flow; `group` -1: a new one. Before Linux 6.2 a group ignores PACKET_IGNORE_OUTGOING, so a filter
+ * drops outgoing frames. Returns the group. */
 SHIM_API int32_t shim_packet_share(int32_t fd, int32_t group) {
   static struct sock_filter incoming[] = {
       BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (uint32_t)(SKF_AD_OFF + SKF_AD_PKTTYPE)),
@@ -208,7 +208,7 @@ SHIM_API int32_t shim_packet_share(int32_t fd, int32_t group) {
   return value & 0xffff;
 }
 
-/* Frames that the kernel dropped for want of room in the socket since the last call. */
+/* The frames that the kernel dropped since the last call, as the socket had no room. */
 SHIM_API int32_t shim_packet_missed(int32_t fd) {
   struct tpacket_stats stats;
   socklen_t length = sizeof stats;
@@ -224,7 +224,7 @@ SHIM_API int32_t shim_socket_open(uint32_t family, uint32_t type, uint32_t proto
   return fd < 0 ? -errno : fd;
 }
 
-/* Send a message to a socket address; to the kernel if `bytes` of it are 0, as netlink wants it. */
+/* Send a message to an address of `bytes` bytes; if it has none, to the kernel, by netlink. */
 SHIM_API int32_t shim_socket_send(int32_t fd, const uint8_t *message, uint32_t count,
                                   const uint8_t *address, uint32_t bytes) {
   const struct sockaddr *target = bytes ? (const struct sockaddr *)address : 0;

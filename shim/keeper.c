@@ -18,13 +18,13 @@
 #include <time.h>
 #include <unistd.h>
 
-/* How long an answer may take. Guests take a host for dead after 2 s: that limits lcores, and a
- * server that is started again. After an answer that did not come, lcores pause for PAUSE_S. */
 enum { NAMES = 1 << 18 };
+/* How long to wait for an answer: lcores, and a host whose server is gone, less than the 2 s after
+ * which guests take a host for dead. If no answer came, lcores do not ask for PAUSE_S. */
 enum { PATIENCE_MS = 5000, AGAIN_PATIENCE_MS = 1000, LCORE_PATIENCE_MS = 300, PAUSE_S = 3 };
 
-/* Descriptors of a request: the socket for its answer; for a server, which reports there too, its
- * stderr, and the memory that it is to serve, if it is not to make some. */
+/* Descriptors of a request: the socket for the answer, where a server reports too; the server's
+ * stderr; and the memory for it to serve, unless it makes its own. */
 enum { ANSWER, SAID, MEMORY, DESCRIPTORS };
 
 #define BIT(capability) (1ull << (capability))
@@ -59,8 +59,7 @@ static void close_all(int *fds) {
   }
 }
 
-/* Receive a request and its descriptors, the first of which is there; -1 once the forwarder is
- * gone. */
+/* Receive a request and its descriptors, fds[ANSWER] at least; -1 once the forwarder is gone. */
 static int next_request(int socket, struct request *request, int *fds) {
   union passed control;
   for (;; close_all(fds)) {
@@ -78,13 +77,13 @@ static int next_request(int socket, struct request *request, int *fds) {
   }
 }
 
-/* What follows a list of names, which ends with an empty one. */
+/* The text behind a list of names, which ends with an empty name. */
 static const char *behind(const char *names) {
   for (; *names; names += strlen(names) + 1) continue;
   return names + 1;
 }
 
-/* Whether a name is one of the interfaces, or fits a pattern of theirs, such as "eth*". */
+/* Whether a name is in a list of interfaces, or fits a pattern in it, such as "eth*". */
 static int matches(const char *patterns, const char *name) {
   for (; *patterns; patterns += strlen(patterns) + 1)
     if (strcmp(patterns, name) == 0 || fnmatch(patterns, name, 0) == 0) return 1;
@@ -98,7 +97,7 @@ static int is_known(const char *names, const char *name) {
 }
 
 /*
- * Start the server of a socket. `servers` are lists: the socket, the folder and words of a command.
+ * Start the server of a socket. `servers` has lists of a socket, a folder and words of a command.
  */
 static int32_t serve(const char *servers, const struct request *request, const int *fds) {
   struct server_start start = {request->first, request->second, fds[ANSWER], fds[SAID], fds[MEMORY],
@@ -109,7 +108,7 @@ static int32_t serve(const char *servers, const struct request *request, const i
   return -EPERM;
 }
 
-/* Do what is asked for. A descriptor that is opened for it goes to *opened. */
+/* Carry out a request. A descriptor that it opens goes to *opened. */
 static int32_t carry_out(const struct request *request, const int *fds, const char *interfaces,
                          int *opened) {
   const char *files = behind(interfaces), *name = request->name;
@@ -128,7 +127,7 @@ static int32_t carry_out(const struct request *request, const int *fds, const ch
   }
 }
 
-/* The keeper's whole life. It began as a copy of one thread of many: system calls only. */
+/* The keeper process: a copy of one thread of many, which may make system calls only. */
 static void keep(int socket, const char *names, uint64_t capabilities) {
   struct request request;
   int fds[DESCRIPTORS];
@@ -164,7 +163,7 @@ SHIM_API int32_t shim_keeper_start(const char *names, uint32_t bytes) {
   uint64_t kept = (*known ? FOR_INTERFACES : 0) | (*files ? FOR_FILES : 0) |
                   (*servers ? FOR_SERVERS : 0);
   if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) return -errno;
-  /* For good in the keeper: Ctrl-C is meant for the forwarder, which tells the keeper to end. */
+  /* The keeper blocks all signals for good: Ctrl-C is for the forwarder, which ends the keeper. */
   sigfillset(&all);
   sigprocmask(SIG_SETMASK, &all, &before);
   keeper_pid = fork();
@@ -182,7 +181,7 @@ SHIM_API int32_t shim_keeper_start(const char *names, uint32_t bytes) {
 
 void keeper_seal(void) { is_sealed = 1; }
 
-/* 1 if the keeper has ended since it was started, and this was not told before. */
+/* 1 if the keeper has ended, from the first call that finds it so; otherwise 0. */
 SHIM_API int32_t shim_keeper_has_ended(void) {
   if (keeper_pid <= 0 || waitpid(keeper_pid, 0, WNOHANG) != keeper_pid) return 0;
   keeper_pid = 0;
@@ -200,8 +199,7 @@ SHIM_API int32_t shim_keeper_stop(void) {
   return keeper_pid > 0 ? -ETIMEDOUT : 0;
 }
 
-/* Send a request with its descriptors, of which fds[ANSWER] is made here. Returns where the answer
- * comes. */
+/* Send a request with its descriptors, fds[ANSWER] made here. Returns the answer's socket. */
 static int send_request(const struct request *request, int *fds, uint32_t patience_ms) {
   union passed control = {0};
   struct timeval limit = {patience_ms / 1000, patience_ms % 1000 * 1000};
@@ -237,7 +235,7 @@ static int32_t ask(const struct request *request, int *fds, uint32_t patience_ms
 int32_t keeper_ask(int32_t refused, uint32_t what, const char *name, uint32_t first,
                    uint32_t second) {
   struct request request = {what, first, second, {0}};
-  static time_t silent_until; /* as seen by lcores */
+  static time_t silent_until; /* until then lcores do not ask */
   int is_lcore = syscall(SYS_gettid) != getpid(), fds[DESCRIPTORS] = {-1, -1, -1}, answer;
   struct timespec now;
   if ((refused != -EPERM && refused != -EACCES) || keeper < 0) return refused;
@@ -258,10 +256,10 @@ SHIM_API int32_t shim_path_remove(const char *path) {
   return keeper_ask(result, SHIM_KEEPER_REMOVE, path, 0, 0);
 }
 
-/* Have the keeper start the server of a socket. It serves `memory`, whose first peer gets
- * `first_id` and `vectors` interrupt vectors, or, if that is -1, memory that it makes. ends[0]
- * becomes where it reports (a number, as shim_unix_receive takes it), ends[1] what it says on
- * stderr; that does not block. */
+/* Have the keeper start the server of a socket. It serves `memory`, and gives peers ids from
+ * `first_id` on and `vectors` interrupt vectors; if `memory` is -1, it makes its own. ends[0]
+ * becomes the socket on which it reports (a number: shim_unix_receive), ends[1] its stderr, which
+ * does not block. */
 SHIM_API int32_t shim_keeper_serve(const char *socket, int32_t memory, uint32_t first_id,
                                    uint32_t vectors, int32_t *ends) {
   struct request request = {SHIM_KEEPER_SERVE, first_id, vectors, {0}};

@@ -15,9 +15,9 @@
 struct shim_map shim_maps[SHIM_MAPS];
 static struct shim_long longs[SHIM_MAPS];
 
-/* Which of them are taken: several threads may map at once. Numbers are given in turn, so that a
- * number that was given back is not given again for long: whoever still uses it gets an error, not
- * another memory. */
+/* Which maps are taken: several threads may map at once. Numbers are given in turn, so that one
+ * that was given back stays free for long: code that still uses it gets an error, not another
+ * memory. */
 static uint8_t is_taken[SHIM_MAPS];
 static uint32_t next_number;
 
@@ -53,7 +53,7 @@ SHIM_API int32_t shim_map(void *buffer, uint64_t bytes, int32_t fd, uint64_t off
 }
 
 /*
- * Keep a map's pages on one NUMA node, those that are elsewhere move there (mbind(2), MPOL_BIND).
+ * Keep a map's pages on one NUMA node; pages that are elsewhere move there (mbind(2), MPOL_BIND).
  */
 SHIM_API int32_t shim_map_bind(int32_t map, uint32_t node) {
   enum { MPOL_BIND = 2, MPOL_MF_STRICT_MOVE = 3 };
@@ -145,7 +145,7 @@ SHIM_API int32_t shim_file_read(int32_t fd, uint8_t *bytes, uint32_t count) {
   return n < 0 ? -errno : (int32_t)n;
 }
 
-/* Write at a byte offset, as the files of a PCI device want it; at UINT32_MAX behind the last. */
+/* Write at a byte offset, as a PCI device's files want it; at UINT32_MAX, after the last write. */
 SHIM_API int32_t shim_file_write(int32_t fd, const uint8_t *bytes, uint32_t count,
                                  uint32_t offset) {
   ssize_t n = offset == UINT32_MAX ? write(fd, bytes, count) : pwrite(fd, bytes, count, offset);
@@ -184,11 +184,11 @@ SHIM_API int32_t shim_file_lock(int32_t fd) {
   return flock(fd, LOCK_EX | LOCK_NB) < 0 ? -errno : 0;
 }
 
-/* 1 if nobody has a file open, or mapped, but by `fd`; 0 if somebody has. If `fd` is for reading
- * alone, others who only read do not count. A lease is given on no other condition, whoever that
- * is, in whichever namespace. It is given back at once: an open(2) that comes just then waits for
- * that, and we get a signal that is ignored. What memfd_create() opens does not count: it must be
- * opened again (/proc/self/fd/N). */
+/* 1 if nobody else, in any namespace, has the file of `fd` open or mapped; 0 if somebody has. If
+ * `fd` is for reading alone, those that only read do not count. The kernel gives a lease on this
+ * very condition. We return it at once: an open(2) in between waits for that, and we get a signal
+ * that is ignored. The kernel does not count what memfd_create() opened: open it again
+ * (/proc/self/fd/N). */
 SHIM_API int32_t shim_file_is_alone(int32_t fd) {
   int access = fcntl(fd, F_GETFL);
   if (access < 0 || fcntl(fd, F_SETSIG, SIGURG) < 0) return -errno;

@@ -23,7 +23,7 @@ enum { THREADS = 4096, PATIENCE_MS = 5000 };
 
 static uint32_t wanted_uid, wanted_gid;
 
-/* The threads that have given up theirs, and what kept one of them from it. */
+/* The threads that have given up their privileges, and the error of one that could not. */
 static int32_t done[THREADS];
 static uint32_t done_count;
 static int32_t failure;
@@ -77,7 +77,7 @@ static int is_done(int32_t thread) {
   return 0;
 }
 
-/* 0 once a thread has done it, or is gone. */
+/* Have a thread give up its privileges: 0 once it has, or has ended. */
 static int32_t ask_thread(int32_t thread, int number) {
   static const struct timespec a_little = {0, 200000};
   if (syscall(SYS_tgkill, getpid(), thread, number) < 0) return errno == ESRCH ? 0 : -errno;
@@ -88,8 +88,8 @@ static int32_t ask_thread(int32_t thread, int number) {
   return -ETIMEDOUT;
 }
 
-/* Give up, in every thread of the process and for good: all capabilities, those that a program that
- * we start could get, and the user, unless it is SHIM_SAME_USER. Once per process. */
+/* Give up for good, in every thread of the process: all capabilities, those that programs which we
+ * start could get, and our user, unless `uid` is SHIM_SAME_USER. Once per process. */
 SHIM_API int32_t shim_privileges_drop(uint32_t uid, uint32_t gid) {
   struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART | SA_ONSTACK}, before;
   int number = SIGRTMIN + 5;
@@ -101,8 +101,8 @@ SHIM_API int32_t shim_privileges_drop(uint32_t uid, uint32_t gid) {
   sigfillset(&action.sa_mask);
   sigaction(number, &action, &before);
   int32_t result = 0;
-  /* A thread inherits from the one that starts it: when all that are there have done it, so have
-   * all. */
+  /* A thread inherits from the thread that starts it: once all that exist have given up, so have
+   * those that they start. */
   for (int found = 1; found && result == 0;) {
     struct dirent *entry;
     found = 0;

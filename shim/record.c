@@ -14,7 +14,7 @@ struct record_ring {
   uint32_t pending, snap; /* where the next record goes, as yet unpublished; bytes of a frame */
   uint32_t rest[62];      /* word 32: up to where records are published */
   uint32_t consumed, more[959];
-  uint8_t bytes[RECORD_RING + RECORD_BYTES]; /* one that begins in the ring may end behind it */
+  uint8_t bytes[RECORD_RING + RECORD_BYTES]; /* a record may begin in it and end behind */
 };
 
 /*
@@ -59,7 +59,7 @@ SHIM_API int32_t shim_frames_record(uint32_t maps, uint32_t word, uint32_t count
 
 /*
  * Copy `count` frames into other mbufs: each target descriptor comes in empty and leaves with its
- * frame's length. Returns how many; the first that does not fit ends it.
+ * frame's length. Returns how many; the first frame that does not fit ends the call.
  *
  * frames: the map of the sources' mbufs (16), of the targets' (16). bursts: likewise of the
  * descriptors; they begin at the words `source` and `target` there.
@@ -83,9 +83,9 @@ SHIM_API int32_t shim_frames_copy(uint32_t frames, uint32_t bursts, uint32_t sou
 }
 
 /*
- * The Internet checksum's sum (RFC 1071) of `count` bytes in 16 bits, low bytes at even places of
- * `to`; they are copied to there from byte `from` of another map, unless that is the same place. 0
- * if it is outside the maps. Bulk work: the loop in TypeScript takes several times as long.
+ * The Internet checksum's sum (RFC 1071), 16 bits, of `count` bytes, low ones at even places of
+ * `to`. First they are copied from byte `from` of the source, unless that is the same place. 0 if
+ * they are outside of the maps. Bulk work: a loop in TypeScript takes several times as long.
  *
  * maps: of the source (16), of the target (16).
  */

@@ -29,7 +29,7 @@ static const char *decimal(uint32_t value, char text[DIGITS]) {
 static int put_all(const struct server_start *start) {
   int null = open("/dev/null", O_RDWR | O_CLOEXEC);
   int fds[] = {null, null, start->said, start->memory, start->report};
-  for (int i = 0; i <= REPORT; i++) { /* out of the way first: one may have another's number */
+  for (int i = 0; i <= REPORT; i++) { /* first to free numbers: one may have another's */
     if (i == MEMORY && start->memory < 0) continue;
     if ((fds[i] = fcntl(fds[i], F_DUPFD_CLOEXEC, FREE)) < 0) return 0;
   }
@@ -38,8 +38,7 @@ static int put_all(const struct server_start *start) {
   return 1;
 }
 
-/* Become the server, or end. Signals were blocked; a handler of the forwarder's is none in a
- * program. */
+/* Become the server, or end. Signals were blocked; execve() resets the forwarder's handlers. */
 static void become(const char *folder, const char **words, const struct server_start *start) {
   uint64_t none = 0;
   if (vfork() != 0) _exit(0); /* the server's parent ends: nobody has to wait for the server */
@@ -54,7 +53,7 @@ static void become(const char *folder, const char **words, const struct server_s
 int32_t server_start(const char *command, const struct server_start *start) {
   const char *folder = command;
   char first_id[DIGITS], vectors[DIGITS];
-  const char *words[WORDS + 7]; /* those of the memory, and the end */
+  const char *words[WORDS + 7]; /* six about the memory, and the end */
   uint32_t count = 0;
   if (*command) command += strlen(command) + 1;
   for (; *command; command += strlen(command) + 1) {
@@ -62,7 +61,7 @@ int32_t server_start(const char *command, const struct server_start *start) {
     words[count++] = command;
   }
   if (count == 0) return -EINVAL;
-  if (start->memory >= 0) { /* behind the others: the last of two counts */
+  if (start->memory >= 0) { /* last, as the last of two options counts */
     const char *more[] = {"--fd", "3", "--first-id", decimal(start->first_id, first_id),
                           "-n", decimal(start->vectors, vectors)};
     memcpy(words + count, more, sizeof more);

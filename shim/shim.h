@@ -26,8 +26,8 @@ struct shim_map {
 
 extern struct shim_map shim_maps[SHIM_MAPS];
 
-/* Long mbufs, which lie behind a map's other ones: each is a run of so many cells, and is named by
- * the first. Not in shim_map, which has 32 bytes. */
+/* A map's long mbufs, which lie behind its other mbufs: each is a run of `cells` cells, and has the
+ * index of the first. Not in shim_map, which has 32 bytes. */
 struct shim_long {
   uint32_t cells;
   uint32_t count;   /* 0 = none */
@@ -38,7 +38,7 @@ struct shim_long {
 #define DESCRIPTOR_OFFSET(word1) ((word1) & 0xffffu)
 #define DESCRIPTOR_LENGTH(word1) ((word1) >> 16)
 
-/* As shim_frame, of an index behind those of the short mbufs. */
+/* As shim_frame, for the index of a long mbuf. */
 uint8_t *shim_long_frame(const struct shim_map *map, const uint32_t *descriptor);
 
 /* The bytes a descriptor names, or NULL if they lie outside its mbuf. */
@@ -57,7 +57,7 @@ static inline uint32_t *shim_descriptors(int32_t map, uint32_t word, uint32_t co
   return m->base && end <= m->bytes ? (uint32_t *)(void *)m->base + word : 0;
 }
 
-/* Between the files of the shim. */
+/* What files of the shim use of each other. */
 struct stat;
 
 /* lstat(2) of a path from directory `fd` on, or fstat(2) of `fd` if the path is "". By system call:
@@ -102,7 +102,7 @@ struct server_start {
  * one behind the last. */
 int32_t server_start(const char *command, const struct server_start *start);
 
-/* By ourselves, as far as we may. */
+/* These do not ask the keeper. */
 int32_t tap_open(const char *name, uint32_t is_multi);
 int32_t packet_open(const char *name, uint32_t buffer);
 int32_t xdp_open(void);

@@ -18,8 +18,8 @@ struct attributes {
   uint64_t slice, deadline, period;
 };
 
-/* How the calling thread shares its core: slices of so many nanoseconds, short ones let it run soon
- * after it was woken (from Linux 6.12 on); a nice level, added to its own, lowers its share. */
+/* How the calling thread shares its core. A short `slice`, in nanoseconds, lets it run soon after
+ * it was woken (Linux 6.12); `nice`, which is added to its nice level, lowers its share. */
 SHIM_API int32_t shim_thread_share(uint32_t slice, int32_t nice) {
   struct attributes found = {0};
   if (syscall(SYS_sched_getattr, 0, &found, sizeof found, 0) < 0) return -errno;
@@ -65,7 +65,7 @@ SHIM_API int32_t shim_poll(const int32_t *fds, uint32_t count, uint32_t microsec
   return ready < 0 ? (errno == EINTR ? 0 : -errno) : ready;
 }
 
-/* poll(2), for descriptors without limit: called off the main thread, which goes on meanwhile. */
+/* poll(2) of any number of descriptors. Deno calls it beside the main thread, which goes on. */
 SHIM_API int32_t shim_poll_events(struct pollfd *polled, uint32_t count, int32_t milliseconds) {
   int ready = poll(polled, count, milliseconds);
   return ready < 0 ? (errno == EINTR ? 0 : -errno) : ready;

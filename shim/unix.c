@@ -41,8 +41,8 @@ SHIM_API int32_t shim_unix_listen_packets(const char *path) {
   return listen_at(path, SOCK_SEQPACKET);
 }
 
-/* The next connection, or -EAGAIN, with a send buffer of so many bytes, at least some six messages;
- * 0: the kernel's default. */
+/* Accept a connection; -EAGAIN if none waits. Its send buffer has `buffer` bytes, but room for some
+ * six messages at least; 0: the kernel's default. */
 SHIM_API int32_t shim_unix_accept(int32_t listener, uint32_t buffer) {
   int fd = accept4(listener, 0, 0, SOCK_CLOEXEC | SOCK_NONBLOCK);
   if (fd >= 0 && buffer > 0) setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &buffer, sizeof buffer);

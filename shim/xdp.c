@@ -1,4 +1,4 @@
-/* AF_XDP and bpf(2): what needs the address of memory, or a privilege. See app/linux/xdp.ts. */
+/* AF_XDP and bpf(2): what needs an address or a privilege. See app/linux/xdp_socket.ts, bpf.ts. */
 #define _GNU_SOURCE
 #include "shim.h"
 
@@ -43,20 +43,20 @@ SHIM_API int32_t shim_xdp_open(const char *name) {
   return keeper_ask(xdp_open(), SHIM_KEEPER_XDP, name, 0, 0);
 }
 
-/* An AF_XDP socket in a network namespace of its own, where nobody can take its interface away:
- * that is `lo`, number 1. Where we may not make one, in this namespace. */
+/* An AF_XDP socket in a network namespace of its own, whose only interface, `lo` (number 1), nobody
+ * can remove. If we may not make a namespace, it is in ours. */
 SHIM_API int32_t shim_xdp_open_apart(void) {
   int here = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
   if (here < 0) return -errno;
   int is_apart = unshare(CLONE_NEWNET) == 0;
   int32_t fd = xdp_open();
-  if (is_apart && setns(here, CLONE_NEWNET) < 0) abort(); /* or go on without any network */
+  if (is_apart && setns(here, CLONE_NEWNET) < 0) abort(); /* else it has no network */
   close(here);
   return fd;
 }
 
-/* Tell a socket that its frames lie in a map: chunks of `chunk` bytes, between which it need not
- * look if `flags` has XDP_UMEM_UNALIGNED_CHUNK_FLAG. The pages stay where they are from now on. */
+/* Tell a socket that its frames lie in a map: chunks of `chunk` bytes, which may begin at any byte
+ * if `flags` has XDP_UMEM_UNALIGNED_CHUNK_FLAG. The pages are pinned from now on. */
 SHIM_API int32_t shim_xdp_umem(int32_t fd, int32_t map, uint64_t offset, uint64_t bytes,
                                uint32_t chunk, uint32_t flags) {
   const struct shim_map *m = &shim_maps[map & (SHIM_MAPS - 1)];
