@@ -24,9 +24,9 @@ export interface ClaimedSocket {
 }
 
 /**
- * Listen at `path`, mode 0600, in the place of a socket at which nobody answers any more. The
- * folder is locked meanwhile: of two servers that find one dead socket, one would remove the
- * other's.
+ * Listen at `path`, mode 0600, and replace a socket there at which nobody answers any more. The
+ * folder is locked meanwhile: otherwise one of two servers that find a dead socket could remove the
+ * other's new one.
  *
  * @param owner The user and the group that may connect.
  * @throws {CulvertError} if somebody answers there, or it may not be made.
@@ -51,7 +51,7 @@ export async function claimSocket(
     return {
       listener,
       release() {
-        if (statusOf(path)?.inode === ours) remove(path); // else somebody has put his own there
+        if (statusOf(path)?.inode === ours) remove(path); // or it is another's by now
         shim.shim_fd_close(listener);
       },
     };
@@ -64,8 +64,9 @@ export async function claimSocket(
 const WRITABLE_BY_OTHERS = 0o022;
 
 /**
- * The folder of all sockets: 0700, or 0711 once one of them is for somebody else. A new one of
- * theirs has its own mode; nobody lists them, and nobody but us puts one there.
+ * Make the folder of all sockets, if it is not there: mode 0700, or 0711 once a socket is for
+ * another user or a group. Each socket has a mode of its own; others can neither list the folder
+ * nor put anything there.
  */
 function makeFolder(owner: Owner): void {
   const found = statusOf(SOCKET_FOLDER);
@@ -103,7 +104,7 @@ function listen(path: string, owner: Owner): number {
   const other = shim.shim_unix_connect(cString(path), 100);
   if (other >= 0) shim.shim_fd_close(other);
   const code = other < 0 ? new ShimError("", -other).code : "";
-  if (other >= 0 || code === "EAGAIN") { // EAGAIN: others wait for it, too many already
+  if (other >= 0 || code === "EAGAIN") { // EAGAIN: its queue of connections is full
     throw new CulvertError(
       `Cannot listen at ${path} as another server answers there: stop that one, or use another -S`,
       { code: ANOTHER_SERVER_CODE },

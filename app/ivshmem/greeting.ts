@@ -13,10 +13,10 @@ import {
 
 const EMFILE = 24;
 
-/** Milliseconds that all the first messages may take, if nothing else is said. */
+/** Milliseconds that all the first messages may take, unless told. */
 export const GREETING_MS = 2000;
 
-/** The code of the error that a server is there, and does not answer: it may do so yet. */
+/** The code of the error for a server that is there and does not answer: it may still do so. */
 export const SILENT_SERVER_CODE = "SILENT_SERVER";
 
 /**
@@ -53,7 +53,7 @@ export class Greeting {
     this.#end = performance.now() + milliseconds;
   }
 
-  /** The error that says what was found. */
+  /** The error for a server that does not keep to the protocol. */
   refuse(found: string): CulvertError {
     return new CulvertError(
       `Cannot use ${this.path} as its server does not speak ivshmem protocol version ` +
@@ -73,7 +73,7 @@ export class Greeting {
   }
 
   /**
-   * Take the id that we have from now on.
+   * Take our id, which we have from now on.
    *
    * @throws {CulvertError} if it is none, or does not come.
    */

@@ -23,10 +23,12 @@ export function credentialsOf(socket: number): Credentials {
   return { pid: ids[0], uid: ids[1], gid: ids[2] };
 }
 
-/** What came of listening to a member, which has nothing to say. */
+/** What was read from a member, to which the protocol gives nothing to send. */
 export type Heard = "nothing" | "left" | { readonly bytes: number; readonly descriptors: number };
 
-/** A connection of the server: its socket, its vectors, and what is still to be said to it. */
+/**
+ * A connection of the server: its socket, its vectors, and the messages that it has still to get.
+ */
 export class Member implements Announced {
   /** The process. */
   readonly credentials: Credentials;
@@ -37,8 +39,8 @@ export class Member implements Announced {
   #laterAt = Infinity;
 
   /**
-   * Adopt a connection. It is to be told of the memory, and of all in the roster, in which it comes
-   * next.
+   * Take over a connection. The member is to be told of the memory and of all members in the
+   * roster, where its own place is the next one.
    *
    * @param joinedAt When it came, as the server counts.
    * @throws {ShimError} if there are no descriptors left for its vectors. The socket stays the
@@ -57,7 +59,7 @@ export class Member implements Announced {
     this.#outbox = new Outbox(socket, this, memoryFd, roster);
   }
 
-  /** When it was last seen to take a message, if it has some to take; in ms, else Infinity. */
+  /** When it last took a message, in ms, if more wait for it; Infinity if none waits. */
   get stuckSince(): number {
     return this.#stuckSince;
   }

@@ -7,16 +7,17 @@ const READ_ONLY_FOLLOWING = 3, READ_WRITE_FOLLOWING = 5;
 /**
  * Tells whether anybody but this server has its memory open to write, or mapped so: a VM that got
  * it as `mem-path=/proc/PID/fd/N`, or from another server of the same memory, is no peer of this
- * one. A program that only reads, as `culvert top` does, keeps no region.
+ * one. A program that only reads, as `culvert top` does, does not keep a region alive.
  *
- * The kernel knows how often a file was opened to write. So what the server hands out was opened by
- * itself, and what it asks by is open for reading alone.
+ * The kernel counts how often a file is open for writing. So the descriptor that the server hands
+ * out is one that it has opened again, and the one with which it asks is open for reading alone.
  */
 export class MemoryUsers {
   readonly #own: number;
 
   /**
-   * Of the memory that is open as `memoryFd`: that number stays, what it names is opened again.
+   * For the memory that is open as `memoryFd`: the descriptor keeps its number, and the memory is
+   * opened again behind it.
    *
    * @throws {ShimError} if it may not be opened again.
    */
@@ -25,16 +26,16 @@ export class MemoryUsers {
     this.#openToHandOut();
   }
 
-  /** Whether anybody has the memory, by `memoryFd` too, as peers do. */
+  /** Whether anybody else has the memory open or mapped, peers that were handed `memoryFd` too. */
   get areThere(): boolean {
-    // What we hand out is given up first, or it would be somebody's.
+    // Our own descriptor for writing is closed first, or it would count.
     check(shim.shim_fd_copy(this.#own, this.memoryFd), "give up the memory");
     const isAlone = shim.shim_file_is_alone(this.#own);
     this.#openToHandOut();
     return isAlone === 0;
   }
 
-  /** Close what it asks by. */
+  /** Close the descriptor with which it asks. */
   close(): void {
     shim.shim_fd_close(this.#own);
   }

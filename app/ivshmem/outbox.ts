@@ -13,10 +13,10 @@ export type Sending =
   /** The other side is gone. */
   | "gone";
 
-/** How the kernel says "later", which no poll(2) waits for. */
+/** Errors that mean "later", but for whose end poll(2) cannot wait. */
 const LATER = ["ETOOMANYREFS", "ENOBUFS", "ENOMEM"];
 
-/** The members that others are told of. */
+/** A member, as others are told of it. */
 export interface Announced {
   /** Its id. */
   readonly id: number;
@@ -25,9 +25,10 @@ export interface Announced {
 }
 
 /**
- * What one member is still to be told. Nothing is kept for it but how far it has got in the list of
- * all that are there, and the ids of those that have left behind that point: a member that reads
- * nothing costs no more than this, however many come and go.
+ * The messages that one member has still to get. They are not stored: an outbox knows how far its
+ * member has got in the list of all members, and the ids of members before that point that have
+ * left since. So a member that reads nothing costs no more than this, however many others join and
+ * leave.
  */
 export class Outbox {
   /** Its first messages: version, own id, memory. */
@@ -44,10 +45,10 @@ export class Outbox {
   #sent = 0;
 
   /**
-   * All is still to be said.
+   * Nothing is sent yet.
    *
    * @param socket One that does not block.
-   * @param roster All that are there, in the order of their coming; `own` is to be its next.
+   * @param roster All members, in the order in which they joined; `own` is added next.
    */
   constructor(
     private readonly socket: number,
@@ -76,7 +77,10 @@ export class Outbox {
     return this.#sent;
   }
 
-  /** The peer that stood at that place of the roster has left: say so if it was mentioned. */
+  /**
+   * The peer that stood at that place of the roster has left: tell the member, if it knows of that
+   * peer.
+   */
   hasLeft(place: number, id: number): void {
     const isBegun = place === this.#place && this.#vector > 0;
     if (isBegun) this.#vector = 0;

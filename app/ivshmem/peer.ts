@@ -5,8 +5,8 @@ import { type Credentials, credentialsOf } from "./member.ts";
 import { isPeerId, MEMORY, type Message, NO_FD, PEER_ID_MAX, receiveMessage } from "./protocol.ts";
 
 /**
- * Own vectors come last, but nobody says how many: they are all there if none follows for so long,
- * and if they are as many as another peer has.
+ * A peer's own vectors come last, and the server does not say how many: they are all there if none
+ * follows for so long, and if they are as many as another peer has.
  */
 const QUIET_MS = 20;
 
@@ -24,7 +24,7 @@ export type PeerEvent =
   | { readonly kind: "joined"; readonly id: number }
   /** The receiver closes its eventfds, once no lcore uses them. */
   | { readonly kind: "left"; readonly id: number; readonly eventfds: readonly number[] }
-  /** Nobody joins or leaves any more as far as we hear; all else goes on. Comes once. */
+  /** We hear no more of peers that join or leave; all else goes on. Comes once. */
   | { readonly kind: "server-gone"; readonly reason: string };
 
 /** A member of a region: it has the memory, its own vectors, and those of all other members. */
@@ -49,9 +49,10 @@ export class Peer {
   /**
    * Become a member of the region whose server listens at `path`.
    *
-   * @param vectors How many it gives each peer, if that is known: for fewer it is waited longer.
+   * @param vectors How many vectors it gives each peer, if that is known: if fewer have come, we
+   * wait longer.
    * @param milliseconds How long its server may take to answer.
-   * @returns undefined if none does, or it is just about to end.
+   * @returns undefined if nobody listens, or the server is just about to end.
    * @throws {CulvertError} if it may not be reached, does not speak the protocol, or does not
    * answer (only that has the code `SILENT_SERVER_CODE`).
    */
@@ -60,15 +61,15 @@ export class Peer {
     if (socket >= 0) return Peer.over(socket, path, vectors, milliseconds);
     const { code } = new ShimError("", -socket);
     if (code === "ENOENT" || code === "ECONNREFUSED" || code === "ENOTDIR") return undefined;
-    if (code === "EAGAIN") throw silentServer(path, 0, "more wait for it than it lets wait");
+    if (code === "EAGAIN") throw silentServer(path, 0, "its queue of connections is full");
     check(socket, `connect to ${path}`, FILE_ADVICE);
   }
 
   /**
    * Become a member over a connected socket, which is the peer's from then on, or closed.
    *
-   * @returns undefined if the server closes it before it has said all: it ends, or was killed, and
-   * another one may take its place.
+   * @returns undefined if the server closes it before it has sent all first messages: it ends, or
+   * was killed, and another one may take its place.
    * @throws {CulvertError} if the server does not speak the protocol.
    */
   static over(
@@ -104,7 +105,7 @@ export class Peer {
     return this.#memoryFd;
   }
 
-  /** Own eventfds by vector: each is readable when somebody has rung it. */
+  /** Own eventfds by vector: each is readable once somebody has notified it. */
   get vectors(): readonly number[] {
     return this.#vectors;
   }
@@ -137,7 +138,9 @@ export class Peer {
     return events;
   }
 
-  /** Interrupt a peer. Returns false if it is not there, or has no such vector. */
+  /**
+   * Notify a peer by one of its vectors. Returns false if it is not there, or has no such vector.
+   */
   ring(id: number, vector: number): boolean {
     const eventfd = this.#others.get(id)?.[vector];
     return eventfd !== undefined && shim.shim_eventfd_signal(eventfd) === 0;
@@ -180,7 +183,7 @@ export class Peer {
   }
 
   #take({ value, fd, isCut }: Message, events: PeerEvent[]): void {
-    if (isCut) return; // its doorbell is not rung: it naps
+    if (isCut) return; // that peer cannot be notified: it looks again after its nap
     const wrong = this.#faultOf(value, fd);
     if (wrong !== undefined) {
       if (fd !== NO_FD) shim.shim_fd_close(fd);
@@ -218,7 +221,7 @@ export class Peer {
 
   #forget(id: number, events: PeerEvent[]): void {
     const eventfds = this.#others.get(id);
-    // QEMU's server announces the end of peers without vectors, of whose start nobody heard.
+    // QEMU's server announces that peers without vectors leave, but not that they join.
     if (!eventfds) return;
     this.#others.delete(id);
     events.push({ kind: "left", id, eventfds });

@@ -1,11 +1,11 @@
 import { PEER_ID_MAX } from "./protocol.ts";
 
 /**
- * The ids that a server gives. One that was never used comes before one that was; of those, the one
- * that has been free for longest.
+ * The ids that a server gives: first those that were never used, then the one that has been free
+ * for longest.
  *
- * None is given again while a member is there that saw its last owner leave: QEMU frees what it
- * knows of a peer that leaves, and writes there if another comes by that id
+ * No id is given again while a member is there that saw its last owner leave: QEMU frees what it
+ * keeps of a peer that leaves, and still writes there if another peer comes with that id
  * (`close_peer_eventfds()` and `process_msg_connect()` in hw/misc/ivshmem.c, 7.2 and later).
  */
 export class PeerIds {
@@ -14,7 +14,7 @@ export class PeerIds {
   readonly #retired: { readonly id: number; readonly at: number }[];
 
   /**
-   * None is given yet.
+   * No id is given yet.
    *
    * @param limit How many ids there are.
    * @param first The first one to give: those below it were given by a server before us.
@@ -44,7 +44,10 @@ export class PeerIds {
     return isSafe ? this.#retired.shift()!.id : undefined;
   }
 
-  /** Its owner has left, `at` that time: any count that grows with each that comes or leaves. */
+  /**
+   * Note that the owner of `id` has left, `at` a time: a count that grows whenever a member joins
+   * or leaves.
+   */
   retire(id: number, at: number): void {
     this.#retired.push({ id, at });
   }

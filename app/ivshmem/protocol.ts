@@ -21,7 +21,7 @@ import { shim } from "../../ffi/shim.ts";
 /** The version that both sides speak. */
 export const PROTOCOL_VERSION = 0;
 
-/** What is said with the memory. */
+/** The value of the message with which the memory comes. */
 export const MEMORY: number = -1;
 
 /** No descriptor. */

@@ -32,7 +32,7 @@ export interface ServerOptions {
 /**
  * Serve a region until `signal` says stop, or it is not used any more.
  *
- * @param ready Told that peers may come now, and of what.
+ * @param ready Told, in a line, that peers may join now, and what they get.
  * @param manager Keeps socket and memory for the server after this one.
  * @throws {CulvertError} if socket, memory or pidfile are not to be had. Nothing is left behind.
  */

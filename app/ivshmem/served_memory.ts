@@ -48,7 +48,7 @@ export function roundedUp(bytes: number): number {
  *
  * @param label What a memfd is called in /proc.
  * @param bytes A power of two; inherited memory keeps its own size.
- * @param owner The user that may open it, if it is made: by path, or its descriptor again.
+ * @param owner The owner of memory that is made, who may open its path, or its descriptor again.
  * @throws {CulvertError} if there is none to be had, or what is there has another size.
  */
 export function makeMemory(
@@ -72,7 +72,7 @@ export function makeMemory(
   }
 }
 
-/** Memory that is its owner's now. */
+/** Give memory to its owner. */
 function given(memory: ServedMemory, owner: Owner): ServedMemory {
   try {
     giveFile(memory.fd, owner, memory.place);

@@ -10,14 +10,17 @@ import { noCounts, type ServerCounts } from "./server_counts.ts";
 const ACCEPT_BURST = 64;
 /** Milliseconds until connections are accepted again where the kernel had no descriptors. */
 const LATER_MS = 100;
-/** Milliseconds until the next try: a peer waits longer than that for its next vector. */
+/**
+ * Milliseconds until messages are sent again after the kernel had no room for them: a peer waits
+ * longer than that for its next vector.
+ */
 const ROOM_MS = 10;
 
 /** The limits of a server. */
 export interface ServerLimits {
   /** How many ids there are. */
   readonly ids: number;
-  /** The first one that is given. */
+  /** The first id that is given. */
   readonly firstId: number;
   /** Messages that may wait for a member, beyond those that it is greeted with. */
   readonly backlog: number;
@@ -33,7 +36,7 @@ const SERVER_LIMITS: ServerLimits = {
   firstId: 0,
   backlog: 8192,
   stallMs: 30_000,
-  // The least, six messages: descriptors that nobody has read count as our open files.
+  // The smallest, for six messages: descriptors that nobody has read count as our open files.
   sendBuffer: 1,
 };
 
@@ -103,9 +106,9 @@ export class IvshmemServer {
   }
 
   /**
-   * Serve until `signal` says stop, or nothing is left to serve for.
+   * Serve until `signal` says stop, or `left` returns 0.
    *
-   * @param left Told the number of members; how many milliseconds are left if nobody comes.
+   * @param left Gets the number of members; returns how many milliseconds are left if nobody joins.
    * @throws {ShimError} if the kernel refuses to wait for sockets.
    */
   async serve(
@@ -154,7 +157,7 @@ export class IvshmemServer {
     this.#letGo(now);
   }
 
-  /** Milliseconds until something is to be done that no socket tells. */
+  /** Milliseconds until something is due that no socket wakes us for. */
   #untilNextDuty(now: number): number {
     let next = now < this.#acceptAt ? this.#acceptAt : Infinity;
     for (const { stuckSince, laterAt } of this.#members) {
@@ -186,7 +189,7 @@ export class IvshmemServer {
   #admit(socket: number, now: number): void {
     const id = this.#ids.take(this.#members[0]?.joinedAt ?? Infinity);
     if (id === undefined) {
-      this.#refuse(socket, "all ids are in use, or were when those came who are there");
+      this.#refuse(socket, "all ids are in use, or were when a member joined that is still there");
       return;
     }
     let member;
@@ -208,7 +211,10 @@ export class IvshmemServer {
     this.#tellAll(now);
   }
 
-  /** Flush all but those whose sockets are full: a join must not cost a call for each of them. */
+  /**
+   * Send to all members but those that take nothing now: a join must not cost a call for each of
+   * these.
+   */
   #tellAll(now: number): void {
     for (const member of this.#members) if (!member.isWaiting) this.#flush(member, now);
   }
@@ -237,7 +243,7 @@ export class IvshmemServer {
     if (this.#leaving.has(member)) return;
     const result = member.flush(now, ROOM_MS, this.counts);
     if (result === "gone") this.#leaving.set(member, "left");
-    if (result === "later") this.#roomAt = now + ROOM_MS; // not for others either
+    if (result === "later") this.#roomAt = now + ROOM_MS; // nor is there room for others
   }
 
   #checkPace(member: Member, now: number): void {
@@ -251,7 +257,10 @@ export class IvshmemServer {
     this.#leaving.set(member, `is cut off: ${found}`);
   }
 
-  /** Close those that are to go and tell the others; some of these may turn out to be gone, too. */
+  /**
+   * Close the members that are to go, and tell the others. That may show that some of these are
+   * gone, too.
+   */
   #letGo(now: number): void {
     while (this.#leaving.size > 0) {
       for (const [member, how] of this.#leaving) this.#remove(member, how);

@@ -28,7 +28,7 @@ export class ServiceStore {
   readonly #ids?: MappedMemory;
 
   /**
-   * Take what there is.
+   * Take what the service manager has kept.
    *
    * @throws {CulvertError} if the socket cannot be used.
    */

@@ -24,9 +24,9 @@ export class UnusedWatch {
    * Nobody has used it yet.
    *
    * @param memoryFd The region's memory.
-   * @param now In milliseconds, as ever after.
+   * @param now A clock in milliseconds.
    * @param patience Milliseconds to wait for the next host.
-   * @param isMapped Whether somebody who is no peer has the memory mapped.
+   * @param isMapped Returns whether a program that is no peer has the memory mapped.
    * @param wasUsed Whether another server has served it before.
    */
   constructor(
@@ -53,7 +53,7 @@ export class UnusedWatch {
   }
 }
 
-/** Whether a region was never begun, or was closed by its host: none is there, none has died. */
+/** Whether a region was never begun, or its host has closed it: no host is there, none has died. */
 export function isAtRest(memoryFd: number): boolean {
   const words = readHeader(memoryFd);
   if (words[HEADER.MAGIC_0] === 0 && words[HEADER.STATE] === REGION_STATE.EMPTY) return true;

@@ -1,10 +1,11 @@
 /**
  * The little of bpf(2) that an AF_XDP port needs: a map of sockets, a program of five instructions
- * that hands each frame to the socket of its queue, and a link that holds it to an interface. See
- * the kernel's include/uapi/linux/bpf.h and Documentation/bpf/map_xskmap.rst.
+ * that hands each frame to the socket of its queue, and a link that attaches it to an interface.
+ * See the kernel's include/uapi/linux/bpf.h and Documentation/bpf/map_xskmap.rst.
  *
- * Maps, programs and links are file descriptors: what a process made is gone when it ends, however
- * it does. So a link, not netlink, holds the program: the interface is its own again after a kill.
+ * Maps, programs and links are file descriptors: the kernel removes what a process has made when
+ * the process ends, in whatever way. So a link attaches the program, not netlink: after a kill the
+ * interface works as before.
  *
  * @module
  */
@@ -15,7 +16,7 @@ const BPF = { MAP_CREATE: 0, MAP_UPDATE: 2, PROGRAM_LOAD: 5, LINK_CREATE: 28 } a
 const MAP_TYPE_XSKMAP = 17, PROGRAM_TYPE_XDP = 6, ATTACH_TYPE_XDP = 37;
 const XDP_FLAG: Readonly<Record<XdpMode, number>> = { generic: 1 << 1, native: 1 << 2 };
 
-/** What a frame becomes whose queue has no socket: it goes to the host's own stack. */
+/** The verdict on a frame whose queue has no socket: it goes to the kernel's own stack. */
 const XDP_PASS = 2;
 
 /** Of `struct xdp_md`: the number of the receive queue, in bytes. */
@@ -33,7 +34,9 @@ const ADVICE: Advice = {
   ENOSYS: "this kernel has no bpf(2); use packet:IFACE",
 };
 
-/** Where XDP programs run: in the driver, or in front of the stack, where any interface has it. */
+/**
+ * Where an XDP program runs: in the driver (native), or, with any driver, in front of the stack.
+ */
 export type XdpMode = "native" | "generic";
 
 /**
@@ -86,7 +89,7 @@ function instruction(code: number, registers: number, offset: number, value: num
 }
 
 /**
- * Hold a program to an interface, until the link is closed or the process ends.
+ * Attach a program to an interface, until the link is closed or the process ends.
  *
  * @returns the link's file descriptor, or -errno.
  */

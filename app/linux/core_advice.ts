@@ -10,7 +10,7 @@ export interface CoreAdvice {
   readonly qemu: readonly number[];
   /** Cores in the same place, in which there is room for more lcores. */
   readonly more: readonly number[];
-  /** Why these, and what is amiss, a sentence each. */
+  /** Why these cores, and what is wrong with them; a sentence each. */
   readonly reasons: readonly string[];
 }
 
@@ -80,8 +80,9 @@ function qemuCore(candidates: readonly Cpu[], lcores: readonly number[]): number
 }
 
 /**
- * Over the kernel's ports, host and guest on one core carry as much TCP as on two, beside both ends
- * of it on two cores: 4.9 to 10.7 and 5.8 to 11.3 Gb/s, six runs each.
+ * Measured over ports of the kernel on a machine of two cores, which also ran both ends of the TCP
+ * connection: host and guest on one core carried 4.9 to 10.7 Gb/s, on two 5.8 to 11.3 Gb/s, in six
+ * runs each.
  */
 function sharing(core: number): string {
   return "these are all cores there are: if the programs whose frames are forwarded run here too, " +

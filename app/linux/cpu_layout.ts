@@ -5,7 +5,7 @@
  * @module
  */
 
-/** Some cache of a CPU. */
+/** A cache of a CPU. */
 export interface CpuCache {
   /** 1 is the nearest. */
   readonly level: number;
@@ -17,7 +17,7 @@ export interface CpuCache {
   readonly cpus: readonly number[];
 }
 
-/** A logical CPU that is online: what `-l` calls a core, and with SMT is one thread of one. */
+/** A logical CPU that is online: `-l` calls it a core; with SMT it is one thread of a core. */
 export interface Cpu {
   /** Its number, as `-l` has it. */
   readonly cpu: number;

@@ -14,7 +14,7 @@ export function fileBytes(fd: number, path: string): number {
 }
 
 /**
- * See beforehand that Deno lets us look at, and remove, a file that we are about to make.
+ * Check, before a file is made, that Deno lets us look at it and remove it.
  *
  * @param verb What is done there: `listen`.
  * @throws {CulvertError} that says which permission is missing.
@@ -31,8 +31,8 @@ export function checkMayKeep(verb: string, path: string): void {
 }
 
 /**
- * Remove a file, unless somebody else has. Not by Deno, whose permission we have given up by then:
- * {@linkcode checkMayKeep} has asked for it beforehand.
+ * Remove a file, if it is still there. The shim does it, for by then the program has given up
+ * Deno's permissions, which {@linkcode checkMayKeep} has checked before.
  *
  * @throws {CulvertError} if it may not be removed.
  */
@@ -42,13 +42,13 @@ export function remove(path: string): void {
   check(result, `remove ${path}`, "run as root, or use a path in /dev/shm");
 }
 
-/** Of a mode: `S_IFMT` and `S_IFREG`, and what lets group and others write. */
+/** Bits of a mode: `S_IFMT` and `S_IFREG`, and those that let group and others write. */
 const KIND = 0o170000, REGULAR = 0o100000, WRITABLE_BY_OTHERS = 0o022;
 
 /**
- * See that a file that was there beforehand is ours, root's or its owner-to-be's, and that nobody
- * else may write it but the group that may: another user who made it for us would still have it
- * open.
+ * Check that a file that was there before belongs to us, root or `owner`, and that nobody else may
+ * write it, but the group of `owner` if that may. A user who made such a file for us could still
+ * have it open.
  *
  * @param action What is done with it: `serve /dev/shm/culvert0`.
  * @throws {CulvertError} if not.
@@ -85,9 +85,9 @@ export function once(work: () => void): () => void {
   };
 }
 
-/** A descriptor of what `fd` is one of. */
+/** A new descriptor of the file that is open as `fd`. */
 export function copyDescriptor(fd: number): number {
-  const copy = check(shim.shim_eventfd(), "copy a descriptor"); // any that is ours to replace
+  const copy = check(shim.shim_eventfd(), "copy a descriptor"); // to be replaced
   check(shim.shim_fd_copy(fd, copy), "copy a descriptor");
   return copy;
 }

@@ -10,7 +10,7 @@ const ACCESS = 3, WRITE_ONLY = 1;
  * Whether this program is to outlive its terminal: `nohup` has started it.
  *
  * nohup ignores SIGHUP, and puts a file that can only be written in the place of a terminal's
- * stdin. The second is all that is left of it behind npx and `deno task`, which catch every signal.
+ * stdin. Under npx and `deno task`, which catch every signal, only the second is seen.
  *
  * @param read Reads a file in /proc/self.
  */

@@ -22,7 +22,8 @@ export interface Duties {
 }
 
 /**
- * Where a server that is being started can be heard. Descriptors that do not block, and are ours.
+ * The descriptors on which a server that is being started is heard. They do not block, and are the
+ * caller's to close.
  */
 export interface ServerEnds {
   /** The socket on which it sends one number: see `app/ivshmem/server_report.ts`. */
@@ -46,8 +47,8 @@ const files = new Set<string>();
 const servers = new Map<string, readonly string[]>();
 
 /**
- * Have the keeper ready for these duties too. It is started again, with all duties, if it does not
- * know some of them: that can be done until privileges are dropped.
+ * Give the keeper these duties too. It is started again, with all its duties, which is possible
+ * until privileges are dropped.
  *
  * @throws {ShimError} if it cannot be started.
  */
@@ -57,7 +58,9 @@ export function entrust(duties: Duties): void {
   duties.servers?.forEach((words, socket) => servers.set(socket, words));
   for (const words of servers.values()) {
     if (words.includes("")) {
-      throw new CulvertError("Cannot start a server as a word is empty: name it");
+      throw new CulvertError(
+        "Cannot start a server as a word of its command line is empty: name it",
+      );
     }
   }
   const lists = [...servers].map(([socket, words]) => [socket, ...words, ""]).flat();
@@ -66,7 +69,7 @@ export function entrust(duties: Duties): void {
   check(shim.shim_keeper_start(names, names.length), "start the keeper");
 }
 
-/** A server needs no keeper any more, which ends if it has no other duty. */
+/** Take the duty to start a server from the keeper, which ends if that was its last one. */
 export function releaseServer(socket: string): void {
   servers.delete(socket);
   if (interfaces.size + files.size + servers.size === 0) shim.shim_keeper_stop();
@@ -86,7 +89,7 @@ export function serve(socket: string, memory?: GivenMemory): ServerEnds {
   return { report: ends[0], said: ends[1] };
 }
 
-/** Whether the keeper has ended before its time. Said once. */
+/** Whether the keeper has ended by itself; true once. */
 export function hasLostKeeper(): boolean {
   return shim.shim_keeper_has_ended() === 1;
 }

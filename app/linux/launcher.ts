@@ -16,7 +16,7 @@ export interface Process {
 /** Tells of the process with an id; undefined if there is none, or it may not be seen. */
 export type FindProcess = (pid: number) => Process | undefined;
 
-/** What /proc tells of a process; one that has ended and was not waited for is none. */
+/** What /proc tells of a process; undefined if there is none, or it is a zombie. */
 export function findProcess(pid: number): Process | undefined {
   try {
     const stat = readKernelFile(`/proc/${pid}/stat`);

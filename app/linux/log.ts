@@ -18,16 +18,17 @@ export const LOG_FORMATS = ["text", "time", "json"] as const;
 /** One of {@linkcode LOG_FORMATS}. */
 export type LogFormat = typeof LOG_FORMATS[number];
 
-/** What is said of a line, beside its words. */
+/** What a program states about a line, beside its text. */
 export interface LineAbout {
   /** `info` if left out. */
   readonly level?: Level;
   /**
-   * What brought the line about: a guest, by its name in the log. Nothing that one guest causes
-   * keeps other lines from being told. Left out, it was the program itself, or a port.
+   * The guest that has caused the line, by its name in the log; left out if it was the program
+   * itself, or a port. Lines are limited for each cause by itself, so that one guest cannot hold
+   * back other lines.
    */
   readonly cause?: string;
-  /** Whether nobody can cause the line again and again, so that it is always told. */
+  /** Whether the line is always written, since nobody can cause it again and again. */
   readonly isRare?: boolean;
 }
 
@@ -54,7 +55,7 @@ export class LogWriter {
   /** Lines as they are, until {@linkcode configure}. */
   constructor(private readonly output: Output, private readonly clock: () => Date) {}
 
-  /** Write otherwise from now on. */
+  /** Change options, for all lines from now on. */
   configure(options: Partial<LogOptions>): void {
     this.#options = { ...this.#options, ...options };
     const { output } = this;

@@ -51,7 +51,7 @@ export function removeLink(name: string): void {
   ask(`remove ${name}`, RTM_DELLINK, 0, link(), attribute(IFLA_IFNAME, cString(name)));
 }
 
-/** Let an interface have no IPv6 address of its own when it is up. */
+/** Keep the kernel from giving an interface an IPv6 address when it is set up. */
 export function withoutIpv6Address(name: string): void {
   const mode = attribute(IFLA_INET6_ADDR_GEN_MODE, Uint8Array.of(IN6_ADDR_GEN_MODE_NONE));
   const specific = attribute(IFLA_AF_SPEC, attribute(AF_INET6, mode));
@@ -79,7 +79,7 @@ export function setUp(name: string): void {
   check(shim.shim_interface_flags(cString(name), IFF_UP, 0), `set ${name} up`, INTERFACE_ADVICE);
 }
 
-/** Send one request to the kernel, and have its answer: nothing, or an error. */
+/** Send one request to the kernel, and read its answer: success, or an error. */
 function ask(action: string, type: number, flags: number, ...parts: Uint8Array[]): void {
   const body = joinBytes(parts);
   const header = new Uint8Array(16);

@@ -2,8 +2,8 @@ import { CulvertError } from "../../ffi/error.ts";
 import { readKernelFile } from "./kernel_file.ts";
 
 /**
- * Open files of a program when it begins, with its ports, and those of one lcore's thread. Deno
- * ends with a trace of its own where a thread cannot have them.
+ * How many files a program has open once it has begun, ports included, and how many more for each
+ * lcore's thread. Deno ends with a trace of its own if a thread cannot open its files.
  */
 const OF_PROGRAM = 48, OF_LCORE = 16;
 

@@ -1,4 +1,4 @@
-/** Lines that wait to be written, where the reader is slow; more are lost, and counted. */
+/** Most lines that wait for a slow reader; further ones are lost, and counted. */
 const WAITING_MAX = 1000;
 
 /** How long a program that ends waits for its last lines to be written, in milliseconds. */
@@ -11,11 +11,11 @@ export interface Sink {
 }
 
 /**
- * A stream that a program tells things on.
+ * A stream on which a program reports, line by line.
  *
- * Nothing that is only told may end or delay a forwarder: a disk may be full, a reader gone
- * (`| head`), slow, or stopped (Ctrl-S). Lines are written beside the main thread. Those that
- * cannot be written are counted, and their number is told once there is somebody to hear it.
+ * No report may end or delay a forwarder: a disk may be full, a reader gone (`| head`), slow, or
+ * stopped (Ctrl-S). Lines are written beside the main thread. Lines that cannot be written are
+ * counted, and their number is written once that works again.
  */
 export class Output {
   #waiting: string[] = [];
@@ -26,15 +26,15 @@ export class Output {
   describeLost: (count: number) => string = (count) =>
     `... ${count} line${count === 1 ? "" : "s"} could not be written`;
 
-  /** Nothing is told yet. */
+  /** A stream that writes to `sink`. */
   constructor(private readonly sink: Sink) {}
 
-  /** Whether what was written last could not be. */
+  /** Whether the last attempt to write has failed. */
   get isBroken(): boolean {
     return this.#isBroken;
   }
 
-  /** Tell a line, or several with line ends between them. */
+  /** Write a line, or several with line ends between them. */
   line(text: string): void {
     if (this.#waiting.length >= WAITING_MAX) {
       this.#lost++;

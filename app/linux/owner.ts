@@ -4,7 +4,7 @@ import { cString, shim } from "../../ffi/shim.ts";
 /** `SHIM_SAME_USER` in shim/shim.h: a user or group that stays as it is. */
 export const SAME = 0xffffffff;
 
-/** Whom a program works for, as its command line has it. */
+/** The user and the group of a program, as its command line names them. */
 export interface Account {
   /** The user that it becomes once it is set up: a name, or a number. */
   readonly user?: string;
@@ -24,9 +24,9 @@ export interface Owner {
 
 /** A user's own ids. */
 export interface UserIds {
-  /** Of the user. */
+  /** The user's id. */
   readonly uid: number;
-  /** Of the group that is first of the user's. */
+  /** The id of the user's primary group. */
   readonly gid: number;
 }
 
@@ -59,7 +59,7 @@ function isId(text: string): boolean {
 }
 
 /**
- * Whom the sockets and files of an account belong to: to its user alone, mode 0600; with a group
+ * The owner of the sockets and files of an account: its user alone, mode 0600; with a group, mode
  * 0660.
  *
  * @throws {CulvertError} if user or group do not exist.
@@ -142,7 +142,7 @@ function statusFrom(words: Uint32Array): FileStatus {
   };
 }
 
-/** Whether two are the same file; nothing is no file. */
+/** Whether both are the same file; false if one is not there. */
 export function isSameFile(one?: FileStatus, other?: FileStatus): boolean {
   return one !== undefined && one.inode === other?.inode && one.device === other.device;
 }

@@ -17,7 +17,9 @@ export function receiversAt(index: number, sockets: string = readSockets()): num
     ).length;
 }
 
-/** Empty if that cannot be read: it is only for the log. */
+/**
+ * What the kernel says of packet sockets; empty if it cannot be read, as this is only for the log.
+ */
 function readSockets(): string {
   try {
     return readKernelFile("/proc/self/net/packet");

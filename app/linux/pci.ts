@@ -103,7 +103,7 @@ export function mapMemory(device: IvshmemDevice): MappedMemory {
   return mapBar(device, MEMORY_BAR, device.bytes);
 }
 
-/** Map the first page of a device's shared memory: to see whose it is. */
+/** Map the first page of a device's shared memory, to see whether it holds a region. */
 export function mapFirstPage(device: IvshmemDevice): MappedMemory {
   enable(device);
   return mapBar(device, MEMORY_BAR, PAGE_MASK + 1);
@@ -114,7 +114,7 @@ export function mapRegisters(device: IvshmemDevice): MappedMemory {
   return mapBar(device, REGISTER_BAR, PAGE_MASK + 1);
 }
 
-/** Let the device decode its memory: nobody does that for one that was plugged in by pciehp. */
+/** Switch on the device's memory: nobody does that for a device that pciehp has plugged in. */
 function enable({ address }: IvshmemDevice): void {
   const fd = shim.shim_file_open(cString(`/sys/bus/pci/devices/${address}/enable`), READ_WRITE);
   if (fd < 0) return; // if we may not, mapping says so

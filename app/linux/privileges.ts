@@ -27,7 +27,7 @@ function privileges(): Privileges {
  * that programs could give us (no_new_privs), and the user if another was asked for. What `duties`
  * still need is left to the keeper.
  *
- * @param duties Interfaces and files, as far as we are to touch them later.
+ * @param duties The interfaces and files that the program still has to change later.
  * @throws {CulvertError} if there is no such user, or we may not become that.
  */
 export function dropPrivileges(
@@ -59,15 +59,15 @@ export function ownsRootsFiles(): boolean {
   return privileges().uid === 0 && statusOf("/")?.uid === 0;
 }
 
-/** What a root without capabilities is told. */
+/** The warning for a program that is root without capabilities. */
 export const STILL_ROOT =
   "capabilities are given up, but files of root's are still ours: --user NAME gives up those too";
 
 /**
- * Give up all that Deno lets us do: from now on the shim and what it has open are all that is
- * needed. Workers that inherited our permissions lose them too, so they must have loaded. Importing
- * is granted for some hosts by default, even under `--deny-import`. Under `-A`, as in tests, it
- * stays as it is.
+ * Give up all permissions of Deno: from now on the program needs only the shim and what that has
+ * open. Workers lose the permissions that they have inherited, so their modules must be loaded
+ * before. `import` is among them, as Deno grants it for some hosts even under `--deny-import`.
+ * Under `-A`, as in tests, nothing is given up.
  */
 export function giveUpPermissions(): void {
   if (Deno.permissions.querySync({ name: "env" }).state === "granted") return;

@@ -8,11 +8,12 @@ const FIRST_FD = 3;
 export type Environment = (name: string) => string | undefined;
 
 /**
- * What has started this process and watches it: systemd, by the protocols of sd_notify(3) and
- * sd_listen_fds(3). What a service starts has its environment, but is not to speak for it.
+ * The service manager that has started this process and watches it: systemd, by the protocols of
+ * sd_notify(3) and sd_listen_fds(3). Programs that a service starts inherit its environment, but
+ * must not speak for it.
  */
 export class ServiceManager {
-  /** None: all is done, and nobody hears it. */
+  /** No service manager: nobody hears what it is told. */
   static readonly NONE: ServiceManager = new ServiceManager(() => undefined);
 
   readonly #socket?: string;
@@ -28,7 +29,7 @@ export class ServiceManager {
     if (micros > 0) this.watchdogMs = micros / 1000;
   }
 
-  /** Whether there is one that wants to be told. */
+  /** Whether there is a service manager that wants to be told. */
   get listens(): boolean {
     return this.#socket !== undefined;
   }

@@ -8,7 +8,7 @@ export class Watchdog {
   readonly #periodMs: number;
   #fedAt = -Infinity;
 
-  /** For a service manager that may want nothing. */
+  /** For a service manager, which may want no sign of life. */
   constructor(private readonly manager: ServiceManager) {
     this.#periodMs = (manager.watchdogMs ?? Infinity) / FEEDINGS;
   }

@@ -12,8 +12,8 @@ const KIND = 0o170000, REGULAR = 0o100000, LINK = 0o120000;
 const AT_POSITION = 0xffffffff;
 
 /**
- * Make a file, in the place of one that is there; a FIFO or a device is opened as it is. By the
- * shim, so that a Worker may write it.
+ * Make a file, after removing one that is there; a FIFO or a device is opened as it is. The shim
+ * does it, so that a Worker may write the file.
  *
  * @returns its descriptor, to be closed by the caller.
  * @throws {CulvertError} if it cannot be made.

@@ -21,7 +21,10 @@ const ROUNDS = 12;
  */
 const SUSPICIOUS_RATIO = 8;
 
-/** A clock that cannot tell loads of own memory from nothing must not make the region look slow. */
+/**
+ * The least time that counts for a load of own memory: a coarse clock, which measures nothing
+ * there, must not make the region look slow.
+ */
 const CLOCK_NANOSECONDS = 0.2;
 
 /**

@@ -36,8 +36,8 @@ export function capturePath(region: string): string {
 }
 
 /**
- * The regions whose hosts can be captured at, in the order of their names. What hosts that were
- * killed have left is removed, as far as we may.
+ * The regions whose hosts have a capture area, in the order of their names. The areas of hosts that
+ * were killed are removed, as far as we may.
  *
  * @throws if the folder cannot be read.
  */
@@ -47,7 +47,7 @@ export function capturedRegions(): string[] {
     .map((file) => decodeURIComponent(file.slice(0, -SUFFIX.length))).sort();
 }
 
-/** Remove what killed hosts have left, where we may look. */
+/** Remove the areas of killed hosts, if we may read their folder. */
 function removeLeft(): void {
   try {
     capturedRegions();
@@ -58,7 +58,7 @@ function removeLeft(): void {
   }
 }
 
-/** Remove a capture area's file if its host has died; whether it has. */
+/** Remove a capture area's file if its host has died; returns whether it has. */
 function removeIfLeft(path: string): boolean {
   const fd = shim.shim_file_open(cString(path), READ_WRITE);
   if (fd < 0) return false; // another user's
@@ -84,8 +84,8 @@ export interface HostedCapture {
  * since what is captured is every guest's. Programs that capture get the memory for their rings.
  * The file is locked as long as it is mapped here, which tells others that its host lives.
  *
- * @param lcores The host's.
- * @param account The host's.
+ * @param lcores How many lcores the host has.
+ * @param account The host's: its user may open the file, its group may not.
  * @returns undefined where we may not make it.
  * @throws {CulvertError} if there is no such user, or no memory.
  */
@@ -98,7 +98,7 @@ export function makeCaptureArea(
   const bytes = CaptureArea.bytesFor(lcores);
   if (bytes > BYTES_MAX) return undefined;
   removeLeft();
-  shim.shim_path_remove(cString(path)); // one that we could not tell from that of a living host
+  shim.shim_path_remove(cString(path)); // also one that cannot be opened, or is empty
   const fd = shim.shim_file_open(cString(path), CREATE);
   if (fd < 0 && NOT_HERE.includes(new ShimError("", -fd).code)) return undefined;
   check(fd, `make ${path}`, FILE_ADVICE);
@@ -150,7 +150,7 @@ export function openCaptureArea(region: string): OpenedCapture {
   }
   const fd = check(opened, `open ${path}`, {
     ...FILE_ADVICE,
-    EACCES: "be the host's user, or root: who captures sees the frames of all guests",
+    EACCES: "be the host's user, or root: a capture shows the frames of all guests",
   });
   try {
     const status = statusOfFile(fd, path);

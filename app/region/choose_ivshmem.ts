@@ -11,7 +11,8 @@ const pages = new Map<string, MappedMemory>();
  * Find an ivshmem device.
  *
  * @param address A PCI address; or `auto` for the one that has a region, if there are several.
- * @returns undefined if there is none, or if `auto` finds only what others use.
+ * @returns undefined if there is none, or if `auto` finds only devices whose memory holds something
+ * else.
  * @throws {UsageError} if that is no address.
  */
 export function chooseIvshmem(address: string): IvshmemDevice | undefined {
@@ -25,8 +26,8 @@ export function chooseIvshmem(address: string): IvshmemDevice | undefined {
 }
 
 /**
- * The first device that has a region; or one whose memory is blank, which a host may come to. One
- * that is alone is taken as it is.
+ * The first device that has a region; if none has, the first whose memory is blank, as a host may
+ * still build one there. A device that is alone is taken, whatever it has.
  *
  * @param wordsOf Gives the first words of a device's memory.
  */

@@ -16,9 +16,9 @@ export interface HostLock {
 }
 
 /**
- * The file that a host of this region locks; undefined if it locks the memory itself. The memory's
- * descriptor is one that all peers share, so any of them could lock it, for ever. This file no peer
- * can open.
+ * The file that a host of this region locks; undefined if it locks the memory itself. All peers
+ * share the memory's descriptor, so each of them could lock it, for ever. No peer can open this
+ * file.
  */
 export function hostLockPath(region: string): string | undefined {
   const socket = resolve(isPath(region) ? region : socketPath(region));
@@ -40,8 +40,8 @@ export function takeHostLock(region: string): HostLock | undefined {
     const { fd, status } = openLocked(path, region, OURS);
     return {
       release: once(() => {
-        // While it is locked, so that nobody locks what is about to go. It is left where we may not
-        // remove it.
+        // Removed while it is locked, so that no host locks a file that is about to go. Where we
+        // may not remove it, it stays.
         if (isSameFile(status, statusOf(path))) shim.shim_path_remove(cString(path));
         shim.shim_fd_close(fd);
       }),

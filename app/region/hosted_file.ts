@@ -29,12 +29,12 @@ const PAGE_BYTES = 4096;
 const LET_GO_MS = 500, LOOK_MS = 10;
 
 /**
- * Make, or find and reuse, a region in a file, which is locked. At the end it is removed if a host
- * has made it, this one or one before, unless it is still mapped: a VM has it mapped, and needs it
- * for the next host.
+ * Make a region in a file, or find and reuse it, and lock it. In the end the file is removed if a
+ * host has made it, this one or an earlier one, unless it is still mapped: a VM that has it mapped
+ * needs it for the next host.
  *
- * @param bytes Undefined for what is there.
- * @param owner The user that may open it, if it is new, and may have made it, beside us and root.
+ * @param bytes Its size; if undefined, the size of the file, or `newBytes`.
+ * @param owner The owner of a new file. A file that is there may belong to this owner, us or root.
  * @param newBytes Its size if it is new, and `bytes` is undefined.
  * @throws {CulvertError} if it cannot be made, has another size or owner, or another host has it.
  */
@@ -56,7 +56,7 @@ export function hostFile(
   });
   let memory: MappedMemory | undefined;
   try {
-    // An empty one that we did not make: its host died just then, or we were quicker to lock it.
+    // An empty file that we did not make: its host has died, or has not locked it yet.
     const isUnmade = isMade || fileBytes(fd, path) === 0;
     isOurs ||= isUnmade;
     const wanted = bytes ?? (isUnmade ? newBytes : fileBytes(fd, path));
@@ -85,8 +85,8 @@ export function hostFile(
 }
 
 /**
- * Whether nobody else has a file open to write, or mapped so. Guests that are about to let go are
- * given time. If it cannot be told, somebody may have it.
+ * Whether nobody else has a file open to write, or mapped so. Guests that are about to let go of it
+ * are given time. False if the kernel cannot tell.
  */
 function isLetGo(fd: number): boolean {
   const nothing = new Int32Array(1);

@@ -32,7 +32,7 @@ const SERVER_MS = 10_000;
  * started beside us if there is none, and ends by itself when nobody uses the region any more; for
  * a PATH from the server that listens there, or from that file.
  *
- * @param bytes Undefined for what is there, or `newBytes`.
+ * @param bytes Its size; if undefined, the size of the region that is there, or `newBytes`.
  * @param vectors Interrupt vectors of each peer, if a server has to be started.
  * @param account The owner of server and file, if they are made.
  * @param newBytes Its size if it is new, and `bytes` is undefined.
@@ -95,7 +95,7 @@ async function serverOf(name: string, vectors: number, starter: ServerStarter): 
       await starter.start();
       given = vectors;
     } catch (error) {
-      // Another host may have started one meanwhile, or the last one's may be about to end.
+      // Another host may have started a server, or that of the last host may be about to end.
       if (!(error instanceof CulvertError)) throw error;
       const other = Peer.connect(path, vectors, SERVER_MS);
       if (other) return other;
@@ -117,11 +117,11 @@ function hostServed(
   try {
     checkRegionBytes(peer.bytes, region);
     hostLock = takeHostLock(region);
-    // A lock is of an open file, and the memory's descriptor is one that all peers share.
+    // Opened again, as a lock belongs to an open file, and all peers share the memory's.
     const own = cString(`/proc/self/fd/${peer.memoryFd}`);
     lock = check(shim.shim_file_open(own, READ_ONLY_FOLLOWING), `open region ${region} again`);
-    // Memory without a name belongs to one server, whose hosts the lock above keeps apart. If it is
-    // locked all the same, a peer has done that, which does not matter.
+    // Memory without a name belongs to one server, and `hostLock` keeps hosts of that apart. If a
+    // peer has locked the memory, that does not matter.
     const { names } = statusOfFile(lock, region);
     if (hostLock && names === 0) shim.shim_file_lock(lock);
     else lockRegion(lock, region);

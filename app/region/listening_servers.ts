@@ -6,7 +6,7 @@ const LISTENS = 0x10000;
 
 /** A UNIX socket where somebody listens. */
 export interface ListeningSocket {
-  /** Where it is: the part of the path that the star stands for. */
+  /** The part of its path between the folder and the ending that were asked for. */
   readonly path: string;
   /** Its inode, as `/proc/PID/fd` shows it. */
   readonly inode: number;
@@ -21,7 +21,7 @@ export interface ListeningServer {
 }
 
 /**
- * The servers of regions with names, of all users, in this network namespace. None is disturbed.
+ * The servers of regions with names, of all users, in this network namespace. No server notices it.
  */
 export function listeningServers(): ListeningServer[] {
   return listeningIn(SOCKET_FOLDER, ".sock").map(({ path, inode }) => ({ region: path, inode }));

@@ -6,7 +6,7 @@ import { lockRegion } from "./region_claim.ts";
 
 const READ_WRITE = 1, CREATE = 2;
 
-/** How often a file may vanish, or come, between two looks of ours. */
+/** How often a file may be made or removed by others between two steps of ours. */
 const TRIES = 20;
 
 /** An open file that this host has locked, and that was at its path then. */
@@ -21,7 +21,7 @@ export interface LockedFile {
 
 /**
  * Open a region's file and lock it, or make it. Hosts that start or end at the same time make and
- * remove it meanwhile: what we get is what others find at that path from now on.
+ * remove such files: the file that is returned is the one that others find at that path.
  *
  * @param owner The user that may have made it, beside us and root.
  * @param mayMake Called before it is made.
@@ -54,7 +54,7 @@ export function openLocked(
   );
 }
 
-/** Undefined if it came or went just then. */
+/** Undefined if another host has made or removed it between our two calls. */
 function openOrMake(
   path: string,
   mayMake: () => void,

@@ -5,8 +5,8 @@ import { PEER_ID_MAX } from "../ivshmem/protocol.ts";
 import type { ServerStarter } from "./server_starter.ts";
 
 /**
- * Milliseconds until the next look: if nobody listens, and if the server that listens is a wrong
- * one.
+ * Milliseconds until the next attempt: if nobody listens, and if the server that listens is not the
+ * right one.
  */
 const LOOK_MS = 100, WRONG_MS = 1000;
 
@@ -37,8 +37,8 @@ export class Reconnector {
   /**
    * For a region whose server listens at `path`.
    *
-   * @param log Told why a server that listens is a wrong one.
-   * @param starter Starts another one, if we are the one to do so.
+   * @param log Told why a server that listens is not the right one.
+   * @param starter Starts another server; left out if that is somebody else's task.
    */
   constructor(
     private readonly path: string,
@@ -47,7 +47,8 @@ export class Reconnector {
   ) {}
 
   /**
-   * Join again if that can be done now: to be called some times a second while we are cut off.
+   * Join the region's server again if it can be done now. To be called several times a second while
+   * we have none.
    *
    * @param last Our membership before. It stays open: its eventfds may be in use.
    * @param now A clock in milliseconds.
@@ -70,7 +71,7 @@ export class Reconnector {
     return undefined;
   }
 
-  /** Undefined if nobody listens; "not yet" if a server does that is a wrong one, or slow. */
+  /** Undefined if nobody listens; "not yet" if what listens is no server of ours, or is slow. */
   #connect(last: Peer, now: number): Peer | "not yet" | undefined {
     const begun = performance.now();
     try {

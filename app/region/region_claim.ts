@@ -26,16 +26,22 @@ export interface HostedMemory {
   readonly memory: MappedMemory;
   /** Where it is, for people. */
   readonly path: string;
-  /** Our connection to the server, if there is one. Its reader closes what it gives away. */
+  /**
+   * Our connection to the server, if there is one. The code that polls it closes the eventfds of
+   * peers that have left.
+   */
   readonly peer?: Peer;
   /**
-   * What others have done to its file: cut it short, so that it is lost, or put another in its
-   * place, so that guests to come will not find it. A memfd is sealed, and has no place.
+   * What others have done to its file: cut it short, so that its content is lost, or put another
+   * file in its place, so that new guests do not find it. A memfd is sealed, and has no path.
    */
   trouble?(): "cut" | "replaced" | undefined;
-  /** Finds the server again, if there was one and it goes. `log` gets what is in the way. */
+  /**
+   * Makes what finds a server again when this one is gone; left out if there was none. `log` is
+   * told of what prevents it.
+   */
   reconnector?(log: (line: string) => void): Reconnector;
-  /** Finds places for ports in the area where others capture, if they can. */
+  /** Finds places for ports in the capture area; undefined if there is no such area. */
   capture?(ports: readonly AreaPort[]): CapturePlaces | undefined;
   /**
    * Unmap, unlock and leave; a file that hosts have made is removed if nobody has it mapped. No
@@ -45,7 +51,7 @@ export interface HostedMemory {
 }
 
 /**
- * Take an open region for this host. The kernel gives it back when the file is closed, at the
+ * Lock an open region's file for this host. The kernel unlocks it when the file is closed, at the
  * latest when the process ends.
  *
  * @throws {CulvertError} if another host has it.
@@ -73,7 +79,7 @@ export function checkIsRegion(memory: MappedMemory, region: string): void {
   );
 }
 
-/** Whether the file of a map is shorter than that, or was when a thread touched it. */
+/** Whether the file of a map has less than `bytes`, or had when a thread touched it. */
 export function isCut(map: number, fd: number, bytes: number, region: string): boolean {
   return shim.shim_map_is_lost(map) === 1 || fileBytes(fd, region) < bytes;
 }

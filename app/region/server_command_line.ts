@@ -7,13 +7,13 @@ import { draftOf } from "../linux/pidfile.ts";
 import type { ServerOptions } from "../ivshmem/run_server.ts";
 import { SHM_FOLDER } from "../ivshmem/served_memory.ts";
 
-/** The program's folder. What is started there is a process, not an import. */
+/** The program's folder: its `main.ts` is run as a process, not imported. */
 const APP = new URL("../", import.meta.url);
 
 /** The descriptor on which a server reports: `REPORT` in shim/server_start.c. */
 const REPORT = 4;
 
-/** Whether Deno could not be told to load the shim by its path: its lists have no way to. */
+/** Whether the shim's path has a comma, which Deno's lists of paths have no way to write. */
 const HAS_COMMA = SHIM_PATH.includes(",");
 
 /**
@@ -23,8 +23,8 @@ const HAS_COMMA = SHIM_PATH.includes(",");
 export const SERVER_CWD: string = HAS_COMMA ? dirname(SHIM_PATH) : "/";
 
 /**
- * The words of a command that runs a server in the foreground, in {@linkcode SERVER_CWD}. The
- * server may do no more than it needs.
+ * The words of a command that runs a server in the foreground, in {@linkcode SERVER_CWD}. Deno
+ * permits the server no more than it needs.
  *
  * @throws {CulvertError} if the path of a file has a comma.
  */

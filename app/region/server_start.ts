@@ -10,7 +10,7 @@ const READY_MS = 20_000;
 /** Most bytes of a server's stderr that are kept. */
 const SAID_MAX = 1 << 16;
 
-/** The name under which a server says something. */
+/** The program's name, with which a server's lines begin. */
 const NAME = /^culvert[\w ]*: /;
 
 /** A server that is being started: what it says until it is ready, or has ended. */
@@ -23,11 +23,14 @@ export class ServerStart {
   /**
    * Listen to a server that has just been started.
    *
-   * @param ends Ours from now on.
+   * @param ends Its descriptors, which {@linkcode close} closes.
    */
   constructor(private readonly ends: ServerEnds) {}
 
-  /** What has become of it; "starting" until it has said its last words, too. Never blocks. */
+  /**
+   * What has become of the server; if it has failed, "starting" until all of its stderr is read.
+   * Never blocks.
+   */
   news(): ServerNews {
     if (this.#news === "starting") this.#news = hearReport(this.ends.report);
     this.#listen();
@@ -41,8 +44,8 @@ export class ServerStart {
   }
 
   /**
-   * Why it has ended before it was ready: its last words, if it has reported an error. If not, what
-   * Deno says of a crash, but nothing that the server itself has said before.
+   * Why the server has ended before it was ready: the last line of its stderr, if it has reported
+   * an error. If it has not, the last line that is not its own, such as Deno's about a crash.
    */
   get failure(): CulvertError {
     const code = typeof this.#news === "object" && "code" in this.#news

@@ -40,7 +40,7 @@ export class ServerStarter {
     return this.#start?.news() ?? {};
   }
 
-  /** Why that one has ended before it was ready. */
+  /** Why the server that was begun last has ended before it was ready. */
   get failure(): CulvertError {
     return this.#start?.failure ?? new CulvertError("Cannot start a server as none was begun");
   }

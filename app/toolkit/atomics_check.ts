@@ -25,24 +25,27 @@ export function atomicsCheckBytes(parties: number): number {
   return LINE_BYTES * (1 + parties);
 }
 
-/** How {@linkcode checkAtomics} goes about it. */
+/** Options of {@linkcode checkAtomics}. */
 export interface AtomicsCheckOptions {
-  /** Additions that each party makes at least; they go on until all have. Default 10,000. */
+  /**
+   * The least number of additions of each party; all parties go on until the last one has made as
+   * many. Default 10,000.
+   */
   readonly additions?: number;
   /** Milliseconds to wait for the others; default 10,000. */
   readonly patience?: number;
 }
 
 /**
- * See whether compare-and-swap is atomic between programs that share a region, before they rely on
- * it for a ring or a mempool: all add to one word at the same time, and none of the additions may
- * be lost. They are if QEMU emulates a VM that can never have a second processor (`-smp 1`, TCG):
- * it then turns atomic instructions into ordinary ones, and nothing inside that VM can tell.
+ * Check that compare-and-swap is atomic between programs that share a region, before they rely on
+ * it for a ring or a mempool: all parties add to one word at the same time, and no addition may be
+ * lost. Additions are lost if QEMU emulates a VM that can never have a second processor (`-smp 1`,
+ * TCG): it then turns atomic instructions into ordinary ones, and nothing inside that VM can tell.
  *
- * So it takes all parties at once, each with a number of its own, and blocks each of them until the
- * last is done: a millisecond between processes, some ten with a VM under TCG. That is also why
- * attaching does not do it by itself: the other side may be at other work, or not there. A memzone
- * serves one check: nothing is in it but zeros before.
+ * So all parties have to call this at the same time, each with a number of its own, and each call
+ * blocks until the last party is done: for a millisecond between processes, for some ten with a VM
+ * under TCG. That is also why attaching does not check atomics: the other side may be busy, or not
+ * there. A memzone serves for one check: it must hold only zeros before.
  *
  * @param zone Of {@linkcode atomicsCheckBytes} bytes at least.
  * @param party This party's number, from 0.

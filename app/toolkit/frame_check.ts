@@ -7,7 +7,7 @@ import type { MbufMetadata } from "./mbuf_metadata.ts";
 const { INDEX_MASK, FLAGS_SHIFT } = DESCRIPTOR;
 const { MORE, SHARED, POOL_SHIFT } = DESCRIPTOR_FLAG;
 
-/** Flags that somebody sets. */
+/** The flags that a descriptor may have. */
 const KNOWN_FLAGS = MORE | SHARED | 0x1f << POOL_SHIFT;
 
 /** As `Frames.check()`. */
@@ -28,15 +28,19 @@ export function checkFrame(
       return `${where}: ${length} bytes at ${offset} end beyond its ${room}`;
     }
     const unknown = (word0 & ~(INDEX_MASK | KNOWN_FLAGS)) >>> FLAGS_SHIFT;
-    if (unknown !== 0) return `${where}: nobody sets the flags 0x${unknown.toString(16)}`;
+    if (unknown !== 0) return `${where}: it has unknown flags, 0x${unknown.toString(16)}`;
     const others = othersOf(metadata, index);
-    if (others > REFCOUNT_MAX) return `${where}: it was freed by more than held it`;
+    if (others > REFCOUNT_MAX) return `${where}: it was freed more often than it had references`;
     if ((word0 & SHARED) === 0 && others > 0) {
-      return `${where}: ${others} others hold it, which its descriptor does not say`;
+      return `${where}: it has ${
+        1 + others
+      } references, but its descriptor is not marked as shared`;
     }
     if ((word0 & MORE) === 0) return undefined;
     words = metadata.u32;
     at = metadata.nextWord(index);
   }
-  return `mbuf ${burst.words[i << 1] & INDEX_MASK}: its segments are more than all mbufs, a loop`;
+  return `mbuf ${
+    burst.words[i << 1] & INDEX_MASK
+  }: it has more segments than there are mbufs: a loop`;
 }

@@ -16,7 +16,7 @@ export class FrameRelease {
   readonly #batch = Burst.of(BATCH);
   #batched = 0;
 
-  /** Free to `pool`; the metadata tell of other references. */
+  /** Mbufs go back to `pool`; `metadata` has the numbers of their references. */
   constructor(pool: Mempool, metadata: MbufMetadata) {
     this.#pool = pool;
     this.#metadata = metadata;

@@ -100,8 +100,8 @@ export class Frames {
   }
 
   /**
-   * References to the first segment of frame `i` of `burst` (DPDK: `rte_mbuf_refcnt_read`): a
-   * moment's answer while others are at work.
+   * References to the first segment of frame `i` of `burst` (DPDK: `rte_mbuf_refcnt_read`). Other
+   * threads may change it at any time.
    */
   refcount(burst: Burst, i: number): number {
     const word0 = burst.words[i << 1];
@@ -116,7 +116,7 @@ export class Frames {
     let words: Uint32Array = burst.words;
     for (let at = i << 1, left = this.mbufs.count; left > 0; left--) {
       const index = words[at] & INDEX_MASK;
-      // Shared already: others may be reading this word, and it stays as it is.
+      // A word that has the flag is not written: others may be reading it.
       if ((words[at] & SHARED) === 0) words[at] |= SHARED;
       shareMbuf(this.#metadata, index, more);
       if ((words[at] & MORE) === 0) return;
@@ -153,7 +153,8 @@ export class Frames {
   }
 
   /**
-   * Grow the last segment of frame `i` of `burst` by `n` bytes behind (DPDK: `rte_pktmbuf_append`).
+   * Grow the last segment of frame `i` of `burst` by `n` bytes at its end (DPDK:
+   * `rte_pktmbuf_append`).
    *
    * @returns false, with nothing changed, if its tailroom is smaller, or it has other references.
    */
@@ -171,8 +172,8 @@ export class Frames {
   /**
    * Cut `n` bytes off the last segment of frame `i` of `burst` (DPDK: `rte_pktmbuf_trim`).
    *
-   * @returns false, with nothing changed, if that is shorter, or the segment before it has other
-   * references.
+   * @returns false, with nothing changed, if that segment is shorter, or the one before it has
+   * other references.
    */
   trim(burst: Burst, i: number, n: number): boolean {
     const segments = this.#segments;

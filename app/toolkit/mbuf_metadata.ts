@@ -7,7 +7,7 @@ export interface MbufMetadataHandle {
   readonly memory: MappedMemoryHandle;
   /** Where they begin in it, in bytes. */
   readonly offset: number;
-  /** Mbufs that they are of. */
+  /** How many mbufs have metadata. */
   readonly count: number;
 }
 
@@ -31,10 +31,10 @@ export class MbufMetadata {
   readonly u32: Uint32Array<SharedArrayBuffer>;
   /** The shim's number for the memory. */
   readonly map: number;
-  /** The first word of mbuf 0's. */
+  /** The index of the first word of mbuf 0's metadata. */
   readonly start: number;
 
-  /** Use the metadata that `handle` describes. They are zeros at first. */
+  /** Use the metadata that `handle` describes. At first all of it is 0. */
   constructor(readonly handle: MbufMetadataHandle) {
     const memory = new MappedMemory(handle.memory);
     this.u32 = memory.u32;

@@ -24,11 +24,11 @@ function positionsOf({ handle }: Mempool) {
  * free, exactly once, or allocated, and the free ring must have nothing else (DPDK
  * `rte_mempool_audit`, which panics).
  *
- * The caches of other threads are not seen: these must `close()` before.
+ * The caches of other threads are not seen: these threads must call `pool.close()` before.
  *
- * @param isHeld Whether an mbuf is allocated. If left out, a {@linkcode CheckedMempool} knows that;
- * of other mempools none is.
- * @returns a line for each thing that is wrong, to 100; none if nothing is.
+ * @param isHeld Whether an mbuf is allocated. If left out, a {@linkcode CheckedMempool} tells; in
+ * other mempools no mbuf counts as allocated.
+ * @returns a line for each problem, 100 at most and then their number; none if there is none.
  *
  * @example
  * ```ts
@@ -77,9 +77,9 @@ function heldBy(pool: Mempool): (index: number) => boolean {
 }
 
 /**
- * A mempool in words, for a person who looks for an error (DPDK: `rte_mempool_dump`).
+ * Describe a mempool as text, for debugging (DPDK: `rte_mempool_dump`).
  *
- * @param mbufs Its mbufs, if their sizes are to be told too.
+ * @param mbufs Its mbufs, if the text is to have their sizes too.
  *
  * @example
  * ```ts

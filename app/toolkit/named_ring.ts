@@ -17,8 +17,8 @@ import type { MpmcShape, Sharing } from "../ring/sharing.ts";
 import { SpscRing } from "../ring/spsc_ring.ts";
 
 /**
- * A ring for one producer and one consumer: {@linkcode SpscRing}. Its shape is what either side
- * says: nothing in shared memory is believed.
+ * A ring for one producer and one consumer: {@linkcode SpscRing}. Each side states its shape;
+ * neither takes it from shared memory.
  */
 export interface SpscOptions extends RingShape {
   /** Which ring. */
@@ -38,11 +38,13 @@ export interface MpmcOptions extends MpmcShape {
 export type RingOptions = SpscOptions | MpmcOptions;
 
 const ZONE_KIND_OF = { spsc: ZONE_KIND.RING, mpmc: ZONE_KIND.MPMC } as const;
+
 /**
  * Add a ring to a region that this process builds; others may be attached already.
  *
- * A ring of kind `spsc` is safe with any peer. One of kind `mpmc` is for peers that are trusted:
- * one that dies, or is stopped, half-way through an enqueue or dequeue blocks that end for all.
+ * A ring of kind `spsc` is safe with any peer. One of kind `mpmc` is for peers that are trusted: a
+ * peer that dies, or is stopped, half-way through an enqueue or dequeue blocks that end of the ring
+ * for all.
  *
  * @param size Slots, a power of two; all of them can be used.
  * @throws {CulvertError} if the size is no power of two, the shape is not possible, the name is
@@ -88,9 +90,9 @@ export function addRing(
 }
 
 /**
- * Find a ring by name (DPDK `rte_ring_lookup`). Several may attach to one; of a ring of kind `spsc`
- * one uses either end. A ring of kind `mpmc` has the shape that it was added with; options that say
- * otherwise are refused.
+ * Find a ring by name (DPDK `rte_ring_lookup`). Several programs may attach to one ring; of a ring
+ * of kind `spsc`, one program uses each end. A ring of kind `mpmc` has the shape that it was added
+ * with; options that say otherwise are refused.
  *
  * @throws {CulvertError} if there is none of that name and kind, it has another shape, or it does
  * not fit its memzone. One that was added after this side attached is found after

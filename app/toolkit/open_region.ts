@@ -30,14 +30,15 @@ export interface OpenedRegion extends Disposable {
 
 /**
  * Host a region: take its memory, or make it, and begin it anew. Add memzones, then
- * `region.publish()`. While it is open, the region's heartbeat is kept up, as far as the event loop
- * runs.
+ * `region.publish()`. While it is open, a timer keeps the region's heartbeat up, so the event loop
+ * has to run.
  *
  * A NAME has a server, `culvert server`, that hands the region out at /run/culvert/NAME.sock; one
  * is started if none is there. A PATH is a file, best in /dev/shm or on hugetlbfs, or a server's
  * socket. A process may host many regions, some 200 together with those it attaches to.
  *
- * @param bytes A power of two from 1 MiB to 4 GiB; unless told what is there, or 64 MiB.
+ * @param bytes A power of two from 1 MiB to 4 GiB; if left out, the size that the region has, or 64
+ * MiB for a new one.
  * @throws {CulvertError} if it cannot be made, has another size, or another host has it.
  */
 export async function hostRegion(name: string, bytes?: number): Promise<OpenedRegion> {
@@ -71,8 +72,8 @@ export function attachRegion(name: string): OpenedRegion {
 }
 
 /**
- * In a VM: attach to the region that an ivshmem device brings. `ivshmemDevices()` tells which there
- * are.
+ * In a VM: attach to the region that an ivshmem device brings. `ivshmemDevices()` lists the
+ * devices.
  *
  * @param address Such as `0000:00:04.0`; `auto` for the first.
  * @param log Told if its memory is mapped slowly, and what to do.
@@ -123,7 +124,7 @@ function opened(
   return { region, close, [Symbol.dispose]: close };
 }
 
-/** Hear which peers join and leave, or the server would take this peer for one that hangs. */
+/** Read which peers join and leave: the server cuts off a peer that reads nothing. */
 function listen(peer: Peer | undefined): void {
   for (const event of peer?.poll() ?? []) {
     if (event.kind === "left") event.eventfds.forEach((fd) => shim.shim_fd_close(fd));

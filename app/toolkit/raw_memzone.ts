@@ -8,11 +8,11 @@ import type { Memzone } from "../memory/zone.ts";
 const NOWHERE = 0xffffffff;
 
 /**
- * A memzone whose content is its users' business: a configuration, counters, a table.
+ * A memzone that holds whatever its users put there: a configuration, counters, a table.
  *
- * Plain access by {@linkcode u8} and {@linkcode u32}; words that others change meanwhile by
- * {@linkcode load}, {@linkcode store}, {@linkcode compareAndSwap} and {@linkcode fetchAdd}, of
- * which no word number reaches out of the memzone.
+ * {@linkcode u8} and {@linkcode u32} are for plain access. Words that others change at the same
+ * time want {@linkcode load}, {@linkcode store}, {@linkcode compareAndSwap} and
+ * {@linkcode fetchAdd}, which never touch a word outside of the memzone.
  *
  * @example
  * ```ts
@@ -52,24 +52,27 @@ export class RawMemzone {
     this.#words = size >>> 2;
   }
 
-  /** The word at index `word`, with acquire ordering; 0 outside. */
+  /** The word at index `word`, with acquire ordering; 0 if it is outside. */
   load(word: number): number {
     return shim.shim_load_acquire(this.#map, this.#at(word));
   }
 
-  /** Set the word at index `word`, with release ordering; nothing outside. */
+  /** Set the word at index `word`, with release ordering, unless it is outside. */
   store(word: number, value: number): void {
     shim.shim_store_release(this.#map, this.#at(word), value);
   }
 
   /**
-   * Set the word at index `word` to `desired` if it is `expected`; full ordering; false outside.
+   * Set the word at index `word` to `desired` if it is `expected`; full ordering; false if it is
+   * outside.
    */
   compareAndSwap(word: number, expected: number, desired: number): boolean {
     return shim.shim_compare_and_swap(this.#map, this.#at(word), expected, desired) === 1;
   }
 
-  /** Add to the word at index `word`; full ordering. Returns what it was before; 0 outside. */
+  /**
+   * Add to the word at index `word`; full ordering. Returns what it was before; 0 if it is outside.
+   */
   fetchAdd(word: number, addend: number): number {
     return shim.shim_fetch_add(this.#map, this.#at(word), addend);
   }

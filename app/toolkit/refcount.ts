@@ -1,10 +1,10 @@
 import { shim } from "../../ffi/shim.ts";
 import type { MbufMetadata } from "./mbuf_metadata.ts";
 
-/** A count above this has fallen below 0. */
+/** A count above this has wrapped around below 0: the mbuf was freed too often. */
 export const REFCOUNT_MAX: number = 2 ** 24;
 
-/** References to mbuf `index` beside one: a moment's answer. */
+/** References to mbuf `index` beside the caller's own. Others may change it at any time. */
 export function othersOf(metadata: MbufMetadata, index: number): number {
   return shim.shim_load_acquire(metadata.map, metadata.refcountWord(index));
 }
@@ -16,9 +16,9 @@ export function shareMbuf(metadata: MbufMetadata, index: number, more: number): 
 
 /** Drop a reference to mbuf `index`; whether it was the last one. */
 export function letGo(metadata: MbufMetadata, index: number): boolean {
-  // With one reference nobody else can add one: DPDK saves the atomic too
-  // (rte_pktmbuf_prefree_seg). Otherwise full ordering: what each owner read, it read before the
-  // last one frees the mbuf.
+  // If this is the only reference, nobody else can add one, so no atomic operation is needed (as in
+  // DPDK's rte_pktmbuf_prefree_seg). Otherwise it has full ordering: what all owners read, they
+  // read before the last one frees the mbuf.
   if (othersOf(metadata, index) === 0) return true;
   const word = metadata.refcountWord(index);
   if (shim.shim_fetch_add(metadata.map, word, 0xffffffff) !== 0) return false;

@@ -13,9 +13,9 @@ const { MORE, SHARED } = DESCRIPTOR_FLAG;
  * segments may form a loop.
  */
 export class Segments {
-  /** Where the descriptor of a frame's last segment is, as {@linkcode findLast} left it. */
+  /** The words with the descriptor of a frame's last segment; {@linkcode findLast} sets this. */
   words: Uint32Array;
-  /** Its first word there. */
+  /** The index of that descriptor's first word. */
   at = 0;
   /** Whether nobody else may be using that descriptor. */
   mayChange = true;

@@ -21,7 +21,10 @@ import { MempoolWatch } from "../mempool/mempool_watch.ts";
 
 /** A mempool in a region, and its mbufs. */
 export interface SharedMempool {
-  /** Allocates and frees; one a thread. A `CheckedMempool` if it was added for debugging. */
+  /**
+   * Allocates and frees mbufs; each thread has one of its own. A `CheckedMempool` if it was added
+   * for debugging.
+   */
   readonly pool: Mempool;
   /** The mbufs of the pool's descriptors. */
   readonly mbufs: Mbufs;
@@ -51,7 +54,7 @@ export interface SharedMempoolOptions extends SharedMempoolUse {
   readonly debug?: boolean;
 }
 
-/** How many mempools for debugging regions may have: see `CheckedMempool`. */
+/** How many mempools for debugging a region may have: see `CheckedMempool`. */
 const NUMBER_MAX = 15;
 
 let added = 0;
@@ -91,8 +94,8 @@ function partsOf(count: number, stride: number, guard: number) {
  * Ports cannot send or receive these mbufs: the shim knows one set of mbufs in each mapped memory,
  * the forwarder's.
  *
- * @throws {CulvertError} if the numbers make no mempool, the name is taken or too long, or there is
- * no room.
+ * @throws {CulvertError} if `count` or `dataRoom` is out of range, the name is taken or too long,
+ * or there is no room.
  *
  * @example
  * ```ts
@@ -109,7 +112,7 @@ function partsOf(count: number, stride: number, guard: number) {
  * const view = new MbufView(theirs.mbufs).moveTo(burst, 0);
  * console.assert(view.append(64));
  * view.bytes().fill(7);
- * ours.pool.free(burst, 1); // the host, which the guest has given the descriptor
+ * ours.pool.free(burst, 1); // the host, to which the guest gave the descriptor
  * console.assert(theirs.pool.available === 100);
  * memory.close();
  * ```
@@ -127,7 +130,7 @@ function partsOf(count: number, stride: number, guard: number) {
  * console.assert(poolFor(9000).pool.allocBulk(burst, 1) === 1);
  * console.assert(short.mbufs.room >= 128 + 256 && long.mbufs.room >= 128 + 9018);
  * console.assert(short.pool.available === 1000 && long.pool.available === 99);
- * long.pool.free(burst, 1); // to the mempool it is of
+ * long.pool.free(burst, 1); // to the mempool that it came from
  * ```
  *
  * @example

@@ -34,7 +34,7 @@ export function adviceFor(
 function aboutRegion(place: LocatedRegion, request: QemuRequest): string[] {
   const { doorbell, master } = request.machine;
   const advice = [];
-  const [, keeper] = /^\/proc\/(\d+)\//.exec(place.path) ?? [];
+  const [, pid] = /^\/proc\/(\d+)\//.exec(place.path) ?? [];
   if (doorbell && hasDoorbell(place)) {
     if (request.output !== "libvirt") {
       advice.push(`QEMU connects to ${place.socket} as it starts, so run it as a user who may`);
@@ -46,7 +46,7 @@ function aboutRegion(place: LocatedRegion, request: QemuRequest): string[] {
       );
     }
   } else {
-    if (keeper !== undefined) advice.push(`${place.path} is there while process ${keeper} runs`);
+    if (pid !== undefined) advice.push(`${place.path} is there while process ${pid} runs`);
     if (doorbell) advice.push("no server hands out interrupts with it, so it has no doorbell");
     else if (hasDoorbell(place)) {
       advice.push("the guest will poll; --doorbell lets the host wake it");

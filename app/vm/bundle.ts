@@ -26,7 +26,7 @@ const LIBRARY = {
  */
 const ESBUILD = "esbuild";
 
-/** Errors name lines of the sources: Deno reads a map of which each source is a URL. */
+/** By this source map errors name lines of the sources; Deno wants each source to be a URL. */
 const MAP = { sourcemap: "inline", sourcesContent: false, sourceRoot: "file:///" } as const;
 
 /** Bundles under way: they share esbuild's process, and the last one ends it. */
@@ -52,8 +52,8 @@ export async function bundleGuestApp(entry: string): Promise<Uint8Array> {
 }
 
 /**
- * Bundles functions: each file with all that it imports, `culvert-net/function` included. What they
- * throw tells lines of the sources.
+ * Bundles functions: each file with all that it imports, `culvert-net/function` included. The stack
+ * traces of their errors name lines of the sources.
  *
  * @param files Their paths.
  * @returns JavaScript, an ES module for each, in that order.
@@ -101,7 +101,7 @@ async function bundle(
   }
 }
 
-/** What the import maps of the entries' projects say, as esbuild has it. */
+/** The import maps of the entries' projects, as aliases for esbuild. */
 function aliasesOf(entries: readonly string[]): Record<string, string> {
   const maps = entries.flatMap((entry) => Object.entries(userImports(entry)));
   return Object.fromEntries(maps.flatMap(([name, to]) => {
@@ -115,7 +115,10 @@ function strip(path: string): string {
   return path.replace(/\/$/, "");
 }
 
-/** Points what a module finds relative to itself to where it is in the image. */
+/**
+ * Rewrites the URLs by which a module finds files, relative to itself, to their places in the
+ * image.
+ */
 function relocate(entries: readonly string[]): Plugin {
   async function rewrite({ path }: OnLoadArgs): Promise<OnLoadResult> {
     let text = await Deno.readTextFile(path);

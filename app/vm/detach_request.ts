@@ -13,7 +13,7 @@ const POLL_MS = 50;
 /** How long a guest may take from having left the region to having it unmapped. */
 const UNMAP_MS = 1000;
 
-/** A host that has not said for so long that it lives will not let the guest go any more. */
+/** A host whose heartbeat has stood still for so long is dead: it lets no guest go any more. */
 const HOST_SILENCE_MS = 3000;
 
 /**
@@ -37,7 +37,7 @@ export class DetachRequest implements Disposable {
    * @param name What people call the region.
    * @param guest The guest's number; may be left out if the region has one guest.
    * @throws {CulvertError} if the region cannot be opened, or no host has it ready.
-   * @throws {UsageError} if it must be said which guest.
+   * @throws {UsageError} if `guest` is left out and the region has several.
    */
   static ask(path: string, name: string, guest?: number): DetachRequest {
     const fd = check(
@@ -78,7 +78,7 @@ export class DetachRequest implements Disposable {
     return true;
   }
 
-  /** What the guest does instead of leaving. */
+  /** The name of the guest's state, to tell what it does instead of leaving. */
   get stateName(): string {
     return this.#state.stateName;
   }

@@ -63,7 +63,7 @@ export function ivshmemDevice(device: RegionDevice, index: number, isMaster: boo
 
 /**
  * The IOMMU without which the guest's vfio would not hand out interrupts. `intremap=on` is QEMU's
- * default where it is possible; said, it turns an impossible combination into an error at once.
+ * default where it is possible; stated, it makes QEMU refuse an impossible combination at once.
  */
 export function interruptIommu(): string[] {
   return ["-device", "intel-iommu,intremap=on"];

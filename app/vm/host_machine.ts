@@ -23,7 +23,7 @@ export interface HugetlbMount {
   readonly pageKiB: number;
 }
 
-/** See the module's documentation. */
+/** This machine, as far as advice about VMs needs it. */
 export interface HostMachine {
   /** Whether /dev/kvm may be opened. */
   readonly hasKvm: boolean;

@@ -89,7 +89,7 @@ async function downloadKernel(unpacked: string, options: KernelOptions): Promise
   await Deno.mkdir(options.cacheDir, { recursive: true });
   const work = await Deno.makeTempDir({ dir: options.cacheDir, prefix: "kernel-" });
   try {
-    options.log(`downloading ${name} (26 MB), once: 5 s and more, as the line is`);
+    options.log(`downloading ${name} (26 MB), once: it takes 5 s or more`);
     // As root, apt would try to download as user _apt, who may not write here.
     await runTool("apt-get", ["-q", "-o", "APT::Sandbox::User=root", "download", name], {
       cwd: work,
@@ -103,7 +103,7 @@ async function downloadKernel(unpacked: string, options: KernelOptions): Promise
   }
   const kernel = await unpackedKernel(unpacked);
   if (!kernel) {
-    throw new CulvertError(`Cannot find ${unpacked} just made: was it removed meanwhile?`);
+    throw new CulvertError(`Cannot find ${unpacked}, which was made just now: was it removed?`);
   }
   return kernel;
 }
@@ -124,7 +124,7 @@ async function kernelPackage(): Promise<string> {
   );
 }
 
-/** Moves a finished directory into place; if another process was first, its one stays. */
+/** Moves a finished directory into place; if another process was first, its directory stays. */
 async function publish(from: string, to: string): Promise<void> {
   try {
     await Deno.rename(from, to);

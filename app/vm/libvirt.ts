@@ -16,8 +16,8 @@ import { kernelCommandLine, MEMORY_MIB, type QemuOptions } from "./qemu.ts";
 const MIB = 1024 ** 2;
 
 /**
- * The slot of pcie.0 for the first region. Left to libvirt, they would share one IOMMU group behind
- * a bridge, in whatever order.
+ * The slot of pcie.0 for the first region. If libvirt chose slots, the regions would be behind a
+ * bridge, in one IOMMU group, and in any order.
  */
 const FIRST_SLOT = 0x10;
 

@@ -160,7 +160,7 @@ export async function unplugDevice(
   try {
     await qmp.execute("device_del", { id });
   } catch (error) {
-    // Asked before, the guest is still at it. QEMU has no error class of its own for this.
+    // The guest was asked before, and is still at it. QEMU has no error class of its own for this.
     if (!(error instanceof QmpError && /process of unplug/.test(error.description))) throw error;
   }
   if (!await deleted) {
@@ -218,7 +218,9 @@ async function addBacking(qmp: QmpClient, { kind, id }: Backing, region: RegionP
   }
 }
 
-/** An unplugged device may be gone while what was behind it is still held for a moment. */
+/**
+ * Remove what was behind a device. QEMU may still hold it for a moment after the device is gone.
+ */
 async function removeBacking(qmp: QmpClient, { kind, id }: Backing): Promise<void> {
   const command = kind === "object" ? "object-del" : "chardev-remove";
   for (const start = performance.now();; await pause(POLL_MS)) {
@@ -232,7 +234,7 @@ async function removeBacking(qmp: QmpClient, { kind, id }: Backing): Promise<voi
   }
 }
 
-/** Of a device that the guest let go of after `culvert unplug` had lost patience. */
+/** Remove what is left of a device that the guest let go of after `culvert unplug` had given up. */
 async function removeLeftover(qmp: QmpClient, backing: Backing): Promise<void> {
   const isThere = backing.kind === "object"
     ? (await list(qmp, "/objects")).some(({ name }) => name === backing.id)

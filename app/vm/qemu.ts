@@ -116,8 +116,9 @@ function memoryBackend(options: Machine, memoryMiB: number): string | undefined 
 }
 
 /**
- * TCG: copies by `rep movs` are five times slower than loops. With 64 MiB for translated code a
- * guest starts a sixth slower, as much of it is translated twice.
+ * Under TCG copies by `rep movs` are five times slower than loops, so the guest is told of no fast
+ * ones. Translated code gets 256 MiB: with 64 MiB a guest starts a sixth slower, as much of its
+ * code is translated twice.
  */
 function acceleration(accel: "tcg" | "kvm"): string[] {
   if (accel === "kvm") return ["-accel", "kvm", "-cpu", "host"];

@@ -12,8 +12,9 @@ import { missingTool } from "./tools.ts";
 const WATCHED = `sh -c "$0" culvert-watch $$ <&3 3<&- >/dev/null 2>&1 & exec 3<&-; exec "$@"`;
 
 /**
- * The watcher. A line says that all is well; the pipe's end that we are gone, by `kill -9` perhaps.
- * Then it ends QEMU ($1), as long as that is still its parent: at first politely.
+ * The watcher. A line in the pipe says that QEMU has ended; the pipe's end says that we are gone,
+ * by `kill -9` perhaps. Then the watcher ends QEMU ($1), if that is still its parent: by SIGTERM,
+ * and a second later by SIGKILL.
  */
 const WATCHER = `
 is_there() {

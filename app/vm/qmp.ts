@@ -124,7 +124,7 @@ export class QmpClient implements Disposable {
     this.#pending.set(id, pending);
     const line = JSON.stringify({ execute: command, arguments: args, id }) + "\n";
     try {
-      await this.#writer.write(new TextEncoder().encode(line)).catch(() => {}); // reading will tell
+      await this.#writer.write(new TextEncoder().encode(line)).catch(() => {}); // #read() fails too
       const answer = await this.#within(
         pending.promise,
         patience,

@@ -14,12 +14,13 @@ const TAIL_CHARACTERS = 4096;
 const SIGNALS = ["SIGINT", "SIGTERM"] as const;
 type Signal = typeof SIGNALS[number];
 
-/** As shells say it of a command that a signal ended. */
+/** The exit status that a shell reports of a command that a signal has ended. */
 const STATUS_OF: Readonly<Record<Signal, number>> = { SIGINT: 130, SIGTERM: 143 };
 
 /**
- * Run VMs until all have ended. SIGINT and SIGTERM go on to each QEMU, which ends the VM. One that
- * outlived us would keep the region's memory busy: if we end in any way, so do they.
+ * Run VMs until all have ended. SIGINT and SIGTERM are passed on to each QEMU, which ends its VM.
+ * In whatever way this program ends, its QEMUs end too: one that went on would keep the region's
+ * memory in use.
  *
  * One VM has its console on standard output and input. The consoles of several are shown line by
  * line, with the guest's number in front, and they have no input.

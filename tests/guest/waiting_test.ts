@@ -17,7 +17,8 @@ const SILENT = new RegExp(
     "answer: its version did not come within 1 s; see whether",
 );
 
-const WAITS = /^waiting for the server: .*\/socket as its server does not answer: more wait /;
+const WAITS =
+  /^waiting for the server: .*\/socket as its server does not answer: its queue of connections is full/;
 
 for (
   const [what, isAttached, says] of [

@@ -115,8 +115,8 @@ peerTest("says the same of a server for which so many wait that nobody else may"
   }
   throws(() => Peer.connect(server.path, 1, 10), {
     code: SILENT_SERVER_CODE,
-    message: `Cannot use ${server.path} as its server does not answer: more wait for it than it ` +
-      "lets wait; see whether it is stopped, or no ivshmem server",
+    message: `Cannot use ${server.path} as its server does not answer: its queue of connections ` +
+      "is full; see whether it is stopped, or no ivshmem server",
   });
   for (const socket of waiting) shim.shim_fd_close(socket);
 });

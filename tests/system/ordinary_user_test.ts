@@ -42,7 +42,7 @@ const CASES: readonly (readonly [Task, string, RegExp])[] = [
   ["inspect", "REGION", /as no process that we may look into has it: .*; run as root, or name a/],
   ["inspect", "FILE", NOT_OURS],
   ["top", "REGION -n 1", NOT_OURS],
-  ["capture", "--region REGION -w -", /EACCES: be the host's user, or root: who captures sees/],
+  ["capture", "--region REGION -w -", /EACCES: be the host's user, or root: a capture shows/],
   ["extcap", "--extcap-interfaces", NOT_OURS],
   ["gen", "packet:NIC", /EPERM: run as root, or grant CAP_NET_RAW/],
   ["metrics", "--listen 127.0.0.1:80", /EACCES: a port below 1024 is for root; use a higher one$/],

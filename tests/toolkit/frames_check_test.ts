@@ -19,17 +19,17 @@ const WRONG: [what: string, spoil: (lab: FramesLab, burst: Burst) => void, reaso
   [
     "a flag that nobody sets",
     (_, burst) => burst.words[0] |= 4 << 24,
-    /: nobody sets the flags 0x4$/,
+    /: it has unknown flags, 0x4$/,
   ],
   [
     "more who let go than held",
     (lab, burst) => lab.metadata.u32[lab.metadata.refcountWord(burst.words[0] & 0xff)] = 0xffffffff,
-    /: it was freed by more than held it$/,
+    /: it was freed more often than it had references$/,
   ],
   [
     "holders that it does not know of",
     (lab, burst) => lab.metadata.u32[lab.metadata.refcountWord(burst.words[0] & 0xff)] = 1,
-    /: 1 others hold it, which its descriptor does not say$/,
+    /: it has 2 references, but its descriptor is not marked as shared$/,
   ],
   ["itself behind it", (lab, burst) => lab.frames.chain(burst, 0, burst, 0), /a loop$/],
   [
