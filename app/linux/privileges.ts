@@ -61,7 +61,7 @@ export function ownsRootsFiles(): boolean {
 
 /** The warning for a program that is root without capabilities. */
 export const STILL_ROOT =
-  "capabilities are given up, but files of root's are still ours: --user NAME gives up those too";
+  "capabilities are given up, but not root's files: --user NAME gives up those too";
 
 /**
  * Give up all permissions of Deno: from now on the program needs only the shim and what that has

@@ -69,7 +69,10 @@ export function checkAtomics(
   const have = (state: number) =>
     numbers.filter((n) => zone.load(wordOf(n, WORD.STATE)) >= state).length;
   if (!numbers.includes(party) || zone.load(wordOf(party, WORD.STATE)) !== STATE.ABSENT) {
-    throw refuse(`party ${party} of ${parties} has been there, or is none`, "use a fresh memzone");
+    throw refuse(
+      `party ${party} of ${parties} has begun before, or is none`,
+      "use a fresh memzone",
+    );
   }
   const enter = (state: number) => zone.store(wordOf(party, WORD.STATE), state);
   const end = shim.shim_clock() + patience * 1e6;

@@ -207,7 +207,7 @@ function attachTo(region: Region, zone: Memzone, options: RingOptions): SpscRing
   }
   if (!isRoomy(4)) throw tooSmall();
   const shape = readShape(memory, offset, size);
-  if (!shape) throw refuse("its shape is none that a ring has", spoiled);
+  if (!shape) throw refuse("its shape is not possible", spoiled);
   if (!isRoomy(shape.elementBytes!)) throw tooSmall();
   for (const key of ["producers", "consumers", "elementBytes", "capacity"] as const) {
     if (options[key] === undefined || options[key] === shape[key]) continue;

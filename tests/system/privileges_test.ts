@@ -42,7 +42,7 @@ Deno.test("A host has no capability in any thread, its server neither, and forwa
   await lab.flows(wires);
   assertDropped(host.pid);
   assertDropped(serverOf(lab.region)!);
-  assert.match(host.stderr, /files of root's are still ours: --user NAME gives up those too/);
+  assert.match(host.stderr, /but not root's files: --user NAME gives up those too/);
   const keeper = keeperOf(host);
   const [{ capabilities, bounding, hasNoNew }] = threadsOf(keeper);
   const kept = CAP_NET | CAP_SERVER;
@@ -179,7 +179,7 @@ Deno.test("--user and --group: others' host, server, socket and file", async () 
   for (const running of [host, file]) {
     const { code, stdout, stderr } = await running.stop();
     assert.equal(code, 0, stderr);
-    assert.doesNotMatch(stderr, /files of root's/);
+    assert.doesNotMatch(stderr, /root's files/);
     assertBalanced(account(stdout));
   }
   await lab.nothingLeft();

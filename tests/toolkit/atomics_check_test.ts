@@ -62,7 +62,8 @@ Deno.test("checkAtomics() refuses a memzone that is too small, was used, or a pa
   ok(checkAtomics(zone, 0, 1) >= 10_000);
   for (const party of [0, 1, -1]) {
     throws(() => checkAtomics(zone, party, 1), {
-      message: `Cannot check atomics in memzone check as party ${party} of 1 has been there, or ` +
+      message:
+        `Cannot check atomics in memzone check as party ${party} of 1 has begun before, or ` +
         "is none: use a fresh memzone",
     });
   }

@@ -165,7 +165,7 @@ for (const word of ["ELEMENT_BYTES", "CAPACITY", "PRODUCERS", "CONSUMERS"] as co
       using memory = freshMemory(1 << 20);
       const { region } = ringIn(memory, "mpmc");
       memory.u32[region.zones[0].offset / 4 + MPMC[word]] = value;
-      throws(() => attachRing(region, "work", { kind: "mpmc" }), /its shape is none that a ring/);
+      throws(() => attachRing(region, "work", { kind: "mpmc" }), /its shape is not possible/);
     });
   }
 }
