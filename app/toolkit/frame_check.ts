@@ -40,7 +40,5 @@ export function checkFrame(
     words = metadata.u32;
     at = metadata.nextWord(index);
   }
-  return `mbuf ${
-    burst.words[i << 1] & INDEX_MASK
-  }: it has more segments than there are mbufs: a loop`;
+  return `mbuf ${burst.words[i << 1] & INDEX_MASK}: its segments form a loop`;
 }
