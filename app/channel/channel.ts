@@ -53,11 +53,11 @@ export class Channel {
 
   /** Where the sleeping flag of the host's lcore lies: a word index in the region. */
   readonly hostSleepWord: number;
-  /** Where the sleeping flag lies of the guest's lcore that receives. */
+  /** Where the sleeping flag of the guest's lcore that receives lies. */
   readonly guestSleepWord: number;
   readonly #memory: MappedMemory;
 
-  /** Use the rings at `place`: private knowledge, which is not read from the region again. */
+  /** Use the rings at `place`, which is in private memory and is not read from the region again. */
   constructor(memory: MappedMemory, place: ChannelPlace) {
     this.#memory = memory;
     this.hostSleepWord = (place.channel >>> 2) + CHANNEL.HOST_SLEEP;
@@ -74,7 +74,9 @@ export class Channel {
       this.giveback.violations;
   }
 
-  /** Host: notifies the guest's lcore. `wake` raises an interrupt there; false if it has none. */
+  /**
+   * Host: what notifies the guest's lcore. `wake` raises an interrupt there; false if it has none.
+   */
   guestDoorbell(wake: (vector: number) => boolean): Doorbell {
     return new Doorbell(this.#memory, this.guestSleepWord, wake);
   }
@@ -84,7 +86,10 @@ export class Channel {
     return new Doorbell(this.#memory, this.hostSleepWord, wake);
   }
 
-  /** Guest: tell for the `rounds`-th time that the lcore that receives comes round its loop. */
+  /**
+   * Guest: show, by a number that is another one each time, that the lcore that receives still
+   * loops.
+   */
   tellRounds(rounds: number): void {
     this.#memory.store(this.guestSleepWord + SLEEP.ROUNDS, rounds >>> 0);
   }

@@ -10,7 +10,7 @@ export const COUNTERS_BYTES: number = FUNCTION_COUNTER.BLOCK_BYTES;
 
 /** Something that a function counts: it shows in the guest's table and in `culvert inspect`. */
 export interface Counter {
-  /** Count `n` more, 1 unless told. */
+  /** Count `n` more, 1 by default. */
   add(n?: number): void;
   /** What was counted. */
   readonly value: number;
@@ -18,7 +18,7 @@ export interface Counter {
 
 /**
  * The counters that the functions of one lcore have named, in memory of the guest's own: the lcore
- * writes, and the main thread copies it into the region some times a second.
+ * writes, and the main thread copies it into the region several times a second.
  */
 export class FunctionCounters {
   readonly #bytes: Uint8Array;
@@ -93,7 +93,7 @@ export function copyCounters(blocks: Uint8Array, lcores: readonly ArrayBufferLik
   }
 }
 
-/** A name as it reads from a slot: whole characters that fit, up to one that is no text. */
+/** What a slot keeps of a name: the whole characters that fit, up to one that is no text. */
 function cutName(name: string): string {
   const bytes = new Uint8Array(NAME_BYTES);
   encoder.encodeInto(name, bytes.subarray(0, NAME_BYTES - 1));

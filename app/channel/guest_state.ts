@@ -16,17 +16,17 @@ const PEER_MAX = 65535;
 /**
  * A guest's control memzone: state, heartbeat, incarnation.
  *
- * The state is one word, which also says whose it is. So a claim is one compare-and-swap, with
- * nothing left to say after it; and a guest that was paused cannot move the state of another: its
- * swap fails.
+ * The state is one word, which also says which guest it is of. So a claim is one compare-and-swap,
+ * with nothing left to write after it; and a guest that was paused cannot change the state of its
+ * successor: its swap fails.
  */
 export class GuestState {
   readonly #memory: MappedMemory;
   readonly #start: number;
   readonly #epoch: number;
-  /** Host: the incarnation as it was written last, whatever a guest has made of the word. */
+  /** Host: the incarnation as it was written last, whatever a guest has written over it. */
   #retired?: number;
-  /** Guest: its own word, in whatever state. */
+  /** Guest: its own state word; the state in it does not matter. */
   #claimed?: number;
 
   private constructor(region: Region, offset: number, readonly channels: number) {
@@ -73,7 +73,7 @@ export class GuestState {
     return this.#memory.load(this.#start + GUEST.STATE);
   }
 
-  /** The state in it. */
+  /** The state in the word. */
   get state(): number {
     return word.stateOf(this.word);
   }
@@ -86,12 +86,12 @@ export class GuestState {
   /**
    * Guest: claim the place and say who we are, in one step.
    *
-   * @returns the incarnation that we are; undefined if the place is taken, or another host's by
+   * @returns our incarnation; undefined if the place is taken, or the region is another host's by
    * now.
    */
   claim(claimant: word.Claimant): number | undefined {
     const { incarnation } = this;
-    const next = (incarnation + 1) >>> 0; // the host counts on as it lets us in
+    const next = (incarnation + 1) >>> 0; // the host raises it as it lets us in
     const claimed = word.claimWord(word.incarnationBits(this.#epoch, next), claimant);
     if (!this.#swap(this.#vacant(incarnation), word.withState(claimed, ATTACHING))) {
       return undefined;
@@ -102,10 +102,10 @@ export class GuestState {
   }
 
   /**
-   * Change the state, if {@linkcode TRANSITIONS} allows it and it is still `from`: for a guest only
-   * if it is still the one that has claimed the place.
+   * Change the state, if {@linkcode TRANSITIONS} allows that and the state is still `from`. A guest
+   * can do so only as long as the place is its own.
    *
-   * @param found Host: the word that it was found to be; as it is now if left out.
+   * @param found Host: the state word that it has seen; if left out, the word as it is now.
    * @returns whether it was changed.
    */
   move(by: "guest" | "host", from: number, to: number, found: number = this.word): boolean {
@@ -119,9 +119,9 @@ export class GuestState {
   }
 
   /**
-   * Guest: as `peer`, say for a guest that was retired here that it touches nothing any more. It
-   * was the same process or machine, as its peer id tells; for a guest without a peer id anybody
-   * may say so.
+   * Guest: as `peer`, say that the guest that was retired here touches nothing any more. If both
+   * have the same peer id, they are of one process or machine, so that we know; for a guest without
+   * a peer id anybody may say so.
    */
   takeOver(peer: number | undefined): boolean {
     const found = this.word;
@@ -130,9 +130,7 @@ export class GuestState {
       this.#swap(found, word.withState(found, DETACHING));
   }
 
-  /**
-   * Guest: say its peer id at a new server, which has replaced another one for the `times`-th time.
-   */
+  /** Guest: say its new peer id, once another server has taken over for the `times`-th time. */
   introduceAgain(peer: number, times: number): void {
     const claimed = this.#claimed;
     if (claimed === undefined) return;
@@ -143,7 +141,7 @@ export class GuestState {
     }
   }
 
-  /** Host: whether this word is one by which a guest may claim the place now. */
+  /** Host: whether a guest may claim the place by this word now. */
   isClaim(found: number): boolean {
     const next = word.incarnationBits(this.#epoch, (this.#lastIncarnation + 1) >>> 0);
     return word.stateOf(found) === ATTACHING && (word.peerOf(found) ?? 0) <= PEER_MAX &&
@@ -155,7 +153,10 @@ export class GuestState {
     return found === this.#vacant(this.#lastIncarnation);
   }
 
-  /** Host: the guest is gone and its mbufs are back; what it wrote here last does not matter. */
+  /**
+   * Host: make the place vacant, as the guest is gone and its mbufs are back. What the guest wrote
+   * here last does not matter.
+   */
   clear(): void {
     const incarnation = this.#lastIncarnation;
     this.#memory.store(this.incarnationWord, incarnation); // or nobody finds the place vacant
@@ -178,7 +179,7 @@ export class GuestState {
     this.#memory.store(this.#start + GUEST.TAKES_PUSHES, takesPushes ? 1 : 0);
   }
 
-  /** Guest: take back what the lcores of the guest before have said of themselves. */
+  /** Guest: clear what the lcores of the guest before have said of themselves. */
   clearBusy(): void {
     for (let i = 0; i < BUSY_LCORES; i++) this.#memory.store(this.#start + GUEST.BUSY + i, 0);
   }
@@ -201,12 +202,12 @@ export class GuestState {
     copyCounters(this.#memory.u8.subarray(...bytes), lcores);
   }
 
-  /** A number that changes while the guest lives. */
+  /** A counter that the guest raises as long as it lives. */
   get heartbeat(): number {
     return this.#memory.load(this.heartbeatWord);
   }
 
-  /** Whether the host wakes the guest, as it says. */
+  /** Whether the host wakes the guest, as the host says. */
   get isNotified(): boolean {
     return this.#memory.load(this.#start + GUEST.NOTIFIED) === 1;
   }
@@ -241,7 +242,10 @@ export class GuestState {
     this.#memory.store(this.#start + GUEST.LEAVE, isAsked ? 1 : 0);
   }
 
-  /** The process id that the guest gave, for people: one of a VM means nothing on the host. */
+  /**
+   * The process id that the guest gave, for people. That of a guest in a VM means nothing on the
+   * host.
+   */
   get pid(): number {
     return this.#memory.load(this.#start + GUEST.PID);
   }

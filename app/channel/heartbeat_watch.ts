@@ -1,4 +1,6 @@
-/** Tells for how long a counter has stood still that its writer raises as long as it lives. */
+/**
+ * Tells for how long a heartbeat has stood still: a counter that its writer raises while it lives.
+ */
 export class HeartbeatWatch {
   #count: number;
   #changedAt: number;

@@ -15,7 +15,7 @@ export function codeOf(guest: number): number {
   return 1 + 2 * guest;
 }
 
-/** Flags of what must not leave the host's trust domain. */
+/** Flags of frames that must not leave the host's trust domain. */
 const NOT_LENT = DESCRIPTOR_FLAG.MORE | DESCRIPTOR_FLAG.SHARED;
 const { SUPER } = DESCRIPTOR_FLAG;
 
@@ -69,9 +69,10 @@ export class Ledger {
    * Record that `guest` now holds these mbufs, `withFrame` or empty: call it before they are
    * published.
    *
-   * @throws {CulvertError} if one is part of a frame of several segments, or may be shared, as no
-   * port of ours receives any. None may be published then.
-   * @returns the first words of all descriptors, by OR: SUPER is in it if there is a super-frame.
+   * @throws {CulvertError} if an mbuf is part of a frame of several segments, or may be shared, as
+   * no port of ours receives such frames. No mbuf may be published then.
+   * @returns the first words of all descriptors, joined by OR: SUPER is set if one is a
+   * super-frame.
    */
   lend(burst: Burst, count: number, guest: number, withFrame: boolean): number {
     const owners = this.#owners;
@@ -97,8 +98,8 @@ export class Ledger {
   }
 
   /**
-   * Take back a burst of frames to be sent. The good ones are moved to the front of `burst`,
-   * without flags but SUPER, the mbufs of malformed ones, now the host's again, to the front of
+   * Take back a burst of frames to be sent. Good frames are moved to the front of `burst`, with no
+   * flag but SUPER. The mbufs of malformed frames, now the host's again, are moved to the front of
    * `malformed`. A super-frame may be as long as its mbuf; its offload header is still to be
    * checked.
    *
@@ -158,8 +159,8 @@ export class Ledger {
   }
 
   /**
-   * Take back a burst of mbufs that the guest does not want; those that are its own are moved to
-   * the front of `burst`, with what the guest says of their frames.
+   * Take back a burst of mbufs that the guest does not send. The mbufs that it did hold are moved
+   * to the front of `burst`, with the offsets and lengths that the guest says their frames have.
    *
    * @returns how many are good; `taken.frames` tells how many of them had been lent with a frame.
    */
@@ -219,9 +220,9 @@ export class Ledger {
   }
 
   /**
-   * Count a handle that was not the guest's to give: of no mbuf, of another guest's, or else made
-   * up or given twice. The last is also what loses the race against another lcore for the same
-   * mbuf.
+   * Count a handle that was not the guest's to give: of no mbuf, of an mbuf that another guest
+   * holds, or else made up or given twice. A handle that loses the race against another lcore for
+   * the same mbuf was given twice.
    *
    * @param found The owner as it was before that race.
    * @param code The guest's, for an mbuf without a frame.
@@ -249,8 +250,8 @@ export class Ledger {
   }
 
   /**
-   * Take back plain frames up to the first descriptor that is something else, or not as it should
-   * be; returns how many. They stay where they are.
+   * Take back plain frames, up to the first descriptor that is of something else or is not sound;
+   * returns how many. They stay where they are.
    */
   #takeUsual(words: Uint32Array, count: number, framed: number): number {
     const owners = this.#owners;

@@ -4,9 +4,9 @@ import type { Burst } from "../ring/burst.ts";
 import { codeOf } from "./ledger.ts";
 
 /**
- * How many of a region's long mbufs each guest may hold: the same share, so that one that keeps all
- * that it is lent does not have the super-frames of others cut. Looked up in the ledger, where they
- * are few, and only when super-frames are lent.
+ * How many of a region's long mbufs each guest may hold: all have the same share, so that a guest
+ * that keeps all that it is lent does not have the super-frames of others cut. The mbufs that a
+ * guest holds are counted in the ledger, as they are few, and only when super-frames are lent.
  */
 export class LongShare {
   readonly #owners: Uint8Array<SharedArrayBuffer>;
@@ -14,7 +14,7 @@ export class LongShare {
   readonly #cells: number;
 
   /**
-   * Of the mbufs that `geometry` has.
+   * For the long mbufs that `geometry` has.
    *
    * @param owners The ledger's record.
    * @param most Long mbufs that one guest may hold; `Infinity` for no limit.
@@ -25,7 +25,7 @@ export class LongShare {
     this.#cells = cellsOfLong(geometry.stride);
   }
 
-  /** How many of them `guest` holds beyond its share. */
+  /** How many long mbufs `guest` holds beyond its share. */
   beyond(guest: number): number {
     if (this.most === Infinity) return 0;
     const owners = this.#owners;

@@ -4,7 +4,7 @@ import { LINE } from "../memory/layout.ts";
 export interface OutstandingHandle {
   /** A line for each guest and writer. */
   readonly balances: SharedArrayBuffer;
-  /** How many count: the lcores by their numbers, and the main thread. */
+  /** How many threads count: the lcores, by their numbers, and the main thread. */
   readonly writers: number;
   /** Mbufs that one guest may hold; `Infinity` for no limit. */
   readonly holdMax: number;
@@ -38,7 +38,7 @@ export class Outstanding {
     return this.of(guest, 0).mbufs;
   }
 
-  /** What `guest` holds, for `writer` to count: nobody else may count by that number. */
+  /** What `guest` holds, for `writer` to count: no other thread may count by that number. */
   of(guest: number, writer: number): OutstandingCount {
     return new OutstandingCount(this.#balances, this.handle, guest, writer);
   }

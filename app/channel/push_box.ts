@@ -14,9 +14,9 @@ const SHARE = 128, TEXT_BYTES_MIN = 8 << 10, TEXT_BYTES_MAX = 1 << 20;
 export interface PushedText {
   /** Which push it is. */
   readonly sequence: number;
-  /** The text; undefined if its length cannot be. */
+  /** The text; undefined if its length is impossible. */
   readonly bytes?: Uint8Array<ArrayBuffer>;
-  /** What its hash should be. */
+  /** The hash that the text has to have. */
   readonly hash: Uint8Array;
 }
 
@@ -41,7 +41,7 @@ export class PushBox {
     this.#start = offset >>> 2;
   }
 
-  /** Host: add the memzone to a region that is being built. It is not used there. */
+  /** Host: add the memzone to a region that is being built. The host does not use it. */
   static add(region: Region): void {
     const share = Math.floor(region.memory.bytes / SHARE);
     const bytes = Math.min(TEXT_BYTES_MAX, Math.max(TEXT_BYTES_MIN, share));
@@ -155,7 +155,9 @@ async function hashOf(text: Uint8Array<ArrayBuffer>): Promise<Uint8Array> {
   return new Uint8Array(await crypto.subtle.digest("SHA-256", text));
 }
 
-/** Any number but 0 and the last one: of two that push at once, each knows its own. */
+/**
+ * Any number but 0 and the last one: of two programs that push at once, each knows its own push.
+ */
 function newSequence(last: number): number {
   const [word] = crypto.getRandomValues(new Uint32Array(1));
   return word === 0 || word === last ? newSequence(last) : word;

@@ -9,7 +9,7 @@ import { SLEEP } from "../memory/layout.ts";
  * No wake-up is lost: the sleeper raises the flag, fences, looks at its rings once more, sleeps;
  * the other side publishes, fences, looks at the flag. The side that comes second sees what the
  * first one wrote (Dekker). The flag counts, odd while asleep, so that a {@linkcode Doorbell} is
- * rung once a sleep.
+ * rung once for each sleep.
  */
 export class SleepFlag {
   readonly #memory: MappedMemory;
@@ -17,7 +17,7 @@ export class SleepFlag {
   #count: number;
 
   /**
-   * Awake.
+   * The lcore is awake.
    *
    * @param word Where the flag lies, as a word index: a channel's HOST_SLEEP or GUEST_SLEEP.
    * @param vector The interrupt that wakes this lcore; undefined if none does.
@@ -45,10 +45,9 @@ export class SleepFlag {
 }
 
 /**
- * The other side's end of a {@linkcode SleepFlag}: to be rung after something was published.
+ * The other side's end of a {@linkcode SleepFlag}: what is rung after something was published.
  *
- * What the peer writes there is believed no further than that it is rung at most once for each
- * number.
+ * The peer may write anything there: all that it gets is at most one wake-up for each number.
  */
 export class Doorbell {
   readonly #memory: MappedMemory;
@@ -57,9 +56,10 @@ export class Doorbell {
   #last = 0;
 
   /**
-   * The peer's flag.
+   * Ring for the peer whose flag lies at `word`.
    *
-   * @param wake Raises an interrupt at the peer; false if there is none such.
+   * @param wake Raises an interrupt at the peer, by its vector; false if the peer has no such
+   * vector.
    */
   constructor(memory: MappedMemory, word: number, wake: (vector: number) => boolean) {
     this.#memory = memory;
@@ -68,9 +68,10 @@ export class Doorbell {
   }
 
   /**
-   * Wake the peer if it sleeps, once. Call it after what it is to see has been published.
+   * Wake the peer, once, if it sleeps. Call this once all that the peer is to see has been
+   * published.
    *
-   * @returns whether it was woken.
+   * @returns whether the peer was woken.
    */
   notify(): boolean {
     // F2, pairs with F1 in Idle: either we see the sleeper's flag, or it sees what we published.

@@ -16,8 +16,8 @@ const { STATE, WANTS_MBUFS, NOTIFIES, AGAIN, PEER, PEER_SHIFT, INCARNATION, INCA
   STATE_WORD;
 
 /**
- * How far apart the incarnations begin of two hosts that follow each other: odd, and some 512
- * divided by the golden ratio, so that it takes many restarts until two are close.
+ * How far apart the incarnations of two hosts that follow each other begin: an odd number, near 512
+ * divided by the golden ratio, so that it takes many restarts until two hosts are close.
  */
 const EPOCH_STEP = 317;
 
@@ -37,24 +37,28 @@ export function withState(word: number, state: number): number {
   return ((word & ~STATE) | state) >>> 0;
 }
 
-/** `word` of a guest that has another peer id, as its server was replaced so many times. */
+/** `word` of a guest that has another peer id, as its server was replaced `times` times. */
 export function withPeer(word: number, peer: number, times: number): number {
   const rest = word & ~(PEER | AGAIN);
   return (rest | (peer + 1) << PEER_SHIFT | (times % 2 === 1 ? AGAIN : 0)) >>> 0;
 }
 
-/** One of `GUEST_STATE`, or what only a guest that lies writes. */
+/** One of `GUEST_STATE`, or another number, which only a hostile guest writes. */
 export function stateOf(word: number): number {
   return word & STATE;
 }
 
-/** The peer id that a guest gave; undefined if none. To be checked: it may name another. */
+/**
+ * The peer id that a guest gave; undefined if none. The caller checks it: it may be another peer's.
+ */
 export function peerOf(word: number): number | undefined {
   const peer = (word & PEER) >>> PEER_SHIFT;
   return peer === 0 ? undefined : peer - 1;
 }
 
-/** Changes with each server that a guest is at, even if its peer id there is the same. */
+/**
+ * The bits that change with each server that a guest joins, even if its peer id there is the same.
+ */
 export function presenceOf(word: number): number {
   return word & (PEER | AGAIN);
 }

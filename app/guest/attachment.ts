@@ -7,7 +7,7 @@ import { HEADER } from "../memory/layout.ts";
 import type { Region } from "../memory/region.ts";
 import { type MbufGeometry, mbufsIn } from "../mempool/mbuf.ts";
 
-/** How long a host may take to take a leaving guest's mbufs back. */
+/** How long a host may take to take back the mbufs of a guest that leaves. */
 export const DETACH_MS = 1000;
 
 /** A host whose heartbeat stands still for so long has died: another one may have other memory. */
@@ -127,7 +127,7 @@ export class Attachment {
   }
 
   /**
-   * Say that this guest is alive, and see whether the host is; some times a second.
+   * Say that this guest is alive, and see whether the host is; several times a second.
    *
    * @param now The same clock.
    * @returns false once the host has been silent for {@linkcode HOST_TIMEOUT_MS}.
@@ -137,7 +137,7 @@ export class Attachment {
     return this.#host.silence(this.memory.load(HEADER.HEARTBEAT), now) < HOST_TIMEOUT_MS;
   }
 
-  /** Show in the region what functions count in each lcore; some times a second. */
+  /** Show in the region what functions count in each lcore; several times a second. */
   showCounters(lcores: readonly ArrayBufferLike[]): void {
     if (!this.isOver) this.state.showCounters(lcores);
   }
@@ -180,8 +180,8 @@ export class Attachment {
   }
 
   /**
-   * Begin to leave. No lcore may be using the region. A guest that was paused, and has been retired
-   * meanwhile, acknowledges so: the host may lend its mbufs again.
+   * Begin to leave. No lcore may be using the region. By this a guest that was paused, and has been
+   * retired meanwhile, acknowledges that: the host may lend its mbufs again.
    *
    * @returns a function that tells whether the host has taken back what it lent, or never will.
    */

@@ -12,8 +12,8 @@ const ADMISSION_MS = 5000;
 export class AskedToLeaveError extends CulvertError {}
 
 /**
- * A guest's claim of a place in a region: {@linkcode step} by step, as it has to wait for the host,
- * until that lets it in.
+ * A guest's claim of a place in a region. It waits, {@linkcode step} by step, until the host lets
+ * the guest in.
  */
 export class Claim {
   readonly #region: Region;
@@ -55,7 +55,7 @@ export class Claim {
    * Go on, every 5 ms or so.
    *
    * @param now The same clock.
-   * @returns what we have once the host has let us in.
+   * @returns our place, once the host has let us in.
    * @throws {RegionNotReadyError} if the host does not answer.
    * @throws {CulvertError} if the place is taken, or the host refuses us.
    */

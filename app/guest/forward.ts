@@ -16,7 +16,7 @@ const ROUNDS_NS = 100e6, BUSY_NS = 1e9;
 /** Busy turns between two looks at the clock: a fraction of the drain time. */
 const TURNS_PER_CLOCK = 16;
 
-/** A guest lcore's loop: in each turn, from each lane a burst, through the functions, and out. */
+/** A guest lcore's loop: in each turn a burst of each lane goes through the functions, and out. */
 export class GuestLoop {
   readonly #lanes: readonly GuestLane[];
   readonly #outputs: readonly TxBuffer[];
@@ -39,8 +39,8 @@ export class GuestLoop {
    *
    * @param outputs All that lanes send to.
    * @param isOver Asked once a turn: told to stop, or retired by the host.
-   * @param beat Says that the guest is alive: in a VM the main thread may have no time to for
-   * seconds, as it starts Workers for functions that take over.
+   * @param beat Says that the guest is alive: in a VM the main thread may have no time for that for
+   * seconds, while it starts Workers for functions that take over.
    * @param tellBusy Told which share of the last second the loop had work, 0 to 1.
    * @param clock Nanoseconds that have passed since some moment.
    */

@@ -89,17 +89,17 @@ export class Forwarding {
     return this.#common.ports.length;
   }
 
-  /** Whether all lcores have ended, and no others take over. */
+  /** Whether all lcores have ended, and no other lcores take over. */
   get hasEnded(): boolean {
     return this.#run.hasEnded && this.#swap === undefined;
   }
 
-  /** What made an lcore end that was not told to. */
+  /** Why an lcore has ended that was not told to. */
   get failure(): Error | undefined {
     return this.#run.failure;
   }
 
-  /** Whether others are about to take over: {@linkcode step} is to be called soon. */
+  /** Whether other lcores are about to take over: {@linkcode step} is to be called soon. */
   get isSwapping(): boolean {
     return this.#swap !== undefined;
   }
@@ -109,7 +109,9 @@ export class Forwarding {
     return this.#standstill.isMoving;
   }
 
-  /** Look after the place, some times a second: if the host is gone or asks us to leave, stop. */
+  /**
+   * Look after the place, several times a second: if the host is gone or asks us to leave, stop.
+   */
   step(link: RegionLink, now: number): void {
     const { attachment } = this;
     link.poll(now);
@@ -126,10 +128,12 @@ export class Forwarding {
    * Let other lcores take over between two bursts; frames wait in rings meanwhile.
    *
    * @returns once they forward; rejects if they cannot be set up, and the present ones go on.
-   * @throws {CulvertError} if others are just taking over.
+   * @throws {CulvertError} if other lcores are just taking over.
    */
   swap(version: LoadedVersion, now: number): Promise<Swapped> {
-    if (this.#swap) throw new CulvertError("Cannot swap functions as others just take over: wait");
+    if (this.#swap) {
+      throw new CulvertError("Cannot swap functions as others are just taking over: wait");
+    }
     this.#run.stop();
     this.#swap = new FunctionSwap(this.#version, version, now, this.#dropped);
     return this.#swap.done;
@@ -146,7 +150,7 @@ export class Forwarding {
     this.#run.close();
   }
 
-  /** What is due while others take over. */
+  /** Do what is due while other lcores take over. */
   #follow(swap: FunctionSwap, now: number): void {
     const run = this.#run;
     const { failure } = run;

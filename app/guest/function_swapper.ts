@@ -64,12 +64,15 @@ export class FunctionSwapper {
     this.#queue(async () => {
       const { name, functions } = this.#saved!;
       this.#saved = undefined;
-      const files = this.options.functions; // a file that is saved follows what was pushed, too
+      const files = this.options.functions; // a saved file replaces what was pushed, too
       await this.#swap(name, this.#specs.map((spec, i) => functions.has(i) ? files[i] : spec));
     });
   }
 
-  /** Something was pushed: try it, let it take over, and answer. One that waits gives way to it. */
+  /**
+   * Something was pushed: try it, let it take over, and answer. A push that still waits gives way
+   * to it.
+   */
   take(push: Push): void {
     const waiting = this.#pushed;
     this.#pushed = push;

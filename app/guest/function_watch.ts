@@ -13,7 +13,7 @@ interface Watched {
   readonly file: string;
 }
 
-/** Files of functions, and what they import, that are looked at until {@linkcode close}. */
+/** Watches the files of functions, and the files that these import, until {@linkcode close}. */
 export class FunctionWatch {
   /** By folder; a folder stays watched once it is. */
   readonly #watchers = new Map<string, Deno.FsWatcher | undefined>();

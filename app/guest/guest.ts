@@ -16,8 +16,8 @@ import { openOrTell, reasonOf, waitedFor } from "./waiting.ts";
 const SOON_MS = 5, WAIT_MS = 100, QUIET_MS = 250;
 
 /**
- * Milliseconds for which a region may be unsound, as a host that restarts builds it, or its place
- * taken: a host sees after 2 s that a guest has died, one that is busy later.
+ * Milliseconds for which a region may be unsound, as its host may be building it, or a place taken:
+ * a host sees only after 2 s, a busy one later, that a guest has died.
  */
 const PATIENCE_MS = 5000;
 
@@ -35,8 +35,8 @@ type Phase = "looking" | "loading" | "claiming" | "forwarding" | "leaving" | "un
  * A guest: it claims a place in a region, its lcores forward, and when the host goes away or starts
  * anew it claims the place again.
  *
- * Nothing in it waits: {@linkcode step} does what is due, until {@linkcode isOver}. For the
- * programs `runGuest()` calls it.
+ * Nothing in it waits: {@linkcode step} does what is due, until {@linkcode isOver}. In programs,
+ * `runGuest()` calls it.
  */
 export class Guest {
   #phase: Phase = "looking";
@@ -82,7 +82,7 @@ export class Guest {
     return this.#phase === "over";
   }
 
-  /** When to step next: in so many milliseconds. */
+  /** Milliseconds until the next {@linkcode step} is due. */
   get stepMs(): number {
     if (this.#claim || this.#phase === "leaving" || this.#forwarding?.isSwapping) return SOON_MS;
     return this.#phase === "forwarding" ? QUIET_MS : WAIT_MS;

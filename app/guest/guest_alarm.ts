@@ -11,9 +11,9 @@ export class GuestAlarm implements Alarm {
   readonly #lanes: GuestLane[] = [];
 
   /**
-   * For no lane yet.
+   * For no lane yet: see {@linkcode add}.
    *
-   * @param memory The region's.
+   * @param memory The region's memory.
    * @param outputs Where frames may wait to be sent.
    * @param wake The eventfd of our vector, and its number; undefined if nothing wakes this lcore.
    */

@@ -28,7 +28,7 @@ export interface LaneParts {
   readonly isChecked?: boolean;
 }
 
-/** Frames that a burst has room for: all that are received may be flooded by all other ports. */
+/** Frames that a burst has room for: each received frame may be flooded to all other ports. */
 export function burstRoom(burst: number, ports: number): number {
   return burst * Math.max(2, ports - 1);
 }
@@ -89,7 +89,7 @@ export class GuestLane implements FrameSource, LaneBurst {
   }
 
   copyFrame(burst: Burst, from: number, to: number): boolean {
-    if (this.frames.isSuper(from)) return false; // what is lent empty is short
+    if (this.frames.isSuper(from)) return false; // mbufs that are lent empty are short
     const { map } = this.#mbufs;
     const [maps, bursts] = [(map | map << 16) >>> 0, (burst.map | burst.map << 16) >>> 0];
     const [source, target] = [burst.word + 2 * from, burst.word + 2 * to];
@@ -97,8 +97,8 @@ export class GuestLane implements FrameSource, LaneBurst {
   }
 
   /**
-   * Drop super-frames, which functions that do not take them must not see: they were under way when
-   * others took over from those that do.
+   * Drop super-frames, as these functions do not take them: they were under way when these
+   * functions took over from others, which do.
    */
   #dropSuper(received: number): void {
     const { words } = this.#burst;

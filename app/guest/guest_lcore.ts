@@ -36,13 +36,13 @@ export interface GuestLcoreHandle {
   readonly counters: SharedArrayBuffer;
   /** How far the functions have come: `PROGRESS_BYTES`, zeros at first. */
   readonly progress: SharedArrayBuffer;
-  /** What the lcore leaves that this one takes over from, if there was one. */
+  /** What the lcore that this one takes over from has left, if there was one. */
   readonly before?: LcoreLegacy;
   /** How to be woken, and to wake the host; undefined if there are no interrupts. */
   readonly interrupts?: Interrupts;
   /** Whether the host wakes us. */
   readonly isNotified: boolean;
-  /** This lcore's number among the guest's, from 0: its vector, if there is such a one. */
+  /** This lcore's number among the guest's, from 0: also its vector, if the guest has so many. */
   readonly lcore: number;
   /** How many lcores the guest has. */
   readonly lcores: number;
@@ -83,7 +83,7 @@ export class GuestLcore {
    *
    * @param functions What is done to each burst, in order.
    * @param options.memory The region's, as this thread has it.
-   * @param options.clock Nanoseconds, for what is done after a time.
+   * @param options.clock Nanoseconds, for what is done at intervals.
    * @throws what the `setup()` of a function throws.
    */
   constructor(
@@ -161,7 +161,7 @@ export class GuestLcore {
     return this.#loop.turn();
   }
 
-  /** Send what has waited for a full burst, unless the region is ours no more. */
+  /** Send what has waited for a full burst, unless the region is no longer ours. */
   close(): void {
     if (!this.#isRetired()) this.#loop.flush();
   }

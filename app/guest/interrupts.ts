@@ -24,7 +24,7 @@ export interface Interrupts {
 /** Registers of an ivshmem device, in words from their start (QEMU, ivshmem-spec). */
 export const REGISTER = { IV_POSITION: 2, DOORBELL: 3 } as const;
 
-/** Raises an interrupt at the host: given its vector, false if there is none such. */
+/** Raises an interrupt at the host: given its vector, false if the host has no such vector. */
 export function wakerOf({ host }: Interrupts): (vector: number) => boolean {
   if ("eventfds" in host) {
     const fds = Int32Array.from(host.eventfds);

@@ -13,11 +13,11 @@ export type GuestThread = LcoreThread<GuestLcoreHandle, Saved | void>;
 export interface LoadedVersion {
   /** What is done to bursts. */
   readonly functions: Functions;
-  /** What is left over stays idle. */
+  /** Threads that no port is left for stay idle. */
   readonly threads: readonly GuestThread[];
 }
 
-/** What all lcores of a guest are told alike. */
+/** What all lcores of a guest are told, each the same. */
 export type Common = Omit<GuestLcoreHandle, "counters" | "progress" | "before" | "lcore" | "lanes">;
 
 /** Lcores that run one version of the functions, until they are told to stop. */
@@ -65,7 +65,7 @@ export class LcoreRun {
     return this.#lcores.every(({ isDone }) => isDone);
   }
 
-  /** What made an lcore end that was not told to. */
+  /** Why an lcore has ended that was not told to. */
   get failure(): Error | undefined {
     return this.#lcores.find(({ failure }) => failure !== undefined)?.failure;
   }

@@ -1,6 +1,6 @@
 import type { FrameBurst } from "./function/frame_burst.ts";
 
-/** What is read of a burst once, not for each of its frames: that costs a fifth. */
+/** Members of a burst that are read once: to read them for each frame costs a fifth. */
 export type Frames = Pick<FrameBurst, "memory" | "descriptors" | "count">;
 
 /** 6 bytes as text: `02:00:00:00:00:01`. */

@@ -12,12 +12,12 @@ export interface LcorePlan {
   readonly lanes: GuestLcoreHandle["lanes"];
 }
 
-/** From which queue of a port to which. */
+/** A way through the guest: from which queue of a port to which. */
 type Way = LcorePlan["lanes"][number];
 
 /**
- * Which core polls which ports. Each queue of a port is received from by one lcore, and sends for
- * one: those that lead to one queue stay together.
+ * Which core polls which ports. One lcore receives from each queue of a port, and one lcore sends
+ * by it: ways that lead to one queue stay together.
  *
  * @param answers Whether each port sends what answers the frames that came by it.
  * @param ports With each of their queues.
@@ -61,7 +61,7 @@ function waysOf(
   return ways.sort((a, b) => (a.from.queue?.number ?? 0) - (b.from.queue?.number ?? 0));
 }
 
-/** Put groups of ways together, in their order, up to so many ways. */
+/** Put groups of ways together, in their order, up to `each` ways. */
 function dealGroups(groups: readonly Way[][], each: number): Way[][] {
   const dealt: Way[][] = [];
   for (const group of groups) {

@@ -38,7 +38,9 @@ export function pairPorts(enabled: readonly number[], portMap?: string): Map<num
     return map;
   }
   if (!/^(\(\d+,\d+\),?)+$/.test(portMap.replaceAll(" ", ""))) {
-    throw new UsageError(`Cannot use --portmap ${portMap} as it is none: write "(0,1)(2,3)"`);
+    throw new UsageError(
+      `Cannot use --portmap ${portMap} as it is no map of ports: write "(0,1)(2,3)"`,
+    );
   }
   for (const [, first, second] of portMap.replaceAll(" ", "").matchAll(/\((\d+),(\d+)\)/g)) {
     const [a, b] = [Number(first), Number(second)];

@@ -4,15 +4,18 @@ import { CulvertError } from "../../ffi/error.ts";
 export interface PushedFunction {
   /** What logs and tables call it: its file's name. */
   readonly name: string;
-  /** Which function of the chain it follows, from 1; the one of its name, or the only one, if 0. */
+  /** Which function of the chain it replaces, from 1; 0: the one of its name, or the only one. */
   readonly position: number;
-  /** What `--set` gave to it, by key; that of the function before if there is none. */
+  /**
+   * What `--set` gave to it, by key; if left out, what the function that it replaces was given, if
+   * that has the same name.
+   */
   readonly set?: Readonly<Record<string, string>>;
   /** JavaScript: a module that imports nothing. */
   readonly text: string;
 }
 
-/** As it is pushed. */
+/** Encode a function as it is pushed. */
 export function encodePushed(pushed: PushedFunction): Uint8Array<ArrayBuffer> {
   return new TextEncoder().encode(JSON.stringify(pushed));
 }
@@ -51,7 +54,7 @@ export function placeOf({ name, position }: PushedFunction, chain: readonly stri
   if (chain.length === 1) return 0;
   const same = [...chain.keys()].filter((i) => stemOf(chain[i]) === stemOf(name));
   if (same.length === 1) return same[0];
-  throw refuse(there, `say which it follows, by --position 1 to ${chain.length}`);
+  throw refuse(there, `say which it replaces, by --position 1 to ${chain.length}`);
 }
 
 /** `my` of `./mine/my.ts`: in a VM's image a function's file is called so. */

@@ -18,18 +18,18 @@ export type RegionSource = { readonly region: string } | { readonly pci: string 
 
 /** A guest's way to a region: its memory, and its place among the region's peers. */
 export interface RegionLink {
-  /** All of it, mapped. */
+  /** The region's memory, all of it mapped. */
   readonly memory: MappedMemory;
   /** What it is, for people. */
   readonly description: string;
-  /** Our peer id; undefined where there is none, and so nobody to wake us. */
+  /** Our peer id; undefined if we have none, so that nobody wakes us. */
   readonly peer?: number;
   /** How often we have become another peer, as the server was gone and came again. */
   readonly reconnected: number;
   /** How to be woken, and to wake the host by its peer id; undefined if neither is possible. */
   interrupts(host: number | undefined): Interrupts | undefined;
   /**
-   * Read which peers have come and gone, some times a second, or the server would take us for a
+   * Read which peers have come and gone, several times a second, or the server would take us for a
    * peer that hangs. `now` is a clock in milliseconds.
    */
   poll(now: number): void;
@@ -87,8 +87,8 @@ function fileLink(region: string, { memory, close }: OpenedRegion): RegionLink {
 
 /**
  * The link of a process beside the host, a peer of the region's server. If the server goes, we join
- * the next one as another peer. Until then, and for lcores that are at work, the eventfds that we
- * have do.
+ * the next one as another peer. Until then the eventfds that we have do, as they do for lcores that
+ * are at work.
  */
 export class PeerLink implements RegionLink {
   readonly memory: MappedMemory;

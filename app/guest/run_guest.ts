@@ -77,7 +77,7 @@ export async function runGuest(
   }
 }
 
-/** Prints the guest's table each time that so many milliseconds have passed; never for 0. */
+/** Prints the guest's table every `periodMs` milliseconds; never for 0. */
 function tablePrinter(periodMs: number): (guest: Guest) => void {
   let last: Statistics | undefined;
   let shownAt = 0;

@@ -25,7 +25,7 @@ export class SpareThreads {
     private readonly log: Log,
   ) {}
 
-  /** Begin to make what is missing. */
+  /** Begin to make the threads that are missing. */
   provide(): void {
     if (this.#threads.length === 0) this.#threads = this.#make();
   }

@@ -1,7 +1,7 @@
 import { CulvertError } from "../../ffi/error.ts";
 import type { Progress } from "./function/progress.ts";
 
-/** Milliseconds after which a function that does not return is told of. */
+/** Milliseconds after which a function that does not return is reported. */
 const PATIENCE_MS = 1000;
 
 /** The same in a trial, which runs code that was never run before. */
@@ -40,7 +40,7 @@ export class Standstill {
     return this.#seen.every(({ isTold }) => !isTold);
   }
 
-  /** Look at each lcore, some times a second; `now` is the time in milliseconds. */
+  /** Look at each lcore, several times a second; `now` is the time in milliseconds. */
   look(lcores: readonly Progress[], now: number): void {
     lcores.forEach(({ bursts, atWork }, lcore) => {
       const seen = this.#seen[lcore] ??= { bursts, atWork, since: now, isTold: false };
@@ -57,7 +57,7 @@ export class Standstill {
 
 /**
  * What `promise` gives, or an error once a function has not returned for 2 s in its trial, or
- * so many milliseconds have passed.
+ * `mostMs` milliseconds have passed.
  *
  * @param lcores How far each thread has come with the trial.
  * @param names What the functions are called.

@@ -12,15 +12,15 @@ export interface Swapped {
 }
 
 /**
- * Lcores that take over from others. The others stop; those that take over start; if they cannot be
- * set up, the others go back to work.
+ * New lcores take over from old ones. The old ones stop, and the new ones start; if these cannot be
+ * set up, the old ones go back to work.
  */
 export class FunctionSwap {
-  /** The others stop; those that take over start; the others go back to work. */
+  /** The old lcores stop; the new ones start; the old ones go back to work. */
   phase: "stopping" | "starting" | "back" = "stopping";
-  /** What the lcores that stop have left. */
+  /** What the old lcores have left. */
   legacy: readonly LcoreLegacy[] = [];
-  /** Why those that were to take over could not. */
+  /** Why the new lcores could not take over. */
   error?: Error;
   /** Settles once lcores forward. */
   readonly done: Promise<Swapped>;
@@ -54,12 +54,14 @@ export class FunctionSwap {
 }
 
 /**
- * Check that functions can follow others in the place that a guest has.
+ * Check that functions can take over from others in the place that a guest has.
  *
  * @param isLent Whether the host lends it mbufs.
  * @throws {CulvertError} if they make frames, and the host lends no mbufs for that.
  */
 export function checkSuccessor({ originates }: Functions, isLent: boolean): void {
   if (!originates || isLent) return;
-  throw new CulvertError("Cannot swap as it makes frames now (originates): start culvert anew");
+  throw new CulvertError(
+    "Cannot swap as the functions make frames now (originates): start culvert anew",
+  );
 }

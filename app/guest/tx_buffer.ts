@@ -21,7 +21,7 @@ export class TxBuffer {
     private readonly from: RxEnd,
     readonly burst: number,
   ) {
-    this.#burst = Burst.of(2 * burst); // a burst less one, and less than one that is added
+    this.#burst = Burst.of(2 * burst); // less than one waits, and less than one is added
   }
 
   /** The number of the port that sends. */

@@ -76,7 +76,7 @@ class RxEnd {
   readonly number: number;
   /** The MAC address of the host's port, 6 bytes. */
   readonly mac: Uint8Array;
-  /** Where the sleeping flag lies of the lcore that receives: a word index in the region. */
+  /** Where the sleeping flag of the lcore that receives lies: a word index in the region. */
   readonly sleepWord: number;
   readonly #channel: Channel;
   readonly #counters: GuestCounters;
@@ -133,7 +133,7 @@ class RxEnd {
     return this.#channel.lend.dequeueBurst(burst, max, at);
   }
 
-  /** Show in the region that this lcore comes round its loop: some times a second. */
+  /** Show in the region that this lcore comes round its loop: several times a second. */
   tellRounds(): void {
     this.#channel.tellRounds(++this.#rounds);
   }

@@ -22,7 +22,7 @@ export class Drain {
     private readonly end: number,
   ) {}
 
-  /** Whether no frame is under way any more, or the time is up. Call it some times a second. */
+  /** Whether no frame is under way any more, or the time is up. Call it several times a second. */
   isOver(now: number): boolean {
     this.#looks = this.#isQuiet() ? this.#looks + 1 : 0;
     return now >= this.end || this.#looks >= QUIET_LOOKS;

@@ -13,7 +13,7 @@ const TURNS_PER_CLOCK = 256;
 /**
  * A host lcore's loop: in each turn, for each lane, a burst from port to guest and a burst back.
  *
- * While the host drains, only links are received from: their frames are on the way between guests.
+ * While the host drains, it receives from links alone: their frames are on the way between guests.
  */
 export class HostLoop {
   readonly #lanes: readonly Lane[];
@@ -71,7 +71,7 @@ export class HostLoop {
     return command !== COMMAND.STOP;
   }
 
-  /** Some times a second, look for ports that are up again, and sleep on those that are up. */
+  /** Several times a second: refresh ports and counters, and have ports that are up end a sleep. */
   #lookAtClock(): void {
     const now = this.#clock();
     if (now - this.#refreshedAt < REFRESH_NS) return;

@@ -35,7 +35,7 @@ export class Gate {
     this.#memory = new MappedMemory(handle);
   }
 
-  /** A closed gate for the lcores, so many, that have lanes to the guest. */
+  /** A closed gate. `lcores` lcores have lanes to the guest. */
   static create(lcores: number): Gate {
     return new Gate(MappedMemory.ofProcess((ACKNOWLEDGEMENTS + lcores * LINE) * 4).handle, lcores);
   }
@@ -133,7 +133,7 @@ export class GateFollower {
     return this.#memory.load(0) !== this.#seen;
   }
 
-  /** Wake the guest's lcore at `vector`; false if it has none such. */
+  /** Wake the guest's lcore at `vector`; false if the guest has no such vector. */
   wake(vector: number): boolean {
     const eventfds = this.#eventfds;
     return vector < eventfds.length && shim.shim_eventfd_signal(eventfds[vector]) === 0;

@@ -19,7 +19,7 @@ export class GuestPresence {
   /** Nobody is there. */
   constructor(private readonly peers: RegionPeers) {}
 
-  /** A guest is let in, whose state word this is. */
+  /** A guest is let in that has this state word. */
   begin(word: number, now: number): void {
     this.peers.poll(now); // it may have joined just now
     this.eventfds = this.peers.eventfdsOf(peerOf(word));
@@ -27,7 +27,10 @@ export class GuestPresence {
     this.#hasPeerId = peerOf(word) !== undefined;
   }
 
-  /** Its state word may say that it has found the server again: then it is another peer there. */
+  /**
+   * The guest's state word may say that it has found the server again: then it is another peer
+   * there.
+   */
   follow(word: number): void {
     if (this.#seen === undefined || presenceOf(word) === this.#seen.said) return;
     const now = this.#see(word);
@@ -51,8 +54,8 @@ export class GuestPresence {
   }
 
   /**
-   * Whether nobody could tell us that it is gone, though it has a peer id: its server is gone
-   * itself, or the guest left, or was killed, so soon that we never saw it there.
+   * Whether nobody could tell us that the guest is gone, though it has a peer id: its server is
+   * gone itself, or the guest left, or was killed, so soon that we never saw it there.
    */
   get isLost(): boolean {
     return this.#seen === undefined ? this.#hasPeerId : !this.peers.knows(this.#seen.eventfds);

@@ -39,7 +39,7 @@ export interface SupervisedGuest {
   readonly gate: Gate;
   /** What it holds, for the main thread to count. */
   readonly outstanding: OutstandingCount;
-  /** What it has done wrong: too much of it, and it is put in quarantine. */
+  /** Its violations: after too many it is put in quarantine. */
   readonly violations: ViolationCounters;
   /** Whether it is in quarantine already: a change of its host does not end that. */
   readonly isQuarantined: boolean;
@@ -48,17 +48,17 @@ export interface SupervisedGuest {
 /** A guest whose heartbeat stands still for so long is dead. */
 const TIMEOUT_MS = 2000;
 
-/** What the supervisor does next. What the guest's state word says is only a wish. */
+/** What the supervisor does next. The guest's state word is only a request. */
 type Phase = "closed" | "opening" | "open" | "closing" | "quiesced" | "wiping";
 
 /**
  * Follows one guest's life from the main thread: opens the gate to one that attaches, closes it and
- * takes back all mbufs when it detaches or dies. Call {@linkcode step} some times a second.
+ * takes back all mbufs when it detaches or dies. Call {@linkcode step} several times a second.
  *
- * A guest whose heart has stopped may only be paused, in the middle of a burst: it would write to
- * the frames of that burst once it goes on, before it looks at its lease again. What it holds stays
- * quiesced, lent to nobody, until it acknowledges, its successor on the same peer comes, its
- * connection is closed, or {@linkcode takeBack} says that others need it.
+ * A guest whose heartbeat has stopped may only be paused, in the middle of a burst: it would write
+ * to the frames of that burst once it goes on, before it looks at its lease again. Its mbufs stay
+ * quiesced, lent to nobody, until it acknowledges, a successor on the same peer comes, its
+ * connection is closed, or {@linkcode takeBack} says that others need them.
  */
 export class GuestSupervisor {
   /** Frames that the guest held when it went: dropped. */
@@ -252,7 +252,7 @@ export class GuestSupervisor {
     const mayWake = this.#isOurs(word, GUEST_STATE.RUNNING) && !this.#presence.hasLeft &&
       !this.#presence.isLost;
     if (!mayWake) return this.#closed();
-    // Also with nothing held: it may yet dequeue what its successor is lent.
+    // Also if it holds nothing: it may yet dequeue mbufs that its successor is lent.
     const held = this.region.ledger.mbufsHeldBy(this.guest.number);
     if (!this.guest.state.move("host", GUEST_STATE.RUNNING, GUEST_STATE.RETIRED, word)) return;
     this.#log(`held ${held} mbufs: withheld, as it may only be paused`);

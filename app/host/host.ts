@@ -36,8 +36,8 @@ type Phase = "forwarding" | "draining" | "cutting off" | "stopping" | "over";
 /**
  * A host: lcores forward, while the main thread looks after guests, servers and counters.
  *
- * Nothing in it waits: {@linkcode step} does what is due, some times a second, until
- * {@linkcode isOver}. For the programs `runHost()` calls it.
+ * Nothing in it waits: {@linkcode step} does what is due, several times a second, until
+ * {@linkcode isOver}. In programs, `runHost()` calls it.
  */
 export class Host {
   /** In the order of the options. */
@@ -97,7 +97,7 @@ export class Host {
     this.#threads = cores.slice(0, used).map((core) => spawn(core));
   }
 
-  /** The same, with the queues of each port summed. */
+  /** The {@linkcode ports}, with the queues of each summed. */
   readonly summedPorts: readonly (HostedPort & CountedPort)[];
 
   /** The counters of all {@linkcode ports}; they go on counting. */
@@ -157,7 +157,7 @@ export class Host {
     await Promise.all(lcores);
   }
 
-  /** When to step next: in so many milliseconds. */
+  /** Milliseconds until the next {@linkcode step} is due. */
   get stepMs(): number {
     const isMoving = this.#guests.some(({ supervisor }) => supervisor.isMoving);
     if (this.#phase !== "forwarding" || isMoving) return STEP_MS;
@@ -211,8 +211,8 @@ export class Host {
   /**
    * Begin to stop: let no guest in, take no more frames from ports, wait for those under way.
    *
-   * @param why Said to guests that are cut off.
-   * @param drainMs Milliseconds that frames may take to come home.
+   * @param why The reason that the log gives for each guest that is cut off.
+   * @param drainMs Milliseconds to wait for frames that are under way.
    */
   stop(why = "the host stops", drainMs: number = DRAIN_MS): void {
     if (this.#phase !== "forwarding") return;

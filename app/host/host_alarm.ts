@@ -11,12 +11,13 @@ export class HostAlarm implements Alarm {
   readonly #flags: SleepFlag[] = [];
 
   /**
-   * With no flag to raise yet.
+   * An alarm without flags: see {@linkcode add}.
    *
-   * @param lanes The lcore sleeps only while none of these has work,
-   * @param gates and none of these has changed.
-   * @param eventfds Of the lcore's vector in each of its regions; undefined where there is none.
-   * @param more What may be rung too.
+   * @param lanes The lcore sleeps only while none of these has work.
+   * @param gates The lcore sleeps only while none of these has changed.
+   * @param eventfds The eventfd of the lcore's vector in each of its regions; undefined where there
+   * is none.
+   * @param more Further eventfds that wake the lcore.
    */
   constructor(
     private readonly lanes: readonly Lane[],
@@ -37,7 +38,7 @@ export class HostAlarm implements Alarm {
     return this.gates.some((gate) => gate.isOpen);
   }
 
-  /** Raise the flag at `word` of a region too, which a guest answers by ringing `vector`. */
+  /** Also raise the flag at `word` of a region: a guest that sees it rings `vector`. */
   add(memory: MappedMemory, word: number, vector: number): void {
     this.#flags.push(new SleepFlag(memory, word, this.#hasVectors ? vector : undefined));
   }

@@ -21,7 +21,7 @@ import { LiveTable } from "./summary.ts";
 
 const LOST_KEEPER =
   "the keeper has ended: forwarding goes on, but an interface that is made anew is not " +
-  "opened, a server that is killed has no successor, and what is to be undone in the end stays";
+  "opened, a server that is killed has no successor, and in the end interfaces are not set down";
 
 /** Milliseconds for which a change waits for frames under way: the machine may be busy. */
 const CHANGE_DRAIN_MS = 2000;
@@ -186,7 +186,7 @@ export class HostCourse {
     }
   }
 
-  /** Step by step, until the host is over; returns the change that ended it. */
+  /** Step the host until it is over; returns the change that ended it. */
   async #follow(host: Host, statsPeriod: number): Promise<Change | undefined> {
     const { signal, control, log } = this;
     const wake = () => this.#timer.wake();

@@ -160,7 +160,7 @@ export class HostLcore {
    * Make all of it, in the thread that will run it.
    *
    * @param log Told what a mempool for debugging finds.
-   * @param clock Nanoseconds, for what is done some times a second.
+   * @param clock Nanoseconds, for what is done several times a second.
    */
   constructor(
     handle: HostLcoreHandle,
@@ -190,7 +190,7 @@ export class HostLcore {
       const reset = () => its.forEach(({ channel }) => channel.reset());
       const letGo = () => {
         for (const { port } of its) port.letGo?.();
-        mempool.close(); // its cache; it goes on
+        mempool.close(); // its cache alone: it goes on
       };
       return {
         number,

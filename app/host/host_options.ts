@@ -8,7 +8,10 @@ export interface HostOptions {
   readonly regions: readonly RegionOptions[];
   /** MTU of new TAPs, and limit of frames: one for all regions, as links join them. */
   readonly mtu: number;
-  /** Cores to pin lcores to, one each. Ports are dealt to them in turn; the rest stay free. */
+  /**
+   * Cores to pin lcores to, one each. Ports are dealt to them in turn; cores that get none stay
+   * free.
+   */
   readonly cores: readonly number[];
   /** What an lcore does in turns that find nothing. */
   readonly idle: IdleMode;

@@ -29,7 +29,7 @@ export interface HostedPort extends PlacedPort {
  *
  * @param before The ports of the host before this one, whose counters go on.
  * @returns them by region, guest, virtual port and queue, in the order of the options.
- * @throws {CulvertError} if one cannot be opened. Those that were are as they were before.
+ * @throws {CulvertError} if one cannot be opened. Those that were opened are as they were before.
  */
 export function openPorts(
   { regions, mtu, cores, burst, mirrors = [] }: HostOptions,
@@ -124,7 +124,7 @@ function isSame(a: PlacedPort, b: PlacedPort): boolean {
   return isOne && (kind === "tap" || kind === "packet" || kind === "pcap");
 }
 
-/** Leave interfaces as they were found, as far as they still let us. */
+/** Leave interfaces as they were found, as far as that is still possible. */
 export function restorePorts(opened: readonly OpenedPort[], log: Log): void {
   for (const port of opened) {
     try {

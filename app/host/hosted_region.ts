@@ -257,7 +257,9 @@ export class HostedRegion implements SupervisedRegion {
     if (memory.u32[HEADER.HOST_PEER] !== word) memory.store(HEADER.HOST_PEER, word);
   }
 
-  /** Take back what is withheld for guests that may be paused, before other guests run short. */
+  /**
+   * Take back mbufs that are withheld for guests that may be paused, before other guests run short.
+   */
   #endQuiesced(): void {
     if (!this.guests.some(({ supervisor }) => supervisor.isQuiesced)) return;
     if (this.mempool.available >= this.mempool.handle.total >>> 3) return;

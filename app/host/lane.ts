@@ -64,7 +64,9 @@ export class Lane {
   /** Whether the port was told to pass super-frames whole. */
   #passesWhole = false;
   #notificationsLeft = NOTIFICATIONS_MAX;
-  /** Since the last refresh: an integer is counted at once, a counter is memory. */
+  /**
+   * Bursts since the last refresh. To count here is quicker than in the counters, which are memory.
+   */
   #rxBursts = 0;
   #txBursts = 0;
 
@@ -75,7 +77,7 @@ export class Lane {
    * @param channel The rings to the guest, of which the lane uses the host's ends.
    * @param counters The port's: port and lane both write there, in this lcore.
    * @param burst Frames that one turn of the loop moves in one direction at most.
-   * @param watch What looks at the port's frames.
+   * @param watch Shows the port's frames to captures and to a mirror.
    */
   constructor(
     port: HostPort,
@@ -171,7 +173,7 @@ export class Lane {
     return n;
   }
 
-  /** Host -> guest: lend a burst of empty mbufs, while ports keep a quarter of the mempool. */
+  /** Host -> guest: lend a burst of empty mbufs, as long as a quarter of all are free for ports. */
   lendMbufs(): void {
     if (!this.#gate.wantsMbufs || this.#mempool.available < this.#mempool.handle.total >>> 2) {
       return;
@@ -197,7 +199,7 @@ export class Lane {
   }
 
   /**
-   * Housekeeping, some times a second.
+   * Housekeeping, several times a second.
    *
    * @param lcoreNs For how long the lcore has run, in nanoseconds.
    * @param idleNs For how long of that it had nothing to do.
@@ -222,7 +224,7 @@ export class Lane {
     this.#watch.close();
   }
 
-  /** Tell how often this lane's lcore was woken for nothing: one lane tells it for all. */
+  /** Count how often this lane's lcore was woken for nothing: one lane counts it for all. */
   countFalseAlarms(total: number): void {
     this.#counters[COUNTER.FALSE_ALARM] = total;
   }
@@ -233,8 +235,8 @@ export class Lane {
   }
 
   /**
-   * Drop, of `n` frames that were to be lent, super-frames that the guest does not take, of which a
-   * port had some left, or whose long mbufs are beyond its share.
+   * Of `n` frames that were to be lent, drop super-frames that the guest does not take (a port had
+   * some left), or whose long mbufs are beyond the guest's share.
    */
   #withoutSuper(n: number): number {
     const [burst, longs, takes] = [this.#burst, this.#longs, this.#passesWhole];

@@ -70,7 +70,7 @@ export class LaneWatch {
     this.#capture.publish();
   }
 
-  /** Housekeeping, some times a second. */
+  /** Housekeeping, several times a second. */
   refresh(): void {
     this.#capture.refresh();
     this.#mirror?.refresh();

@@ -35,14 +35,16 @@ export class Mirror {
     this.#lost += count - this.#port.txBurst(burst, count);
   }
 
-  /** Some times a second: look whether the interface is up again, and tell what was counted. */
+  /**
+   * Several times a second: look whether the interface is up again, and add up what was counted.
+   */
   refresh(): void {
     this.#port.refresh();
     this.counters[COUNTER.MIRRORED] = this.#own[COUNTER.TX];
     this.counters[COUNTER.MIRROR_LOST] = this.#lost + droppedBy(this.#own);
   }
 
-  /** Tell what was counted last, and close the port. */
+  /** Add up what was counted last, and close the port. */
   close(): void {
     this.refresh();
     this.#port.close();

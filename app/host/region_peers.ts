@@ -56,7 +56,7 @@ export class RegionPeers {
     return this.#peer?.id;
   }
 
-  /** Take the server's news, some times a second. `now` is a clock in milliseconds. */
+  /** Take the server's news, several times a second. `now` is a clock in milliseconds. */
   poll(now: number): void {
     for (const event of this.#peer?.poll() ?? []) {
       if (event.kind === "left") this.#left.set(event.eventfds, event.id);

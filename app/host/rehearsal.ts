@@ -34,7 +34,7 @@ export function rehearse(idle: IdleMode): Rehearsed {
 
 /** All that one host lcore needs, and the guest's ends of its channels. */
 class Stage implements RehearsedLcore {
-  /** First: of all that is opened these may be refused. */
+  /** Opened first, as the kernel may refuse these, and nothing else. */
   readonly #packets = [new MadeUpPackets("rehearsal0"), new MadeUpPackets("rehearsal1")];
   readonly #memory = MappedMemory.ofProcess(BYTES);
   readonly #command = CommandWord.create();
@@ -105,7 +105,10 @@ class Stage implements RehearsedLcore {
     this.#gate.offloads = true;
   }
 
-  /** Through the guest, which sleeps until then; returns how many the other port has sent. */
+  /**
+   * Pass a frame through the guest, which sleeps until then; returns how many the other port has
+   * sent.
+   */
   pass(from: number): number {
     const burst = this.#burst;
     const sent = this.#counters[1 - from];

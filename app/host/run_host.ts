@@ -10,14 +10,14 @@ import { HostCourse } from "./host_course.ts";
 import type { HostOptions, RegionOptions } from "./host_options.ts";
 import { regionBytesFor } from "./lay_out.ts";
 
-/** To set up a region of so many bytes takes a second or more, and is announced. */
+/** Setting up a region of so many bytes takes a second or more, and is announced. */
 const LARGE_BYTES = 2 ** 30;
 
 /** Interrupt vectors of a peer, where we start the server: for so many lcores at least. */
 const VECTORS_MIN = 4;
 
 /**
- * Forward between ports and guests until `signal` says stop; then bring home the frames that are
+ * Forward between ports and guests until `signal` says stop; then forward the frames that are still
  * under way.
  *
  * @param lcoreUrl The module of the lcores.
@@ -25,7 +25,7 @@ const VECTORS_MIN = 4;
  * @param observe Given the counters of all ports in the order of the options; they go on counting.
  * @param settled Called once all is set up, before the first frame: what that needed may be given
  * up.
- * @param control Has the host do something else later.
+ * @param control Changes the host's options while it runs.
  * @returns the summary.
  * @throws {CulvertError} if a port or a region cannot be set up. Nothing is left behind.
  */

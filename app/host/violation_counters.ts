@@ -1,17 +1,18 @@
 import { COUNTER, type Counters } from "../port/counters.ts";
 
 /**
- * Violations after which a guest is put in quarantine, unless told. A sound guest makes none, but
+ * Violations after which a guest is put in quarantine, by default. A sound guest makes none, but
  * for one that was paused inside a burst for so long that its place was given to another: it may
  * finish that burst, 256 descriptors at most, in the name of its successor.
  */
 export const QUARANTINE_AFTER = 1000;
 
 /**
- * Most that one look may add, as parts of the limit. An impossible position is counted each time
- * that an lcore sees it, a million times a second, though a paused guest may have written it once,
- * late: only one that stays for several looks reaches the limit. A wrong state is seen once, so
- * that it counts more.
+ * The most that one look may add, as a fraction of the limit: a quarter for positions, a sixteenth
+ * for each wrong state. An impossible position is counted each time that an lcore sees it, a
+ * million times a second, though a paused guest may have written it once, late: only a position
+ * that stays for several looks reaches the limit. A wrong state is seen once, so that it counts
+ * more.
  */
 const POSITION_PARTS = 4, STATE_PARTS = 16;
 
@@ -46,7 +47,7 @@ export class ViolationCounters {
   #forgotAt?: number;
 
   /**
-   * Nothing wrong so far; what the counters have of a host before this one does not weigh.
+   * Nothing wrong so far; what a host before this one has counted does not weigh.
    *
    * @param ports The counters of all ports that the guest has.
    * @param limit Violations after which the guest is put in quarantine; 0 for never.
@@ -68,7 +69,7 @@ export class ViolationCounters {
     this.#introductions++;
   }
 
-  /** Whether what was counted since the last look is too much by `now`, in milliseconds. */
+  /** Add what was counted since the last look: whether it is too much. `now` is in milliseconds. */
   look(now: number): boolean {
     if (this.#limit === 0) return false;
     const positions = this.#sum(COUNTER.POSITION);

@@ -6,7 +6,7 @@ import { shim } from "../../ffi/shim.ts";
 export const COMMAND = {
   /** Forward. */
   RUN: 0,
-  /** Take no more frames from ports, but bring home those that are under way. */
+  /** Take no more frames from ports, but forward the frames that are under way. */
   DRAIN: 1,
   /** Return. */
   STOP: 2,
@@ -21,8 +21,8 @@ export interface CommandHandle {
 }
 
 /**
- * The word by which the main thread tells its lcores what to do, and an eventfd that wakes those
- * which sleep. An lcore in its loop hears nothing else: `terminate()` does not stop a busy Worker.
+ * The word by which the main thread tells its lcores what to do, and an eventfd that wakes lcores
+ * that sleep. An lcore in its loop hears nothing else: `terminate()` does not stop a busy Worker.
  */
 export class CommandWord {
   readonly #memory: MappedMemory;
@@ -46,7 +46,9 @@ export class CommandWord {
     return this.#memory.load(0);
   }
 
-  /** Tell them, and wake those that sleep. The eventfd stays signalled: nobody sleeps again. */
+  /**
+   * Tell the lcores, and wake those that sleep. The eventfd stays signalled: no lcore sleeps again.
+   */
   set value(command: number) {
     this.#memory.store(0, command);
     shim.shim_eventfd_signal(this.handle.wakeFd);

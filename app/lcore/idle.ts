@@ -2,7 +2,7 @@ import { check } from "../../ffi/error.ts";
 import { shim } from "../../ffi/shim.ts";
 import { Spin } from "./spin.ts";
 
-/** How an lcore waits that has nothing to do. */
+/** How an lcore that has nothing to do waits. */
 export type IdleMode = "poll" | "adaptive" | "sleep";
 
 /**
@@ -11,34 +11,36 @@ export type IdleMode = "poll" | "adaptive" | "sleep";
  */
 const TURNS_PER_CLOCK = 32;
 
-/** A thread that offers its core to others has it back sooner, if there are none. */
+/** A thread that offers its core to others has it back sooner if no other wants it. */
 const TAKEN_NS = 10_000;
 
 /** Shortest and longest sleep of an lcore that nobody wakes: sleeps grow from one to the other. */
 const NAP_MIN_US = 50;
 const NAP_MAX_US = 1000;
 
-/** Sleep of an lcore that waits for a guest, and for ports alone, whose frames end it. */
+/**
+ * Sleep of an lcore that has no guest: only its ports bring work, and their frames end the sleep.
+ */
 const NAP_ALONE_US = 25_000;
 
 /** Longest sleep of an lcore that is woken: then it looks after its ports. */
 const SLEEP_MAX_US = 250_000;
 
 /**
- * Times in succession that an alarm may ring for nothing, which costs some microseconds each; then
- * it is not heard for so many naps, 0.1 s.
+ * Times in succession that an alarm may ring for nothing, which costs some microseconds each. Then
+ * it is ignored for {@linkcode DEAF_NAPS} naps, 0.1 s.
  */
 const FALSE_ALARMS_MAX = 64, DEAF_NAPS = 100;
 
-/** How an lcore is woken that sleeps until there is work. */
+/** What wakes an lcore that sleeps until there is work. */
 export interface Alarm {
   /** Readable when somebody has rung: eventfds. */
   readonly fds: readonly number[];
-  /** Whether all that may bring work also ring, as things are. */
+  /** Whether all peers that may bring work also ring, as things are. */
   readonly canNotify: boolean;
-  /** Whether there is anything that may bring work; left out: there is. */
+  /** Whether there are peers that may bring work; if left out, there are. */
   readonly hasPeers?: boolean;
-  /** Tell all that may bring work that this lcore is about to sleep. */
+  /** Tell all peers that may bring work that this lcore is about to sleep. */
   raise(): void;
   /** Tell them that it is awake. */
   lower(): void;
@@ -53,28 +55,31 @@ export interface Alarm {
  * - `adaptive` does so for as long as it pays, 0.2 ms at most ({@linkcode Spin}), then sleeps.
  * - `sleep` sleeps at once.
  *
- * While it looks it offers its core to threads that wait for it: not in the first turns, as long as
- * nobody has taken it, for work may come at once, and an offer is a system call.
+ * While it looks, it offers its core to threads that wait for it. As long as none has taken it, the
+ * first turns make no offer: work may come at once, and an offer is a system call.
  *
  * A sleep lasts until a port has frames or the {@linkcode Alarm} rings, 0.25 s at most. An lcore
- * whose alarm does not ring for all, or rings again and again for nothing, takes naps instead, 50
- * us at first and 1 ms in the end (Agrona `BackoffIdleStrategy`): a frame in a ring may wait that
- * long. Where no peer has rings, 25 ms.
+ * whose alarm is not rung by all peers, or is rung again and again for nothing, takes naps instead,
+ * 50 us at first and 1 ms in the end (Agrona `BackoffIdleStrategy`): a frame in a ring may wait
+ * that long. If no peer has rings, its naps grow to 25 ms.
  */
 export class Idle {
   /** What `adaptive` learns. */
   readonly #spin?: Spin;
-  /** How long the others spin. */
+  /** How long the other modes spin. */
   readonly #spinNs: number;
   readonly #alarm?: Alarm;
   #fds = new Int32Array(0);
-  /** The same without the alarm's: in a nap nobody drains those, so that it would be none. */
+  /**
+   * The same without the alarm's descriptors: nobody drains these in a nap, so that they would end
+   * the nap at once.
+   */
   #napFds = new Int32Array(0);
   #what = "";
   readonly #clock: () => number;
   #turns = 0;
   #idleSince = 0;
-  /** Until then. */
+  /** Nanoseconds without work until then. */
   #idleNs = 0;
   #isTired = false;
   /** Whether another thread has taken the core when it was offered last. */
@@ -83,7 +88,7 @@ export class Idle {
   #hasRung = false;
   #inSuccession = 0;
   #deafNaps = 0;
-  /** How often the alarm has rung, and no work was found. */
+  /** How often the alarm has rung and no work was found. */
   falseAlarms = 0;
 
   /**

@@ -6,7 +6,7 @@ export class KeptThreads<Handle, Result = void> {
   readonly #kept = new Map<number, LcoreThread<Handle, Result>>();
   #isSettled = false;
 
-  /** None yet. `spawn` makes one for a core. */
+  /** No thread yet. `spawn` makes one for a core. */
   constructor(private readonly spawn: (core: number) => LcoreThread<Handle, Result>) {}
 
   /**
@@ -35,7 +35,7 @@ export class KeptThreads<Handle, Result = void> {
     };
   };
 
-  /** From now on make none: what that needs is given up. */
+  /** From now on make no thread: the permissions for that are given up. */
   settle(): void {
     this.#isSettled = true;
   }

@@ -3,7 +3,9 @@ import { check, CulvertError } from "../../ffi/error.ts";
 import { shim } from "../../ffi/shim.ts";
 import { type CommandHandle, CommandWord } from "./command.ts";
 
-/** What an lcore asks for where others use its core, too: the kernel's least. */
+/**
+ * The time slice that an lcore asks for, as other threads may use its core: the kernel's shortest.
+ */
 const SLICE_NS = 100_000;
 
 /**
@@ -15,14 +17,14 @@ interface Order<Handle> {
   readonly handle: Handle;
 }
 
-/** What it is sent first: what it needs before it is sent an order. */
+/** What an lcore's Worker is sent first: what it needs before it is sent an order. */
 interface Preparation<Prepared> {
   readonly preparation: Prepared;
 }
 
 /**
- * What it answers: that it has loaded, or why it cannot; lines for the log; in the end the loop's
- * result, or a message that says why it failed.
+ * What an lcore's Worker answers: that it has loaded, or why it cannot; lines for the log; in the
+ * end the loop's result, or a message that says why the loop failed.
  */
 type Answer<Result> =
   | { readonly ready: true; readonly report: unknown }
@@ -79,7 +81,7 @@ export interface LcoreThread<Handle, Result = void> {
 export class LcoreWorker<Handle, Result = void> implements LcoreThread<Handle, Result> {
   readonly ready: Promise<unknown>;
   readonly #worker: Worker;
-  /** Of the loop that runs, or of the next one. */
+  /** The end of the loop that runs, or of the next one. */
   #run = newRun<Result>();
   #isReady = false;
   #loadError?: CulvertError;
@@ -113,7 +115,7 @@ export class LcoreWorker<Handle, Result = void> implements LcoreThread<Handle, R
   }
 
   /**
-   * Let it get ready, once, before the first loop.
+   * Let the Worker get ready, once, before its first loop.
    *
    * @param preparation For the `prepare()` of its module.
    */

@@ -3,7 +3,7 @@ import { shim } from "../../ffi/shim.ts";
 import { closeBursts } from "../ring/burst.ts";
 import type { IdleMode } from "./idle.ts";
 
-/** What a rehearsal is with. */
+/** What a rehearsal uses. */
 export const REHEARSAL = {
   /** Bytes of a frame: as a ping has. */
   FRAME_BYTES: 98,
@@ -11,10 +11,10 @@ export const REHEARSAL = {
   TURNS: 2,
 } as const;
 
-/** Frames, at most: so often V8 wants to see code before it optimises it. */
+/** Most frames: V8 optimises code that has run so often. */
 const FRAMES = 4000;
 
-/** Nanoseconds, at most: if V8 takes longer, it goes on with the first frames that come. */
+/** Most nanoseconds: if V8 takes longer, it optimises while the first real frames come. */
 const SLEEP_NS = 100e6, SPIN_NS = 50e6;
 
 /** What was rehearsed. */
@@ -27,7 +27,10 @@ export interface Rehearsed {
 
 /** An lcore in memory of its own. */
 export interface RehearsedLcore extends Disposable {
-  /** Have it receive a frame by port `from`, sleep, and send it by the other: how many it sent. */
+  /**
+   * Have it receive a frame by port `from`, sleep, and send it by the other one; returns how many
+   * frames it sent.
+   */
   pass(from: number): number;
 }
 
@@ -36,7 +39,7 @@ export interface RehearsedLcore extends Disposable {
  *
  * An lcore that sleeps between two packets comes round so rarely that V8 takes minutes to find out
  * which of its code is hot, and interprets it until then: a packet takes two to three times as
- * long. One that polls is found out at once, so that nothing is rehearsed for it.
+ * long. V8 finds out at once about an lcore that polls, so that such an lcore rehearses nothing.
  *
  * @param idle What the lcore will do when idle.
  * @param open Makes an lcore that does `mode` when idle, for frames by two ports, 0 and 1.

@@ -1,5 +1,5 @@
 /**
- * The pauses of a main thread that looks after things at intervals, and after some at once.
+ * The pauses of a main thread that does its work at intervals, and at once when it is woken.
  *
  * A `Promise.race()` with a promise that lasts as long as the program would grow with each pause.
  */

@@ -22,8 +22,8 @@ export class RegionNotReadyError extends CulvertError {}
  * A region: shared memory with a header and a directory of memzones (`layout.ts`).
  *
  * The host that builds it adds memzones, before and after it is published; peers find them by name,
- * and those that come later by {@linkcode refresh}. A memzone is never removed: nobody could know
- * that all peers that found it have let go of it.
+ * and find memzones that were added later by {@linkcode refresh}. A memzone is never removed:
+ * nobody could know that all peers that found it have let go of it.
  *
  * @example
  * ```ts
@@ -63,10 +63,10 @@ export class Region {
   }
 
   /**
-   * Begin a region in fresh or used memory. It stays refused to guests until {@linkcode publish}. A
-   * used region's epoch goes on from where it was, so that its guests see that the host is another.
+   * Begin a region in fresh or used memory. Guests are refused until {@linkcode publish}. A used
+   * region's epoch goes on from where it was, so that its guests see that there is another host.
    *
-   * @throws {CulvertError} if the size is none that a region may have.
+   * @throws {CulvertError} if no region may have that size.
    */
   static build(memory: MappedMemory, name: string): Region {
     checkRegionBytes(memory.bytes, name);
@@ -75,7 +75,7 @@ export class Region {
     memory.store(HEADER.VERSION, 0);
     memory.store(HEADER.STATE, REGION_STATE.BUILDING);
     memory.store(HEADER.EPOCH, epoch); // after VERSION: see attach()
-    // One by one, so that a test can let us die between any two of them.
+    // Stored one by one, so that a test can have us die between any two of them.
     memory.store(HEADER.MAGIC_0, MAGIC[0]);
     memory.store(HEADER.MAGIC_1, MAGIC[1]);
     memory.store(HEADER.LAYOUT_HASH, LAYOUT_HASH);
@@ -95,7 +95,7 @@ export class Region {
       new Kind(`Cannot attach to region ${name} as ${found}: ${wanted}`);
     checkRegionBytes(memory.bytes, name);
     const { u32 } = memory;
-    const epoch = memory.load(HEADER.EPOCH); // first: a host that begins from here on has another
+    const epoch = memory.load(HEADER.EPOCH); // first: a host that begins later has another
     // Pairs with publish(): all below was written before.
     const version = memory.load(HEADER.VERSION);
     if (u32[HEADER.MAGIC_0] !== MAGIC[0] || u32[HEADER.MAGIC_1] !== MAGIC[1]) {
@@ -109,14 +109,14 @@ export class Region {
     if (version === 0) {
       throw refuse(
         "it is half-built",
-        "its host is still at it or died; start the host again",
+        "its host is still building it, or died; start the host again",
         RegionNotReadyError,
       );
     }
     if (version !== LAYOUT_VERSION) {
       throw refuse(
         `its layout version is ${version}`,
-        `this build reads version ${LAYOUT_VERSION}; take the host's build, a VM boots again`,
+        `this build reads version ${LAYOUT_VERSION}; run the host's build; a VM has to boot again`,
       );
     }
     if (u32[HEADER.LAYOUT_HASH] !== LAYOUT_HASH) {
@@ -144,17 +144,20 @@ export class Region {
     return this.memory.load(HEADER.EPOCH);
   }
 
-  /** The epoch, read before all else: if {@linkcode epoch} is the same, so is the host. */
+  /**
+   * The epoch as it was read first of all: as long as {@linkcode epoch} is the same, so is the
+   * host.
+   */
   get knownEpoch(): number {
     return this.#epoch;
   }
 
-  /** A number that changes while the host lives. */
+  /** A counter that the host raises as long as it lives. */
   get heartbeat(): number {
     return this.memory.load(HEADER.HEARTBEAT);
   }
 
-  /** Host: say that it is alive; some times a second. */
+  /** Host: say that it is alive; several times a second. */
   beat(): void {
     this.#beats = (this.#beats + 1) >>> 0;
     this.memory.store(HEADER.HEARTBEAT, this.#beats);
@@ -171,16 +174,15 @@ export class Region {
   }
 
   /**
-   * Attached: learn of memzones that have been added since. Those that were known stay as they
-   * were.
+   * Peer: learn of memzones that have been added since. Memzones that were known stay as they were.
    *
    * @returns the new ones.
    * @throws {CulvertError} if the region is another host's by now, or its directory is spoiled.
    */
   refresh(): Memzone[] {
-    if (this.#isBuilder) return []; // knows all, and believes nobody else
+    if (this.#isBuilder) return []; // the builder knows all memzones
     const added = readDirectory(this.memory).filter(({ name }) => !this.#zones.has(name));
-    // The epoch after the directory: were it another host's, so would the epoch be.
+    // The epoch is read after the directory: if that is another host's, so is the epoch.
     if (this.epoch !== this.#epoch) {
       throw new CulvertError(
         `Cannot read the memzones of region ${this.name} again as its host has gone, or another has ` +
@@ -265,14 +267,14 @@ export class Region {
     this.memory.store(HEADER.VERSION, LAYOUT_VERSION); // pairs with the load in attach()
   }
 
-  /** Let no guest attach any more; those that are there go on. */
+  /** Let no guest attach any more; guests that are attached go on. */
   withdraw(): void {
     this.memory.store(HEADER.STATE, REGION_STATE.CLOSED);
   }
 
   /** Tell guests that this host goes away. */
   close(): void {
-    // Whatever a guest has written over it: a server reads here whether a host has ended.
+    // A guest may have written over it, and a server reads here whether a host has ended.
     this.memory.u32[HEADER.MAGIC_0] = MAGIC[0];
     this.memory.u32[HEADER.MAGIC_1] = MAGIC[1];
     this.memory.store(HEADER.STATE, REGION_STATE.CLOSED);

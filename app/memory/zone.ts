@@ -81,7 +81,7 @@ export function writeEntry(memory: MappedMemory, index: number, zone: Memzone): 
   const word = (DIRECTORY_BYTES >>> 2) + index * ENTRY.WORDS;
   memory.u32.fill(0, word, word + ENTRY.WORDS);
   memory.u8.set(new TextEncoder().encode(zone.name), word * 4);
-  // One by one, so that a test can let us die between any two of them.
+  // Stored one by one, so that a test can have us die between any two of them.
   memory.store(word + ENTRY.KIND, zone.kind);
   memory.store(word + ENTRY.OFFSET, zone.offset);
   memory.store(word + ENTRY.SIZE, zone.size);

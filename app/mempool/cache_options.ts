@@ -4,18 +4,18 @@ import { DESCRIPTOR } from "../memory/layout.ts";
 /** How many mbufs a thread keeps in a cache of its own (DPDK `rte_mempool_cache`). */
 export interface CacheOptions {
   /**
-   * Mbufs in the cache after a refill or a flush. 256 unless told, 0 for no cache, and never more
+   * Mbufs in the cache after a refill or a flush. 256 by default, 0 for no cache, and never more
    * than a quarter of all mbufs.
    */
   readonly cacheSize?: number;
   /**
    * A cache with more mbufs than this after a `free()` is flushed down to `cacheSize`. From
-   * `cacheSize` to 512 more; 1.5 times `cacheSize` unless told, as in DPDK.
+   * `cacheSize` to 512 more; 1.5 times `cacheSize` by default, as in DPDK.
    */
   readonly flushThreshold?: number;
 }
 
-/** A cache unless told. */
+/** The default `cacheSize`. */
 export const CACHE_SIZE = 256;
 const FLUSH_FACTOR = 1.5;
 
@@ -23,9 +23,9 @@ const FLUSH_FACTOR = 1.5;
 export const BULK_MAX = 512;
 
 /**
- * How many mbufs a cache of a mempool of `total` keeps back, and above how many it is flushed.
+ * The size of a cache, and above how many mbufs it is flushed, in a mempool of `total` mbufs.
  *
- * @throws {CulvertError} if there is no such mempool, or no such cache.
+ * @throws {CulvertError} if a mempool cannot have so many mbufs, or such a cache.
  */
 export function checkedCache(
   total: number,

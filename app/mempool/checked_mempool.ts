@@ -14,17 +14,20 @@ const { INDEX_MASK } = DESCRIPTOR;
 const { MORE, SHARED, POOL_SHIFT } = DESCRIPTOR_FLAG;
 
 /**
- * The first number of a mempool outside of regions. A descriptor has room for 31 numbers; mempools
- * in regions have the lower ones, and 0 means none.
+ * The first number that a mempool outside of regions gets. A descriptor has room for 31 numbers;
+ * mempools in regions have the lower ones, and 0 means none.
  */
 const PRIVATE = 16;
 
-/** Descriptors that are passed on at a time. */
+/** Descriptors that `free()` passes on at a time, once they are checked. */
 const CHUNK = 64;
 
 /** How {@linkcode CheckedMempool} is used. */
 export interface CheckedOptions extends CacheOptions {
-  /** The user that allocates and frees here: "lcore 3", of 15 bytes at most; or "somebody". */
+  /**
+   * The name of the user that allocates and frees here, such as "lcore 3": 15 bytes at most, by
+   * default "somebody".
+   */
   readonly user?: string;
   /**
    * Called with each problem. If it is left out, a call throws the first problem when it is done.
@@ -45,12 +48,13 @@ export interface CheckedMempoolHandle extends MempoolHandle {
 let made = 0;
 
 /**
- * A mempool for debugging (DPDK `RTE_LIBRTE_MEMPOOL_DEBUG`). It looks each mbuf that is allocated
- * or freed up in a {@linkcode MempoolWatch}, and checks the guards around it. It reports what is
- * wrong with the mbuf and its last user, and does not free what must not be freed.
+ * A mempool for debugging (DPDK `RTE_LIBRTE_MEMPOOL_DEBUG`). It looks up each mbuf that is
+ * allocated or freed in a {@linkcode MempoolWatch}, and checks the guards around it. It reports
+ * what is wrong with the mbuf and its last user, and does not free what must not be freed.
  *
- * All users of the free ring must use it checked. To allocate an mbuf takes some 70 ns, to free it
- * as much, 100 ns with guards. A plain {@linkcode Mempool} is not slower for it.
+ * All users of a free ring must use it by a `CheckedMempool`, or none. Allocating an mbuf takes
+ * some 70 ns, freeing it as much; 100 ns with guards. A plain {@linkcode Mempool} is not slower for
+ * it.
  *
  * @example
  * ```ts
@@ -148,7 +152,7 @@ export class CheckedMempool extends Mempool {
     return this.#allocated(burst, super.allocBurst(burst, max, at), at);
   }
 
-  /** As in {@linkcode Mempool}, for those that may be freed. */
+  /** As in {@linkcode Mempool}, but only mbufs that may be freed are freed. */
   override free(burst: Burst, count: number, at = 0): void {
     checkBurst(burst, DESCRIPTOR.WORDS, count, at);
     const [words, chunk] = [burst.words, this.#chunk.words];
@@ -225,7 +229,7 @@ export class CheckedMempool extends Mempool {
   #mayFree(word0: number): boolean {
     const index = word0 & INDEX_MASK;
     const tag = word0 >>> POOL_SHIFT;
-    if (index >= this.handle.total && tag === 0 && this.long) return true; // those are not watched
+    if (index >= this.handle.total && tag === 0 && this.long) return true; // long: not watched
     if (index >= this.handle.total || tag !== 0 && tag !== this.handle.number) {
       return this.#foreign(index, tag);
     }
@@ -269,7 +273,7 @@ export class CheckedMempool extends Mempool {
       index,
       last,
       `Cannot vouch for mbuf ${index} as ${bytes} bytes were written at its byte ${byte}, where no ` +
-        `frame may be, and ${inWords(last)}: see what that writes`,
+        `frame may be, and ${inWords(last)}: see what that user writes`,
     );
     return true;
   }

@@ -7,8 +7,8 @@ export const GUARD_BYTES = 64;
 const COOKIE = 0x600dca5e;
 
 /**
- * Words of a guard that an overrun of its mbuf reaches first; the others an underrun of the next
- * mbuf.
+ * Words of half a guard. An overrun of its mbuf reaches the first half first, an underrun of the
+ * next mbuf the second.
  */
 const HALF = GUARD_BYTES / 8;
 
@@ -46,7 +46,7 @@ export class Guards {
     }
   }
 
-  /** What was written around mbuf `index` since last asked; undefined if nothing was. */
+  /** What was written around mbuf `index` since the last check; undefined if nothing was. */
   check(index: number): Damage | undefined {
     const { room } = this.#mbufs;
     return this.#checkHalf(index, "overrun", room) ??

@@ -37,18 +37,17 @@ export interface MbufGeometry {
   readonly offset: number;
   /** Bytes from one mbuf to the next; a multiple of 64. */
   readonly stride: number;
-  /** How many there are, but for long ones. */
+  /** How many there are, long ones not counted. */
   readonly count: number;
-  /** How many long ones there are behind those; none unless told. */
+  /** How many long ones there are behind those; none by default. */
   readonly long?: number;
   /**
-   * Bytes at each mbuf's end that no frame may use: those of a mempool for debugging. None unless
-   * told.
+   * Bytes at each mbuf's end that no frame may use, as in a mempool for debugging. None by default.
    */
   readonly guard?: number;
 }
 
-/** Cells of all mbufs: as many, and so many for each long one. */
+/** Cells of all mbufs: one for each plain mbuf, several for each long one. */
 export function cellsIn({ stride, count, long = 0 }: MbufGeometry): number {
   return count + long * cellsOfLong(stride);
 }
@@ -83,7 +82,7 @@ export function longBytes(stride: number): number {
   return cellsOfLong(stride) * stride;
 }
 
-/** Memory that mbufs lie in: a region's, or of a program's own if the shim need not know them. */
+/** Memory that mbufs lie in: a region's, or a program's own if the shim need not know the mbufs. */
 export type MbufMemory = Pick<MappedMemory, "u32" | "u8" | "map" | "bytes">;
 
 /**
@@ -115,7 +114,7 @@ export class Mbufs {
   readonly stride: number;
   /** Bytes of an mbuf that a frame may use, its headroom included. */
   readonly room: number;
-  /** How many there are, but for long ones: those have the indexes from here on. */
+  /** How many there are, long ones not counted: long ones have the indexes from here on. */
   readonly count: number;
   /** How many long ones there are behind those. */
   readonly long: number;
@@ -127,8 +126,8 @@ export class Mbufs {
   /**
    * Use the mbufs that lie in `memory` as `geometry` says.
    *
-   * @param isForPorts Whether to tell the shim, which knows one set of mbufs a mapped memory, the
-   * last.
+   * @param isForPorts Whether to tell the shim, which knows one set of mbufs for each mapped
+   * memory: the last that it was told.
    * @throws {ShimError} if they do not fit.
    */
   constructor(memory: MbufMemory, geometry: MbufGeometry, isForPorts = true) {
@@ -195,7 +194,7 @@ export class MbufView {
   /**
    * No frame yet: {@linkcode moveTo} comes first.
    *
-   * @param mbufs The cells that descriptors speak of.
+   * @param mbufs The mbufs whose indexes are in the descriptors.
    */
   constructor(readonly mbufs: Mbufs) {}
 

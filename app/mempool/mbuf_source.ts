@@ -3,7 +3,10 @@ import type { Mempool } from "./mempool.ts";
 /** What ports need of a mempool. */
 export type MbufSource = Pick<Mempool, "allocBurst" | "allocBulk" | "free" | "long">;
 
-/** For a port that only sends, and what stays its caller's: no mbuf comes, and none goes back. */
+/**
+ * For a port that only sends, and only frames that stay the caller's: it gets no mbuf, and frees
+ * none.
+ */
 export const NO_MBUFS: MbufSource = {
   allocBurst: () => 0,
   allocBulk: () => 0,

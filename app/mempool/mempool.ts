@@ -38,7 +38,7 @@ export class Mempool {
   readonly #ring: MpmcRing;
   /**
    * Empty descriptors of free mbufs, each moved as one number; the one on top was freed last. Their
-   * indexes change, the words of data behind these never do.
+   * first words, the indexes, change; their second words never do.
    */
   readonly #stack: Float64Array;
   /** The same memory: an index in each even word. */
@@ -105,7 +105,7 @@ export class Mempool {
 
   /**
    * Mbufs not free to this thread: those that are allocated, and those in other threads' caches
-   * until they {@linkcode close}. A moment's answer while others are at work.
+   * until they {@linkcode close}. Out of date at once while others are at work.
    */
   get inUse(): number {
     return this.handle.total - this.available;
@@ -167,7 +167,7 @@ export class Mempool {
     for (let index = 0; index < total; index++) visit(index, isFree[index] === 1);
   }
 
-  /** The cache's options, and how much is in it: for `dumpMempool()`. */
+  /** The cache's options, and how many mbufs are in it: for `dumpMempool()`. */
   get cache(): { readonly size: number; readonly flushThreshold: number; readonly cached: number } {
     return { size: this.#cacheSize, flushThreshold: this.#flushThreshold, cached: this.#cached };
   }
@@ -212,7 +212,10 @@ export class Mempool {
     this.#push(this.#ring.dequeueBurst(this.#spill, room));
   }
 
-  /** Fill the cache to its size and `count` more, or else to `count`; whether that was possible. */
+  /**
+   * Fill the cache to its size and `count` more, or else to `count`; returns whether that was
+   * possible.
+   */
   #refill(count: number): boolean {
     const cached = this.#cached, capacity = this.#stack.length;
     if (count > capacity) return false;

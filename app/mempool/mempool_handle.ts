@@ -8,7 +8,7 @@ export interface MempoolHandle {
   readonly offset: number;
   /** Slots of the free ring. */
   readonly ringSize: number;
-  /** Mbufs in all, but for long ones. */
+  /** How many mbufs there are, long ones not counted. */
   readonly total: number;
   /** The mempool of the long ones, if there are any: their indexes are `total` and above. */
   readonly long?: MempoolHandle;

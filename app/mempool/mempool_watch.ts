@@ -4,7 +4,7 @@ import { WATCH } from "../memory/layout.ts";
 
 /** What a Worker needs to use a mempool's watch; survives `postMessage`. */
 export interface MempoolWatchHandle {
-  /** The memory in which it is: the host's own, or a region's. */
+  /** The memory that the watch lies in: the host's own, or a region's. */
   readonly memory: MappedMemoryHandle;
   /** Where it begins in it, in bytes. */
   readonly offset: number;
@@ -20,7 +20,7 @@ export interface WatchedMbuf {
   readonly user: string;
   /** How often it was allocated, modulo 2^32. */
   readonly times: number;
-  /** Seconds since then, modulo 49 days. */
+  /** Seconds since it was allocated or freed last, modulo 49 days. */
   readonly secondsAgo: number;
 }
 

@@ -36,7 +36,7 @@ export function put16(bytes: Uint8Array, at: number, value: number): void {
   bytes[at + 1] = value;
 }
 
-/** The bytes of a 16-bit number the other way round. */
+/** A 16-bit number with its two bytes swapped. */
 export function swap16(word: number): number {
   return (word & 0xff) << 8 | word >>> 8 & 0xff;
 }

@@ -55,7 +55,10 @@ export const COUNTER = {
   TUNNEL: 30,
   TX_TOO_LONG: 31,
   NO_CARRIER: 32,
-  /** No drops from here on. Bursts in which the port's frames came, and went; none was empty. */
+  /**
+   * No drops from here on. Bursts in which frames were received, and sent; empty ones are not
+   * counted.
+   */
   RX_BURSTS: 33,
   TX_BURSTS: 34,
   /** Frames that a burst may have. */
@@ -65,17 +68,17 @@ export const COUNTER = {
   /** For how long that lcore has run, and for how long of that it had nothing to do; ns. */
   LCORE_NS: 37,
   IDLE_NS: 38,
-  /** By the main thread: when all this was written into the region, by its clock in ms. */
+  /** When the main thread wrote all this into the region, by that thread's clock in ms. */
   SHOWN_MS: 39,
   /** Copies that a mirror of the port took, and those that it had no room for. */
   MIRRORED: 40,
   MIRROR_LOST: 41,
   /**
-   * Of a link's RX: segments of super-frames that were cut there, less those super-frames. So many
-   * frames fewer has the other end sent.
+   * Of a link's RX: segments of super-frames that were cut there, less those super-frames. The
+   * other end has sent so many frames fewer.
    */
   LINK_CUT: 42,
-  /** Goes up some times a second while the port's lcore comes round its loop. */
+  /** Goes up several times a second while the port's lcore comes round its loop. */
   ROUNDS: 47,
   COUNT: 48,
 } as const;

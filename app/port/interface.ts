@@ -25,12 +25,12 @@ export interface Interface {
 /**
  * Check an interface's name. `%` is refused too: TUNSETIFF takes it for a pattern.
  *
- * @throws {CulvertError} if it can be none.
+ * @throws {CulvertError} if no interface can have that name.
  */
 export function checkInterfaceName(name: string): void {
   if (name.length > 0 && name.length < IFNAMSIZ && !/[\s/%]|^\.\.?$/.test(name)) return;
   throw new CulvertError(
-    `Cannot use interface "${name}" as its name is none: ` +
+    `Cannot use interface "${name}" as no interface can have that name: ` +
       (withoutPeer(name) ?? "1 to 15 characters, no space, no slash"),
   );
 }

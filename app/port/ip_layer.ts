@@ -1,6 +1,6 @@
 import { get16, sum, swap16, type Words } from "./checksum.ts";
 
-/** EtherTypes of what is understood here. */
+/** EtherTypes of the packets that are understood here. */
 export const ETHERTYPE = { IPV4: 0x0800, IPV6: 0x86dd } as const;
 
 /** IP protocol numbers, and IPv6 extension headers (IANA). */

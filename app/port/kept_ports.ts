@@ -5,9 +5,9 @@ import { type PortSpec, portText } from "./port_spec.ts";
 import { tapIndex } from "./tap_port.ts";
 
 /**
- * Ports that stay open while one host after another has them: what comes meanwhile waits in the
- * kernel, and a capture goes on where it was. Each host is lent descriptors of its own,
- * which its lcores close.
+ * Ports that stay open while one host after another has them: frames that come meanwhile wait in
+ * the kernel, and a capture goes on where it was. Each host is lent descriptors of its own, which
+ * its lcores close.
  */
 export class KeptPorts {
   readonly #kept = new Map<string, OpenedPort>();
@@ -58,7 +58,10 @@ export class KeptPorts {
     if (failure !== undefined) throw failure;
   }
 
-  /** A port, which is kept if it has something that the next host is to have, too. */
+  /**
+   * The port of a spec, opened if it is not kept; it is kept from now on if the next host can use
+   * it.
+   */
   #keep(spec: PortSpec, mtu: number): OpenedPort {
     const key = portText(spec);
     const port = this.#kept.get(key) ?? this.open(spec, mtu);
@@ -67,12 +70,12 @@ export class KeptPorts {
   }
 }
 
-/** Whether it has an interface, or files. */
+/** Whether a port is kept: one that has an interface, or files. */
 function isKept({ look, setup }: OpenedPort): boolean {
   return look !== undefined || setup.kind === "pcap";
 }
 
-/** Close what was lent, and no lcore has taken. */
+/** Close the descriptors of a port that no lcore has taken. */
 export function closeLent(port: OpenedPort): void {
   for (const fd of setupsOf(port).flatMap(descriptorsOf)) shim.shim_fd_close(fd);
 }

@@ -14,7 +14,10 @@ import { hasSuperFrame, type SegmentSender, WholeFrames } from "./whole_frames.t
 /** Room for tags beyond the MTU: two of four bytes. */
 const TAGS_BYTES = 8;
 
-/** For a device whose frames have offload headers: those of plain frames, zeros (shim/burst.c). */
+/**
+ * In the place of headers: all frames are plain. A device that wants headers gets zeros
+ * (shim/burst.c).
+ */
 const NO_HEADERS = -1;
 
 const [EIO, ENXIO, EAGAIN, ENODEV, EBADFD] = [5, 6, 11, 19, 77];
@@ -41,7 +44,8 @@ export abstract class KernelPort implements HostPort {
   readonly #rx: RxSlots;
   readonly #whole: WholeFrames;
   /**
-   * Whether all frames are sent with headers, to keep the order: a super-frame was, not long ago.
+   * Whether all frames are sent with headers now, to keep their order, as a super-frame was sent
+   * with one not long ago.
    */
   #sendsWhole = false;
   #hasSentWhole = false;
@@ -49,7 +53,7 @@ export abstract class KernelPort implements HostPort {
 
   /** Whether the interface has a carrier, as long as that was looked up a moment ago. */
   #carrier?: boolean;
-  /** Its MTU, likewise. */
+  /** The interface's MTU, likewise. */
   #mtu?: number;
 
   /** Where this port counts. */
@@ -57,7 +61,9 @@ export abstract class KernelPort implements HostPort {
   /** If it is a queue of several. */
   protected readonly queue?: PortQueue;
 
-  /** Taken to be up. No mbuf is taken from the mempool before the first receive. */
+  /**
+   * The interface is taken to be up. No mbuf is taken from the mempool before the first receive.
+   */
   constructor(resources: PortResources, queue?: QueueSetup) {
     this.queue = queue && new PortQueue(queue);
     this.#mbufs = resources.mbufs;
@@ -155,7 +161,9 @@ export abstract class KernelPort implements HostPort {
     this.#rx.letGo();
   }
 
-  /** Send frames, with the headers that were prepared for them or as plain ones: how many. */
+  /**
+   * Send frames, with the headers that were prepared for them or as plain ones; returns how many.
+   */
   #send(burst: Burst, count: number, at: number, hasHeaders = false): number {
     let done = 0;
     while (done < count && this.isUp) {
@@ -176,7 +184,7 @@ export abstract class KernelPort implements HostPort {
     return done;
   }
 
-  /** Send frames of which some are super-frames: how many. */
+  /** Send frames of which some are super-frames; returns how many. */
   #sendMixed(burst: Burst, count: number, at: number): number {
     this.#hasSentWhole ||= hasSuperFrame(burst, count, at);
     this.#sendsWhole = true;
@@ -193,7 +201,10 @@ export abstract class KernelPort implements HostPort {
     return done;
   }
 
-  /** Cut a super-frame, and send the segments: it counts as one frame. 1, or 0 if we are down. */
+  /**
+   * Cut a super-frame, and send the segments: it counts as one frame. Returns 1, or 0 if the port
+   * is down.
+   */
   #cut(burst: Burst, at: number): number {
     const errno = this.#whole.cut(
       burst.words[at << 1],
@@ -231,7 +242,7 @@ export abstract class KernelPort implements HostPort {
   #refusal(errno: number): number {
     if (errno === EMSGSIZE) return COUNTER.TX_TOO_LONG;
     if (errno !== ENOBUFS) return COUNTER.TX_REFUSED;
-    // Past the queueing discipline it means that the device has not taken the frame.
+    // ENOBUFS past the queueing discipline: the device has not taken the frame.
     this.#carrier ??= this.hasCarrier();
     return this.#carrier ? COUNTER.TX_FULL : COUNTER.NO_CARRIER;
   }

@@ -40,7 +40,7 @@ export class LinkPort implements HostPort {
   readonly #cutting: Burst = Burst.of(1);
   readonly #header = new OffloadHeader();
 
-  /** An end that is joined to nothing yet: it receives nothing, and takes what fits. */
+  /** An end that is not joined yet: it receives nothing, and takes frames as long as they fit. */
   constructor(readonly name: string, resources: PortResources) {
     this.#resources = resources;
   }
@@ -64,7 +64,7 @@ export class LinkPort implements HostPort {
         : isSame
         ? this.#take(other, burst, max, at, !this.passesWhole)
         : this.#copy(other, burst, max, at);
-      if (n > 0) return n; // or what came first was dropped, or is to be cut
+      if (n > 0) return n; // else the first one was dropped, or is to be cut
     }
     return 0;
   }
@@ -90,12 +90,12 @@ export class LinkPort implements HostPort {
 
   refresh(): void {}
 
-  /** Free what was sent at this end, and the other has not received. */
+  /** Free frames that were sent at this end, and that the other end has not received. */
   letGo(): void {
     if (this.#other !== undefined) this.#other.#dropAll();
   }
 
-  /** Free what was sent to this end and not received. The other end closes its own. */
+  /** Free frames that were sent to this end and not received. The other end frees its own. */
   close(): void {
     this.#dropAll();
   }
@@ -144,9 +144,10 @@ export class LinkPort implements HostPort {
   }
 
   /**
-   * As {@linkcode #take}, into mbufs of this end's region. What finds no mbuf is dropped: frames
-   * that waited for one would hold the other region's. A frame that our mbufs are too small for
-   * ends the burst; one host gives all its regions the same frame limit, so that there is none.
+   * As {@linkcode #take}, into mbufs of this end's region. Frames for which no mbuf is free are
+   * dropped: if they waited for one, they would hold mbufs of the other region. A frame that our
+   * mbufs are too small for would end the burst; but one host gives all its regions the same frame
+   * limit, so that there is none.
    */
   #copy(other: LinkPort, burst: Burst, max: number, at: number): number {
     const { mbufs, mempool, counters } = this.#resources;
@@ -215,7 +216,10 @@ export class LinkPort implements HostPort {
     return true;
   }
 
-  /** Cut the super-frame into up to `max` frames: how many. What finds no mbuf is dropped. */
+  /**
+   * Cut the super-frame into up to `max` frames; returns how many. Without a free mbuf the rest is
+   * dropped.
+   */
   #cut(other: LinkPort, burst: Burst, max: number, at: number): number {
     const { mempool, counters } = this.#resources;
     const parts = this.#superFrame!;
@@ -247,7 +251,7 @@ export class LinkPort implements HostPort {
 }
 
 /**
- * Join the two ends of each link among an lcore's ports: they have one name.
+ * Join the two ends of each link among an lcore's ports: both have the link's name.
  *
  * @param ports Each link with both its ends.
  */

@@ -17,7 +17,8 @@ export class NullPort implements HostPort {
   readonly #word1: number;
 
   /**
-   * Nothing is opened, and no frame is ever written: they are what the mbufs held before.
+   * Nothing is opened, and no byte of a frame is ever written: a frame is what its mbuf held
+   * before.
    *
    * @param frameBytes Length of the frames that it makes; 0 for none.
    */

@@ -11,10 +11,13 @@ export const HEADER_WORDS = 3;
 export class OffloadHeader {
   /** GSO size (16), GSO type (8), flags (8): as `struct rx_meta` in shim/burst.c has them. */
   offload = 0;
-  /** Where the checksum is, from its start (16), and where that is (16): likewise. */
+  /**
+   * Where the checksum is, from the start of what it covers (16), and where that starts (16):
+   * likewise.
+   */
   checksum = 0;
 
-  /** Read that of the mbuf of a descriptor. */
+  /** Read the header in the mbuf of a descriptor. */
   read(mbufs: Mbufs, word0: number): void {
     const { u32 } = mbufs;
     const at = wordOf(mbufs, word0);
@@ -31,8 +34,8 @@ export function wordOf(mbufs: Mbufs, word0: number): number {
 }
 
 /**
- * A super-frame has grown by `bytes` in front, or shrunk: what its header counts from there changes
- * by so much.
+ * Follow a super-frame that has grown by `bytes` in front, or shrunk: its header counts from the
+ * frame's start.
  */
 export function moveHeader(mbufs: Mbufs, word0: number, bytes: number): void {
   const at = wordOf(mbufs, word0);

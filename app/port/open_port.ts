@@ -23,7 +23,7 @@ import { openXdps, xdpNote, type XdpSetup } from "./xdp_setup.ts";
 const NULL_FRAME_BYTES = 64;
 const RING_PORT_SIZE = 1024;
 
-/** What is told of a packet port on whose interface somebody else has a packet socket. */
+/** What the log says of a packet port if another program has a packet socket on its interface. */
 const SHARED =
   "another program receives all frames here, too, as a capture does, or another host: " +
   "what two hosts forward arrives twice";
@@ -31,13 +31,13 @@ const SHARED =
 /** A port without a kernel side; survives `postMessage`. */
 export interface MemorySetup {
   /**
-   * `null` makes frames and swallows all, `ring` receives what it is sent, `link` what its other
-   * end is.
+   * `null` makes frames and swallows all, `ring` receives what it is sent, `link` what is sent at
+   * its other end.
    */
   readonly kind: "null" | "ring" | "link";
   /** As the command line names it: `null:64`, `ring`, `link:ab`. */
   readonly name: string;
-  /** Length of the frames that a null port makes, 0 for none; the others do not ask. */
+  /** Length of the frames that a null port makes, 0 for none; the other kinds do not use it. */
   readonly frameBytes: number;
 }
 

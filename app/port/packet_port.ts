@@ -12,9 +12,9 @@ import type { PortResources } from "./port_resources.ts";
 const RECEIVE_BUFFER_BYTES = 4 << 20;
 
 /**
- * Instead of a receiving socket's buffer: a socket that sends past the queueing discipline, or
- * through it, where captures see what it sends, or through it with an offload header before each
- * frame (`SHIM_SEND_PAST` and others in shim/shim.h).
+ * In the place of a buffer's size, for sockets that only send: past the queueing discipline;
+ * through it, where captures see the frames; or through it with an offload header before each frame
+ * (`SHIM_SEND_PAST` and others in shim/shim.h).
  */
 const SEND_PAST = 0, SEND_VISIBLE = 1, SEND_WHOLE = 2;
 
@@ -34,11 +34,11 @@ export interface PacketSetup {
   readonly txFd: number;
   /** A socket that sends frames behind offload headers, super-frames among them. */
   readonly wholeFd: number;
-  /** If the port has several queues: its sockets are this one's. */
+  /** The queue that the sockets are of, if the port has several. */
   readonly queue?: QueueSetup;
   /**
-   * Descriptors that are kept for the port's next host, in this order: they are to name what is
-   * open.
+   * Descriptors that are kept for the port's next host, in this order: when the port opens other
+   * sockets, it makes these name them.
    */
   readonly kept?: readonly number[];
 }
@@ -115,7 +115,7 @@ export class PacketPort extends KernelPort {
   }
 
   /**
-   * Counts what the kernel has dropped since the last time, too, for want of room in the socket.
+   * Also counts frames that the kernel has dropped since the last time, as the socket had no room.
    */
   override refresh(): void {
     super.refresh();
@@ -144,9 +144,9 @@ export class PacketPort extends KernelPort {
   }
 
   /**
-   * The interface, also under another name, or another one of its name. One that has left this
-   * network namespace and is back, or was made anew, gets sockets of its own: the old ones are
-   * bound to none.
+   * Find the interface, also under another name, or another one of its name. An interface that has
+   * left this network namespace and is back, or was made anew, gets sockets of its own: the old
+   * ones are bound to none.
    *
    * @throws {CulvertError} if they cannot be opened, or it is not Ethernet.
    */
@@ -175,7 +175,7 @@ export class PacketPort extends KernelPort {
     return findInterfaceAgain(this.#setup.index, this.name)?.mtu ?? Infinity;
   }
 
-  /** All of them; the interface is no longer promiscuous for our sake. */
+  /** Close all of them; the interface is no longer promiscuous for our sake. */
   protected closeSockets(): void {
     this.#ring.unmap();
     closeSockets(this.#setup);

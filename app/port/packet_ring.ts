@@ -15,7 +15,10 @@ const OPTION = { RX_RING: 5, COPY_THRESHOLD: 7, VERSION: 10 } as const;
 /** TP_STATUS_USER and TP_STATUS_COPY: we have the slot; a longer frame waits in the socket. */
 const USER = 1, COPY = 2;
 
-/** Receives that find nothing between two looks whether the interface is down: system calls. */
+/**
+ * Receives that find nothing, from one look whether the interface is down to the next: a look is a
+ * system call.
+ */
 const EMPTY_PER_LOOK = 16;
 
 /** `RING_BLOCK`, `RING_SLOT` and `RING_SLOTS` in shim/burst.c; blocks for 2112 frames. */
@@ -26,12 +29,12 @@ const SLOTS = BLOCKS * SLOTS_OF_BLOCK;
 /** Where in a slot a frame begins that {@linkcode PacketArrivals} makes: behind its header. */
 const FRAME_AT = 96;
 
-/** The word that has the number of the next slot, as there. */
+/** The word that has the number of the next slot, as in shim/burst.c. */
 const NEXT = SLOTS_OF_BLOCK * SLOT_BYTES / 4;
 
 /**
- * Have a socket hand frames over by a ring, empty at first. Those that are too long for a slot wait
- * in the socket, as many as fit into its buffer.
+ * Have a socket hand frames over by a ring, empty at first. Frames that are too long for a slot
+ * wait in the socket, as many as fit into its buffer.
  *
  * @throws {ShimError} if there is not enough memory.
  */
@@ -44,14 +47,14 @@ export function makeRing(fd: number): void {
 /** The ring of a socket, as one lcore receives from it. */
 export class PacketRing {
   #memory: MappedMemory;
-  /** Whether the ring was found empty, and never otherwise, since the last refresh. */
+  /** Whether every receive since the last refresh has found the ring empty. */
   #isEmpty = false;
   #isFilled = false;
   #empty = 0;
   readonly #error = new Int32Array(1);
   readonly #errorBytes = new Uint8Array(this.#error.buffer);
 
-  /** Map the ring that {@linkcode makeRing} has made; receive where the last user has ended. */
+  /** Map the ring that {@linkcode makeRing} has made; go on where its last user has stopped. */
   constructor(readonly fd: number) {
     this.#memory = mapOf(fd);
   }
@@ -85,9 +88,9 @@ export class PacketRing {
   }
 
   /**
-   * Some times a second: make the ring anew if the kernel is stuck. After a super-frame of a kind
-   * that offload headers cannot describe, such as SCTP's, it considers the next slot occupied for
-   * ever (net/packet/af_packet.c, `tpacket_rcv()`: rx_owner_map).
+   * Several times a second: make the ring anew if the kernel is stuck. After a super-frame of a
+   * kind that offload headers cannot describe, such as SCTP's, it considers the next slot occupied
+   * for ever (net/packet/af_packet.c, `tpacket_rcv()`: rx_owner_map).
    *
    * @param missed Frames that the kernel has dropped since the last time.
    */

@@ -2,13 +2,13 @@ import { UsageError } from "../../ffi/error.ts";
 
 /** What a pcap port replays and writes. */
 export interface PcapOptions {
-  /** The capture whose frames it receives; it receives none without. */
+  /** The capture whose frames it receives; without one it receives none. */
   readonly input?: string;
   /** Whether it begins again at the capture's end. */
   readonly loops: boolean;
   /** Frames a second, Infinity for as many as are taken; undefined: as the capture has them. */
   readonly rate?: number;
-  /** The file that gets what it sends; that is thrown away without. */
+  /** The file that gets what it sends; without one that is thrown away. */
   readonly output?: string;
 }
 

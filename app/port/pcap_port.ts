@@ -220,7 +220,7 @@ export class PcapPort implements HostPort {
   }
 }
 
-/** The file of what is sent: pcapng, or pcap if it is called so. */
+/** The file of what is sent: pcapng, or pcap if its name ends in `.pcap`. */
 class Output {
   /** Whether nothing can be written any more. */
   isBroken = false;

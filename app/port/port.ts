@@ -37,7 +37,7 @@ export interface HostPort extends Port {
   readonly hasFrames?: boolean;
 
   /**
-   * Whether the receiver takes super-frames: those that may pass are handed out whole, with
+   * Whether the receiver takes super-frames: super-frames that may pass are handed out whole, with
    * the flag SUPER in their descriptors. Left out by ports that have none.
    */
   passesWhole?: boolean;

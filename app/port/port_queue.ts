@@ -21,7 +21,7 @@ export const WAITING_MAX = 1 << 15;
 
 const EAGAIN = 11, EINVAL = 22;
 
-/** So many queues of a port, all on the interface number `index`. */
+/** Make `count` queues of a port, all on the interface number `index`. */
 export function newQueues(count: number, index: number): QueueSetup[] {
   const bytes = (INTERFACES + count) * Int32Array.BYTES_PER_ELEMENT;
   const shared = new Int32Array(new SharedArrayBuffer(bytes));
@@ -42,7 +42,7 @@ export function newQueues(count: number, index: number): QueueSetup[] {
 export function shareFrames({ shared }: QueueSetup, fd: number): number {
   if (Atomics.compareExchange(shared, LOCK, 0, 1) !== 0) return -EAGAIN;
   let group = shim.shim_packet_share(fd, shared[GROUP]);
-  // There may be a group of that number, but of an interface that has gone.
+  // The group of that number may be of an interface that has gone.
   if (group === -EINVAL) group = shim.shim_packet_share(fd, NO_GROUP);
   if (group >= 0) shared[GROUP] = group;
   Atomics.store(shared, LOCK, 0);

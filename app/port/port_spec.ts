@@ -12,7 +12,9 @@ export type PortKind = typeof PORT_KINDS[number];
 export interface PortSpec {
   /** What stands before the colon. */
   readonly kind: PortKind;
-  /** Of the interface, ring or link; of a null port the frame length; of a pcap port all. */
+  /**
+   * The name of the interface, ring or link; the frame length of a null port; all of a pcap port.
+   */
   readonly name: string;
   /** Of a packet port: whether captures on this machine are to see what it sends. */
   readonly isVisible?: boolean;

@@ -164,7 +164,7 @@ export class RxSlots {
     return n > 0;
   }
 
-  /** See that there is a long mbuf for each of the first slots: so many, or 0. */
+  /** Give each of the first slots a long mbuf: returns how many slots have one, or 0. */
   #fillLongs(): number {
     const { long } = this.#mempool;
     const { words } = this.#slots;

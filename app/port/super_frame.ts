@@ -16,9 +16,9 @@ import {
 const UDP_SEGMENTS_MAX = 128;
 
 /**
- * Most segments of fewer than {@linkcode SIZE_MIN} bytes of payload: 64 KiB are no more of that
- * size, which is far below what every IPv4 host takes (RFC 791 and 879: 536). A guest that asks
- * for 65,000 would have us, or the kernel, cut one frame for seconds.
+ * Most segments of fewer than {@linkcode SIZE_MIN} bytes of payload: 64 KiB make no more of that
+ * size, which is far below what every IPv4 host takes (RFC 791 and 879: 536). A guest that asks for
+ * 65,000 would have us, or the kernel, cut one frame for seconds.
  */
 const SEGMENTS_MAX = 750, SIZE_MIN = 88;
 
@@ -35,8 +35,8 @@ export interface Overflow {
  * IPv4 identification count on, FIN and PSH are in the last segment only, CWR in the first.
  *
  * Lengths and checksums are made anew from the packet itself: the partial sum that came with it may
- * be another's (fraglist GRO leaves that of the first of many). Around the packet there may be a
- * tunnel of VXLAN, Geneve, GRE or IP, whose lengths and checksums are made anew too.
+ * be another packet's (fraglist GRO leaves that of the first of many). Around the packet there may
+ * be a tunnel of VXLAN, Geneve, GRE or IP, whose lengths and checksums are made anew too.
  *
  * The headers are read once, into private memory: a guest that writes in the mbuf meanwhile can
  * spoil the frame and nothing else. A segment's payload is copied and summed by the shim.
@@ -70,7 +70,7 @@ export class SuperFrame {
    * Cut super-frames that lie in `mbufs`, or start there and go on in `overflow`.
    *
    * @param overflowBytes How many may lie there.
-   * @param target Where the segments are made: where the super-frame is unless told.
+   * @param target Where the segments are made: by default where the super-frame is.
    */
   constructor(mbufs: Mbufs, overflow?: Overflow, overflowBytes = 0, target: Mbufs = mbufs) {
     this.#mbufs = mbufs;
@@ -142,7 +142,7 @@ export class SuperFrame {
 
   /**
    * Write the offload header of the whole super-frame as three words: see `SUPER_HEADER`. It is
-   * made of the packet itself; of what was told remain only the size of segments, and ECN.
+   * made from the packet itself; only the size of segments, and ECN, are what came with it.
    *
    * @param tagBytes Of a tag that is still to be put in.
    */
@@ -156,7 +156,7 @@ export class SuperFrame {
 
   /**
    * Write the partial checksum into the super-frame, and a datagram's length: those that came may
-   * be another's, or a guest's.
+   * be another packet's, or a guest's.
    */
   completePartial(): void {
     const { transport } = this.#headers.ip;
@@ -170,7 +170,7 @@ export class SuperFrame {
   /**
    * Make the next segment, in an mbuf of its own, as descriptor number `at` of `burst`.
    *
-   * @returns false if none is {@linkcode pending}, or else if the mempool is empty.
+   * @returns false if none is {@linkcode pending}, or if the mempool is empty.
    */
   next(burst: Burst, at: number, mempool: MbufSource): boolean {
     if (this.pending === 0 || mempool.allocBulk(burst, 1, at) === 0) return false;

@@ -97,7 +97,9 @@ export class SuperFrameHeaders {
     return swap16(field) + checksumOf(length - transport);
   }
 
-  /** Take out what older kernels put in BIG TCP and no segment has a use for. */
+  /**
+   * Take out the header that older kernels put into BIG TCP packets: no segment has a use for it.
+   */
   removeJumboHeader(): void {
     const { u8 } = this.words;
     const next = this.ip.network + 6;

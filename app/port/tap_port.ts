@@ -14,15 +14,18 @@ export interface TapSetup {
   readonly name: string;
   /** The number of the interface that is open. */
   readonly index: number;
-  /** What frames are read from and written to, without blocking. */
+  /** The descriptor that frames are read from and written to, without blocking. */
   readonly fd: number;
   /** MTU in bytes that was asked for. */
   readonly mtu: number;
   /** Whether we made it, and so make it again if somebody deletes it. */
   readonly created: boolean;
-  /** If the port has several queues: the descriptor is this one's. */
+  /** The queue that the descriptor is of, if the port has several. */
   readonly queue?: QueueSetup;
-  /** The descriptor that is kept for the port's next host: it is to name what is open. */
+  /**
+   * The descriptor that is kept for the port's next host: when the port opens another TAP, it makes
+   * this name it.
+   */
   readonly kept?: readonly number[];
 }
 
@@ -55,8 +58,8 @@ const ADVICE: Advice = {
 };
 
 /**
- * Open a TAP: an existing one, or a new one that goes when it is closed. A new one gets `mtu`; both
- * are brought up.
+ * Open a TAP: an existing one, or a new one that disappears when it is closed. A new one gets
+ * `mtu`; both are brought up.
  *
  * @param queues How many of it are opened.
  * @throws {ShimError} without CAP_NET_ADMIN (an existing one of one's own needs none), or if it is
@@ -69,7 +72,7 @@ export function openTaps(name: string, mtu: number, queues: number): TapSetup[] 
   return newQueues(queues, setup.index).map((queue, i) => ({ ...setup, fd: fds[i], queue }));
 }
 
-/** Open so many of a TAP's queues. */
+/** Open `count` of a TAP's queues. */
 function openQueues(name: string, mtu: number, count: number, isMulti: boolean) {
   const before = findInterface(name);
   const fds: number[] = [];
@@ -182,7 +185,10 @@ export class TapPort extends KernelPort {
     return shim.shim_discard(this.#setup.fd, 1) !== -EBADFD;
   }
 
-  /** A TAP that we made goes with it; another one is as it was, for the next program. */
+  /**
+   * A TAP that we made disappears with its descriptor; another one is as it was, for the next
+   * program.
+   */
   protected closeSockets(): void {
     this.offload(false);
     shim.shim_fd_close(this.#setup.fd);

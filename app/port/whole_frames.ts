@@ -11,7 +11,7 @@ import { SuperFrame } from "./super_frame.ts";
 /** Segments of a super-frame that are sent at a time. */
 const SEGMENTS = 32;
 
-/** What becomes of a super-frame that has to be cut: see {@linkcode WholeFrames.cut}. */
+/** Sends the segments of a super-frame that has to be cut: see {@linkcode WholeFrames.cut}. */
 export interface SegmentSender {
   /**
    * Send the first `count` frames, plain ones, and free them: 0, or the errno of one that was
@@ -51,7 +51,10 @@ export class WholeFrames {
     this.#superFrame = new SuperFrame(mbufs);
   }
 
-  /** What tells the shim of the headers that {@linkcode prepare} has made, from one on. */
+  /**
+   * What tells the shim where the headers are that {@linkcode prepare} has made, from number `from`
+   * on.
+   */
   headers(from: number): number {
     return this.#memory.map | from << 16;
   }
@@ -60,7 +63,7 @@ export class WholeFrames {
    * Make the headers of frames from `at` on, until one comes that cannot be sent whole.
    *
    * @param mtu Bytes that a segment's packet may have.
-   * @returns of how many; the last of `count` need not be among them.
+   * @returns of how many frames: `count` or fewer.
    */
   prepare({ words }: Burst, count: number, at: number, mtu: number): number {
     const headers = this.#memory.u32;

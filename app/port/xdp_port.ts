@@ -30,7 +30,7 @@ const BIND_MS = 3000;
 /** How long the mbufs of frames that are sent may take to come back when the port closes. */
 const SENDING_MS = 100;
 
-/** Between two looks at what is waited for, in microseconds, without descriptors. */
+/** The pause between two looks at what is waited for, in microseconds; no descriptor ends it. */
 const WAIT_US = 1000, NO_DESCRIPTORS = new Int32Array(0);
 
 const BIND_ADVICE: Advice = {
@@ -50,8 +50,8 @@ const DOWN_ERRNOS = [ENXIO, ENODEV, ENETDOWN];
  * host's stack.
  *
  * The kernel has mbufs of ours, to receive into and to send, and does not always give them back: if
- * the interface goes, those are lost that are in its rings. So the port marks them, and takes all
- * back that are marked once the sockets are closed.
+ * the interface goes, mbufs in its rings are lost. So the port marks the mbufs that the kernel has,
+ * and takes all of these back once the sockets are closed.
  */
 export class XdpPort implements HostPort {
   /** The interface's name. */
@@ -69,7 +69,7 @@ export class XdpPort implements HostPort {
   #turn = 0;
   /** Whether what was received until now is to be dropped. */
   #isStale = false;
-  /** Cuts super-frames that guests have from other ports. */
+  /** Cuts super-frames that guests have received from other ports. */
   readonly #whole: WholeFrames;
   readonly #some = Burst.of(XDP_BATCH);
 
@@ -140,8 +140,8 @@ export class XdpPort implements HostPort {
   }
 
   /**
-   * Drops what was received. The kernel keeps its mbufs: what it receives into them until the port
-   * goes on is dropped then.
+   * Drops the frames that were received. The kernel keeps its mbufs: frames that it receives into
+   * them until the port goes on are dropped then.
    */
   letGo(): void {
     this.#dropReceived();
@@ -159,7 +159,7 @@ export class XdpPort implements HostPort {
     for (const fd of [map, program, promiscuity]) shim.shim_fd_close(fd);
   }
 
-  /** Have the kernel send, and follow what it says; `probe`: ask it though there is nothing. */
+  /** Have the kernel send, and follow what it says; `probe`: ask it even with nothing to send. */
   #kick(queue: XdpQueue, probe = false): void {
     for (let kicks = 0; kicks < KICKS_MAX && (probe || queue.unsent > 0); kicks++) {
       const result = queue.kick();
@@ -180,7 +180,7 @@ export class XdpPort implements HostPort {
     this.#counters[isTooLong ? COUNTER.TX_TOO_LONG : reason]++;
   }
 
-  /** Put frames into the tx ring of which some are super-frames, which are cut: how many. */
+  /** Put frames into the tx ring, super-frames cut; returns how many of the frames were put. */
   #postMixed(queue: XdpQueue, burst: Burst, count: number, at: number): number {
     const { words } = burst;
     for (let i = 0; i < count; i++) {
@@ -239,8 +239,8 @@ export class XdpPort implements HostPort {
   }
 
   /**
-   * The interface, also under another name, or another one of its name. One that was made anew, or
-   * was in another network namespace, gets a link and sockets of its own.
+   * Find the interface, also under another name, or another one of its name. One that was made
+   * anew, or was in another network namespace, gets a link and sockets of its own.
    */
   #recover(): boolean {
     const { index, link } = this.#setup;
@@ -258,7 +258,7 @@ export class XdpPort implements HostPort {
     return true;
   }
 
-  /** Bind the sockets, each to its queue, for which it waits so long. */
+  /** Bind the sockets, each to its queue; wait so long for a queue. */
   #bind(milliseconds: number): void {
     const { umem } = this.#resources;
     const { sockets, index, map, queue: own = { number: 0, count: 1 } } = this.#setup;

@@ -39,7 +39,7 @@ export interface QueueResources {
   readonly room: number;
 }
 
-/** The room of each of so many queues that share a port's: whole batches, at least one. */
+/** The room of each of the queues that share a port's room: whole batches, at least one. */
 export function roomFor(room: number, queues: number): number {
   return Math.max(XDP_BATCH, Math.floor(room / queues / XDP_BATCH) * XDP_BATCH);
 }

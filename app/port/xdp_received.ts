@@ -10,11 +10,11 @@ import type { XdpQueue } from "./xdp_queue.ts";
 /** Nothing counted yet. */
 const NO_STATISTICS: XdpStatistics = { dropped: 0, ringFull: 0, fillEmpty: 0 };
 
-/** What is dropped goes back through it. */
+/** Carries dropped frames back to the mempool, one at a time. */
 const one = Burst.of(1);
 
 /**
- * Make `n` received frames, descriptors of `burst` from number `at` on, fit for guests: those that
+ * Make `n` received frames, descriptors of `burst` from number `at` on, fit for guests: frames that
  * are too short or too long are dropped and counted, checksums are finished.
  *
  * @returns how many are left; they are moved together.

@@ -28,7 +28,7 @@ export interface XdpSetup {
   readonly map: number;
   /** The program that hands frames to them. */
   readonly program: number;
-  /** What holds the program to the interface. */
+  /** The link by which the program is attached to the interface. */
   readonly link: number;
   /** The socket by which the interface is promiscuous. */
   readonly promiscuity: number;
@@ -65,7 +65,7 @@ class Opened {
 }
 
 /**
- * Hold an XDP program to an interface, which is brought up and promiscuous meanwhile, and open a
+ * Attach an XDP program to an interface, which is brought up and promiscuous meanwhile, and open a
  * socket for each of its receive queues. Until they are bound, frames go where they went before.
  *
  * @param wanted Where the program is to run; undefined for the driver if it can, or else in front
@@ -149,7 +149,7 @@ function countQueues(name: string, wanted: number): number {
   );
 }
 
-/** Hold the program where it is wanted, or else where the driver can. */
+/** Attach the program where it is wanted, or else where the driver can have it. */
 function holdProgram(
   program: number,
   index: number,

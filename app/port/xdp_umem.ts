@@ -28,7 +28,7 @@ export interface Umem {
  * into them, and sends from them.
  *
  * @param ports How many ports share it. Half of the mbufs are theirs to receive into.
- * @throws {CulvertError} if mbufs are too long for that, or too much memory to be locked.
+ * @throws {CulvertError} if mbufs are too long for that, or so much memory may not be locked.
  */
 export function registerMbufs(
   memory: MappedMemory,

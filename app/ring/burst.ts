@@ -25,10 +25,10 @@ const taken: MappedMemory[] = [];
 
 /**
  * A fixed number of elements that rings, mempools and ports fill, move and empty together: 8-byte
- * descriptors unless told.
+ * descriptors by default.
  *
  * A burst lies in memory that the shim knows by a number, so that one call copies it. That memory
- * is taken until {@linkcode closeBursts}: make bursts while setting up, and use them again.
+ * stays taken until {@linkcode closeBursts}: make bursts while setting up, and use them again.
  *
  * A method that takes a burst takes `(burst, count, at = 0)`: elements `at` to `at + count - 1`. It
  * throws, with nothing done, if the burst is shorter than that.
@@ -47,9 +47,12 @@ const taken: MappedMemory[] = [];
  * ```
  */
 export class Burst {
-  /** {@linkcode words} if the elements are descriptors; if not, an array of none. */
+  /** {@linkcode words} if the elements are descriptors; if not, an empty array. */
   readonly descriptorWords: Uint32Array<SharedArrayBuffer>;
-  /** The same, each descriptor as a number of 8 bytes: to be moved, as its value means nothing. */
+  /**
+   * The same memory, each descriptor as one number of 8 bytes, to be moved only: its value means
+   * nothing.
+   */
   readonly descriptors: Float64Array<SharedArrayBuffer>;
   /** Elements in use, for code that passes a burst on with its count. Nothing here reads it. */
   count = 0;
@@ -77,7 +80,8 @@ export class Burst {
    *
    * @param capacity Elements that there is room for.
    * @param elementBytes Bytes of each.
-   * @throws {CulvertError} if that is no number of elements, no size of one, or too much memory.
+   * @throws {CulvertError} if a burst cannot have so many elements, or of that size, or there is
+   * too little memory.
    */
   static of(capacity: number, elementBytes: ElementBytes = 8): Burst {
     checkElementBytes(elementBytes);
@@ -108,9 +112,9 @@ export function checkBurst(burst: Burst, width: number, count: number, at: numbe
 
 /**
  * The words of a burst that has the descriptors `at` to `at + count - 1`. Cheaper than
- * {@linkcode checkBurst}, which shows where bursts are short: V8 needs this length anyway.
+ * {@linkcode checkBurst}, which counts where bursts are short: V8 needs this length anyway.
  *
- * @throws {CulvertError} if it has not.
+ * @throws {CulvertError} if the burst has no such descriptors.
  */
 export function descriptorWordsOf(
   burst: Burst,

@@ -27,12 +27,12 @@ export class HtsEnd implements RingEnd {
   readonly #map: number;
   readonly #headWord: number;
   readonly #opposite: OppositeTail;
-  /** Where both were last: a guess, which the swap checks. */
+  /** Where head and tail were last: a guess, which the swap checks. */
   #next = 0;
   /** Slots claimed. */
   #claimed = 0;
 
-  /** Use the positions that are there. */
+  /** Begin with the positions that are in memory. */
   constructor(place: EndPlace) {
     this.#map = place.memory.map;
     this.#headWord = place.line + MPMC_END.HEAD;
@@ -76,7 +76,7 @@ export class HtsEnd implements RingEnd {
   finishPart(n: number): boolean {
     const next = (this.head + n) | 0;
     const head = (this.head + this.#claimed) | 0;
-    // Nobody else swaps them while they differ.
+    // No other thread swaps head and tail while they differ.
     swapPair(this.#map, this.#headWord, head, this.head, next, next);
     this.#next = next;
     return true;
@@ -101,8 +101,8 @@ export class HtsEnd implements RingEnd {
   }
 
   /**
-   * T1, pairs with S1, or T2, pairs with S2: what the threads before have done is published with
-   * what is done here.
+   * T1, pairs with S1, or T2, pairs with S2: what the threads before this one have done is
+   * published with what this one does.
    */
   #loadTail(): number {
     return shim.shim_load_acquire(this.#map, this.tailWord) | 0;

@@ -17,7 +17,7 @@ import { writeElement } from "./slots.ts";
 
 /**
  * A ring for any number of producers and consumers in one trust domain, with elements of 4 bytes
- * (mbuf indexes) unless told.
+ * (mbuf indexes) by default.
  *
  * DPDK's `rte_ring`: {@linkcode Sharing} says how the threads of an end agree. A thread that dies
  * in the middle of an enqueue or dequeue blocks its end for ever, in every mode; that is why this
@@ -72,7 +72,7 @@ export class MpmcRing extends Ring {
     this.#consumer = endOf(consumers, headTailMax, ofConsumers);
   }
 
-  /** Bytes of memory for a ring of `size` slots, elements of 4 bytes unless told. */
+  /** Bytes of memory for a ring of `size` slots, elements of 4 bytes by default. */
   static bytes(size: number, elementBytes: ElementBytes = 4): number {
     return MPMC.SLOTS * 4 + size * elementBytes;
   }

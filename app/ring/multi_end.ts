@@ -25,7 +25,7 @@ export class MultiEnd implements RingEnd {
   readonly #headWord: number;
   readonly #opposite: OppositeTail;
 
-  /** Use the positions that are there. */
+  /** Begin with the positions that are in memory. */
   constructor(place: EndPlace) {
     this.#map = place.memory.map;
     this.#headWord = place.line + MPMC_END.HEAD;
@@ -69,9 +69,9 @@ export class MultiEnd implements RingEnd {
   finish(n: number): void {
     const { head } = this;
     const next = (head + n) >>> 0;
-    // T1, pairs with S1, or T2, pairs with S2: what the threads before have done is published with
-    // what was done here. S1, pairs with L1, or S2, pairs with L2: a thread that sees the tail also
-    // sees that the slots were written, or read.
+    // T1, pairs with S1, or T2, pairs with S2: what the threads before this one have done is
+    // published with what this one did. S1, pairs with L1, or S2, pairs with L2: a thread that sees
+    // the tail also sees that the slots were written, or read.
     while (
       shim.shim_store_in_turn(this.#map, this.tailWord, head >>> 0, next, SPINS_BEFORE_YIELD) === 0
     ) waitALittle(SPINS_BEFORE_YIELD);
@@ -98,11 +98,12 @@ export class MultiEnd implements RingEnd {
   private aim(count: number, least: number): number {
     const available = this.#opposite.available(this.head, count);
     const n = available < count ? available : count;
-    // From an old head more seems available than is: if that is too little, so is the real number.
+    // By an old head more slots seem available than are: if these are too few, so are the real
+    // ones.
     return n >= least ? n : available < 0 ? -1 : 0;
   }
 
-  /** The head as it was; if that is `head`, it has been moved by `n`. */
+  /** Returns the head as it was: if that is `head`, the swap has moved it by `n`. */
   private swapHead(head: number, n: number): number {
     const next = (head + n) >>> 0;
     return shim.shim_compare_exchange(this.#map, this.#headWord, head >>> 0, next) | 0;

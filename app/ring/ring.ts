@@ -3,11 +3,11 @@ import { shim } from "../../ffi/shim.ts";
 import { checkCapacity, checkElementBytes, checkRingSize, type ElementBytes } from "./ring_size.ts";
 import { SlotsCopy, slotWords } from "./slots.ts";
 
-/** What makes one ring differ from another of the same size; both sides must say the same. */
+/** What makes one ring differ from another of the same size; both sides must have the same. */
 export interface RingShape {
-  /** Bytes of an element: unless told 8, a descriptor, in an `SpscRing`, and 4 in an `MpmcRing`. */
+  /** Bytes of an element: by default 8, a descriptor, in an `SpscRing`, and 4 in an `MpmcRing`. */
   readonly elementBytes?: ElementBytes;
-  /** Elements that the ring may hold; all its slots unless told. See `slotsFor()`. */
+  /** Elements that the ring may hold; by default as many as it has slots. See `slotsFor()`. */
   readonly capacity?: number;
 }
 
@@ -74,27 +74,27 @@ export abstract class Ring {
   }
 
   /**
-   * Elements in the ring, as the words in memory say now: a moment's answer while others are at
-   * work. The capacity, if they say more.
+   * Elements in the ring, by the positions in memory now: out of date at once while others are at
+   * work. The capacity, if the positions say more.
    */
   get count(): number {
-    // The consumer's first: the producer's, loaded later, is never behind it.
+    // The consumer's position first: the producer's, loaded later, is never behind it.
     const consumer = shim.shim_load_acquire(this.map, this.consumerWord);
     const used = (shim.shim_load_acquire(this.map, this.producerWord) - consumer) >>> 0;
     return Math.min(used, this.capacity);
   }
 
-  /** Elements that there is room for, as the words in memory say now. */
+  /** Elements that there is room for, by the positions in memory now. */
   get freeCount(): number {
     return this.capacity - this.count;
   }
 
-  /** Whether there is no room, as the words in memory say now. */
+  /** Whether there is no room, by the positions in memory now. */
   get isFull(): boolean {
     return this.count === this.capacity;
   }
 
-  /** Whether there is nothing in the ring, as the words in memory say now. */
+  /** Whether there is nothing in the ring, by the positions in memory now. */
   get isEmpty(): boolean {
     return this.count === 0;
   }

@@ -70,7 +70,7 @@ export function moveInSteps(
   return n;
 }
 
-/** After so many pauses a waiting thread yields: the thread that it waits for may need the core. */
+/** Pauses after which a waiting thread yields: the thread that it waits for may need the core. */
 export const SPINS_BEFORE_YIELD = 50;
 
 /** Wait a little for another thread of the same end, after `spins` looks. */
@@ -129,7 +129,7 @@ export class OppositeTail {
   /** The tail plus {@linkcode EndPlace.whenEqual}. */
   #ahead = 0;
 
-  /** Load it for the first time. */
+  /** Load the tail for the first time. */
   constructor({ memory, opposite, capacity, whenEqual }: EndPlace) {
     this.#map = memory.map;
     this.#word = opposite + MPMC_END.TAIL;
@@ -148,7 +148,7 @@ export class OppositeTail {
     return wanted <= known && known <= this.#capacity ? known : this.lookUp(head);
   }
 
-  /** Load it again. */
+  /** Load the tail again. */
   reload(): void {
     this.lookUp(0);
   }

@@ -28,7 +28,7 @@ export class RtsEnd implements RingEnd {
   readonly #map: number;
   readonly #line: number;
   readonly #opposite: OppositeTail;
-  /** Where this user left the head. */
+  /** Where this thread left the head. */
   #next = 0;
 
   /** `headTailMax`: how far the head may be ahead of the tail. */
@@ -44,8 +44,8 @@ export class RtsEnd implements RingEnd {
       // H1, pairs with C1, or H2, pairs with C2: an acquire load of the head, before the opposite
       // tail is loaded.
       const head = this.#load(MPMC_END.RTS_HEAD);
-      // The tail is loaded after the head: if it has moved past, the difference is huge, and all is
-      // loaded again.
+      // The tail is loaded after the head: if the tail has moved past that head, the difference is
+      // huge, and both are loaded again.
       if ((head - this.#load(MPMC_END.TAIL)) >>> 0 > this.headTailMax) {
         waitALittle(spins++);
         continue;

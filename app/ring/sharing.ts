@@ -11,10 +11,10 @@ import { SingleEnd } from "./single_end.ts";
  * How the threads that use an end of a ring agree (DPDK: `enum rte_ring_sync_type`).
  *
  * - `single`: one thread uses it;
- * - `multi`: several threads, in two steps: each waits for those that began before it;
+ * - `multi`: several threads, in two steps: each waits for the threads that began before it;
  * - `hts`, head-tail-sync: several threads, one at a time: a thread that is preempted blocks only
- *   those that come meanwhile;
- * - `rts`, relaxed-tail-sync: several threads at a time, none of which waits for those that began
+ *   threads that come meanwhile;
+ * - `rts`, relaxed-tail-sync: several threads at a time, none of which waits for threads that began
  *   before it.
  *
  * `hts` and `rts` are for more threads than cores, or vCPUs.
@@ -23,13 +23,13 @@ export type Sharing = "single" | "multi" | "hts" | "rts";
 
 /** What makes one ring differ from another of the same size. */
 export interface MpmcShape extends RingShape {
-  /** How producers agree; `multi` unless told. */
+  /** How producers agree; `multi` by default. */
   readonly producers?: Sharing;
-  /** How consumers agree; `multi` unless told. */
+  /** How consumers agree; `multi` by default. */
   readonly consumers?: Sharing;
   /**
-   * Of an `rts` end: how far the head may be ahead of the tail, for this user; an eighth of the
-   * capacity unless told (DPDK).
+   * Of an `rts` end: how far the head may be ahead of the tail, for this thread; by default an
+   * eighth of the capacity (DPDK).
    */
   readonly headTailMax?: number;
 }
@@ -62,7 +62,7 @@ export function endOf(sharing: Sharing, headTailMax: number, place: EndPlace): R
   }
 }
 
-/** Where an end has its head, from its line's first word on. */
+/** The word of an end's head, counted from the first word of the end's line. */
 export function headWord(sharing: Sharing): number {
   return sharing === "rts" ? MPMC_END.RTS_HEAD : MPMC_END.HEAD;
 }

@@ -19,7 +19,7 @@ export class SingleEnd implements RingEnd {
   readonly #headWord: number;
   readonly #opposite: OppositeTail;
 
-  /** Use the positions that are there. */
+  /** Begin with the positions that are in memory. */
   constructor(place: EndPlace) {
     this.#u32 = place.memory.u32;
     this.#map = place.memory.map;

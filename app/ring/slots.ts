@@ -3,7 +3,7 @@ import { shim } from "../../ffi/shim.ts";
 import { type Burst, checkBurst } from "./burst.ts";
 import type { ElementBytes } from "./ring_size.ts";
 
-/** The index of no word: nothing is published there. */
+/** In the place of a word's index: nothing is published. */
 export const NO_WORD = 0xffffffff;
 
 /** Parts of the first argument of `shim_slots_copy`. */
@@ -52,7 +52,7 @@ export function writeElement(
  * The copying of bursts to a ring's slots, or from them: one call into the shim each.
  *
  * What the shim has to know of a burst is kept from one call to the next, as a ring mostly copies
- * the same burst. That saves a nanosecond of some fifteen.
+ * the same burst. That saves one nanosecond of some fifteen.
  *
  * The caller's loads and stores of a burst are plain. V8 never moves them across the call, though
  * it is given numbers only: as far as the compiler knows, a call may read and write all memory. So
@@ -69,7 +69,7 @@ export class SlotsCopy {
   #word = 0;
   #capacity = 0;
 
-  /** To the slots, or from them. */
+  /** Copy to the slots, or from them. */
   constructor({ memory, start, size, elementBytes }: SlotsPlace, direction: "write" | "read") {
     this.#start = start;
     this.#shift = elementBytes === 4 ? 0 : elementBytes === 8 ? 1 : 2;
@@ -81,8 +81,8 @@ export class SlotsCopy {
   /**
    * From now on, copy elements of `burst`.
    *
-   * @throws {CulvertError} if it does not have elements `at` to `at + count - 1`, or has elements
-   * of another size.
+   * @throws {CulvertError} if the burst does not have elements `at` to `at + count - 1`, or has
+   * elements of another size.
    */
   use(burst: Burst, count: number, at: number): void {
     if (burst !== this.#burst) this.learn(burst);
@@ -93,9 +93,9 @@ export class SlotsCopy {
    * Copy `n` elements of the burst in use, from element `at` on, to the slots from `position` on,
    * or from there.
    *
-   * @param word The position to publish with release ordering, if it is `position` still, or
-   * {@linkcode NO_WORD}.
-   * @returns whether `position + n` has been published there; the caller does it if not.
+   * @param word Where to publish `position + n` with release ordering, if `position` still stands
+   * there; or {@linkcode NO_WORD}.
+   * @returns whether `position + n` has been published; if not, the caller does it.
    */
   copy(position: number, n: number, at: number, word: number): boolean {
     const from = this.#word + (at << this.#shift);

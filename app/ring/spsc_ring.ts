@@ -7,7 +7,7 @@ import type { ElementBytes } from "./ring_size.ts";
 import { writeElement } from "./slots.ts";
 
 /**
- * A ring for one producer and one consumer, of 8-byte descriptors unless told: the only kind that
+ * A ring for one producer and one consumer, of 8-byte descriptors by default: the only kind that
  * crosses a trust boundary.
  *
  * Each side makes its own `SpscRing` over the same memory and uses one end of it. Positions run
@@ -60,7 +60,7 @@ export class SpscRing extends Ring {
     }
   }
 
-  /** Bytes of memory for a ring of `size` slots, elements of 8 bytes unless told. */
+  /** Bytes of memory for a ring of `size` slots, elements of 8 bytes by default. */
   static bytes(size: number, elementBytes: ElementBytes = 8): number {
     return RING.SLOTS * 4 + size * elementBytes;
   }
@@ -119,8 +119,9 @@ export class SpscRing extends Ring {
   }
 
   /**
-   * Producer: see that exactly `count` slots from {@linkcode reserved} on are free to be written in
-   * place: `count` or 0. Nothing is claimed: until {@linkcode commit} they can be reserved again.
+   * Producer: check that exactly `count` slots from {@linkcode reserved} on are free to be written
+   * in place: `count` or 0. Nothing is claimed: until {@linkcode commit} they can be reserved
+   * again.
    *
    * @example
    * ```ts
@@ -163,7 +164,7 @@ export class SpscRing extends Ring {
   }
 
   /**
-   * Consumer: see that exactly `count` elements are there, to be read in place from slot
+   * Consumer: check that exactly `count` elements are there, to be read in place from slot
    * {@linkcode peeked} on: `count` or 0. They stay until {@linkcode finish}. A peer that is not
    * trusted may go on writing to them: read each word once, into private memory, and check that.
    */

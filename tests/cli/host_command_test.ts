@@ -82,7 +82,7 @@ for (
       /^Cannot use port tap:a twice: name it once$/,
     ],
     [["--port=ring:a", "--port=ring:a"], /^Cannot use port ring:a twice: /],
-    [["--port=tap:a%d"], /^Cannot use interface "a%d" as its name is none: /],
+    [["--port=tap:a%d"], /^Cannot use interface "a%d" as no interface can have that name: /],
     [["--port=packet:sixteen-letters-"], /^Cannot use interface "sixteen-letters-" as /],
     [["--port=packet:.."], /^Cannot use interface "\.\." as /],
     [[...PORT, "--region", "a b"], /^Cannot use region "a b" as it is no name /],

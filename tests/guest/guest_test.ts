@@ -180,7 +180,7 @@ Deno.test("Guest.swap() rejects if the guest stops, or if the host would have to
   const { host, guest } = pair;
   pair.turns(4);
   await rejects(guest.swap(pair.version({ originates: true, default() {} })), {
-    message: "Cannot swap as it makes frames now (originates): start culvert anew",
+    message: "Cannot swap as the functions make frames now (originates): start culvert anew",
   });
   const swapped = rejects(guest.swap(pair.version({ default() {} })), {
     message: "the guest stops",

@@ -69,7 +69,7 @@ for (const text of ["", "0,1", "(0,1", "(0)", "(0,1,2)", "(a,b)", "(0,1);(2,3)",
   Deno.test(`pairPorts() refuses the map "${text}", which is none`, () => {
     throws(() => pairPorts([0, 1, 2, 3], text), {
       name: "UsageError",
-      message: `Cannot use --portmap ${text} as it is none: write "(0,1)(2,3)"`,
+      message: `Cannot use --portmap ${text} as it is no map of ports: write "(0,1)(2,3)"`,
     });
   });
 }

@@ -37,10 +37,10 @@ Deno.test("placeOf() finds the only function, the one of the same name, or the o
 
 Deno.test("placeOf() says what the chain is if it cannot tell which function is meant", () => {
   throws(() => placeOf(pushed("my.ts"), ["acl", "./nat.ts"]), {
-    message: "Cannot take my.ts as the guest's chain is acl | nat: say which it follows, by " +
+    message: "Cannot take my.ts as the guest's chain is acl | nat: say which it replaces, by " +
       "--position 1 to 2",
   });
-  throws(() => placeOf(pushed("my.ts"), ["my", "my"]), /say which it follows/);
+  throws(() => placeOf(pushed("my.ts"), ["my", "my"]), /say which it replaces/);
   throws(() => placeOf(pushed("my.ts", 3), ["acl", "nat"]), {
     message: "Cannot take my.ts as the guest's chain is acl | nat: --position 1 to 2 is wanted, " +
       "not 3",

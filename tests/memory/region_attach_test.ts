@@ -59,8 +59,8 @@ Deno.test("Region.attach() refuses a region that is half-built", () => {
   const region = Region.build(memory, "r0");
   const refusal = {
     name: "CulvertError",
-    message: "Cannot attach to region r0 as it is half-built: its host is still at it or died; " +
-      "start the host again",
+    message: "Cannot attach to region r0 as it is half-built: " +
+      "its host is still building it, or died; start the host again",
   };
   throws(() => Region.attach(memory, "r0"), refusal);
   region.addMemzone("g0", ZONE_KIND.GUEST, 384);
@@ -72,7 +72,7 @@ Deno.test("Region.attach() refuses a region that is half-built", () => {
 Deno.test("Region.attach() refuses a region that is being built again", () => {
   refused(
     (memory) => Region.build(memory, "r0"),
-    "Cannot attach to region r0 as it is half-built: its host is still at it or died; " +
+    "Cannot attach to region r0 as it is half-built: its host is still building it, or died; " +
       "start the host again",
   );
 });
@@ -82,7 +82,7 @@ for (const version of [LAYOUT_VERSION + 1, 0xffffffff]) {
     refused(
       (memory) => memory.u32[HEADER.VERSION] = version,
       `Cannot attach to region r0 as its layout version is ${version}: ` +
-        `this build reads version ${LAYOUT_VERSION}; take the host's build, a VM boots again`,
+        `this build reads version ${LAYOUT_VERSION}; run the host's build; a VM has to boot again`,
     );
   });
 }

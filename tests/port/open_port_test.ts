@@ -78,8 +78,8 @@ for (const kind of ["tap", "packet"]) {
     Deno.test(`openPort("${kind}:${name}") is refused, as that can be no interface`, () => {
       throws(() => open(`${kind}:${name}`), {
         name: "CulvertError",
-        message: `Cannot use interface "${name}" as its name is none: 1 to 15 characters, no ` +
-          "space, no slash",
+        message: `Cannot use interface "${name}" as no interface can have that name: ` +
+          "1 to 15 characters, no space, no slash",
       });
     });
   }

@@ -30,7 +30,7 @@ Deno.test("culvert push changes one function of a chain on two lcores, which the
   const my = files.write("my.ts", saying("third"));
   assert.match(
     await pushed(lab, 1, my),
-    /the guest's chain is io \| macswap: say which it follows, by --position 1 to 2/,
+    /the guest's chain is io \| macswap: say which it replaces, by --position 1 to 2/,
   );
   assert.match(await pushed(lab, 1, my, "--position", "3"), /--position 1 to 2 is wanted, not 3/);
   assert.match(await pushed(lab, 0, my, "--position", "2"), /swapped my\.ts/);

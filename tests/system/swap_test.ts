@@ -191,7 +191,7 @@ const MISTAKES: readonly [string, RegExp][] = [
     'export function setup() { throw new Error("no rules"); }',
     /its setup\(\) has thrown: no rules at .*mine\.ts:1:\d+/,
   ],
-  ["export const originates = true; export default () => {};", /it makes frames now/],
+  ["export const originates = true; export default () => {};", /the functions make frames now/],
 ];
 
 Deno.test("a version with a mistake does not take over: the guest says why, and forwards on", async () => {

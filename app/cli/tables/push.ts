@@ -26,15 +26,15 @@ export const PUSH = {
       least: 1,
       most: 64,
       otherwise: "that of the same name, or the only one",
-      about: "which function of the guest's chain it follows",
+      about: "which function of the guest's chain it replaces",
     },
     "set": {
       kind: "text",
       argument: "KEY=VALUE",
       many: true,
       about:
-        "an option of the function; without any, it has those of the one that it follows, if " +
-        "that is of the same name",
+        "an option of the function; without any, it has those of the function that it replaces, " +
+        "if that is of the same name",
     },
     "timeout": {
       kind: "number",

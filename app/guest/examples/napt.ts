@@ -1,7 +1,7 @@
 import type { Burst, Context, FrameFunction, OptionsSchema } from "culvert-net/function";
 import { arp, endpoint, ipv4, parseIpv4, plainOptions } from "culvert-net/function";
 
-/** `--set address=203.0.113.1`: what has come by port 0 has it as source behind port 1. */
+/** `--set address=203.0.113.1`: packets from port 0 leave by port 1 with it as source. */
 export const options: OptionsSchema = plainOptions({ address: "203.0.113.1", udp: 300 });
 
 /** An address and port (of an echo: identifier) inside, its port outside, milliseconds. */

@@ -7,7 +7,7 @@ export const options: OptionsSchema = plainOptions({ rate: 1000, burst: 100, per
 /** Most sources that have a bucket of their own; further ones share one. */
 const SOURCES_MAX = 65_536;
 
-/** What may pass now, as it was at a time in milliseconds. */
+/** How many packets may pass, as of a time in milliseconds. */
 interface Bucket {
   tokens: number;
   at: number;

@@ -1,7 +1,7 @@
 import type { Context, FrameFunction, OptionsSchema } from "culvert-net/function";
 import { formatIpv4, ipv4, plainOptions, PROTOCOL, tcp, TCP_FLAG } from "culvert-net/function";
 
-/** `--set seconds=10`: how often the ten sources of most SYNs are logged. */
+/** `--set seconds=10`: seconds from one log of the ten sources with the most SYNs to the next. */
 export const options: OptionsSchema = plainOptions({ seconds: 10 });
 
 /** Most sources that are told apart, and that are logged. */

@@ -1,7 +1,7 @@
 import type { Context, FrameFunction, OptionsSchema } from "culvert-net/function";
 import { plainOptions, vlan } from "culvert-net/function";
 
-/** `--set map=10:20,none:30`: frames of VLAN 10 by port 0 are in VLAN 20 behind it, and back. */
+/** `--set map=10:20,none:30`: VLAN 10 behind port 0 is VLAN 20 behind the others. */
 export const options: OptionsSchema = plainOptions({ map: "" });
 
 /** The number of a VLAN, or -1: the frame has no tag. */

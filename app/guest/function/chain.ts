@@ -25,7 +25,7 @@ export interface LaneBurst {
   readonly seen: FrameBurst;
   /** What they do to it. */
   readonly frames: Frames;
-  /** Free what is marked. */
+  /** Free the frames that are marked to be dropped. */
   release(): void;
 }
 
@@ -38,7 +38,7 @@ export class Chain {
   failures = 0;
   /** The last error that a function has thrown, or that was found in what it did. */
   thrown?: unknown;
-  /** Those that work on bursts, and their numbers among all. */
+  /** The functions that work on bursts, and their numbers among all. */
   readonly #functions: readonly FrameFunction[];
   readonly #numbers: readonly number[];
   #told = 0;

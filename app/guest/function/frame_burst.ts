@@ -26,7 +26,7 @@ import { refuseFrame, refuseOffset, refusePort } from "./refuse.ts";
  * ```
  */
 export class FrameBurst {
-  /** Frames in the burst. To set it is an error: a frame is dropped by {@linkcode drop}. */
+  /** Frames in the burst. Setting it is an error: a frame is dropped by {@linkcode drop}. */
   readonly count: number = 0;
   /** The number of the port that the frames were received by. */
   port = 0;
@@ -77,7 +77,7 @@ export class FrameBurst {
     return this.#frames.capacity;
   }
 
-  /** @ignore The lane has so many frames now. */
+  /** @ignore The lane has `count` frames now. */
   show(count: number): void {
     (this as { count: number }).count = count;
   }
@@ -193,7 +193,8 @@ export class FrameBurst {
   }
 
   /**
-   * Send frame `i` by port number `port`, not by that which is paired with the one it came by.
+   * Send frame `i` by port number `port`, not by the port that is paired with the one that it came
+   * by.
    *
    * @throws {RangeError} if there is no such port, or no such frame.
    */
@@ -204,7 +205,7 @@ export class FrameBurst {
   }
 
   /**
-   * Send a copy of frame `i` by port number `port`, too: the copy is a frame more in this burst.
+   * Send a copy of frame `i` by port number `port`, too: the copy is one more frame of this burst.
    * The file says `export const originates = true`, so that the host lends mbufs for that.
    *
    * @returns false, with nothing done, if no mbuf is there, or no room in the burst.
@@ -259,7 +260,9 @@ export class FrameBurst {
 
   // Not #: V8 checks a brand at each call of a #method, which costs 2 ns.
 
-  /** Where offset `at` of frame `i` is, from where on `bytes` are in the frame. */
+  /**
+   * Where offset `at` of frame `i` is, once it is sure that the frame has `bytes` from there on.
+   */
   protected at(i: number, at: number, bytes: number): number {
     const word1 = this.#words[(i << 1) + 1];
     if (at < 0 || at + bytes > word1 >>> 16) refuseOffset(this, i, at, bytes);

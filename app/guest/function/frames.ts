@@ -6,7 +6,7 @@ import type { Burst } from "../../ring/burst.ts";
 export const MARK = { NONE: 0, DROP: 255 } as const;
 
 /**
- * A function has made of its frames what cannot be sent; the message says where, if that is known.
+ * A function has left frames that cannot be sent; the message says where it did, if that is known.
  */
 export class MisuseError extends RangeError {
   /**
@@ -21,7 +21,7 @@ export class MisuseError extends RangeError {
 }
 
 /**
- * The frames of a lane's burst, their marks, and what has to be looked at before they are sent. The
+ * The frames of a lane's burst, their marks, and what has to be checked before they are sent. The
  * functions see them as a `FrameBurst`, which lets them change nothing else.
  */
 export class Frames {
@@ -119,8 +119,8 @@ export class Frames {
   }
 
   /**
-   * See that a function that knows the words has left the burst's own mbufs in them, each once, in
-   * whatever order, and frames that lie inside. If it has not, they are put back.
+   * Check that a function that knows the words has left the burst's own mbufs in them, each once,
+   * in whatever order, and frames that lie inside. If it has not, they are put back.
    *
    * @throws {MisuseError} that says what is wrong.
    */

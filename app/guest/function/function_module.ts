@@ -46,7 +46,7 @@ export interface FunctionModule {
   /** Frames go back by the port that they came by, unless it sends them elsewhere. */
   readonly answers?: boolean;
   /**
-   * Gives what the file's next version, once it is saved, is to know: anything that
+   * Gives what the file's next version is to know, once that is saved: anything that
    * `structuredClone()` can copy. Each lcore has its own.
    */
   save?(): unknown;

@@ -5,8 +5,8 @@ import { fileURLToPath } from "node:url";
 const LOCAL = /\b(?:from|import)\s*\(?\s*["']((?:\.{1,2}\/|file:\/\/)[^"'\n]+)["']/g;
 
 /**
- * The files of a function: its own, and those that it imports, and those that they import. Packages
- * are left out, and what cannot be read.
+ * The files of a function: its own, the files that it imports, and the files that these import.
+ * Packages are left out, and files that cannot be read.
  *
  * @param file An absolute path.
  */
@@ -24,7 +24,7 @@ export function filesOf(file: string): Set<string> {
   return found;
 }
 
-/** The text of a module; empty for what is none, or cannot be read just now. */
+/** The text of a module; empty if the file is none, or cannot be read just now. */
 function textOf(path: string): string {
   if (!/\.[cm]?[jt]sx?$/.test(path)) return "";
   try {

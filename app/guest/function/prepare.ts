@@ -10,7 +10,8 @@ export interface Preparation {
   /** The functions, in order. */
   readonly specs: readonly FunctionSpec[];
   /**
-   * What the lcore does when idle, if it is to rehearse. Later versions do not, to start sooner.
+   * What the lcore does when idle, if it is to rehearse. Later versions of the functions do not
+   * rehearse, to start sooner.
    */
   readonly idle?: IdleMode;
   /**

@@ -7,7 +7,7 @@ export interface Frames {
 }
 
 /**
- * Refuse a frame that the burst has not.
+ * Refuse a frame that the burst does not have.
  *
  * @throws {RangeError} always.
  */
@@ -17,7 +17,7 @@ export function refuseFrame({ count }: Frames, i: number): never {
 }
 
 /**
- * Refuse an offset `at` of frame `i` from where on it does not have so many bytes.
+ * Refuse to use `bytes` bytes at offset `at` of frame `i`, which does not have them.
  *
  * @throws {RangeError} always.
  */

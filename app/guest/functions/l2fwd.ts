@@ -9,7 +9,7 @@ export const options: OptionsSchema = plainOptions({ "mac-updating": true });
 /** Super-frames pass whole. */
 export const offloads = true;
 
-/** As DPDK's l2fwd. */
+/** As DPDK's l2fwd: writes the addresses of each frame, or lets it be. */
 export function setup({ ports, options }: Context<{ "mac-updating": boolean }>): FrameFunction {
   return options["mac-updating"] ? addressWriter(ports) : () => {};
 }

@@ -37,7 +37,9 @@ export const arp = {
     return burst.u32(i, at + 24);
   },
 
-  /** Make of a request the reply that the target is the station `mac`, Ethernet header included. */
+  /**
+   * Turn a request into the reply that the target is the station `mac`, Ethernet header included.
+   */
   reply: (burst: FrameBurst, i: number, at: number, mac: Uint8Array): void => {
     const target = arp.targetIp(burst, i, at);
     burst.setU16(i, at + 6, ARP.REPLY);

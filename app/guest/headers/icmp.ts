@@ -64,7 +64,7 @@ export const icmp = {
   },
 
   /**
-   * Make of an echo request the reply to it: addresses change places, Ethernet's too.
+   * Turn an echo request into the reply to it: addresses change places, Ethernet's too.
    *
    * @param at Where the IPv4 header is: what `ipv4.at()` has given.
    * @returns false, with nothing changed, if the packet is no echo request, or not all of one.
@@ -82,7 +82,10 @@ export const icmp = {
     return true;
   },
 
-  /** Make the checksum of an ICMP message of `bytes` anew. ICMPv6's covers addresses: not here. */
+  /**
+   * Make the checksum of an ICMP message of `bytes` anew. Not for ICMPv6, as its checksum covers
+   * addresses.
+   */
   complete: (burst: FrameBurst, i: number, at: number, bytes: number): void => {
     burst.setU16(i, at + CHECKSUM, 0);
     burst.setU16(i, at + CHECKSUM, internetChecksum(burst, i, at, bytes));

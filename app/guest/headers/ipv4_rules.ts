@@ -13,7 +13,7 @@ import {
 } from "./ipv4_rule_sets.ts";
 import { PROTOCOL } from "./transport.ts";
 
-/** What an IPv4 packet has to be to fit a rule: all of what is told. */
+/** What an IPv4 packet has to be to fit a rule: all that the rule says. */
 export interface Ipv4Rule {
   /** What it carries: one of `PROTOCOL`, or another number below 256. */
   readonly protocol?: number;
@@ -27,7 +27,7 @@ export interface Ipv4Rule {
   readonly destinationPorts?: readonly [first: number, last: number];
   /**
    * Whether it fits, too, if its ports cannot be seen: it is a later fragment, or its header is
-   * cut. Rules that deny want that. False unless told.
+   * cut. Rules that deny want that. False by default.
    */
   readonly orUnseenPorts?: boolean;
 }

@@ -12,55 +12,55 @@ const IPV4_AT = ETHERNET_BYTES, TRANSPORT_AT = IPV4_AT + IPV4_BYTES;
 
 /** What an ARP packet says. */
 export interface ArpFields extends FrameFields {
-  /** One of `ARP`: a request unless told. */
+  /** One of `ARP`: a request by default. */
   readonly operation?: number;
-  /** The sender's MAC address: the frame's source unless told. */
+  /** The sender's MAC address: the frame's source by default. */
   readonly senderMac?: string;
-  /** The sender's IPv4 address: 192.0.2.1 unless told. */
+  /** The sender's IPv4 address: 192.0.2.1 by default. */
   readonly senderIp?: string;
-  /** The target's MAC address: zeros unless told. */
+  /** The target's MAC address: zeros by default. */
   readonly targetMac?: string;
-  /** The target's IPv4 address: 192.0.2.2 unless told. */
+  /** The target's IPv4 address: 192.0.2.2 by default. */
   readonly targetIp?: string;
 }
 
 /** What an IPv4 header says. */
 export interface Ipv4Fields extends FrameFields {
-  /** The source address: 192.0.2.1 unless told. */
+  /** The source address: 192.0.2.1 by default. */
   readonly sourceIp?: string;
-  /** The destination address: 192.0.2.2 unless told. */
+  /** The destination address: 192.0.2.2 by default. */
   readonly destinationIp?: string;
-  /** Time to live: 64 unless told. */
+  /** Time to live: 64 by default. */
   readonly ttl?: number;
 }
 
 /** What a UDP header says. */
 export interface UdpFields extends Ipv4Fields {
-  /** The source port: 49152 unless told. */
+  /** The source port: 49152 by default. */
   readonly sourcePort?: number;
-  /** The destination port: 9 (discard) unless told; of TCP 80. */
+  /** The destination port: by default 9 (discard), of TCP 80. */
   readonly destinationPort?: number;
 }
 
 /** What a TCP header says. */
 export interface TcpFields extends UdpFields {
-  /** Bits of `TCP_FLAG`: SYN unless told. */
+  /** Bits of `TCP_FLAG`: SYN by default. */
   readonly flags?: number;
-  /** The sequence number: 0 unless told. */
+  /** The sequence number: 0 by default. */
   readonly sequence?: number;
-  /** The acknowledgement number: 0 unless told. */
+  /** The acknowledgement number: 0 by default. */
   readonly acknowledgement?: number;
-  /** The window: 65535 unless told. */
+  /** The window: 65535 by default. */
   readonly window?: number;
 }
 
 /** What an ICMP echo says. */
 export interface EchoFields extends Ipv4Fields {
-  /** Whether it is a reply: a request unless told. */
+  /** Whether it is a reply: a request by default. */
   readonly reply?: boolean;
-  /** The identifier of the program that asks: 1 unless told. */
+  /** The identifier of the program that asks: 1 by default. */
   readonly identifier?: number;
-  /** The sequence number: 1 unless told. */
+  /** The sequence number: 1 by default. */
   readonly sequence?: number;
 }
 
@@ -68,14 +68,14 @@ export interface EchoFields extends Ipv4Fields {
 export interface VlanFields {
   /** Its number, 0 to 4095. */
   readonly id: number;
-  /** Priority, 0 to 7: 0 unless told. */
+  /** Priority, 0 to 7: 0 by default. */
   readonly priority?: number;
-  /** EtherType of the tag: 0x8100 unless told. */
+  /** EtherType of the tag: 0x8100 by default. */
   readonly type?: number;
 }
 
 /**
- * Makers of frames: what is not told has a default, from what is set aside for documentation (RFC
+ * Makers of frames: what is left out has a default, from what is set aside for documentation (RFC
  * 5737, RFC 7042), and checksums are right. Frames are as short as their content, as a TAP gives
  * them: without padding to 60 bytes, without FCS.
  *
@@ -89,7 +89,7 @@ export interface VlanFields {
  * ```
  */
 export const frame = {
-  /** An Ethernet frame. `type` is its EtherType: 0x88b5, for experiments, unless told. */
+  /** An Ethernet frame. `type` is its EtherType: 0x88b5, for experiments, by default. */
   ethernet: (fields: FrameFields & { readonly type?: number } = {}): Uint8Array => {
     const { type = 0x88b5, payload = new Uint8Array(46) } = fields;
     return ethernetFrame(fields, type, payload.length).put(ETHERNET_BYTES, payload).bytes;
@@ -107,7 +107,7 @@ export const frame = {
     return burst.bytes(0).slice();
   },
 
-  /** ARP for IPv4 (RFC 826): a request to all stations unless told. */
+  /** ARP for IPv4 (RFC 826): a request to all stations by default. */
   arp: (fields: ArpFields = {}): Uint8Array => {
     const { operation = ARP.REQUEST, senderIp = SOURCE_IP, targetIp = DESTINATION_IP } = fields;
     const { destination = "ff:ff:ff:ff:ff:ff", senderMac = fields.source } = fields;
@@ -123,7 +123,7 @@ export const frame = {
     return made.bytes;
   },
 
-  /** An IPv4 packet (RFC 791). `protocol` is what it carries: 253, for experiments, unless told. */
+  /** An IPv4 packet (RFC 791). `protocol` is what it carries: 253, for experiments, by default. */
   ipv4: (fields: Ipv4Fields & { readonly protocol?: number } = {}): Uint8Array => {
     const { protocol = 253, payload = new Uint8Array(0) } = fields;
     return ipv4Frame(fields, protocol, payload.length).put(TRANSPORT_AT, payload).bytes;

@@ -68,7 +68,7 @@ export interface TrialOptions {
   readonly progress?: Progress;
 }
 
-/** A guest of one lcore in memory of this process, and a time that passes as it is told. */
+/** A guest of one lcore in memory of this process, with a clock that its caller moves on. */
 export class FunctionTrial implements Disposable {
   /** The longest frame that there is room for, in bytes. */
   readonly frameMax: number;
@@ -128,8 +128,8 @@ export class FunctionTrial implements Disposable {
   }
 
   /**
-   * Let time pass, until so many nanoseconds after the beginning: ten times a second timers are
-   * looked at, and functions that make frames get bursts without one.
+   * Let time pass, until `nanoseconds` after the beginning: ten times a second timers are looked
+   * at, and functions that make frames get bursts without one.
    *
    * @returns what was sent meanwhile.
    */

@@ -6,15 +6,15 @@ import { FrameBurst } from "../function/frame_burst.ts";
 
 /** Addresses of an Ethernet header, as `00:00:5e:00:53:01`. */
 export interface Addresses {
-  /** The destination: 00:00:5e:00:53:02 unless told. */
+  /** The destination: 00:00:5e:00:53:02 by default. */
   readonly destination?: string;
-  /** The source: 00:00:5e:00:53:01 unless told. */
+  /** The source: 00:00:5e:00:53:01 by default. */
   readonly source?: string;
 }
 
 /** What every frame has. */
 export interface FrameFields extends Addresses {
-  /** What comes behind the last header that is told of. */
+  /** What comes behind the last header. */
   readonly payload?: Uint8Array;
 }
 

@@ -2,7 +2,7 @@ import type { CapturedFrame } from "../../capture/capture.ts";
 import { BURST_DEFAULT } from "../../ring/burst.ts";
 import type { FunctionTrial, SentFrame, TriedFrame } from "./function_trial.ts";
 
-/** Frames that come by one port within so many nanoseconds are a burst. */
+/** Frames that come by one port within this time, in nanoseconds, are a burst. */
 const BURST_NS = 100_000n;
 
 /** A burst of a capture, and what functions have done to it. */
@@ -13,7 +13,7 @@ export interface CaptureStep {
   readonly tried: readonly (TriedFrame | undefined)[];
   /** What was sent, in the order of time: of frames of the capture the time is theirs. */
   readonly sent: readonly CapturedFrame[];
-  /** How many of those that were sent functions have made. */
+  /** How many of the frames that were sent are made by functions. */
   readonly made: number;
 }
 
@@ -32,7 +32,7 @@ export function* tryCapture(
       given.push(frame);
       try {
         frame = next();
-      } catch (cause) { // what was read before is tried before
+      } catch (cause) { // frames that were read before it are tried before
         frame = undefined;
         error = { cause };
       }

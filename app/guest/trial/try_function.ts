@@ -19,9 +19,9 @@ const PORTS_MAX = 32;
 export interface GivenFrame {
   /** Its bytes, Ethernet header first, no FCS. */
   readonly bytes: Uint8Array;
-  /** The number of the port that it comes by: 0 unless told. */
+  /** The number of the port that it comes by: 0 by default. */
   readonly port?: number;
-  /** When, in milliseconds after the beginning; with the frame before unless told. */
+  /** When, in milliseconds after the beginning; by default with the frame before. */
   readonly at?: number;
 }
 
@@ -30,17 +30,17 @@ export type OptionValues = Readonly<Record<string, string | number | boolean>>;
 
 /** How {@linkcode tryFunction} tries a function. */
 export interface TryOptions {
-  /** Ports that the guest has, 1 to 32: 2 unless told. Neighbours are paired. */
+  /** Ports that the guest has, 1 to 32: 2 by default. Neighbours are paired. */
   readonly ports?: number;
   /** What `--set` would give, by key; of a chain for each function, in their order. */
   readonly set?: OptionValues | readonly OptionValues[];
-  /** Frames of one port and one moment that make a burst, at most: 32 unless told, 256 at most. */
+  /** Frames of one port and one moment that make a burst, at most: 32 by default, at most 256. */
   readonly burst?: number;
-  /** What becomes of frames whose function has thrown: they are dropped unless told. */
+  /** What becomes of frames whose function has thrown: they are dropped by default. */
   readonly onError?: "drop" | "pass";
   /**
-   * How long it goes on, in milliseconds after the beginning; it ends with the last frame unless
-   * told. While time passes timers are called, and functions that originate frames get bursts
+   * How long it goes on, in milliseconds after the beginning; by default it ends with the last
+   * frame. While time passes timers are called, and functions that originate frames get bursts
    * without one, ten times a second.
    */
   readonly until?: number;
