@@ -20,7 +20,7 @@ const CHUNK_BYTES = 1 << 18;
 /** Blocks of at least so many bytes are not copied before they are written. */
 const DIRECT_BYTES = 1 << 14;
 
-/** The most bytes of a frame that a file announces, unless told otherwise. */
+/** The most bytes of a frame that a file announces by default. */
 const SNAP_LENGTH = 262_144;
 
 /** Ten to the power of minus nine seconds. */

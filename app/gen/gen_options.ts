@@ -21,7 +21,7 @@ export interface TrialOptions {
   readonly rate: number;
   /** For how long frames are sent. */
   readonly seconds: number;
-  /** How long frames then have to come back; 2 s unless told (RFC 2544, 23). */
+  /** How long frames then have to come back; 2 s by default (RFC 2544, 23). */
   readonly settleSeconds?: number;
 }
 

@@ -24,7 +24,7 @@ const RX_MBUFS = 1024;
 
 const RX_BURST = 64;
 
-/** How long the generator waits for frames that are under way, unless told (RFC 2544, 23). */
+/** How long the generator waits for frames that are under way, by default (RFC 2544, 23). */
 const SETTLE_SECONDS = 2;
 
 /** How much longer it may take to send all frames of a trial, where the machine has other work. */

@@ -9,7 +9,7 @@ import { listeningServers } from "../region/listening_servers.ts";
 import { INSPECT_MIN_BYTES } from "./decode.ts";
 
 /** How `shim_file_open()` opens for reading: no link; with links followed, such as in /proc. */
-const READ_ONLY = 0, READ_ONLY_LINKED = 3;
+export const READ_ONLY = 0, READ_ONLY_LINKED = 3;
 
 const PAGE_BYTES = 4096;
 

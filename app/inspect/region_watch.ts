@@ -8,11 +8,8 @@ import { HEADER, MAGIC, REGION_STATE } from "../memory/layout.ts";
 import { isPath, socketPath } from "../memory/region_name.ts";
 import { listeningServers } from "../region/listening_servers.ts";
 import { decodeRegion, withLives } from "./decode.ts";
-import { mapReadOnly } from "./find_region.ts";
+import { mapReadOnly, READ_ONLY, READ_ONLY_LINKED } from "./find_region.ts";
 import type { RegionReport } from "./region_report.ts";
-
-/** How `shim_file_open()` opens for reading: no link; with links followed, such as in /proc. */
-const READ_ONLY = 0, READ_ONLY_LINKED = 3;
 
 /** The bits of a mode that tell what kind of file it is; and the kinds. */
 const KIND = 0o170000, REGULAR = 0o100000, SOCKET = 0o140000, LINK = 0o120000;

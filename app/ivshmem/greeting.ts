@@ -13,7 +13,7 @@ import {
 
 const EMFILE = 24;
 
-/** Milliseconds that all the first messages may take, unless told. */
+/** Milliseconds that all the first messages may take by default. */
 export const GREETING_MS = 2000;
 
 /** The code of the error for a server that is there and does not answer: it may still do so. */

@@ -34,7 +34,7 @@ export interface SharedMempool {
 
 /**
  * How {@linkcode attachMempool} uses a mempool: `cacheSize` and `flushThreshold`, and for debugging
- * `user` and `onProblem`. The `cacheSize` is 0 unless told: the mbufs in the cache of a thread that
+ * `user` and `onProblem`. The `cacheSize` is 0 by default: the mbufs in the cache of a thread that
  * dies without `pool.close()` are lost to all.
  */
 export type SharedMempoolUse = Omit<CheckedOptions, "mbufs">;
@@ -44,12 +44,12 @@ export interface SharedMempoolOptions extends SharedMempoolUse {
   /** Mbufs, 1 to 2^24. */
   readonly count: number;
   /**
-   * Bytes of frame that an mbuf holds behind its headroom at least, up to 65280; 2240 unless told.
+   * Bytes of frame that an mbuf holds behind its headroom at least, up to 65280; 2240 by default.
    */
   readonly dataRoom?: number;
   /**
    * For debugging: all programs that attach check each mbuf that they allocate or free, and the
-   * guards around it; see `CheckedMempool`. False unless told.
+   * guards around it; see `CheckedMempool`. False by default.
    */
   readonly debug?: boolean;
 }

@@ -7,7 +7,7 @@ const HOME = "\x1b[H", END_OF_LINE = "\x1b[K", END_OF_SCREEN = "\x1b[J", PLAIN =
 const STYLES = { head: "\x1b[1m", bad: "\x1b[31m", dim: "\x1b[2m" } as const;
 
 /** The size that is assumed of a terminal that does not tell its own. */
-const SIZE_MIN = { columns: 80, rows: 24 };
+const DEFAULT_SIZE = { columns: 80, rows: 24 };
 
 /** Names of keys, by what a terminal sends for them. */
 const KEYS: Readonly<Record<string, string>> = {
@@ -48,9 +48,9 @@ export class Screen implements Disposable {
   get size(): { columns: number; rows: number } {
     try {
       const { columns, rows } = Deno.consoleSize();
-      return columns > 0 && rows > 0 ? { columns, rows } : SIZE_MIN;
+      return columns > 0 && rows > 0 ? { columns, rows } : DEFAULT_SIZE;
     } catch {
-      return SIZE_MIN; // the terminal has gone: the next write tells so
+      return DEFAULT_SIZE; // the terminal has gone: the next write tells so
     }
   }
 

@@ -47,7 +47,7 @@ const POLL_MS = 100;
 const RELEASE_MS = 3000;
 
 /**
- * The id that a region's device gets unless told: `culvert-` and the region's name, or the last
+ * The id that a region's device gets by default: `culvert-` and the region's name, or the last
  * part of its path, with `_` for what QEMU does not allow in ids.
  */
 export function deviceId(region: string): string {

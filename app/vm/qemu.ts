@@ -14,7 +14,7 @@ import { KERNEL_PARAMETERS } from "./init.ts";
 /** The program that {@linkcode qemuArguments} is written for. */
 export const QEMU = "qemu-system-x86_64";
 
-/** Memory of a guest in MiB, unless told: enough for Deno and the image. */
+/** Memory of a guest in MiB by default: enough for Deno and the image. */
 export const MEMORY_MIB = 384;
 
 /** A guest's machine, apart from its image and its regions. */
