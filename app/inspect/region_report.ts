@@ -107,8 +107,8 @@ export interface SleepReport {
    */
   readonly isTurning: boolean | null;
   /**
-   * Goes up several times a second while the lcore comes round its loop, modulo 2^32; 0 if the lcore
-   * does not tell.
+   * Goes up several times a second while the lcore comes round its loop, modulo 2^32; 0 if the
+   * lcore does not tell.
    */
   readonly rounds: number;
   /** Whether the lcore sleeps. */
