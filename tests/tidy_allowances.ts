@@ -28,7 +28,6 @@ export const FOR_TESTS: Readonly<Record<string, readonly string[]>> = {
     "app/region/server_command_line.ts argumentsFor",
     "app/region/server_command_line.ts filesOf",
     "app/vm/run_qemu.ts showLines",
-    "app/vm/show.ts shellQuote",
   ],
   "calculates: tests try numbers at the edges": [
     "app/host/lay_out.ts strideFor",

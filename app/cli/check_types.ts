@@ -2,14 +2,15 @@ import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { CulvertError, UsageError } from "../../ffi/error.ts";
 import { isFile } from "../guest/function/function_name.ts";
+import { shellQuote } from "../vm/show.ts";
 import { importMapUrl } from "./import_map.ts";
 
 /**
  * The option that tells `deno check` culvert's names; in a project with the package it finds them.
  */
 const OWN_NAMES = import.meta.url.endsWith(".ts")
-  ? `--config=${fileURLToPath(new URL("../../deno.json", import.meta.url))} `
-  : "";
+  ? [`--config=${fileURLToPath(new URL("../../deno.json", import.meta.url))}`]
+  : [];
 
 /**
  * Options by which `deno check` ignores projects and lock files beside the files that it checks.
@@ -44,10 +45,8 @@ export class TypeChecker implements Disposable {
       this.#answers = stdout.pipeThrough(new TextDecoderStream()).getReader();
     } catch (error) {
       if (!(error instanceof Deno.errors.NotCapable)) throw error;
-      const files = named.filter(hasTypes).join(" ");
-      throw new UsageError(
-        `Cannot check types as culvert may not run Deno here: run deno check ${OWN_NAMES}${files}`,
-      );
+      const command = shellQuote(["deno", "check", ...OWN_NAMES, ...named.filter(hasTypes)]);
+      throw new UsageError(`Cannot check types as culvert may not run Deno here: run ${command}`);
     }
     Deno.permissions.revokeSync({ name: "run" });
   }

@@ -1,6 +1,7 @@
 import { runGuest } from "../guest/run_guest.ts";
 import { runHost } from "../host/run_host.ts";
 import { usableCores } from "../linux/core_list.ts";
+import { remove } from "../linux/files.ts";
 import { checkOpenFiles } from "../linux/open_files.ts";
 import { stdout } from "../linux/output.ts";
 import { BURST_DEFAULT } from "../ring/burst.ts";
@@ -30,6 +31,8 @@ export async function runCommand(
   urls: LcoreUrls,
 ): Promise<number> {
   const region = `/dev/shm/culvert-run-${Deno.pid}`;
+  // If a thread does not return, the host cannot end in order, and the process exits.
+  globalThis.addEventListener("unload", () => remove(region));
   const cores = usableCores();
   const both = { burst: BURST_DEFAULT, idle: "adaptive" } as const;
   const regions = readRegions([{ name: "region", value: region }, ...given], cores.length);

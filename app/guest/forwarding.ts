@@ -4,6 +4,7 @@ import type { Attachment, Push } from "./attachment.ts";
 import { describeWays } from "./describe_ways.ts";
 import type { GuestOptions } from "./guest_options.ts";
 import type { Interrupts } from "./interrupts.ts";
+import type { LcoreLegacy } from "./guest_lcore.ts";
 import { type Common, LcoreRun, type LoadedVersion } from "./lcore_run.ts";
 import { planLcores } from "./plan_lcores.ts";
 import type { RegionLink } from "./region_link.ts";
@@ -27,6 +28,7 @@ export class Forwarding {
   /**
    * Start the lcores.
    *
+   * @param before What the lcores take over that the guest had before, in this place or another.
    * @param wake Called when an lcore has ended.
    * @throws {UsageError} if the options do not fit the ports.
    */
@@ -35,6 +37,7 @@ export class Forwarding {
     interrupts: Interrupts | undefined,
     private readonly options: GuestOptions,
     version: LoadedVersion,
+    before: readonly LcoreLegacy[],
     log: Log,
     private readonly wake: () => void,
   ) {
@@ -57,13 +60,15 @@ export class Forwarding {
     };
     this.#common = { region, geometry, lease, interrupts, isNotified, ...lanes };
     attachment.tellOffloads(version.functions.offloads);
-    this.#run = new LcoreRun(this.#common, plan, version.threads, [], wake);
+    this.#run = new LcoreRun(this.#common, plan, version.threads, before, wake);
     this.#standstill = new Standstill(
       (lcore, i) => {
         const { name } = this.#version.functions.handles[i];
-        log(`function ${name} has not returned for 1 s: lcore ${lcore} stands still`, {
-          level: "error",
-        });
+        log(
+          `function ${name} has not returned for 1 s: lcore ${lcore} stands still until it returns, ` +
+            "or culvert is started anew",
+          { level: "error" },
+        );
       },
       (lcore) => log(`lcore ${lcore} goes on`),
     );
@@ -118,8 +123,10 @@ export class Forwarding {
     attachment.tellPeer(link.peer, link.reconnected);
     const isHostAlive = attachment.beat(now);
     attachment.showCounters(this.#run.counters);
+    if (this.#swap === undefined || this.#swap.phase === "stopping") {
+      this.#standstill.look(this.#run.progress, now);
+    }
     if (this.#swap !== undefined) this.#follow(this.#swap, now);
-    else this.#standstill.look(this.#run.progress, now);
     const hasFailed = this.failure !== undefined && !this.isSwapping;
     if (!isHostAlive || link.hostHasLeft || attachment.isAskedToLeave || hasFailed) this.stop();
   }
@@ -128,15 +135,21 @@ export class Forwarding {
    * Let other lcores take over between two bursts; frames wait in rings meanwhile.
    *
    * @returns once they forward; rejects if they cannot be set up, and the present ones go on.
-   * @throws {CulvertError} if other lcores are just taking over.
+   * @throws {CulvertError} if other lcores are just taking over, or a function does not return.
    */
   swap(version: LoadedVersion, now: number): Promise<Swapped> {
     if (this.#swap) {
       throw new CulvertError("Cannot swap functions as others are just taking over: wait");
     }
+    if (!this.isMoving) throw stuck();
     this.#run.stop();
     this.#swap = new FunctionSwap(this.#version, version, now, this.#dropped);
     return this.#swap.done;
+  }
+
+  /** What the lcores leave to those of the guest's next place, once all have ended. */
+  get legacy(): readonly LcoreLegacy[] {
+    return this.#run.legacy;
   }
 
   /** Tell the lcores to stop. */
@@ -155,7 +168,11 @@ export class Forwarding {
     const run = this.#run;
     const { failure } = run;
     if (failure !== undefined) run.stop();
-    if (!run.hasEnded) {
+    if (swap.phase === "stopping" && !run.hasEnded && !this.isMoving) {
+      run.resume();
+      swap.error = stuck();
+      this.#settle(now);
+    } else if (!run.hasEnded) {
       if (swap.phase !== "stopping" && failure === undefined && run.hasBegun) this.#settle(now);
     } else if (!this.#isStopping && swap.phase === "stopping" && failure === undefined) {
       swap.legacy = run.legacy;
@@ -185,6 +202,11 @@ export class Forwarding {
   get #dropped(): number {
     return this.#ports.reduce((sum, { counters }) => sum + counters[GUEST_COUNTER.DROPPED], 0);
   }
+}
+
+/** Why nothing can take over from an lcore that stands still. */
+function stuck(): CulvertError {
+  return new CulvertError("one that is at work does not return: start culvert anew");
 }
 
 function portsOf({ channels }: Attachment): VirtualPortHandle[] {

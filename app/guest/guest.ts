@@ -55,6 +55,8 @@ export class Guest {
   #interrupts?: Interrupts;
   #attachment?: Attachment;
   #forwarding?: Forwarding;
+  /** What the lcores have left when they forwarded last. */
+  #legacy: Forwarding["legacy"] = [];
   #hasLeft: (now: number) => boolean = () => true;
   /** Thrown once the place has been left. */
   #failure?: unknown;
@@ -206,17 +208,13 @@ export class Guest {
       if (!isWaiting && waited > this.#patience) throw error;
       const wanted = waitedFor(error, waited, link.isPlugged !== undefined);
       if (wanted !== undefined) this.#tell(wanted);
-      if (link.isFile && error instanceof RegionNotReadyError) this.#openAgainLater();
+      if (!link.isFile || !(error instanceof RegionNotReadyError)) return;
+      link.close(); // a host that ends does not remove a file that a program has open
+      this.#link = undefined;
+      this.#phase = "looking";
       return;
     }
     this.#forward(this.#attachment, now);
-  }
-
-  /** Let go of a region's file: a host that ends does not remove a file that a program has open. */
-  #openAgainLater(): void {
-    this.#link!.close();
-    this.#link = undefined;
-    this.#phase = "looking";
   }
 
   #beginClaim(link: RegionLink, now: number): Claim {
@@ -235,10 +233,10 @@ export class Guest {
 
   #forward(attachment: Attachment, now: number): void {
     const { options, platform: { log, wake } } = this;
-    const [interrupts, version] = [this.#interrupts, this.#version];
+    const what = [this.#interrupts, options, this.#version, this.#legacy] as const;
     this.#phase = "forwarding";
     try {
-      this.#forwarding = new Forwarding(attachment, interrupts, options, version, log, wake);
+      this.#forwarding = new Forwarding(attachment, ...what, log, wake);
     } catch (error) {
       this.#failure = error;
       return this.#leave(now);
@@ -254,6 +252,7 @@ export class Guest {
       this.platform.log(reasonOf(this.#attachment!, this.#isStopping));
       this.platform.log(forwarding.statistics.summary);
     }
+    this.#legacy = forwarding.legacy;
     forwarding.close();
     this.#forwarding = undefined;
     this.#leave(now);

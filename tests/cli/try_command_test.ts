@@ -200,6 +200,12 @@ Deno.test("culvert try says in a line why a function cannot be used", async () =
     ],
     ["export default async () => {};", /^Cannot use function a\.ts as its default is async: /],
     [
+      "export default () => {}; export const options = { limit: 10 };",
+      /^Cannot use function a\.ts as its options are no schema: .* = plainOptions\(\{ rate: 100 \}\)$/,
+    ],
+    ["export default () => {}; export const options = null;", /as its options are no schema: /],
+    ['import "culvert/function";', /: did you mean culvert-net\/function\?/],
+    [
       'import "nothing";',
       /^[\x20-\x7e]*not in import map[^]*: write .\/ before .*npm install nothing\n *at file:[^ ]*a\.ts:1:8$/,
     ],

@@ -1,6 +1,7 @@
 import { deepEqual, equal, rejects, throws } from "node:assert/strict";
 import { GUEST_STATE } from "../../app/channel/guest_state.ts";
 import { HEADER, REGION_STATE } from "../../app/memory/layout.ts";
+import type { Context } from "../../app/guest/function/context.ts";
 import type { FrameBurst } from "../../app/guest/function/frame_burst.ts";
 import type { FunctionModule } from "../../app/guest/function/function_module.ts";
 import { COUNTER } from "../../app/port/counters.ts";
@@ -51,6 +52,25 @@ Deno.test("Guest claims its place again when the host has retired it", () => {
     "the host is gone or has started anew",
     "received 0 frames, sent 0, dropped 0",
   ]);
+});
+
+Deno.test("Guest hands on what its functions have counted when it claims its place again", async () => {
+  using pair = new Pair();
+  const { host, guest } = pair;
+  pair.turns(4);
+  const setup = (context: Context) => {
+    const seen = context.counter("seen");
+    return (burst: FrameBurst) => seen.add(burst.count);
+  };
+  const swapped = guest.swap(pair.version({ setup }));
+  pair.turns(10);
+  await swapped;
+  host.ports.p0.waiting = 100;
+  pair.turns(10);
+  host.supervisor.close("is cut off");
+  pair.turns(10);
+  equal(host.guest.state, GUEST_STATE.RUNNING);
+  equal(pair.threads.at(-1)!.handle!.before?.counted.get("seen"), 100);
 });
 
 Deno.test("Guest bears a region that is not sound for five seconds, unless it was attached before", () => {

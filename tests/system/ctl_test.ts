@@ -261,3 +261,34 @@ Deno.test("DPDK's own telemetry client reads a host's ports, rings and mempools"
   await guest.stop();
   await lab.stopHost(host);
 });
+
+Deno.test("A port that is added leaves functions what they have saved", async () => {
+  await using lab = await Lab.open();
+  const pair = await lab.namespacePair({ quiet: true });
+  const tap = lab.name("t");
+  await startHost(lab, [...packetPorts(pair.a, pair.b), "--may-add", `${tap}*`]);
+  const folder = Deno.makeTempDirSync({ dir: ".cache", prefix: "saving" });
+  await using _ = { [Symbol.asyncDispose]: () => Deno.remove(folder, { recursive: true }) };
+  await Deno.writeTextFile(`${folder}/saving.ts`, SAVING);
+  const guest = await lab.startGuest(["--function", `${folder}/saving.ts`, "-T", "0"]);
+  await guest.stderrLine(/set up for 2 ports$/);
+  equal((await ctl(lab, lab.region, "port", "add", `tap:${tap}`)).code, 0);
+  await guest.stderrLine(/set up for 3 ports, after 1 time$/);
+});
+
+/** A function that tells how often it was set up before. */
+const SAVING = `
+  let context, times = 0;
+  const tell = (after) => context.log(\`set up for \${context.ports.length} ports\${after}\`);
+  export function setup(given) {
+    context = given;
+    times = 0;
+    tell("");
+    return () => {};
+  }
+  export const save = () => times + 1;
+  export function restore(saved) {
+    times = saved;
+    tell(\`, after \${times} time\`);
+  }
+`;

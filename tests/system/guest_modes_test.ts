@@ -226,6 +226,22 @@ Deno.test("culvert guest: a function that does not return for a second is named;
   await lab.finish({ host, guest });
 });
 
+Deno.test("culvert guest: a version that is saved is kept out by one that does not return, and the log says so", async () => {
+  await using lab = await Lab.open();
+  const folder = Deno.makeTempDirSync({ dir: ".cache", prefix: "stuck" });
+  await using _ = { [Symbol.asyncDispose]: () => Deno.remove(folder, { recursive: true }) };
+  const file = `${folder}/stuck.ts`;
+  await Deno.writeTextFile(
+    file,
+    "export default (burst) => { while (burst.length(0) === 62); };\n",
+  );
+  const { guest, wires } = await forwardingOver(lab, 2, ["--function", file, "-T", "0"]);
+  await wires[0].send(testFrame(62));
+  await guest.stderrLine(/lcore 0 stands still until it returns, or culvert is started anew/);
+  await Deno.writeTextFile(file, "export default () => {};\n");
+  await guest.stderrLine(/kept the version .* one that is at work does not return: start culvert/);
+});
+
 Deno.test("culvert guest: -T 1 prints the table that l2fwd users know", async () => {
   await using lab = await Lab.open();
   const { host, guest, wires } = await forwardingOver(lab, 2, ["-T", "1"]);

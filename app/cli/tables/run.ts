@@ -26,7 +26,8 @@ export const RUN = {
   text: [
     "The host has the first core, the guest the last; frames go between them through a region, " +
     "as they do between processes. It keeps its privileges, and no other guest can attach: " +
-    "culvert host and culvert guest are for that.",
+    "culvert host and culvert guest are for that. Its first lines tell the path of the region, by " +
+    "which culvert top, inspect and capture --region look at it.",
   ],
   examples: [{ line: "culvert run --port packet:a --port packet:b --function ./my.ts" }],
 } as const satisfies Command;

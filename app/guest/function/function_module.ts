@@ -27,8 +27,8 @@ export interface FunctionModule {
   /** Called with each burst. */
   readonly default?: FrameFunction;
   /**
-   * Called once in each lcore before the first burst. It may return the function, which then keeps
-   * what it needs in variables of its own.
+   * Called in each lcore before the first burst, and again when ports come or go or the host starts
+   * anew. It may return the function, which then keeps what it needs in variables of its own.
    */
   setup?(context: Context): FrameFunction | void;
   /** Checks what `--set` gave; without it there are no options. */
@@ -46,11 +46,11 @@ export interface FunctionModule {
   /** Frames go back by the port that they came by, unless it sends them elsewhere. */
   readonly answers?: boolean;
   /**
-   * Gives what the file's next version is to know, once that is saved: anything that
-   * `structuredClone()` can copy. Each lcore has its own.
+   * Gives what is to be known after the next `setup()`, of the file's next version or of this one:
+   * anything that `structuredClone()` can copy. Each lcore has its own.
    */
   save?(): unknown;
-  /** Called after `setup()`, before the first burst, with what the version before has saved. */
+  /** Called after `setup()`, before the first burst, with what `save()` has given. */
   restore?(saved: unknown): void;
 }
 
@@ -105,6 +105,10 @@ export function checkExports(name: string, module: FunctionModule): void {
     if (isAsync(module[what])) {
       throw refuse(`its ${what} is async`, "nothing waits for it, await at the file's top level");
     }
+  }
+  const { options } = module;
+  if (options !== undefined && typeof options?.["~standard"]?.validate !== "function") {
+    throw refuse("its options are no schema", "export const options = plainOptions({ rate: 100 })");
   }
   if (module.default === undefined && module.setup === undefined) {
     const exported = Object.keys(module).filter((key) => !KNOWN.includes(key));
@@ -161,7 +165,10 @@ function plain(text: string): string {
   // deno-lint-ignore no-control-regex
   return text.replaceAll(/\x1b\[[\d;]*m/g, "").replace(
     /\s*hint: If you want to use the npm package, try running `deno add npm:(.*)`/,
-    ": write ./ before a file's name; a package is there after npm install $1",
+    (_, named) =>
+      named.startsWith("culvert/")
+        ? `: did you mean ${named.replace("culvert", "culvert-net")}?`
+        : `: write ./ before a file's name; a package is there after npm install ${named}`,
   );
 }
 
