@@ -14,6 +14,7 @@ import { sayFor } from "./messages.ts";
 import type { Parsed } from "./options.ts";
 import { readSet } from "./set_option.ts";
 import type { TRY } from "./tables/try.ts";
+import { TrialWatch } from "./trial_watch.ts";
 import { TryReport } from "./try_report.ts";
 
 /** Ports that a guest has for a capture of one interface. */
@@ -37,6 +38,7 @@ export async function tryCommand(
   { values, given, positionals: [named, input, output] }: Parsed<typeof TRY>,
   out: TryOutput = stdout,
   say: (line: string) => void = sayFor("try"),
+  watch: (names: readonly string[]) => TrialWatch | undefined = (names) => new TrialWatch(names),
 ): Promise<number> {
   using rejections = new Rejections();
   const specs = chainOf(named, given);
@@ -51,9 +53,10 @@ export async function tryCommand(
   const next = withFirst(reader);
   const ports = values.ports ?? Math.max(PORTS_DEFAULT, reader.interfaces);
 
+  using watched = watch(loaded.map(({ handle }) => handle.name));
   using trial = setUp(loaded, {
     ...{ ports, burst: BURST_DEFAULT, frameMax: frameMaxOf(values.mtu) },
-    ...{ onError: values["on-error"], log: say },
+    ...{ onError: values["on-error"], log: say, progress: watched?.progress },
   });
   using to = output === undefined ? undefined : openOutput(output, from);
   const interfaces = Array.from({ length: ports }, (_, port) => ({ name: `port${port}` }));

@@ -50,7 +50,12 @@ async function inFolder(capture: Uint8Array, test: (files: Files) => Promise<voi
     await test({
       ...{ folder, lines, said },
       run: (...args) =>
-        tryCommand(parsed(TRY, args.map(inHere)), out, (line) => void said.push(line)),
+        tryCommand(
+          parsed(TRY, args.map(inHere)),
+          out,
+          (line) => void said.push(line),
+          () => undefined,
+        ),
       read(name) {
         using file = Deno.openSync(`${folder}/${name}`);
         const reader = new CaptureReader(file, name);
