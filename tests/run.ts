@@ -110,6 +110,8 @@ interface Outcome extends Report {
   /** The name of their report in `.cache`. */
   readonly name: string;
   readonly isGood: boolean;
+  /** Whether it tells of all files: it does not of one that cannot be loaded. */
+  readonly isComplete: boolean;
 }
 
 /** Run Deno. Returns whether it ended well. */
@@ -118,16 +120,31 @@ async function deno(args: readonly string[]): Promise<boolean> {
   return (await command.spawn().status).success;
 }
 
-/** Run a command that writes a JUnit report. It is no success if no test has passed. */
-async function test(name: string, command: readonly string[]): Promise<Outcome> {
+/**
+ * Run a command that writes a JUnit report. It is no success if no test has passed.
+ *
+ * @param files What the report tells of if all of them could be loaded.
+ */
+async function test(
+  name: string,
+  command: readonly string[],
+  files: readonly string[] = [],
+): Promise<Outcome> {
   const path = `.cache/${name}.xml`;
   await Deno.remove(path).catch(() => {}); // or an old report speaks for tests that crash
   const isGood = await deno([...command, `--junit-path=${path}`]);
   const report = readReport(await Deno.readTextFile(path).catch(() => ""));
-  return { ...report, name, isGood: isGood && report.files.some(({ passed }) => passed > 0) };
+  const told = report.files.map(({ file }) => file);
+  const isComplete = files.every((file) => told.includes(file));
+  const hasPassed = report.files.some(({ passed }) => passed > 0);
+  return { ...report, name, isGood: isGood && hasPassed, isComplete };
 }
 
 const ALL = ["test", "-A", "--no-check"];
+
+/** What `deno task unit` calls, but for its files: how tests run that may do less. */
+const UNIT = config.tasks.unit.command.split(" ").slice(1)
+  .filter((word) => !word.startsWith("tests/"));
 
 /** The files and folders that a command names. */
 function placesOf(command: string): string[] {
@@ -142,22 +159,33 @@ function isIn(places: readonly string[], file: string): boolean {
 /** The tests that failed in files that then ran again, each with what it threw. */
 const failedOnce: string[] = [];
 
+/** The files of tests that are some of `places`, or in one. */
+function filesOf(places: readonly string[]): string[] {
+  return sourcesIn("tests/", ["_test.ts"]).filter((file) => isIn(places, file));
+}
+
 /**
- * Run files of which a test failed once more, with nothing beside them: a machine that is shared
- * may be busy for longer than any wait has patience. What fails twice has failed; what fails once
- * is told, for it may be a race.
+ * Run files of which a test failed once more, with no other test beside them: a machine that is
+ * shared may be busy for longer than any wait has patience. What fails twice has failed; what fails
+ * once is told, for it may be a race.
+ *
+ * @param how The same command as before, without files.
  */
-async function testAgain(outcomes: readonly Outcome[]): Promise<Outcome[]> {
+async function testAgain(
+  outcomes: readonly Outcome[],
+  how: readonly string[],
+): Promise<Outcome[]> {
   const files = outcomes.flatMap(({ files }) => files).filter(hasFailed).map(({ file }) => file);
   if (files.length === 0 || files.length > AGAIN_MAX) return [...outcomes];
-  console.log(`Tests failed of ${files.join(" and ")}: they run again, with nothing beside them`);
+  console.log(`Tests failed of ${files.join(" and ")}: these files run again, alone`);
   failedOnce.push(...failures(outcomes));
   const others = outcomes.map((outcome) => {
     const rest = withoutFailed(outcome);
-    const isGood = outcome.isGood || (rest.failed === 0 && outcome.failed > 0);
+    const isExplained = outcome.isComplete && rest.failed === 0 && outcome.failed > 0;
+    const isGood = outcome.isGood || isExplained;
     return { ...outcome, ...rest, isGood };
   });
-  return [...others, await test("tests_again", [...ALL, ...files])];
+  return [...others, await test("tests_again", [...how, ...files], files)];
 }
 
 /**
@@ -168,14 +196,15 @@ async function openGate(): Promise<Outcome[] | undefined> {
   const half = (nth: number) =>
     test(`tests_unit_${nth}`, ["task", "-q", "unit", `--shard=${nth}/2`]);
   const [isSound, ...halves] = await Promise.all([deno(["task", "-q", "check"]), half(1), half(2)]);
-  const units = await testAgain(halves);
+  const units = await testAgain(halves, UNIT);
   return isSound && units.every(({ isGood }) => isGood) ? units : undefined;
 }
 
 /** Run what calls no program that has to be installed: undefined if the gate fails. */
 async function testEarly(): Promise<Outcome[][] | undefined> {
   const units = await openGate();
-  return units && [units, [await test("tests_early", [...ALL, "--parallel", ...EARLY])]];
+  return units &&
+    [units, [await test("tests_early", [...ALL, "--parallel", ...EARLY], filesOf(EARLY))]];
 }
 
 async function testAll(): Promise<Outcome[]> {
@@ -189,16 +218,18 @@ async function testAll(): Promise<Outcome[]> {
     Deno.exit(1);
   }
   const [units, early] = done;
-  const together = await test("tests_together", [...ALL, "--parallel", ...TOGETHER]);
+  const parallel = [...ALL, "--parallel", ...TOGETHER];
+  const together = await test("tests_together", parallel, filesOf(TOGETHER));
   // The unit tests that the gate skips lack a permission there, but not here.
   const isDone = ({ skipped }: FileReport) => skipped === 0;
-  const again = units.flatMap(({ files }) => files).filter((file) => !isDone(file))
+  const undone = units.flatMap(({ files }) => files).filter((file) => !isDone(file))
     .map(({ file }) => file);
-  const rest = sourcesIn("tests/", ["_test.ts"])
-    .filter((file) => again.includes(file) || !isIn([...UNIT_FILES, ...EARLY, ...TOGETHER], file));
-  const alone = await test("tests_alone", [...ALL, ...rest]);
+  const all = filesOf(["tests"]);
+  const again = all.filter((file) => undone.includes(file));
+  const rest = all.filter((file) => !isIn([...UNIT_FILES, ...EARLY, ...TOGETHER], file));
+  const alone = await test("tests_alone", [...ALL, ...rest, ...again], rest);
   const gate = units.map((unit) => ({ ...unit, files: unit.files.filter(isDone) }));
-  return await testAgain([...gate, ...early, together, alone]);
+  return await testAgain([...gate, ...early, together, alone], ALL);
 }
 
 async function testSome(places: readonly string[]): Promise<Outcome[]> {

@@ -26,7 +26,7 @@ scope.onmessage = ({ data: { progress, names } }) => {
       say(`function ${names[i]} has not returned for 1 s: Ctrl-C ends its trial`, {
         level: "error",
       }),
-    () => say("it goes on"),
+    () => say("the function has returned"),
   );
   const lcores = [new Progress(progress)];
   setInterval(() => standstill.look(lcores, performance.now()), LOOK_MS);

@@ -18,6 +18,8 @@ export class Forwarding {
   /** What is counted of its ports. */
   readonly statistics: Statistics;
   readonly #ports: readonly VirtualPortHandle[];
+  /** What lcores have left whose successors were about to start when the guest had to stop. */
+  #legacy?: readonly LcoreLegacy[];
   readonly #common: Common;
   readonly #standstill: Standstill;
   #version: LoadedVersion;
@@ -138,10 +140,10 @@ export class Forwarding {
    * @throws {CulvertError} if other lcores are just taking over, or a function does not return.
    */
   swap(version: LoadedVersion, now: number): Promise<Swapped> {
+    if (!this.isMoving) throw stuck();
     if (this.#swap) {
       throw new CulvertError("Cannot swap functions as others are just taking over: wait");
     }
-    if (!this.isMoving) throw stuck();
     this.#run.stop();
     this.#swap = new FunctionSwap(this.#version, version, now, this.#dropped);
     return this.#swap.done;
@@ -149,7 +151,7 @@ export class Forwarding {
 
   /** What the lcores leave to those of the guest's next place, once all have ended. */
   get legacy(): readonly LcoreLegacy[] {
-    return this.#run.legacy;
+    return (this.#legacy ?? this.#run.legacy).map((left) => ({ ...left, isOptional: true }));
   }
 
   /** Tell the lcores to stop. */
@@ -168,16 +170,14 @@ export class Forwarding {
     const run = this.#run;
     const { failure } = run;
     if (failure !== undefined) run.stop();
-    if (swap.phase === "stopping" && !run.hasEnded && !this.isMoving) {
-      run.resume();
-      swap.error = stuck();
-      this.#settle(now);
-    } else if (!run.hasEnded) {
-      if (swap.phase !== "stopping" && failure === undefined && run.hasBegun) this.#settle(now);
+    if (!run.hasEnded) {
+      if (swap.phase === "stopping") {
+        if (!this.isMoving) swap.fail(stuck());
+      } else if (!this.#isStopping && failure === undefined && run.hasBegun) this.#settle(now);
     } else if (!this.#isStopping && swap.phase === "stopping" && failure === undefined) {
       swap.legacy = run.legacy;
-      swap.phase = "starting";
-      this.#start(swap.next, swap);
+      swap.phase = swap.error === undefined ? "starting" : "back";
+      this.#start(swap.error === undefined ? swap.next : swap.last, swap);
     } else if (!this.#isStopping && swap.phase === "starting" && failure !== undefined) {
       swap.error = failure;
       swap.phase = "back";
@@ -196,6 +196,7 @@ export class Forwarding {
     const swap = this.#swap!;
     this.#swap = undefined;
     if (swap.settle(now, this.#isStopping, this.#dropped)) this.#version = swap.next;
+    else if (swap.phase === "starting") this.#legacy = swap.legacy;
   }
 
   /** Frames that our ports could not send. */
@@ -206,7 +207,7 @@ export class Forwarding {
 
 /** Why nothing can take over from an lcore that stands still. */
 function stuck(): CulvertError {
-  return new CulvertError("one that is at work does not return: start culvert anew");
+  return new CulvertError("a function that is at work does not return: start culvert anew");
 }
 
 function portsOf({ channels }: Attachment): VirtualPortHandle[] {

@@ -252,7 +252,8 @@ export class Guest {
       this.platform.log(reasonOf(this.#attachment!, this.#isStopping));
       this.platform.log(forwarding.statistics.summary);
     }
-    this.#legacy = forwarding.legacy;
+    const { legacy } = forwarding; // of lcores that have no port any more the last stays
+    this.#legacy = [...legacy, ...this.#legacy.slice(legacy.length)];
     forwarding.close();
     this.#forwarding = undefined;
     this.#leave(now);

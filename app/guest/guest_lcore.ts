@@ -7,7 +7,7 @@ import { BUSY_LCORES, GUEST } from "../memory/layout.ts";
 import { type MbufGeometry, Mbufs } from "../mempool/mbuf.ts";
 import { isOver, type Lease } from "./attachment.ts";
 import { GuestLoop } from "./forward.ts";
-import { Chain, type OnError, told } from "./function/chain.ts";
+import { Chain, type ChainLink, type OnError, told } from "./function/chain.ts";
 import { FunctionContext, type PortDescription } from "./function/context.ts";
 import { FunctionCounters } from "../channel/function_counters.ts";
 import type { LoadedFunction } from "./function/load.ts";
@@ -66,6 +66,8 @@ export interface LcoreLegacy {
   readonly saved: Saved;
   /** What they have counted, by name. */
   readonly counted: ReadonlyMap<string, number>;
+  /** Whether functions are to go on without what was saved, if they cannot restore it. */
+  readonly isOptional?: boolean;
 }
 
 /** What the functions of an lcore have saved, in their order. */
@@ -175,18 +177,21 @@ function chainOf(
   clock?: () => number,
 ): Chain {
   const own = new FunctionCounters(counters, before?.counted);
-  const links = functions.map(({ handle: { name, options }, module }, i) => {
+  const setUp = (loaded: LoadedFunction, saved: unknown): ChainLink => {
+    const { handle: { name, options }, module } = loaded;
     const context = new FunctionContext(ports, lcore, lcores, options, own, log, clock);
     try {
       const run = module.setup?.(context) ?? module.default;
-      const saved = before?.saved[i];
       if (saved !== undefined) module.restore?.(saved);
       return { name, context, run };
     } catch (error) {
-      const reason = told(error);
-      throw new CulvertError(`Cannot set up function ${name} as it has thrown: ${reason}`);
+      const reason = `Cannot set up function ${name} as it has thrown: ${told(error)}`;
+      if (saved === undefined || !before?.isOptional) throw new CulvertError(reason);
+      log(`${reason}; it begins anew, without what it has saved`, { level: "error" });
+      return setUp(loaded, undefined);
     }
-  });
+  };
+  const links = functions.map((loaded, i) => setUp(loaded, before?.saved[i]));
   const originates = functions.some(({ module }) => module.originates === true);
   const offloads = functions.every(({ module }) => module.offloads === true);
   return new Chain(links, originates, onError, log, new Progress(progress), offloads);

@@ -83,11 +83,6 @@ export class LcoreRun {
     this.#command.value = COMMAND.STOP;
   }
 
-  /** Let lcores go on that were told to stop and have not. */
-  resume(): void {
-    this.#command.value = COMMAND.RUN;
-  }
-
   /** Give up what the lcores had. All must have ended. */
   close(): void {
     this.#command.close();

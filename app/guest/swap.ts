@@ -41,6 +41,12 @@ export class FunctionSwap {
     this.done = this.#settled.promise;
   }
 
+  /** Say at once that it fails. The old lcores go back to work once all of them have ended. */
+  fail(error: Error): void {
+    this.error ??= error;
+    this.#settled.reject(this.error);
+  }
+
   /** Say how it went; returns whether {@linkcode next} forwards now. */
   settle(now: number, isStopping: boolean, dropped: number): boolean {
     const error = isStopping ? new CulvertError("the guest stops") : this.error;

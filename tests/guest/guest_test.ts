@@ -1,8 +1,10 @@
-import { deepEqual, equal, rejects, throws } from "node:assert/strict";
+import { deepEqual, equal, match, rejects, throws } from "node:assert/strict";
 import { GUEST_STATE } from "../../app/channel/guest_state.ts";
 import { HEADER, REGION_STATE } from "../../app/memory/layout.ts";
 import type { Context } from "../../app/guest/function/context.ts";
 import type { FrameBurst } from "../../app/guest/function/frame_burst.ts";
+import { GuestLcore } from "../../app/guest/guest_lcore.ts";
+import { CommandWord } from "../../app/lcore/command.ts";
 import type { FunctionModule } from "../../app/guest/function/function_module.ts";
 import { COUNTER } from "../../app/port/counters.ts";
 import { Pair } from "./guest_pair.ts";
@@ -71,6 +73,34 @@ Deno.test("Guest hands on what its functions have counted when it claims its pla
   pair.turns(10);
   equal(host.guest.state, GUEST_STATE.RUNNING);
   equal(pair.threads.at(-1)!.handle!.before?.counted.get("seen"), 100);
+});
+
+Deno.test("a guest lcore begins anew if a function cannot restore what it has saved, but no swap does", () => {
+  using pair = new Pair();
+  pair.turns(4);
+  let times = 0;
+  const module: FunctionModule = {
+    setup() {
+      times++;
+    },
+    restore() {
+      throw new Error("no such port");
+    },
+  };
+  const log: string[] = [];
+  const command = CommandWord.create();
+  const lcoreAfter = (isOptional: boolean) =>
+    new GuestLcore(
+      { ...pair.threads[0].handle!, before: { saved: [7], counted: new Map(), isOptional } },
+      command,
+      (line) => log.push(line),
+      [{ handle: { name: "test", options: {} }, module }],
+    );
+  lcoreAfter(true);
+  equal(times, 2);
+  match(log[0], /^Cannot set up function test as it has thrown: no such port .*it begins anew/);
+  throws(() => lcoreAfter(false), { name: "CulvertError", message: /no such port/ });
+  command.close();
 });
 
 Deno.test("Guest bears a region that is not sound for five seconds, unless it was attached before", () => {

@@ -85,7 +85,10 @@ export class DebianRoot implements AsyncDisposable {
     const folder = await Deno.makeTempDir({ prefix: "culvert-debian-" });
     const root = new DebianRoot(`${folder}/root`, programs);
     const include = `--include=${PACKAGES.join(",")}`;
+    // In a namespace of its own: what it mounts goes with it, also if it is killed, and is not
+    // removed with the folder.
     await root.#run(
+      ...["unshare", "--mount"],
       "mmdebstrap",
       "--mode=root",
       "--variant=minbase",

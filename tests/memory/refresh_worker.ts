@@ -31,7 +31,7 @@ serveOrder(({ memory: handle, shared, zones }: RefreshOrder): RefreshAnswer => {
   meetAt(shared, 2);
   const isFilled = ({ offset, size, parameter }: Memzone) =>
     memory.u32.subarray(offset >>> 2, (offset + size) >>> 2).every((word) => word === parameter);
-  const end = shim.shim_clock() + 60e9;
+  const end = shim.shim_clock() + 50e9;
   for (let turn = 0; seen < zones && shim.shim_clock() < end; turn++) {
     const found = turn % 2 === 0 ? Region.attach(memory, "r0").zones.slice(seen) : region.refresh();
     unfilled.push(...found.filter((zone) => !isFilled(zone)).map(({ name }) => name));

@@ -226,20 +226,23 @@ Deno.test("culvert guest: a function that does not return for a second is named;
   await lab.finish({ host, guest });
 });
 
-Deno.test("culvert guest: a version that is saved is kept out by one that does not return, and the log says so", async () => {
+Deno.test("culvert guest: a version is refused while a function does not return, then all lcores go on", async () => {
   await using lab = await Lab.open();
-  const folder = Deno.makeTempDirSync({ dir: ".cache", prefix: "stuck" });
+  const folder = Deno.makeTempDirSync({ dir: ".cache", prefix: "spinning" });
   await using _ = { [Symbol.asyncDispose]: () => Deno.remove(folder, { recursive: true }) };
-  const file = `${folder}/stuck.ts`;
-  await Deno.writeTextFile(
-    file,
-    "export default (burst) => { while (burst.length(0) === 62); };\n",
-  );
-  const { guest, wires } = await forwardingOver(lab, 2, ["--function", file, "-T", "0"]);
-  await wires[0].send(testFrame(62));
-  await guest.stderrLine(/lcore 0 stands still until it returns, or culvert is started anew/);
-  await Deno.writeTextFile(file, "export default () => {};\n");
-  await guest.stderrLine(/kept the version .* one that is at work does not return: start culvert/);
+  const file = `${folder}/spinning.ts`;
+  await Deno.writeTextFile(file, SPINNING);
+  const args = ["--function", file, "-l", "0,1", "-q", "2", "-T", "0"];
+  const { host, guest, wires } = await forwardingOver(lab, 4, args);
+  await wires[2].send(testFrame(62));
+  await Deno.writeTextFile(file, "export default () => {};\n"); // lcore 0 stops for it at once
+  await guest.stderrLine(/kept the version .* at work does not return: start culvert anew/);
+  await guest.stderrLine(/lcore 1 goes on/);
+  for (const [from, to] of [[0, 1], [3, 2]]) {
+    await wires[from].send(testFrame(64));
+    await wires[to].arrived((found) => found === testFrame(64));
+  }
+  await lab.finish({ host, guest });
 });
 
 Deno.test("culvert guest: -T 1 prints the table that l2fwd users know", async () => {

@@ -166,7 +166,7 @@ Deno.test("two VMs find memzones, rings and mempools by name, and share them wit
     hammer.allocated > ENOUGH &&
     GUESTS.every((_, party) => control.load(CONTROL.ALLOCATED + party) > ENOUGH);
   await meanwhile(
-    Promise.all([pause(3000), until(haveEnough, "each has allocated enough", 4 * PATIENCE_MS)]),
+    Promise.all([pause(3000), until(haveEnough, "each has allocated enough")]),
     () => hammer.step(),
   );
   control.store(CONTROL.STOP, 1);
