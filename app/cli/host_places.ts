@@ -45,22 +45,28 @@ interface Begun {
  *
  * @param lcores How many lcores the host has.
  * @param more What gives the host more lcores, for errors; left out if it has all that there are.
- * @throws {UsageError} naming the option, what was found and what is wanted.
+ * @throws {UsageError} naming the option, what was found and what is wanted. Of a file it names all
+ * that cannot be read, up to a region or guest that cannot begin; else all that does not fit.
  */
 export function readRegions(
   options: readonly Given[],
   lcores = Infinity,
   more?: string,
 ): RegionOptions[] {
-  const reader = new RegionReader();
+  const faults = new PlaceFaults();
+  const reader = new RegionReader(faults);
   for (const { name, value, origin } of options) {
-    tellingOrigin(origin, () => reader.read(name, value, origin));
+    const { count } = faults;
+    faults.collect(origin, () => reader.read(name, value, origin));
+    if (name !== "port" && faults.count > count) break; // what stands behind would go elsewhere
   }
+  faults.check();
   const regions = reader.finish();
   const ports = regions.flatMap(({ guests }) => guests.flatMap(({ ports }) => ports));
   for (const port of ports) {
-    tellingOrigin(reader.originOf(port), () => checkPort(port, ports, lcores, more));
+    faults.collect(reader.originOf(port), () => checkPort(port, ports, lcores, more));
   }
+  faults.check();
   return regions;
 }
 
@@ -75,13 +81,31 @@ export function checkRegions(regions: readonly RegionOptions[], lcores: number):
   for (const port of ports) checkPort(port, ports, lcores, MORE_CORES);
 }
 
-/** Do `work`. If it refuses something that stands in a file, the error tells the place. */
-function tellingOrigin<T>(origin: string | undefined, work: () => T): T {
-  try {
-    return work();
-  } catch (error) {
-    if (origin === undefined || !(error instanceof UsageError)) throw error;
-    throw new UsageError(`${origin} ${error.message}`);
+/** What is wrong with regions, guests and ports of a file, with its places. */
+class PlaceFaults {
+  readonly #lines: string[] = [];
+
+  /** How many there are. */
+  get count(): number {
+    return this.#lines.length;
+  }
+
+  /** Do `work`. If it refuses something that stands in a file, that is thrown later. */
+  collect<T>(origin: string | undefined, work: () => T): T | undefined {
+    try {
+      return work();
+    } catch (error) {
+      if (origin === undefined || !(error instanceof UsageError)) throw error;
+      this.#lines.push(`${origin} ${error.message}`);
+    }
+  }
+
+  /** Throw what was collected, if anything was. */
+  check(): void {
+    if (this.#lines.length === 0) return;
+    const [file] = this.#lines[0].split(/:\d+:\d+ /);
+    const lines = this.#lines.join("\n");
+    throw new UsageError(`Cannot use ${file} as it cannot be carried out\n${lines}`);
   }
 }
 
@@ -92,6 +116,8 @@ class RegionReader {
   #late?: string;
   /** Where ports stand in a file. */
   readonly #origins = new Map<PortSpec, string | undefined>();
+
+  constructor(private readonly faults: PlaceFaults) {}
 
   originOf(port: PortSpec): string | undefined {
     return this.#origins.get(port);
@@ -106,9 +132,9 @@ class RegionReader {
 
   finish(): RegionOptions[] {
     if (this.#regions.every(({ guests, origin }) => !origin && guests.length === 0)) refusePorts(0);
-    return this.#regions.map(({ name = REGION_DEFAULT, origin, own, guests }) => {
+    return this.#regions.flatMap(({ name = REGION_DEFAULT, origin, own, guests }) => {
       const given = Object.assign({}, ...this.#defaults, ...own);
-      return tellingOrigin(origin, () => checked({ ...given, name, guests }));
+      return this.faults.collect(origin, () => checked({ ...given, name, guests })) ?? [];
     });
   }
 

@@ -78,7 +78,8 @@ Deno.test("a port of more queues than cores is refused at its place; its mirror 
     'mirror = "e=tap:m"\n[[region]]\nname = "a"\nports = ["null", "packet:e,queues=2"]\n';
   await rejects(optionsOf(text, "-l", "0"), {
     name: "UsageError",
-    message: /^a\.toml:4:18 Cannot use port packet:e,queues=2 as each of its queues takes a core, /,
+    message:
+      /\na\.toml:4:18 Cannot use port packet:e,queues=2 as each of its queues takes a core, /,
   });
   if (cores < 2) return;
   const { mirrors } = await optionsOf(text, "-l", "0,1");
@@ -127,6 +128,11 @@ const FAULTS: readonly (readonly [text: string, ...said: string[]])[] = [
   [
     '[[region]]\nname = "a"\nports = ["link:x"]',
     ":3:10 Cannot use port link:x as it is named once",
+  ],
+  [
+    '[[region]]\nname = "a"\nports = ["tab:x",\n "tap:x"]\n[[region]]\nname = "b"\nports = ["tab:y"]',
+    ':3:10 Cannot use port "tab:x"',
+    ':7:10 Cannot use port "tab:y"',
   ],
   [`${REGION}${REGION}`, ":5:1 Cannot use region a twice"],
   [`${REGION}size = 12345`, ":2:1 Cannot use "],
