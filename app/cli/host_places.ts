@@ -2,6 +2,7 @@ import { UsageError } from "../../ffi/error.ts";
 import type { GuestPlaceOptions, RegionOptions } from "../host/host_options.ts";
 import { checkRegionBytes } from "../memory/region_size.ts";
 import { checkRegionName } from "../memory/region_name.ts";
+import { ConfigError, type Fault, type Origin } from "./config/config_error.ts";
 import { checkUsage, type Given } from "./options.ts";
 import { checkInterfaceName } from "../port/interface.ts";
 import { isOnInterface, parsePortSpec, type PortSpec, portText } from "../port/port_spec.ts";
@@ -33,7 +34,7 @@ interface Place extends Changing<GuestPlaceOptions> {
 /** A region that is being read; its name is not yet known if its ports came first. */
 interface Begun {
   name?: string;
-  readonly origin?: string;
+  readonly origin?: Origin;
   readonly own: Partial<RegionOptions>[];
   readonly guests: Place[];
 }
@@ -81,31 +82,30 @@ export function checkRegions(regions: readonly RegionOptions[], lcores: number):
   for (const port of ports) checkPort(port, ports, lcores, MORE_CORES);
 }
 
-/** What is wrong with regions, guests and ports of a file, with its places. */
+/** What is wrong with regions, guests and ports of a file. */
 class PlaceFaults {
-  readonly #lines: string[] = [];
+  #file = "";
+  readonly #faults: Fault[] = [];
 
-  /** How many there are. */
+  /** How many faults there are. */
   get count(): number {
-    return this.#lines.length;
+    return this.#faults.length;
   }
 
   /** Do `work`. If it refuses something that stands in a file, that is thrown later. */
-  collect<T>(origin: string | undefined, work: () => T): T | undefined {
+  collect<T>(origin: Origin | undefined, work: () => T): T | undefined {
     try {
       return work();
     } catch (error) {
       if (origin === undefined || !(error instanceof UsageError)) throw error;
-      this.#lines.push(`${origin} ${error.message}`);
+      this.#file = origin.file;
+      this.#faults.push({ place: origin.place, message: error.message });
     }
   }
 
   /** Throw what was collected, if anything was. */
   check(): void {
-    if (this.#lines.length === 0) return;
-    const [file] = this.#lines[0].split(/:\d+:\d+ /);
-    const lines = this.#lines.join("\n");
-    throw new UsageError(`Cannot use ${file} as it cannot be carried out\n${lines}`);
+    if (this.#faults.length > 0) throw new ConfigError(this.#file, this.#faults);
   }
 }
 
@@ -115,15 +115,15 @@ class RegionReader {
   /** The region whose name came behind its ports. */
   #late?: string;
   /** Where ports stand in a file. */
-  readonly #origins = new Map<PortSpec, string | undefined>();
+  readonly #origins = new Map<PortSpec, Origin | undefined>();
 
   constructor(private readonly faults: PlaceFaults) {}
 
-  originOf(port: PortSpec): string | undefined {
+  originOf(port: PortSpec): Origin | undefined {
     return this.#origins.get(port);
   }
 
-  read(option: string, value: Given["value"], origin?: string): void {
+  read(option: string, value: Given["value"], origin?: Origin): void {
     if (option === "region") this.#beginRegion(String(value), origin);
     else if (option === "guest") this.#beginGuest(Number(value));
     else if (option === "port") this.#origins.set(this.#addPort(String(value)), origin);
@@ -138,7 +138,7 @@ class RegionReader {
     });
   }
 
-  #beginRegion(name: string, origin?: string): void {
+  #beginRegion(name: string, origin?: Origin): void {
     checkUsage(() => checkRegionName(name));
     this.#refuseBehind(`--region ${name}`);
     if (this.#regions.some((region) => region.name === name)) {

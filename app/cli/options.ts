@@ -13,6 +13,7 @@ import {
   optionsOf,
   type SizeOption,
 } from "./command.ts";
+import type { Origin } from "./config/config_error.ts";
 import { didYouMean } from "./did_you_mean.ts";
 
 /** The value of an option that was given once. */
@@ -36,8 +37,8 @@ export interface Given {
   readonly name: string;
   /** What it was given. */
   readonly value: boolean | number | string | readonly string[];
-  /** Where it stands, as `FILE:LINE:COLUMN`; undefined on the command line. */
-  readonly origin?: string;
+  /** Where it stands in a file; undefined on the command line. */
+  readonly origin?: Origin;
 }
 
 /** A command line that was understood. */

@@ -1,6 +1,14 @@
 import { UsageError } from "../../../ffi/error.ts";
 import type { Place } from "./toml.ts";
 
+/** Where something stands in a configuration file. */
+export interface Origin {
+  /** The file's name. */
+  readonly file: string;
+  /** Where it is there. */
+  readonly place: Place;
+}
+
 /** A fault of a configuration file. */
 export interface Fault {
   /** Where it is; undefined if the whole file has it. */

@@ -70,8 +70,7 @@ function hostSchema(v: Valibot): Schema {
 function givenBy(toml: Toml, file: string): Given[] {
   const { region: regions, ...general } = toml.value as Options & { region: RegionTable[] };
   const one = (path: Path, name: string, value: Given["value"]): Given => {
-    const { line, column } = toml.placeOf(path);
-    return { name, value, origin: `${file}:${line}:${column}` };
+    return { name, value, origin: { file, place: toml.placeOf(path) } };
   };
   const options = (path: Path, table: Options) =>
     Object.entries(table).flatMap(([name, value]) =>

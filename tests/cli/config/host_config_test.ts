@@ -51,7 +51,7 @@ Deno.test("readHostConfig() gives regions, guests and ports in the order of the 
     ...["region red", `size ${64 << 20}`, "port tap:tap0", "port link:ab"],
     ...["region blue", "mbufs 2048", "guest 3", "port null:0", "port link:ab"],
   ]);
-  deepEqual(given.at(-1)!.origin, "a.toml:20:3");
+  deepEqual(given.at(-1)!.origin, { file: "a.toml", place: { line: 20, column: 3 } });
 });
 
 Deno.test("culvert host --config does what the same command line does", async () => {
