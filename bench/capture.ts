@@ -4,8 +4,9 @@ import { Network } from "../tests/kit/network.ts";
 import type { Turns } from "./capture_switch.ts";
 import { Child } from "./child.ts";
 import { HOST_REGION, startForwarder } from "./culvert_process.ts";
-import { type BenchOptions, readingsOf } from "./measurement.ts";
+import type { BenchOptions } from "./measurement.ts";
 import { ROOM } from "./ports.ts";
+import { readingsOf } from "./readings.ts";
 import { Wire } from "./wire.ts";
 
 /** The host has core 0. The guest shares core 1 with the generator. */

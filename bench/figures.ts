@@ -1,5 +1,5 @@
 /**
- * `deno task figures`: makes the plot, and the tables in bench/README.md, from bench/results.jsonl.
+ * `deno task figures`: makes the plot, and the tables of the pages, from bench/results.jsonl.
  *
  * @module
  */
@@ -9,13 +9,19 @@ import { plotSvg } from "./plot.ts";
 import { markdownTable } from "./result_table.ts";
 import { readResults, type Results } from "./results.ts";
 
+/** The pages with tables. */
+const PAGES = ["README.md", "RINGS.md"];
+
 const FOLDER = fileURLToPath(new URL(".", import.meta.url));
 
 /** What is made from the results, by file name in this folder. */
 export async function madeFiles(): Promise<Record<string, string>> {
   const results = readResults(await Deno.readTextFile(`${FOLDER}results.jsonl`));
-  const readme = await Deno.readTextFile(`${FOLDER}README.md`);
-  return { "results.svg": plotSvg(results), "README.md": withFigures(readme, results) };
+  const made: Record<string, string> = { "results.svg": plotSvg(results) };
+  for (const page of PAGES) {
+    made[page] = withFigures(await Deno.readTextFile(FOLDER + page), results);
+  }
+  return made;
 }
 
 /** A text with the figures between its marks: `<!-- figures: AREA -->` and `<!-- end -->`. */

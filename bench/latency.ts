@@ -2,9 +2,11 @@ import { CulvertError } from "../ffi/error.ts";
 import { type CableEnd, Network } from "../tests/kit/network.ts";
 import { Child } from "./child.ts";
 import { startGuest } from "./culvert_process.ts";
-import { type BenchOptions, median, readingsOf, type Row } from "./measurement.ts";
+import { type BenchOptions, median } from "./measurement.ts";
+import { ownOneFrame } from "./peers/c_path.ts";
 import { requirePrograms } from "./peers/requirements.ts";
 import { vhostOneFrame } from "./peers/vhost_one_frame.ts";
+import { measureReadings } from "./readings.ts";
 import { GUEST_CORE, oneFrame, regionFile } from "./round_trip.ts";
 import { startOnOneCore, startOurs } from "./tcp.ts";
 import { inNetns, startBridge } from "./wire.ts";
@@ -30,34 +32,13 @@ export async function benchLatency(options: BenchOptions): Promise<void> {
   await benchPing(options);
 }
 
-/** One measurement a turn, and a row for each of its readings. */
-async function measureReadings(
-  { peers, measure }: BenchOptions,
-  row: Pick<Row, "unit" | "settings"> & { readonly of: (reading: string) => string },
-  readings: Readonly<Record<string, { wanted?: number }>>,
-  ours: () => Promise<number[]>,
-  peer: { readonly name: string; readonly take: () => Promise<number[]> },
-): Promise<void> {
-  const names = Object.keys(readings);
-  const [own, others] = [ours, peer.take].map((take) => readingsOf(take, names.length));
-  for (const [i, name] of names.entries()) {
-    await measure({
-      ...row,
-      name: row.of(name),
-      better: "less",
-      warmsUp: true,
-      ours: own[i],
-      peers: peers ? [{ name: peer.name, sample: others[i], ...readings[name] }] : [],
-    });
-  }
-}
-
 async function benchOneFrame(options: BenchOptions): Promise<void> {
   const of = (reading: string) => `one frame by the memory path, 64 B, ${reading}`;
   const readings = { "p50": { wanted: WANTED }, "p99": {}, "p99.9": {} };
   if (!Object.keys(readings).some((reading) => options.isAsked(of(reading)))) return;
   const frames = options.scale < 1 ? FEW_FRAMES : FRAMES;
   await using file = await regionFile(`/dev/shm/culvert-bench-${Deno.pid}`);
+  await using other = await regionFile(`/dev/shm/culvert-bench-${Deno.pid}-c`);
   const guest = { core: GUEST_CORE, functions: ["--function", "macswap"], idle: "poll" } as const;
   const start = () => startGuest({ region: file.path, ...guest });
   const trip = { region: file.path, frameBytes: FRAME_BYTES, start };
@@ -66,7 +47,14 @@ async function benchOneFrame(options: BenchOptions): Promise<void> {
     { of, unit: "ns", settings: { frames } },
     readings,
     () => oneFrame(trip, frames),
-    { name: "DPDK vhost-user", take: () => vhostOneFrame(FRAME_BYTES, frames) },
+    [
+      { name: "DPDK vhost-user", take: () => vhostOneFrame(FRAME_BYTES, frames), isAim: true },
+      {
+        name: "C, our own loop",
+        take: () => ownOneFrame(other.path, FRAME_BYTES, frames),
+        isAim: false,
+      },
+    ],
   );
 }
 
@@ -95,7 +83,11 @@ async function benchPing(options: BenchOptions): Promise<void> {
       { of: rowsOf(where), unit: "us", settings: { pings, interval: INTERVAL } },
       readings,
       through(() => start(a, b)),
-      { name: "kernel bridge", take: through(() => startBridge([a.outer, b.outer])) },
+      [{
+        name: "kernel bridge",
+        take: through(() => startBridge([a.outer, b.outer])),
+        isAim: true,
+      }],
     );
   }
 }

@@ -137,21 +137,3 @@ export async function measureInTurns(
     peers: found.peers.map((peer) => ({ ...peer, wanted: wanted.get(peer.name) })),
   };
 }
-
-/**
- * Samples of rows that one measurement serves: the first row to ask in a turn takes it, the others
- * read what it found in that turn.
- *
- * @param take Measures once: one value for each of the rows.
- * @param count How many rows there are.
- */
-export function readingsOf(take: () => Promise<readonly number[]>, count: number): Sample[] {
-  const taken: (readonly number[])[] = [];
-  return Array.from({ length: count }, (_, reading) => {
-    let turn = 0;
-    return async () => {
-      if (turn === taken.length) taken.push(await take());
-      return taken[turn++][reading];
-    };
-  });
-}

@@ -52,6 +52,8 @@ export const SYMBOLS = {
 
   // uint32_t shim_load_acquire(int32_t map, uint32_t word)
   shim_load_acquire: { parameters: ["i32", "u32"], result: "u32" },
+  // uint32_t shim_load_awaited(int32_t map, uint32_t word, uint32_t old, uint32_t next)
+  shim_load_awaited: { parameters: ["i32", "u32", "u32", "u32"], result: "u32" },
   // void shim_store_release(int32_t map, uint32_t word, uint32_t value)
   shim_store_release: { parameters: ["i32", "u32", "u32"], result: "void" },
   // int32_t shim_compare_and_swap(int32_t map, uint32_t word, uint32_t expected, uint32_t desired)

@@ -15,6 +15,13 @@ SHIM_API uint32_t shim_load_acquire(int32_t map, uint32_t word) {
   return __atomic_load_n(word_at(map, word, &zero), __ATOMIC_ACQUIRE);
 }
 
+/* As shim_load_acquire; if the word is still `old`, also fetch the line of the word `next`. */
+SHIM_API uint32_t shim_load_awaited(int32_t map, uint32_t word, uint32_t old, uint32_t next) {
+  uint32_t nowhere = 0, value = shim_load_acquire(map, word);
+  if (value == old) __builtin_prefetch(word_at(map, next, &nowhere));
+  return value;
+}
+
 SHIM_API void shim_store_release(int32_t map, uint32_t word, uint32_t value) {
   uint32_t zero = 0;
   __atomic_store_n(word_at(map, word, &zero), value, __ATOMIC_RELEASE);

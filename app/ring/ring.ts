@@ -41,6 +41,8 @@ export abstract class Ring {
   protected readonly producerWord: number;
   /** Word of the position up to which slots are free again. */
   protected readonly consumerWord: number;
+  /** Word of the first slot. */
+  protected readonly slotsWord: number;
   /** Copies bursts to the slots. */
   protected readonly writer: SlotsCopy;
   /** Copies bursts from the slots. */
@@ -69,6 +71,7 @@ export abstract class Ring {
     this.map = place.memory.map;
     this.producerWord = place.producer;
     this.consumerWord = place.consumer;
+    this.slotsWord = place.slots;
     this.writer = new SlotsCopy(slots, "write");
     this.reader = new SlotsCopy(slots, "read");
   }

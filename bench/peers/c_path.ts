@@ -22,10 +22,40 @@ const DPDK_ARCHITECTURE = Deno.build.arch === "x86_64" ? "x86-64-v3" : "native";
  * @throws {CulvertError} if it cannot be built or started.
  */
 export async function startOwnPath(file: string, frameBytes: number): Promise<Peer> {
+  return await ready(await ownPath(file, frameBytes));
+}
+
+/**
+ * Round trips of single frames by that program.
+ *
+ * @returns p50, p99 and p99.9 in nanoseconds.
+ * @throws {CulvertError} if it cannot be built or started, or a frame comes back wrong.
+ */
+export async function ownOneFrame(
+  file: string,
+  frameBytes: number,
+  frames: number,
+): Promise<number[]> {
+  await using program = await ownPath(file, frameBytes);
+  await program.hear(/^ready$/m);
+  return timesOf(await program.ask(`frames ${frames}`, /\n$/));
+}
+
+/**
+ * What a program in C says of single frames that it has timed: p50, p99 and p99.9 in nanoseconds.
+ *
+ * @throws {CulvertError} if it says something else.
+ */
+export function timesOf(answer: string): number[] {
+  const found = /^p50=(\d+) p99=(\d+) p999=(\d+)$/m.exec(answer);
+  if (found) return found.slice(1).map(Number);
+  throw new CulvertError(`Cannot time single frames: ${answer.trim()}`);
+}
+
+async function ownPath(file: string, frameBytes: number): Promise<Child> {
   await requirePrograms("cc");
   const program = await buildProgram([source("own_path.c"), FRAMES], "native", "libc");
-  const command = [program, file, String(frameBytes)];
-  return await ready(new Child("own_path", command, { endBy: "input" }));
+  return new Child("own_path", [program, file, String(frameBytes)], { endBy: "input" });
 }
 
 /**

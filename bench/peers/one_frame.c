@@ -2,12 +2,10 @@
  * One frame in flight by a DPDK port whose other end swaps addresses:
  * `one_frame EAL-OPTION... -- FRAME_BYTES`.
  *
- * Each line on stdin is a number of frames, at most MOST; a tenth of it is sent before, unmeasured.
- * It is answered by `p50=<ns> p99=<ns> p999=<ns>`, or by `lost` if a frame does not come back for
- * a second. A time begins when the frame is written and ends when it is received.
+ * Each line on stdin is a number of frames, at most TIMES_MAX; a tenth of it is sent before,
+ * unmeasured. It is answered by `p50=<ns> p99=<ns> p999=<ns>`, or by `lost` if a frame does not
+ * come back for a second. A time begins when the frame is written and ends when it is received.
  */
-#include <stdlib.h>
-
 #include <rte_cycles.h>
 #include <rte_eal.h>
 #include <rte_errno.h>
@@ -19,9 +17,8 @@
 #define MBUFS 4095
 #define CACHE 256
 #define SLOTS 1024
-#define MOST 1000000
 
-static uint64_t cycles[MOST];
+static uint64_t cycles[TIMES_MAX];
 static struct rte_mempool *pool;
 static struct headers headers;
 static unsigned frame_bytes;
@@ -49,14 +46,6 @@ round_trip(uint16_t number)
 	return is_whole ? now - start : 0;
 }
 
-static int
-compare(const void *a, const void *b)
-{
-	uint64_t left = *(const uint64_t *)a, right = *(const uint64_t *)b;
-
-	return (left > right) - (left < right);
-}
-
 static void
 measure(unsigned count)
 {
@@ -71,10 +60,7 @@ measure(unsigned count)
 		if (i >= before)
 			cycles[i - before] = took;
 	}
-	qsort(cycles, count, sizeof(*cycles), compare);
-	double ns = 1e9 / rte_get_tsc_hz();
-	printf("p50=%.0f p99=%.0f p999=%.0f\n", cycles[count / 2] * ns, cycles[count / 100 * 99] * ns,
-	       cycles[count / 1000 * 999] * ns);
+	print_times(cycles, count, 1e9 / rte_get_tsc_hz());
 }
 
 static int
@@ -102,7 +88,7 @@ main(int argc, char **argv)
 		return fprintf(stderr, "one_frame: the port does not start: %s\n", rte_strerror(rte_errno)), 1;
 	printf("ready\n");
 	fflush(stdout);
-	while (scanf("%u", &count) == 1 && count <= MOST) {
+	while (scanf("%u", &count) == 1 && count <= TIMES_MAX) {
 		measure(count);
 		fflush(stdout);
 	}

@@ -6,13 +6,15 @@
  * positions that are published once a burst, a ledger that is written for each mbuf that is lent
  * and looked up for each that comes back, a mempool that hands out what came back last.
  *
- * Each line on stdin is the seconds of a sample; it is answered by `mpps=<float> errors=<int>`.
+ * Each line on stdin is the seconds of a sample, answered by `mpps=<float> errors=<int>`; or
+ * `frames` and how many, at most TIMES_MAX: single frames are timed, a tenth more before them.
+ * That is answered by `p50=<ns> p99=<ns> p999=<ns>`, or by `errors=<int>`. A time begins before
+ * the frame is written and ends when it is received and checked.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
-#include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -48,6 +50,7 @@ static unsigned frame_bytes;
 static uint32_t stack[MBUFS];
 static unsigned free_mbufs;
 static uint8_t ledger[MBUFS];
+static uint64_t times[TIMES_MAX];
 
 static inline uint8_t *
 frame_of(uint64_t descriptor)
@@ -80,6 +83,8 @@ dequeue(struct end *end, uint64_t *descriptors)
 	if (end->other - end->own < BURST)
 		end->other = __atomic_load_n(&ring->produced, __ATOMIC_ACQUIRE);
 	unsigned there = end->other - end->own;
+	if (there == 0)
+		__builtin_prefetch(&ring->slots[end->own % SLOTS]);
 	unsigned n = there < BURST ? there : BURST;
 	for (unsigned i = 0; i < n; i++)
 		descriptors[i] = ring->slots[(end->own + i) % SLOTS];
@@ -97,14 +102,14 @@ prefetch(const uint64_t *descriptors, unsigned n)
 }
 
 static void
-send(struct end *rx)
+send(struct end *rx, unsigned most)
 {
 	uint64_t burst[BURST];
 	unsigned n = 0;
 
-	if (sample.sent - sample.back + BURST > IN_FLIGHT)
+	if (sample.sent - sample.back + most > IN_FLIGHT)
 		return;
-	for (; n < BURST && free_mbufs > 0; n++)
+	for (; n < most && free_mbufs > 0; n++)
 		burst[n] = stack[--free_mbufs] | (uint64_t)HEADROOM << 32 | (uint64_t)frame_bytes << 48;
 	prefetch(burst, n);
 	for (unsigned i = 0; i < n; i++)
@@ -165,10 +170,10 @@ guest(void *unused)
 	return unused;
 }
 
-static void
-measure(double seconds)
+/* Nothing is under way, and there is a guest. */
+static pthread_t
+begin(double seconds)
 {
-	struct end rx = { &region->rx, 0, 0 }, tx = { &region->tx, 0, 0 };
 	pthread_t thread;
 
 	sample = (struct sample){ .headers = headers_of(frame_bytes), .seconds = seconds };
@@ -178,15 +183,53 @@ measure(double seconds)
 		stack[free_mbufs] = free_mbufs, ledger[free_mbufs] = 0;
 	if (pthread_create(&thread, NULL, guest, NULL) != 0)
 		perror("own_path: thread"), exit(1);
-	RUN_SAMPLE(&sample, (send(&rx), take_back(&tx)));
+	return thread;
+}
+
+static void
+end(pthread_t thread)
+{
 	__atomic_store_n(&sample.stop, true, __ATOMIC_RELEASE);
 	pthread_join(thread, NULL);
+	fflush(stdout);
+}
+
+static void
+measure(double seconds)
+{
+	struct end rx = { &region->rx, 0, 0 }, tx = { &region->tx, 0, 0 };
+	pthread_t thread = begin(seconds);
+
+	RUN_SAMPLE(&sample, (send(&rx, BURST), take_back(&tx)));
+	end(thread);
+}
+
+static void
+time_frames(unsigned count)
+{
+	struct end rx = { &region->rx, 0, 0 }, tx = { &region->tx, 0, 0 };
+	pthread_t thread = begin(0);
+	unsigned before = count / 10;
+
+	for (unsigned i = 0; i < before + count; i++) {
+		double start = now_ns();
+		for (send(&rx, 1); sample.back < sample.sent;)
+			take_back(&tx);
+		if (i >= before)
+			times[i - before] = now_ns() - start;
+	}
+	if (sample.errors == 0)
+		print_times(times, count, 1);
+	else
+		printf("errors=%" PRIu64 "\n", sample.errors);
+	end(thread);
 }
 
 int
 main(int argc, char **argv)
 {
 	double seconds;
+	unsigned count;
 	int fd = argc == 3 ? open(argv[1], O_RDWR) : -1;
 
 	region = mmap(NULL, sizeof(*region), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
@@ -196,9 +239,12 @@ main(int argc, char **argv)
 	pin(0);
 	printf("ready\n");
 	fflush(stdout);
-	while (scanf("%lf", &seconds) == 1) {
-		measure(seconds);
-		fflush(stdout);
+	for (;;) {
+		if (scanf(" frames %u", &count) == 1 && count > 0 && count <= TIMES_MAX)
+			time_frames(count);
+		else if (scanf("%lf", &seconds) == 1)
+			measure(seconds);
+		else
+			return 0;
 	}
-	return 0;
 }

@@ -2,7 +2,7 @@
  * What both C programs of the memory path do to frames, as bench/flow_port.ts and `macswap` do: the
  * host's end writes Ethernet, IPv4 and UDP headers with the right checksum, another destination
  * each time; the guest's end swaps the MAC addresses; every sixteenth frame that comes back is
- * compared. And the clock of a sample.
+ * compared. And the clock of a sample, and the times of single frames.
  */
 #ifndef PATH_FRAMES_H
 #define PATH_FRAMES_H
@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -18,6 +19,9 @@
 #define IN_FLIGHT 512
 #define BURST 128
 #define CHECK_EVERY 16
+
+/* Single frames that are timed at most. */
+#define TIMES_MAX 1000000
 
 /* Headers of 42 bytes, and six behind them. */
 #define HEADER_BYTES 48
@@ -97,6 +101,23 @@ is_swapped(const uint8_t *frame, const struct headers *headers, uint16_t number)
 
 	return memcmp(frame, headers->bytes + 6, 6) == 0 && memcmp(frame + 6, headers->bytes, 6) == 0 &&
 	       memcmp(frame + 32, &low, 2) == 0;
+}
+
+static inline int
+compare_times(const void *a, const void *b)
+{
+	uint64_t left = *(const uint64_t *)a, right = *(const uint64_t *)b;
+
+	return (left > right) - (left < right);
+}
+
+/* Tell p50, p99 and p99.9 of the times that single frames took, in units of `ns`. */
+static inline void
+print_times(uint64_t *times, unsigned count, double ns)
+{
+	qsort(times, count, sizeof(*times), compare_times);
+	printf("p50=%.0f p99=%.0f p999=%.0f\n", times[count / 2] * ns, times[count / 100 * 99] * ns,
+	       times[count / 1000 * 999] * ns);
 }
 
 /* Warm up for a tenth of it, until frames have come back, then count. */

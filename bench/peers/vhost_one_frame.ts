@@ -1,6 +1,6 @@
 import { fileURLToPath } from "node:url";
-import { CulvertError } from "../../ffi/error.ts";
 import { buildProgram } from "./build_program.ts";
+import { timesOf } from "./c_path.ts";
 import { DpdkProcess } from "./dpdk_process.ts";
 import { HUGEPAGE_BYTES, reserveHugepages } from "./hugepages.ts";
 import { requireLibdpdk } from "./requirements.ts";
@@ -49,7 +49,5 @@ export async function vhostOneFrame(frameBytes: number, frames: number): Promise
   await swapper.start();
   const answer = await sender.ask(String(frames), /\n$/);
   await swapper.stop();
-  const found = /^p50=(\d+) p99=(\d+) p999=(\d+)$/m.exec(answer);
-  if (found) return found.slice(1).map(Number);
-  throw new CulvertError(`Cannot time single frames through vhost-user: ${answer.trim()}`);
+  return timesOf(answer);
 }

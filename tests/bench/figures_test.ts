@@ -1,7 +1,8 @@
 import { deepEqual, equal, match, ok, rejects } from "node:assert/strict";
 import { madeFiles, withFigures } from "../../bench/figures.ts";
-import { compare, measureInTurns, type Measurement, readingsOf } from "../../bench/measurement.ts";
+import { compare, measureInTurns, type Measurement } from "../../bench/measurement.ts";
 import { plotSvg, SHOWN } from "../../bench/plot.ts";
+import { readingsOf } from "../../bench/readings.ts";
 import { markdownTable, tableLines } from "../../bench/result_table.ts";
 import { verdictLines } from "../../bench/verdict.ts";
 import { figure, jsonLines, readResults, type Results } from "../../bench/results.ts";
@@ -32,7 +33,7 @@ const ROW: Measurement = {
 };
 const RESULTS: Results = { machine: MACHINE, measurements: [ROW] };
 
-Deno.test("the plot, and the tables in bench/README.md, are those of bench/results.jsonl", async () => {
+Deno.test("the plot, and the tables of the bench's pages, are those of bench/results.jsonl", async () => {
   for (const [name, text] of Object.entries(await madeFiles())) {
     const url = new URL(`../../bench/${name}`, import.meta.url);
     ok(await Deno.readTextFile(url) === text, `run "deno task figures": ${name} is another`);

@@ -34,6 +34,18 @@ Deno.test("shim_load_acquire() beyond a map reads 0, whatever was stored there",
   equal(shim.shim_load_acquire(NO_MAP, 0), 0);
 });
 
+Deno.test("shim_load_awaited() reads as shim_load_acquire() does, wherever the next word is", () => {
+  using memory = freshMemory(4096);
+  memory.u32[5] = 0xffffffff;
+  for (const old of [0xffffffff, 7]) {
+    for (const next of [6, 1023, 1024, 2 ** 32 - 1]) {
+      equal(shim.shim_load_awaited(memory.map, 5, old, next), 0xffffffff);
+      equal(shim.shim_load_awaited(memory.map, 1024, 0, next), 0);
+      equal(shim.shim_load_awaited(NO_MAP, 5, 0, next), 0);
+    }
+  }
+});
+
 Deno.test("shim_full_fence(), shim_pause() and shim_yield() return", () => {
   shim.shim_full_fence();
   shim.shim_pause(0);

@@ -138,6 +138,7 @@ static void on_memory(void) {
     case 4: if (below(4) == 0) unmap(id); break;
     case 5: shim_map_bind(id, (uint32_t)odd_number()); break;
     case 6: shim_load_acquire(id, word); break;
+    case 13: shim_load_awaited(id, word, below(2), (uint32_t)odd_number()); break;
     case 7: shim_store_release(id, word, any()); break;
     case 8: shim_compare_and_swap(id, word, below(2), any()); break;
     case 9: shim_fetch_add(id, word, any()); break;

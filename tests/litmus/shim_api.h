@@ -29,6 +29,7 @@ int32_t shim_store_in_turn(int32_t map, uint32_t word, uint32_t turn, uint32_t v
 int32_t shim_slots_copy(uint32_t route, uint32_t slots, uint32_t burst, uint32_t n, uint32_t turn,
                         uint32_t tail);
 void shim_full_fence(void);
+uint32_t shim_load_awaited(int32_t map, uint32_t word, uint32_t old, uint32_t next);
 uint32_t shim_fenced_load(int32_t map, uint32_t word);
 void shim_pause(uint32_t times);
 void shim_yield(void);
