@@ -2,22 +2,24 @@
 # editcap, mergecap and `tshark -r -w` lose a capture's Interface Statistics Blocks: the copy of a
 # capture that missed packets looks like one that missed none.
 #
-# Seen with: editcap, mergecap, tshark and capinfos 4.0.17 (Debian 12), Python 3.11. What is not
-# there is installed from Debian.
+# Seen with: editcap, mergecap, tshark, dumpcap and capinfos 4.0.17 (Debian 12), Python 3.11. What
+# is not there is installed from Debian.
 #
 # One would expect: a copy of a pcapng file to pcapng, with no packet taken out, keeps what a
-# capture says about itself. Names, comments, filters, flags and the drop counts of packets are
+# capture says about itself. Names, comments, flags and the drop counts of single packets are
 # kept, and capinfos knows the blocks ("Number of stat entries").
 #
 # Seen: in a file as dumpcap writes it, one block at the end says that 1000 packets were received
 # and 17 dropped (isb_ifrecv, isb_ifdrop). Each of the three programs writes both packets, the
-# interface's name and a packet's comment, but not that block, and says nothing. Who needs the drop
-# counts takes them from the file as it was captured, before anything else has touched it.
+# interface's name and a packet's comment, but not that block, and says nothing. Of the family only
+# dumpcap, reading the file from a pipe, passes it on. Who needs the drop counts takes them from the
+# file as it was captured, before anything else has touched it.
 #
 #   written:  2 packets, name kept, comment kept, 1 statistics block, capinfos: 1 stat entries
 #   editcap:  2 packets, name kept, comment kept, 0 statistics blocks, capinfos: 0 stat entries
 #   mergecap: 2 packets, name kept, comment kept, 0 statistics blocks, capinfos: 0 stat entries
 #   tshark:   2 packets, name kept, comment kept, 0 statistics blocks, capinfos: 0 stat entries
+#   dumpcap:  2 packets, name kept, comment kept, 1 statistics block, capinfos: 1 stat entries
 #
 # Exit status: 0 as described, 1 if the behaviour has changed.
 set -euo pipefail
@@ -83,10 +85,13 @@ for name, command in {
     "editcap": ["editcap", path("written"), path("editcap")],
     "mergecap": ["mergecap", "-w", path("mergecap"), path("written")],
     "tshark": ["tshark", "-r", path("written"), "-w", path("tshark")],
+    "dumpcap": ["dumpcap", "-q", "-i", "-", "-w", path("dumpcap")],
 }.items():
-    subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
+    with open(path("written"), "rb") as source:
+        subprocess.run(command, check=True, stdin=source, stderr=subprocess.DEVNULL)
 wanted = {"written": (2, True, True, 1, 1)}
 wanted |= dict.fromkeys(["editcap", "mergecap", "tshark"], (2, True, True, 0, 0))
+wanted["dumpcap"] = wanted["written"]
 found = {name: seen(name) for name in wanted}
 for name, (packets, named, commented, blocks, entries) in found.items():
     kept = ", ".join(f"{what} {'kept' if there else 'lost'}"
