@@ -30,7 +30,8 @@ export async function runCommand(
   { values, given }: Parsed<typeof RUN>,
   urls: LcoreUrls,
 ): Promise<number> {
-  const region = `/dev/shm/culvert-run-${Deno.pid}`;
+  // Not by the PID alone: containers that share /dev/shm may have processes of the same number.
+  const region = `/dev/shm/culvert-run-${Deno.pid}-${crypto.randomUUID().slice(0, 8)}`;
   // If a thread does not return, the host cannot end in order, and the process exits.
   globalThis.addEventListener("unload", () => remove(region));
   const cores = usableCores();
