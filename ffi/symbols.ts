@@ -6,7 +6,7 @@
  */
 
 /** The number that {@linkcode shim_abi} must return: `SHIM_ABI` in `shim/shim.h`. */
-export const SHIM_ABI = 14;
+export const SHIM_ABI = 15;
 
 /** The shim's functions, as `Deno.dlopen` takes them. */
 export const SYMBOLS = {

@@ -11,6 +11,9 @@ import { createHash } from "node:crypto";
 import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 
+/** What these include. */
+export const HEADERS: readonly string[] = ["shim.h", "burst.h"];
+
 /** The C files, all of them. */
 export const SOURCES: readonly string[] = [
   "memory.c",
@@ -19,7 +22,9 @@ export const SOURCES: readonly string[] = [
   "thread.c",
   "unix.c",
   "interface.c",
+  "aio.c",
   "burst.c",
+  "tap.c",
 ]
   .concat("record.c", "privileges.c", "keeper.c", "server_start.c", "eventfd.c", "xdp.c");
 /** The compiler's flags on a machine. */
@@ -41,7 +46,7 @@ const stamp = new URL("libculvert.hash", target);
 /** A hash of what the library depends on: sources, flags and machine. */
 async function wanted(): Promise<string> {
   const hash = createHash("sha256").update(JSON.stringify([FLAGS, Deno.build.target]));
-  for (const name of ["shim.h", ...SOURCES]) {
+  for (const name of [...HEADERS, ...SOURCES]) {
     hash.update(await Deno.readFile(new URL(name, folder)));
   }
   return hash.digest("hex");

@@ -5,8 +5,9 @@
 #define CULVERT_SHIM_H
 
 #include <stdint.h>
+#include <sys/uio.h>
 
-#define SHIM_ABI 14
+#define SHIM_ABI 15
 #define SHIM_API __attribute__((visibility("default")))
 
 enum { SHIM_MAPS = 2048, SHIM_BURST = 256, SHIM_POLL = 1024 };
@@ -87,6 +88,12 @@ int32_t shim_unix_receive(int32_t fd, int64_t *value, int32_t *passed, uint32_t 
  * `refused`. */
 int32_t keeper_ask(int32_t refused, uint32_t what, const char *name, uint32_t first,
                    uint32_t second);
+
+/* Requests of aio_run() at most, and I/O vectors of each. */
+enum { AIO_MAX = 32, AIO_VECTORS = 4 };
+
+void aio_run(int32_t fd, int writes, struct iovec (*vectors)[AIO_VECTORS], const uint8_t *lengths,
+             uint32_t count, int32_t *results);
 
 /* From now on no keeper can be started. */
 void keeper_seal(void);

@@ -76,6 +76,7 @@ const TOGETHER = [
   "tests/system/server_load_test.ts",
   "tests/system/service_test.ts",
   "tests/system/tagging_examples_test.ts",
+  "tests/system/tap_burst_test.ts",
   "tests/system/top_test.ts",
   "tests/system/vm_doorbell_test.ts",
   "tests/system/wireshark_test.ts",

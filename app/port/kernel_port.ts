@@ -16,9 +16,15 @@ const TAGS_BYTES = 8;
 
 /**
  * In the place of headers: all frames are plain. A device that wants headers gets zeros
- * (shim/burst.c).
+ * (shim/burst.h).
  */
 const NO_HEADERS = -1;
+
+/**
+ * `TX_REFUSED` in shim/tap.c: what was sent, and, if frames were refused before later ones were
+ * sent, how many, and their errno.
+ */
+const TX_REFUSED = { SENT: 0x3ff, COUNT: 0x3ff, COUNT_SHIFT: 10, ERRNO_SHIFT: 20 } as const;
 
 const [EIO, ENXIO, EAGAIN, ENODEV, EBADFD] = [5, 6, 11, 19, 77];
 const [EMSGSIZE, ENETDOWN, ENOBUFS] = [90, 100, 105];
@@ -93,7 +99,8 @@ export abstract class KernelPort implements HostPort {
   ): number;
 
   /**
-   * Send frames `at` to `at + count - 1` by one shim call: how many, or -errno if none was.
+   * Send frames `at` to `at + count - 1` by one shim call: how many, or -errno if none was. Where
+   * frames were refused and later ones sent, {@linkcode TX_REFUSED}: they are behind these then.
    *
    * @param headers The offload headers, or negative if all are plain frames.
    */
@@ -170,8 +177,10 @@ export abstract class KernelPort implements HostPort {
       const headers = hasHeaders ? this.#whole.headers(done) : NO_HEADERS;
       const sent = this.send(this.#mbufs.map, burst, count - done, at + done, headers);
       if (sent >= 0) {
-        countFrames(this.counters, COUNTER.TX, burst, sent, at + done);
-        done += sent;
+        const frames = sent & TX_REFUSED.SENT;
+        countFrames(this.counters, COUNTER.TX, burst, frames, at + done);
+        done += frames;
+        if (sent !== frames) done += this.#dropRefused(at + done, sent);
       } else if (sent === -EAGAIN) {
         break; // the socket's buffer, or the TAP's queue, is full
       } else if (DOWN_ERRNOS.includes(-sent)) {
@@ -182,6 +191,21 @@ export abstract class KernelPort implements HostPort {
       }
     }
     return done;
+  }
+
+  /** Drop frames that were refused while later ones were sent; returns how many. */
+  #dropRefused(at: number, sent: number): number {
+    const frames = sent >>> TX_REFUSED.COUNT_SHIFT & TX_REFUSED.COUNT;
+    const errno = sent >>> TX_REFUSED.ERRNO_SHIFT;
+    const isDown = DOWN_ERRNOS.includes(errno);
+    if (isDown) this.isUp = false;
+    const reason = isDown
+      ? COUNTER.PORT_DOWN
+      : errno === EAGAIN
+      ? COUNTER.TX_FULL
+      : this.#refusal(errno);
+    for (let i = 0; i < frames; i++) this.#drop(at + i, reason);
+    return frames;
   }
 
   /** Send frames of which some are super-frames; returns how many. */
@@ -229,13 +253,14 @@ export abstract class KernelPort implements HostPort {
 
   /** Send and free segments of one super-frame: 0, or the errno of one that was refused. */
   #sendAllOf(burst: Burst, count: number): number {
-    let done = 0, sent = 0;
-    while (done < count && sent >= 0) {
-      sent = this.send(this.#mbufs.map, burst, count - done, done, NO_HEADERS);
+    let done = 0, errno = 0;
+    while (done < count && errno === 0) {
+      const sent = this.send(this.#mbufs.map, burst, count - done, done, NO_HEADERS);
+      errno = sent < 0 ? -sent : sent >>> TX_REFUSED.ERRNO_SHIFT;
       if (sent > 0) done += sent;
     }
     this.#mempool.free(burst, count);
-    return sent < 0 ? -sent : 0;
+    return errno;
   }
 
   /** The counter of a frame that the kernel has dropped with this error. */

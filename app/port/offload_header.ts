@@ -9,7 +9,7 @@ export const HEADER_WORDS = 3;
  * afterwards is what is used, whatever a guest writes there meanwhile.
  */
 export class OffloadHeader {
-  /** GSO size (16), GSO type (8), flags (8): as `struct rx_meta` in shim/burst.c has them. */
+  /** GSO size (16), GSO type (8), flags (8): as `struct rx_meta` in shim/burst.h has them. */
   offload = 0;
   /**
    * Where the checksum is, from the start of what it covers (16), and where that starts (16):

@@ -1,17 +1,17 @@
 import { MappedMemory } from "../../ffi/mapped_memory.ts";
 import { BURST_MAX } from "../ring/burst.ts";
 
-/** Words of `struct rx_meta` in shim/burst.c: what the kernel says of a received frame. */
+/** Words of `struct rx_meta` in shim/burst.h: what the kernel says of a received frame. */
 export const RX_META = { LENGTH: 0, VLAN: 1, OFFLOAD: 2, CHECKSUM: 3, WORDS: 4 } as const;
 
-/** `SHIM_OVERFLOW` in shim/burst.c: bytes for what a frame has beyond its mbuf's room. */
+/** `SHIM_OVERFLOW` in shim/burst.h: bytes for what a frame has beyond its mbuf's room. */
 export const OVERFLOW_BYTES = 1 << 18;
 
-/** Where `overflow` begins in `struct rx_room` in shim/burst.c, in bytes. */
+/** Where `overflow` begins in `struct rx_room` in shim/burst.h, in bytes. */
 const OVERFLOW_START = BURST_MAX * RX_META.WORDS * 4;
 
 /**
- * `struct rx_room` in shim/burst.c: what comes with each frame of a received burst, beside its
+ * `struct rx_room` in shim/burst.h: what comes with each frame of a received burst, beside its
  * mbuf.
  */
 export class RxRoom {

@@ -32,8 +32,11 @@ const NO_SLOT = -1;
 /** No mbuf, in the first word of a descriptor. */
 const NONE = 0xffffffff;
 
-/** `RX_LOST` in shim/burst.c, a length: there was no room for the frame in the socket. */
-const LOST = 0xffffffff;
+/**
+ * `RX_LOST` and `RX_NONE` in shim/burst.h, lengths: there was no room for the frame in the socket;
+ * no frame came into this slot, but one into a later one.
+ */
+const LOST = 0xffffffff, NO_FRAME = 0xfffffffe;
 
 /** VIRTIO_NET_HDR_F_NEEDS_CSUM (virtio 1.2, 5.1.6). */
 const NEEDS_CHECKSUM = 1;
@@ -46,7 +49,7 @@ export interface RxSource {
    * @param map The shim's number of the mbufs' memory.
    * @param word Where in the burst's memory the slots begin.
    * @param room The shim's number of the memory for meta and overflow.
-   * @param count As `RX_COUNT` in shim/burst.c has it.
+   * @param count As `RX_COUNT` in shim/burst.h has it.
    * @returns how many, or -errno.
    */
   receive(map: number, slots: Burst, word: number, room: number, count: number): number;
@@ -155,8 +158,7 @@ export class RxSlots {
     for (let i = 0; i < this.#filled; i++) words[(LONGS + i << 1) + 1] = room;
     this.#longs = this.passesWhole ? this.#fillLongs() : 0;
     const isFew = this.#longs > 0 && this.#plainReceives < PLAIN_RECEIVES;
-    const most = isFew ? LONGS : this.#filled;
-    const count = most | this.#longs << 16;
+    const count = (isFew ? LONGS : this.#filled) | this.#longs << 16;
     const start = this.#slots.word + (LONGS << 1);
     const n = this.#source.receive(this.#mbufs.map, this.#slots, start, this.#room.map, count);
     this.#received = n > 0 ? n : 0;
@@ -194,7 +196,7 @@ export class RxSlots {
     const length = this.#meta[meta + RX_META.LENGTH];
     const vlan = this.#meta[meta + RX_META.VLAN];
     const offload = this.#meta[meta + RX_META.OFFLOAD];
-    if (length === LOST) return this.#lose(slot);
+    if (length >= NO_FRAME) return this.#skip(slot, length === LOST);
     if (length < FRAME_MIN_BYTES) return this.#drop(slot, COUNTER.RUNT);
     if ((offload & 0xff00) !== 0) return this.#nextSuperFrame(burst, at, slot);
     if (length + (vlan ? 4 : 0) > this.#frameMax) return this.#drop(slot, COUNTER.OVERSIZE);
@@ -220,9 +222,7 @@ export class RxSlots {
     return finishChecksum(this.#mbufs, frame, word1 >>> 16, checksum & 0xffff, checksum >>> 16);
   }
 
-  /**
-   * Drop the frame in a slot, which counts as `frames`. A long mbuf stays for the next super-frame.
-   */
+  /** Drop the frame in a slot, which counts as `frames`. A long mbuf stays for the next one. */
   #drop(slot: number, reason: number, frames = 1): 0 {
     this.#counters[COUNTER.RX] += frames;
     this.#counters[reason] += frames;
@@ -231,9 +231,9 @@ export class RxSlots {
     return 0;
   }
 
-  /** Count a frame as the kernel counts those that it has dropped itself. */
-  #lose(slot: number): 0 {
-    this.#counters[COUNTER.MISSED]++;
+  /** There is no frame: a lost one counts as those do that the kernel has dropped itself. */
+  #skip(slot: number, isLost: boolean): 0 {
+    if (isLost) this.#counters[COUNTER.MISSED]++;
     this.#mempool.free(this.#slots, 1, LONGS + slot);
     return 0;
   }

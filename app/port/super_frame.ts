@@ -81,7 +81,7 @@ export class SuperFrame {
 
   /**
    * Start on the super-frame of a descriptor, `length` bytes with these meta (`struct rx_meta` in
-   * shim/burst.c). It must stay until none is {@linkcode pending}.
+   * shim/burst.h). It must stay until none is {@linkcode pending}.
    *
    * @param overflowByte Where in the overflow it goes on, in bytes.
    * @returns false, with none pending, if it is not one that we understand or can store.

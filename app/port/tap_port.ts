@@ -31,7 +31,7 @@ export interface TapSetup {
 
 const EBADFD = 77;
 
-/** `RX_COUNT` and `TX_ZEROS` in shim/burst.c: there is an offload header before each frame. */
+/** `RX_COUNT` and `TX_ZEROS` in shim/burst.h: there is an offload header before each frame. */
 const HAS_HEADERS = 1 << 24, ZERO_HEADERS = -2;
 
 /** ioctl (linux/if_tun.h): its value is a set of TUN_F_CSUM, TSO4, TSO6, USO4 and USO6. */
@@ -117,13 +117,13 @@ export class TapPort extends KernelPort {
     return this.isUp ? [this.#setup.fd] : [];
   }
 
-  /** By one `readv()` a frame. */
+  /** The first frame by `readv()`, the others of the burst by `io_submit()`. */
   protected receive(map: number, slots: Burst, word: number, room: number, count: number): number {
     const { fd } = this.#setup;
     return shim.shim_tap_rx(fd, map, slots.map, word, room, count | HAS_HEADERS);
   }
 
-  /** By one `writev()` a frame. */
+  /** By one `io_submit()` for 32 frames. */
   protected send(map: number, burst: Burst, count: number, at: number, headers: number): number {
     const word = burst.word + (at << 1);
     const before = headers < 0 ? ZERO_HEADERS : headers;

@@ -19,7 +19,7 @@ const ADDRESS_WORDS = 6;
  * A partial checksum is to be completed before: its meta count without the tag.
  *
  * @param burst Its descriptor number `i` is the frame's, and follows the change.
- * @param vlan TPID (16 bits) and TCI (16), as `struct rx_meta` in shim/burst.c has them.
+ * @param vlan TPID (16 bits) and TCI (16), as `struct rx_meta` in shim/burst.h has them.
  * @returns false, with nothing changed, if there is no headroom or no Ethernet header.
  */
 export function insertTag(mbufs: Mbufs, burst: Burst, i: number, vlan: number): boolean {

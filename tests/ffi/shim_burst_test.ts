@@ -10,7 +10,7 @@ import { freshRing } from "./packet_ring.ts";
 const EBADF = 9, EFAULT = 14, EINVAL = 22, ERANGE = 34, ENOTSOCK = 88;
 const STRIDE = 256, COUNT = 4, CELLS = 1024;
 
-/** `struct rx_room` in shim/burst.c: meta of 256 frames, and behind them the overflow of each. */
+/** `struct rx_room` in shim/burst.h: meta of 256 frames, and behind them the overflow of each. */
 const OVERFLOW = 4096, OVERFLOW_BYTES = 1 << 18;
 
 /** Memory with four mbufs of 256 bytes from byte 1024 on, and descriptors at its start. */

@@ -9,7 +9,7 @@ import { freshRing } from "./packet_ring.ts";
 const EFAULT = 14, LOST = 0xffffffff;
 const STRIDE = 256, COUNT = 4, CELLS = 1024, LONG = 3;
 
-/** `struct rx_room` in shim/burst.c: meta of 256 frames, and behind them the overflow of each. */
+/** `struct rx_room` in shim/burst.h: meta of 256 frames, and behind them the overflow of each. */
 const OVERFLOW = 4096, OVERFLOW_BYTES = 1 << 18;
 
 /** Four mbufs of 256 bytes and two long ones of 768, room for two frames, a ring, a socket. */

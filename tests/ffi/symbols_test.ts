@@ -57,8 +57,8 @@ Deno.test("SHIM_ABI is the same in C, in TypeScript and in the library", () => {
   equal(shim.shim_abi(), SHIM_ABI);
 });
 
-Deno.test("the shim has less than 2100 lines", () => {
+Deno.test("the shim has less than 2300 lines", () => {
   const lines = sources.map(({ text }) => text.split("\n").length - 1);
   const total = lines.reduce((sum, n) => sum + n, 0);
-  ok(total < 2100, `it has ${total}: ${sources.map(({ name }, i) => `${name} ${lines[i]}`)}`);
+  ok(total < 2300, `it has ${total}: ${sources.map(({ name }, i) => `${name} ${lines[i]}`)}`);
 });

@@ -155,7 +155,7 @@ export const BURSTS: Table = {
     },
     {
       what: "the shim receives into a room that is too small",
-      file: "shim/burst.c",
+      file: "shim/burst.h",
       from: "return bytes <= m->bytes ?",
       to: "return bytes ?",
       tests: SHIM_BURST,

@@ -1,0 +1,95 @@
+import { deepEqual, equal } from "node:assert/strict";
+import { check } from "../../ffi/error.ts";
+import { cString, shim } from "../../ffi/shim.ts";
+import { dataWord } from "../../app/mempool/mbuf.ts";
+import { freshMemory } from "../ffi/fresh_memory.ts";
+import { Network } from "../kit/network.ts";
+
+const MBUFS = 64, STRIDE = 256, CELLS = 1 << 16;
+/** Descriptors: those of frames to send, and those of mbufs to receive into. */
+const SENT = 0, RECEIVED = 2 * MBUFS;
+const ETHERTYPE = [0x88, 0xb5];
+const EINVAL = 22, EBADFD = 77;
+
+/** `TX_ZEROS` and `RX_HAS_HEADERS` in shim/burst.h; 256 rx_meta, and 40 overflows behind them. */
+const ZERO_HEADERS = -2, HAS_HEADERS = 1 << 24, ROOM_BYTES = 4096 + 40 * (1 << 18);
+
+/** What an interface has received and sent. */
+async function packetsOf(network: Network, name: string): Promise<{ rx: number; tx: number }> {
+  const { stdout } = await network.run("ip", "-s", "-j", "link", "show", "dev", name);
+  const [{ stats64: { rx, tx } }] = JSON.parse(stdout);
+  return { rx: rx.packets, tx: tx.packets };
+}
+
+Deno.test("A burst goes by a TAP in order, but for frames that the kernel refuses", async () => {
+  await using network = new Network();
+  const names = [network.name("tap"), network.name("tap")];
+  using fds = new DisposableStack();
+  const [near, far] = names.map((name) => {
+    const fd = check(shim.shim_tap_open(cString(name), 0), `open TAP ${name}`);
+    fds.defer(() => shim.shim_fd_close(fd));
+    return fd;
+  });
+  const bridge = network.name("br");
+  await network.run("ip", "link", "add", bridge, "type", "bridge", "mcast_snooping", "0");
+  fds.defer(() => new Deno.Command("ip", { args: ["link", "delete", bridge] }).outputSync());
+  for (const name of [...names, bridge]) {
+    await network.run("ip", "link", "set", name, "addrgenmode", "none");
+    if (name !== bridge) await network.run("ip", "link", "set", name, "master", bridge);
+    await network.run("ip", "link", "set", name, "up");
+  }
+  using memory = freshMemory(CELLS + MBUFS * STRIDE);
+  using room = freshMemory(ROOM_BYTES);
+  equal(shim.shim_map_cells(memory.map, BigInt(CELLS), STRIDE, MBUFS), 0);
+  /** 40 frames with their numbers; two of them are shorter than a header. */
+  const describe = (short: readonly number[]) => {
+    for (let i = 0; i < 40; i++) {
+      memory.u8.set([2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, ...ETHERTYPE, i], CELLS + i * STRIDE + 64);
+      memory.u32.set([i, dataWord(64, short.includes(i) ? 10 : 60)], SENT + 2 * i);
+    }
+  };
+  const send = (at: number, count: number) =>
+    shim.shim_tap_tx(near, memory.map, memory.map, SENT + 2 * at, count, ZERO_HEADERS);
+  const order = () => Array.from({ length: 40 }, (_, i) => memory.u32[SENT + 2 * i]);
+  const all = Array.from({ length: 40 }, (_, i) => i);
+  /** The numbers of the frames that come out at the far end. */
+  const receive = async () => {
+    const found: number[] = [];
+    for (let empty = 0; empty < 20;) {
+      for (let i = 0; i < 40; i++) memory.u32.set([i + 24, dataWord(64, 128)], RECEIVED + 2 * i);
+      const [at, count] = [RECEIVED, 40 | HAS_HEADERS];
+      const n = check(
+        shim.shim_tap_rx(far, memory.map, memory.map, at, room.map, count),
+        "receive from the TAP",
+      );
+      for (let i = 0; i < n; i++) {
+        const byte = CELLS + (i + 24) * STRIDE + 64;
+        const isOurs = memory.u8[byte + 12] === ETHERTYPE[0] && memory.u8[byte + 13] === 0xb5;
+        if (isOurs) found.push(memory.u8[byte + 14]);
+      }
+      if (n === 0) empty++;
+      await new Promise((resolve) => setTimeout(resolve, n === 0 ? 10 : 0));
+    }
+    return found;
+  };
+  await receive(); // what the kernel has to say when a bridge begins
+
+  describe([]);
+  equal(send(0, 40), 40);
+  deepEqual(order(), all);
+  deepEqual(await receive(), all);
+
+  describe([7, 20]);
+  equal(send(0, 40), 30 | 2 << 10 | EINVAL << 20);
+  const good = all.filter((i) => i !== 7 && i !== 20);
+  deepEqual(order(), [...good.slice(0, 30), 7, 20, ...good.slice(30)]);
+  equal(send(32, 8), 8);
+  deepEqual(await receive(), good);
+  equal(send(30, 2), -EINVAL, "those that were refused");
+  equal((await packetsOf(network, names[0])).rx, 40 + 38);
+
+  await network.run("ip", "link", "delete", names[0]);
+  describe([]);
+  equal(send(0, 40), -EBADFD);
+  deepEqual(order(), all);
+});
