@@ -1,5 +1,5 @@
-/* Several reads or writes by one system call: where these are dear, a TAP's frames are moved five
- * times as quickly. They are requests of Linux's asynchronous I/O, which a TAP completes before
+/* Several reads or writes by one system call: where these are dear, that is most of the time that
+ * a TAP's frames take. They are requests of Linux's asynchronous I/O, which a TAP completes before
  * io_submit() returns. */
 #define _GNU_SOURCE
 #include "shim.h"
@@ -23,17 +23,22 @@ enum { COMPLETIONS_MAGIC = 0xa10a10a1 };
 
 static aio_context_t contexts[CONTEXTS];
 static uint8_t is_busy[CONTEXTS];
-static uint8_t is_missing; /* the machine has no context left, or no asynchronous I/O */
+static uint8_t is_missing; /* the machine has no other context, or no asynchronous I/O */
 
 /* Take a context for this thread alone. Returns its number, or -1 if there is none. */
 static int take(void) {
-  for (int i = 0; i < CONTEXTS && !__atomic_load_n(&is_missing, __ATOMIC_RELAXED); i++) {
+  for (int i = 0; i < CONTEXTS; i++) {
     if (__atomic_exchange_n(&is_busy[i], 1, __ATOMIC_ACQUIRE)) continue;
-    if (contexts[i] || syscall(SYS_io_setup, AIO_MAX, &contexts[i]) == 0) {
+    if (contexts[i]) return i;
+    if (!__atomic_load_n(&is_missing, __ATOMIC_RELAXED) &&
+        syscall(SYS_io_setup, AIO_MAX, &contexts[i]) == 0) {
       const struct completions *there = (void *)(uintptr_t)contexts[i];
       if (there->magic == COMPLETIONS_MAGIC) return i;
     }
+    contexts[i] = 0;
     __atomic_store_n(&is_missing, 1, __ATOMIC_RELAXED);
+    __atomic_store_n(&is_busy[i], 0, __ATOMIC_RELEASE);
+    return -1;
   }
   return -1;
 }
@@ -57,7 +62,7 @@ static int submit(int own, int32_t fd, int writes, struct iovec (*vectors)[AIO_V
                                 .aio_buf = (uintptr_t)vectors[i], .aio_nbytes = lengths[i]};
     list[i] = &requests[i];
   }
-  long submitted = syscall(SYS_io_submit, contexts[own], count, list);
+  long submitted = syscall(SYS_io_submit, contexts[own], (long)count, list);
   if (submitted < 0) submitted = 0;
   /* A file that is not done yet would tell later, perhaps another call: no context to use again. */
   if (reap((void *)(uintptr_t)contexts[own], submitted, results) == submitted)
@@ -65,8 +70,9 @@ static int submit(int own, int32_t fd, int writes, struct iovec (*vectors)[AIO_V
   return (int)submitted;
 }
 
-/* Read or write `count` times, AIO_MAX at most, in order; request `i` has `lengths[i]` of the
- * vectors[i]. `results[i]` becomes the bytes, or -errno. */
+/* Read or write `count` times, AIO_MAX at most, in order, a file that does it at once; request `i`
+ * has `lengths[i]` of the vectors[i]. `results[i]` becomes the bytes, or -errno; where a read by a
+ * call of its own has failed, those behind it are not tried, and have -EAGAIN. */
 void aio_run(int32_t fd, int writes, struct iovec (*vectors)[AIO_VECTORS], const uint8_t *lengths,
              uint32_t count, int32_t *results) {
   int own = count > 1 ? take() : -1;

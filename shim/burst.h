@@ -103,6 +103,9 @@ static inline struct rx_meta meta_of(const struct virtio_net_hdr *header, uint32
  * are sent; zeros, which ask for no offload; or nothing. */
 enum { TX_NO_HEADERS = -1, TX_ZEROS = -2, TX_HEADER = 12 };
 
+/* In a descriptor's first word: the kernel has refused the frame. */
+#define TX_REFUSED 0x80000000u
+
 static const uint8_t zeros[sizeof(struct virtio_net_hdr)];
 
 /* The headers of `count` frames, or NULL if they reach out of their map. `headers`: one of the two

@@ -7,7 +7,7 @@
 enum { TAP_FEW = 4 };
 
 /* Receive up to `count` (AIO_MAX at most) frames from a TAP for the descriptors from number `from`
- * on. Returns how many of these are behind the last frame, with the results of all. */
+ * on, with the results of all. Returns how many of these there are up to the last frame. */
 static uint32_t tap_read(int32_t fd, const struct shim_map *map, uint32_t *descriptors,
                          uint32_t from, uint32_t longs, int has_headers, struct rx_room *own,
                          uint32_t count, int32_t *results) {
@@ -36,8 +36,8 @@ static uint32_t tap_read(int32_t fd, const struct shim_map *map, uint32_t *descr
   return end;
 }
 
-/* Receive frames from a TAP, as shim_packet_rx does. Without offload headers, rx_meta has lengths
- * only, and zeros. */
+/* Receive frames from a TAP, as shim_packet_rx does; those that are marked RX_NONE count, too.
+ * Without offload headers, rx_meta has lengths only, and zeros. */
 SHIM_API int32_t shim_tap_rx(int32_t fd, int32_t frames, int32_t burst, uint32_t word, int32_t room,
                              uint32_t count) {
   uint32_t n = RX_COUNT(count), longs = RX_LONGS(count), i = 0;
@@ -58,25 +58,22 @@ SHIM_API int32_t shim_tap_rx(int32_t fd, int32_t frames, int32_t burst, uint32_t
   return (int32_t)i;
 }
 
-/* What a send of some frames returns of those that were refused: how many, and their errno. */
-#define TX_REFUSED(sent, count, error) ((sent) | (count) << 10 | (error) << 20)
-
-/* Of `count` descriptors put those of refused frames behind the others. Returns their number, and
- * their errno. */
-static uint32_t put_refused_last(uint32_t *descriptors, uint32_t count, const int32_t *results,
-                                 int32_t *error) {
-  uint32_t refused[AIO_MAX][2], n = 0;
-  for (uint32_t i = 0; i < count; i++) {
-    uint32_t *to = results[i] < 0 ? refused[n++] : descriptors + 2 * (i - n);
-    if (results[i] < 0 && n == 1) *error = -results[i];
-    memmove(to, descriptors + 2 * i, sizeof refused[0]);
+/* Mark refused frames before the last one that was sent, in their descriptors. Returns how many
+ * frames there are up to that one; `error` becomes the first one's errno. */
+static uint32_t mark_refused(uint32_t *descriptors, uint32_t count, const int32_t *results,
+                             int32_t *error) {
+  while (count > 0 && results[count - 1] < 0) count--;
+  for (uint32_t i = count; i-- > 0;) {
+    if (results[i] >= 0) continue;
+    descriptors[2 * i] |= TX_REFUSED;
+    *error = -results[i];
   }
-  memcpy(descriptors + 2 * (count - n), refused, n * sizeof refused[0]);
-  return n;
+  return count;
 }
 
-/* Send up to `count` frames to a TAP. Returns as shim_packet_tx does; or, where frames were refused
- * and later ones sent, TX_REFUSED: the descriptors of those that were sent come first then. */
+/* Send up to `count` frames to a TAP. Returns as shim_packet_tx does; where frames were refused and
+ * later ones sent, the refused ones are among them, marked TX_REFUSED, and their errno is in the
+ * 16 highest bits. */
 SHIM_API int32_t shim_tap_tx(int32_t fd, int32_t frames, int32_t burst, uint32_t word,
                              uint32_t count, int32_t headers) {
   uint32_t *descriptors = shim_descriptors(burst, word, count);
@@ -85,9 +82,10 @@ SHIM_API int32_t shim_tap_tx(int32_t fd, int32_t frames, int32_t burst, uint32_t
   struct iovec vectors[AIO_MAX][AIO_VECTORS];
   uint8_t lengths[AIO_MAX];
   int32_t results[AIO_MAX], error = 0;
+  uint32_t done = 0;
   if (count > SHIM_BURST) return -EINVAL;
   if (!descriptors || !first) return -EFAULT;
-  for (uint32_t done = 0; done < count;) {
+  while (done < count && error == 0) {
     uint32_t ready = 0, most = count - done < AIO_MAX ? count - done : AIO_MAX;
     for (; ready < most; ready++) {
       uint32_t i = done + ready;
@@ -97,10 +95,10 @@ SHIM_API int32_t shim_tap_tx(int32_t fd, int32_t frames, int32_t burst, uint32_t
     }
     if (ready == 0) return done ? (int32_t)done : -EFAULT;
     aio_run(fd, 1, vectors, lengths, ready, results);
-    uint32_t refused = put_refused_last(descriptors + 2 * done, ready, results, &error);
-    done += ready - refused;
-    if (refused > 0 && done == 0) return -error;
-    if (refused > 0) return (int32_t)TX_REFUSED(done, refused, (uint32_t)error);
+    uint32_t sent = mark_refused(descriptors + 2 * done, ready, results, &error);
+    if (done + sent == 0) return results[0];
+    done += sent;
+    if (sent < ready) break;
   }
-  return (int32_t)count;
+  return (int32_t)(done | (uint32_t)error << 16);
 }

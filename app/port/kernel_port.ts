@@ -21,10 +21,13 @@ const TAGS_BYTES = 8;
 const NO_HEADERS = -1;
 
 /**
- * `TX_REFUSED` in shim/tap.c: what was sent, and, if frames were refused before later ones were
- * sent, how many, and their errno.
+ * What a send returns, if it is not negative: how many frames, and in the bits above, if some of
+ * these were refused before later ones were sent, their errno (shim/tap.c). They are marked.
  */
-const TX_REFUSED = { SENT: 0x3ff, COUNT: 0x3ff, COUNT_SHIFT: 10, ERRNO_SHIFT: 20 } as const;
+const SENT_MASK = 0xffff, ERRNO_SHIFT = 16;
+
+/** `TX_REFUSED` in shim/burst.h, in the first word of a descriptor. */
+const REFUSED = 0x80000000;
 
 const [EIO, ENXIO, EAGAIN, ENODEV, EBADFD] = [5, 6, 11, 19, 77];
 const [EMSGSIZE, ENETDOWN, ENOBUFS] = [90, 100, 105];
@@ -99,8 +102,8 @@ export abstract class KernelPort implements HostPort {
   ): number;
 
   /**
-   * Send frames `at` to `at + count - 1` by one shim call: how many, or -errno if none was. Where
-   * frames were refused and later ones sent, {@linkcode TX_REFUSED}: they are behind these then.
+   * Send frames `at` to `at + count - 1` by one shim call: how many, or -errno if none was; see
+   * {@linkcode SENT_MASK} for frames that were refused among those that were sent.
    *
    * @param headers The offload headers, or negative if all are plain frames.
    */
@@ -177,10 +180,10 @@ export abstract class KernelPort implements HostPort {
       const headers = hasHeaders ? this.#whole.headers(done) : NO_HEADERS;
       const sent = this.send(this.#mbufs.map, burst, count - done, at + done, headers);
       if (sent >= 0) {
-        const frames = sent & TX_REFUSED.SENT;
-        countFrames(this.counters, COUNTER.TX, burst, frames, at + done);
-        done += frames;
-        if (sent !== frames) done += this.#dropRefused(at + done, sent);
+        const errno = sent >>> ERRNO_SHIFT;
+        if (errno === 0) countFrames(this.counters, COUNTER.TX, burst, sent, at + done);
+        else this.#countSome(burst, sent & SENT_MASK, at + done, errno);
+        done += sent & SENT_MASK;
       } else if (sent === -EAGAIN) {
         break; // the socket's buffer, or the TAP's queue, is full
       } else if (DOWN_ERRNOS.includes(-sent)) {
@@ -193,19 +196,19 @@ export abstract class KernelPort implements HostPort {
     return done;
   }
 
-  /** Drop frames that were refused while later ones were sent; returns how many. */
-  #dropRefused(at: number, sent: number): number {
-    const frames = sent >>> TX_REFUSED.COUNT_SHIFT & TX_REFUSED.COUNT;
-    const errno = sent >>> TX_REFUSED.ERRNO_SHIFT;
+  /** Count frames that were sent, and drop those among them that were refused. */
+  #countSome(burst: Burst, count: number, at: number, errno: number): void {
+    const { words } = burst;
     const isDown = DOWN_ERRNOS.includes(errno);
     if (isDown) this.isUp = false;
-    const reason = isDown
-      ? COUNTER.PORT_DOWN
-      : errno === EAGAIN
-      ? COUNTER.TX_FULL
-      : this.#refusal(errno);
-    for (let i = 0; i < frames; i++) this.#drop(at + i, reason);
-    return frames;
+    const full = errno === EAGAIN ? COUNTER.TX_FULL : this.#refusal(errno);
+    const reason = isDown ? COUNTER.PORT_DOWN : full;
+    for (let i = at; i < at + count; i++) {
+      const isRefused = (words[i << 1] & REFUSED) !== 0;
+      words[i << 1] = (words[i << 1] & ~REFUSED) >>> 0;
+      if (isRefused) this.#drop(i, reason);
+      else countFrames(this.counters, COUNTER.TX, burst, 1, i);
+    }
   }
 
   /** Send frames of which some are super-frames; returns how many. */
@@ -256,8 +259,8 @@ export abstract class KernelPort implements HostPort {
     let done = 0, errno = 0;
     while (done < count && errno === 0) {
       const sent = this.send(this.#mbufs.map, burst, count - done, done, NO_HEADERS);
-      errno = sent < 0 ? -sent : sent >>> TX_REFUSED.ERRNO_SHIFT;
-      if (sent > 0) done += sent;
+      errno = sent < 0 ? -sent : sent >>> ERRNO_SHIFT;
+      if (errno === 0) done += sent;
     }
     this.#mempool.free(burst, count);
     return errno;

@@ -123,7 +123,9 @@ export class RxSlots {
       this.#drop(this.#splitting, COUNTER.STOPPED, this.#superFrame.pending);
       this.#splitting = NO_SLOT;
     }
-    while (this.#next < this.#received) this.#drop(this.#next++, COUNTER.STOPPED);
+    for (; this.#next < this.#received; this.#next++) {
+      if (!this.#isSkipped(this.#next)) this.#drop(this.#next, COUNTER.STOPPED);
+    }
     this.#mempool.free(this.#slots, this.#filled - this.#next, LONGS + this.#next);
     this.#next = this.#received = this.#filled = 0;
     const { words } = this.#slots;
@@ -150,10 +152,7 @@ export class RxSlots {
       const missing = RX_BURST - this.#filled;
       this.#filled += this.#mempool.allocBurst(this.#slots, missing, LONGS + this.#filled);
     }
-    if (this.#filled === 0) {
-      this.#discardWaiting();
-      return false;
-    }
+    if (this.#filled === 0) return this.#discardWaiting();
     const room = dataWord(HEADROOM_BYTES, this.#shortRoom);
     for (let i = 0; i < this.#filled; i++) words[(LONGS + i << 1) + 1] = room;
     this.#longs = this.passesWhole ? this.#fillLongs() : 0;
@@ -180,11 +179,11 @@ export class RxSlots {
   }
 
   /** Throw away a burst of waiting frames, as there are no mbufs for them. */
-  #discardWaiting(): void {
-    const n = this.#source.discard(RX_BURST);
-    if (n <= 0) return;
+  #discardWaiting(): false {
+    const n = Math.max(0, this.#source.discard(RX_BURST));
     this.#counters[COUNTER.RX] += n;
     this.#counters[COUNTER.NO_MBUF] += n;
+    return false;
   }
 
   /**
@@ -196,7 +195,7 @@ export class RxSlots {
     const length = this.#meta[meta + RX_META.LENGTH];
     const vlan = this.#meta[meta + RX_META.VLAN];
     const offload = this.#meta[meta + RX_META.OFFLOAD];
-    if (length >= NO_FRAME) return this.#skip(slot, length === LOST);
+    if (this.#isSkipped(slot)) return 0;
     if (length < FRAME_MIN_BYTES) return this.#drop(slot, COUNTER.RUNT);
     if ((offload & 0xff00) !== 0) return this.#nextSuperFrame(burst, at, slot);
     if (length + (vlan ? 4 : 0) > this.#frameMax) return this.#drop(slot, COUNTER.OVERSIZE);
@@ -231,11 +230,13 @@ export class RxSlots {
     return 0;
   }
 
-  /** There is no frame: a lost one counts as those do that the kernel has dropped itself. */
-  #skip(slot: number, isLost: boolean): 0 {
-    if (isLost) this.#counters[COUNTER.MISSED]++;
+  /** Whether a slot has no frame; a lost one counts as those do that the kernel has dropped. */
+  #isSkipped(slot: number): boolean {
+    const length = this.#meta[slot * RX_META.WORDS + RX_META.LENGTH];
+    if (length < NO_FRAME) return false;
+    if (length === LOST) this.#counters[COUNTER.MISSED]++;
     this.#mempool.free(this.#slots, 1, LONGS + slot);
-    return 0;
+    return true;
   }
 
   /** Hand a slot's super-frame out whole, or begin to split it: see {@linkcode #nextFrame}. */

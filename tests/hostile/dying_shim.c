@@ -29,7 +29,7 @@ static const char *const idle[] = {
     "shim_yield",        "shim_clock",        "shim_poll",        "shim_poll_events", "shim_unix_receive",
     "shim_unix_discard", "shim_eventfd_drain", "shim_file_size",  "shim_file_read",   "shim_unix_peer",
     "shim_thread_may_run_on", "shim_interface_get", "shim_map_cells", "shim_path_status",
-    "shim_fd_status",    0};
+    "shim_fd_status",    "shim_load_awaited", 0};
 
 OURS static int is_ours(const char *wanted) {
   char line[8192];

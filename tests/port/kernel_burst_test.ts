@@ -1,4 +1,4 @@
-import { deepEqual, equal } from "node:assert/strict";
+import { deepEqual, equal, ok } from "node:assert/strict";
 import { shim } from "../../ffi/shim.ts";
 import { dataWord } from "../../app/mempool/mbuf.ts";
 import { COUNTER } from "../../app/port/counters.ts";
@@ -8,8 +8,8 @@ import { PortLab } from "./port_lab.ts";
 
 const [EAGAIN, EINVAL, EIO] = [11, 22, 5];
 
-/** `RX_NONE` in shim/burst.h, and the words of `struct rx_meta`. */
-const NO_FRAME = 0xfffffffe, META_WORDS = 4;
+/** `RX_NONE` and `TX_REFUSED` in shim/burst.h, and the words of `struct rx_meta`. */
+const NO_FRAME = 0xfffffffe, REFUSED = 0x80000000, META_WORDS = 4;
 
 /** A port as a TAP is: frames of a burst are sent and received at once, each for itself. */
 class BatchPort extends PlainKernelPort {
@@ -21,20 +21,15 @@ class BatchPort extends PlainKernelPort {
 
   /** As shim_tap_tx() does. */
   protected override send(_: number, { words }: Burst, count: number, at: number): number {
-    const all = Array.from({ length: count }, (_, i) => {
-      const [word0, word1] = [words[2 * (at + i)], words[2 * (at + i) + 1]];
-      return { word0, word1, isRefused: word1 >>> 16 === 1000 };
-    });
-    const good = all.filter(({ isRefused }) => !isRefused);
-    const refused = all.filter(({ isRefused }) => isRefused);
-    [...good, ...refused].forEach(({ word0, word1 }, i) => {
-      words[2 * (at + i)] = word0;
-      words[2 * (at + i) + 1] = word1;
-    });
-    this.sent.push(...good.map(({ word1 }) => word1 >>> 16));
-    if (refused.length === 0) return count;
-    if (good.length === 0) return -this.errno;
-    return good.length | refused.length << 10 | this.errno << 20;
+    const isRefused = (i: number) => words[2 * (at + i) + 1] >>> 16 === 1000;
+    while (count > 0 && isRefused(count - 1)) count--;
+    if (count === 0) return -this.errno;
+    let errno = 0;
+    for (let i = 0; i < count; i++) {
+      if (!isRefused(i)) this.sent.push(words[2 * (at + i) + 1] >>> 16);
+      else words[2 * (at + i)] |= REFUSED, errno = this.errno;
+    }
+    return count | errno << 16;
   }
 
   /** As shim_tap_rx() does. */
@@ -70,6 +65,8 @@ for (
     equal(lab.counters[COUNTER.TX], 3);
     equal(lab.counters[COUNTER.TX_BYTES], 60 + 61 + 62);
     equal(lab.counters[counter], 2);
+    const indexes = Array.from(lengths, (_, i) => burst.words[2 * i]);
+    ok(indexes.every((index) => index < 64), `marks are gone: ${indexes}`);
     port.close();
     lab.checkAllFree();
   });
@@ -88,6 +85,10 @@ Deno.test("KernelPort.rxBurst() hands out frames in order where a slot between h
   }
   equal(lab.counters[COUNTER.RX], 5);
   equal(lab.counters[COUNTER.MISSED], 0);
+  port.waiting = [65, 0, 66];
+  equal(port.rxBurst(burst, 1), 1);
+  lab.mempool.free(burst, 1);
   port.close();
+  equal(lab.counters[COUNTER.STOPPED], 1, "a slot without a frame is none that was dropped");
   lab.checkAllFree();
 });
