@@ -16,17 +16,11 @@ export const HEADERS: readonly string[] = ["shim.h", "burst.h"];
 
 /** The C files, all of them. */
 export const SOURCES: readonly string[] = [
-  "memory.c",
-  "bus_error.c",
-  "atomic.c",
-  "thread.c",
-  "unix.c",
-  "interface.c",
-  "aio.c",
-  "burst.c",
-  "tap.c",
-]
-  .concat("record.c", "privileges.c", "keeper.c", "server_start.c", "eventfd.c", "xdp.c");
+  ...["memory.c", "bus_error.c", "atomic.c", "thread.c", "unix.c", "interface.c", "eventfd.c"],
+  ...["aio.c", "burst.c", "tap.c", "xdp.c", "record.c"],
+  ...["privileges.c", "keeper.c", "server_start.c"],
+];
+
 /** The compiler's flags on a machine. */
 export function flagsFor(arch: string): string[] {
   return [

@@ -80,7 +80,9 @@ class Creation {
     const { dying, who, lab } = this;
     const hook = [`CULVERT_DIE_IN=${who}`, `CULVERT_DIE_AT=${step}`];
     const under = ["env", ...hook, `CULVERT_DIE_COUNT=${this.counter}`, ...dying];
-    const host = lab.culvert("host", ["--port", "ring", ...this.#region], { under });
+    // An lcore that polls rehearses nothing: that would be thousands of steps, of no region.
+    const args = ["--port", "ring", "--idle", "poll", ...this.#region];
+    const host = lab.culvert("host", args, { under });
     const isReady = () => /^culvert host: .* is ready/m.test(host.stderr);
     await until(() => isReady() || hasEnded(host), () => `step ${step}: ${host.stderr}`);
     const wanted = who === "host" || isReady() ? 137 : 1;

@@ -63,7 +63,8 @@ void __cyg_profile_func_enter(void *function, void *from) {
   Dl_info info;
   (void)from;
   if (die_at == 0 || getpid() != whose || !dladdr(function, &info) || !info.dli_sname) return;
-  if (strncmp(info.dli_sname, "shim_", 5) != 0) return;
+  /* Not a static function, for which dladdr() names whatever exported one lies before it. */
+  if (info.dli_saddr != function || strncmp(info.dli_sname, "shim_", 5) != 0) return;
   for (int i = 0; idle[i]; i++)
     if (strcmp(info.dli_sname, idle[i]) == 0) return;
   if (__atomic_add_fetch(steps, 1, __ATOMIC_RELAXED) != die_at || steps[1]) return;

@@ -8,6 +8,7 @@ const MEMPOOL = ["mempool/mempool_test.ts"];
 const SHIM = ["ffi/shim_atomic_test.ts"];
 const SHIM_BURST = ["ffi/shim_burst_test.ts"];
 const PACKET_RING = ["ffi/shim_packet_ring_test.ts"];
+const KERNEL_BURST = ["port/kernel_burst_test.ts"];
 
 /** Bursts, what copies them to rings, and the shim's part in it. */
 export const BURSTS: Table = {
@@ -187,6 +188,20 @@ export const BURSTS: Table = {
       from: "if (!(slot->tp_status & TP_STATUS_COPY)) return RX_LOST;",
       to: "if (!(slot->tp_status & TP_STATUS_COPY)) return slot->tp_snaplen;",
       tests: PACKET_RING,
+    },
+    {
+      what: "a port hands out a slot into which no frame came",
+      file: "port/rx_slots.ts",
+      from: "if (length < NO_FRAME) return false;",
+      to: "if (length <= LOST) return false;",
+      tests: KERNEL_BURST,
+    },
+    {
+      what: "a port counts a frame as sent that was refused among others",
+      file: "port/kernel_port.ts",
+      from: "if (isRefused) this.#drop(i, reason);",
+      to: "if (isRefused && i < 0) this.#drop(i, reason);",
+      tests: KERNEL_BURST,
     },
   ],
 };
