@@ -12,7 +12,7 @@ import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 
 /** What these include. */
-export const HEADERS: readonly string[] = ["shim.h", "burst.h"];
+const HEADERS: readonly string[] = ["shim.h", "burst.h"];
 
 /** The C files, all of them. */
 export const SOURCES: readonly string[] = [
