@@ -21,7 +21,7 @@ import { namesFor } from "./names.ts";
 import { ProgressWatch } from "./progress_watch.ts";
 import { type CountedPort, summaryText } from "./summary.ts";
 
-/** Milliseconds between two steps: while a guest comes or goes, while frames move, otherwise. */
+/** Milliseconds between two steps: while somebody comes or goes, while frames move, otherwise. */
 const STEP_MS = 10, BUSY_STEP_MS = 100, QUIET_STEP_MS = 250;
 
 /** Milliseconds between two times that counters are written into the regions. */
@@ -121,19 +121,13 @@ export class Host {
       thread.run(this.#command, this.#handleOf(lcore))
     );
     const { log } = this.platform;
-    const cores = this.#threads.map(({ core }) => core).join(", ");
-    log(`forwarding on core ${cores}, ports: ${portsText(this.ports)}`);
+    const cores = this.#threads.map(({ core }) => core);
+    log(`forwarding on core ${cores.join(", ")}, ports: ${portsText(this.ports)}`);
     for (const { name, opened: { note } } of this.ports) if (note) log(`port ${name}: ${note}`);
     const begun = this.platform.clock();
     for (const region of this.regions) region.showCounters(begun); // or no mbuf would seem free
     for (const region of this.regions) region.publish();
-    this.#progress = new ProgressWatch(
-      this.regions,
-      this.ports,
-      this.#threads.map(({ core }) => core),
-      begun,
-      log,
-    );
+    this.#progress = new ProgressWatch(this.regions, this.ports, cores, begun, log);
     for (const { name, path, bytes, handle: { vectors } } of this.regions) {
       log(`region ${name} is ready: ${path === name ? "" : `${path}, `}${bytes / 2 ** 20} MiB`);
       const lcores = this.#lcores.length;
@@ -159,8 +153,10 @@ export class Host {
 
   /** Milliseconds until the next {@linkcode step} is due. */
   get stepMs(): number {
+    const now = this.platform.clock();
     const isMoving = this.#guests.some(({ supervisor }) => supervisor.isMoving);
-    if (this.#phase !== "forwarding" || isMoving) return STEP_MS;
+    const mayMove = this.regions.some(({ peers }) => peers.hasNewcomer(now));
+    if (this.#phase !== "forwarding" || isMoving || mayMove) return STEP_MS;
     return this.#isBusy ? BUSY_STEP_MS : QUIET_STEP_MS;
   }
 

@@ -9,6 +9,9 @@ export type Eventfds = readonly number[];
 
 const NONE: Eventfds = [];
 
+/** Milliseconds for which a peer is a newcomer: a guest loads its lcores' code, then claims. */
+const NEWCOMER_MS = 1000;
+
 /**
  * The other peers of a region, as its host's main thread knows them: whom to wake, and who is gone.
  *
@@ -24,6 +27,8 @@ export class RegionPeers {
   /** The same for guests that attached after that. The numbers stay, what they name changes. */
   readonly laterVectors: Eventfds;
   #peer?: Peer;
+  /** When a peer joined last. */
+  #joinedAt = -Infinity;
   readonly #log: Log;
   readonly #reconnector?: Reconnector;
   /** Our membership of the first server: its owner closes it. */
@@ -60,13 +65,19 @@ export class RegionPeers {
   poll(now: number): void {
     for (const event of this.#peer?.poll() ?? []) {
       if (event.kind === "left") this.#left.set(event.eventfds, event.id);
-      else if (event.kind === "server-gone") {
+      else if (event.kind === "joined") this.#joinedAt = now;
+      else {
         this.#log(`the server is gone (${event.reason}): forwarding goes on, nobody can join`, {
           level: "warning",
         });
       }
     }
     if (this.#peer && !this.#peer.isConnected) this.#joinAgain(this.#peer, now);
+  }
+
+  /** Whether a peer has just joined: a guest, perhaps, that is about to claim its place. */
+  hasNewcomer(now: number): boolean {
+    return now - this.#joinedAt < NEWCOMER_MS;
   }
 
   /** The eventfds of a peer, also of one that has just gone; none if nobody knows it. */
@@ -116,6 +127,7 @@ export class RegionPeers {
     for (const eventfds of last.takeOthers()) this.#before.add(eventfds);
     if (last !== this.#first) last.close(); // its vectors have been replaced
     this.#peer = peer;
+    if (peer.others.size > 0) this.#joinedAt = now; // guests, perhaps, that joined it before us
     this.#log(`the server is there again: we are peer ${peer.id}, others can join`);
   }
 }

@@ -16,6 +16,9 @@ export const QUARANTINE_AFTER = 1000;
  */
 const POSITION_PARTS = 4, STATE_PARTS = 16;
 
+/** Milliseconds between two looks at positions, however often the host steps. */
+const POSITIONS_MS = 100;
+
 /**
  * Milliseconds after which half of the count is forgotten: violations years apart are no attack.
  */
@@ -42,6 +45,7 @@ export class ViolationCounters {
   #states = 0;
   #introductions = 0;
   #positionsSeen = 0;
+  #positionsAt = -Infinity;
   #positionWeight = 0;
   #forgotten = 0;
   #forgotAt?: number;
@@ -72,15 +76,20 @@ export class ViolationCounters {
   /** Add what was counted since the last look: whether it is too much. `now` is in milliseconds. */
   look(now: number): boolean {
     if (this.#limit === 0) return false;
-    const positions = this.#sum(COUNTER.POSITION);
-    const most = Math.ceil(this.#limit / POSITION_PARTS);
-    this.#positionWeight += Math.min(positions - this.#positionsSeen, most);
-    this.#positionsSeen = positions;
+    if (now - this.#positionsAt >= POSITIONS_MS) this.#lookAtPositions(now);
     const looks = (this.#states + this.#introductions) * Math.ceil(this.#limit / STATE_PARTS);
     const counted = this.#sum(COUNTER.FOREIGN) + this.#sum(COUNTER.MALFORMED);
     const weight = counted + this.#positionWeight + looks - this.#forgotten;
     this.#forget(weight, now);
     return weight >= this.#limit;
+  }
+
+  #lookAtPositions(now: number): void {
+    const positions = this.#sum(COUNTER.POSITION);
+    const most = Math.ceil(this.#limit / POSITION_PARTS);
+    this.#positionWeight += Math.min(positions - this.#positionsSeen, most);
+    this.#positionsSeen = positions;
+    this.#positionsAt = now;
   }
 
   #forget(weight: number, now: number): void {

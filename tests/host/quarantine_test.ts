@@ -30,11 +30,21 @@ for (const kind of ["FOREIGN", "MALFORMED"] as const) {
 Deno.test("ViolationCounters.look() bears an impossible position for three looks, and no longer", () => {
   const ports = newCounters(1);
   const violations = new ViolationCounters(ports, 100);
-  const looks = [1, 2, 3, 4].map(() => {
+  const looks = [1, 2, 3, 4].map((n) => {
     ports[0][COUNTER.POSITION] += 1e6;
-    return violations.look(0);
+    return violations.look(100 * n);
   });
   deepEqual(looks, [false, false, false, true]);
+});
+
+Deno.test("ViolationCounters.look() bears an impossible position for 0.3 s, however often the host steps", () => {
+  const ports = newCounters(1);
+  const violations = new ViolationCounters(ports, 100);
+  for (let now = 0; now < 300; now += 10) {
+    ports[0][COUNTER.POSITION] += 1e5;
+    equal(violations.look(now), false, `after ${now} ms`);
+  }
+  equal(violations.look(300), true);
 });
 
 Deno.test("ViolationCounters.look() minds single positions as much as other violations", () => {
@@ -42,10 +52,10 @@ Deno.test("ViolationCounters.look() minds single positions as much as other viol
   const violations = new ViolationCounters(ports, 100);
   for (let n = 1; n < 100; n++) {
     ports[0][COUNTER.POSITION] = n;
-    equal(violations.look(0), false);
+    equal(violations.look(100 * n), false);
   }
   ports[0][COUNTER.POSITION] = 100;
-  equal(violations.look(0), true);
+  equal(violations.look(10_000), true);
 });
 
 Deno.test("ViolationCounters.look() bears fifteen states or introductions that cannot be", () => {
@@ -211,7 +221,7 @@ for (const position of [65, 0x7fffffff, 0x80000000, 0xffffffff]) {
     for (; !lab.supervisor.isQuarantined && looks < 100; looks++) {
       for (let turn = 0; turn < 1000; turn++) lane.guestToHost();
       lane.refresh(0, 0);
-      lab.supervisor.step(0);
+      lab.supervisor.step(100 * (looks + 1));
     }
     equal(looks, 4);
     match(lab.log.at(-1)!, /: 4000 impossible ring positions$/);

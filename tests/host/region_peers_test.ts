@@ -4,6 +4,7 @@ import type { Peer } from "../../app/ivshmem/peer.ts";
 import type { Reconnector } from "../../app/region/reconnector.ts";
 import { RegionPeers } from "../../app/host/region_peers.ts";
 import { FakePeer } from "../ivshmem/fake_peer.ts";
+import { TestHost } from "./test_host.ts";
 
 /** A host's peers, of a server that can be lost; `next` is who we are once it is found again. */
 function peersOf(first: FakePeer) {
@@ -38,6 +39,52 @@ Deno.test("RegionPeers knows who is there, who has left, and closes what nobody 
   deepEqual(peers.eventfdsOf(1), []);
   peers.close();
   first.close();
+});
+
+Deno.test("RegionPeers have a newcomer for a second after a peer has joined, not after one has left", () => {
+  const first = new FakePeer(0);
+  const { peers } = peersOf(first);
+  peers.poll(100);
+  equal(peers.hasNewcomer(100), false);
+  first.joins(1);
+  peers.poll(200);
+  deepEqual([200, 1199, 1200].map((now) => peers.hasNewcomer(now)), [true, true, false]);
+  first.leaves(1);
+  peers.poll(5000);
+  equal(peers.hasNewcomer(5000), false);
+  peers.release(() => false);
+  peers.close();
+  first.close();
+});
+
+Deno.test("A host hurries for a second after a peer has joined, as that may be a guest", () => {
+  const first = new FakePeer(0);
+  using lab = new TestHost({ peer: first.peer });
+  const steps = (ms: number) => {
+    for (let i = 0; i < ms / 10; i++) lab.turn(); // a turn takes 10 ms
+    return lab.host.stepMs;
+  };
+  equal(steps(10), 250);
+  first.joins(1);
+  equal(steps(10), 10);
+  equal(steps(980), 10);
+  equal(steps(20), 250);
+  first.close();
+});
+
+Deno.test("RegionPeers that find another server take those who are there for newcomers", () => {
+  for (const ids of [[], [3]]) {
+    const first = new FakePeer(0);
+    const { peers, found } = peersOf(first);
+    const next = found.next = new FakePeer(5);
+    for (const id of ids) next.joins(id);
+    next.news = []; // they joined before us
+    first.loses();
+    peers.poll(5000);
+    equal(peers.hasNewcomer(5000), ids.length > 0);
+    peers.close();
+    first.close();
+  }
 });
 
 Deno.test("RegionPeers without a server still wake the peers that they knew, and are woken by them", () => {

@@ -21,6 +21,7 @@ export class FakePeer {
   joins(id: number): number[] {
     const eventfds = [shim.shim_eventfd(), shim.shim_eventfd()];
     this.others.set(id, eventfds);
+    this.news.push({ kind: "joined", id });
     return eventfds;
   }
 
