@@ -49,16 +49,20 @@ function programs(): OurProgram[] {
     const found = parseCommandLine(args);
     if (!found) return [];
     const cwd = folderOf(pid);
-    const version = versionAt(cwd ?? "", found.main);
+    if (cwd === "") return [];
+    const version = versionAt(cwd ? `/proc/${pid}/root` : "", cwd ?? "", found.main);
     const isHidden = cwd === undefined && version === undefined;
     return [{ pid, version, isHidden, command: found.command, interfaces: found.interfaces }];
   });
 }
 
-/** Where a process runs: undefined if we may not see that; empty if it is gone. */
+/**
+ * Where a process runs, as it calls that folder: undefined if we may not see that; empty if the
+ * process has ended.
+ */
 function folderOf(pid: number): string | undefined {
   try {
-    return Deno.realPathSync(`/proc/${pid}/cwd`);
+    return Deno.readLinkSync(`/proc/${pid}/cwd`);
   } catch (error) {
     return error instanceof Deno.errors.PermissionDenied ? undefined : "";
   }
@@ -67,12 +71,14 @@ function folderOf(pid: number): string | undefined {
 /**
  * The version of the program whose main file is `main`: from the nearest manifest in a folder
  * above.
+ *
+ * @param root What its root is here: it may run in a container.
  */
-function versionAt(cwd: string, main: string): string | undefined {
+function versionAt(root: string, cwd: string, main: string): string | undefined {
   const path = main.startsWith("/") ? main : `${cwd}/${main}`;
   for (let folder = dirname(path); folder !== dirname(folder); folder = dirname(folder)) {
     for (const name of ["deno.json", "package.json"]) {
-      const text = read(`${folder}/${name}`);
+      const text = read(`${root}${folder}/${name}`);
       const found = text && orUndefined(() => JSON.parse(text));
       if (found?.name?.endsWith("culvert-net")) return found.version;
     }
