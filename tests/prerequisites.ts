@@ -31,6 +31,7 @@ const PACKAGES: Readonly<Record<string, string>> = {
   mmdebstrap: "mmdebstrap",
   "mkfs.ext4": "e2fsprogs",
   "systemd-analyze": "systemd",
+  "systemd-nspawn": "systemd-container",
   ssh: "openssh-client",
   "aarch64-linux-gnu-gcc": "gcc-aarch64-linux-gnu libc6-dev-arm64-cross",
   "qemu-aarch64-static": "qemu-user-static",

@@ -1,6 +1,6 @@
 /**
  * `deno task proof`: all that proves a promise and takes long. It is run before a piece of work is
- * called done; `deno task test` has a short form of each.
+ * called done; `deno task test` has a short form of each but `machines`.
  *
  * @module
  */

@@ -78,6 +78,12 @@ export const PROOFS = [
     shows: "every frame is right, in order or counted as lost, while things die",
     minutes: 6,
   },
+  {
+    task: "machines",
+    args: [],
+    shows: "a Debian in a VM, pairs of VMs, a VM that migrates, an emulated arm64 do their work",
+    minutes: 15,
+  },
 ] as const satisfies readonly Proof[];
 
 const TASKS = PROOFS.map(({ task }) => task);
@@ -87,7 +93,7 @@ export const PROOF = {
   program: "deno task",
   name: "proof",
   summary:
-    "all that takes long: models, mutations, litmus programs, stress, hostile guests, deaths",
+    "all that takes long: models, mutations, litmus programs, stress, deaths, whole machines",
   usage: ["[--only TASK,TASK...]"],
   options: {
     "only": {

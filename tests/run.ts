@@ -1,6 +1,7 @@
 /**
- * `deno task test`: installs what is missing, then runs the quick gate and all tests, also those
- * that need root, namespaces, a VM or DPDK. Arguments are files or folders to run instead of all.
+ * `deno task test`: installs what is missing, then runs the quick gate and all tests but those of
+ * `deno task machines`, also those that need root, namespaces, a VM or DPDK. Arguments are files or
+ * folders to run instead of all.
  *
  * @module
  */
@@ -20,18 +21,20 @@ import { sourcesIn } from "./source_files.ts";
 import { UNIT_FILES } from "./unit_files.ts";
 
 /**
- * Files and folders whose tests run beside each other, three files at a time, as they wait more
- * than they work: they measure no time, count no frames that a busy machine may lose, look at
- * nothing that a machine has once, and try again if they need two threads that meet. All others
- * have the machine to themselves. The longest come first, or one of them would run alone at the
- * end.
+ * Files and folders whose tests run beside each other, four files at a time, as they wait as much
+ * as they work: they measure no time, count no frames that a busy machine may lose, look at nothing
+ * that a machine has once, and try again if they need two threads that meet. Files that are in no
+ * such list have the machine to themselves. The longest come first, or one of them would run alone
+ * at the end.
  */
 const TOGETHER = [
-  ...placesOf(config.tasks.machines.command),
+  "tests/system/systemd_test.ts",
+  "tests/system/vm_test.ts",
+  "tests/system/libvirt_test.ts",
+  "tests/system/hotplug_test.ts",
   "tests/system/restart_test.ts",
   "tests/system/vm_lives_test.ts",
   "tests/system/package_test.ts",
-  "tests/system/vm_test.ts",
   "tests/system/tcp_test.ts",
   "tests/bench/areas_test.ts",
   "tests/system/ctl_test.ts",
@@ -42,7 +45,6 @@ const TOGETHER = [
   "tests/system/bad_input_test.ts",
   "tests/system/bad_guest_test.ts",
   "tests/system/advice_test.ts",
-  "tests/system/caching_vm_test.ts",
   "tests/system/capture_filter_test.ts",
   "tests/system/capture_super_test.ts",
   "tests/system/capture_test.ts",
@@ -63,9 +65,7 @@ const TOGETHER = [
   "tests/system/log_test.ts",
   "tests/system/many_guests_test.ts",
   "tests/system/many_hosts_test.ts",
-  "tests/system/memzones_vm_test.ts",
   "tests/system/metrics_test.ts",
-  "tests/system/migration_test.ts",
   "tests/system/mirror_test.ts",
   "tests/system/ordinary_user_test.ts",
   "tests/system/pcap_port_test.ts",
@@ -82,7 +82,6 @@ const TOGETHER = [
   "tests/system/wireshark_test.ts",
   "tests/bench/child_test.ts",
   "tests/bench/figures_test.ts",
-  "tests/field/foreign_device_test.ts",
   "tests/field/limits_test.ts",
   "tests/field/links_test.ts",
   "tests/hostile/blocker_test.ts",
@@ -94,11 +93,28 @@ const TOGETHER = [
   "tests/vm",
 ];
 
+/**
+ * Files whose tests run two files at a time, as they would lose frames beside three others. They,
+ * too, look at nothing that a machine has once, and measure no times that are short.
+ */
+const PAIRED = [
+  "tests/hostile/port_attack_test.ts",
+  "tests/system/xdp_test.ts",
+  "tests/system/xdp_lives_test.ts",
+  "tests/system/queues_test.ts",
+  "tests/system/tutorial_test.ts",
+  "tests/system/checked_frames_test.ts",
+  "tests/field/offloads_test.ts",
+];
+
 /** Files and folders that run beside each other, too, before what they do not call is installed. */
 const EARLY = ["tests/stress", "tests/mutation"];
 
+/** What `deno task machines` runs, which is part of `deno task proof`, and not of this. */
+const ELSEWHERE = ["tests/machines"];
+
 /** Seconds that all takes on two idle cores. */
-const TEST_SECONDS = 1800;
+const TEST_SECONDS = 900;
 
 /** Files that run again at most if a test of theirs fails: more are no accident. */
 const AGAIN_MAX = 4;
@@ -118,9 +134,13 @@ interface Outcome extends Report {
   readonly isComplete: boolean;
 }
 
-/** Run Deno. Returns whether it ended well. */
-async function deno(args: readonly string[]): Promise<boolean> {
-  const command = new Deno.Command(Deno.execPath(), { args: [...args], env: { DENO_JOBS: "3" } });
+/**
+ * Run Deno, by which `jobs` files of tests run at a time if it is told `--parallel`. Returns
+ * whether it ended well.
+ */
+async function deno(args: readonly string[], jobs = 4): Promise<boolean> {
+  const env = { DENO_JOBS: `${jobs}` };
+  const command = new Deno.Command(Deno.execPath(), { args: [...args], env });
   return (await command.spawn().status).success;
 }
 
@@ -133,10 +153,11 @@ async function test(
   name: string,
   command: readonly string[],
   files: readonly string[] = [],
+  jobs?: number,
 ): Promise<Outcome> {
   const path = `.cache/${name}.xml`;
   await Deno.remove(path).catch(() => {}); // or an old report speaks for tests that crash
-  const isGood = await deno([...command, `--junit-path=${path}`]);
+  const isGood = await deno([...command, `--junit-path=${path}`], jobs);
   const report = readReport(await Deno.readTextFile(path).catch(() => ""));
   const told = report.files.filter((file) => hasFailed(file) || file.skipped === 0)
     .map(({ file }) => file);
@@ -150,11 +171,6 @@ const ALL = ["test", "-A", "--no-check"];
 /** What `deno task unit` calls, but for its files: how tests run that may do less. */
 const UNIT = config.tasks.unit.command.split(" ").slice(1)
   .filter((word) => !word.startsWith("tests/"));
-
-/** The files and folders that a command names. */
-function placesOf(command: string): string[] {
-  return command.split(" ").filter((word) => word.startsWith("tests/"));
-}
 
 /** Whether a file is one of `places`, or in one. */
 function isIn(places: readonly string[], file: string): boolean {
@@ -223,18 +239,23 @@ async function testAll(): Promise<Outcome[]> {
     Deno.exit(1);
   }
   const [units, early] = done;
-  const parallel = [...ALL, "--parallel", ...TOGETHER];
-  const together = await test("tests_together", parallel, filesOf(TOGETHER));
+  const parallel = [...ALL, "--parallel"];
+  const together = [
+    await test("tests_together", [...parallel, ...TOGETHER], filesOf(TOGETHER)),
+    await test("tests_paired", [...parallel, ...PAIRED], filesOf(PAIRED), 2),
+  ];
   // The unit tests that the gate skips lack a permission there, but not here.
   const isDone = ({ skipped }: FileReport) => skipped === 0;
   const undone = units.flatMap(({ files }) => files).filter((file) => !isDone(file))
     .map(({ file }) => file);
   const all = filesOf(["tests"]);
   const again = all.filter((file) => undone.includes(file));
-  const rest = all.filter((file) => !isIn([...UNIT_FILES, ...EARLY, ...TOGETHER], file));
+  const rest = all.filter((file) =>
+    !isIn([...UNIT_FILES, ...EARLY, ...TOGETHER, ...PAIRED, ...ELSEWHERE], file)
+  );
   const alone = await test("tests_alone", [...ALL, ...rest, ...again], rest);
   const gate = units.map((unit) => ({ ...unit, files: unit.files.filter(isDone) }));
-  return await testAgain([...gate, ...early, together, alone], ALL);
+  return await testAgain([...gate, ...early, ...together, alone], ALL);
 }
 
 async function testSome(places: readonly string[]): Promise<Outcome[]> {

@@ -3,15 +3,9 @@ import { fileURLToPath } from "node:url";
 import { cpioDirectory, cpioFile, encodeCpio } from "../../app/vm/cpio.ts";
 import { findKernel } from "../../app/vm/kernel.ts";
 import { readModules } from "../../app/vm/modules.ts";
-import type { Programs } from "./programs.ts";
+import { Debian, type DebianRoot } from "./debian.ts";
 import type { Running } from "./running.ts";
 import { waitUntil } from "./wait.ts";
-
-/** What the VM has, besides systemd. */
-const PACKAGES = [
-  ...["systemd-sysv", "systemd", "udev", "iproute2", "iputils-ping", "procps", "openssh-server"],
-  "cloud-init",
-];
 
 /**
  * Modules of its kernel, loaded before systemd starts: so the VM has no others, and no program that
@@ -33,8 +27,8 @@ exec /bin/busybox switch_root /disk /sbin/init
 /** The kernel that `culvert qemu` boots, too. */
 const CACHE = fileURLToPath(new URL("../../.cache/vm", import.meta.url));
 
-/** Downloading and unpacking it may take so long, and so may booting under emulation. */
-const BUILD_MS = 600_000, BOOT_MS = 600_000, COMMAND_MS = 300_000;
+/** Booting under emulation may take so long, and so may a command. */
+const BOOT_MS = 600_000, COMMAND_MS = 300_000;
 
 /** Does what comes by a virtio port, a line at a time; answers what it said, a NUL, its status. */
 const AGENT = `#!/bin/bash
@@ -55,13 +49,6 @@ ExecStart=/usr/local/sbin/agent
 WantedBy=sysinit.target
 `;
 
-/** Units that would only take time. */
-const MASKED = ["apt-daily.timer", "apt-daily-upgrade.timer", "e2scrub_all.timer"]
-  .concat(["e2scrub_reap.service", "fstrim.timer", "dpkg-db-backup.timer"])
-  .concat(["systemd-timesyncd.service", "systemd-hwdb-update.service", "ldconfig.service"])
-  .concat(["getty@tty1.service", "serial-getty@ttyS0.service", "systemd-pstore.service"])
-  .concat(["systemd-logind.service", "cloud-config.service"]);
-
 /** What the kernel unpacks first: busybox, modules, and `INIT`. */
 async function initrdOf(modules: string): Promise<Uint8Array> {
   const all = await readModules(modules, MODULES, () => {/* it is built in */});
@@ -76,50 +63,12 @@ async function initrdOf(modules: string): Promise<Uint8Array> {
   return new Uint8Array(await new Blob([...pieces] as BlobPart[]).arrayBuffer());
 }
 
-/** The root of a Debian with systemd, in a folder; it can be changed before it boots. */
-export class DebianRoot implements AsyncDisposable {
-  private constructor(readonly folder: string, private readonly programs: Programs) {}
+/** A Debian in a VM, with a kernel of its own. */
+export class DebianVm extends Debian {
+  #rest = "";
 
-  /** Make one, of the Debian packages that apt finds on this machine. */
-  static async create(programs: Programs): Promise<DebianRoot> {
-    const folder = await Deno.makeTempDir({ prefix: "culvert-debian-" });
-    const root = new DebianRoot(`${folder}/root`, programs);
-    const include = `--include=${PACKAGES.join(",")}`;
-    // In a namespace of its own: what it mounts goes with it, also if it is killed, and is not
-    // removed with the folder.
-    await root.#run(
-      ...["unshare", "--mount"],
-      "mmdebstrap",
-      "--mode=root",
-      "--variant=minbase",
-      include,
-      "bookworm",
-      root.folder,
-    );
-    await root.write("usr/local/sbin/agent", AGENT, 0o755);
-    await root.write("etc/systemd/system/agent.service", AGENT_UNIT);
-    await root.write("etc/fstab", "/dev/vda / ext4 rw 0 0\n");
-    await root.write("etc/hostname", "debian\n");
-    await root.systemctl("enable", "agent.service");
-    await root.systemctl("mask", ...MASKED);
-    return root;
-  }
-
-  /** Write a file of the VM's. */
-  async write(path: string, text: string, mode = 0o644): Promise<void> {
-    const file = `${this.folder}/${path}`;
-    await Deno.mkdir(file.slice(0, file.lastIndexOf("/")), { recursive: true });
-    await Deno.writeTextFile(file, text, { mode });
-  }
-
-  /** Change which units start at boot. */
-  async systemctl(...args: string[]): Promise<void> {
-    await this.#run("systemctl", `--root=${this.folder}`, ...args);
-  }
-
-  /** Run a program of the VM's before it boots. */
-  async chroot(...command: string[]): Promise<void> {
-    await this.#run("chroot", this.folder, ...command);
+  private constructor(private readonly qemu: Running, private readonly agent: Deno.UnixConn) {
+    super();
   }
 
   /**
@@ -127,16 +76,20 @@ export class DebianRoot implements AsyncDisposable {
    *
    * @param qemuArgs Further devices.
    */
-  async boot(...qemuArgs: string[]): Promise<DebianVm> {
-    const disk = `${this.folder}.img`, socket = `${this.folder}.sock`;
-    await this.#run("mkfs.ext4", "-q", "-d", this.folder, disk, "1600M");
+  static async boot(root: DebianRoot, qemuArgs: readonly string[]): Promise<DebianVm> {
+    await root.write("usr/local/sbin/agent", AGENT, 0o755);
+    await root.write("etc/systemd/system/agent.service", AGENT_UNIT);
+    await root.systemctl("enable", "agent.service");
+    await root.write("etc/fstab", "/dev/vda / ext4 rw 0 0\n");
+    const disk = `${root.folder}.img`, socket = `${root.folder}.sock`;
+    await root.run("mkfs.ext4", "-q", "-d", root.folder, disk, "1600M");
     const kernel = await findKernel({ cacheDir: CACHE, log() {} });
-    await Deno.writeFile(`${this.folder}.initrd`, await initrdOf(kernel.modules!));
-    const qemu = this.programs.start(
+    await Deno.writeFile(`${root.folder}.initrd`, await initrdOf(kernel.modules!));
+    const qemu = root.programs.start(
       ...["qemu-system-x86_64", "-machine", "q35", "-accel", "tcg,thread=multi"],
       ...["-smp", "1,maxcpus=2", "-cpu", "max,erms=off,fsrm=off", "-m", "1024"],
       ...["-nodefaults", "-nographic", "-no-reboot", "-serial", "stdio"],
-      ...["-kernel", kernel.image, "-initrd", `${this.folder}.initrd`],
+      ...["-kernel", kernel.image, "-initrd", `${root.folder}.initrd`],
       ...["-append", "console=ttyS0 quiet no_timer_check tsc=reliable"],
       ...["-drive", `file=${disk},format=raw,if=virtio,cache=unsafe`, "-device", "virtio-serial"],
       ...["-chardev", `socket,id=agent,path=${socket},server=on,wait=off`],
@@ -146,28 +99,11 @@ export class DebianRoot implements AsyncDisposable {
     const isThere = () => Deno.stat(socket).then(() => true, () => false);
     assert(await waitUntil(isThere), `QEMU makes no socket: ${qemu.stderr}`);
     const vm = new DebianVm(qemu, await Deno.connect({ transport: "unix", path: socket }));
-    await vm.run("systemctl is-system-running --wait || true", BOOT_MS);
+    await vm.booted(BOOT_MS);
     return vm;
   }
 
-  async #run(...command: string[]): Promise<void> {
-    const ended = await this.programs.start(...command).ended(BUILD_MS);
-    assert.equal(ended.code, 0, `${command.join(" ")}: ${ended.stdout}${ended.stderr}`);
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await Deno.remove(this.folder.slice(0, this.folder.lastIndexOf("/")), { recursive: true });
-  }
-}
-
-/** A Debian that has booted. */
-export class DebianVm implements AsyncDisposable {
-  #rest = "";
-
-  constructor(readonly qemu: Running, private readonly agent: Deno.UnixConn) {}
-
-  /** What a shell's command line says there; it has to end with status 0. */
-  async run(line: string, milliseconds = COMMAND_MS): Promise<string> {
+  override async run(line: string, milliseconds = COMMAND_MS): Promise<string> {
     await this.agent.write(new TextEncoder().encode(line + "\n"));
     const { promise: late, reject } = Promise.withResolvers<never>();
     const timer = setTimeout(
@@ -181,14 +117,6 @@ export class DebianVm implements AsyncDisposable {
     } finally {
       clearTimeout(timer);
     }
-  }
-
-  /** Wait until a command line says something that matches. */
-  async until(line: string, wanted: RegExp, milliseconds = COMMAND_MS): Promise<string> {
-    let said = "";
-    const matches = async () => wanted.test(said = await this.run(line));
-    assert(await waitUntil(matches, milliseconds), `${line}: ${said}`);
-    return said;
   }
 
   async #answer(): Promise<[text: string, status: string]> {

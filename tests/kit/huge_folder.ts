@@ -52,3 +52,11 @@ export class HugeFolder implements AsyncDisposable {
     this.lock.close();
   }
 }
+
+/** Sizes of the pages, in KiB, of which a process's mappings of a file consist. */
+export function pageSizes(pid: number, path: string): number[] {
+  const mappings = Deno.readTextFileSync(`/proc/${pid}/smaps`).split(/^(?=[\da-f]+-[\da-f]+ )/m);
+  return mappings.filter((mapping) => mapping.split("\n")[0].endsWith(path)).map((mapping) =>
+    Number(/^KernelPageSize: +(\d+) kB$/m.exec(mapping)?.[1])
+  );
+}

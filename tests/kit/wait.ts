@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 /** Milliseconds that anything may take: the machine may be busy with other tests. */
 export const PATIENCE_MS = 60_000;
 
-/** Milliseconds in which a VM boots: 5 s on an idle machine, more if its image has to be built. */
+/** Milliseconds in which a VM boots: 9 s on an idle machine, more if its image has to be built. */
 export const BOOT_MS = 180_000;
 
 /** Longest wait between two looks at a condition, in milliseconds. */

@@ -5,7 +5,7 @@ import { Lab, packetPorts, type Running, until } from "../kit/lab.ts";
 import { exchangeNumbered, ROOM } from "../kit/vm.ts";
 
 /** How often a port comes and goes while frames are under way. */
-const TIMES = Number(Deno.args[0] ?? 60);
+const TIMES = Number(Deno.args[0] ?? 20);
 
 /** How often one does under iperf3's load, after such pauses; and for how long that lasts. */
 const CHANGES = Deno.args.length > 0 ? TIMES : 4, PAUSE_MS = 250;

@@ -5,17 +5,8 @@
  * @module
  */
 import assert from "node:assert/strict";
-import { HugeFolder } from "../kit/huge_folder.ts";
-import { BOOT_MS, Lab, testFrame } from "../kit/lab.ts";
-import { qemusNaming } from "../kit/processes.ts";
-
-/** Sizes of the pages, in KiB, of which a process's mappings of a file consist. */
-function pageSizes(pid: number, path: string): number[] {
-  const mappings = Deno.readTextFileSync(`/proc/${pid}/smaps`).split(/^(?=[\da-f]+-[\da-f]+ )/m);
-  return mappings.filter((mapping) => mapping.split("\n")[0].endsWith(path)).map((mapping) =>
-    Number(/^KernelPageSize: +(\d+) kB$/m.exec(mapping)?.[1])
-  );
-}
+import { HugeFolder, pageSizes } from "../kit/huge_folder.ts";
+import { Lab, testFrame } from "../kit/lab.ts";
 
 for (const [size, ...rest] of [["64M"], ["2M", "--mbufs", "128", "--ring-size", "64"]]) {
   Deno.test(`Host and guest forward through a region of ${size} on hugepages, which is gone in the end`, async () => {
@@ -63,32 +54,4 @@ Deno.test("A host on hugepages names what to do if there are too few, or if its 
     assert.equal(code, 1, "no signal ended it");
     assert.deepEqual(folder.files, []);
   }
-});
-
-Deno.test("A VM attaches to a region on hugepages", async () => {
-  await using lab = await Lab.open();
-  await using folder = await HugeFolder.mount(lab);
-  const region = `${folder.path}/region`;
-  const host = await lab.startHost([
-    "--port",
-    "ring:a",
-    "--region",
-    region,
-    "--size",
-    "64M",
-    "-l",
-    "0",
-  ]);
-  const vm = lab.culvert("qemu", ["--run", "--region", region, "--", "-T", "0"]);
-  await host.stderrLine(/guest 0 attached/, BOOT_MS);
-  const [qemu] = qemusNaming(`mem-path=${region}`);
-  try {
-    assert.deepEqual(pageSizes(qemu, region), [2048], "QEMU's mapping");
-  } finally {
-    await vm.stop("SIGINT");
-    for (const pid of qemusNaming(`mem-path=${region}`)) Deno.kill(pid, "SIGKILL");
-  }
-  await host.stderrLine(/guest 0 (died|detached)/);
-  await lab.finishHost(host);
-  assert.deepEqual(folder.files, []);
 });

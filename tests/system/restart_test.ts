@@ -1,6 +1,6 @@
 /**
  * A host ends, in whatever way, and another one is started: what a VM has mapped is what that one
- * uses. The VM is this process, which maps memory as QEMU does; the last test has a real one.
+ * uses. The VM is this process, which maps memory as QEMU does.
  *
  * @module
  */
@@ -13,9 +13,7 @@ import { check } from "../../ffi/error.ts";
 import { MappedMemory } from "../../ffi/mapped_memory.ts";
 import { cString, shim } from "../../ffi/shim.ts";
 import { HugeFolder } from "../kit/huge_folder.ts";
-import { BOOT_MS, exists, Lab, packetPorts, pause, type Running, until } from "../kit/lab.ts";
-import { assertNothingBroken, untilReachable } from "../kit/kernel_traffic.ts";
-import { startVm } from "../kit/vm.ts";
+import { exists, Lab, pause, type Running, until } from "../kit/lab.ts";
 
 const BYTES = 4 << 20;
 const READ_WRITE_FOLLOWING = 5;
@@ -181,26 +179,3 @@ Deno.test("A region that nobody maps is gone after its host, by name and by path
     await stage.isGone();
   }
 });
-
-for (const kind of ["plain", "doorbell"]) {
-  Deno.test(`a VM (${kind}) attaches in the same boot when its host was stopped, its server killed before`, async () => {
-    await using lab = await Lab.open();
-    const { a, b } = await lab.namespacePair();
-    const host = await lab.startHost(packetPorts(a, b));
-    const vm = startVm(lab, kind === "plain" ? [] : ["--doorbell"]);
-    await host.stderrLine(/guest 0 attached/, BOOT_MS);
-    const peer = Peer.connect(socketPath(lab.region))!;
-    peer.close();
-    Deno.kill(peer.server.pid, "SIGKILL");
-    await host.stderrLine(/the server is there again/);
-    await host.stop("SIGTERM");
-    await pause(SERVER_ENDS_MS);
-    const next = await lab.startHost(packetPorts(a, b));
-    await next.stderrLine(/guest 0 attached/, BOOT_MS);
-    await untilReachable(lab, a, b, BOOT_MS);
-    assert.doesNotMatch(vm.stdout, /its host died/);
-    await vm.stop("SIGINT");
-    await assertNothingBroken(lab, a, b);
-    await lab.finishHost(next);
-  });
-}

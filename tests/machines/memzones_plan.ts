@@ -1,5 +1,5 @@
 /**
- * What the host and the guests of memzones_vm_test.ts have agreed on: names, numbers, and the work
+ * What the host and the guests of memzones_test.ts have agreed on: names, numbers, and the work
  * that all of them do.
  *
  * @module

@@ -1,5 +1,5 @@
 /**
- * The guest of memzones_vm_test.ts: `culvert qemu --app` puts it into the image. It uses what a
+ * The guest of memzones_test.ts: `culvert qemu --app` puts it into the image. It uses what a
  * program in a VM would use: app/api.ts.
  *
  * @module

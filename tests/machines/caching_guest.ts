@@ -1,5 +1,5 @@
 /**
- * What caching_vm_test.ts runs in a VM: it maps the region through sysfs and through /dev/mem, and
+ * What caching_test.ts runs in a VM: it maps the region through sysfs and through /dev/mem, and
  * prints what it finds.
  *
  * @module
