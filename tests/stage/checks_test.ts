@@ -80,6 +80,11 @@ Deno.test("growthOf() finds memory and descriptors that grow, not a warm-up or w
 Deno.test("growthOf() lets another server cost descriptors once, until lcores attach again", () => {
   const reconnects = (at: number) => ({ server: at < 4 ? 1 : 2, descriptors: at < 5 ? 45 : 54 });
   assert.deepEqual(growthOf(life(1, 12, reconnects)), []);
+  const alsoReads = (at: number) => ({
+    server: at < 4 ? 1 : 2,
+    descriptors: at < 5 ? 45 : at < 11 ? 59 : 61, // the last time while it reads two files
+  });
+  assert.deepEqual(growthOf(life(1, 12, alsoReads)), []);
   // The host was started anew at 12.
   const attaches = (at: number) => ({
     server: 1 + Math.floor(at / 8),
@@ -87,7 +92,7 @@ Deno.test("growthOf() lets another server cost descriptors once, until lcores at
   });
   assert.deepEqual(growthOf(life(1, 24, attaches)), []);
   const leaks = (at: number) => ({ server: Math.floor(at / 6), descriptors: 45 + at });
-  assert.equal(growthOf(life(1, 18, leaks)).length, 2);
+  assert.equal(growthOf(life(1, 24, leaks)).length, 2);
   const leaksAtEach = (at: number) => ({
     server: Math.floor(at / 6),
     descriptors: 45 + 9 * Math.floor(at / 6),

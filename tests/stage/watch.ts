@@ -69,7 +69,9 @@ function descriptorGrowth(who: string, life: readonly Sample[]): string[] {
   const least = Math.min(...spans.map(([first]) => first));
   return [
     ...spans.flatMap((span) => grown(span[0], span.at(-1)!, DESCRIPTORS_SPARE)),
-    ...spans.slice(-1).flatMap((span) => grown(least, span.at(-1)!, DESCRIPTORS_KEPT)),
+    ...spans.slice(-1).flatMap((span) =>
+      grown(least, span.at(-1)!, DESCRIPTORS_KEPT + DESCRIPTORS_SPARE)
+    ),
   ];
 }
 
