@@ -33,19 +33,25 @@ export class LinkEnd {
   }
 
   /**
-   * Send up to `count` frames, BURST at most.
+   * Send up to `count` frames, BURST at most, up to the first that the kernel refuses. Each has a
+   * call of its own: of a burst it may refuse frames, as a queue is full, and take those behind
+   * them, as there is room again, and a port tells how many it took, not which.
    *
    * @param write Writes frame `i` into descriptor `i` of the burst.
-   * @returns how many the kernel took.
+   * @returns how many the kernel took: so many from the first one on.
    */
   send(count: number, write: (burst: Burst, i: number) => void): number {
     const burst = this.#burst;
     const n = this.#mempool.allocBurst(burst, Math.min(count, BURST));
-    for (let i = 0; i < n; i++) write(burst, i);
-    const before = this.#counters[COUNTER.TX];
-    const taken = this.#port.txBurst(burst, n);
-    this.#mempool.free(burst, n - taken, taken);
-    return this.#counters[COUNTER.TX] - before;
+    for (let i = 0; i < n; i++) {
+      write(burst, i);
+      const before = this.#counters[COUNTER.TX];
+      const done = i + this.#port.txBurst(burst, 1, i);
+      if (this.#counters[COUNTER.TX] > before) continue;
+      this.#mempool.free(burst, n - done, done);
+      return i;
+    }
+    return n;
   }
 
   /** Receive up to BURST frames; `take` is told where each one lies in `mbufs`. */
