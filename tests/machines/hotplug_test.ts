@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { BOOT_MS, Lab, packetPorts } from "../kit/lab.ts";
+import { BOOT_MS, Lab } from "../kit/lab.ts";
 import { plug, plugTwice, startVm } from "../system/hotplug_steps.ts";
 
 /** What OVMF and other machines than q35 do: unplugging takes 5 s there. */
@@ -10,12 +10,7 @@ Deno.test("a region is plugged into a VM that runs, unplugged, plugged again (PC
 
 Deno.test("a region is plugged with a doorbell, and stays as long as the VM runs", async () => {
   await using lab = await Lab.open();
-  const pair = await lab.namespacePair({ quiet: true });
-  const wires = await lab.wires(pair);
-  const ports = packetPorts(pair.a, pair.b);
-  const host = await lab.startHost(ports);
-  const qmp = lab.newPath();
-  const vm = await startVm(lab, qmp, ["--doorbell"]);
+  const { host, wires, qmp, vm } = await startVm(lab, ["--doorbell"]);
 
   const plugged = await plug(lab, "plug", qmp, "--doorbell");
   assert.equal(plugged.code, 0, plugged.stderr);

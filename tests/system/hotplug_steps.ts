@@ -1,26 +1,18 @@
 import assert from "node:assert/strict";
-import {
-  BOOT_MS,
-  type Ended,
-  Lab,
-  packetPorts,
-  PATIENCE_MS,
-  type Running,
-  testFrame,
-} from "../kit/lab.ts";
+import { BOOT_MS, type Ended, Lab, packetPorts, PATIENCE_MS, testFrame } from "../kit/lab.ts";
 
-/** A VM without a region, whose guest waits for one. */
-export async function startVm(
-  lab: Lab,
-  qmp: string,
-  options: readonly string[] = [],
-): Promise<Running> {
+/** A host between two wires, and a VM without a region, whose guest waits for one. */
+export async function startVm(lab: Lab, options: readonly string[] = []) {
+  const pair = await lab.namespacePair({ quiet: true });
+  const wires = await lab.wires(pair);
+  const host = await lab.startHost(packetPorts(pair.a, pair.b));
+  const qmp = lab.newPath();
   const vm = lab.culvert("qemu", [
     ...["--run", "--no-region", "--qmp", qmp, "--hotplug", "1", ...options],
     ...["--", "-T", "0", "--no-mac-updating"],
   ]);
   await vm.stdoutLine(/waiting for ivshmem device auto/, BOOT_MS);
-  return vm;
+  return { host, wires, qmp, vm };
 }
 
 /** Run `culvert plug` or `unplug` on the lab's region to its end. */
@@ -37,12 +29,7 @@ export function plug(
 /** Plug a region into a VM that runs, unplug it under traffic, and all of that again. */
 export async function plugTwice(options: readonly string[]): Promise<void> {
   await using lab = await Lab.open();
-  const pair = await lab.namespacePair({ quiet: true });
-  const wires = await lab.wires(pair);
-  const ports = packetPorts(pair.a, pair.b);
-  const host = await lab.startHost(ports);
-  const qmp = lab.newPath();
-  const vm = await startVm(lab, qmp, options);
+  const { host, wires, qmp, vm } = await startVm(lab, options);
 
   for (const round of [1, 2]) {
     const plugged = await plug(lab, "plug", qmp);
