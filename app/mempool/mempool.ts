@@ -196,13 +196,16 @@ export class Mempool {
 
   /** Free descriptors that fill the cache, and bring it back to its size. */
   private freeMany(words: Uint32Array, count: number, at: number): void {
+    const indexes = this.#indexes;
+    const longFrom = this.#longFrom, capacity = this.#stack.length;
+    let cached = this.#cached;
     for (let i = at << 1, end = (at + count) << 1; i < end; i += 2) {
-      if (this.#cached === this.#stack.length) this.#cached = this.#flush(this.#cached);
+      if (cached === capacity) cached = this.#flush(cached);
       const index = words[i] & DESCRIPTOR.INDEX_MASK;
-      if (index < this.#longFrom) this.#indexes[2 * this.#cached++] = index;
+      if (index < longFrom) indexes[cached++ << 1] = index;
       else this.#long!.freeOne(index);
     }
-    if (this.#cached > this.#flushThreshold) this.#cached = this.#flush(this.#cached);
+    this.#cached = cached > this.#flushThreshold ? this.#flush(cached) : cached;
   }
 
   /** Fill the cache to `max`, or with as many as there are. */
@@ -230,7 +233,9 @@ export class Mempool {
   /** Put the first `n` of {@linkcode #spill} onto the stack. */
   #push(n: number): void {
     const { words } = this.#spill;
-    for (let i = 0; i < n; i++) this.#indexes[2 * this.#cached++] = words[i];
+    const indexes = this.#indexes, cached = this.#cached;
+    for (let i = 0; i < n; i++) indexes[(cached + i) << 1] = words[i];
+    this.#cached = cached + n;
   }
 
   /** Give the older part of the cache, the colder mbufs, back to the free ring. */
@@ -244,7 +249,8 @@ export class Mempool {
   /** Give the lowest `n` of the stack back to the free ring. */
   #giveBack(n: number): void {
     const { words } = this.#spill;
-    for (let i = 0; i < n; i++) words[i] = this.#indexes[2 * i];
+    const indexes = this.#indexes;
+    for (let i = 0; i < n; i++) words[i] = indexes[i << 1];
     this.#ring.enqueueBulk(this.#spill, n);
   }
 }
