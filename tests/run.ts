@@ -98,7 +98,6 @@ const TOGETHER = [
  * too, look at nothing that a machine has once, and measure no times that are short.
  */
 const PAIRED = [
-  "tests/soak/soak_test.ts",
   "tests/hostile/port_attack_test.ts",
   "tests/system/xdp_test.ts",
   "tests/system/xdp_lives_test.ts",

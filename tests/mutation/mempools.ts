@@ -31,8 +31,8 @@ export const MEMPOOLS: Table = {
     {
       what: "a cache is never flushed after freeing many",
       file: "mempool/mempool.ts",
-      from: "    if (this.#cached > this.#flushThreshold) this.#cached",
-      to: "    if (this.#cached < 0) this.#cached",
+      from: "this.#cached = cached > this.#flushThreshold ? this.#flush(cached) : cached;",
+      to: "this.#cached = cached;",
     },
     {
       what: "a refill takes all or nothing",
@@ -43,8 +43,8 @@ export const MEMPOOLS: Table = {
     {
       what: "a refill overwrites what is in the cache",
       file: "mempool/mempool.ts",
-      from: "this.#indexes[2 * this.#cached++] = words[i];",
-      to: "this.#indexes[2 * i] = words[i];\n    this.#cached += n;",
+      from: "indexes[(cached + i) << 1] = words[i];",
+      to: "indexes[i << 1] = words[i];",
     },
     {
       what: "a refill that fails takes some",
@@ -73,8 +73,8 @@ export const MEMPOOLS: Table = {
     {
       what: "free() keeps a descriptor's flags",
       file: "mempool/mempool.ts",
-      from: "const index = words[i] & DESCRIPTOR.INDEX_MASK;\n      if (index < longFrom)",
-      to: "const index = words[i];\n      if (index < longFrom)",
+      from: "i += 2) {\n      const index = words[i] & DESCRIPTOR.INDEX_MASK;",
+      to: "i += 2) {\n      const index = words[i];",
     },
     {
       what: "free() leaves out the place in the burst",
