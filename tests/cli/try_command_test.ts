@@ -209,6 +209,23 @@ Deno.test("culvert try says in a line why a function cannot be used", async () =
       /^Cannot use function a\.ts as its options are no schema: .* = plainOptions\(\{ rate: 100 \}\)$/,
     ],
     ["export default () => {}; export const options = null;", /as its options are no schema: /],
+    [
+      "export default () => {}; export const option = {};",
+      /^Cannot use function a\.ts as it exports option: export options, or give option a name unlike /,
+    ],
+    [
+      "export function set_up() {}",
+      /^Cannot use function a\.ts as it exports set_up: export setup, /,
+    ],
+    [
+      'export default () => {}; export const originates = "no";',
+      /^Cannot use function a\.ts as its originates is no boolean: export const originates = true$/,
+    ],
+    [
+      "export default () => {}; export const save = {};",
+      /^Cannot use function a\.ts as its save is no function: export function save\(\)$/,
+    ],
+    ["export default () => {}; export async function save() {}", /as its save is async: nothing /],
     ['import "culvert/function";', /: did you mean culvert-net\/function\?/],
     [
       'import "nothing";',

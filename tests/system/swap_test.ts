@@ -185,7 +185,7 @@ Deno.test("saving a file that a function imports swaps it, also one that it has 
 /** Files that must not take over, and what the guest says of each. */
 const MISTAKES: readonly [string, RegExp][] = [
   ["export default function (burst) {", /Cannot load function mine\.ts as [^]*mine\.ts:1:\d+/],
-  ["export const answer = 42;", /Cannot use function mine\.ts as it exports only answer/],
+  ["export const reply = 42;", /Cannot use function mine\.ts as it exports only reply/],
   ["export default (burst) => burst.u16(0, 9000);", /offset 9000 of frame 0 .*mine\.ts:1:\d+/],
   [
     'export function setup() { throw new Error("no rules"); }',

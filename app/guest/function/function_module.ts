@@ -62,16 +62,9 @@ export interface FunctionHandle {
   readonly options: unknown;
 }
 
-const KNOWN = [
-  "default",
-  "setup",
-  "options",
-  "originates",
-  "answers",
-  "offloads",
-  "save",
-  "restore",
-];
+const CALLED = ["default", "setup", "save", "restore"] as const;
+const FLAGS = ["originates", "offloads", "answers"] as const;
+const KNOWN: readonly string[] = [...CALLED, ...FLAGS, "options"];
 
 /**
  * Load a file.
@@ -98,17 +91,28 @@ export async function loadModule(name: string, url: string): Promise<FunctionMod
 export function checkExports(name: string, module: FunctionModule): void {
   const refuse = (found: string, wanted: string) =>
     new CulvertError(`Cannot use function ${name} as ${found}: ${wanted}`);
-  for (const what of ["default", "setup"] as const) {
+  for (const what of CALLED) {
     if (module[what] !== undefined && typeof module[what] !== "function") {
-      throw refuse(`its ${what} is no function`, "export default function (burst) {}");
+      const isDefault = what === "default";
+      const wanted = isDefault ? "export default function (burst) {}" : `export function ${what}()`;
+      throw refuse(`its ${what} is no function`, wanted);
     }
     if (isAsync(module[what])) {
       throw refuse(`its ${what} is async`, "nothing waits for it, await at the file's top level");
     }
   }
+  for (const flag of FLAGS) {
+    if (module[flag] === undefined || typeof module[flag] === "boolean") continue;
+    throw refuse(`its ${flag} is no boolean`, `export const ${flag} = true`);
+  }
   const { options } = module;
   if (options !== undefined && typeof options?.["~standard"]?.validate !== "function") {
     throw refuse("its options are no schema", "export const options = plainOptions({ rate: 100 })");
+  }
+  for (const key of Object.keys(module).filter((key) => !KNOWN.includes(key))) {
+    const meant = KNOWN.find((known) => wordOf(known) === wordOf(key));
+    if (meant === undefined || meant in module) continue;
+    throw refuse(`it exports ${key}`, `export ${meant}, or give ${key} a name unlike it`);
   }
   if (module.default === undefined && module.setup === undefined) {
     const exported = Object.keys(module).filter((key) => !KNOWN.includes(key));
@@ -140,6 +144,11 @@ export async function readSettings(
   const key = typeof first === "object" && first !== null && "key" in first ? first.key : first;
   const what = key === undefined ? "options" : `${String(key)}=${given[String(key)] ?? ""}`;
   throw new UsageError(`Cannot set ${what} of function ${name} as ${message}`);
+}
+
+/** The same for `option`, `Options` and `options`, or `set_up` and `setup`. */
+function wordOf(name: string): string {
+  return name.toLowerCase().replaceAll("_", "").replace(/s$/, "");
 }
 
 function isAsync(run: unknown): boolean {
