@@ -232,8 +232,7 @@ export class Mempool {
 
   /** Put the first `n` of {@linkcode #spill} onto the stack. */
   #push(n: number): void {
-    const { words } = this.#spill;
-    const indexes = this.#indexes, cached = this.#cached;
+    const { words } = this.#spill, indexes = this.#indexes, cached = this.#cached;
     for (let i = 0; i < n; i++) indexes[(cached + i) << 1] = words[i];
     this.#cached = cached + n;
   }
@@ -248,8 +247,7 @@ export class Mempool {
 
   /** Give the lowest `n` of the stack back to the free ring. */
   #giveBack(n: number): void {
-    const { words } = this.#spill;
-    const indexes = this.#indexes;
+    const { words } = this.#spill, indexes = this.#indexes;
     for (let i = 0; i < n; i++) words[i] = indexes[i << 1];
     this.#ring.enqueueBulk(this.#spill, n);
   }

@@ -7,8 +7,7 @@ import type { ElementBytes } from "./ring_size.ts";
 import { writeElement } from "./slots.ts";
 
 /**
- * A ring for one producer and one consumer, of 8-byte descriptors by default: the only kind that
- * crosses a trust boundary.
+ * An SPSC ring, of 8-byte descriptors by default: the only kind that crosses a trust boundary.
  *
  * Each side makes its own `SpscRing` over the same memory and uses one end of it. Positions run
  * freely through 2^32 and are masked on access, so `used = (producer - consumer) >>> 0` needs no
@@ -17,10 +16,8 @@ import { writeElement } from "./slots.ts";
  * `SPSCQueue`), and publishes once per burst.
  *
  * A peer's position is read once and believed only if it is possible. One that is not is counted in
- * {@linkcode violations} and otherwise ignored: the ring then looks full, or empty.
- *
- * Counts are whole numbers. Either side may also work in the ring's own slots: see
- * {@linkcode reserveBulk} (DPDK `rte_ring_peek_zc.h`).
+ * {@linkcode violations} and otherwise ignored: the ring then looks full, or empty. Either side may
+ * also work in the ring's own slots: see {@linkcode reserveBulk} (DPDK `rte_ring_peek_zc.h`).
  *
  * @example
  * ```ts
@@ -120,8 +117,7 @@ export class SpscRing extends Ring {
 
   /**
    * Producer: check that exactly `count` slots from {@linkcode reserved} on are free to be written
-   * in place: `count` or 0. Nothing is claimed: until {@linkcode commit} they can be reserved
-   * again.
+   * in place: `count` or 0. None is claimed: they can be reserved again until {@linkcode commit}.
    *
    * @example
    * ```ts
@@ -131,15 +127,13 @@ export class SpscRing extends Ring {
    * const n = ring.reserveBulk(3);
    * for (let i = 0; i < n; i++) ring.words[((ring.reserved + i) & ring.mask) * 2] = 70 + i;
    * ring.commit(2); // the third slot is not claimed any more
-   * console.assert(ring.peekBulk(2) === 2 && ring.words[ring.peeked * 2] === 70);
-   * ring.finish(1); // the other one stays
-   * console.assert(ring.dequeue() === 71);
+   * console.assert(ring.peekBurst(3) === 2 && ring.words[ring.peeked * 2] === 70);
    * ```
    */
   reserveBulk(count: number): number {
     if (!(count > 0)) return 0;
-    if (this.capacity - this.used >= count) return count;
-    return this.capacity - this.reloadConsumer() >= count ? count : 0;
+    const most = this.capacity - count; // that may be in use
+    return this.used <= most || this.reloadConsumer() <= most ? count : 0;
   }
 
   /** As {@linkcode reserveBulk}, but up to `count` slots; returns how many. */
