@@ -93,6 +93,7 @@ SHIM_API uint32_t shim_sum(uint32_t maps, uint32_t from, uint32_t to, uint32_t c
   const struct shim_map *source = map_of(maps), *target = map_of(maps >> 16);
   uint64_t total = 0, more[4] = {0}; /* four sums that do not wait for each other */
   uint32_t at = 0;
+  if (count == 0) return 0; /* there may be no memory */
   if ((uint64_t)from + count > source->bytes || (uint64_t)to + count > target->bytes) return 0;
   uint8_t *bytes = target->base + to;
   if (bytes != source->base + from) memmove(bytes, source->base + from, count);

@@ -51,6 +51,27 @@ Deno.test("SYMBOLS has the widths of the C prototypes", () => {
   }
 });
 
+/** Functions that hostile.c does not call, by what they would do. */
+const NOT_HOSTILE: Readonly<Record<string, readonly string[]>> = {
+  "change who the program is, or how it is scheduled": ["privileges_drop", "thread_share"],
+  "start and end processes": ["start", "has_ended", "stop", "serve"].map((it) => `keeper_${it}`),
+  "change files of others": ["fd_give", "path_give", "path_remove"],
+  "change interfaces and sockets, and pass on what they are given": [
+    ...["open", "bind", "set", "send"].map((call) => `socket_${call}`),
+    ...["open", "open_apart", "kick"].map((call) => `xdp_${call}`),
+  ],
+  "read files of the C library's": ["user_find", "group_find", "privileges_get"],
+};
+
+Deno.test("tests/litmus/hostile.c calls each function of the shim, but those that are told why", () => {
+  const litmus = new URL("../litmus/", import.meta.url);
+  const text = ["hostile.c", "hostile_arguments.h"]
+    .map((name) => Deno.readTextFileSync(new URL(name, litmus))).join();
+  const notCalled = Object.keys(SYMBOLS).filter((name) => !text.includes(`${name}(`));
+  const told = Object.values(NOT_HOSTILE).flat().map((name) => `shim_${name}`);
+  deepEqual(notCalled.sort(), told.sort());
+});
+
 Deno.test("SHIM_ABI is the same in C, in TypeScript and in the library", () => {
   const header = sources.find(({ name }) => name === "shim.h")!.text;
   equal(Number(/#define SHIM_ABI (\d+)/.exec(header)![1]), SHIM_ABI);

@@ -191,6 +191,16 @@ export const CONTROLS: Readonly<Record<string, readonly Control[]>> = {
       from: "m->base && end <= m->bytes ?",
       to: "m->base && end ?",
     }),
+    unchecked("the bounds of bytes that are summed", {
+      in: "shim_sum",
+      from: "(uint64_t)from + count > source->bytes ||",
+      to: "",
+    }),
+    unchecked("the bounds of what is asked of BPF", {
+      in: "shim_bpf",
+      from: "bytes > sizeof attr ||",
+      to: "",
+    }),
     unchecked("the limit of a burst", {
       in: "shim_packet_tx",
       from: "if (count > SHIM_BURST) return -EINVAL;",

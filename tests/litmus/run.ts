@@ -1,5 +1,5 @@
 /**
- * `deno task litmus`: the shim's atomics, its copying of slots, and every call of it with hostile
+ * `deno task litmus`: the shim's atomics, its copying of slots, and its functions with hostile
  * arguments, under clang's sanitizers; then without each ordering and check, which must be noticed.
  *
  * @module
