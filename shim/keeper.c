@@ -65,7 +65,7 @@ static int next_request(int socket, struct request *request, int *fds) {
   for (;; close_all(fds)) {
     struct iovec vector = {request, sizeof *request};
     struct msghdr message = {.msg_iov = &vector, .msg_iovlen = 1, .msg_control = &control,
-                             .msg_controllen = sizeof control.space};
+                             .msg_controllen = CMSG_LEN(DESCRIPTORS * sizeof(int))}; /* no more */
     ssize_t received = recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
     struct cmsghdr *header = received > 0 ? CMSG_FIRSTHDR(&message) : 0;
     memset(fds, -1, DESCRIPTORS * sizeof *fds);

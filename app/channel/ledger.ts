@@ -88,13 +88,14 @@ export class Ledger {
     return flags;
   }
 
-  /** Undo {@linkcode lend} for `count` descriptors, from number `at` on, that were not enqueued. */
-  unlend(burst: Burst, count: number, at = 0): void {
-    const owners = this.#owners;
-    const words = burst.words;
-    for (let i = at << 1, end = (at + count) << 1; i < end; i += 2) {
-      owners[words[i] & DESCRIPTOR.INDEX_MASK] = HOST;
-    }
+  /**
+   * Undo {@linkcode lend} for descriptor number `at`, which was not published.
+   *
+   * @returns false if the mbuf is `guest`'s no more: it was sent or given back by another lcore, by
+   * a guest that has guessed its number.
+   */
+  unlend({ words }: Burst, at: number, guest: number): boolean {
+    return this.#take(words[at << 1] & DESCRIPTOR.INDEX_MASK, codeOf(guest)) !== HOST;
   }
 
   /**

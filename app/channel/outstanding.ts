@@ -67,12 +67,15 @@ export class OutstandingCount {
     this.#limit = holdMax === Infinity ? -1 : holdMax;
   }
 
-  /** Mbufs that the guest holds: out of date at once while other writers are at work. */
+  /**
+   * Mbufs that the guest holds: out of date at once while other writers are at work. One of them
+   * may be seen to take back what another one is not yet seen to have lent: that is 0, not less.
+   */
   get mbufs(): number {
     const balances = this.#balances;
     let sum = 0;
     for (let at = this.#first; at < this.#end; at += LINE) sum = sum + balances[at] | 0;
-    return sum;
+    return sum > 0 ? sum : 0;
   }
 
   /** How many of `n` more mbufs the guest may hold. */

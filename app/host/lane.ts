@@ -64,6 +64,8 @@ export class Lane {
   /** Whether the port was told to pass super-frames whole. */
   #passesWhole = false;
   #notificationsLeft = NOTIFICATIONS_MAX;
+  /** Of the channel, at the last refresh. */
+  #violations = 0;
   /**
    * Bursts since the last refresh. To count here is quicker than in the counters, which are memory.
    */
@@ -127,14 +129,14 @@ export class Lane {
     }
     let n = this.#outstanding.mayHold(received);
     if (n < received) this.#dropFrom(n, received, COUNTER.HOLD_MAX);
+    // Room first: what is lent, the guest may send by another lcore as soon as it guesses the mbuf.
+    const room = this.#channel.rx.reserveBurst(n);
+    if (room < n) this.#dropFrom(room, n, COUNTER.RING_FULL);
+    n = room;
     const flags = this.#ledger.lend(burst, n, this.#guest, true);
+    this.#outstanding.add(n);
     if ((flags & DESCRIPTOR_FLAG.SUPER) !== 0) n = this.#withoutSuper(n);
-    const lent = this.#channel.rx.enqueueBurst(burst, n);
-    if (lent < n) {
-      this.#ledger.unlend(burst, n - lent, lent);
-      this.#dropFrom(lent, n, COUNTER.RING_FULL);
-    }
-    this.#outstanding.add(lent);
+    this.#channel.rx.enqueueBurst(burst, n);
     if (this.#gate.canWake) this.#notify();
   }
 
@@ -180,15 +182,12 @@ export class Lane {
     }
     const burst = this.#burst;
     const n = Math.min(this.#size, this.#channel.lend.size);
-    if (this.#outstanding.mayHold(n) < n || this.#mempool.allocBulk(burst, n) === 0) return;
+    if (this.#outstanding.mayHold(n) < n || this.#channel.lend.reserveBulk(n) === 0) return;
+    if (this.#mempool.allocBulk(burst, n) === 0) return;
     this.#ledger.lend(burst, n, this.#guest, false);
-    if (this.#channel.lend.enqueueBulk(burst, n) === n) {
-      this.#outstanding.add(n);
-      if (this.#gate.canWake) this.#notify();
-      return;
-    }
-    this.#ledger.unlend(burst, n);
-    this.#mempool.free(burst, n);
+    this.#outstanding.add(n);
+    this.#channel.lend.enqueueBulk(burst, n);
+    if (this.#gate.canWake) this.#notify();
   }
 
   /** Whether the guest has sent or given back something, or the port makes frames. */
@@ -208,7 +207,9 @@ export class Lane {
     this.port.refresh();
     this.#watch.refresh();
     const counters = this.#counters;
-    counters[COUNTER.POSITION] = this.#channel.violations;
+    const { violations } = this.#channel;
+    counters[COUNTER.POSITION] += violations - this.#violations; // those of the last host count on
+    this.#violations = violations;
     counters[COUNTER.ROUNDS]++;
     counters[COUNTER.RX_BURSTS] += this.#rxBursts;
     counters[COUNTER.TX_BURSTS] += this.#txBursts;
@@ -235,8 +236,8 @@ export class Lane {
   }
 
   /**
-   * Of `n` frames that were to be lent, drop super-frames that the guest does not take (a port had
-   * some left), or whose long mbufs are beyond the guest's share.
+   * Of `n` frames that are lent, and not published, drop super-frames that the guest does not take
+   * (a port had some left), or whose long mbufs are beyond the guest's share.
    */
   #withoutSuper(n: number): number {
     const [burst, longs, takes] = [this.#burst, this.#longs, this.#passesWhole];
@@ -247,9 +248,10 @@ export class Lane {
     for (let i = 0; i < n; i++) {
       const isSuper = (words[i << 1] & DESCRIPTOR_FLAG.SUPER) !== 0;
       if (takes ? beyond > 0 && longs.isLong(burst, i) : isSuper) {
-        this.#ledger.unlend(burst, 1, i);
-        this.#dropFrom(i, i + 1, takes ? COUNTER.HOLD_MAX : COUNTER.OFFLOAD);
         beyond--;
+        if (!this.#ledger.unlend(burst, i, this.#guest)) continue; // guessed, and sent
+        this.#outstanding.add(-1);
+        this.#dropFrom(i, i + 1, takes ? COUNTER.HOLD_MAX : COUNTER.OFFLOAD);
         continue;
       }
       words[kept << 1] = words[i << 1];

@@ -214,6 +214,7 @@ export abstract class KernelPort implements HostPort {
   /** Send frames of which some are super-frames; returns how many. */
   #sendMixed(burst: Burst, count: number, at: number): number {
     this.#hasSentWhole ||= hasSuperFrame(burst, count, at);
+    this.#whole.start(count);
     this.#sendsWhole = true;
     this.#mtu ??= this.mtu();
     let done = 0;

@@ -11,6 +11,12 @@ import { SuperFrame } from "./super_frame.ts";
 /** Segments of a super-frame that are sent at a time. */
 const SEGMENTS = 32;
 
+/**
+ * Segments that are cut of one burst: so many a frame, and at least so many. 64 KiB make 45 of the
+ * usual MTU. A guest could have us cut each of its frames into 750, while all others wait.
+ */
+const FRAME_SEGMENTS = 64, BURST_SEGMENTS_MIN = 2048;
+
 /** Sends the segments of a super-frame that has to be cut: see {@linkcode WholeFrames.cut}. */
 export interface SegmentSender {
   /**
@@ -40,6 +46,8 @@ export class WholeFrames {
   readonly #frameMax: number;
   readonly #superFrame: SuperFrame;
   readonly #header = new OffloadHeader();
+  /** Segments that may still be cut of this burst. */
+  #left = 0;
   readonly #segments: Burst = Burst.of(SEGMENTS);
   readonly #memory = MappedMemory.ofProcess(BURST_MAX * HEADER_WORDS * 4);
 
@@ -49,6 +57,11 @@ export class WholeFrames {
     this.#frameMax = frameMax;
     this.#mempool = mempool;
     this.#superFrame = new SuperFrame(mbufs);
+  }
+
+  /** A burst of `count` frames is about to be sent. */
+  start(count: number): void {
+    this.#left = Math.max(BURST_SEGMENTS_MIN, count * FRAME_SEGMENTS);
   }
 
   /**
@@ -90,6 +103,11 @@ export class WholeFrames {
   cut(word0: number, word1: number, send: SegmentSender): number {
     const parts = this.#superFrame;
     if (!this.#begin(word0, word1)) return -1;
+    this.#left -= parts.pending;
+    if (this.#left < 0) {
+      this.reason = COUNTER.TX_FULL;
+      return -1;
+    }
     while (parts.pending > 0) {
       let n = 0;
       while (n < SEGMENTS && parts.next(this.#segments, n, this.#mempool)) n++;

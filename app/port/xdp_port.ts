@@ -182,9 +182,9 @@ export class XdpPort implements HostPort {
 
   /** Put frames into the tx ring, super-frames cut; returns how many of the frames were put. */
   #postMixed(queue: XdpQueue, burst: Burst, count: number, at: number): number {
-    const { words } = burst;
+    this.#whole.start(count);
     for (let i = 0; i < count; i++) {
-      const [word0, word1] = [words[(at + i) << 1], words[((at + i) << 1) + 1]];
+      const [word0, word1] = [burst.words[(at + i) << 1], burst.words[((at + i) << 1) + 1]];
       if ((word0 & DESCRIPTOR_FLAG.SUPER) === 0) {
         if (queue.post(burst, 1, at + i) === 0) return i;
         continue;

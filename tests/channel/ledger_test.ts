@@ -163,11 +163,14 @@ for (const several of [false, true]) {
     deepEqual(takeEmpties(ledger, 0, burstOf([1, 0, 2, 0xffffffff])).good, [1, 2]);
   });
 
-  Deno.test(`${name}.unlend() undoes lend() for those that did not fit`, () => {
+  Deno.test(`${name}.unlend() undoes lend(), unless the guest has sent the mbuf`, () => {
     const ledger = ledgerHere();
-    ledger.lend(descriptorsOf([1, 2, 3, 4]), 4, 0, true);
-    ledger.unlend(descriptorsOf([1, 2, 3, 4]), 2, 1);
-    deepEqual(takeFrames(ledger, 0, descriptorsOf([1, 2, 3, 4])).good, [1, GOOD, 4, GOOD]);
+    const burst = descriptorsOf([1, 2, 3, 4]);
+    ledger.lend(burst, 4, 0, true);
+    equal(ledger.unlend(burst, 1, 1), false, "it is another guest's");
+    equal(ledger.unlend(burst, 1, 0), true);
+    deepEqual(takeFrames(ledger, 0, descriptorsOf([1, 2, 3])).good, [1, GOOD, 3, GOOD]);
+    deepEqual([ledger.unlend(burst, 2, 0), ledger.unlend(burst, 3, 0)], [false, true]);
   });
 
   Deno.test(`${name}.sweep() takes all that a guest holds, and nothing of another's`, () => {
@@ -208,7 +211,7 @@ Deno.test("Ledger.lend() looks past the number of a mempool for debugging in a d
   const ledger = ledgerOf();
   ledger.lend(descriptorsOf([0x10000003]), 1, 0, true);
   equal(heldBy(ledger, 0), 1);
-  ledger.unlend(descriptorsOf([0x10000003]), 1);
+  ledger.unlend(descriptorsOf([0x10000003]), 0, 0);
   equal(heldBy(ledger, 0), 0);
 });
 

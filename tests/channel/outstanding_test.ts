@@ -14,6 +14,16 @@ Deno.test("OutstandingCount.mbufs is what all writers have counted for that gues
   equal(other.of(2, 0).mbufs, 9);
 });
 
+Deno.test("OutstandingCount.mbufs is 0 if mbufs are taken back that are not yet seen to be lent", () => {
+  const outstanding = Outstanding.create(1, 2, 10);
+  const [lends, takes] = [outstanding.of(0, 0), outstanding.of(0, 1)];
+  takes.add(-3);
+  equal(lends.mbufs, 0);
+  equal(lends.mayHold(20), 10, "no more than the limit");
+  lends.add(5);
+  equal(takes.mbufs, 2);
+});
+
 Deno.test("OutstandingCount.mbufs stays right when balances run through 2^31", () => {
   const outstanding = Outstanding.create(1, 2);
   const [lends, takes] = [outstanding.of(0, 0), outstanding.of(0, 1)];

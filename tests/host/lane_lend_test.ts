@@ -1,6 +1,8 @@
 import { deepEqual, equal } from "node:assert/strict";
 import { Burst } from "../../app/ring/burst.ts";
-import { EMPTY_DATA } from "../../app/mempool/mbuf.ts";
+import { Ledger } from "../../app/channel/ledger.ts";
+import { dataWord, EMPTY_DATA } from "../../app/mempool/mbuf.ts";
+import { COUNTER } from "../../app/port/counters.ts";
 import { TestHost } from "./test_host.ts";
 import { counted } from "./test_ports.ts";
 
@@ -78,4 +80,47 @@ Deno.test("Lane lends mbufs through a ring smaller than a burst", () => {
   equal(lendAll(lab, true) >= 192 - 32, true);
   lab.cutOff();
   lab.checkAccounts();
+});
+
+for (const what of ["frames", "empty mbufs"]) {
+  Deno.test(`Lanes free no mbuf twice if a guest sends ${what} by another lcore before it gets them`, () => {
+    using lab = new TestHost({ ports: 2, lcores: 2, ringSize: 16 });
+    const guest = lab.guests.r00;
+    guest.claim(true);
+    lab.turns(6);
+    const [lender, taker] = lab.threads.map((thread) => thread.running!.lanes[0]);
+    const { lend } = Ledger.prototype;
+    Ledger.prototype.lend = function (burst, count, ...rest) {
+      const flags = lend.call(this, burst, count, ...rest);
+      const guessed = Burst.of(16);
+      const n = Math.min(count, 16);
+      for (let i = 0; i < n; i++) {
+        guessed.words[2 * i] = burst.words[2 * i];
+        guessed.words[2 * i + 1] = dataWord(128, 60);
+      }
+      guest.channels[1].tx.enqueueBurst(guessed, n);
+      taker.guestToHost();
+      return flags;
+    };
+    try {
+      for (let i = 0; i < 5; i++) { // until there is no room, and then
+        lab.ports.p0.waiting = 32;
+        if (what === "frames") lender.hostToGuest();
+        else lender.lendMbufs();
+      }
+    } finally {
+      Ledger.prototype.lend = lend;
+    }
+    lab.ports.p0.waiting = 0;
+    lab.end();
+  });
+}
+
+Deno.test("Lane.refresh() adds impossible positions to those of the host before", () => {
+  using lab = new TestHost();
+  const [lane] = lab.lane();
+  lab.counters[0][COUNTER.POSITION] = 300;
+  lane.refresh(0, 0);
+  lane.refresh(0, 0);
+  equal(lab.counters[0][COUNTER.POSITION], 300);
 });

@@ -164,7 +164,8 @@ Deno.test("Lane takes a long mbuf back once, however often it is given", () => {
 });
 
 Deno.test("A guest that keeps all long mbufs that it is lent leaves their shares to others", () => {
-  using lab = new TestHost({ places: { a: { 0: "p", 1: "q" } }, bytes: 4 << 20, makePort });
+  const places = { a: { 0: "p", 1: "q" } };
+  using lab = new TestHost({ places, bytes: 4 << 20, makePort, ringSize: 128 });
   lab.attach("a0", "a1");
   for (const { state } of Object.values(lab.guests)) state.offloads = true;
   lab.turns(2);

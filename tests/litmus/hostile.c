@@ -36,24 +36,6 @@ static void fill_descriptors(uint32_t *burst) {
   }
 }
 
-static void map_something(void) {
-  int fd = below(2) ? -1 : some_file();
-  uint64_t size = below(4) ? 4096ull * (1 + below(64)) : odd_number();
-  uint64_t offset = below(4) ? 0 : odd_number();
-  if (fd < 0 && size > 1 << 24) size = 1ull << 62; /* no more memory than that */
-  int64_t there = fd < 0 ? INT64_MAX : shim_file_size(fd);
-  int32_t id = shim_map(0, size, fd, offset);
-  if (id < 0) return;
-  int is_short = there < 0 || size > (uint64_t)there || offset > (uint64_t)there - size;
-  int is_read_only = fd >= 0 && (fcntl(fd, F_GETFL) & O_ACCMODE) == O_RDONLY;
-  if (is_short || is_read_only) {
-    unmap(id);
-    return;
-  }
-  if (below(2)) shim_map_cells(id, 0, 2368, (uint32_t)(size / 2368));
-  keep_map(id);
-}
-
 /* A copy with one argument that is wrong, or none: so the shim comes to each of its checks. */
 static void on_copy(void) {
   int32_t ring = shim_map(0, 4096, -1, 0), own = shim_map(0, 4096, -1, 0);

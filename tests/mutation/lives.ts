@@ -30,9 +30,9 @@ export const LIVES: Table = {
       to: "if (true) this.#isSilent",
     },
     {
-      what: "a lane does not take back in the ledger what the guest's ring had no room for",
+      what: "a lane lends more than the guest's ring has room for",
       file: "host/lane.ts",
-      from: "this.#ledger.unlend(burst, n - lent, lent);",
+      from: "    n = room;\n",
       to: "",
     },
     {

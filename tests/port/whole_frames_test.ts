@@ -245,6 +245,18 @@ for (const [what, lie] of Object.entries(LIES)) {
   });
 }
 
+fileTest("KernelPort cuts no more than 2048 segments of a burst: others wait meanwhile", () => {
+  using bench = new SocketBench();
+  bench.port.mtuBytes = 60;
+  const { port, burst, lab } = bench;
+  for (let i = 0; i < 4; i++) {
+    bench.arrive(frameOf(LARGE, false), metadataOf(LARGE, 88));
+    equal(port.rxBurst(burst, 1, i), 1);
+  }
+  equal(port.txBurst(burst, 4), 4);
+  deepEqual([lab.counters[TX], lab.counters[TX_FULL]], [3, 1]);
+});
+
 fileTest("KernelPort passes a super-frame of 750 segments whole", () => {
   using bench = new SocketBench();
   bench.receiveWhole(LARGE, 80);
