@@ -40,7 +40,6 @@ export const FOR_TESTS: Readonly<Record<string, readonly string[]>> = {
   "a limit or table that something else repeats: tests compare the two": [
     "app/channel/ledger.ts GUESTS_MAX",
     "app/guest/attachment.ts HOST_TIMEOUT_MS",
-    "app/ivshmem/protocol.ts VECTORS_MAX",
     "app/linux/numa.ts NODE_MAX",
     "app/port/port_spec.ts PORT_KINDS",
   ],

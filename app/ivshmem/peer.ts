@@ -3,6 +3,7 @@ import { cString, shim } from "../../ffi/shim.ts";
 import { Greeting, GREETING_MS, silentServer } from "./greeting.ts";
 import { type Credentials, credentialsOf } from "./member.ts";
 import { isPeerId, MEMORY, type Message, NO_FD, PEER_ID_MAX, receiveMessage } from "./protocol.ts";
+import { MSIX_VECTORS_MAX } from "./vectors.ts";
 
 /**
  * A peer's own vectors come last, and the server does not say how many: they are all there if none
@@ -12,9 +13,6 @@ const QUIET_MS = 20;
 
 /** If fewer vectors than expected have come, wait so long: the server may be busy. */
 const SHORT_MS = 300;
-
-/** Most vectors of a peer: as many as MSI-X has. */
-const PEER_VECTORS_MAX = 2048;
 
 /** Most messages that one {@linkcode Peer.poll} takes. */
 const POLL_MAX = 4096;
@@ -204,8 +202,8 @@ export class Peer {
       return `it says that we, peer ${value}, have left`;
     }
     const vectors = value === this.id ? this.#vectors : this.#others.get(value);
-    if (fd !== NO_FD && vectors?.length === PEER_VECTORS_MAX) {
-      return `it sent more than ${PEER_VECTORS_MAX} vectors of peer ${value}`;
+    if (fd !== NO_FD && vectors?.length === MSIX_VECTORS_MAX) {
+      return `it sent more than ${MSIX_VECTORS_MAX} vectors of peer ${value}`;
     }
   }
 

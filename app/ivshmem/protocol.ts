@@ -35,9 +35,6 @@ export function isPeerId(value: number): boolean {
   return value >= 0 && value <= PEER_ID_MAX;
 }
 
-/** Most vectors that a server gives each peer: QEMU's client takes no more. */
-export const VECTORS_MAX = 64;
-
 /** One message. */
 export interface Message {
   /** Version, id or {@linkcode MEMORY}; exact if it is one. */

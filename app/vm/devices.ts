@@ -5,8 +5,7 @@
  * @module
  */
 
-/** Most MSI-X vectors that a PCI device may have. */
-export const VECTORS_MAX = 2048;
+import { MSIX_VECTORS_MAX } from "../ivshmem/vectors.ts";
 
 /** Most empty slots: pcie.0 has 32 places, and some are taken. */
 export const SLOTS_MAX = 16;
@@ -37,7 +36,7 @@ const PAGE_BYTES = 4096;
  * @param isMaster Whether migration takes the region's content along; if not, QEMU refuses to
  * migrate.
  * @throws {RangeError} If the size is not a power of two of at least 4096, or there is no vector or
- * more than {@linkcode VECTORS_MAX}.
+ * more than {@linkcode MSIX_VECTORS_MAX}.
  */
 export function ivshmemDevice(device: RegionDevice, index: number, isMaster: boolean): string[] {
   const id = `culvert${index}`;
@@ -105,8 +104,8 @@ function checkRegionBytes(bytes: number): void {
 }
 
 function checkVectors(vectors: number): void {
-  if (Number.isSafeInteger(vectors) && vectors > 0 && vectors <= VECTORS_MAX) return;
+  if (Number.isSafeInteger(vectors) && vectors > 0 && vectors <= MSIX_VECTORS_MAX) return;
   throw new RangeError(
-    `Cannot give the guest a device with ${vectors} vectors: pass 1 to ${VECTORS_MAX}`,
+    `Cannot give the guest a device with ${vectors} vectors: pass 1 to ${MSIX_VECTORS_MAX}`,
   );
 }

@@ -5,7 +5,7 @@ import { findEntry } from "../../app/cli/entry.ts";
 import { helpText, labelOf, overviewText } from "../../app/cli/help.ts";
 import { parseOptions } from "../../app/cli/options.ts";
 import { GUESTS_MAX } from "../../app/channel/ledger.ts";
-import { PEER_ID_MAX, VECTORS_MAX } from "../../app/ivshmem/protocol.ts";
+import { PEER_ID_MAX } from "../../app/ivshmem/protocol.ts";
 import { NODE_MAX } from "../../app/linux/numa.ts";
 import { BURST_DEFAULT, BURST_MAX } from "../../app/ring/burst.ts";
 import { GUEST } from "../../app/cli/tables/guest.ts";
@@ -133,7 +133,6 @@ Deno.test("limits that tables write as numbers are those of the code", () => {
   deepEqual([BURST.default, BURST.most], [BURST_DEFAULT, BURST_MAX]);
   for (const { options } of [HOST, GUEST, UNPLUG, QEMU]) equal(options.guest.most, GUESTS_MAX - 1);
   equal(HOST.options["numa-node"].most, NODE_MAX);
-  equal(SERVER.options.vectors.most, VECTORS_MAX);
   equal(SERVER.options["first-id"].most, PEER_ID_MAX);
 });
 

@@ -1,4 +1,5 @@
 import type { Command } from "../command.ts";
+import { SERVER_VECTORS_MAX } from "../../ivshmem/vectors.ts";
 import { LOG, SOCKET } from "./shared.ts";
 
 /** `culvert server`. */
@@ -63,7 +64,7 @@ export const SERVER = {
       short: "n",
       argument: "VECTORS",
       least: 0,
-      most: 64,
+      most: SERVER_VECTORS_MAX,
       default: 1,
       about: "interrupt vectors of each peer",
     },

@@ -1,5 +1,6 @@
 import type { Command, Options } from "../command.ts";
-import { SLOTS_MAX, VECTORS_MAX } from "../../vm/devices.ts";
+import { MSIX_VECTORS_MAX } from "../../ivshmem/vectors.ts";
+import { SLOTS_MAX } from "../../vm/devices.ts";
 import { MEMORY_MIB, QEMU as QEMU_PROGRAM } from "../../vm/qemu.ts";
 import { GUEST_NUMBER, QMP, REGION } from "./shared.ts";
 
@@ -111,7 +112,7 @@ export const QEMU = {
       kind: "number",
       argument: "N",
       least: 1,
-      most: VECTORS_MAX,
+      most: MSIX_VECTORS_MAX,
       otherwise: "as many as the server has",
       about: "interrupts of each device",
     },
