@@ -70,8 +70,10 @@ export const BENCH = {
   },
   text: [
     "Without AREA all are measured; how long that takes is told first. Uses cores 0 and 1; " +
-    "nothing else should be running. All but ring and mempool need root. The peers need: apt-get " +
-    "install --no-install-recommends dpdk dpdk-dev libdpdk-dev iperf3 iputils-ping",
+    "nothing else should be running. All but ring and mempool need root. The areas " +
+    "themselves need packages, too: tcp iperf3, latency iputils-ping, vm qemu-system-x86, " +
+    "busybox-static and lz4. The peers need: apt-get install --no-install-recommends dpdk " +
+    "dpdk-dev libdpdk-dev",
     "Ends with a verdict: the ratios that are not as wanted, and how many are.",
     "SIGINT, SIGTERM and SIGHUP end it; what it made is removed.",
   ],

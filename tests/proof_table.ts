@@ -21,7 +21,8 @@ export const PROOFS = [
   {
     task: "mutation",
     args: [],
-    shows: "the tests of rings, mempools, frames, ledger and lives notice what breaks these",
+    shows:
+      "the tests of rings, mempools, frames, super-frames, ledger, lives notice what breaks these",
     minutes: 1,
   },
   {

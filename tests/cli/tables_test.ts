@@ -7,9 +7,11 @@ import { parseOptions } from "../../app/cli/options.ts";
 import { GUESTS_MAX } from "../../app/channel/ledger.ts";
 import { PEER_ID_MAX } from "../../app/ivshmem/protocol.ts";
 import { NODE_MAX } from "../../app/linux/numa.ts";
+import { PORT_KINDS } from "../../app/port/port_spec.ts";
 import { BURST_DEFAULT, BURST_MAX } from "../../app/ring/burst.ts";
 import { GUEST } from "../../app/cli/tables/guest.ts";
 import { HOST } from "../../app/cli/tables/host.ts";
+import { RUN } from "../../app/cli/tables/run.ts";
 import { BURST } from "../../app/cli/tables/shared.ts";
 import { SERVER } from "../../app/cli/tables/server.ts";
 import { UNPLUG } from "../../app/cli/tables/plug.ts";
@@ -134,6 +136,14 @@ Deno.test("limits that tables write as numbers are those of the code", () => {
   for (const { options } of [HOST, GUEST, UNPLUG, QEMU]) equal(options.guest.most, GUESTS_MAX - 1);
   equal(HOST.options["numa-node"].most, NODE_MAX);
   equal(SERVER.options["first-id"].most, PEER_ID_MAX);
+});
+
+Deno.test("words, list and texts of --port tell the kinds that there are", () => {
+  deepEqual(HOST.options.port.words.map((word) => word.replace(":", "")), [...PORT_KINDS]);
+  const [, listed] = HOST.text;
+  deepEqual(listed.flatMap(([form]) => /^[a-z]+/.exec(form)?.[0] ?? []), [...PORT_KINDS]);
+  const { about } = RUN.options.port;
+  deepEqual(PORT_KINDS.filter((kind) => !new RegExp(`\\b${kind}\\b`).test(about)), []);
 });
 
 Deno.test("no command parses its command line by itself", () => {

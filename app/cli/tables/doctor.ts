@@ -3,7 +3,7 @@ import type { Command } from "../command.ts";
 /** `culvert doctor`. */
 export const DOCTOR = {
   name: "doctor",
-  summary: "see whether this machine has what culvert needs, and what to type where not",
+  summary: "see whether this machine has what culvert needs, and what to type if it does not",
   usage: ["[--json] [IFACE...]"],
   positionals: [{
     name: "IFACE",

@@ -208,7 +208,7 @@ export const HOST = {
       [
         "pcap:IN[,loop][,rate=N][,w=OUT]",
         "receives the frames of a capture, in its own time, or so many a second (250k, 1M, max); " +
-        "writes what it is sent to OUT, pcapng, or pcap if it is called so. IN or OUT may be " +
+        "writes what it is sent to OUT, pcapng, or pcap if its name ends in .pcap. IN or OUT may be " +
         "left out. Frames wait for a guest",
       ],
     ],

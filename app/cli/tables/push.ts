@@ -4,7 +4,7 @@ import { GUEST_NUMBER, REGION } from "./shared.ts";
 /** `culvert push`. */
 export const PUSH = {
   name: "push",
-  summary: "give a guest that runs another function, in a VM, too",
+  summary: "give a running guest another function, also in a VM",
   usage: ["FUNCTION [REGION] [options]"],
   positionals: [
     {

@@ -12,7 +12,12 @@ export const RUN = {
   summary: "a host and a guest in one process: for a first try",
   usage: ["--port KIND:NAME... [--function FILE|NAME]... [options]"],
   options: {
-    port,
+    port: {
+      ...port,
+      about:
+        "a port: tap:NAME, packet:IFACE, xdp:IFACE, null, ring, link:NAME or pcap:IN, as culvert " +
+        "host --help tells them. Ports are numbered from 0, in the order of the command line",
+    },
     "stats-period": statsPeriod,
     "function": GUEST.options.function,
     set,

@@ -15,8 +15,8 @@ export const TRY = {
     {
       name: "OUT",
       optional: true,
-      about: "what is sent is written there, with its times: pcapng if it is called so, with an " +
-        "interface for each port; else pcap, which does not tell ports",
+      about: "what is sent is written there, with its times: pcapng if its name ends in .pcapng, " +
+        "with an interface for each port; else pcap, which does not tell ports",
     },
   ],
   options: {

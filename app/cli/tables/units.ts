@@ -4,7 +4,7 @@ import type { Command } from "../command.ts";
 export const UNITS = {
   name: "units",
   summary: "write systemd's units: hosts, servers, guests and metrics that start at boot",
-  usage: ["[--to FOLDER]"],
+  usage: ["[--to FOLDER] [--list]"],
   options: {
     "to": {
       kind: "text",
