@@ -114,7 +114,7 @@ const EARLY = ["tests/stress", "tests/mutation"];
 const ELSEWHERE = ["tests/machines"];
 
 /** Seconds that all takes on two idle cores. */
-const TEST_SECONDS = 900;
+const TEST_SECONDS = 840;
 
 /** Files that run again at most if a test of theirs fails: more are no accident. */
 const AGAIN_MAX = 4;

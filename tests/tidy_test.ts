@@ -1,4 +1,5 @@
 import { deepEqual, ok } from "node:assert/strict";
+import { SOURCES as C_SOURCES } from "../shim/build.ts";
 import {
   exportsOf,
   importsOf,
@@ -131,7 +132,7 @@ Deno.test("tidy: a source names each file of another kind", () => {
   const code = [...SOURCES.values()].map(withoutComments).join("\n");
   const stem = (file: string) => file.replace(/^.*\//, "").replace(/\.\w+$/, "");
   const others = [...TEXTS.keys()].filter((file) => /\.(py|pml|c)$/.test(file))
-    .filter((file) => !file.startsWith("shim/")); // shim/build.ts compiles all that is there
+    .filter((file) => !file.startsWith("shim/")); // the test below looks at these
   const includes = [...TEXTS].filter(([file]) => /\.(pml|c|h)$/.test(file)).map(([, text]) => text);
   none(
     others.filter((file) =>
@@ -139,6 +140,11 @@ Deno.test("tidy: a source names each file of another kind", () => {
       !includes.some((text) => text.includes(`"${file.replace(/^.*\//, "")}"`))
     ),
   );
+});
+
+Deno.test("tidy: shim/build.ts compiles each C file of shim/", () => {
+  const files = [...TEXTS.keys()].filter((file) => /^shim\/.*\.c$/.test(file));
+  deepEqual(files.sort(), C_SOURCES.map((name) => `shim/${name}`).sort());
 });
 
 Deno.test("tidy: a URL becomes a path by fileURLToPath(), as .pathname keeps %20 for a space", () => {

@@ -10,7 +10,7 @@ import { account, assertBalanced, Lab, pause, type Running, testFrame } from "..
 /** Milliseconds in which a host stops. One that waits for ever is killed much later. */
 const STOP_MS = 2000;
 
-/** Milliseconds after which idle lcores sleep: a sleep ends after 0.1 s, and another begins. */
+/** Milliseconds after which idle lcores sleep: a sleep ends after 0.25 s, and another begins. */
 const QUIET_MS = 400;
 
 async function startBlocker(lab: Lab, mode: "full" | "empty"): Promise<Running> {

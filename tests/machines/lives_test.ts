@@ -13,7 +13,7 @@ import { startVm } from "../kit/vm.ts";
 /** Milliseconds after which a server that nobody needs has surely ended: it looks once a second. */
 const SERVER_ENDS_MS = 2500;
 
-/** A host that sleeps although its VM cannot wake it answers most pings after 0.1 s. */
+/** A host that sleeps although its VM cannot wake it answers a ping when its sleep ends: 0.25 s. */
 async function assertHostPolls(lab: Lab, from: NetworkEnd, target: string): Promise<void> {
   const median = await medianRoundTrip(lab, from, target, 30);
   assert(median < 30, `median ${median} ms: does the host sleep although nobody wakes it?`);

@@ -18,9 +18,9 @@ export interface HostWorld {
   readonly scheduler: Scheduler;
   readonly frames: Frames;
   readonly options: HostOptions;
-  /** The region's, by the order of the options. */
+  /** Those of the regions, in the order of the options. */
   readonly memories: readonly MappedMemory[];
-  /** Its server, if it has one. */
+  /** Those of the regions, in the same order; undefined for one without a server. */
   readonly servers: readonly (SimServer | undefined)[];
   /** Which group a port belongs to, by its name. */
   groupOf(port: string): string;

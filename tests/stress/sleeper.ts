@@ -45,8 +45,8 @@ export interface SleeperAnswer {
   readonly lost: number;
 }
 
-/** Longest sleep of `Idle` is 100 ms. */
-const TIMED_OUT_NS = 95e6;
+/** The longest sleep of `Idle` is 250 ms. */
+const TIMED_OUT_NS = 245e6;
 
 /** Descriptors that are thrown. */
 const BALLS = 2, SLOTS = 8;

@@ -67,7 +67,7 @@ Deno.test("a guest that joined after the server was lost wakes its host, and is 
   const took: number[] = [];
   for (let i = 0; i < 15; i++) {
     const frame = testFrame(100, { seed: i });
-    await pause(50 + 10 * i); // both sleep by then: for 0.1 s, were they not woken
+    await pause(50 + 10 * i); // both sleep by then: for 0.25 s, were they not woken
     const start = performance.now();
     await wires.a.send(frame);
     await wires.b.arrived((found) => found === frame);
