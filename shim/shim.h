@@ -1,6 +1,7 @@
-/* The shim: what TypeScript cannot do by itself. No packet logic. Every call returns >= 0, or
- * -errno. Memory is named by a map id and a word index or byte offset, never by an address; each
- * access is checked. ffi/symbols.ts carries the prototypes: change one, change SHIM_ABI in both. */
+/* The shim: what TypeScript cannot do by itself. No packet logic. A call that the kernel or a check
+ * may refuse returns >= 0, or -errno; atomics and hints return what their comments say, or nothing.
+ * Memory is named by a map id and a word index or byte offset, never by an address; each access is
+ * checked. ffi/symbols.ts carries the prototypes: change one, change SHIM_ABI in both. */
 #ifndef CULVERT_SHIM_H
 #define CULVERT_SHIM_H
 

@@ -1,7 +1,7 @@
 import { CulvertError } from "../../ffi/error.ts";
 import type { MappedMemory } from "../../ffi/mapped_memory.ts";
 
-/** `CVcapture`, version 2. */
+/** "CVPC", version 2. */
 const MAGIC = 0x43565043, VERSION = 2;
 
 /** Captures that may run at the same time. */

@@ -61,7 +61,7 @@ export interface Alarm {
  * A sleep lasts until a port has frames or the {@linkcode Alarm} rings, 0.25 s at most. An lcore
  * whose alarm is not rung by all peers, or is rung again and again for nothing, takes naps instead,
  * 50 us at first and 1 ms in the end (Agrona `BackoffIdleStrategy`): a frame in a ring may wait
- * that long. If no peer has rings, its naps grow to 25 ms.
+ * that long. If there are no peers, its naps grow to 25 ms.
  */
 export class Idle {
   /** What `adaptive` learns. */
