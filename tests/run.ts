@@ -45,6 +45,7 @@ const TOGETHER = [
   "tests/system/bad_input_test.ts",
   "tests/system/bad_guest_test.ts",
   "tests/system/advice_test.ts",
+  "tests/system/away_test.ts",
   "tests/system/capture_filter_test.ts",
   "tests/system/capture_super_test.ts",
   "tests/system/capture_test.ts",

@@ -1,5 +1,4 @@
-import { CulvertError, INTERFACE_ADVICE } from "../../ffi/error.ts";
-import { check } from "../../ffi/error.ts";
+import { check, CulvertError, INTERFACE_ADVICE } from "../../ffi/error.ts";
 import { cString, shim } from "../../ffi/shim.ts";
 
 const IFF_UP = 1, IFF_RUNNING = 0x40;
@@ -83,6 +82,21 @@ export function findInterfaceAgain(index: number, name: string): Interface | und
   const bytes = new Uint8Array(IFNAMSIZ);
   if (shim.shim_interface_name(index, bytes) < 0) return findInterface(name);
   return findInterface(new TextDecoder().decode(bytes).replace(/\0[^]*/, ""));
+}
+
+/**
+ * What is there now for an interface, as {@linkcode findInterfaceAgain} finds it, as far as a port
+ * can use it.
+ *
+ * @returns undefined if there is none, or it is not Ethernet.
+ */
+export function lookAgain(index: number, name: string): Interface | undefined {
+  try {
+    return findInterfaceAgain(index, name);
+  } catch (error) {
+    if (error instanceof CulvertError) return undefined;
+    throw error;
+  }
 }
 
 /**

@@ -5,6 +5,7 @@ import {
   findInterface,
   findInterfaceAgain,
   type Interface,
+  lookAgain,
   setInterfaceUp,
   withoutPeer,
 } from "./interface.ts";
@@ -109,16 +110,6 @@ function openOnInterface({ kind, name, isVisible, mode, queues = 1 }: PortSpec, 
 /** The setups of all queues. */
 export function setupsOf({ setup, others = [] }: OpenedPort): PortSetup[] {
   return [setup, ...others];
-}
-
-/** An interface, as far as there is still one that a port could use. */
-function lookAgain(index: number, name: string): Interface | undefined {
-  try {
-    return findInterfaceAgain(index, name);
-  } catch (error) {
-    if (error instanceof CulvertError) return undefined; // another one has its name, not Ethernet
-    throw error;
-  }
 }
 
 /** Make the port object, in the lcore that will run it. An end of a link is still to be joined. */

@@ -2,7 +2,7 @@ import { check, INTERFACE_ADVICE } from "../../ffi/error.ts";
 import { cString, shim } from "../../ffi/shim.ts";
 import type { Burst } from "../ring/burst.ts";
 import { COUNTER } from "./counters.ts";
-import { findInterface, findInterfaceAgain, setInterfaceUp } from "./interface.ts";
+import { findInterface, findInterfaceAgain, lookAgain, setInterfaceUp } from "./interface.ts";
 import { KernelPort } from "./kernel_port.ts";
 import { emptyRing, makeRing, PacketRing } from "./packet_ring.ts";
 import { newQueues, type QueueSetup, shareFrames } from "./port_queue.ts";
@@ -26,7 +26,7 @@ export interface PacketSetup {
   readonly name: string;
   /** Whether captures on this machine are to see what is sent, too. */
   readonly isVisible: boolean;
-  /** The number of the interface that the sockets are bound to. */
+  /** The number of the interface that the sockets are bound to; 0 if there is none, as made up. */
   readonly index: number;
   /** A socket that receives; promiscuous until it is closed. */
   readonly rxFd: number;
@@ -101,12 +101,19 @@ export class PacketPort extends KernelPort {
   #setup: PacketSetup;
   #ring: PacketRing;
 
-  /** Takes over the sockets of `setup`: closing the port closes them. */
+  /**
+   * Takes over the sockets of `setup`: closing the port closes them. If the interface has gone or
+   * is down, a user before us may have taken the error by which the kernel tells that, once.
+   */
   constructor(setup: PacketSetup, resources: PortResources) {
     super(resources, setup.queue);
     this.name = setup.name;
     this.#setup = setup;
     this.#ring = new PacketRing(setup.rxFd);
+    const { index, rxFd, name } = setup;
+    if (index === 0) return;
+    const found = lookAgain(index, name);
+    this.isUp = found?.isUp === true && shim.shim_packet_index(rxFd) === found.index;
   }
 
   /** The receiving socket; none while the interface is down. */
