@@ -1,4 +1,4 @@
-import { check, INTERFACE_ADVICE } from "../../ffi/error.ts";
+import { check, INTERFACE_ADVICE, ShimError } from "../../ffi/error.ts";
 import { cString, shim } from "../../ffi/shim.ts";
 import type { Burst } from "../ring/burst.ts";
 import { COUNTER } from "./counters.ts";
@@ -99,7 +99,8 @@ export class PacketPort extends KernelPort {
   /** The interface's name. */
   readonly name: string;
   #setup: PacketSetup;
-  #ring: PacketRing;
+  /** None if the kernel refuses one: then the port is down until it gets other sockets. */
+  #ring?: PacketRing;
 
   /**
    * Takes over the sockets of `setup`: closing the port closes them. If the interface has gone or
@@ -109,11 +110,8 @@ export class PacketPort extends KernelPort {
     super(resources, setup.queue);
     this.name = setup.name;
     this.#setup = setup;
-    this.#ring = new PacketRing(setup.rxFd);
-    const { index, rxFd, name } = setup;
-    if (index === 0) return;
-    const found = lookAgain(index, name);
-    this.isUp = found?.isUp === true && shim.shim_packet_index(rxFd) === found.index;
+    this.#unlessRefused(() => this.#ring = new PacketRing(setup.rxFd));
+    this.isUp = this.#ring !== undefined && (setup.index === 0 || isBound(setup));
   }
 
   /** The receiving socket; none while the interface is down. */
@@ -125,15 +123,15 @@ export class PacketPort extends KernelPort {
    * Also counts frames that the kernel has dropped since the last time, as the socket had no room.
    */
   override refresh(): void {
-    super.refresh();
     const missed = shim.shim_packet_missed(this.#setup.rxFd);
     if (missed > 0) this.counters[COUNTER.MISSED] += missed;
-    this.#ring.refresh(missed);
+    this.#unlessRefused(() => this.#ring?.refresh(missed));
+    super.refresh();
   }
 
   /** From the ring; VLAN tag and offload header come as meta beside each frame. */
   protected receive(map: number, slots: Burst, word: number, room: number, count: number): number {
-    return this.#ring.receive(map, slots, word, room, count);
+    return this.#ring!.receive(map, slots, word, room, count); // called only if the port is up
   }
 
   /**
@@ -147,13 +145,13 @@ export class PacketPort extends KernelPort {
 
   /** From the ring. */
   protected discard(count: number): number {
-    return this.#ring.discard(count);
+    return this.#ring?.discard(count) ?? 0;
   }
 
   /**
    * Find the interface, also under another name, or another one of its name. An interface that has
    * left this network namespace and is back, or was made anew, gets sockets of its own: the old
-   * ones are bound to none.
+   * ones are bound to none. So does one whose socket has no ring any more.
    *
    * @throws {CulvertError} if they cannot be opened, or it is not Ethernet.
    */
@@ -161,7 +159,7 @@ export class PacketPort extends KernelPort {
     const { index, rxFd, isVisible, queue, kept } = this.#setup;
     const found = findInterfaceAgain(index, this.name);
     if (!found?.isUp) return false;
-    if (shim.shim_packet_index(rxFd) === found.index) return true;
+    if (this.#ring && shim.shim_packet_index(rxFd) === found.index) return true;
     this.queue?.moveTo(0);
     const setup = { ...openPacket(found.name, isVisible, queue), kept };
     this.closeSockets();
@@ -184,7 +182,25 @@ export class PacketPort extends KernelPort {
 
   /** Close all of them; the interface is no longer promiscuous for our sake. */
   protected closeSockets(): void {
-    this.#ring.unmap();
+    this.#ring?.unmap();
+    this.#ring = undefined;
     closeSockets(this.#setup);
   }
+
+  /** Do something with the ring. If the kernel refuses, there is none from then on. */
+  #unlessRefused(work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      if (!(error instanceof ShimError)) throw error;
+      this.#ring = undefined;
+      this.isUp = false;
+    }
+  }
+}
+
+/** Whether a socket is bound to the interface that is there now, and that is up. */
+function isBound({ index, name, rxFd }: PacketSetup): boolean {
+  const found = lookAgain(index, name);
+  return found?.isUp === true && shim.shim_packet_index(rxFd) === found.index;
 }

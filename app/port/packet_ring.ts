@@ -54,7 +54,11 @@ export class PacketRing {
   readonly #error = new Int32Array(1);
   readonly #errorBytes = new Uint8Array(this.#error.buffer);
 
-  /** Map the ring that {@linkcode makeRing} has made; go on where its last user has stopped. */
+  /**
+   * Map the ring that {@linkcode makeRing} has made; go on where its last user has stopped.
+   *
+   * @throws {ShimError} if there is none, or not enough memory.
+   */
   constructor(readonly fd: number) {
     this.#memory = mapOf(fd);
   }
@@ -93,6 +97,7 @@ export class PacketRing {
    * for ever (net/packet/af_packet.c, `tpacket_rcv()`: rx_owner_map).
    *
    * @param missed Frames that the kernel has dropped since the last time.
+   * @throws {ShimError} if the kernel refuses, as for want of memory: the ring is gone then.
    */
   refresh(missed: number): void {
     const isStuck = missed > 0 && this.#isEmpty && !this.#isFilled;

@@ -50,6 +50,15 @@ function copyOf(fd: number): number {
   return copy;
 }
 
+/** Have the kernel take all slots of a socket's ring for occupied; returns the ring, mapped. */
+function stickRing(fd: number): MappedMemory {
+  const slots = MappedMemory.ofFile(fd, 1 << 22, "the ring");
+  for (let at = 0; at < slots.bytes; at += 1 << 16) {
+    for (let slot = 0; slot < 33; slot++) slots.store((at + slot * 1984) / 4, 2); // whose it is
+  }
+  return slots;
+}
+
 Deno.test("a packet port goes on where the last user of its socket has ended, and loses nothing", () => {
   using it = stage();
   const { setup, receiving } = it;
@@ -72,15 +81,45 @@ Deno.test("a packet port whose ring the kernel takes for full makes it anew, and
   it.send(5);
   equal(it.received(port), 5);
   port.refresh();
-  const slots = MappedMemory.ofFile(setup.rxFd, 1 << 22, "the ring");
-  for (let at = 0; at < slots.bytes; at += 1 << 16) {
-    for (let slot = 0; slot < 33; slot++) slots.store((at + slot * 1984) / 4, 2); // whose it is
-  }
-  slots.close();
+  stickRing(setup.rxFd).close();
   it.send(7);
   equal(it.received(port), 0);
   port.refresh();
   ok(receiving.counters[COUNTER.MISSED] >= 7);
+  it.send(9);
+  equal(it.received(port), 9);
+  port.close();
+});
+
+Deno.test("a packet port whose ring the kernel does not let it make anew opens another socket", () => {
+  using it = stage();
+  const { setup, receiving } = it;
+  const port = new PacketPort(setup, receiving);
+  it.send(5);
+  equal(it.received(port), 5);
+  port.refresh();
+  const slots = stickRing(setup.rxFd); // as long as it is mapped here, too, the kernel says EBUSY
+  it.send(7);
+  equal(it.received(port), 0);
+  port.refresh();
+  ok(receiving.counters[COUNTER.MISSED] >= 7);
+  slots.close();
+  it.send(9);
+  equal(it.received(port), 9);
+  port.close();
+});
+
+Deno.test("a packet port whose socket has lost its ring is down until it has another socket", () => {
+  using it = stage();
+  const { setup, receiving } = it;
+  const none = new Uint8Array(16);
+  check(shim.shim_socket_set(setup.rxFd, 263, 5, none, none.length), "take the ring away");
+  const port = new PacketPort(setup, receiving);
+  equal(port.isUp, false);
+  it.send(3);
+  equal(it.received(port), 0);
+  port.refresh();
+  equal(port.isUp, true);
   it.send(9);
   equal(it.received(port), 9);
   port.close();
