@@ -87,7 +87,8 @@ export class ViolationCounters {
   #lookAtPositions(now: number): void {
     const positions = this.#sum(COUNTER.POSITION);
     const most = Math.ceil(this.#limit / POSITION_PARTS);
-    this.#positionWeight += Math.min(positions - this.#positionsSeen, most);
+    // A lane that begins anew may begin at 0, below what a host before it had counted.
+    this.#positionWeight += Math.max(0, Math.min(positions - this.#positionsSeen, most));
     this.#positionsSeen = positions;
     this.#positionsAt = now;
   }

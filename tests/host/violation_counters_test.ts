@@ -14,3 +14,17 @@ Deno.test("ViolationCounters weigh what is counted from now on, not by a host be
   ports[0][COUNTER.FOREIGN] += 1;
   equal(violations.look(2), true);
 });
+
+Deno.test("ViolationCounters give no credit for positions that are counted from 0 again", () => {
+  const ports = newCounters(1);
+  ports[0][COUNTER.POSITION] = 300_000; // by a host before
+  const violations = new ViolationCounters(ports, 1000);
+  ports[0][COUNTER.POSITION] = 0;
+  equal(violations.look(0), false);
+  ports[0][COUNTER.POSITION] += 100_000;
+  equal(violations.look(100), false);
+  ports[0][COUNTER.FOREIGN] += 749;
+  equal(violations.look(200), false, "a look adds no more than a quarter");
+  ports[0][COUNTER.FOREIGN] += 1;
+  equal(violations.look(300), true);
+});
