@@ -98,6 +98,28 @@ test("hostFile() gives a file that has holes all of its memory", (fresh) => {
   }
 });
 
+test("hostFile() goes on with a file of a host before it, whatever a guest has written there", (fresh) => {
+  const first = hostFile(fresh.path, MIB);
+  const vm = openRegion(fresh.path)!; // it has the file mapped, so that it stays
+  vm.memory.u32[0] = 0xdead;
+  first.close();
+  const second = hostFile(fresh.path, MIB);
+  equal(second.memory.u32[0], 0xdead);
+  vm.close();
+  second.close();
+  equal(fresh.isThere, false);
+});
+
+test("hostFile() refuses a file that no host has made, and that holds something else", (fresh) => {
+  Deno.writeFileSync(fresh.path, new Uint8Array(MIB).fill(7), { mode: 0o600 });
+  throws(() => hostFile(fresh.path, MIB), {
+    name: "CulvertError",
+    message: `Cannot host region ${fresh.path} as it holds something else: name another, or ` +
+      "remove it",
+  });
+  equal(Deno.readFileSync(fresh.path)[0], 7);
+});
+
 test("hostFile() refuses a file that another host has, and does not touch it", (fresh) => {
   const first = hostFile(fresh.path, MIB);
   throws(() => hostFile(fresh.path, MIB), {
