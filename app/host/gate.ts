@@ -43,7 +43,8 @@ export class Gate {
   /**
    * Let lanes use the channels, whose rings they first reset.
    *
-   * @param eventfds What wakes the guest's lcores, by vector; open until the gate has been closed.
+   * @param eventfds What wakes the guest's lcores, by vector: open until the gate has been closed,
+   * or -1.
    * @param notifies Whether the guest wakes the host.
    */
   open(wantsMbufs: boolean, eventfds: readonly number[] = [], notifies = false): void {
@@ -101,7 +102,7 @@ export class GateFollower {
   /** Whether the guest has lcores that may sleep until they are woken. */
   canWake = false;
 
-  #eventfds = new Uint32Array(0);
+  #eventfds = new Int32Array(0);
   readonly #memory: MappedMemory;
   readonly #acknowledgement: number;
   readonly #resetRings: () => void;
@@ -133,7 +134,7 @@ export class GateFollower {
     return this.#memory.load(0) !== this.#seen;
   }
 
-  /** Wake the guest's lcore at `vector`; false if the guest has no such vector. */
+  /** Wake the guest's lcore at `vector`; false if there is no such vector that we could open. */
   wake(vector: number): boolean {
     const eventfds = this.#eventfds;
     return vector < eventfds.length && shim.shim_eventfd_signal(eventfds[vector]) === 0;
@@ -152,7 +153,7 @@ export class GateFollower {
     this.notifies = (value & NOTIFIES) !== 0;
     const { u32 } = this.#memory;
     const eventfds = this.isOpen ? u32[EVENTFDS] : 0;
-    this.#eventfds = u32.slice(EVENTFDS + 1, EVENTFDS + 1 + eventfds);
+    this.#eventfds = Int32Array.from(u32.subarray(EVENTFDS + 1, EVENTFDS + 1 + eventfds));
     this.canWake = eventfds > 0;
     this.isShut = (value & SHUT) !== 0;
     if (this.isOpen) this.#resetRings();

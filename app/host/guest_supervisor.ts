@@ -227,7 +227,7 @@ export class GuestSupervisor {
     const { state, gate } = this.guest;
     this.#presence.begin(word, now);
     const { eventfds } = this.#presence;
-    state.isNotified = eventfds.length > 0;
+    state.isNotified = eventfds.length > 0 && !eventfds.includes(-1); // or else it takes naps
     gate.open(wantsMbufs(word), eventfds, notifies(word));
     this.region.wakeLcores();
     this.#phase = "opening";

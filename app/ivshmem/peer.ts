@@ -108,7 +108,7 @@ export class Peer {
     return this.#vectors;
   }
 
-  /** The eventfds of all others, by id and vector. */
+  /** The eventfds of all others, by id and vector: -1 for one that we might not open (EMFILE). */
   get others(): ReadonlyMap<number, readonly number[]> {
     return this.#others;
   }
@@ -137,7 +137,8 @@ export class Peer {
   }
 
   /**
-   * Notify a peer by one of its vectors. Returns false if it is not there, or has no such vector.
+   * Notify a peer by one of its vectors. Returns false if it is not there, or has no such vector
+   * that we could open.
    */
   ring(id: number, vector: number): boolean {
     const eventfd = this.#others.get(id)?.[vector];
@@ -181,28 +182,29 @@ export class Peer {
   }
 
   #take({ value, fd, isCut }: Message, events: PeerEvent[]): void {
-    if (isCut) return; // that peer cannot be notified: it looks again after its nap
-    const wrong = this.#faultOf(value, fd);
+    const wrong = this.#faultOf(value, fd, isCut);
     if (wrong !== undefined) {
       if (fd !== NO_FD) shim.shim_fd_close(fd);
       events.push(this.#disconnect(wrong));
     } else if (value === this.id) {
       this.#vectors.push(fd);
-    } else if (fd === NO_FD) {
+    } else if (fd === NO_FD && !isCut) {
       this.#forget(value, events);
-    } else {
+    } else { // cut: that vector cannot be notified, its lcore looks again after its nap
       this.#remember(value, fd, events);
     }
   }
 
-  #faultOf(value: number, fd: number): string | undefined {
+  #faultOf(value: number, fd: number, isCut = false): string | undefined {
     if (value === MEMORY) return "it sent memory once more";
     if (!isPeerId(value)) return `it sent the id ${value} where 0 to ${PEER_ID_MAX} are ids`;
-    if (value === this.id && fd === NO_FD) {
+    const isGone = fd === NO_FD && !isCut;
+    if (value === this.id && isCut) return "we may open no more files (ulimit -n)";
+    if (value === this.id && isGone) {
       return `it says that we, peer ${value}, have left`;
     }
     const vectors = value === this.id ? this.#vectors : this.#others.get(value);
-    if (fd !== NO_FD && vectors?.length === MSIX_VECTORS_MAX) {
+    if (!isGone && vectors?.length === MSIX_VECTORS_MAX) {
       return `it sent more than ${MSIX_VECTORS_MAX} vectors of peer ${value}`;
     }
   }

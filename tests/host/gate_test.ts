@@ -1,5 +1,7 @@
 import { deepEqual, equal } from "node:assert/strict";
+import { check } from "../../ffi/error.ts";
 import { MappedMemory } from "../../ffi/mapped_memory.ts";
+import { shim } from "../../ffi/shim.ts";
 import { Gate, GateFollower } from "../../app/host/gate.ts";
 
 /** A gate for `lcores`, their ends of it, and how often each has reset its rings. */
@@ -98,4 +100,16 @@ Deno.test("a gate that was closed and opened between two looks is another: its r
   lab.keepers[0].follow();
   equal(lab.gate.isAcknowledged, true);
   deepEqual(lab.resets, [2]);
+});
+
+Deno.test("GateFollower.wake() wakes by the vector that it is given, and not by one that is missing", () => {
+  using lab = new GateLab(1);
+  const [keeper] = lab.keepers;
+  const eventfds = [0, 1].map(() => check(shim.shim_eventfd(), "make an eventfd"));
+  lab.gate.open(false, [eventfds[0], -1, eventfds[1]]);
+  keeper.follow();
+  equal(keeper.canWake, true);
+  deepEqual([1, 2, 3].map((vector) => keeper.wake(vector)), [false, true, false]);
+  deepEqual(eventfds.map((fd) => shim.shim_eventfd_drain(fd)), [0, 1]);
+  for (const fd of eventfds) shim.shim_fd_close(fd);
 });

@@ -1,4 +1,5 @@
 import { equal } from "node:assert/strict";
+import { shim } from "../../ffi/shim.ts";
 import type { Peer } from "../../app/ivshmem/peer.ts";
 import type { Reconnector } from "../../app/region/reconnector.ts";
 import { GUEST_STATE } from "../../app/channel/guest_state.ts";
@@ -114,3 +115,18 @@ Deno.test("a guest of a server that is gone is not kept in quiesced: nobody coul
   equal(lab.guest.state, ABSENT);
   equal(lab.free, 256);
 });
+
+for (const isMissing of [false, true]) {
+  const what = isMissing ? "not told that it is woken if an" : "told that it is woken if each";
+  Deno.test(`a guest is ${what} eventfd of its vectors is ${isMissing ? "missing" : "there"}`, () => {
+    const host = new FakePeer(0);
+    using lab = new TestHost({ peer: host.peer });
+    const eventfds = host.joins(1);
+    if (isMissing) shim.shim_fd_close(eventfds.splice(1, 1, -1)[0]);
+    equal(lab.guest.claim({ pid: 4711, wantsMbufs: false, peer: 1 }), 1);
+    lab.region.peers.poll(0);
+    lab.supervisor.step(0);
+    equal(lab.guest.isNotified, !isMissing);
+    host.close();
+  });
+}

@@ -31,14 +31,37 @@ fileTest("A peer that may open no more files says so, not that its server is non
   whileFull(() => throws(() => Peer.over(server.client, server.path), refused));
 });
 
-fileTest("A peer that may open no more files keeps the others that it knows", () => {
+fileTest("A peer that may open no more files keeps the place of each vector of the others", () => {
   using server = new ScriptedServer();
   server.greets(1, [0]);
   const peer = server.peer();
   server.saysVector(0);
   server.saysVector(2);
-  whileFull(() => deepEqual(peer.poll(), []));
-  deepEqual([...peer.others.keys()], [0]);
-  equal(peer.ring(0, 1), true);
+  whileFull(() => deepEqual(peer.poll(), [{ kind: "joined", id: 2 }]));
+  const last = server.saysVector(0);
+  deepEqual(peer.poll(), []);
+  deepEqual([...peer.others.keys()], [0, 2]);
+  deepEqual([0, 1, 2, 3, 4].map((vector) => peer.ring(0, vector)), [
+    true,
+    true,
+    false,
+    true,
+    false,
+  ]);
+  equal(shim.shim_eventfd_drain(last), 1);
+  equal(peer.ring(2, 0), false);
+  server.says(2);
+  deepEqual(peer.poll(), [{ kind: "left", id: 2, eventfds: [-1] }]);
+  peer.close();
+});
+
+fileTest("A peer that may not open a late vector of its own leaves its server", () => {
+  using server = new ScriptedServer();
+  server.greets(1);
+  const peer = server.peer();
+  server.saysVector(1);
+  const reason = "we may open no more files (ulimit -n)";
+  whileFull(() => deepEqual(peer.poll(), [{ kind: "server-gone", reason }]));
+  equal(peer.vectors.length, 2);
   peer.close();
 });
