@@ -1,7 +1,13 @@
 import { type Advice, check } from "../../ffi/error.ts";
 import { cString, shim } from "../../ffi/shim.ts";
 import type { Burst } from "../ring/burst.ts";
-import { findInterface, findInterfaceAgain, setInterfaceMtu, setInterfaceUp } from "./interface.ts";
+import {
+  findInterface,
+  findInterfaceAgain,
+  lookAgain,
+  setInterfaceMtu,
+  setInterfaceUp,
+} from "./interface.ts";
 import { KernelPort } from "./kernel_port.ts";
 import { newQueues, type QueueSetup, WAITING_MAX } from "./port_queue.ts";
 import type { PortResources } from "./port_resources.ts";
@@ -115,6 +121,14 @@ export class TapPort extends KernelPort {
   /** The TAP's descriptor; none while it is down or gone. */
   get pollable(): number[] {
     return this.isUp ? [this.#setup.fd] : [];
+  }
+
+  /** Also sees whether the interface was set down: a write fails then, but a read does not. */
+  override refresh(): void {
+    const { index } = this.#setup;
+    const found = this.isUp ? lookAgain(index, this.name) : undefined;
+    if (found?.index === index) this.isUp = found.isUp;
+    super.refresh();
   }
 
   /** The first frame by `readv()`, the others of the burst by `io_submit()`. */

@@ -29,3 +29,21 @@ Deno.test("An interface that is down or gone while its host changes is taken up 
   }
   await lab.finish({ host, guest });
 });
+
+Deno.test("A TAP that is set down is said to be, though no frame is sent to it", async () => {
+  await using lab = await Lab.open();
+  const tap = lab.name("t");
+  const ports = ["--port", `tap:${tap}`, "--port", "null:0"];
+  const host = await lab.startHost([...ports, "--control", lab.region]);
+  await lab.run("ip", "link", "set", tap, "down");
+  await host.stderrLine(new RegExp(`port ${tap} is down`));
+  const change = lab.culvert("ctl", [lab.region, "set", "burst", "20"]);
+  assert.equal((await change.ended()).code, 0);
+  const said = host.stderr.length;
+  await pause(600); // for some looks at it
+  const isUpAgain = new RegExp(`port ${tap} is up again`);
+  assert(!isUpAgain.test(host.stderr.slice(said)), "it is down");
+  await lab.run("ip", "link", "set", tap, "up");
+  await host.stderrLine(isUpAgain);
+  await lab.finishHost(host);
+});
