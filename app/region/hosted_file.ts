@@ -16,15 +16,10 @@ import {
   checkIsRegion,
   type HostedMemory,
   isCut,
+  MADE_BY_HOST,
   REGION_BYTES,
   wrongSize,
 } from "./region_claim.ts";
-
-/**
- * Of a file's mode, the sticky bit: hosts have made this file, so it is a region, and a host may
- * remove it. What a guest writes into it does not change that.
- */
-const MADE_BY_HOST = 0o1000;
 
 const PAGE_BYTES = 4096;
 

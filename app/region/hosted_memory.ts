@@ -1,7 +1,7 @@
 import { check, CulvertError } from "../../ffi/error.ts";
 import { MappedMemory } from "../../ffi/mapped_memory.ts";
 import { cString, shim } from "../../ffi/shim.ts";
-import { type Account, ownerFor, statusOfFile } from "../linux/owner.ts";
+import { type Account, ownerFor, SAME, statusOfFile } from "../linux/owner.ts";
 import { checkRegionBytes } from "../memory/region_size.ts";
 import { isPath, socketPath } from "../memory/region_name.ts";
 import { type HostLock, takeHostLock } from "./host_lock.ts";
@@ -16,6 +16,7 @@ import {
   type HostedMemory,
   isCut,
   lockRegion,
+  MADE_BY_HOST,
   REGION_BYTES,
   wrongSize,
 } from "./region_claim.ts";
@@ -23,6 +24,9 @@ import {
 export type { HostedMemory } from "./region_claim.ts";
 
 const READ_ONLY_FOLLOWING = 3;
+
+/** Of a file's mode: all but its kind. */
+const PERMISSIONS = 0o7777;
 
 /** Milliseconds that a server may take to end or to start. */
 const SERVER_MS = 10_000;
@@ -129,7 +133,7 @@ function hostServed(
     memory = MappedMemory.ofFile(peer.memoryFd, peer.bytes, `region ${region}`);
     // A server by NAME is one of ours, so its memory is a region, even if a guest has written over
     // the header.
-    if (isPath(region)) checkIsRegion(memory, region);
+    if (isPath(region)) checkServed(memory, lock, region);
   } catch (error) {
     memory?.close();
     if (lock >= 0) shim.shim_fd_close(lock);
@@ -154,4 +158,17 @@ function hostServed(
       starter?.close();
     }),
   };
+}
+
+/**
+ * See that what a server by PATH hands out was a region, or empty, before its first host. Memory
+ * without a name is marked then, if we may do that, as guests can write over the header.
+ *
+ * @throws {CulvertError} if it holds something else.
+ */
+function checkServed(memory: MappedMemory, fd: number, region: string): void {
+  const { mode, names } = statusOfFile(fd, region);
+  if ((mode & MADE_BY_HOST) !== 0) return;
+  checkIsRegion(memory, region);
+  if (names === 0) shim.shim_fd_give(fd, SAME, SAME, mode & PERMISSIONS | MADE_BY_HOST);
 }

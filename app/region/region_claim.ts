@@ -9,6 +9,12 @@ import type { Reconnector } from "./reconnector.ts";
 
 const EAGAIN = 11;
 
+/**
+ * Of a file's mode, the sticky bit: hosts have made this file, or had this memory without a name,
+ * so it is a region, whatever a guest writes into it, and a host may remove the file.
+ */
+export const MADE_BY_HOST = 0o1000;
+
 /** Size of a region that is made, unless another is asked for: 64 MiB. */
 export const REGION_BYTES: number = 64 * 2 ** 20;
 

@@ -107,6 +107,24 @@ Deno.test("a host takes the size that its region has, and refuses to want anothe
   assert.equal((await server.stop()).code, 0);
 });
 
+Deno.test("a host by a server's path finds the region again, whatever a guest has written there", async () => {
+  await using lab = await Lab.open();
+  const server = await serve(lab);
+  const path = socketPath(lab.region);
+  const guest = openRegion(path)!;
+  guest.memory.u32[0] = 0xdead;
+  await assert.rejects(() => hostRegionMemory(path, undefined, 1), /as it holds something else/);
+  guest.memory.u32[0] = 0;
+  const first = await hostRegionMemory(path, undefined, 1);
+  guest.memory.u32[0] = 0xdead;
+  first.close();
+  const second = await hostRegionMemory(path, undefined, 1);
+  assert.equal(second.memory.u32[0], 0xdead);
+  second.close();
+  guest.close();
+  assert.equal((await server.stop()).code, 0);
+});
+
 Deno.test("a host keeps a region in a file: made and removed, or found and left, and locked", async () => {
   await using lab = await Lab.open();
   const path = lab.newPath();
