@@ -3,7 +3,7 @@ import { CulvertError } from "../../ffi/error.ts";
 import { COUNTER, type Counters, newCounters, sumOf } from "../port/counters.ts";
 import { closeLent } from "../port/kept_ports.ts";
 import type { OpenedPort } from "../port/open_port.ts";
-import type { PortSpec } from "../port/port_spec.ts";
+import { isOnInterface, type PortSpec } from "../port/port_spec.ts";
 import { dealPorts } from "./deal_ports.ts";
 import type { HostOptions } from "./host_options.ts";
 import type { PlacedPort } from "./lay_out.ts";
@@ -14,6 +14,10 @@ import type { CountedPort } from "./summary.ts";
 export interface HostedPort extends PlacedPort {
   /** The open port, on its way to its lcore. */
   readonly opened: OpenedPort;
+  /** Its region's name or path. */
+  readonly region: string;
+  /** Its guest's number there. */
+  readonly guest: number;
   /** The open TAP of its mirror, if its frames are copied. */
   readonly mirror?: OpenedPort;
   /** What logs and tables call it. */
@@ -69,20 +73,22 @@ export function openPorts(
   const all = places.flat(2);
   const dealt = dealPorts(all.map(({ opened: { setup } }) => setup), cores.length);
   const counters = newCounters(all.length);
+  const left = [...before];
   let next = 0;
   return places.map((guests, r) => {
     const { name: region, guests: options } = regions[r];
     return guests.map((queues, g) =>
-      queues.map(({ spec, ...place }): HostedPort => {
+      queues.map(({ spec, ...placed }): HostedPort => {
         const at = next++;
-        const last = before.find((port) => isSame(port, place));
-        if (last) counters[at].set(last.counters);
+        const place = { ...placed, region, guest: options[g].number };
+        const last = left.findIndex((port) => isSame(port, place));
+        if (last >= 0) goOn(counters[at], left.splice(last, 1)[0].counters);
         counters[at][COUNTER.CORE] = cores[dealt[at]] + 1;
         counters[at][COUNTER.BURST] = burst;
         return {
           ...place,
           mirror: copies.get(spec)?.[place.queue],
-          name: names.port(place.opened.setup.name, region, options[g].number),
+          name: names.port(place.opened.setup.name, region, place.guest),
           counters: counters[at],
           lcore: dealt[at],
         };
@@ -117,12 +123,25 @@ export function openedBy({ opened, mirror }: HostedPort): OpenedPort[] {
   return mirror ? [opened, mirror] : [opened];
 }
 
-/** Whether two are the same queue of one interface, or have the same files. */
-function isSame(a: PlacedPort, b: PlacedPort): boolean {
+/** Count on from what the port has counted before, but for what its new lcore counts from 0 on. */
+function goOn(counters: Counters, before: Counters): void {
+  counters.set(before);
+  for (const at of [COUNTER.LCORE_NS, COUNTER.IDLE_NS, COUNTER.POSITION]) counters[at] = 0;
+}
+
+/**
+ * Whether two are the same queue of one port. Interfaces and files are used once by a host, and may
+ * move to another guest; other ports may have a name that others have, as the ends of a link do.
+ */
+function isSame(a: Place, b: Place): boolean {
   const [{ kind, name }, other] = [a.opened.setup, b.opened.setup];
   const isOne = kind === other.kind && name === other.name && a.queue === b.queue;
-  return isOne && (kind === "tap" || kind === "packet" || kind === "pcap");
+  const isUnique = isOnInterface({ kind }) || kind === "pcap";
+  return isOne && (isUnique || a.region === b.region && a.guest === b.guest);
 }
+
+/** A queue, and whose it is. */
+type Place = PlacedPort & Pick<HostedPort, "region" | "guest">;
 
 /** Leave interfaces as they were found, as far as that is still possible. */
 export function restorePorts(opened: readonly OpenedPort[], log: Log): void {

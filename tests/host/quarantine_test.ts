@@ -171,7 +171,10 @@ Deno.test("A guest in quarantine stays there when its host changes, unless there
     for (const name of ["a0", "a1"]) next.guests[name].claim();
     next.turns(4);
     deepEqual([next.guests.a0.state.state, next.guests.a1.state.state], [state, RUNNING]);
-    match(next.host.regions[0].offences.join(), state === RUNNING ? /^$/ : /^guest 0 \(in quar/);
+    match(
+      next.host.regions[0].offences.join(),
+      state === RUNNING ? /^guest 0: 1 / : /^guest 0 \(in quar/,
+    );
   }
 });
 
