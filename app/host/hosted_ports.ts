@@ -83,6 +83,7 @@ export function openPorts(
         const place = { ...placed, region, guest: options[g].number };
         const last = left.findIndex((port) => isSame(port, place));
         if (last >= 0) goOn(counters[at], left.splice(last, 1)[0].counters);
+        else counters[at][COUNTER.RUN] = Math.random();
         counters[at][COUNTER.CORE] = cores[dealt[at]] + 1;
         counters[at][COUNTER.BURST] = burst;
         return {

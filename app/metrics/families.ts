@@ -27,12 +27,19 @@ export interface Family {
   readonly kind: "counter" | "gauge";
   /** A sentence about it. */
   readonly help: string;
-  /** Its values in a region, with all labels. */
-  samples(region: RegionFigures): { readonly labels: Labels; readonly value: number }[];
+  /**
+   * Its values in a region, with all labels. In another run a value begins at 0; a run that is left
+   * out is a host's life.
+   */
+  samples(
+    region: RegionFigures,
+  ): { readonly labels: Labels; readonly run?: string; readonly value: number }[];
 }
 
-/** What a metric is read from, and the labels that this has. */
-type Subjects<T> = (region: RegionFigures) => { readonly labels: Labels; readonly subject: T }[];
+/** What a metric is read from, with the labels and the run that this has. */
+type Subjects<T> = (
+  region: RegionFigures,
+) => { readonly labels: Labels; readonly run?: string; readonly subject: T }[];
 
 const ofRegion: Subjects<RegionFigures> = (region) => [{
   labels: { region: region.name },
@@ -42,6 +49,7 @@ const ofRegion: Subjects<RegionFigures> = (region) => [{
 const ofGuests: Subjects<GuestReport> = ({ name: region, report }) =>
   report.guests.map((subject) => ({
     labels: { region, guest: numberOf(subject.name) },
+    run: "guest", // it goes on at the next host; one that begins anew is seen by lower values
     subject,
   }));
 
@@ -56,6 +64,7 @@ const ofPorts: Subjects<PortFigures> = ({ name: region, ports }) =>
       port: `${subject.number}`,
       name: subject.name,
     },
+    ...subject.count(COUNTER.RUN) === 0 ? {} : { run: `${subject.count(COUNTER.RUN)}` },
     subject,
   }));
 
@@ -76,11 +85,12 @@ function familyOf<T>(subjects: Subjects<T>) {
     kind,
     help,
     samples: (region) =>
-      subjects(region).flatMap(({ labels, subject }) => {
+      subjects(region).flatMap(({ labels, run, subject }) => {
         const found = read(subject);
-        if (typeof found === "number") return [{ labels, value: found }];
+        if (typeof found === "number") return [{ labels, run, value: found }];
         return found.map((sample) => ({
           labels: { ...labels, ...sample.labels },
+          run,
           value: sample.value,
         }));
       }),

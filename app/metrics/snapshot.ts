@@ -40,12 +40,12 @@ export class Snapshot {
     this.#measured = FAMILIES.map((family) => ({
       family,
       samples: whole.flatMap((region) =>
-        family.samples(region).map(({ labels, value }) => ({
+        family.samples(region).map(({ labels, run, value }) => ({
           labels,
           value: family.kind === "gauge" ? value : this.#totals.of(
             region.name,
             family.name + JSON.stringify(labels),
-            runs.get(region.name) ?? "",
+            run ?? runs.get(region.name) ?? "",
             value,
           ),
         }))

@@ -6,7 +6,7 @@ const ABSENT_MAX = 1000;
 
 /** What is known of one counter. */
 interface Total {
-  /** The run of the host that has counted it: in another run counters begin at 0. */
+  /** The run in which it was counted: in another run counters begin at 0. */
   run: string;
   /** Its value at the last look. */
   last: number;
@@ -51,7 +51,7 @@ export class Totals {
   /**
    * The sum over all hosts of a counter in a region that was seen.
    *
-   * @param run Which host has counted `value`.
+   * @param run Names the counting that has come to `value`: another one has begun at 0.
    */
   of(region: string, counter: string, run: string, value: number): number {
     const known = this.#regions.get(region)!;

@@ -78,6 +78,11 @@ export const COUNTER = {
    * other end has sent so many frames fewer.
    */
   LINK_CUT: 42,
+  /**
+   * A number that was drawn when the port's counters began at 0. It stays while they go on, over
+   * all changes of a host; 0 if a host does not tell.
+   */
+  RUN: 43,
   /** Goes up several times a second while the port's lcore comes round its loop. */
   ROUNDS: 47,
   COUNT: 48,
@@ -131,7 +136,13 @@ export function newCounters(ports: number): Counters[] {
 }
 
 /** Counters that are states: a port with several queues has the highest value of any queue. */
-const STATES: readonly number[] = [COUNTER.DOWN, COUNTER.BURST, COUNTER.CORE, COUNTER.SHOWN_MS];
+const STATES: readonly number[] = [
+  COUNTER.DOWN,
+  COUNTER.BURST,
+  COUNTER.CORE,
+  COUNTER.SHOWN_MS,
+  COUNTER.RUN,
+];
 
 /** The counters of a port whose queues have these. */
 export function sumOf(queues: readonly Float64Array[]): Float64Array<ArrayBuffer> {

@@ -47,3 +47,13 @@ Deno.test("What lcores and channels count from 0 on begins there at the next hos
   const { LCORE_NS, IDLE_NS, POSITION } = COUNTER;
   deepEqual([LCORE_NS, IDLE_NS, POSITION].map((at) => next.counters[0][at]), [0, 0, 0]);
 });
+
+Deno.test("A port's run is the same while its counters go on, and another when they begin at 0", () => {
+  using first = new TestHost({ ports: 2 });
+  using next = new TestHost({ ports: 3, before: first });
+  using other = new TestHost({ ports: 2 });
+  const runsOf = ({ counters }: TestHost) => counters.map((of) => of[COUNTER.RUN]);
+  const [two, three] = [runsOf(first), runsOf(next)];
+  deepEqual(three.slice(0, 2), two);
+  equal(new Set([...three, ...runsOf(other)]).size, 5);
+});

@@ -6,6 +6,7 @@ import { FAMILIES } from "../../app/metrics/families.ts";
 import { PlotHistory } from "../../app/metrics/history.ts";
 import { Snapshot } from "../../app/metrics/snapshot.ts";
 import { Totals } from "../../app/metrics/totals.ts";
+import type { GuestReport } from "../../app/inspect/region_report.ts";
 import { COUNTER, DROPS } from "../../app/port/counters.ts";
 import { SampleRegion } from "../inspect/sample_region.ts";
 
@@ -122,6 +123,36 @@ Deno.test("Snapshot lets counters go on at a new host, and leaves a region out t
   equal(rx(), undefined);
   update(5, 2);
   equal(rx(), "15");
+});
+
+Deno.test("Snapshot counts once what a host goes on with after a change, and all that another counts", () => {
+  using sample = new SampleRegion();
+  const snapshot = new Snapshot();
+  const rxAfter = (host: number, run: number, frames: number) => {
+    sample.count(COUNTER.RX, frames);
+    sample.count(COUNTER.RUN, run);
+    const { regions, looks } = found(sample, host);
+    snapshot.update(regions, looks, 0);
+    return Number(/received_frames_total\{.*\} (\d+)/.exec(textOf(snapshot))![1]);
+  };
+  deepEqual([rxAfter(1, 0.5, 100), rxAfter(2, 0.5, 100), rxAfter(3, 0.5, 130)], [100, 100, 130]);
+  equal(rxAfter(4, 0.25, 200), 330, "another process, that has quickly counted more");
+  equal(rxAfter(4, 0.125, 10), 340, "the port was deleted and added");
+  deepEqual([rxAfter(5, 0, 50), rxAfter(6, 0, 60)], [390, 450], "hosts that do not tell");
+});
+
+Deno.test("Snapshot counts once what a guest goes on with at the next host", () => {
+  using sample = new SampleRegion();
+  const snapshot = new Snapshot();
+  const after = (host: number, n?: number) => {
+    const { regions: [region], looks } = found(sample, host);
+    const guests = region.report.guests.map((guest): GuestReport => {
+      return { ...guest, counted: n === undefined ? {} : { n } };
+    });
+    snapshot.update([{ ...region, report: { ...region.report, guests } }], looks, 0);
+    return Number(/guest_counted_total\{.*\} (\d+)/.exec(textOf(snapshot))?.[1]);
+  };
+  deepEqual([after(1, 5), after(2), after(2, 5), after(2, 7), after(3, 2)], [5, NaN, 5, 7, 9]);
 });
 
 Deno.test("all reasons for drops are told", () => {

@@ -101,6 +101,32 @@ Deno.test("culvert metrics satisfies promtool and is scraped by Prometheus, acro
   assert.equal(stderr.trim().split("\n").length, 1, stderr);
 });
 
+Deno.test("culvert metrics counts frames once, however often their host changes", async () => {
+  await using lab = await Lab.open();
+  const pair = await lab.namespacePair({ quiet: true });
+  const wires = await lab.wires(pair);
+  const { program, base } = await startMetrics(lab, [lab.region]);
+  const host = await lab.startHost([...packetPorts(pair.a, pair.b), "--control", lab.region]);
+  const counted = async () => {
+    const text = await get(`${base}/metrics`);
+    const names = ["port_received_frames_total", "port_dropped_frames_total", "host_epoch"];
+    return names.map((name) => valueOf(text, `culvert_${name}`));
+  };
+  await wires.a.send(testFrame(100), 50);
+  await until(async () => (await counted())[0] === 50, "they are counted");
+  const [, , before] = await counted();
+  for (const verb of ["add", "del", "add"]) {
+    const { code, stderr } = await lab.culvert("ctl", [lab.region, "port", verb, "null:0"]).ended();
+    assert.equal(code, 0, stderr);
+  }
+  await until(async () => (await counted())[2] === before! + 6, "the last host was looked at");
+  assert.deepEqual((await counted()).slice(0, 2), [50, 50]);
+  await wires.a.send(testFrame(100), 7);
+  await until(async () => (await counted())[0] === 57, "counters go on");
+  await lab.finishHost(host);
+  await program.stop();
+});
+
 Deno.test("culvert metrics shows plots in a browser, light and dark", async () => {
   await using lab = await Lab.open();
   const host = await lab.startHost(["--port", "null:64", "--port", "ring:<b>", "-l", "0"]);
