@@ -1,5 +1,5 @@
 import { UsageError } from "../../ffi/error.ts";
-import { readKernelFile } from "../linux/kernel_file.ts";
+import { readRegularFile } from "../linux/kernel_file.ts";
 import { stdout } from "../linux/output.ts";
 import { type FabricHost, type FabricPlan, readFabric } from "./fabric/plan.ts";
 import { frrText, hostOptionsText, interfacesText, joinText } from "./fabric/texts.ts";
@@ -12,7 +12,7 @@ const PARTS = { interfaces: interfacesText, frr: frrText, join: joinText } as co
 export async function fabricCommand({ values }: Parsed<typeof FABRIC>): Promise<number> {
   const { hosts: file, host: name, show } = values;
   if (file === undefined) throw new UsageError("Cannot plan without hosts: write --hosts FILE");
-  const plan = await readFabric(file, readKernelFile(file));
+  const plan = await readFabric(file, readRegularFile(file));
   const hosts = plan.host.filter((host) => name === undefined || host.name === name);
   if (hosts.length === 0) {
     throw new UsageError(

@@ -1,5 +1,5 @@
 import { UsageError } from "../../../ffi/error.ts";
-import { readKernelFile } from "../../linux/kernel_file.ts";
+import { readRegularFile } from "../../linux/kernel_file.ts";
 import { type Given, type Parsed, type Values, valuesOf } from "../options.ts";
 import { HOST } from "../tables/host.ts";
 import { readHostConfig } from "./host_config.ts";
@@ -11,7 +11,7 @@ const PLACES = ["region", "guest", "port", "size", "mbufs", "ring-size", "numa-n
  * A command line of `culvert host`, with what its `--config` says put before what was given.
  *
  * @throws {UsageError} naming what is wrong with the file.
- * @throws {ShimError} if it cannot be read.
+ * @throws {CulvertError} if it cannot be read.
  */
 export async function parsedWithConfig(
   parsed: Parsed<typeof HOST>,
@@ -25,6 +25,9 @@ export async function parsedWithConfig(
         `ports: write it there`,
     );
   }
-  const given: Given[] = [...await readHostConfig(config, readKernelFile(config)), ...parsed.given];
+  const given: Given[] = [
+    ...await readHostConfig(config, readRegularFile(config)),
+    ...parsed.given,
+  ];
   return { ...parsed, given, values: valuesOf(HOST.options, given) as Values<typeof HOST.options> };
 }
