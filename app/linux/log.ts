@@ -12,7 +12,10 @@ export const LEVELS = ["error", "warning", "info", "debug"] as const;
 /** One of {@linkcode LEVELS}. */
 export type Level = typeof LEVELS[number];
 
-/** How lines are written: as they are, with time and level in front, or as JSON. */
+/**
+ * How lines are written: as they are, with time and level in front of each, or as JSON, an object
+ * for a message of however many lines.
+ */
 export const LOG_FORMATS = ["text", "time", "json"] as const;
 
 /** One of {@linkcode LOG_FORMATS}. */
@@ -65,7 +68,7 @@ export class LogWriter {
       });
   }
 
-  /** Write a line of `program`: `culvert host`. */
+  /** Write a line of `program`, `culvert host`, or a message of several lines. */
   line(program: string, message: string, about: LineAbout = {}): void {
     if (this.isWritten(about.level)) this.output.line(this.text(program, message, about));
   }
@@ -93,8 +96,10 @@ export class LogWriter {
     switch (format) {
       case "text":
         return `${program}: ${message}`;
-      case "time":
-        return `${this.clock().toISOString()} ${level.toUpperCase()} ${program}: ${message}`;
+      case "time": {
+        const front = `${this.clock().toISOString()} ${level.toUpperCase()} ${program}: `;
+        return message.split("\n").map((line) => front + line).join("\n");
+      }
       case "json":
         return JSON.stringify({
           time: this.clock().toISOString(),

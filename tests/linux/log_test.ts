@@ -25,11 +25,14 @@ Deno.test("LogWriter writes lines as they are, with time and level, or as JSON",
   log.line("culvert host", "ready");
   log.configure({ format: "time" });
   log.line("culvert host", "port eth1 is down", { level: "warning" });
+  log.line("culvert host", "goes on as before: Cannot use a.toml\na.toml:1:2 is no TOML");
   log.configure({ format: "json" });
   log.line("culvert host", 'guest "0"\nattached', { cause: "guest 0" });
   deepEqual(await lines(), [
     "culvert host: ready",
     "2026-11-30T05:26:42.123Z WARNING culvert host: port eth1 is down",
+    "2026-11-30T05:26:42.123Z INFO culvert host: goes on as before: Cannot use a.toml",
+    "2026-11-30T05:26:42.123Z INFO culvert host: a.toml:1:2 is no TOML",
     '{"time":"2026-11-30T05:26:42.123Z","level":"info","program":"culvert host",' +
     '"message":"guest \\"0\\"\\nattached","cause":"guest 0"}',
   ]);
@@ -64,7 +67,10 @@ Deno.test("LogWriter tells the journal priorities, of each line of a text", asyn
   log.line("c", "w", { level: "warning" });
   log.line("c", "i");
   log.line("c", "d", { level: "debug" });
-  deepEqual(await lines(), ["<3>c: a", "<3>b", "<4>c: w", "<6>c: i", "<7>c: d"]);
+  log.configure({ format: "json" });
+  log.line("c", "a\nb");
+  equal((await lines()).at(-1), `<6>${log.text("c", "a\nb").slice(3)}`, "one line");
+  deepEqual((await lines()).slice(0, -1), ["<3>c: a", "<3>b", "<4>c: w", "<6>c: i", "<7>c: d"]);
 });
 
 Deno.test("LogWriter tells in its own format how many lines a full disk has cost", async () => {
