@@ -36,6 +36,7 @@ export class HostCourse {
   readonly #manager = new ServiceManager();
   readonly #watchdog = new Watchdog(this.#manager);
   readonly #timer = new WakeableTimer();
+  #hasToldOfKeeper = false;
   /** Guests that were there before the change that is under way. */
   #attached = 0;
   /** How many guests are waited for before ports are read again, how long, and for which change. */
@@ -135,11 +136,15 @@ export class HostCourse {
     } catch (error) {
       const isRefused = error instanceof CulvertError && ["EPERM", "EACCES"].includes(error.code!);
       if (!isRefused || !isOnInterface(spec)) throw error;
-      throw new CulvertError(
-        `Cannot add port ${portText(spec)} as the host has given up what that needs: start it ` +
-          `anew with this port, or with --may-add ${spec.name} (may-add = "${spec.name}" in its file)`,
-        { cause: error },
-      );
+      const refuse = (found: string, wanted: string) =>
+        new CulvertError(
+          `Cannot add port ${portText(spec)} as the host has given up what that needs${found}: ` +
+            `start it anew with this port${wanted}`,
+          { cause: error },
+        );
+      if (hasLostKeeper()) throw refuse(", and the keeper, which had it, has ended", "");
+      const pattern = `--may-add ${spec.name} (may-add = "${spec.name}" in its file)`;
+      throw refuse("", `, or with ${pattern}`);
     }
   }
 
@@ -176,6 +181,13 @@ export class HostCourse {
     settling.change?.done();
   }
 
+  /** Say, once, that the keeper has ended. */
+  #tellOfKeeper(): void {
+    if (this.#hasToldOfKeeper || !hasLostKeeper()) return;
+    this.#hasToldOfKeeper = true;
+    this.log(LOST_KEEPER, { level: "error" });
+  }
+
   /** Close ports that these options do not name. */
   #keepOnly(options?: HostOptions): void {
     try {
@@ -188,7 +200,7 @@ export class HostCourse {
 
   /** Step the host until it is over; returns the change that ended it. */
   async #follow(host: Host, statsPeriod: number): Promise<Change | undefined> {
-    const { signal, control, log } = this;
+    const { signal, control } = this;
     const wake = () => this.#timer.wake();
     const stop = () => {
       this.#manager.tell(["STOPPING=1"]);
@@ -208,7 +220,7 @@ export class HostCourse {
         host.step();
         this.#settle(host);
         this.#watchdog.feed(performance.now(), () => host.isMoving);
-        if (hasLostKeeper()) log(LOST_KEEPER, { level: "error" });
+        this.#tellOfKeeper();
         if (statsPeriod === 0 || performance.now() - shownAt < statsPeriod * 1000) continue;
         shownAt = performance.now();
         stdout.line(table.text());

@@ -45,6 +45,7 @@ export interface GivenMemory {
 const interfaces = new Set<string>();
 const files = new Set<string>();
 const servers = new Map<string, readonly string[]>();
+let isLost = false;
 
 /**
  * Give the keeper these duties too. It is started again, with all its duties, which is possible
@@ -67,6 +68,7 @@ export function entrust(duties: Duties): void {
   const names = cString([...interfaces, "", ...files, "", ...lists, ""].join("\0"));
   shim.shim_keeper_stop();
   check(shim.shim_keeper_start(names, names.length), "start the keeper");
+  isLost = false;
 }
 
 /** Take the duty to start a server from the keeper, which ends if that was its last one. */
@@ -89,9 +91,10 @@ export function serve(socket: string, memory?: GivenMemory): ServerEnds {
   return { report: ends[0], said: ends[1] };
 }
 
-/** Whether the keeper has ended by itself; true once. */
+/** Whether the keeper has ended by itself. */
 export function hasLostKeeper(): boolean {
-  return shim.shim_keeper_has_ended() === 1;
+  isLost ||= shim.shim_keeper_has_ended() === 1; // which tells it once
+  return isLost;
 }
 
 /** Let the keeper end, if there is one. */

@@ -110,10 +110,14 @@ Deno.test("A keeper does what it may to the interfaces, files and servers that i
 Deno.test("A host whose keeper is killed says so, once, and forwards on", async () => {
   await using lab = await Lab.open();
   const pair = await lab.namespacePair({ quiet: true });
-  const { host, guest, wires } = await lab.forwarding(pair);
+  const tap = lab.name("t");
+  const args = ["--control", lab.region, "--may-add", `${tap}*`];
+  const { host, guest, wires } = await lab.forwarding(pair, { host: args });
   Deno.kill(keeperOf(host), "SIGKILL");
   await host.stderrLine(/the keeper has ended: forwarding goes on/);
   await lab.flows(wires);
+  const added = await lab.culvert("ctl", [lab.region, "port", "add", `tap:${tap}2`]).ended();
+  assert.match(added.stderr, /, and the keeper, .* has ended: start it anew with this port$/m);
   await guest.stop();
   const { code, stderr } = await host.stop();
   assert.equal(code, 0, stderr);
