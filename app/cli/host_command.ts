@@ -3,6 +3,7 @@ import { CulvertError, UsageError } from "../../ffi/error.ts";
 import { HostControl } from "../host/host_control.ts";
 import type { HostOptions } from "../host/host_options.ts";
 import { runHost } from "../host/run_host.ts";
+import { withOrigin } from "./config/config_error.ts";
 import { parsedWithConfig } from "./config/with_config.ts";
 import { answersOf } from "./control/answers.ts";
 import { reloaded } from "./control/changes.ts";
@@ -38,11 +39,16 @@ import type { HOST } from "./tables/host.ts";
  * @throws {UsageError} naming the option, what was found and what is wanted.
  */
 export function hostOptions({ values, given }: Parsed<typeof HOST>): HostOptions {
-  const cores = values.cores === undefined
+  /** Read what an option says; the last that gives it, a file or the command line, counts. */
+  const read = <T>(option: string, work: () => T) =>
+    withOrigin(given.findLast(({ name }) => name === option)?.origin, work);
+  const { cores: list, mirror } = values;
+  const cores = list === undefined
     ? usableCores().slice(0, 1)
-    : parseCoreList(values.cores);
+    : read("cores", () => parseCoreList(list));
   const regions = readRegions(given, cores.length, MORE_CORES);
-  if (values.wipe) checkWipe(regions);
+  if (values.wipe) read("wipe", () => checkWipe(regions));
+  const mirrors = read("mirror", () => readMirrors(mirror, regions));
   const { "quarantine-after": quarantineAfter, "hold-max": holdMax } = values;
   return {
     regions,
@@ -51,7 +57,7 @@ export function hostOptions({ values, given }: Parsed<typeof HOST>): HostOptions
     burst: values.burst,
     idle: values.idle,
     statsPeriod: values["stats-period"],
-    ...values.mirror.length === 0 ? {} : { mirrors: readMirrors(values.mirror, regions) },
+    ...mirrors.length === 0 ? {} : { mirrors },
     ...quarantineAfter === undefined ? {} : { quarantineAfter },
     ...holdMax === undefined ? {} : { holdMax },
     ...values.wipe ? { wipe: true } : {},

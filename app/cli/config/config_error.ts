@@ -27,3 +27,18 @@ export class ConfigError extends UsageError {
     super(`Cannot use ${file} as it cannot be carried out\n${lines.join("\n")}`);
   }
 }
+
+/**
+ * Do `work`.
+ *
+ * @param origin Where what it uses stands; undefined if that is in no file.
+ * @throws {ConfigError} with that place, if `work` refuses it.
+ */
+export function withOrigin<T>(origin: Origin | undefined, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    if (origin === undefined || !(error instanceof UsageError)) throw error;
+    throw new ConfigError(origin.file, [{ place: origin.place, message: error.message }]);
+  }
+}

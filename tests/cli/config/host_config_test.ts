@@ -141,6 +141,13 @@ const FAULTS: readonly (readonly [text: string, ...said: string[]])[] = [
     `${REGION}[[region.guest]]\nnumber = 0\nports = ["null"]`,
     ":5:1 Cannot use guest 0 of region a twice",
   ],
+  [`burst = 8\ncores = "1023"\n${REGION}`, ":2:1 Cannot use -l 1023 as core 1023 does not exist"],
+  [`mtu = 900\nmirror = "x=tap:m"\n${REGION}`, ":2:1 Cannot mirror port x as 0 of the host's are"],
+  [`mirror = "null"\n${REGION}`, ":1:1 Cannot use --mirror null as it is no PORT"],
+  [
+    `wipe = true\n${REGION}[[region.guest]]\nnumber = 1\nports = ["null"]`,
+    ":1:1 Cannot use --wipe with region a as it has 2 guests",
+  ],
 ];
 
 for (const [text, ...said] of FAULTS) {
@@ -156,6 +163,13 @@ for (const [text, ...said] of FAULTS) {
 
 Deno.test("regions are told by the file or by the command line, not by both", async () => {
   await rejects(optionsOf(REGION, "--port", "null"), /Cannot use --port beside --config/);
+});
+
+Deno.test("what the command line says instead of a file is refused without a place there", async () => {
+  await rejects(optionsOf(`cores = 0\n${REGION}`, "-l", "1023"), { name: "UsageError" });
+  await rejects(optionsOf(REGION, "--mirror", "x=tap:m"), {
+    message: /^Cannot mirror port x as 0/,
+  });
 });
 
 Deno.test("a file of any numbers and words is read, or refused as a file", async () => {
