@@ -37,16 +37,16 @@ function connect(name: string): PacketSocket {
 /** The request to be sent; "stats" stands for several. */
 function requestsOf(words: readonly string[], { guest, region }: Values): string {
   const [first, second, third, fourth] = words;
-  const add = (port: string, guest: number) =>
-    `/culvert/port/add,${JSON.stringify({ port, guest, region })}`;
+  const change = (verb: "add" | "del", port: string, number = guest) =>
+    `/culvert/port/${verb},${JSON.stringify({ port, guest: number, region })}`;
   const line = words.join(" ");
   if (first.startsWith("/") && words.length === 1) return first;
   if (/^(show|stats|reload|drain)$/.test(line)) {
     return line === "stats" ? line : `/culvert/${line === "show" ? "options" : line}`;
   }
-  if (/^port add \S+$/.test(line)) return add(third, guest);
-  if (/^port del \S+$/.test(line)) return `/culvert/port/del,${JSON.stringify({ port: third })}`;
-  if (/^guest add \d+ \S+$/.test(line)) return add(fourth, Number(third));
+  if (/^port add \S+$/.test(line)) return change("add", third);
+  if (/^port del \S+$/.test(line)) return change("del", third);
+  if (/^guest add \d+ \S+$/.test(line)) return change("add", fourth, Number(third));
   if (/^set \S+ \S+$/.test(line)) {
     return `/culvert/set,${JSON.stringify({ name: second, value: third })}`;
   }

@@ -87,7 +87,10 @@ export function answersOf({ control, reload, stop }: Program): Answers {
       const { port, ...place } = JSON.parse(text);
       return change(withPort(control.options, String(port), place));
     }],
-    ["/culvert/port/del", (text) => change(withoutPort(control.options, JSON.parse(text).port))],
+    ["/culvert/port/del", (text) => {
+      const { port, ...place } = JSON.parse(text);
+      return change(withoutPort(control.options, String(port), place));
+    }],
     ["/culvert/set", (text) => {
       const { name, value } = JSON.parse(text);
       return change(withSetting(control.options, name, String(value)));

@@ -8,7 +8,7 @@ import { HOST } from "../tables/host.ts";
 /** Options that can be set while a host runs. */
 const SETTABLE = ["idle", "burst", "stats-period", "quarantine-after", "hold-max"] as const;
 
-/** Where a port is to be: the first region and guest 0, if it is not told. */
+/** Where a port is to be: the first region and guest 0 if it is not told; to delete one, any. */
 export interface Place {
   /** A region's name or path. */
   readonly region?: string;
@@ -46,14 +46,25 @@ export function withPort(options: HostOptions, port: string, place: Place): Host
 /**
  * A host's options without a port; a guest that has no other goes, too.
  *
- * @throws {CulvertError} if there is no such port, or it is the last one of its region.
+ * @throws {CulvertError} if there is no such port in that place, or it is the last one of its
+ * region.
  */
-export function withoutPort(options: HostOptions, port: string): HostOptions {
+export function withoutPort(options: HostOptions, port: string, place: Place = {}): HostOptions {
   const wanted = portText(parsePortSpec(port));
-  const all = options.regions.flatMap(({ guests }) => guests.flatMap(({ ports }) => ports));
-  if (!all.some((spec) => portText(spec) === wanted)) {
+  const { region: name, guest: number } = place;
+  if (name !== undefined) findRegion(options, name);
+  if (number !== undefined) checkGuestNumber(number);
+  const isThere = (region: RegionOptions, guest: GuestPlaceOptions) =>
+    (name ?? region.name) === region.name && (number ?? guest.number) === guest.number;
+  const ports = options.regions
+    .flatMap((region) => region.guests.filter((guest) => isThere(region, guest)))
+    .flatMap(({ ports }) => ports.map(portText));
+  if (!ports.includes(wanted)) {
+    const whose = `${number === undefined ? "" : ` of guest ${number}`}` +
+      `${name === undefined ? "" : ` in region ${name}`}`;
     throw new CulvertError(
-      `Cannot delete port ${port} as there is none: there are ${all.map(portText).join(", ")}`,
+      `Cannot delete port ${port}${whose} as there is none: ` +
+        (ports.length > 0 ? `there are ${ports.join(", ")}` : "there is no such guest"),
     );
   }
   return withRegions(options, (region) => ({
@@ -61,7 +72,7 @@ export function withoutPort(options: HostOptions, port: string): HostOptions {
     guests: region.guests
       .map((guest) => ({
         ...guest,
-        ports: guest.ports.filter((spec) => portText(spec) !== wanted),
+        ports: guest.ports.filter((spec) => !isThere(region, guest) || portText(spec) !== wanted),
       }))
       .filter(({ ports }) => ports.length > 0),
   }));

@@ -9,13 +9,13 @@ export const CTL = {
   options: {
     "guest": {
       ...GUEST_NUMBER,
-      default: 0,
-      about: "the guest that gets a port; it is added if the host does not have it",
+      otherwise: "0; to delete, any",
+      about: "the guest that gets or loses a port; it is added if the host does not have it",
     },
     "region": {
       kind: "text",
       argument: "NAME|PATH",
-      otherwise: "the host's first",
+      otherwise: "the host's first; to delete, any",
       about: "its region",
     },
   },

@@ -35,6 +35,31 @@ Deno.test("withoutPort() undoes withPort(), and takes an empty guest along", () 
   }
 });
 
+Deno.test("withoutPort() deletes the named guest's port, and no other of that name", () => {
+  const line = "--region a --port null --port tap:t0 --guest 1 --port null --port ring " +
+    "--region b --port ring:r --port null";
+  const before = optionsOf(`${line} --mirror tap:t0=tap:m0`);
+  const portsOf = (place: Parameters<typeof withPort>[2]) =>
+    withoutPort(before, "null", place).regions
+      .map(({ guests }) =>
+        guests.map(({ ports }) => ports.map(({ kind }) => kind).join()).join(" ")
+      );
+  deepEqual(portsOf({}), ["tap ring", "ring"]);
+  deepEqual(portsOf({ guest: 0 }), ["tap null,ring", "ring"]);
+  deepEqual(portsOf({ region: "a" }), ["tap ring", "ring,null"]);
+  deepEqual(portsOf({ region: "a", guest: 1 }), ["null,tap ring", "ring,null"]);
+  const refuses = (place: Parameters<typeof withPort>[2], message: string) =>
+    throws(() => withoutPort(before, "tap:t0", place), { name: "CulvertError", message });
+  const none = "as there is none: there";
+  refuses({ guest: 1 }, `Cannot delete port tap:t0 of guest 1 ${none} are null, ring`);
+  refuses({ region: "b" }, `Cannot delete port tap:t0 in region b ${none} are ring:r, null`);
+  refuses(
+    { region: "b", guest: 7 },
+    `Cannot delete port tap:t0 of guest 7 in region b ${none} is no such guest`,
+  );
+  refuses({ region: "c" }, "Cannot find region c: the host has a, b");
+});
+
 Deno.test("a change that no command line could give is refused", () => {
   const before = optionsOf(BEFORE);
   throws(() => withPort(before, "tap:t0", {}), /Cannot use port tap:t0 twice/);
