@@ -127,7 +127,7 @@ export function openedBy({ opened, mirror }: HostedPort): OpenedPort[] {
 /** Count on from what the port has counted before, but for what its new lcore counts from 0 on. */
 function goOn(counters: Counters, before: Counters): void {
   counters.set(before);
-  for (const at of [COUNTER.LCORE_NS, COUNTER.IDLE_NS, COUNTER.POSITION]) counters[at] = 0;
+  for (const at of [COUNTER.LCORE_NS, COUNTER.IDLE_NS]) counters[at] = 0;
 }
 
 /**
