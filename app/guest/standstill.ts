@@ -12,7 +12,7 @@ const LOOK_MS = 100;
 
 /** Where an lcore was when it was last seen to move. */
 interface Seen {
-  bursts: number;
+  calls: number;
   atWork: number | undefined;
   since: number;
   isTold: boolean;
@@ -27,7 +27,7 @@ export class Standstill {
    *
    * @param told Called once an lcore stands still, with its number and that of the function.
    * @param goesOn Called once it goes on.
-   * @param patienceMs How long it may work on a burst.
+   * @param patienceMs How long a function may be at work.
    */
   constructor(
     private readonly told: (lcore: number, functionAtWork: number) => void,
@@ -42,11 +42,11 @@ export class Standstill {
 
   /** Look at each lcore, several times a second; `now` is the time in milliseconds. */
   look(lcores: readonly Progress[], now: number): void {
-    lcores.forEach(({ bursts, atWork }, lcore) => {
-      const seen = this.#seen[lcore] ??= { bursts, atWork, since: now, isTold: false };
-      if (atWork === undefined || bursts !== seen.bursts || atWork !== seen.atWork) {
+    lcores.forEach(({ calls, atWork }, lcore) => {
+      const seen = this.#seen[lcore] ??= { calls, atWork, since: now, isTold: false };
+      if (atWork === undefined || calls !== seen.calls || atWork !== seen.atWork) {
         if (seen.isTold) this.goesOn(lcore);
-        this.#seen[lcore] = { bursts, atWork, since: now, isTold: false };
+        this.#seen[lcore] = { calls, atWork, since: now, isTold: false };
       } else if (!seen.isTold && now - seen.since >= this.patienceMs) {
         seen.isTold = true;
         this.told(lcore, atWork);

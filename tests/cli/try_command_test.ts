@@ -144,6 +144,17 @@ Deno.test("culvert try does what is whole of a capture that is cut off, then say
   });
 });
 
+Deno.test("culvert try counts a timer that throws as a failure, and goes on", async () => {
+  await inFolder(CAPTURE, async ({ folder, run, lines, said }) => {
+    const text =
+      `export const setup = ({ every }) => every(1, () => { throw Error("no timer"); });`;
+    Deno.writeTextFileSync(`${folder}/timed.ts`, text);
+    equal(await run("timed.ts", "in.pcap"), 1);
+    equal(lines[1], "sent 5 frames: 5 by port 1");
+    match(said[0], /^function timed\.ts has thrown: no timer at .*timed\.ts:1:\d+/);
+  });
+});
+
 Deno.test("culvert try reads an empty capture, and skips frames that no mbuf has room for", async () => {
   await inFolder(pcapFile(true, false, []), async ({ run, lines, read }) => {
     equal(await run("my.ts", "in.pcap", "out.pcap"), 0);

@@ -1,6 +1,7 @@
 import { deepEqual, equal, match, throws } from "node:assert/strict";
 import { Chain, type OnError } from "../../app/guest/function/chain.ts";
 import { FunctionContext } from "../../app/guest/function/context.ts";
+import { Progress } from "../../app/guest/function/progress.ts";
 import { readCounters } from "../../app/channel/function_counters.ts";
 import type { FrameFunction } from "../../app/guest/function/function_module.ts";
 import { GUEST_COUNTER } from "../../app/guest/virtual_port.ts";
@@ -104,6 +105,52 @@ Deno.test("Context.every() calls work each time that so many milliseconds have p
   deepEqual(calls, [12, 21, 30, 42]);
   equal(context.now, 45);
   throws(() => context.every(0, () => {}), { name: "RangeError" });
+});
+
+Deno.test("Chain whose timer throws goes on, says where that was, and calls the other timers", () => {
+  using lab = new GuestLab();
+  const lines: string[] = [];
+  let now = 0;
+  const log = (line: string) => lines.push(line);
+  const link = (name: string) => {
+    const context = new FunctionContext(lab.handles, 0, 1, {}, lab.counted, log, () => now * 1e6);
+    return { name, context, run: undefined };
+  };
+  const links = [link("calm"), link("broken"), link("next")];
+  let calls = 0;
+  for (const { context } of links.slice(1)) {
+    context.every(10, () => {
+      if (context === links[1].context) throw new Error("no such timer");
+    });
+    context.every(10, () => calls++);
+  }
+  const progress = new Progress();
+  const chain = new Chain(links, false, "drop", log, progress);
+  for (now = 100; now <= 1200; now += 100) chain.tick(now);
+  equal(calls, 24);
+  equal(chain.failures, 12);
+  deepEqual(chain.thrown, chain.firstFailure!.error);
+  match(lines[0], /^function broken has thrown: no such timer at .*chain_test\.ts:\d+:\d+/);
+  match(lines[1], /^function broken has thrown 10 times: no such timer at /);
+  equal(lines.length, 2);
+  deepEqual([progress.hasBegun, progress.atWork], [false, undefined]);
+  const stopping = new Chain(links, false, "stop", log);
+  throws(() => stopping.tick(now + 100), { message: "no such timer" });
+});
+
+Deno.test("Chain tells which function's timer is at work", () => {
+  using lab = new GuestLab();
+  const progress = new Progress();
+  let atWork: number | undefined;
+  const links = [0, 1].map((i) => {
+    const context = new FunctionContext(lab.handles, 0, 1, {}, lab.counted, () => {}, () => 0);
+    if (i === 1) context.every(10, () => atWork = progress.atWork);
+    return { name: `f${i}`, context, run: undefined };
+  });
+  const { calls } = progress;
+  new Chain(links, false, "drop", () => {}, progress).tick(20);
+  equal(atWork, 1);
+  equal(progress.calls - calls, 1);
 });
 
 Deno.test("Context.counter() counts by name, and the names are seen from outside", () => {

@@ -17,6 +17,19 @@ Deno.test("Standstill tells once which function has not returned for a second, a
   deepEqual(log.slice(1), ["lcore 0 goes on"]);
 });
 
+Deno.test("Standstill looks at timers, too, and tells those that are often called from one that stays", () => {
+  const log: string[] = [];
+  const standstill = new Standstill((lcore, i) => log.push(`lcore ${lcore}, function ${i}`));
+  const lcore = new Progress();
+  for (let now = 0; now < 5000; now += 250) {
+    lcore.call(0);
+    standstill.look([lcore], now);
+  }
+  deepEqual(log, []);
+  for (const now of [5000, 6000]) standstill.look([lcore], now);
+  deepEqual(log, ["lcore 0, function 0"]);
+});
+
 Deno.test("Standstill says nothing of lcores that are idle, or busy", () => {
   const log: string[] = [];
   const standstill = new Standstill((lcore) => log.push(`lcore ${lcore}`));

@@ -123,6 +123,20 @@ Deno.test("tryFunction() lets time pass: timers are due, functions that originat
   equal((await tryFunction(txonly, [])).sent.length, 0);
 });
 
+Deno.test("tryFunction() says where a timer throws, and goes on", async () => {
+  const timed = {
+    setup({ every }: Context) {
+      every(100, () => {
+        throw new Error("no such timer");
+      });
+    },
+  };
+  const { frames, log } = await tryFunction(timed, [{ bytes: UDP, at: 250 }]);
+  equal(frames[0].what, "sent");
+  equal(frames[0].error, undefined);
+  match(log[0], /^function tried has thrown: no such timer at .*try_function_test\.ts:\d+:\d+/);
+});
+
 Deno.test("tryFunction() runs the functions that come with culvert", async () => {
   const { frames: [{ bytes }] } = await tryFunction(l2fwd, [UDP]);
   equal(formatMac(bytes!.slice(0, 12)), "02:00:00:00:00:01:00:00:5e:00:53:81");

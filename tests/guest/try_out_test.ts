@@ -39,4 +39,14 @@ Deno.test("tryOut() tells what a function throws, and where", () => {
     }),
     { message: /^its setup\(\) has thrown: no rules/ },
   );
+  throws(
+    tried({
+      setup({ every }) {
+        every(150, () => {
+          throw new Error("no such timer");
+        });
+      },
+    }),
+    { message: /^it has thrown: no such timer at .*\/try_out_test\.ts:/ },
+  );
 });

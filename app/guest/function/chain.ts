@@ -34,10 +34,12 @@ const AGAIN_MS = 1000;
 
 /** The functions of one lcore, in order: each gets the frames that the one before has kept. */
 export class Chain {
-  /** Bursts in which a function has thrown, or done to frames what cannot be sent. */
+  /** How often a function has thrown, or done to frames what cannot be sent. */
   failures = 0;
   /** The last error that a function has thrown, or that was found in what it did. */
   thrown?: unknown;
+  /** The first one. */
+  firstFailure?: { readonly error: unknown };
   /** The functions that work on bursts, and their numbers among all. */
   readonly #functions: readonly FrameFunction[];
   readonly #numbers: readonly number[];
@@ -101,9 +103,23 @@ export class Chain {
     return this.links.some(({ context }) => context.hasTimers);
   }
 
-  /** Call what is due. `now` is the time in milliseconds. */
+  /**
+   * Call what is due. `now` is the time in milliseconds.
+   *
+   * @throws what is thrown, if that is to stop the guest.
+   */
   tick(now: number): void {
-    for (const { context } of this.links) context.tick(now);
+    for (let i = 0; i < this.links.length; i++) {
+      const { context } = this.links[i];
+      if (!context.hasTimers) continue;
+      this.progress.call(i);
+      try {
+        context.tick(now);
+      } catch (error) {
+        this.#tell(i, error);
+      }
+      this.progress.leave();
+    }
   }
 
   /** A function has thrown, or done to frames what cannot be sent. */
@@ -111,6 +127,7 @@ export class Chain {
     this.progress.leave();
     this.failures++;
     this.thrown = error;
+    this.firstFailure ??= { error };
     const { name } = this.links[i];
     const now = this.links[0].context.now;
     if (now - this.#toldAt >= AGAIN_MS) {

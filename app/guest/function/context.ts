@@ -84,12 +84,22 @@ export class FunctionContext implements Context {
     return this.#timers.length > 0;
   }
 
-  /** Call what is due. `now` is the time in milliseconds. */
+  /**
+   * Call what is due, all of it. `now` is the time in milliseconds.
+   *
+   * @throws what was thrown first, once all were called.
+   */
   tick(now: number): void {
+    let thrown: { error: unknown } | undefined;
     for (const timer of this.#timers) {
       if (now < timer.due) continue;
       timer.due = Math.max(timer.due + timer.period, now);
-      timer.work();
+      try {
+        timer.work();
+      } catch (error) {
+        thrown ??= { error };
+      }
     }
+    if (thrown !== undefined) throw thrown.error;
   }
 }

@@ -1,8 +1,11 @@
 /** Bytes of memory for a {@linkcode Progress}. */
-export const PROGRESS_BYTES = 8;
+export const PROGRESS_BYTES = 12;
 
-/** Words: bursts that were begun, and 1 once the lcore is set up; the function at work, plus 1. */
-const BURSTS = 0, AT_WORK = 1;
+/**
+ * Words: bursts that were begun, and 1 once the lcore is set up; the function at work, plus 1; how
+ * often a function was called for something else than a burst.
+ */
+const BURSTS = 0, AT_WORK = 1, CALLS = 2;
 
 /** How far an lcore has come with its functions. The lcore writes, the main thread looks. */
 export class Progress {
@@ -24,6 +27,12 @@ export class Progress {
     this.#words[AT_WORK] = i + 1;
   }
 
+  /** Function number `i` is called for something else: it is set up, saves, or a timer is due. */
+  call(i: number): void {
+    this.#words[CALLS] = this.#words[CALLS] + 1 | 0;
+    this.#words[AT_WORK] = i + 1;
+  }
+
   /** No function is at work. */
   leave(): void {
     this.#words[AT_WORK] = 0;
@@ -34,12 +43,12 @@ export class Progress {
     return this.#words[BURSTS] !== 0;
   }
 
-  /** Changes with each burst. */
-  get bursts(): number {
-    return this.#words[BURSTS];
+  /** Changes each time that a function is called. */
+  get calls(): number {
+    return this.#words[BURSTS] + this.#words[CALLS] | 0;
   }
 
-  /** The number of the function that has a burst now, if there is one. */
+  /** The number of the function that is at work now, if there is one. */
   get atWork(): number | undefined {
     const word = this.#words[AT_WORK];
     return word === 0 ? undefined : word - 1;

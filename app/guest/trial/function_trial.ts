@@ -117,9 +117,14 @@ export class FunctionTrial implements Disposable {
     return this.#given;
   }
 
-  /** Bursts in which a function has thrown. */
+  /** How often a function has thrown, or done to frames what cannot be sent. */
   get failures(): number {
     return this.#chain.failures;
+  }
+
+  /** The first error of those. */
+  get firstFailure(): { readonly error: unknown } | undefined {
+    return this.#chain.firstFailure;
   }
 
   /** What functions have counted, by name. */
@@ -202,7 +207,7 @@ export class FunctionTrial implements Disposable {
     const links = functions.map(({ handle: { name, options }, module }, i) => {
       const clock = () => this.#now;
       const context = new FunctionContext(ports, 0, 1, options, counters, log, clock);
-      progress.enter(i);
+      progress.call(i);
       try {
         return { name, context, run: module.setup?.(context) ?? module.default };
       } catch (error) {

@@ -9,6 +9,9 @@ import { FunctionTrial, type SetupError } from "./function_trial.ts";
 /** Bytes of the longest frame, without FCS, at the usual MTU. */
 const FRAME_MAX_BYTES = 1518;
 
+/** Nanoseconds of the trial's time that pass, so that timers are due. */
+const PASSES_NS = 200e6;
+
 /** An EtherType for experiments (IEEE 802). */
 const ANOTHER_TYPE = 0x88b5;
 
@@ -20,9 +23,9 @@ function kinds(): Uint8Array[] {
 }
 
 /**
- * Run functions on a burst of our own, in memory of our own, to see that they work. What they keep
- * in variables of their modules is kept: try them in a thread that is not used after that. It may
- * have no other bursts.
+ * Run functions on a burst of our own, in memory of our own, and let 0.2 s of its time pass, so
+ * that timers are called, to see that they work. What they keep in variables of their modules is
+ * kept: try them in a thread that is not used after that. It may have no other bursts.
  *
  * @param ports Ports that the guest has.
  * @param progress Tells other threads which function is at work.
@@ -37,9 +40,10 @@ export function tryOut(
   let trial: FunctionTrial | undefined;
   try {
     trial = setUp(loaded, { ...options, log: () => {}, progress });
-    const { frames } = trial.run(0, kinds());
-    const failed = frames.find(({ error }) => error !== undefined);
-    if (failed) throw new CulvertError(`it has thrown: ${told(failed.error)}`);
+    trial.run(0, kinds());
+    trial.passUntil(PASSES_NS);
+    const { firstFailure } = trial;
+    if (firstFailure) throw new CulvertError(`it has thrown: ${told(firstFailure.error)}`);
   } finally {
     trial?.[Symbol.dispose]();
     closeBursts();
