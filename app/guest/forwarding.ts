@@ -13,6 +13,12 @@ import { Statistics } from "./statistics.ts";
 import { FunctionSwap, type Swapped } from "./swap.ts";
 import { GUEST_COUNTER, type VirtualPortHandle } from "./virtual_port.ts";
 
+/**
+ * Milliseconds after which a swap is given up if a function that starts does not return. Versions
+ * that need 2 s for it fail their trial.
+ */
+const GIVE_UP_MS = 3000;
+
 /** A guest's lcores at work in the place that it has. */
 export class Forwarding {
   /** What is counted of its ports. */
@@ -65,7 +71,9 @@ export class Forwarding {
     this.#run = new LcoreRun(this.#common, plan, version.threads, before, wake);
     this.#standstill = new Standstill(
       (lcore, i) => {
-        const { name } = this.#version.functions.handles[i];
+        const isStarting = this.#swap?.phase === "starting";
+        const { functions } = isStarting ? this.#swap!.next : this.#version;
+        const { name } = functions.handles[i];
         log(
           `function ${name} has not returned for 1 s: lcore ${lcore} stands still until it returns, ` +
             "or culvert is started anew",
@@ -111,6 +119,14 @@ export class Forwarding {
     return this.#swap !== undefined;
   }
 
+  /**
+   * Whether `threads` have lcores that are to take over. If their swap was given up, the threads
+   * are closed here once these lcores have ended.
+   */
+  isStarting(threads: LoadedVersion["threads"]): boolean {
+    return this.#swap?.phase === "starting" && this.#swap.next.threads === threads;
+  }
+
   /** Whether every function returns. */
   get isMoving(): boolean {
     return this.#standstill.isMoving;
@@ -125,9 +141,7 @@ export class Forwarding {
     attachment.tellPeer(link.peer, link.reconnected);
     const isHostAlive = attachment.beat(now);
     attachment.showCounters(this.#run.counters);
-    if (this.#swap === undefined || this.#swap.phase === "stopping") {
-      this.#standstill.look(this.#run.progress, now);
-    }
+    this.#standstill.look(this.#run.progress, now);
     if (this.#swap !== undefined) this.#follow(this.#swap, now);
     const hasFailed = this.failure !== undefined && !this.isSwapping;
     if (!isHostAlive || link.hostHasLeft || attachment.isAskedToLeave || hasFailed) this.stop();
@@ -171,15 +185,19 @@ export class Forwarding {
     const { failure } = run;
     if (failure !== undefined) run.stop();
     if (!run.hasEnded) {
-      if (swap.phase === "stopping") {
-        if (!this.isMoving) swap.fail(stuck());
-      } else if (!this.#isStopping && failure === undefined && run.hasBegun) this.#settle(now);
+      const isBeginning = swap.phase !== "stopping";
+      if (isBeginning ? this.#standstill.longest(now) >= GIVE_UP_MS : !this.isMoving) {
+        swap.fail(stuck());
+        if (swap.phase === "starting") run.stop(); // should it return, it ends, and the old go back
+      }
+      const takesOver = isBeginning && !this.#isStopping && failure === undefined;
+      if (takesOver && !swap.isGivenUp && run.hasBegun) this.#settle(now);
     } else if (!this.#isStopping && swap.phase === "stopping" && failure === undefined) {
       swap.legacy = run.legacy;
       swap.phase = swap.error === undefined ? "starting" : "back";
       this.#start(swap.error === undefined ? swap.next : swap.last, swap);
-    } else if (!this.#isStopping && swap.phase === "starting" && failure !== undefined) {
-      swap.error = failure;
+    } else if (!this.#isStopping && swap.phase === "starting" && (failure ?? swap.error)) {
+      swap.error ??= failure;
       swap.phase = "back";
       this.#start(swap.last, swap);
     } else this.#settle(now);
@@ -187,6 +205,7 @@ export class Forwarding {
 
   #start({ threads, functions }: LoadedVersion, { legacy }: FunctionSwap): void {
     this.#run.close();
+    this.#standstill.restart();
     const plan = planLcores(this.options, functions.answers, this.#ports);
     this.attachment.tellOffloads(functions.offloads);
     this.#run = new LcoreRun(this.#common, plan, threads, legacy, this.wake);
@@ -196,7 +215,10 @@ export class Forwarding {
     const swap = this.#swap!;
     this.#swap = undefined;
     if (swap.settle(now, this.#isStopping, this.#dropped)) this.#version = swap.next;
-    else if (swap.phase === "starting") this.#legacy = swap.legacy;
+    else {
+      if (swap.phase === "starting") this.#legacy = swap.legacy;
+      for (const thread of swap.next.threads) thread.close();
+    }
   }
 
   /** Frames that our ports could not send. */

@@ -149,7 +149,9 @@ export class FunctionSwapper {
       return `in ${Math.ceil(performance.now() - began)} ms, ${lost} frames lost, ` +
         `forwarding paused for ${Math.ceil(pauseMs)} ms`;
     } catch (error) {
-      for (const thread of threads) thread.close();
+      if (!this.guest.forwarding?.isStarting(threads)) {
+        for (const thread of threads) thread.close();
+      }
       throw error;
     } finally {
       trial.close();

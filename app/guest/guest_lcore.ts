@@ -155,7 +155,13 @@ export class GuestLcore {
     while (lcore.turn());
     lcore.close();
     closeBursts();
-    return functions.map((loaded) => saveOf(loaded, log));
+    const progress = new Progress(handle.progress);
+    return functions.map((loaded, i) => {
+      progress.call(i);
+      const saved = saveOf(loaded, log);
+      progress.leave();
+      return saved;
+    });
   }
 
   /** One turn of the loop; false if it is over. */
@@ -171,12 +177,13 @@ export class GuestLcore {
 
 /** Set the functions up for one lcore. */
 function chainOf(
-  { ports, lcore, lcores, counters, progress, before, onError }: GuestLcoreHandle,
+  { ports, lcore, lcores, counters, before, onError, ...handle }: GuestLcoreHandle,
   functions: readonly LoadedFunction[],
   log: Log,
   clock?: () => number,
 ): Chain {
   const own = new FunctionCounters(counters, before?.counted);
+  const progress = new Progress(handle.progress);
   const setUp = (loaded: LoadedFunction, saved: unknown): ChainLink => {
     const { handle: { name, options }, module } = loaded;
     const context = new FunctionContext(ports, lcore, lcores, options, own, log, clock);
@@ -191,10 +198,17 @@ function chainOf(
       return setUp(loaded, undefined);
     }
   };
-  const links = functions.map((loaded, i) => setUp(loaded, before?.saved[i]));
+  const links = functions.map((loaded, i) => {
+    progress.call(i);
+    try {
+      return setUp(loaded, before?.saved[i]);
+    } finally {
+      progress.leave();
+    }
+  });
   const originates = functions.some(({ module }) => module.originates === true);
   const offloads = functions.every(({ module }) => module.offloads === true);
-  return new Chain(links, originates, onError, log, new Progress(progress), offloads);
+  return new Chain(links, originates, onError, log, progress, offloads);
 }
 
 /** What a function saves for its next version; nothing, and a line in the log, if it cannot. */

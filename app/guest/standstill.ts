@@ -40,6 +40,18 @@ export class Standstill {
     return this.#seen.every(({ isTold }) => !isTold);
   }
 
+  /** For how many milliseconds a function has been at work, of the lcore where that is longest. */
+  longest(now: number): number {
+    const since = this.#seen.flatMap(({ atWork, since }) => atWork === undefined ? [] : since);
+    return Math.max(0, ...since.map((time) => now - time));
+  }
+
+  /** Other lcores begin; those that were looked at have ended. */
+  restart(): void {
+    this.#seen.forEach(({ isTold }, lcore) => isTold && this.goesOn(lcore));
+    this.#seen = [];
+  }
+
   /** Look at each lcore, several times a second; `now` is the time in milliseconds. */
   look(lcores: readonly Progress[], now: number): void {
     lcores.forEach(({ calls, atWork }, lcore) => {

@@ -47,6 +47,11 @@ export class FunctionSwap {
     this.#settled.reject(this.error);
   }
 
+  /** Whether the new lcores are not to take over, should they begin after all. */
+  get isGivenUp(): boolean {
+    return this.phase === "starting" && this.error !== undefined;
+  }
+
   /** Say how it went; returns whether {@linkcode next} forwards now. */
   settle(now: number, isStopping: boolean, dropped: number): boolean {
     const error = isStopping ? new CulvertError("the guest stops") : this.error;

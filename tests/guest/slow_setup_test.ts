@@ -1,0 +1,83 @@
+import { deepEqual, equal, match } from "node:assert/strict";
+import type { FunctionModule } from "../../app/guest/function/function_module.ts";
+import { Progress } from "../../app/guest/function/progress.ts";
+import { GuestLcore, type GuestLcoreHandle } from "../../app/guest/guest_lcore.ts";
+import { COMMAND, CommandWord } from "../../app/lcore/command.ts";
+import type { LcoreThread } from "../../app/lcore/lcore.ts";
+import { COUNTER } from "../../app/port/counters.ts";
+import { Pair } from "./guest_pair.ts";
+
+/** A thread whose function is set up until it is told to return. */
+class SlowThread implements LcoreThread<GuestLcoreHandle> {
+  readonly core = 0;
+  readonly ready = Promise.resolve();
+  readonly lcore = { core: 0, isDone: false, done: Promise.resolve() };
+  isClosed = false;
+  progress?: Progress;
+  command?: CommandWord;
+
+  isReady = () => true;
+
+  run(command: CommandWord, { progress }: GuestLcoreHandle) {
+    this.command = command;
+    this.progress = new Progress(progress);
+    this.progress.call(0);
+    return this.lcore;
+  }
+
+  close() {
+    this.isClosed = true;
+  }
+}
+
+Deno.test("Guest.swap() is given up if setup() does not return for 3 s; the old go back once it does", async () => {
+  using pair = new Pair();
+  const { host, guest, log } = pair;
+  pair.turns(4);
+  const slow = new SlowThread();
+  const { functions } = pair.version({});
+  const named = { ...functions, handles: [{ name: "slow.ts", options: {} }] };
+  let reason = "";
+  const threads = [slow];
+  guest.swap({ functions: named, threads }).catch(({ message }) => reason = message);
+  pair.turns(150);
+  match(log.at(-1)!, /^function slow\.ts has not returned for 1 s: lcore 0 stands still/);
+  await Promise.resolve();
+  equal(reason, "");
+  pair.turns(300);
+  for (let i = 0; i < 10; i++) await Promise.resolve();
+  equal(reason, "a function that is at work does not return: start culvert anew");
+  equal(guest.forwarding!.isStarting(threads), true);
+  slow.progress!.leave();
+  slow.progress!.begin();
+  pair.turns(2);
+  equal(slow.command!.value, COMMAND.STOP);
+  slow.lcore.isDone = true;
+  pair.turns(10);
+  equal(log.at(-1), "lcore 0 goes on");
+  equal(slow.isClosed, true);
+  host.ports.p0.waiting = 100;
+  pair.turns(10);
+  equal(host.counters[1][COUNTER.TX], 100);
+  guest.stop();
+  pair.turns(4);
+  host.end();
+});
+
+Deno.test("a guest lcore tells which function is set up, restores or saves", () => {
+  using pair = new Pair();
+  pair.turns(4);
+  const handle = pair.threads[0].handle!;
+  const progress = new Progress(handle.progress);
+  const seen: unknown[] = [];
+  const look = () => void seen.push(progress.atWork);
+  const module: FunctionModule = { setup: look, restore: look, save: look };
+  const loaded = ["a", "b"].map((name) => ({ handle: { name, options: {} }, module }));
+  const command = CommandWord.create();
+  command.value = COMMAND.STOP;
+  const before = { saved: [7, 7], counted: new Map() };
+  GuestLcore.run({ ...handle, before }, command, () => {}, loaded);
+  deepEqual(seen, [0, 0, 1, 1, 0, 1]);
+  equal(progress.atWork, undefined);
+  command.close();
+});
