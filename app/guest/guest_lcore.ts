@@ -12,6 +12,7 @@ import { FunctionContext, type PortDescription } from "./function/context.ts";
 import { FunctionCounters } from "../channel/function_counters.ts";
 import type { LoadedFunction } from "./function/load.ts";
 import { Progress } from "./function/progress.ts";
+import { setUpFunction, whyNotSetUp } from "./function/set_up.ts";
 import { GuestAlarm } from "./guest_alarm.ts";
 import { GuestLane } from "./guest_lane.ts";
 import { type Interrupts, wakerOf } from "./interrupts.ts";
@@ -188,11 +189,11 @@ function chainOf(
     const { handle: { name, options }, module } = loaded;
     const context = new FunctionContext(ports, lcore, lcores, options, own, log, clock);
     try {
-      const run = module.setup?.(context) ?? module.default;
+      const run = setUpFunction(module, context);
       if (saved !== undefined) module.restore?.(saved);
       return { name, context, run };
     } catch (error) {
-      const reason = `Cannot set up function ${name} as it has thrown: ${told(error)}`;
+      const reason = `Cannot set up function ${name} as ${whyNotSetUp(error)}`;
       if (saved === undefined || !before?.isOptional) throw new CulvertError(reason);
       log(`${reason}; it begins anew, without what it has saved`, { level: "error" });
       return setUp(loaded, undefined);
@@ -219,6 +220,10 @@ function saveOf(
   try {
     return structuredClone(module.save?.());
   } catch (error) {
-    log(`function ${name} has saved nothing: ${String(error)}`);
+    const why = error instanceof DOMException && error.name === "DataCloneError"
+      ? `what it gives cannot be copied: ${error.message}`
+      : `it has thrown: ${told(error)}`;
+    const reason = `Cannot save the state of function ${name} as ${why}`;
+    log(`${reason}; the next version begins without it`, { level: "error" });
   }
 }

@@ -123,6 +123,32 @@ Deno.test("tryFunction() lets time pass: timers are due, functions that originat
   equal((await tryFunction(txonly, [])).sent.length, 0);
 });
 
+Deno.test("tryFunction() refuses what setup() returns if that is no function", async () => {
+  const after = (returned: unknown) => tryFunction({ setup: () => returned } as never, [UDP]);
+  const refused = (returned: unknown, told: string) =>
+    rejects(after(returned), {
+      name: "CulvertError",
+      message: `Cannot set up function tried as its setup() has returned ${told}`,
+    });
+  await refused(5, "a number: return a function (burst) => {}, or nothing");
+  await refused([], "an object: return a function (burst) => {}, or nothing");
+  await refused(
+    Promise.reject(new Error("late")),
+    "a promise: nothing waits for it, await at the file's top level",
+  );
+  await refused(async () => {}, "an async function: nothing waits for it");
+  for (const nothing of [undefined, null]) equal((await after(nothing)).frames[0].what, "sent");
+});
+
+Deno.test("tryFunction() refuses options of more functions than there are", async () => {
+  const refused = {
+    name: "CulvertError",
+    message: /^Cannot set options of function 2 as .* has 1$/,
+  };
+  await rejects(tryFunction([noArp], [UDP], { set: [{}, {}] }), refused);
+  await rejects(tryFunction(noArp, [UDP], { set: [{}, { limit: 1 }] }), refused);
+});
+
 Deno.test("tryFunction() says where a timer throws, and goes on", async () => {
   const timed = {
     setup({ every }: Context) {

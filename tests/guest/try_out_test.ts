@@ -23,6 +23,13 @@ Deno.test("tryOut() gives a function frames to read, drop, change, send and copy
   if (frames === 0) throw new Error("it saw no frames");
 });
 
+Deno.test("tryOut() refuses what setup() returns if that is no function", () => {
+  throws(tried({ setup: () => 5 } as never), {
+    name: "CulvertError",
+    message: "its setup() has returned a number: return a function (burst) => {}, or nothing",
+  });
+});
+
 Deno.test("tryOut() tells what a function throws, and where", () => {
   throws(tried({ default: (burst) => burst.u16(0, 2000) }), {
     name: "CulvertError",

@@ -151,7 +151,8 @@ function wordOf(name: string): string {
   return name.toLowerCase().replaceAll("_", "").replace(/s$/, "");
 }
 
-function isAsync(run: unknown): boolean {
+/** Whether calling it gives a promise. */
+export function isAsync(run: unknown): boolean {
   return Object.prototype.toString.call(run) === "[object AsyncFunction]";
 }
 

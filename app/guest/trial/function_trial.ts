@@ -1,9 +1,10 @@
 import { CulvertError } from "../../../ffi/error.ts";
-import { Chain, type OnError, told } from "../function/chain.ts";
+import { Chain, type OnError } from "../function/chain.ts";
 import { FunctionContext } from "../function/context.ts";
 import { COUNTERS_BYTES, FunctionCounters, readCounters } from "../../channel/function_counters.ts";
 import type { LoadedFunction } from "../function/load.ts";
 import { Progress } from "../function/progress.ts";
+import { setUpFunction, whyNotSetUp } from "../function/set_up.ts";
 import { GuestLane } from "../guest_lane.ts";
 import { pairPorts } from "../port_map.ts";
 import { TxBuffer } from "../tx_buffer.ts";
@@ -40,7 +41,7 @@ export interface TriedFrame {
   readonly error?: unknown;
 }
 
-/** The `setup()` of a function has thrown. */
+/** The `setup()` of a function has thrown, or returned what is no function. */
 export class SetupError extends Error {
   /**
    * The `setup()` of the function of this name.
@@ -48,7 +49,7 @@ export class SetupError extends Error {
    * @param cause What it has thrown.
    */
   constructor(readonly functionName: string, override readonly cause: unknown) {
-    super(`Cannot set up function ${functionName} as it has thrown: ${told(cause)}`);
+    super(`Cannot set up function ${functionName} as ${whyNotSetUp(cause)}`);
   }
 }
 
@@ -209,7 +210,7 @@ export class FunctionTrial implements Disposable {
       const context = new FunctionContext(ports, 0, 1, options, counters, log, clock);
       progress.call(i);
       try {
-        return { name, context, run: module.setup?.(context) ?? module.default };
+        return { name, context, run: setUpFunction(module, context) };
       } catch (error) {
         throw new SetupError(name, error);
       }

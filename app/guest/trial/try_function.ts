@@ -7,6 +7,7 @@ import {
   readSettings,
 } from "../function/function_module.ts";
 import type { LoadedFunction } from "../function/load.ts";
+import { isNoFunction } from "../function/set_up.ts";
 import { FunctionTrial, type SentFrame, SetupError, type TriedFrame } from "./function_trial.ts";
 
 /** Bytes of a frame of MTU 1500, header and two tags included; most that a frame may have. */
@@ -96,6 +97,11 @@ export async function tryFunction(
   checkCount("burst", burst, BURST_MAX);
   const chain = Array.isArray(tried) ? tried : [tried];
   const sets = Array.isArray(set) ? set : [set];
+  if (sets.length > Math.max(1, chain.length)) {
+    throw new CulvertError(
+      `Cannot set options of function ${chain.length + 1} as the chain has ${chain.length}`,
+    );
+  }
   const loaded = await Promise.all(chain.map((one, i) => load(one, sets[i] ?? {})));
   const given = frames.map((frame) => frame instanceof Uint8Array ? { bytes: frame } : frame);
   const longest = Math.max(FRAME_BYTES, ...given.map(({ bytes }) => bytes.length));
@@ -134,7 +140,8 @@ function setUp(...[loaded, options]: ConstructorParameters<typeof FunctionTrial>
   try {
     return new FunctionTrial(loaded, options);
   } catch (error) {
-    throw error instanceof SetupError ? error.cause : error;
+    if (!(error instanceof SetupError)) throw error;
+    throw isNoFunction(error.cause) ? new CulvertError(error.message) : error.cause;
   }
 }
 

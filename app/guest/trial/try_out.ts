@@ -3,6 +3,7 @@ import { closeBursts } from "../../ring/burst.ts";
 import { told } from "../function/chain.ts";
 import type { LoadedFunction } from "../function/load.ts";
 import type { Progress } from "../function/progress.ts";
+import { whyNotSetUp } from "../function/set_up.ts";
 import { frame } from "./frame_makers.ts";
 import { FunctionTrial, type SetupError } from "./function_trial.ts";
 
@@ -55,6 +56,6 @@ function setUp(...parts: ConstructorParameters<typeof FunctionTrial>): FunctionT
     return new FunctionTrial(...parts);
   } catch (error) {
     const { cause } = error as SetupError;
-    throw new CulvertError(`its setup() has thrown: ${told(cause)}`, { cause });
+    throw new CulvertError(whyNotSetUp(cause, "its setup()"), { cause });
   }
 }

@@ -1,9 +1,10 @@
-import { deepEqual, equal, match } from "node:assert/strict";
+import { deepEqual, equal, match, throws } from "node:assert/strict";
 import type { FunctionModule } from "../../app/guest/function/function_module.ts";
 import { Progress } from "../../app/guest/function/progress.ts";
 import { GuestLcore, type GuestLcoreHandle } from "../../app/guest/guest_lcore.ts";
 import { COMMAND, CommandWord } from "../../app/lcore/command.ts";
 import type { LcoreThread } from "../../app/lcore/lcore.ts";
+import type { Log } from "../../app/linux/log.ts";
 import { COUNTER } from "../../app/port/counters.ts";
 import { Pair } from "./guest_pair.ts";
 
@@ -62,6 +63,42 @@ Deno.test("Guest.swap() is given up if setup() does not return for 3 s; the old 
   guest.stop();
   pair.turns(4);
   host.end();
+});
+
+Deno.test("a guest lcore says why a function cannot be set up, or saves nothing, and where", () => {
+  using pair = new Pair();
+  pair.turns(4);
+  const log: [string, unknown][] = [];
+  const run = (module: FunctionModule) => {
+    const command = CommandWord.create();
+    command.value = COMMAND.STOP;
+    const loaded = [{ handle: { name: "s.ts", options: {} }, module }];
+    const say: Log = (line, about) => log.push([line, about?.level]);
+    try {
+      return GuestLcore.run(pair.threads[0].handle!, command, say, loaded);
+    } finally {
+      command.close();
+    }
+  };
+  throws(() => run({ setup: () => Promise.resolve() } as never), {
+    name: "CulvertError",
+    message: "Cannot set up function s.ts as its setup() has returned a promise: " +
+      "nothing waits for it, await at the file's top level",
+  });
+  const saved = run({
+    setup() {},
+    save() {
+      throw new Error("bad save");
+    },
+  });
+  deepEqual(saved, [undefined]);
+  run({ setup() {}, save: () => () => {} });
+  deepEqual(log.map(([, level]) => level), ["error", "error"]);
+  match(
+    log[0][0],
+    /^Cannot save the state of function s\.ts as it has thrown: bad save at .*setup_and_save_test\.ts:\d+:\d+\)?; the next version begins without it$/,
+  );
+  match(log[1][0], /^Cannot save the state of function s\.ts as what it gives cannot be copied: /);
 });
 
 Deno.test("a guest lcore tells which function is set up, restores or saves", () => {
