@@ -47,7 +47,7 @@ export class TryReport {
       `sent ${byPort(this.#sent)}${changed}`,
       `dropped ${frames(this.#dropped)}`,
     ];
-    if (this.#failed > 0) lines.push(`failed ${frames(this.#failed)}: the function has thrown`);
+    if (this.#failed > 0) lines.push(`failed ${frames(this.#failed)}: the log tells why`);
     if (this.#made > 0) lines.push(`made ${frames(this.#made)}`);
     if (this.#long > 0) {
       lines.push(`skipped ${frames(this.#long)} of more than ${frameMax} bytes: use --mtu`);
@@ -61,7 +61,7 @@ export class TryReport {
       this.#long++;
       return "skipped, too long";
     }
-    const thrown = tried.error === undefined ? "" : ", though the function has thrown";
+    const thrown = tried.error === undefined ? "" : ", though the function has failed";
     if (tried.bytes !== undefined) {
       const change = changeOf(frame.bytes, tried.bytes);
       if (change !== undefined) this.#changed++;

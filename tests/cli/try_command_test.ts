@@ -93,7 +93,7 @@ Deno.test("culvert try tells of each frame and of all, and writes what is sent w
       "read 5 frames: 5 by port 0",
       "sent 3 frames: 1 by port 0, 2 by port 1; 2 of them changed",
       "dropped 1 frame",
-      "failed 1 frame: the function has thrown",
+      "failed 1 frame: the log tells why",
       "the capture has only the start of 1 frame",
       "counted seen: 5",
     ]);

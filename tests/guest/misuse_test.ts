@@ -209,6 +209,25 @@ Deno.test("--check wants whole numbers, and frames that are there", async () => 
   }
 });
 
+for (const isChecked of [false, true]) {
+  const how = isChecked ? " with --check" : "";
+  Deno.test(`an index or offset that is no whole number is told as that${how}`, async () => {
+    const works: [(burst: FrameBurst) => unknown, RegExp][] = [
+      [(burst) => burst.drop("9" as never), /frame "9" \(a string\): a whole number is wanted/],
+      [(burst) => burst.drop(NaN), /Cannot use frame NaN: a whole number is wanted/],
+      [(burst) => burst.u8(0, 99.5), /offset 99\.5 of frame 0: a whole number is wanted/],
+    ];
+    for (const [work, told] of works) {
+      match((await after((burst) => void work(burst), isChecked)).log[0], told);
+    }
+    if (!isChecked) return;
+    const { log } = await after((burst) => void burst.drop("0" as never), true);
+    match(log[0], /Cannot use frame "0" \(a string\): a whole number is wanted/);
+    const offset = await after((burst) => void burst.u8(0, 1.5), true);
+    match(offset.log[0], /Cannot use offset 1\.5 of frame 0: a whole number is wanted/);
+  });
+}
+
 Deno.test("tryFunction() has the checks of --check, and tells of the frame that cannot be sent", async () => {
   const short = await tryFunction((burst) => burst.trim(1, 40), [frame.udp(), frame.arp()]);
   deepEqual(short.frames.map(({ what }) => what), ["sent", "failed"]);
