@@ -3,6 +3,7 @@ import { CulvertError } from "../../ffi/error.ts";
 import { isWhole } from "../channel/push_box.ts";
 import { PUSH_STATE } from "../memory/layout.ts";
 import type { Push } from "./attachment.ts";
+import { nameOf } from "./function/function_name.ts";
 import type { Functions, FunctionSpec } from "./function/load.ts";
 import type { Preparation } from "./function/prepare.ts";
 import { Progress, PROGRESS_BYTES } from "./function/progress.ts";
@@ -143,7 +144,7 @@ export class FunctionSwapper {
       const ready = Promise.all(
         [trial, ...threads].map(({ ready }) => ready as Promise<Functions>),
       );
-      const names = specs.map(({ named }) => named);
+      const names = specs.map(({ named, text }) => text === undefined ? nameOf(named) : named);
       const [functions] = await whileMoving(ready, [new Progress(progress)], names, LOADING_MS);
       const { lost, pauseMs } = await this.guest.swap({ functions, threads });
       return `in ${Math.ceil(performance.now() - began)} ms, ${lost} frames lost, ` +

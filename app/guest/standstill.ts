@@ -82,7 +82,14 @@ export async function whileMoving<Result>(
 ): Promise<Result> {
   const { promise: late, reject } = Promise.withResolvers<never>();
   const told = (_: number, i: number) =>
-    reject(new CulvertError(`function ${names[i]} has not returned for 2 s in its trial`));
+    reject(
+      new CulvertError(
+        `function ${
+          names[i]
+        } has not returned for 2 s in its trial; its thread keeps a core busy ` +
+          "until culvert is started anew",
+      ),
+    );
   const standstill = new Standstill(told, () => {}, TRIAL_PATIENCE_MS);
   const end = performance.now() + mostMs;
   const timer = setInterval(() => {

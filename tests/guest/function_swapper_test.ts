@@ -77,12 +77,26 @@ Deno.test("FunctionSwapper refuses what is not whole, no function, or fails its 
     pushed({ text: 'export default () => { throw Error("no such rule"); }' }),
   );
   await refused(
-    /my\.js has not returned for 2 s in its trial/,
+    /^function my\.js has not returned for 2 s in its trial; its thread keeps a core busy until /,
     pushed({ text: "export default () => { for (;;) {} };" }),
   );
   const late = "export default () => { Promise.reject(Error('late')); };";
   await refused(/A promise or timer of the function has failed: late/, pushed({ text: late }));
   equal(versions.length, 0);
+});
+
+Deno.test("FunctionSwapper names a file that does not return from its trial as logs do", async () => {
+  const folder = Deno.makeTempDirSync({ dir: "/tmp" });
+  try {
+    const named = `${folder}/endless.ts`;
+    Deno.writeTextFileSync(named, "export default () => { for (;;) {} };");
+    const chain: FunctionSpec[] = [{ named: "io", set: {} }, { named, set: {} }];
+    const { push } = newSwapper(chain);
+    const [, said] = await push(pushed({ name: "io.js", text: "export default () => {};" }));
+    match(said, /^function endless\.ts has not returned for 2 s in its trial; /);
+  } finally {
+    Deno.removeSync(folder, { recursive: true });
+  }
 });
 
 Deno.test("FunctionSwapper answers garbage whose hash is right, and goes on", async () => {

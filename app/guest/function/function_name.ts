@@ -25,7 +25,7 @@ export function findFunction(named: string): { name: string; url: string } {
     );
   }
   const url = isPath ? pathToFileURL(resolve(named)) : new URL(`${named}${ENDING}`, FOLDER);
-  if (exists(fileURLToPath(url))) return { name: isPath ? basename(named) : named, url: url.href };
+  if (exists(fileURLToPath(url))) return { name: nameOf(named), url: url.href };
   throw new UsageError(
     isPath
       ? `Cannot use function ${named} as there is no such file: name its path, as ./my.ts`
@@ -34,6 +34,11 @@ export function findFunction(named: string): { name: string; url: string } {
       } ` +
         "come with culvert; a file of yours is named by its path, as ./my.ts",
   );
+}
+
+/** What logs call a function that is named so. */
+export function nameOf(named: string): string {
+  return isFile(named) ? basename(named) : named;
 }
 
 /** Whether a path is meant, not the name of a function that comes with culvert. */
