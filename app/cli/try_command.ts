@@ -3,6 +3,7 @@ import type { CapturedFrame } from "../capture/capture.ts";
 import { CaptureReader } from "../capture/capture_reader.ts";
 import { CaptureWriter } from "../capture/capture_writer.ts";
 import { type FunctionSpec, loadFunctions } from "../guest/function/load.ts";
+import { NoExit } from "../guest/function/no_exit.ts";
 import { FunctionTrial, SetupError } from "../guest/trial/function_trial.ts";
 import { Rejections } from "../guest/trial/rejections.ts";
 import { tryCapture } from "../guest/trial/try_capture.ts";
@@ -40,6 +41,7 @@ export async function tryCommand(
   say: (line: string) => void = sayFor("try"),
   watch: (names: readonly string[]) => TrialWatch | undefined = (names) => new TrialWatch(names),
 ): Promise<number> {
+  using _ = new NoExit();
   using rejections = new Rejections();
   const specs = chainOf(named, given);
   if (values.types) {

@@ -155,6 +155,26 @@ Deno.test("culvert try counts a timer that throws as a failure, and goes on", as
   });
 });
 
+Deno.test("culvert try does not end where a function calls Deno.exit(), and can end after that", async () => {
+  const { exit } = Deno;
+  await inFolder(CAPTURE, async ({ folder, run, lines, said }) => {
+    for (const text of ["Deno.exit(3)", "process.exit(3)"]) {
+      Deno.writeTextFileSync(`${folder}/ends.ts`, `export default () => { ${text}; };`);
+      equal(await run("ends.ts", "in.pcap"), 1);
+      equal(lines[3], "failed 5 frames: the log tells why");
+      match(
+        said.at(-1)!,
+        /has thrown.*: a function cannot end its guest: throw, and use --on-error/,
+      );
+    }
+    Deno.writeTextFileSync(`${folder}/loads.ts`, "Deno.exit(3); export default () => {};");
+    await rejects(run("loads.ts", "in.pcap"), {
+      message: /^Cannot load function loads\.ts as a function cannot end its guest: .*loads\.ts:1/,
+    });
+  });
+  equal(Deno.exit, exit);
+});
+
 Deno.test("culvert try reads an empty capture, and skips frames that no mbuf has room for", async () => {
   await inFolder(pcapFile(true, false, []), async ({ run, lines, read }) => {
     equal(await run("my.ts", "in.pcap", "out.pcap"), 0);

@@ -80,6 +80,13 @@ Deno.test("FunctionSwapper refuses what is not whole, no function, or fails its 
     /^function my\.js has not returned for 2 s in its trial; its thread keeps a core busy until /,
     pushed({ text: "export default () => { for (;;) {} };" }),
   );
+  for (const end of ["Deno.exit()", "close()", "self.close()", "process.exit()"]) {
+    const text = `export default () => { ${end}; };`;
+    await refused(
+      /it has thrown: a function cannot end its guest: throw, and use/,
+      pushed({ text }),
+    );
+  }
   const late = "export default () => { Promise.reject(Error('late')); };";
   await refused(/A promise or timer of the function has failed: late/, pushed({ text: late }));
   equal(versions.length, 0);

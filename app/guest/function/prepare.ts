@@ -1,4 +1,5 @@
 import { type Functions, type FunctionSpec, type LoadedFunction, loadFunctions } from "./load.ts";
+import { NoExit } from "./no_exit.ts";
 import { Progress } from "./progress.ts";
 import type { IdleMode } from "../../lcore/idle.ts";
 import { rehearse } from "../rehearsal.ts";
@@ -36,6 +37,7 @@ export async function prepareFunctions(
   { specs, idle, trial }: Preparation,
 ): Promise<{ prepared: readonly LoadedFunction[]; report: Functions }> {
   if (idle) rehearse(idle);
+  new NoExit(); // for as long as the thread lives
   using rejections = trial && new Rejections();
   const { loaded, functions } = await loadFunctions(specs);
   if (trial) tryOut(loaded, trial.ports, new Progress(trial.progress));
