@@ -216,6 +216,34 @@ Deno.test("a version with a mistake does not take over: the guest says why, and 
   await lab.finish({ host, guest });
 });
 
+/** Takes five seconds to be set up, but in its trial, whose ports are named otherwise. */
+const SLOW = `export function setup({ ports, log }) {
+  if (ports[0].name === "port0") return;
+  const end = performance.now() + 5000;
+  while (performance.now() < end);
+  log("slow is set up");
+}
+export default () => {};
+`;
+
+Deno.test("a version whose setup() takes long is given up: the one before goes on, and others can follow", async () => {
+  await using lab = await Lab.open();
+  using file = new FunctionFile();
+  file.write("export default () => {};");
+  const { a, b } = await lab.namespacePair();
+  const host = await lab.startHost(packetPorts(a, b));
+  const guest = await lab.startGuest(["--function", file.path, "-T", "0"]);
+  file.write(SLOW);
+  await guest.stderrLine(/kept the version .* at work does not return: start culvert anew/);
+  await guest.stderrLine(/slow is set up/);
+  await guest.stderrLine(/lcore 0 goes on/);
+  await lab.inNamespace(a.netns, "ping", "-c", "1", "-W", "5", b.ip4);
+  file.write("export default () => {};");
+  await guest.stderrLine(/swapped mine\.ts/);
+  await lab.inNamespace(a.netns, "ping", "-c", "1", "-W", "5", b.ip4);
+  await lab.finish({ host, guest });
+});
+
 /** Of each swap that the guest has told of: milliseconds, and frames that were lost. */
 function swapsOf({ stderr }: Running): RegExpMatchArray[] {
   return [...stderr.matchAll(/swapped mine\.ts in (\d+) ms, (\d+) frames lost/g)];
