@@ -2,10 +2,14 @@ import type { Second } from "./report.ts";
 import { sumOf, type TrafficReport } from "../kit/traffic.ts";
 import { MBUFS, type Stage } from "./stage.ts";
 import { zombiesOf } from "../kit/processes.ts";
+import { waitUntil } from "../kit/wait.ts";
 import { growthOf, type Sample, sample } from "./watch.ts";
 
 /** Mbufs that are not free at rest: in an lcore's cache, and in the slots of each port. */
 const CACHED = 512, IN_PORT = 32, IN_XDP_PORTS = MBUFS / 2;
+
+/** Milliseconds that a process may take to wait for one that has ended. */
+const REAP_MS = 2000;
 
 /** Watches the stage's processes and mbufs. */
 export class Guard {
@@ -17,14 +21,16 @@ export class Guard {
   constructor(private readonly stage: Stage, private readonly traffic: number) {}
 
   /** Look while nothing is under way; what is wrong, in words. */
-  atRest(at: number): string[] {
+  async atRest(at: number): Promise<string[]> {
     const { stage } = this;
     const problems: string[] = [];
     const all = [...stage.roles(), ["traffic", this.traffic] as const];
     for (const [role, pid] of all) if (pid === undefined) problems.push(`there is no ${role}`);
     const roles = this.#roles();
-    const zombies = zombiesOf([Deno.pid, ...roles.map(([, pid]) => pid)]);
-    if (zombies.length > 0) problems.push(`there are zombies: ${zombies}`);
+    const parents = [Deno.pid, ...roles.map(([, pid]) => pid)];
+    const zombies = zombiesOf(parents); // some may have ended this moment
+    const isWaitedFor = () => zombiesOf(parents).every((pid) => !zombies.includes(pid));
+    if (!await waitUntil(isWaitedFor, REAP_MS)) problems.push(`there are zombies: ${zombies}`);
     const free = stage.counts.inspect().host?.mbufsFree ?? 0;
     const ports = 2 * stage.pairs.length + 1;
     const inPorts = ports * IN_PORT + (stage.isXdp ? IN_XDP_PORTS : 0);

@@ -146,7 +146,7 @@ class Rounds {
     await traffic.tell({ rate: 0 });
     const name = fault?.name ?? "no fault";
     const bare = fault ? await bareStart() : 0;
-    this.#enter({ name, at, recovery, bare }, await this.#books.settle(absence));
+    await this.#enter({ name, at, recovery, bare }, await this.#books.settle(absence));
   }
 
   /** Undo a fault; seconds until frames of these guests flow both ways, null if never. */
@@ -158,7 +158,10 @@ class Rounds {
     return await this.traffic.flowing(mark, ends, limit) ?? null;
   }
 
-  #enter(fault: Omit<FaultRecord, "judgement" | "underWay">, settled: Settled): void {
+  async #enter(
+    fault: Omit<FaultRecord, "judgement" | "underWay">,
+    settled: Settled,
+  ): Promise<void> {
     const { judgement, underWay, told } = settled;
     this.#faults.push({ ...fault, judgement, underWay });
     const where = `after "${fault.name}" at ${fault.at.toFixed(0)} s`;
@@ -167,7 +170,8 @@ class Rounds {
     if (underWay > this.stage.underWayMax) {
       this.#break(`${where} ${underWay} frames were under way`);
     }
-    for (const problem of this.#guard.atRest(this.#elapsed)) this.#break(`${where} ${problem}`);
+    const problems = await this.#guard.atRest(this.#elapsed);
+    for (const problem of problems) this.#break(`${where} ${problem}`);
   }
 
   /** Each second until the end: what the plot shows, and wrong frames. */
