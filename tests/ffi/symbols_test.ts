@@ -54,7 +54,8 @@ Deno.test("SYMBOLS has the widths of the C prototypes", () => {
 /** Functions that hostile.c does not call, by what they would do. */
 const NOT_HOSTILE: Readonly<Record<string, readonly string[]>> = {
   "change who the program is, or how it is scheduled": ["privileges_drop", "thread_share"],
-  "start and end processes": ["start", "has_ended", "stop", "serve"].map((it) => `keeper_${it}`),
+  "start and end processes (keeper.c)": ["start", "has_ended", "stop", "serve"]
+    .map((call) => `keeper_${call}`),
   "change files of others": ["fd_give", "path_give", "path_remove"],
   "change interfaces and sockets, and pass on what they are given": [
     ...["open", "bind", "set", "send"].map((call) => `socket_${call}`),

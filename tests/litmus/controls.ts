@@ -20,6 +20,7 @@ const WRONG = /, [1-9]\d* wrong/;
 const SANITIZED = /AddressSanitizer|runtime error/;
 
 const SLOTS: Build = { program: "slots", sanitizer: "thread" };
+const KEEPER: Build = { program: "keeper", sanitizer: "address" };
 
 function atomics(sanitizer: Build["sanitizer"], tests: readonly string[]): Check[] {
   return tests.map((test) => ({ build: { program: "atomics", sanitizer }, args: [test] }));
@@ -32,6 +33,7 @@ export const CHECKS: readonly Check[] = [
   ...atomics("address", ["lock"]),
   { build: SLOTS, args: [] },
   { build: { program: "slots", sanitizer: "address" }, args: [] },
+  { build: KEEPER, args: [] },
   ...[1, 2, 3].map((seed): Check => ({
     build: { program: "hostile", sanitizer: "address" },
     args: [String(seed)],
@@ -211,6 +213,19 @@ export const CONTROLS: Readonly<Record<string, readonly Control[]>> = {
       from: "if (count > SHIM_POLL) return -EINVAL;",
       to: "",
     }),
+    {
+      build: {
+        ...KEEPER,
+        mutation: {
+          in: "next_request",
+          from: "CMSG_LEN(DESCRIPTORS * sizeof(int))",
+          to: "sizeof control.space",
+        },
+      },
+      args: [],
+      without: "the limit of descriptors",
+      notices: WRONG,
+    },
     unchecked("the limit of a path", {
       in: "open_socket",
       from: "if (strlen(path) >= sizeof address->sun_path) return -ENAMETOOLONG;",

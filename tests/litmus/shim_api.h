@@ -73,6 +73,9 @@ int32_t shim_unix_receive(int32_t fd, int64_t *value, int32_t *passed, uint32_t 
 int32_t shim_unix_discard(int32_t fd, uint32_t *descriptors);
 int32_t shim_unix_peer(int32_t fd, uint32_t *ids);
 
+int32_t shim_keeper_start(const char *names, uint32_t bytes);
+int32_t shim_keeper_stop(void);
+
 int32_t shim_interface_get(const char *name, uint32_t *words);
 int32_t shim_interface_name(uint32_t index, char *name);
 int32_t shim_interface_queues(const char *name);
