@@ -87,7 +87,7 @@ export class ViolationCounters {
   #lookAtPositions(now: number): void {
     const positions = this.#sum(COUNTER.POSITION);
     const most = Math.ceil(this.#limit / POSITION_PARTS);
-    // A lane that begins anew may begin at 0, below what a host before it had counted.
+    // Never less than 0: a guest gets no credit, whatever its lanes begin to count at.
     this.#positionWeight += Math.max(0, Math.min(positions - this.#positionsSeen, most));
     this.#positionsSeen = positions;
     this.#positionsAt = now;

@@ -103,11 +103,11 @@ export class WholeFrames {
   cut(word0: number, word1: number, send: SegmentSender): number {
     const parts = this.#superFrame;
     if (!this.#begin(word0, word1)) return -1;
-    this.#left -= parts.pending;
-    if (this.#left < 0) {
+    if (parts.pending > this.#left) {
       this.reason = COUNTER.TX_FULL;
       return -1;
     }
+    this.#left -= parts.pending;
     while (parts.pending > 0) {
       let n = 0;
       while (n < SEGMENTS && parts.next(this.#segments, n, this.#mempool)) n++;

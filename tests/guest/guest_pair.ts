@@ -1,8 +1,10 @@
+import { equal } from "node:assert/strict";
 import { Guest } from "../../app/guest/guest.ts";
 import { GuestLcore, type GuestLcoreHandle } from "../../app/guest/guest_lcore.ts";
 import type { GuestOptions } from "../../app/guest/guest_options.ts";
 import type { FunctionModule } from "../../app/guest/function/function_module.ts";
 import type { LoadedVersion } from "../../app/guest/lcore_run.ts";
+import { COUNTER } from "../../app/port/counters.ts";
 import { TestHost } from "../host/test_host.ts";
 import { InlineThread } from "../lcore/inline_thread.ts";
 import { GUEST_DEFAULTS } from "./guest_defaults.ts";
@@ -71,6 +73,16 @@ export class Pair implements Disposable {
       for (const thread of this.threads) thread.turn();
       this.host.turn();
     }
+  }
+
+  /** Forward 100 frames, all of them, then stop guest and host. */
+  forwardAndEnd(): void {
+    this.host.ports.p0.waiting = 100;
+    this.turns(10);
+    equal(this.host.counters[1][COUNTER.TX], 100);
+    this.guest.stop();
+    this.turns(4);
+    this.host.end();
   }
 
   [Symbol.dispose](): void {

@@ -77,9 +77,7 @@ Deno.test(`${SWAPS} swaps under ping lose no frame, keep state, and leave no mem
   await using lab = await Lab.open();
   using file = new FunctionFile();
   file.write(counting(0));
-  const { a, b } = await lab.namespacePair();
-  const host = await lab.startHost(packetPorts(a, b));
-  const guest = await lab.startGuest(["--function", file.path, "-T", "0"]);
+  const { a, b, host, guest } = await startForwarding(lab, file);
   await lab.inNamespace(a.netns, "ping", "-c", "1", "-W", "5", b.ip4);
 
   const ping = lab.start("ip", "netns", "exec", a.netns, "ping", ...PING, b.ip4);
@@ -124,9 +122,7 @@ Deno.test("swaps under iperf3 and numbered frames, both ways, lose none of eithe
   await using lab = await Lab.open();
   using file = new FunctionFile();
   file.write(counting(0));
-  const { a, b } = await lab.namespacePair();
-  const host = await lab.startHost([...packetPorts(a, b), ...ROOM]);
-  const guest = await lab.startGuest(["--function", file.path, "-T", "0"]);
+  const { a, b, host, guest } = await startForwarding(lab, file, ROOM);
   await untilReachable(lab, a, b);
 
   let isFlowing = true;
@@ -162,9 +158,7 @@ Deno.test("saving a file that a function imports swaps it, also one that it has 
     };`;
   file.write(saying("one"), "first.ts");
   file.write(using("first"));
-  const { a, b } = await lab.namespacePair();
-  const host = await lab.startHost(packetPorts(a, b));
-  const guest = await lab.startGuest(["--function", file.path, "-T", "0"]);
+  const { a, b, host, guest } = await startForwarding(lab, file);
   file.write(saying("two"), "first.ts");
   await guest.stderrLine(/it says two, set up 1 times/); // nothing is left of the trial
   await until(() => /swapped first\.ts in/.test(guest.stderr), "it is told"); // before or after
@@ -198,9 +192,7 @@ Deno.test("a version with a mistake does not take over: the guest says why, and 
   await using lab = await Lab.open();
   using file = new FunctionFile();
   file.write("export default () => {};");
-  const { a, b } = await lab.namespacePair();
-  const host = await lab.startHost(packetPorts(a, b));
-  const guest = await lab.startGuest(["--function", file.path, "-T", "0"]);
+  const { a, b, host, guest } = await startForwarding(lab, file);
   for (const [text, told] of MISTAKES) {
     file.write(text);
     await guest.stderrLine(/kept the version that was there, not mine\.ts/);
@@ -229,9 +221,7 @@ Deno.test("a version whose setup() takes long is given up: the one before goes o
   await using lab = await Lab.open();
   using file = new FunctionFile();
   file.write("export default () => {};");
-  const { a, b } = await lab.namespacePair();
-  const host = await lab.startHost(packetPorts(a, b));
-  const guest = await lab.startGuest(["--function", file.path, "-T", "0"]);
+  const { a, b, host, guest } = await startForwarding(lab, file);
   file.write(SLOW);
   await guest.stderrLine(/kept the version .* at work does not return: start culvert anew/);
   await guest.stderrLine(/lcore 0 goes on/);
@@ -241,6 +231,14 @@ Deno.test("a version whose setup() takes long is given up: the one before goes o
   await lab.inNamespace(a.netns, "ping", "-c", "1", "-W", "5", b.ip4);
   await lab.finish({ host, guest });
 });
+
+/** A host between two namespaces, and a guest that runs the file. */
+async function startForwarding(lab: Lab, file: FunctionFile, room: readonly string[] = []) {
+  const { a, b } = await lab.namespacePair();
+  const host = await lab.startHost([...packetPorts(a, b), ...room]);
+  const guest = await lab.startGuest(["--function", file.path, "-T", "0"]);
+  return { a, b, host, guest };
+}
 
 /** Of each swap that the guest has told of: milliseconds, and frames that were lost. */
 function swapsOf({ stderr }: Running): RegExpMatchArray[] {
